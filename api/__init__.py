@@ -1,0 +1,1 @@
+"""The worked example: a small Flask API on firedrill.telemetry."""

@@ -1,0 +1,3 @@
+"""Firedrill: set your API on fire on purpose, in daylight, and see whether you would have noticed."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Firedrill's alerts."""

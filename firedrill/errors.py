@@ -1,0 +1,40 @@
+"""The one family of errors a user can meet, and the exit codes they become at the command line's edge.
+
+    FiredrillError            one line on stderr, never a traceback
+    +-- BadInput        (2)   what was asked for cannot be done: profile, rule file, port, option
+    +-- Missing         (3)   something needed is not there: a binary, the target, a started part
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of `firedrill`; when several apply the higher rank wins: interrupted, missing, invalid, failed."""
+
+    PASSED = 0
+    FAILED = 1
+    """The SLO or an expectation about alerts failed."""
+    BAD_INPUT = 2
+    MISSING = 3
+    """Something needed is missing, or the target never answered."""
+    INVALID = 4
+    """The measurement itself cannot be trusted; outranks FAILED."""
+    INTERRUPTED = 130
+
+
+class FiredrillError(Exception):
+    """A mistake that names place, value and expectation in one line."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class BadInput(FiredrillError):
+    """The user asked for something that cannot be done as written."""
+
+
+class Missing(FiredrillError):
+    """A program, a target or a part that has to be there is not."""
+
+    exit_code = ExitCode.MISSING

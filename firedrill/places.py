@@ -1,0 +1,16 @@
+"""Where the bundle's files lie in a checkout. A leaf: paths only, nothing is read here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROFILES = ROOT / "load" / "profiles"
+LOCUSTFILE = ROOT / "load" / "locustfile.py"
+SHAPE = ROOT / "load" / "shape.py"
+EXPORTER_PLUGIN = ROOT / "exporters" / "locust_exporter" / "plugin.py"
+PROMETHEUS = ROOT / "prometheus"
+RULES = PROMETHEUS / "rules"
+GRAFANA = ROOT / "grafana"
+TOOLS = ROOT / ".tools"
+"""Programs that the set-up step unpacked without installing them."""
