@@ -1,0 +1,185 @@
+"""A load profile: how many users, when, for how long, and what the run is judged by. Pure; `load_profile` reads the YAML form."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from firedrill.contract import LATENCY_BOUNDS_SECONDS
+from firedrill.errors import BadInput
+from firedrill.places import PROFILES
+from firedrill.profile_form import Document, ProfileForm, nearest, read_document, validate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class UserShare:
+    """A class of users and its weight among the others."""
+
+    user_class: str
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`users` from `start_seconds` until the next step, approached at `spawn_rate` users a second (up or down)."""
+
+    start_seconds: float
+    users: int
+    spawn_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ramp:
+    """`add_users` more at the start and then every `every_seconds`, without end."""
+
+    add_users: int
+    every_seconds: float
+    spawn_rate: float
+
+    def steps(self) -> Iterator[Step]:
+        """The ramp as steps; endless."""
+        return (Step(n * self.every_seconds, (n + 1) * self.add_users, self.spawn_rate) for n in itertools.count())
+
+
+@dataclass(frozen=True, slots=True)
+class Slo:
+    """What the run is judged by. An objective that is None is not judged."""
+
+    latency_seconds: Mapping[str, float] = field(default_factory=dict)
+    """Largest latency by quantile (p50, p90, p95, p99); each one is a bucket bound of the contract."""
+    error_ratio: float | None = None
+    """Largest share of failed requests, 0..1."""
+    starved_users: int | None = None
+    """Most users that may be stuck in one request at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertExpectations:
+    """Names of alerts, by what a drill expects of them."""
+
+    always: tuple[str, ...] = ()
+    if_slo_broken: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A load profile. Its users come from `steps` or from `ramp`; the other one is empty."""
+
+    name: str
+    title: str
+    users: tuple[UserShare, ...]
+    think_time_seconds: tuple[float, float]
+    """Shortest and longest pause between a user's tasks."""
+    steps: tuple[Step, ...]
+    ramp: Ramp | None
+    duration_seconds: float | None
+    """None: until it is stopped."""
+    warmup_seconds: float
+    """Left out of every percentile of the verdict."""
+    slo: Slo | None
+    alerts: AlertExpectations
+
+    def target_at(self, seconds: float) -> tuple[int, float] | None:
+        """Users and spawn rate asked for after `seconds` of the run; None when it is over."""
+        if self._over(seconds):
+            return None
+        step = self._steps_until(seconds)[-1]
+        return step.users, step.spawn_rate
+
+    def step_at(self, seconds: float) -> int:
+        """Index of the step that is active after `seconds`, 0 for the first."""
+        return len(self._steps_until(seconds)) - 1
+
+    def scheduled_users(self, seconds: float) -> float:
+        """Users after `seconds` if the generator follows every spawn rate exactly; 0 when the run is over."""
+        if self._over(seconds):
+            return 0.0
+        steps = self._steps_until(seconds)
+        users = 0.0
+        for step, end in zip(steps, [*(later.start_seconds for later in steps[1:]), seconds], strict=True):
+            reach = step.spawn_rate * (end - step.start_seconds)
+            users = min(max(float(step.users), users - reach), users + reach)
+        return users
+
+    def _over(self, seconds: float) -> bool:
+        return self.duration_seconds is not None and seconds >= self.duration_seconds
+
+    def _steps_until(self, seconds: float) -> list[Step]:
+        """Steps that have begun; the first one always has."""
+        begun = itertools.takewhile(lambda step: step.start_seconds <= max(seconds, 0.0), self.ramp.steps() if self.ramp else self.steps)
+        return list(begun)
+
+
+def bundled_profiles() -> dict[str, Path]:
+    """Files of the profiles that come with the bundle, by name."""
+    return {path.stem: path for path in sorted(PROFILES.glob("*.yaml"))}
+
+
+def load_profile(name_or_path: str) -> Profile:
+    """The bundled profile of that name, or the one in that file.
+
+    Raises BadInput: an unknown name (with the nearest ones), an unreadable file, or a mistake in it (with its line).
+    """
+    document = read_document(_locate(name_or_path))
+    return _build(validate(document), document)
+
+
+def _locate(name_or_path: str) -> Path:
+    bundled = bundled_profiles()
+    if name_or_path in bundled:
+        return bundled[name_or_path]
+    path = Path(name_or_path)
+    if path.suffix in {".yaml", ".yml"} or path.is_file():
+        return path
+    raise BadInput(f"profile {name_or_path} is unknown{nearest(name_or_path, bundled)}")
+
+
+def _build(form: ProfileForm, document: Document) -> Profile:
+    if form.steps is not None and form.ramp is not None:
+        raise document.mistake(("ramp",), "is given beside steps; expected one of them")
+    if form.steps is None and form.ramp is None:
+        raise document.mistake(("steps",), "is missing; expected steps or ramp")
+    return Profile(
+        name=form.name,
+        title=form.title or form.name,
+        users=tuple(UserShare(user.name, user.weight) for user in form.user),
+        think_time_seconds=form.think_time,
+        steps=_steps(form, document),
+        ramp=Ramp(form.ramp.add_users, form.ramp.every, form.ramp.spawn_rate or form.ramp.add_users) if form.ramp else None,
+        duration_seconds=form.duration,
+        warmup_seconds=form.warmup,
+        slo=_slo(form, document),
+        alerts=AlertExpectations(*map(tuple, (form.alerts.always, form.alerts.if_slo_broken, form.alerts.never))),
+    )
+
+
+def _steps(form: ProfileForm, document: Document) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    for index, step in enumerate(form.steps or ()):
+        if not steps and step.start_time != 0:
+            raise document.mistake(("steps", 0, "start_time"), f"is {step.start_time:g}s; expected 0s")
+        if steps and step.start_time <= steps[-1].start_seconds:
+            expectation = f"more than the {steps[-1].start_seconds:g}s of the step before it"
+            raise document.mistake(("steps", index, "start_time"), f"is {step.start_time:g}s; expected {expectation}")
+        inherited = steps[-1].spawn_rate if steps else float(max(step.users, 1))
+        steps.append(Step(step.start_time, step.users, step.spawn_rate or inherited))
+    if form.duration is not None and steps and steps[-1].start_seconds >= form.duration:
+        raise document.mistake(("duration",), f"is {form.duration:g}s; expected more than the last step's start_time")
+    return tuple(steps)
+
+
+def _slo(form: ProfileForm, document: Document) -> Slo | None:
+    if form.slo is None:
+        return None
+    latency = {quantile: value for quantile in ("p50", "p90", "p95", "p99") if (value := getattr(form.slo, quantile)) is not None}
+    for quantile, seconds in latency.items():
+        if seconds not in LATENCY_BOUNDS_SECONDS:
+            bounds = " ".join(f"{bound:g}s" for bound in LATENCY_BOUNDS_SECONDS)
+            raise document.mistake(("slo", quantile), f"is {seconds:g}s; expected a bucket bound: {bounds}")
+    return Slo(latency, form.slo.errors, form.slo.starved_users)

@@ -1,0 +1,245 @@
+"""The YAML form of a load profile: its keys, its units, and the line of a mistake."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from firedrill.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+_DURATION = re.compile(r"(?:([\d.]+)h)?(?:([\d.]+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
+
+
+def parse_seconds(text: object) -> float:
+    """Seconds in `30s`, `1m30s`, `250ms`, `1h`. Raises ValueError whose text is what was expected."""
+    match = _DURATION.fullmatch(text) if isinstance(text, str) and text else None
+    try:
+        hours, minutes, seconds, milliseconds = (float(part or 0) for part in match.groups())  # type: ignore[union-attr]
+    except (AttributeError, ValueError):
+        raise ValueError("a duration such as 30s, 1m30s or 250ms") from None
+    # Division, not multiplication by 0.001: 75ms has to be the very number that the bucket bound 0.075 is.
+    return hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
+
+
+def parse_range(text: object) -> tuple[float, float]:
+    """Shortest and longest of `0.5s..1s`; a single duration is both. Raises ValueError as `parse_seconds` does."""
+    low, _, high = text.partition("..") if isinstance(text, str) else ("", "", "")
+    try:
+        shortest, longest = parse_seconds(low), parse_seconds(high or low)
+    except ValueError:
+        raise ValueError("a duration or a range such as 0.5s..1s") from None
+    if shortest > longest:
+        raise ValueError("a range that begins with the shorter duration")
+    return shortest, longest
+
+
+def parse_ratio(text: object) -> float:
+    """Ratio 0..1 of a percentage such as `1%`. Raises ValueError whose text is what was expected."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text) if isinstance(text, str) else None
+    if match is None or float(match[1]) > 100:
+        raise ValueError("a percentage such as 1%")
+    return float(match[1]) / 100
+
+
+def _as_shares(value: object) -> object:
+    return [{"name": value}] if isinstance(value, str) else value
+
+
+Seconds = Annotated[float, BeforeValidator(parse_seconds)]
+PositiveSeconds = Annotated[Seconds, Field(gt=0)]
+Percentage = Annotated[float, BeforeValidator(parse_ratio)]
+Text = Annotated[str, Field(min_length=1)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Form(BaseModel):
+    """Strict: a number in quotes is a mistake, and so is a key that nobody reads."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class UserForm(Form):
+    """One class of users and its share."""
+
+    name: Text
+    weight: int = Field(default=1, gt=0)
+
+
+class StepForm(Form):
+    """Users from `start_time` until the next step's."""
+
+    start_time: Seconds
+    users: int = Field(ge=0)
+    spawn_rate: Rate | None = None
+
+
+class RampForm(Form):
+    """Users added at fixed intervals."""
+
+    add_users: int = Field(gt=0)
+    every: PositiveSeconds
+    spawn_rate: Rate | None = None
+
+
+class SloForm(Form):
+    """What the run is judged by."""
+
+    p50: Seconds | None = None
+    p90: Seconds | None = None
+    p95: Seconds | None = None
+    p99: Seconds | None = None
+    errors: Percentage | None = None
+    starved_users: int | None = Field(default=None, ge=0)
+
+
+class AlertsForm(Form):
+    """Alerts that must fire, and alerts that must not."""
+
+    always: list[Text] = []
+    if_slo_broken: list[Text] = []
+    never: list[Text] = []
+
+
+class ProfileForm(Form):
+    """A profile as its file spells it."""
+
+    name: Text
+    title: str = ""
+    arrivals: Literal["closed"] = "closed"
+    user: Annotated[list[UserForm], BeforeValidator(_as_shares), Field(min_length=1)] = [UserForm(name="BasicUser")]
+    think_time: Annotated[tuple[float, float], BeforeValidator(parse_range)] = (0.5, 1.0)
+    steps: list[StepForm] | None = Field(default=None, min_length=1)
+    ramp: RampForm | None = None
+    duration: PositiveSeconds | None = None
+    warmup: Seconds = 0.0
+    slo: SloForm | None = None
+    alerts: AlertsForm = AlertsForm()
+
+
+_FORMS: dict[str, type[Form]] = {
+    "": ProfileForm,
+    "user": UserForm,
+    "steps": StepForm,
+    "ramp": RampForm,
+    "slo": SloForm,
+    "alerts": AlertsForm,
+}
+
+Location = tuple[str | int, ...]
+"""Path of keys and indexes to a value in the document: `("steps", 2, "users")`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed YAML file that still knows its lines."""
+
+    path: Path
+    root: CommentedMap
+
+    def mistake(self, location: Location, text: str) -> BadInput:
+        """Error that names the file, the line and the key at `location`."""
+        return BadInput(f"{self.path}:{self._line(location)}: {spell(location)} {text}")
+
+    def _line(self, location: Location) -> int:
+        """Line of the deepest part of `location` that the file has, counted from 1."""
+        node: Any = self.root
+        line = 0
+        for key in location:
+            if isinstance(node, CommentedMap) and key in node:
+                line = node.lc.key(key)[0]
+            elif isinstance(node, CommentedSeq) and isinstance(key, int):
+                line = node.lc.item(key)[0]
+            else:
+                break
+            node = node[key]
+        return line + 1
+
+
+def spell(location: Location) -> str:
+    """`steps[2].users`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+
+
+def read_document(path: Path) -> Document:
+    """The YAML file at `path`. Raises BadInput if it can't be read, is no YAML, or is no mapping; duplicate keys are no YAML."""
+    try:
+        root = YAML().load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise BadInput(f"{path}:{line}: {error.problem}; expected well-formed YAML") from error
+    except YAMLError as error:
+        raise BadInput(f"{path}: {' '.join(str(error).split())}; expected well-formed YAML") from error
+    if not isinstance(root, CommentedMap):
+        raise BadInput(f"{path}:1: expected keys and values, such as `name: launch`")
+    return Document(path, root)
+
+
+def validate(document: Document) -> ProfileForm:
+    """The document as a form. Raises BadInput for its first mistake."""
+    try:
+        return ProfileForm.model_validate(document.root)
+    except ValidationError as invalid:
+        # A mistyped key is also a missing one; the mistyping is the mistake.
+        error = min(invalid.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
+        raise document.mistake(error["loc"], _complaint(error)) from invalid
+
+
+def _complaint(error: ErrorDetails) -> str:
+    *parents, key = error["loc"]
+    if error["type"] == "missing":
+        return "is missing"
+    if error["type"] == "extra_forbidden":
+        return f"is no key{nearest(str(key), keys()[str(parents[0]) if parents else ''])}"
+    return f"is {_shown(error['input'])}; expected {_expectation(error)}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, str):
+        return repr(str(value))
+    return str(value) if isinstance(value, int | float) else "empty" if value is None else "a collection"
+
+
+def _expectation(error: ErrorDetails) -> str:
+    context = error.get("ctx", {})
+    sentences = {
+        "value_error": "{error}",
+        "greater_than_equal": "{ge} or more",
+        "greater_than": "more than {gt}",
+        "literal_error": "{expected}; a rate that does not wait for answers is not offered",
+        "int_type": "a whole number",
+        "float_type": "a number",
+        "string_type": "text",
+        "string_too_short": "text",
+        "list_type": "a list",
+        "model_type": "keys and values",
+        "too_short": "at least {min_length} entry",
+    }
+    return sentences[error["type"]].format(**context) if error["type"] in sentences else error["msg"]
+
+
+def keys() -> dict[str, tuple[str, ...]]:
+    """Keys of a profile by the key they are nested in; `""` holds the outermost ones."""
+    return {place: tuple(form.model_fields) for place, form in _FORMS.items()}
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean a or b? (known: a, b, c)`, the nearest ones only where some are near."""
+    candidates = sorted(known)
+    near = difflib.get_close_matches(word, candidates, n=2, cutoff=0.5)
+    guess = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"{guess} (known: {', '.join(candidates)})"
