@@ -1,0 +1,134 @@
+"""Shrinking production rules: durations become shorter, nothing else changes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firedrill.alerts import durations
+from firedrill.alerts.scale import Scaler, scale_rules
+from firedrill.errors import BadInput
+from firedrill.places import RULES
+
+RULE_FILE = """\
+groups:
+  - name: api  # a comment
+    interval: 30s
+    rules:
+      - record: job:errors:rate5m
+        expr: rate(errors_total[5m])
+      - alert: Off
+        expr: |
+          job:errors:rate5m > 5  # for 5m
+          and increase(errors_total[1h]) >= 10
+        for: 2m
+        keep_firing_for: 10m
+        annotations: {description: "over 5m"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("production", "drill"),
+    [
+        ("rate(x[5m])", "rate(x[25s])"),
+        ("rate(x[1m30s])", "rate(x[7500ms])"),
+        ("x offset 1h", "x offset 300s"),
+        ("x offset -1h", "x offset -300s"),
+        ("x OFFSET 1h", "x OFFSET 300s"),
+        ("max_over_time(x[1h:1m])", "max_over_time(x[300s:5s])"),
+        ("max_over_time(x[1h:])", "max_over_time(x[300s:])"),
+        ("max_over_time(x[ 1h # an hour, not 5m\n:1m])", "max_over_time(x[ 300s # an hour, not 5m\n:5s])"),
+        ("rate(x[5m] @ 1609746000)", "rate(x[25s] @ 1609746000)"),
+        ("increase(x[5m]) >= 10", "(12 * increase(x[25s])) >= 10"),
+        ("sum by (increase) (increase (x[5m] offset 1d))", "sum by (increase) ((12 * increase (x[25s] offset 7200s)))"),
+        ("increase(rate(x[5m])[1h:1m])", "(12 * increase(rate(x[25s])[300s:5s]))"),
+        ("a / increase(x[5m]) ^ 2", "a / (12 * increase(x[25s])) ^ 2"),
+    ],
+)
+def test_time_in_an_expression_shrinks(production, drill):
+    assert Scaler(12).expression(production, "rule") == drill
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "x > 5",
+        'x{window="[5m]", other=\'a "[5m] offset 5m\'}',
+        "x{path=`[5m]\\`}",
+        'x{escaped="\\"[5m]"}',
+        "job:errors:rate5m + rate5m + :a5m",
+        "x > 0x5d + 1e5 + .5",
+        "histogram_quantile(0.95, x) > 0.25 # [5m]",
+        "offset{a='b'}",
+        "time() - x > 600",
+    ],
+)
+def test_what_is_no_time_stays(expression):
+    assert Scaler(12).expression(expression, "rule") == expression
+
+
+@pytest.mark.parametrize(
+    ("production", "drill", "said"),
+    [
+        ("rate(x[30s])", "rate(x[4s])", "rule: 30s is 4s here, not 2500ms"),
+        ("rate(x[2s])", "rate(x[2s])", "rule: 2s is 2s here, not 167ms"),
+        ("max_over_time(x[1h:6s])", "max_over_time(x[300s:1s])", "rule: 6s is 1s here, not 500ms"),
+        ("increase(x[30s])", "(7.5 * increase(x[4s]))", "rule: 30s is 4s here, not 2500ms"),
+    ],
+)
+def test_a_window_keeps_four_scrapes_and_says_so(production, drill, said):
+    scaler = Scaler(12)
+    assert scaler.expression(production, "rule") == drill
+    assert scaler.clamped == [said]
+
+
+def test_a_rule_file_shrinks_in_every_place_that_means_time():
+    scaled = scale_rules(RULE_FILE, 12)
+    for expected in ("interval: 2500ms", "rate(errors_total[25s])", "for: 10s", "keep_firing_for: 50s"):
+        assert expected in scaled.text
+    assert "job:errors:rate5m > 5  # for 5m\n      and (12 * increase(errors_total[300s])) >= 10" in scaled.text
+    assert "over 5m" in scaled.text
+    assert "alert: Off" in scaled.text
+    assert scaled.clamped == ()
+
+
+def test_factor_one_changes_nothing():
+    assert scale_rules(RULE_FILE, 1).text == RULE_FILE
+
+
+def test_rules_that_share_a_mapping_shrink_once():
+    shared = "groups:\n- name: a\n  rules:\n  - &r {record: a, expr: 'rate(x[1h])'}\n  - *r\n  - {<<: *r, record: b}\n"
+    assert scale_rules(shared, 12).text.count("rate(x[300s])") == scale_rules(shared, 12).text.count("rate(")
+
+
+def test_our_own_rules_keep_every_window_at_a_factor_of_twelve():
+    assert scale_rules((RULES / "api.yml").read_text(), 12).clamped == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "factor", "message"),
+    [
+        (RULE_FILE, 0.5, "the time scale is 0.5; expected 1 or more"),
+        ("groups: [", 12, "line 1"),
+        ("a: 1\na: 2\n", 12, "line 2"),
+        ("- a", 12, "expected a Prometheus rule file"),
+        (RULE_FILE.replace("for: 2m", "for: 2 minutes"), 12, "2 minutes is no duration; expected one such as 1h30m, 15s or 250ms"),
+    ],
+)
+def test_what_is_no_rule_file_is_named(text, factor, message):
+    with pytest.raises(BadInput) as caught:
+        scale_rules(text, factor)
+    assert message in str(caught.value)
+
+
+@given(st.integers(min_value=0, max_value=10**12))
+def test_a_duration_is_read_as_it_is_spelled(length_ms):
+    assert durations.milliseconds(durations.spelled(length_ms)) == length_ms
+
+
+@given(st.text(alphabet="xw5m1h s[](){}:'\"`\\#\noffset-increase0.,", max_size=60))
+def test_text_outside_durations_survives_whatever_it_is(text):
+    """At a factor of 1 only the spelling of durations may change, so without any the text is the same to the character."""
+    unchanged = text.replace("5m", "5x").replace("1h", "1x").replace("m", "x").replace("h", "x").replace("w", "x").replace("s", "x")
+    assert Scaler(12).expression(unchanged, "rule") == unchanged
