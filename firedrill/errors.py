@@ -1,8 +1,8 @@
 """The one family of errors a user can meet, and the exit codes they become at the command line's edge.
 
-    FiredrillError            one line on stderr, never a traceback
-    +-- BadInput        (2)   what was asked for cannot be done: profile, rule file, port, option
-    +-- Missing         (3)   something needed is not there: a binary, the target, a started part
+FiredrillError            one line on stderr, never a traceback
++-- BadInput        (2)   what was asked for cannot be done: profile, rule file, port, option
++-- Missing         (3)   something needed is not there: a binary, the target, a started part
 """
 
 from __future__ import annotations

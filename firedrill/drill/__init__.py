@@ -1,1 +1,1 @@
-"""Firedrill's drill."""
+"""The drill: one profile played against one server, recorded, measured and judged."""

@@ -1,1 +1,1 @@
-"""Firedrill's stack."""
+"""The embedded stack: the parts as child processes on loopback, without Docker."""

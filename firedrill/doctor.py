@@ -1,0 +1,82 @@
+"""What is there, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from firedrill.stack import grafana, ports, programs
+from firedrill.stack.plan import PORT_OPTIONS
+
+PACKAGES = ("flask", "waitress", "prometheus-client", "locust")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked for."""
+
+    name: str
+    found: str | None
+    """What was found; None if it is missing."""
+    advice: str
+    """How to get it, or what its absence means."""
+    is_needed: bool = True
+
+    @property
+    def is_fatal(self) -> bool:
+        """Whether nothing works without it."""
+        return self.is_needed and self.found is None
+
+    def line(self) -> Text:
+        """As a line for a terminal."""
+        mark, style = ("ok", "green") if self.found else ("missing", "bold red") if self.is_needed else ("absent", "yellow")
+        return Text.assemble((f"{mark:8}", style), f"{self.name:26}", self.found or self.advice)
+
+    def as_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return asdict(self)
+
+
+def examine() -> list[Finding]:
+    """Look for everything."""
+    return [
+        Finding("python", platform.python_version(), ""),
+        *(Finding(name, _package(name), "run `make setup`") for name in PACKAGES),
+        *(_program(name) for name in ("prometheus", "promtool")),
+        _grafana(),
+        *(_port(option, default) for option, default in PORT_OPTIONS.values()),
+    ]
+
+
+def _package(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _program(name: str) -> Finding:
+    found = programs.find(name)
+    return Finding(name, f"{programs.version(found)}  {_short(found)}" if found else None, programs.HOW_TO_GET)
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _grafana() -> Finding:
+    found = grafana.find()
+    advice = "optional: put `grafana` on PATH or set GRAFANA_HOME, and `firedrill up` and `firedrill open` start it with the dashboards"
+    return Finding("grafana", str(found.program) if found else None, advice, is_needed=False)
+
+
+def _port(option: str, default: int) -> Finding:
+    free = ports.is_free(default)
+    return Finding(
+        f"port {default}", f"free ({option})" if free else None, f"taken: a free one is used instead, or give {option}", is_needed=False
+    )

@@ -1,0 +1,136 @@
+"""The figures of a run: plain frozen records, as they stand in run.json. Seconds, ratios 0..1, requests a second.
+
+None means that there is no such figure: nothing was measured, or it cannot be measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Latency = Mapping[str, float | None]
+"""Seconds by `p50`, `p95`, `p99`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span of Unix time."""
+
+    start: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSide:
+    """What the load generator saw."""
+
+    latency_seconds: Latency
+    """Of the requests that were answered: what Locust itself would report."""
+    latency_including_waiting_seconds: Latency
+    """The same with the requests that were still waiting or abandoned at the end, at the age they had: a lower bound."""
+    slower_than_slo: Mapping[str, float]
+    """Share of requests, the waiting included, above each latency objective."""
+    rate: float | None
+    """Requests answered a second."""
+    offered_rate: float | None
+    """Requests a second that these users would make of a server on which nobody queues."""
+    error_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSide:
+    """What the API saw."""
+
+    latency_seconds: Latency
+    """Accepted until handed over: queue wait and handler."""
+    handler_latency_seconds: Latency
+    """Inside the handler; blind to queueing."""
+    queue_wait_seconds: Latency
+    rate: float | None
+    error_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the load profile."""
+
+    index: int
+    start_seconds: float
+    end_seconds: float
+    users: int
+    client: ClientSide
+    server: ServerSide
+
+
+@dataclass(frozen=True, slots=True)
+class Saturation:
+    """How near each resource came to its limit."""
+
+    largest_ratio: Mapping[str, float]
+    """Highest use of a limit that held for three seconds, by resource."""
+    ran_out_first: str | None
+    """The resource that was first used to nine tenths for three seconds; None if none was."""
+    ran_out_after_seconds: float | None
+    nearest: str | None
+    """The resource that came nearest to its limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Honesty:
+    """What an ordinary load test does not tell."""
+
+    in_flight_max: float | None
+    oldest_max_seconds: float | None
+    starved_max: float | None
+    starved_sustained: float | None
+    """Most users that were starved at once for five seconds on end."""
+    abandoned: Mapping[str, float]
+    """Requests that no statistic shows, by stage: in_flight, unreported."""
+    generator_cpu_max_ratio: float | None
+    generator_lag_ratio: float | None
+    """Share of the time by which the generator's event loop was late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert that was pending or firing. Times are seconds since the load began."""
+
+    name: str
+    severity: str
+    labels: Mapping[str, str]
+    pending_after_seconds: float | None
+    firing_after_seconds: float | None
+    firing_seconds: float
+    """How long it fired, in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Requests of the whole run: last raw sample minus first."""
+
+    client_requests: float
+    client_failures: float
+    server_finished: float | None
+    """Requests with this run's id that the server finished; None if it counts none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All that was measured."""
+
+    client: ClientSide
+    server: ServerSide
+    steps: tuple[Step, ...]
+    saturation: Saturation
+    honesty: Honesty
+    alerts: tuple[Alert, ...]
+    counts: Counts
+    invalid: Mapping[str, float]
+    """Seconds for which each condition of a valid load test was broken, by condition."""
+    blind_seconds: float
+    """Longest time for which Prometheus had no page of the load generator."""

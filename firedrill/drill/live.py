@@ -1,0 +1,56 @@
+"""The moment's figures of a running drill, for whoever watches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from firedrill import units
+
+if TYPE_CHECKING:
+    from firedrill.prom import Prometheus
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What one look at Prometheus shows; None where there is no figure yet."""
+
+    step: float | None
+    users: float | None
+    rate: float | None
+    client_p99_seconds: float | None
+    server_p99_seconds: float | None
+    in_flight: float | None
+    starved: float | None
+    headroom_ratio: float | None
+    nearest: str | None
+
+    def cells(self) -> dict[str, str]:
+        """Each figure as text, by its title, in the order in which they are read."""
+        headroom = units.percent(None if self.headroom_ratio is None else max(0.0, self.headroom_ratio))
+        return {
+            "step": units.count(self.step),
+            "users": units.count(self.users),
+            "rate": units.rate(self.rate),
+            "client p99": units.seconds(self.client_p99_seconds),
+            "server p99": units.seconds(self.server_p99_seconds),
+            "in flight": units.count(self.in_flight),
+            "starved": units.count(self.starved),
+            "headroom": f"{headroom} ({self.nearest})" if self.nearest else headroom,
+        }
+
+
+def look(prom: Prometheus) -> Live:
+    """Ask for all of them."""
+    headroom = min(prom.instant("api:headroom:ratio"), key=lambda sample: sample.value, default=None)
+    return Live(
+        step=prom.number("max(locust_load_step)"),
+        users=prom.number("sum(locust_users)"),
+        rate=prom.number("sum(client:requests:rate10s)"),
+        client_p99_seconds=prom.number("max(client:response_time_seconds:p99_10s)"),
+        server_p99_seconds=prom.number("max(server:response_time_seconds:p99_10s)"),
+        in_flight=prom.number("sum(locust_requests_in_flight)"),
+        starved=prom.number("sum(locust_users_starved)"),
+        headroom_ratio=headroom.value if headroom else None,
+        nearest=headroom.labels.get("resource") if headroom else None,
+    )

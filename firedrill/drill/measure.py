@@ -1,0 +1,226 @@
+"""From Prometheus to figures: the queries behind run.json."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from firedrill import histogram
+from firedrill.contract import Client, Server
+from firedrill.drill import alerts
+from firedrill.drill.figures import ClientSide, Counts, Figures, Honesty, Saturation, ServerSide, Step, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from firedrill.contract import Metric
+    from firedrill.drill.figures import Latency
+    from firedrill.histogram import Buckets
+    from firedrill.profile import Profile
+    from firedrill.prom import Prometheus
+
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+EXHAUSTED_RATIO = 0.9
+"""A resource has run out when so much of its limit is in use for three seconds."""
+
+TAIL_SECONDS = 15.0
+"""How long after the load's end the last figures may still arrive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Asks one Prometheus about one run."""
+
+    prom: Prometheus
+    profile: Profile
+    run_id: str
+    window: Window
+    """From the first user to the last."""
+    knows_think_time: bool
+    """Whether the users are the bundled ones, so that the rate they offer is known."""
+
+    def figures(self) -> Figures:
+        """Everything, the warm-up left out of the two sides' figures and of nothing else."""
+        start = min(self.window.start + self.profile.warmup_seconds, self.window.end)
+        judged = Window(start, self.window.end)
+        return Figures(
+            client=self._client(judged, at_the_end=True),
+            server=self._server(judged),
+            steps=tuple(self._steps()),
+            saturation=self._saturation(),
+            honesty=self._honesty(),
+            alerts=alerts.read(self.prom, self.window, TAIL_SECONDS),
+            counts=self._counts(),
+            invalid=self._invalid(),
+            blind_seconds=self._blind_seconds(),
+        )
+
+    # -- the two sides
+
+    def _client(self, window: Window, *, at_the_end: bool = False) -> ClientSide:
+        answered = self._buckets(Client.REQUEST_DURATION, window)
+        waiting = self._waiting(at_the_end=at_the_end)
+        including = histogram.merged(answered, waiting) if waiting else answered
+        rate = self._rate("locust_requests_total", window)
+        return ClientSide(
+            latency_seconds=_latency(answered),
+            latency_including_waiting_seconds=_latency(including),
+            slower_than_slo={key: histogram.share_above(bound, including) for key, bound in self._objectives().items()},
+            rate=rate,
+            offered_rate=self._offered_rate(window),
+            error_ratio=_ratio(self._rate("locust_request_failures_total", window) or 0.0, rate),
+        )
+
+    def _server(self, window: Window) -> ServerSide:
+        total = "http_server_response_time_seconds"
+        # Services that follow OpenTelemetry's conventions, but are not ours, have the handler's time alone.
+        metric = Server.RESPONSE_TIME if self._rate(f"{total}_count", window) is not None else Server.REQUEST_DURATION
+        rate = self._rate(f"{metric.name}_count", window)
+        failed = self._rate(f'{metric.name}_count{{http_response_status_code=~"5.."}}', window) or 0.0
+        return ServerSide(
+            latency_seconds=_latency(self._buckets(metric, window)),
+            handler_latency_seconds=_latency(self._buckets(Server.REQUEST_DURATION, window)),
+            queue_wait_seconds=_latency(self._buckets(Server.QUEUE_WAIT, window)),
+            rate=rate,
+            error_ratio=_ratio(failed, rate),
+        )
+
+    def _steps(self) -> Iterator[Step]:
+        start = self.window.start
+        for index, begin, end, users in _steps_of(self.profile, self.window.seconds):
+            span = Window(start + begin, start + end)
+            yield Step(index, begin, end, users, self._client(span), self._server(span))
+
+    def _waiting(self, *, at_the_end: bool) -> Buckets:
+        """Ages of the requests in flight when the load ended, by bound."""
+        if not at_the_end:
+            return {}
+        ages = self.prom.instant(f"sum by (le) ({Client.IN_FLIGHT_AGE.name})", self.window.end)
+        return {float(sample.labels["le"]): sample.value for sample in ages}
+
+    def _objectives(self) -> Mapping[str, float]:
+        return self.profile.slo.latency_seconds if self.profile.slo else {}
+
+    def _offered_rate(self, window: Window) -> float | None:
+        """Closed loop: users / (mean think time + mean time in the handler), the handler being blind to queueing."""
+        if not self.knows_think_time:
+            return None
+        users = self.prom.number(f"avg_over_time(sum(locust_users_target)[{_span(window)}:1s])", window.end)
+        handler = Server.REQUEST_DURATION.name
+        span = _span(window)
+        service = self.prom.number(f"sum(increase({handler}_sum[{span}])) / sum(increase({handler}_count[{span}]))", window.end)
+        if users is None or service is None:
+            return None
+        return users / (sum(self.profile.think_time_seconds) / 2 + service)
+
+    def _buckets(self, metric: Metric, window: Window) -> Buckets:
+        counted = self.prom.instant(f"sum by (le) (increase({metric.name}_bucket[{_span(window)}]))", window.end)
+        return {float(sample.labels["le"]): sample.value for sample in counted}
+
+    def _rate(self, selector: str, window: Window) -> float | None:
+        return self.prom.number(f"sum(rate({selector}[{_span(window)}]))", window.end)
+
+    # -- saturation, honesty, validity
+
+    def _saturation(self) -> Saturation:
+        used = self.prom.range("max by (resource) (min_over_time(api:saturation:ratio[3s]))", self.window.start, self.window.end)
+        largest = {series.labels["resource"]: max(series.values(), default=0.0) for series in used}
+        first = {
+            series.labels["resource"]: time - self.window.start
+            for series in used
+            for time, value in series.points[::-1]
+            if value >= EXHAUSTED_RATIO
+        }
+        ran_out = min(first, key=lambda name: first[name], default=None)
+        nearest = max(largest, key=lambda name: largest[name], default=None)
+        return Saturation(largest, ran_out, first.get(ran_out) if ran_out else None, nearest)
+
+    def _honesty(self) -> Honesty:
+        lost = self._gained(Client.ABANDONED.name)
+        return Honesty(
+            in_flight_max=self._largest(Client.IN_FLIGHT.name),
+            oldest_max_seconds=self._largest(Client.OLDEST.name),
+            starved_max=self._largest(Client.STARVED.name),
+            starved_sustained=self._largest(f"min_over_time({Client.STARVED.name}[5s])"),
+            abandoned={stage: lost.get(stage, 0.0) for stage in ("in_flight", "unreported")},
+            generator_cpu_max_ratio=self._largest("max(avg_over_time(locust_worker_cpu_ratio[10s]))"),
+            generator_lag_ratio=self.prom.number(f"max(rate(locust_worker_loop_lag_seconds_total[{_span(self.window)}]))", self.window.end),
+        )
+
+    def _largest(self, query: str) -> float | None:
+        values = [value for series in self.prom.range(query, self.window.start, self.window.end) for value in series.values()]
+        return max(values, default=None)
+
+    def _counts(self) -> Counts:
+        mine = f'{Server.RUN_REQUESTS.name}{{run_id="{self.run_id}"}}'
+        finished = self._gained(mine)
+        return Counts(
+            client_requests=sum(self._gained("locust_requests_total").values()),
+            client_failures=sum(self._gained("locust_request_failures_total").values()),
+            server_finished=sum(finished.values()) if finished else None,
+        )
+
+    def _gained(self, selector: str) -> dict[str, float]:
+        """Last minus first raw sample of each series, summed by `stage` (or all together); counters that started anew add up."""
+        gained: dict[str, float] = {}
+        for series in self.prom.raw(selector, self.window.start - TAIL_SECONDS, self.window.end + TAIL_SECONDS):
+            stage = series.labels.get("stage", "")
+            gained[stage] = gained.get(stage, 0.0) + _increase(series.values())
+        return gained
+
+    def _invalid(self) -> dict[str, float]:
+        seconds: dict[str, float] = {}
+        for series in self.prom.range("max by (reason) (locust:run_invalid_reason:bool)", self.window.start, self.window.end):
+            broken = sum(value == 1 for value in series.values())
+            if broken:
+                seconds[series.labels["reason"]] = float(broken)
+        return seconds | self._users_behind()
+
+    def _users_behind(self) -> dict[str, float]:
+        """Seconds for which the users were fewer than the schedule had asked for half a minute before."""
+        running = self.prom.range("sum(locust_users)", self.window.start, self.window.end)
+        behind = sum(
+            users < 0.99 * min(self._scheduled(time - self.window.start - ago) for ago in (0, 10, 20, 30))
+            for series in running
+            for time, users in series.points
+            if time - self.window.start > 30
+        )
+        return {"users_behind": float(behind)} if behind else {}
+
+    def _scheduled(self, after_seconds: float) -> float:
+        return self.profile.scheduled_users(max(0.0, after_seconds))
+
+    def _blind_seconds(self) -> float:
+        scraped = self.prom.raw('up{job="locust"}', self.window.start, self.window.end)
+        times = [time for series in scraped for time, up in series.points if up == 1]
+        edges = [self.window.start, *sorted(times), self.window.end]
+        return max(later - earlier for earlier, later in pairwise(edges))
+
+
+def _latency(buckets: Buckets) -> Latency:
+    return {name: histogram.quantile(q, buckets) for name, q in QUANTILES.items() if name != "p90"}
+
+
+def _ratio(part: float, whole: float | None) -> float | None:
+    return part / whole if whole else None
+
+
+def _span(window: Window) -> str:
+    return f"{max(1000, round(window.seconds * 1000))}ms"
+
+
+def _increase(values: list[float]) -> float:
+    """What a counter gained, from its raw samples; a fall is a start at zero."""
+    return sum(later - earlier if later >= earlier else later for earlier, later in pairwise(values))
+
+
+def _steps_of(profile: Profile, seconds: float) -> Iterator[tuple[int, float, float, int]]:
+    """(index, start, end, users) of each step that a run of so many seconds reached."""
+    begin, index = 0, profile.step_at(0)
+    for second in range(1, int(seconds) + 1):
+        now = profile.step_at(second) if second < int(seconds) else None
+        if now != index:
+            target = profile.target_at(begin)
+            yield index, float(begin), float(second), target[0] if target else 0
+            begin, index = second, now if now is not None else index

@@ -1,0 +1,111 @@
+"""Progress on stderr: a live panel on a terminal, else a plain line every ten seconds."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from rich.console import Console, Group
+from rich.live import Live as Screen
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from firedrill import units
+
+if TYPE_CHECKING:
+    from firedrill.drill.live import Live
+
+LINE_EVERY_SECONDS = 10.0
+
+
+class Progress(Protocol):
+    """Something that tells a person how a run goes."""
+
+    def phase(self, text: str) -> None:
+        """Something else is being done now."""
+
+    def show(self, live: Live, elapsed_seconds: float, duration_seconds: float | None) -> None:
+        """The figures of the moment, under load."""
+
+    def close(self) -> None:
+        """Nothing more will be shown."""
+
+
+def for_console(console: Console, title: str) -> Progress:
+    """The progress that fits where stderr goes."""
+    return Panels(console, title) if console.is_terminal else Lines(console, title)
+
+
+class Lines:
+    """For logs and CI."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self._console = console
+        self._title = title
+        self._next = 0.0
+
+    def phase(self, text: str) -> None:
+        """A line at once."""
+        self._print(text)
+
+    def show(self, live: Live, elapsed_seconds: float, duration_seconds: float | None) -> None:
+        """A line, if ten seconds have passed since the last one."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + LINE_EVERY_SECONDS
+        figures = ", ".join(f"{name} {value}" for name, value in live.cells().items())
+        self._print(f"{_clock(elapsed_seconds, duration_seconds)}: {figures}")
+
+    def close(self) -> None:
+        """Nothing to tidy."""
+
+    def _print(self, text: str) -> None:
+        self._console.print(f"{self._title}: {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+class Panels:
+    """For a person at a terminal."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self._title = title
+        self._body: Table | Text = Text("")
+        self._bar = ProgressBar(total=1.0, completed=0)
+        self._screen = Screen(console=console, refresh_per_second=4, transient=True)
+        self._screen.start()
+
+    def phase(self, text: str) -> None:
+        """Shown below the figures of the moment before."""
+        self._draw(text)
+
+    def show(self, live: Live, elapsed_seconds: float, duration_seconds: float | None) -> None:
+        """Figures under their titles, and a bar."""
+        table = Table.grid(padding=(0, 2))
+        cells = live.cells()
+        table.add_row(*(Text(name, style="dim") for name in cells))
+        table.add_row(*(Text(value, style=_style(name, live)) for name, value in cells.items()))
+        self._body = table
+        self._bar = ProgressBar(
+            total=duration_seconds or 1.0, completed=elapsed_seconds if duration_seconds else 0, pulse=duration_seconds is None
+        )
+        self._draw(_clock(elapsed_seconds, duration_seconds))
+
+    def close(self) -> None:
+        """The panel goes; what is printed next stands in its place."""
+        self._screen.stop()
+
+    def _draw(self, text: str) -> None:
+        self._screen.update(Panel(Group(self._body, self._bar, Text(text, style="dim")), title=self._title, title_align="left"))
+
+
+def _style(name: str, live: Live) -> str:
+    starving = name == "starved" and (live.starved or 0) > 0
+    full = name == "headroom" and live.headroom_ratio is not None and live.headroom_ratio < 0.1
+    return "bold red" if starving or full else "bold"
+
+
+def _clock(elapsed_seconds: float, duration_seconds: float | None) -> str:
+    if duration_seconds is None:
+        return f"{units.seconds(elapsed_seconds)} under load, until stopped (Ctrl-C)"
+    return f"{elapsed_seconds:.0f} of {duration_seconds:.0f} s, {max(0.0, duration_seconds - elapsed_seconds):.0f} s left"

@@ -1,0 +1,116 @@
+"""A run on disk: `runs/<id>/` with run.json, the log of every process, and Prometheus's data for the window."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from firedrill.errors import BadInput
+from firedrill.stack.overlay import Recorded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run's folder."""
+
+    folder: Path
+
+    @classmethod
+    def create(cls, out: Path, title: str) -> Self:
+        """A new folder below `out`, named after the time and the title."""
+        words = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60]
+        stem = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{words}"
+        for name in (stem, *(f"{stem}-{number}" for number in range(2, 1000))):
+            try:
+                (out / name).mkdir(parents=True)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise BadInput(f"--out {out}: {error.strerror}; expected a folder to write to") from error
+            return cls(out / name)
+        raise BadInput(f"--out {out}: a thousand runs are called {stem}")
+
+    @property
+    def id(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    @property
+    def snapshot(self) -> Path:
+        """Prometheus's data for the window, to be copied before use: a Prometheus writes into what it opens."""
+        return self.folder / "tsdb"
+
+    @property
+    def document(self) -> Path:
+        """The file run.json."""
+        return self.folder / "run.json"
+
+    def write(self, content: dict[str, Any]) -> None:
+        """Write run.json, whole or not at all."""
+        draft = self.document.with_suffix(".tmp")
+        draft.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+        draft.replace(self.document)
+
+    def read(self) -> dict[str, Any]:
+        """What run.json says.
+
+        Raises:
+            BadInput: there is none, or it is no JSON object.
+        """
+        try:
+            content = json.loads(self.document.read_text())
+        except OSError as error:
+            raise BadInput(f"{self.document}: {error.strerror}; expected a run's folder with run.json in it") from error
+        except ValueError as error:
+            raise BadInput(f"{self.document}: no JSON ({error})") from error
+        if not isinstance(content, dict):
+            raise BadInput(f"{self.document}: a {type(content).__name__}; expected a JSON object")
+        return content
+
+    def recorded(self) -> Recorded:
+        """Its data for a Prometheus.
+
+        Raises:
+            BadInput: nothing was recorded.
+        """
+        window = self.read().get("window")
+        if not window or not self.snapshot.is_dir():
+            raise BadInput(f"{self.folder}: nothing was recorded in this run")
+        return Recorded(self.id, self.snapshot, window["start"], window["end"])
+
+    def size_bytes(self) -> int:
+        """What it takes on disk."""
+        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
+
+    def remove(self) -> None:
+        """Delete it."""
+        shutil.rmtree(self.folder)
+
+
+def runs_in(out: Path) -> list[Run]:
+    """The runs below a folder, oldest first; folders that hold no run.json are none of ours."""
+    return [Run(document.parent) for document in sorted(out.glob("*/run.json"))]
+
+
+def find(out: Path, name: str) -> Run:
+    """The run with this id (or a beginning that fits one only), or at this path.
+
+    Raises:
+        BadInput: no run fits, or several do.
+    """
+    at_path = Run(out.__class__(name))
+    if at_path.document.is_file():
+        return at_path
+    fitting = [run for run in runs_in(out) if run.id.startswith(name)]
+    exact = [run for run in fitting if run.id == name]
+    if len(exact or fitting) != 1:
+        known = ", ".join(run.id for run in (fitting or runs_in(out))[-3:]) or "none"
+        raise BadInput(f"{name}: {len(fitting) or 'no'} runs in {out} are called that; the latest: {known}")
+    return (exact or fitting)[0]

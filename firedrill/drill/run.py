@@ -1,0 +1,226 @@
+"""Playing a profile: start the parts, watch the load, and record, measure and judge what happened, however it ended."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from firedrill.drill import live, versions
+from firedrill.drill.figures import Window
+from firedrill.drill.measure import Measurement
+from firedrill.drill.record import Run
+from firedrill.drill.verdict import Reason, judge
+from firedrill.errors import BadInput, FiredrillError
+from firedrill.interrupt import Interrupted
+from firedrill.stack.native import Stack
+from firedrill.stack.plan import Plan, Ports
+from firedrill.stack.reopened import Reopened
+
+if TYPE_CHECKING:
+    from firedrill.drill.figures import Figures
+    from firedrill.drill.progress import Progress
+    from firedrill.drill.request import Request
+    from firedrill.interrupt import Interrupt
+    from firedrill.prom import Prometheus
+
+SCHEMA = 1
+"""Version of run.json; it grows when a field changes its meaning."""
+
+DRAIN_SECONDS = 10.0
+"""How long the API may take to finish what it had accepted when the load ended."""
+
+
+def play(request: Request, interrupt: Interrupt, progress: Progress) -> Run:
+    """Play a profile once; returns the recorded run, its verdict in run.json.
+
+    Raises:
+        BadInput: the profile, a file or a port cannot be used; nothing was recorded.
+        Missing: a program is missing, or the target or a part never answered.
+    """
+    request.check()
+    chosen = Ports.choose(request.ports)
+    run = Run.create(request.out.absolute(), request.title)
+    return _Drill(request, run, chosen, interrupt, progress).play()
+
+
+class _Drill:
+    def __init__(self, request: Request, run: Run, chosen: Ports, interrupt: Interrupt, progress: Progress) -> None:
+        self._request = request
+        self._run = run
+        self._interrupt = interrupt
+        self._progress = progress
+        self._mishaps: dict[str, Reason] = {}
+        self._stack = Stack(self._plan(chosen), interrupt)
+        self._started = datetime.now(UTC)
+        self._versions: dict[str, str] = {}
+
+    def _plan(self, chosen: Ports) -> Plan:
+        asked = self._request
+        return Plan(
+            folder=self._run.folder,
+            run_id=self._run.id,
+            ports=chosen,
+            server=None if asked.target else asked.server,
+            target=asked.target,
+            profile=asked.source,
+            scrapes=asked.scrapes,
+            locustfile=asked.locustfile,
+            rules=asked.rules,
+            time_scale=asked.time_scale,
+        )
+
+    def play(self) -> Run:
+        with self._stack:
+            try:
+                self._start()
+                self._watch()
+                self._end()
+            except Interrupted:
+                self._progress.phase("interrupted before the load began")
+            except BadInput:
+                self._stack.__exit__()
+                self._run.remove()
+                raise
+            self._record()
+        return self._run
+
+    # -- start
+
+    def _start(self) -> None:
+        self._progress.phase("starting Prometheus and the API")
+        self._stack.start_prometheus()
+        self._stack.start_api()
+        self._stack.wait_for_start()
+        self._versions = versions.of_parts(self._stack.prom)
+        self._progress.phase("waiting for Prometheus's first scrape")
+        self._stack.wait_for_scrapes()
+        self._progress.phase("starting Locust")
+        self._stack.start_locust()
+
+    # -- watch
+
+    def _watch(self) -> None:
+        began: float | None = None
+        while not self._over(began) and not self._interrupt.pause(0.5):
+            with suppress(FiredrillError):  # A Prometheus that died is found by _over().
+                began = began or self._stack.prom.number("max(locust_test_start_time_seconds)")
+                if began:
+                    self._progress.show(live.look(self._stack.prom), time.time() - began, self._request.ends_after_seconds)
+
+    def _over(self, began: float | None) -> bool:
+        """Whether the load has ended, or goes on unseen."""
+        self._note_deaths()
+        planned = self._request.duration_seconds
+        return self._has_ended("locust") or self._has_ended("prometheus") or bool(began and planned and time.time() - began >= planned)
+
+    def _has_ended(self, part: str) -> bool:
+        child = getattr(self._stack, part)
+        return child is not None and child.ended() is not None
+
+    def _note_deaths(self) -> None:
+        for part, meaning in (("api", "the API's process ended"), ("prometheus", "Prometheus ended"), ("locust", "Locust ended")):
+            child = getattr(self._stack, part)
+            code = child.ended() if child else None
+            if code is None or f"{part}_ended" in self._mishaps or (part == "locust" and code == 0):
+                continue
+            if part == "locust":
+                self._reject_broken_locustfile(child.log.read_text(errors="replace"))
+            self._mishaps[f"{part}_ended"] = Reason(f"{part}_ended", f"{meaning} in mid-run ({_how(code)}): {child.last_words()}")
+
+    def _reject_broken_locustfile(self, log: str) -> None:
+        """A locustfile that raises on import never starts a test: the user's mistake, said in one line."""
+        file = self._request.locustfile
+        if file is None or "All users spawned" in log or "Ramping to" in log:
+            return
+        lines = re.findall(rf'File "{re.escape(str(file.absolute()))}", line (\d+)', log)
+        errors = re.findall(r"^(\w[\w.]*(?:Error|Exception|Interrupt|Exit)?: .+|No User class found.+)$", log, re.MULTILINE)
+        if errors:
+            raise BadInput(f"--locustfile {file}{':' + lines[-1] if lines else ''}: {errors[-1]}")
+
+    # -- end
+
+    def _end(self) -> None:
+        self._progress.phase("stopping the load, waiting for the last figures")
+        self._stack.end_locust()
+        self._note_deaths()
+        if not self._has_ended("prometheus"):
+            self._drain()
+
+    def _drain(self) -> None:
+        """Let the API finish what it had accepted, and one more scrape see that it has."""
+        open_requests = "sum(http_server_active_requests) + (sum(http_server_queue_depth) or vector(0))"
+        deadline, drained_at = time.monotonic() + DRAIN_SECONDS, None
+        while time.monotonic() < deadline and not self._interrupt.hurry and not self._has_ended("prometheus"):
+            with suppress(FiredrillError):
+                if drained_at is None and not self._stack.prom.number(open_requests):
+                    drained_at = time.time()
+                if drained_at and (self._stack.prom.number("max(timestamp(up))") or 0) > drained_at:
+                    return
+            time.sleep(0.2)
+
+    # -- record
+
+    def _record(self) -> None:
+        self._progress.phase("measuring and recording")
+        window, figures = None, None
+        try:
+            if self._stack.prometheus and not self._has_ended("prometheus"):
+                window, figures = self._measure(self._stack.prom)
+                self._stack.take_snapshot(self._run.snapshot)
+                shutil.rmtree(self._stack.data, ignore_errors=True)
+            elif self._stack.data.is_dir():
+                shutil.move(self._stack.data, self._run.snapshot)
+                with Reopened(self._run.snapshot, self._interrupt) as reopened:
+                    window, figures = self._measure(reopened.prom)
+        except FiredrillError as error:
+            self._mishaps["recording"] = Reason("recording", f"the run could not be recorded whole: {error}")
+        self._run.write(self._document(window, figures))
+
+    def _measure(self, prom: Prometheus) -> tuple[Window | None, Figures | None]:
+        window = _load_window(prom)
+        if window is None:
+            return None, None
+        bundled = self._request.locustfile is None
+        return window, Measurement(prom, self._request.profile, self._run.id, window, knows_think_time=bundled).figures()
+
+    def _document(self, window: Window | None, figures: Figures | None) -> dict[str, Any]:
+        request, profile = self._request, self._request.profile
+        mishaps = list(self._mishaps.values())
+        if figures is None and not mishaps and not self._interrupt.requested:
+            mishaps = [Reason("no_requests", "the load generator reported nothing")]
+        verdict = judge(profile, figures, mishaps, interrupted=self._interrupt.requested)
+        return {
+            "schema": SCHEMA,
+            "id": self._run.id,
+            "started": self._started.isoformat(timespec="seconds"),
+            "profile": {"source": request.source, **asdict(profile)},
+            "target": request.target or "bundled API",
+            "server": None if request.target else asdict(request.server),
+            "time_scale": request.time_scale,
+            "versions": self._versions,
+            "window": asdict(window) if window else None,
+            "verdict": asdict(verdict),
+            "figures": asdict(figures) if figures else None,
+        }
+
+
+def _load_window(prom: Prometheus) -> Window | None:
+    """When the load began and ended; the end is the last page of the load generator if it was killed."""
+    now = time.time()
+    start = prom.number("max(last_over_time(locust_test_start_time_seconds[1h]))", now)
+    if start is None:
+        return None
+    end = prom.number("max(last_over_time(locust_test_end_time_seconds[1h]))", now)
+    if end is None or end <= start:
+        seen = prom.raw('up{job="locust"}', start, now)
+        end = max((moment for series in seen for moment, up in series.points if up == 1), default=start)
+    return Window(start, end) if end > start else None
+
+
+def _how(code: int) -> str:
+    return f"killed by signal {-code}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,42 @@
+"""The story the bundle tells: one launch profile against three ways to serve the same API."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from firedrill.drill import progress as progress_for
+from firedrill.drill.run import play
+from firedrill.stack.plan import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from firedrill.drill.record import Run
+    from firedrill.drill.request import Request
+    from firedrill.interrupt import Interrupt
+
+SERVERS = (
+    Server("dev"),
+    Server("waitress"),
+    Server("waitress", threads=64, connection_limit=1000),
+)
+"""Flask's development server, a production server as it comes, and the same one once somebody looked at what is saturated."""
+
+
+def play_all(request: Request, console: Console, interrupt: Interrupt) -> Iterator[Run]:
+    """Play the request once against each server; ends early when interrupted.
+
+    Raises what `run.play` raises.
+    """
+    for number, server in enumerate(SERVERS, start=1):
+        asked = replace(request, server=server)
+        progress = progress_for.for_console(console, f"{number}/{len(SERVERS)} {asked.title}")
+        try:
+            yield play(asked, interrupt, progress)
+        finally:
+            progress.close()
+        if interrupt.requested:
+            return

@@ -1,0 +1,187 @@
+"""A recorded run, or several side by side, as a person at a terminal reads them. Reads run.json only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from firedrill import units
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from firedrill.drill.record import Run
+
+STATUS_STYLES = {"PASSED": "bold green", "FAILED": "bold red", "INVALID": "bold magenta", "INTERRUPTED": "bold yellow"}
+
+Document = dict[str, Any]
+
+
+def of_run(run: Run) -> RenderableType:
+    """Verdict first, then its reasons, the figures, the steps, and where everything lies."""
+    document = run.read()
+    parts: list[RenderableType] = [_verdict_line(document), *_reasons(document)]
+    if document["figures"]:
+        parts += [Text(), comparison([document]), Text(), _steps(document), *_alerts(document)]
+    return Group(*parts, Text(), Text(f"recorded in {run.folder}", style="dim"))
+
+
+def _verdict_line(document: Document) -> Text:
+    status = document["verdict"]["status"]
+    return Text.assemble((f" {status} ", f"{STATUS_STYLES[status]} reverse"), "  ", (title_of(document), "bold"))
+
+
+def title_of(document: Document) -> str:
+    """The profile and what it met."""
+    return f"{document['profile']['name']} against {server_of(document)}"
+
+
+def server_of(document: Document) -> str:
+    """The server's name as people say it: `waitress, 64 threads, 1000 connections`."""
+    server = document["server"]
+    if server is None:
+        return str(document["target"])
+    name = {"dev": "Flask's development server"}.get(server["kind"], server["kind"])
+    tuned = {"threads": server["threads"], "connections": server["connection_limit"]}
+    return ", ".join([name, *(f"{value} {word}" for word, value in tuned.items() if value is not None)])
+
+
+def _reasons(document: Document) -> list[Text]:
+    return [Text(f" • {reason['text']}") for reason in document["verdict"]["reasons"]]
+
+
+def _alerts(document: Document) -> list[RenderableType]:
+    fired = [alert for alert in document["figures"]["alerts"] if alert["firing_after_seconds"] is not None]
+    return [Text(), Text("Alerts that fired" if fired else "No alert fired", style="bold"), *map(_alert, fired)]
+
+
+def _alert(alert: Mapping[str, Any]) -> Text:
+    after, lasted = units.seconds(alert["firing_after_seconds"]), units.seconds(alert["firing_seconds"])
+    return Text(f" • {alert['name']} ({alert['severity']}) after {after}, for {lasted}")
+
+
+# -- figures side by side
+
+
+def comparison(documents: Sequence[Document]) -> Table:
+    """One row a figure, one column a run."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    for document in documents:
+        table.add_column(server_of(document), justify="right", max_width=26)
+    for section, rows in SECTIONS.items():
+        table.add_row(Text(section, style="bold"))
+        for name, figure in rows.items():
+            table.add_row(f"  {name}", *(_cell(figure, document) for document in documents))
+    return table
+
+
+def _cell(figure: Callable[[Mapping[str, Any]], str], document: Document) -> Text:
+    text = figure(document["figures"]) if document["figures"] else units.NOTHING
+    return Text(text)
+
+
+def _quantiles(side: str, field: str) -> Callable[[Mapping[str, Any]], str]:
+    return lambda figures: " / ".join(units.seconds(figures[side][field][name]) for name in ("p50", "p95", "p99"))
+
+
+def _exhausted(figures: Mapping[str, Any]) -> str:
+    saturation = figures["saturation"]
+    if saturation["ran_out_first"]:
+        return f"{saturation['ran_out_first']}, after {units.seconds(saturation['ran_out_after_seconds'])}"
+    nearest = saturation["nearest"]
+    return f"nothing (nearest: {nearest})" if nearest else units.NOTHING
+
+
+def _ratios(figures: Mapping[str, Any]) -> str:
+    ratios = sorted(figures["saturation"]["largest_ratio"].items(), key=lambda item: -item[1])
+    return "\n".join(f"{name} {units.percent(ratio)}" for name, ratio in ratios[:4]) or units.NOTHING
+
+
+def _abandoned(figures: Mapping[str, Any]) -> str:
+    return units.count(sum(figures["honesty"]["abandoned"].values()))
+
+
+def _fired(figures: Mapping[str, Any]) -> str:
+    names = dict.fromkeys(alert["name"] for alert in figures["alerts"] if alert["firing_after_seconds"] is not None)
+    return "\n".join(names) or "none"
+
+
+SECTIONS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
+    "Latency (p50 / p95 / p99)": {
+        "client": _quantiles("client", "latency_seconds"),
+        "client, the waiting included": _quantiles("client", "latency_including_waiting_seconds"),
+        "server": _quantiles("server", "latency_seconds"),
+        "server, handler alone": _quantiles("server", "handler_latency_seconds"),
+    },
+    "Traffic": {
+        "offered": lambda figures: units.rate(figures["client"]["offered_rate"]),
+        "achieved": lambda figures: units.rate(figures["client"]["rate"]),
+    },
+    "Errors": {
+        "client": lambda figures: units.percent(figures["client"]["error_ratio"]),
+        "server": lambda figures: units.percent(figures["server"]["error_ratio"]),
+    },
+    "Saturation": {
+        "ran out first": _exhausted,
+        "largest use of a limit": _ratios,
+    },
+    "Honesty": {
+        "in flight, most": lambda figures: units.count(figures["honesty"]["in_flight_max"]),
+        "oldest in flight": lambda figures: units.seconds(figures["honesty"]["oldest_max_seconds"]),
+        "starved users, most": lambda figures: units.count(figures["honesty"]["starved_max"]),
+        "abandoned requests": _abandoned,
+        "generator CPU, most": lambda figures: units.percent(figures["honesty"]["generator_cpu_max_ratio"]),
+    },
+    "Alerts": {"fired": _fired},
+}
+
+
+def _steps(document: Document) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("step", "from", "to", "users", "offered", "achieved", "errors", "client p50 / p95 / p99", "server p50 / p95 / p99"):
+        table.add_column(column, justify="right")
+    for row in _step_rows(document):
+        table.add_row(*row)
+    return table
+
+
+def _step_rows(document: Document) -> Iterator[tuple[str, ...]]:
+    for step in document["figures"]["steps"]:
+        client = step["client"]
+        yield (
+            str(step["index"]),
+            f"{step['start_seconds']:.0f} s",
+            f"{step['end_seconds']:.0f} s",
+            str(step["users"]),
+            units.rate(client["offered_rate"]),
+            units.rate(client["rate"]),
+            units.percent(client["error_ratio"]),
+            *(_quantiles(side, "latency_seconds")(step) for side in ("client", "server")),
+        )
+
+
+def listing(runs: Sequence[Run]) -> Table:
+    """A line a run, and what they take on disk."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
+    table.add_column("run", footer=f"{len(runs)} runs", no_wrap=True)
+    table.add_column("verdict")
+    table.add_column("profile and server")
+    table.add_column("size", justify="right", footer=units.size(sum(run.size_bytes() for run in runs)))
+    for run in runs:
+        document = run.read()
+        status = document["verdict"]["status"]
+        table.add_row(run.id, Text(status, style=STATUS_STYLES[status]), title_of(document), units.size(run.size_bytes()))
+    return table
+
+
+def side_by_side(documents: Sequence[Document]) -> RenderableType:
+    """Several runs: verdicts with their reasons, then the figures in columns."""
+    verdicts: list[RenderableType] = []
+    for document in documents:
+        verdicts += [_verdict_line(document), *_reasons(document), Text()]
+    return Group(comparison(documents), *verdicts)

@@ -1,0 +1,139 @@
+"""The verdict: what the figures mean against the profile. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from firedrill import units
+from firedrill.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from firedrill.drill.figures import Alert, Figures
+    from firedrill.profile import Profile, Slo
+
+BLIND_LIMIT_SECONDS = 5.0
+"""Longest time without a page of the load generator that a valid run may have."""
+
+ENOUGH_SECONDS = 3.0
+"""For so long a condition of validity must be broken before it voids a run: one stall of a busy machine does not."""
+
+BROKEN = {
+    "generator_cpu": "the load generator used more than 0.9 of a core",
+    "loop_lag": "the load generator's event loop was late",
+    "worker_missing": "a load generator's worker was missing",
+    "report_late": "a load generator's worker did not report for more than 10 s",
+    "users_behind": "fewer users ran than the profile had asked for 30 s before",
+    "scrape_gap": "Prometheus missed pages of the load generator",
+}
+
+
+class Status(StrEnum):
+    """How a run ended."""
+
+    PASSED = "PASSED"
+    FAILED = "FAILED"
+    INVALID = "INVALID"
+    INTERRUPTED = "INTERRUPTED"
+
+
+EXIT_CODES = {
+    Status.PASSED: ExitCode.PASSED,
+    Status.FAILED: ExitCode.FAILED,
+    Status.INVALID: ExitCode.INVALID,
+    Status.INTERRUPTED: ExitCode.INTERRUPTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that was wrong: a word for machines, a sentence for people."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A status, and every reason for it that was found."""
+
+    status: Status
+    reasons: tuple[Reason, ...]
+
+
+def judge(profile: Profile, figures: Figures | None, mishaps: Sequence[Reason], *, interrupted: bool = False) -> Verdict:
+    """Judge a run.
+
+    Args:
+        profile: Its SLO and its expectations about alerts.
+        figures: What was measured; None if nothing was.
+        mishaps: What happened to the parts: `api_ended` counts against the API, every other against the measurement.
+        interrupted: Somebody stopped it; the reasons found so far are given all the same.
+    """
+    against_api = [mishap for mishap in mishaps if mishap.code == "api_ended"]
+    void = [mishap for mishap in mishaps if mishap.code != "api_ended"]
+    if figures is not None:
+        void += _void(figures)
+        broken = [*against_api, *_slo_broken(profile.slo, figures)]
+        against_api = [*broken, *_unexpected_alerts(profile, figures.alerts, slo_broken=bool(broken))]
+    reasons = (*void, *against_api)
+    if interrupted:
+        return Verdict(Status.INTERRUPTED, (Reason("interrupted", "the run was interrupted"), *reasons))
+    status = Status.INVALID if void else Status.FAILED if against_api else Status.PASSED
+    return Verdict(status, reasons)
+
+
+def _void(figures: Figures) -> Iterator[Reason]:
+    for condition, seconds in figures.invalid.items():
+        if seconds >= ENOUGH_SECONDS:
+            yield Reason(condition, f"{BROKEN.get(condition, condition)} ({units.seconds(seconds)} of the run)")
+    if figures.blind_seconds > BLIND_LIMIT_SECONDS:
+        yield Reason("blind", f"nothing was recorded of the load generator for {units.seconds(figures.blind_seconds)}")
+    if not figures.counts.client_requests:
+        yield Reason("no_requests", "the load generator reported no request")
+
+
+def _slo_broken(slo: Slo | None, figures: Figures) -> Iterator[Reason]:
+    if slo is None:
+        return
+    yield from _starved(slo, figures)
+    yield from _slow(slo, figures)
+    yield from _failing(slo, figures)
+
+
+def _starved(slo: Slo, figures: Figures) -> Iterator[Reason]:
+    starved, oldest = figures.honesty.starved_sustained or 0, units.seconds(figures.honesty.oldest_max_seconds)
+    if slo.starved_users is not None and starved > slo.starved_users:
+        hung = f"their requests hung, the oldest for {oldest}, and are in no latency figure"
+        yield Reason("starved_users", f"{units.count(starved)} users starved: {hung}; the SLO accepts {slo.starved_users}")
+
+
+def _slow(slo: Slo, figures: Figures) -> Iterator[Reason]:
+    for name, bound in slo.latency_seconds.items():
+        slower, accepted = figures.client.slower_than_slo.get(name, 0.0), 1 - int(name[1:]) / 100
+        # Shares are floating point: 1 - 0.99 is a little more than 0.01.
+        if slower > accepted + 1e-9:
+            seen = units.seconds(figures.client.latency_including_waiting_seconds.get(name))
+            share = f"{units.percent(slower)} of the requests took longer than {units.seconds(bound)}"
+            yield Reason(f"latency_{name}", f"client {name} is {seen}: {share}; the SLO accepts {units.percent(accepted)}")
+
+
+def _failing(slo: Slo, figures: Figures) -> Iterator[Reason]:
+    failing = figures.client.error_ratio
+    if slo.error_ratio is not None and failing is not None and failing > slo.error_ratio:
+        yield Reason("errors", f"{units.percent(failing)} of the requests failed; the SLO accepts {units.percent(slo.error_ratio)}")
+
+
+def _unexpected_alerts(profile: Profile, alerts: Sequence[Alert], *, slo_broken: bool) -> Iterator[Reason]:
+    fired = {alert.name for alert in alerts if alert.firing_after_seconds is not None}
+    expected = (*profile.alerts.always, *(profile.alerts.if_slo_broken if slo_broken else ()))
+    for name in expected:
+        if name not in fired:
+            of_what = "" if name in profile.alerts.always else " when the SLO is broken"
+            yield Reason("alert_missed", f"the alert {name} did not fire; the profile expects it{of_what}")
+    for name in profile.alerts.never:
+        if name in fired:
+            yield Reason("alert_false", f"the alert {name} fired; the profile says it never does")

@@ -1,0 +1,29 @@
+"""Versions of everything that took part in a run."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from firedrill import __version__
+
+if TYPE_CHECKING:
+    from firedrill.prom import Prometheus
+
+PACKAGES = ("locust", "gevent", "flask", "werkzeug", "waitress", "prometheus-client")
+
+
+def of_parts(prom: Prometheus) -> dict[str, str]:
+    """Version by part; the machine's kernel and cores are parts too."""
+    parts = {"firedrill": __version__, "python": platform.python_version(), "prometheus": prom.version()}
+    machine = {"kernel": platform.release(), "cpu_cores": str(os.cpu_count())}
+    return {**parts, **{name: _package(name) for name in PACKAGES}, **machine}
+
+
+def _package(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"

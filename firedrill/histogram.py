@@ -1,0 +1,40 @@
+"""Arithmetic on cumulative histograms: bucket bound in seconds -> requests up to it. A leaf, and pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+Buckets = Mapping[float, float]
+"""Cumulative counts by upper bound; the bound +Inf holds the total."""
+
+
+def total(buckets: Buckets) -> float:
+    """How many observations there are."""
+    return buckets.get(math.inf, 0.0)
+
+
+def quantile(q: float, buckets: Buckets) -> float | None:
+    """The q-quantile in seconds, None without observations; linear inside its bucket, as Prometheus's histogram_quantile().
+
+    An observation above the last finite bound counts as that bound.
+    """
+    rank = q * total(buckets)
+    below_bound, below = 0.0, 0.0
+    for bound in sorted(buckets):
+        if buckets[bound] >= rank and total(buckets) > 0:
+            inside = buckets[bound] - below
+            into = (rank - below) / inside if inside else 1.0
+            return below_bound if math.isinf(bound) else below_bound + (bound - below_bound) * into
+        below_bound, below = bound, buckets[bound]
+    return None
+
+
+def share_above(bound: float, buckets: Buckets) -> float:
+    """The share of observations slower than a bucket's bound, exact where the bound is one of the histogram's."""
+    return 1.0 - buckets.get(bound, 0.0) / total(buckets) if total(buckets) else 0.0
+
+
+def merged(*parts: Buckets) -> dict[float, float]:
+    """The histogram of all observations of several."""
+    return {bound: sum(part.get(bound, 0.0) for part in parts) for bound in sorted(set().union(*parts))}

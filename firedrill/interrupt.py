@@ -1,0 +1,70 @@
+"""Ctrl-C and SIGTERM as something to ask for, not an exception at a random place; and waiting that heeds it. A leaf."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Self
+
+from firedrill.errors import ExitCode, FiredrillError, Missing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+
+class Interrupted(FiredrillError):
+    """The user asked to stop while something was awaited."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
+class Interrupt:
+    """Counts SIGINT and SIGTERM inside a `with` block; main thread only.
+
+    Once for "stop in order, keep what was recorded", twice for "and do not wait for stragglers".
+    """
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._hurry = threading.Event()
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        (self._hurry if self._event.is_set() else self._event).set()
+
+    @property
+    def requested(self) -> bool:
+        """Whether somebody asked to stop."""
+        return self._event.is_set()
+
+    @property
+    def hurry(self) -> bool:
+        """Whether somebody asked twice."""
+        return self._hurry.is_set()
+
+    def pause(self, seconds: float) -> bool:
+        """Wait so long, or until somebody asks to stop; True if somebody did."""
+        return self._event.wait(seconds)
+
+    def wait_until(self, reached: Callable[[], bool], what: str, timeout_seconds: float) -> None:
+        """Wait for a condition, asked five times a second.
+
+        Raises:
+            Missing: it was not reached in time; the message says what was awaited.
+            Interrupted: somebody asked to stop first.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        while not reached():
+            if time.monotonic() > deadline:
+                raise Missing(f"waited {timeout_seconds:g} s for {what}, in vain")
+            if self.pause(0.2):
+                raise Interrupted(f"interrupted while waiting for {what}")

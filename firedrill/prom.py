@@ -1,0 +1,117 @@
+"""Prometheus's HTTP API, as much of it as Firedrill uses. Times are Unix seconds, values floats."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from firedrill.errors import FiredrillError, Missing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_POINTS = 11_000
+"""Points per series that one range query may return (Prometheus's own limit)."""
+
+
+class QueryRefused(FiredrillError):
+    """Prometheus answered a query with an error; the message holds the query and its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value of one series."""
+
+    labels: Mapping[str, str]
+    time: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The points of one series, oldest first, as (time, value)."""
+
+    labels: Mapping[str, str]
+    points: tuple[tuple[float, float], ...]
+
+    def values(self) -> list[float]:
+        """The values that are numbers."""
+        return [value for _, value in self.points if not math.isnan(value)]
+
+
+class Prometheus:
+    """A Prometheus at an address; every call asks it anew.
+
+    Raises (all calls but `is_ready`):
+        Missing: it does not answer.
+        QueryRefused: it answered with an error.
+    """
+
+    def __init__(self, url: str, timeout_seconds: float = 10.0) -> None:
+        self.url = url.rstrip("/")
+        self._timeout_seconds = timeout_seconds
+        self._session = requests.Session()
+        self._session.trust_env = False  # A proxy from the environment has no business on loopback.
+
+    def is_ready(self) -> bool:
+        """Whether it serves queries."""
+        try:
+            return bool(self._session.get(f"{self.url}/-/ready", timeout=1).ok)
+        except requests.RequestException:
+            return False
+
+    def instant(self, query: str, time: float | None = None) -> list[Sample]:
+        """The value of every series of an expression at a time (now if none is given)."""
+        result = self._query("query", {"query": query, **({} if time is None else {"time": f"{time:.3f}"})})
+        if result["resultType"] == "scalar":
+            return [_sample({}, result["result"])]
+        return [_sample(row["metric"], row["value"]) for row in result["result"]]
+
+    def number(self, query: str, time: float | None = None) -> float | None:
+        """The value of an expression that gives one series; None if it gives none, or no number."""
+        samples = self.instant(query, time)
+        return samples[0].value if samples and not math.isnan(samples[0].value) else None
+
+    def raw(self, selector: str, start: float, end: float) -> list[Series]:
+        """The samples of every series that a selector matches in (start, end], as they were scraped."""
+        window = max(1, round((end - start) * 1000))
+        result = self._query("query", {"query": f"{selector}[{window}ms]", "time": f"{end:.3f}"})
+        return [_series(row) for row in result["result"]]
+
+    def range(self, query: str, start: float, end: float, step_seconds: float = 1.0) -> list[Series]:
+        """An expression evaluated from start to end; the step grows where the window would exceed `MAX_POINTS`."""
+        step = max(step_seconds, math.ceil((end - start) / (MAX_POINTS - 1)))
+        result = self._query("query_range", {"query": query, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step}s"})
+        return [_series(row) for row in result["result"]]
+
+    def snapshot(self) -> str:
+        """Write a snapshot of everything stored, the head included; returns its name below `<data>/snapshots/`."""
+        return str(self._call("POST", "/api/v1/admin/tsdb/snapshot", {})["name"])
+
+    def version(self) -> str:
+        """Its version, such as `2.42.0`."""
+        return str(self._call("GET", "/api/v1/status/buildinfo", {})["version"])
+
+    def _query(self, endpoint: str, parameters: dict[str, str]) -> Any:
+        return self._call("POST", f"/api/v1/{endpoint}", parameters)
+
+    def _call(self, method: str, path: str, parameters: dict[str, str]) -> Any:
+        try:
+            response = self._session.request(method, self.url + path, data=parameters, timeout=self._timeout_seconds)
+            answer = response.json()
+        except (requests.RequestException, ValueError) as error:
+            raise Missing(f"Prometheus at {self.url} does not answer: {error.__class__.__name__}") from error
+        if answer.get("status") != "success":
+            raise QueryRefused(f"Prometheus at {self.url} refused {parameters.get('query', path)}: {answer.get('error')}")
+        return answer["data"]
+
+
+def _sample(labels: Mapping[str, str], point: list[Any]) -> Sample:
+    return Sample(labels, float(point[0]), float(point[1]))
+
+
+def _series(row: Mapping[str, Any]) -> Series:
+    return Series(row["metric"], tuple((float(time), float(value)) for time, value in row["values"]))

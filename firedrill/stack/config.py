@@ -1,0 +1,83 @@
+"""Prometheus's folder of one stack: the bundle's own scrape and rule files, with this stack's addresses beside them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from firedrill import places
+from firedrill.alerts.scale import scale_rules
+from firedrill.errors import BadInput
+from firedrill.stack import programs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """A /metrics page to be scraped."""
+
+    job: str
+    address: str
+    path: str = "/metrics"
+
+    @classmethod
+    def parse(cls, text: str, job: str) -> Self:
+        """`[JOB=]HOST:PORT[/path]`, the job defaulting to the one given.
+
+        Raises:
+            BadInput: there is no port, or no number for one.
+        """
+        named, equals, rest = text.partition("=")
+        address, slash, path = (rest if equals else text).removeprefix("http://").partition("/")
+        if not address.rpartition(":")[2].isdecimal():
+            raise BadInput(f"--scrape {text}: no port in {address!r}; expected [JOB=]HOST:PORT/path, such as localhost:9464/metrics")
+        return cls(named if equals else job, address, f"/{path}" if slash else "/metrics")
+
+    def as_file_sd(self) -> dict[str, object]:
+        """Its entry in a file_sd file."""
+        return {"targets": [self.address], "labels": {"job": self.job, "__metrics_path__": self.path}}
+
+
+def check_rules(files: Sequence[Path]) -> None:
+    """Let promtool read a user's rule files.
+
+    Raises:
+        BadInput: one is missing or not valid; the message is promtool's, with file and line.
+    """
+    for file in files:
+        if not file.is_file():
+            raise BadInput(f"--rules {file}: no such file")
+        checked = subprocess.run([programs.need("promtool"), "check", "rules", file], capture_output=True, text=True, check=False)
+        if checked.returncode:
+            said = [line.strip() for line in checked.stderr.splitlines() if line.strip() and "FAILED" not in line]
+            raise BadInput(f"--rules {file}: {said[0] if said else 'promtool refuses it'}")
+
+
+def write(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path], time_scale: float) -> Path:
+    """Write a folder that Prometheus can run on; returns its configuration file.
+
+    The production-scale rules are shrunk by the time scale; the load's own and the user's are taken as they are.
+    """
+    for name in ("rules", "targets"):
+        shutil.rmtree(folder / name, ignore_errors=True)  # `up` comes back to its folder.
+        (folder / name).mkdir(parents=True)
+    for file in places.RULES.glob("*.yml"):
+        (folder / "rules" / file.name).write_text(_scaled(file, time_scale))
+    for number, file in enumerate(rules):
+        shutil.copy(file, folder / "rules" / f"user-{number}-{file.name}")
+    for job in {scrape.job for scrape in scrapes}:
+        entries = [scrape.as_file_sd() for scrape in scrapes if scrape.job == job]
+        name = job if job in {"api", "locust", "prometheus"} else f"extra-{job}"
+        (folder / "targets" / f"{name}.json").write_text(json.dumps(entries, indent=1))
+    return Path(shutil.copy(places.PROMETHEUS / "prometheus.yml", folder))
+
+
+def _scaled(rules: Path, time_scale: float) -> str:
+    text = rules.read_text()
+    return scale_rules(text, time_scale).text if rules.name == "api.yml" else text

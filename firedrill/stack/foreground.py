@@ -1,0 +1,157 @@
+"""A stack for a person to use: started, its addresses printed, and stopped by Ctrl-C."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import requests
+
+from firedrill.contract import GRAFANA_PORT, LOOPBACK, PROMETHEUS_PORT
+from firedrill.errors import BadInput
+from firedrill.interrupt import Interrupted
+from firedrill.stack import grafana, overlay, ports
+from firedrill.stack.native import Stack
+from firedrill.stack.plan import Plan
+from firedrill.stack.reopened import Reopened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from firedrill.interrupt import Interrupt
+    from firedrill.stack.overlay import Recorded
+    from firedrill.stack.plan import Ports, Server
+
+GOLDEN_SIGNALS = " and on() ".join(
+    (
+        "client:requests:rate10s",
+        "client:response_time_seconds:p99_10s",
+        "server:response_time_seconds:p99_10s",
+        "client:errors:ratio_rate10s",
+        "api:headroom:ratio",
+    )
+)
+"""Gives a result once all four golden signals are in Prometheus."""
+
+
+def run(out: Path, server: Server, profile: str, chosen: Ports, interrupt: Interrupt, console: Console) -> None:
+    """Start the whole stack and keep it until somebody asks to stop; its state lies in `<out>/up`.
+
+    Raises:
+        BadInput: another one uses that folder.
+        Missing: a part is missing or did not start.
+    """
+    folder = out / "up"
+    plan = Plan(folder=folder, run_id="up", ports=chosen, server=server, profile=profile, web=True)
+    with _alone_in(folder), Stack(plan, interrupt) as stack:
+        try:
+            _start(stack, console)
+        except Interrupted:
+            return
+        while not interrupt.pause(1.0):
+            for name in stack.newly_ended():
+                console.print(f"{name} ended; its log: {folder / name}.log", style="red", highlight=False)
+
+
+def _start(stack: Stack, console: Console) -> None:
+    began = time.monotonic()
+    stack.start_prometheus()
+    stack.start_api()
+    stack.start_locust()
+    password = stack.start_grafana()
+    stack.wait_for_start()
+    _print_addresses(console, _addresses(stack, password))
+    stack.wait_for(lambda: bool(stack.prom.instant(GOLDEN_SIGNALS)), "the first golden signals in Prometheus", 60)
+    console.print(f"golden signals after {time.monotonic() - began:.1f} s; Ctrl-C stops everything", style="dim", highlight=False)
+
+
+def _addresses(stack: Stack, password: str | None) -> dict[str, str]:
+    chosen = stack.plan.ports
+    pages = {
+        "API": chosen.api,
+        "API metrics": chosen.metrics,
+        "Locust": chosen.web,
+        "Locust metrics": chosen.exporter,
+        "Prometheus": chosen.prometheus,
+    }
+    found = {name: f"http://{LOOPBACK}:{port}{'/metrics' if 'metrics' in name else ''}" for name, port in pages.items()}
+    found["Prometheus"] = describe_prometheus(found["Prometheus"])
+    if password:
+        found["Grafana"] = describe_grafana(chosen.grafana, password)
+    return found
+
+
+def describe_prometheus(url: str) -> str:
+    """Its address; Debian's program, unpacked and not installed, has the API but no pages, so no link to them is given."""
+    try:
+        has_pages = requests.get(f"{url}/graph", timeout=2).ok
+    except requests.RequestException:
+        has_pages = False
+    return url if has_pages else f"{url}/api/v1  (no pages: this build has its API only)"
+
+
+def describe_grafana(port: int, password: str) -> str:
+    """Its address, and how to log in."""
+    return f"http://{LOOPBACK}:{port}  (to edit, log in as admin with {password})"
+
+
+def _print_addresses(console: Console, addresses: Mapping[str, str]) -> None:
+    width = max(map(len, addresses))
+    for name, address in addresses.items():
+        console.print(f"{name:{width}}  {address}", highlight=False, soft_wrap=True)
+
+
+def reopen(runs: Sequence[Recorded], port: int | None, interrupt: Interrupt, console: Console) -> None:
+    """A Prometheus over recorded runs until somebody asks to stop; several of them aligned on the start of the latest.
+
+    Raises:
+        BadInput: the port that was asked for is taken.
+        Missing: Prometheus is missing or cannot open the data.
+    """
+    chosen = ports.choose(port, PROMETHEUS_PORT, "--prometheus-port")
+    alone = runs[0].data if len(runs) == 1 else None
+    try:
+        with Reopened(alone, interrupt, chosen) as reopened:
+            if alone is None:
+                overlay.fill(reopened.prom.url, runs, interrupt)
+            _print_addresses(console, _reopened_addresses(reopened, runs))
+            while not interrupt.pause(1.0):
+                pass
+    except Interrupted:
+        return
+
+
+def _reopened_addresses(reopened: Reopened, runs: Sequence[Recorded]) -> dict[str, str]:
+    start = max(run.start for run in runs)
+    end = start + max(run.end - run.start for run in runs)
+    addresses = {
+        "Prometheus": describe_prometheus(reopened.prom.url),
+        "window": f"{_utc(start)} to {_utc(end)} (Unix {start:.0f} to {end:.0f})",
+    }
+    found = grafana.find()
+    if found:
+        port = ports.choose(None, GRAFANA_PORT, "--grafana-port")
+        _, password = found.start(reopened.children, reopened.folder / "grafana", port, reopened.prom.url)
+        addresses["Grafana"] = describe_grafana(port, password)
+    return addresses
+
+
+def _utc(moment: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment))
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold a folder against a second stack."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise BadInput(f"{folder} is in use by another `firedrill up`; stop it, or give --out another folder") from error
+        yield

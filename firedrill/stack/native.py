@@ -1,0 +1,171 @@
+"""The stack as child processes: Prometheus, the bundled API, Locust, and Grafana where there is one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Self
+
+import requests
+
+from firedrill import contract, places
+from firedrill.errors import Missing
+from firedrill.prom import Prometheus
+from firedrill.stack import config, grafana, programs
+from firedrill.stack.processes import Child, Children
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from firedrill.interrupt import Interrupt
+    from firedrill.stack.plan import Plan
+
+LINGER_SECONDS = 8.0
+"""How long Locust is given to end: its users' stop, its last reports, and one more scrape of its final figures."""
+
+
+class Stack:
+    """A started stack; a context manager that leaves no process behind."""
+
+    def __init__(self, plan: Plan, interrupt: Interrupt) -> None:
+        self.plan = plan
+        self.prom = Prometheus(plan.prometheus_url)
+        self._interrupt = interrupt
+        self._children = Children(plan.folder)
+        self.prometheus: Child | None = None
+        self.api: Child | None = None
+        self.locust: Child | None = None
+        self._seen_ended: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._children.stop_all()
+
+    @property
+    def data(self) -> Path:
+        """Prometheus's data folder."""
+        return self.plan.folder / "prometheus" / "data"
+
+    def start_prometheus(self) -> None:
+        """Start Prometheus. Do it first: it makes its first scrape more than five seconds after its start."""
+        folder = self.plan.folder / "prometheus"
+        file = config.write(folder, self.plan.all_scrapes(), self.plan.rules, self.plan.time_scale)
+        self.prometheus = self._children.start(
+            "prometheus",
+            [
+                programs.need("prometheus"),
+                f"--config.file={file}",
+                f"--storage.tsdb.path={self.data}",
+                f"--web.listen-address={contract.LOOPBACK}:{self.plan.ports.prometheus}",
+                "--web.enable-admin-api",
+                "--web.enable-lifecycle",
+                "--enable-feature=exemplar-storage",
+            ],
+        )
+
+    def start_api(self) -> None:
+        """Start the bundled API, if this stack has it."""
+        if self.plan.server is None:
+            return
+        ports = self.plan.ports
+        addresses = ["--port", str(ports.api), "--metrics-port", str(ports.metrics)]
+        self.api = self._children.start(
+            "api",
+            [sys.executable, "-m", "api", *self.plan.server.options(), *addresses],
+            {"PYTHONPATH": os.pathsep.join([str(places.ROOT), *_python_path()])},
+        )
+
+    def start_locust(self) -> None:
+        """Start Locust on the plan's profile: headless, or with its page and the load started by itself."""
+        web = ["--web-host", contract.LOOPBACK, "--web-port", str(self.plan.ports.web), "--autostart"]
+        headless = ["--headless", "--only-summary", "--json-file", str(self.plan.folder / "locust_stats")]
+        self.locust = self._children.start(
+            "locust",
+            [sys.executable, "-m", "locust", "-f", self._locustfiles(), "--host", self.plan.host, *(web if self.plan.web else headless)],
+            self._locust_environment(),
+        )
+
+    def _locustfiles(self) -> str:
+        if self.plan.locustfile is None:
+            return str(places.LOCUSTFILE)
+        return ",".join(str(file) for file in (self.plan.locustfile, places.SHAPE, places.EXPORTER_PLUGIN))
+
+    def _locust_environment(self) -> dict[str, str]:
+        plan = self.plan
+        facts = {
+            "FIREDRILL_RUN_ID": plan.run_id,
+            "FIREDRILL_EXPORTER_PORT": str(plan.ports.exporter),
+            "FIREDRILL_TIME_SCALE": f"{plan.time_scale:g}",
+            "PYTHONPATH": os.pathsep.join([str(places.ROOT), *_python_path()]),
+        }
+        return facts if plan.profile is None else {**facts, "LOAD_PROFILE": plan.profile}
+
+    def start_grafana(self) -> str | None:
+        """Start Grafana if there is one installed; returns the password of its `admin`."""
+        found = grafana.find()
+        if found is None:
+            return None
+        _, password = found.start(self._children, self.plan.folder / "grafana", self.plan.ports.grafana, self.plan.prometheus_url)
+        return password
+
+    def wait_for_start(self) -> None:
+        """Wait until Prometheus answers and the bundled API, if any, is ready.
+
+        Raises:
+            Missing: a part ended, or was not ready in time.
+            Interrupted: somebody asked to stop.
+        """
+        self.wait_for(self.prom.is_ready, "Prometheus to be ready", 20)
+        if self.api:
+            self.wait_for(lambda: answers(f"{self.plan.host}/readyz"), "the API to be ready", 20)
+
+    def wait_for_scrapes(self) -> None:
+        """Wait until Prometheus has scraped every page that exists before Locust starts."""
+        pages = sum(scrape.job != "locust" for scrape in self.plan.all_scrapes())
+        self.wait_for(lambda: (self.prom.number("count(up{job!='locust'})") or 0) >= pages, "Prometheus's first scrape", 20)
+
+    def wait_for(self, reached: Callable[[], bool], what: str, timeout_seconds: float) -> None:
+        """Wait for a condition while every part lives; raises as `wait_for_start` does."""
+
+        def reached_or_dead() -> bool:
+            for child in (self.prometheus, self.api, self.locust):
+                if child and child.ended() is not None:
+                    raise Missing(f"{child.name} ended with exit code {child.ended()} before {what}: {child.last_words()} ({child.log})")
+            return reached()
+
+        self._interrupt.wait_until(reached_or_dead, what, timeout_seconds)
+
+    def newly_ended(self) -> list[str]:
+        """Names of the parts that ended since this was asked before."""
+        ended = {child.name for child in self._children.started if child.ended() is not None}
+        new = sorted(ended - self._seen_ended)
+        self._seen_ended |= ended
+        return new
+
+    def end_locust(self) -> None:
+        """Ask Locust to stop its users, report for the last time and end; for certain if it does not."""
+        if self.locust:
+            self.locust.interrupt()
+            self.locust.wait(0.5 if self._interrupt.hurry else LINGER_SECONDS)
+            self.locust.stop(grace_seconds=0.5)
+
+    def take_snapshot(self, destination: Path) -> None:
+        """Move a snapshot of all that Prometheus stored to a folder, and end Prometheus."""
+        name = self.prom.snapshot()
+        shutil.move(self.data / "snapshots" / name, destination)
+
+
+def answers(url: str) -> bool:
+    """Whether a URL gives an answer with a status below 400."""
+    try:
+        return requests.get(url, timeout=2).ok
+    except requests.RequestException:
+        return False
+
+
+def _python_path() -> list[str]:
+    return [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]

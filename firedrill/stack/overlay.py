@@ -1,0 +1,48 @@
+"""Several recorded runs in one Prometheus: aligned on their start, told apart by the label `run`."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from firedrill.stack import remote
+from firedrill.stack.reopened import Reopened
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from firedrill.interrupt import Interrupt
+
+SLICE_SECONDS = 600.0
+"""Samples are copied so much time at once, all runs together: Prometheus takes none that is an hour older than its newest."""
+
+MARGIN_SECONDS = 30.0
+"""What was recorded before and after the load is shown too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The data of one run, and the load's start and end in it (Unix seconds)."""
+
+    id: str
+    data: Path
+    start: float
+    end: float
+
+
+def fill(url: str, runs: Sequence[Recorded], interrupt: Interrupt) -> None:
+    """Copy the samples of several runs into the empty Prometheus at the URL, all beginning when the latest of them began."""
+    latest = max(run.start for run in runs)
+    longest = max(run.end - run.start for run in runs) + MARGIN_SECONDS
+    with ExitStack() as stack:
+        sources = [(run, stack.enter_context(Reopened(run.data, interrupt)).prom.url) for run in runs]
+        at = -MARGIN_SECONDS
+        while at < longest:
+            for run, source in sources:
+                series = remote.read(source, run.start + at, run.start + at + SLICE_SECONDS - 0.001)
+                for each in series:
+                    remote.shift(each, latest - run.start, run=run.id)
+                remote.write(url, series)
+            at += SLICE_SECONDS

@@ -1,0 +1,110 @@
+"""What one stack consists of, decided before anything is started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Self
+
+from firedrill import contract
+from firedrill.stack import ports
+from firedrill.stack.config import Scrape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+PORT_OPTIONS = {
+    "api": ("--port", contract.API_PORT),
+    "metrics": ("--metrics-port", contract.API_METRICS_PORT),
+    "exporter": ("--exporter-port", contract.EXPORTER_PORT),
+    "prometheus": ("--prometheus-port", contract.PROMETHEUS_PORT),
+    "web": ("--web-port", contract.LOCUST_WEB_PORT),
+    "grafana": ("--grafana-port", contract.GRAFANA_PORT),
+}
+"""The option of each port on the command line, and the usual port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How the bundled API is served."""
+
+    kind: Literal["dev", "waitress"] = "waitress"
+    threads: int | None = None
+    """Worker threads of waitress; None leaves its default of 4."""
+    connection_limit: int | None = None
+    """Connections waitress accepts at once; None leaves its default of 100."""
+
+    def __str__(self) -> str:
+        tuned = {"threads": self.threads, "connection_limit": self.connection_limit}
+        return " ".join([self.kind, *(f"{name}={value}" for name, value in tuned.items() if value is not None)])
+
+    def options(self) -> list[str]:
+        """Options of `python -m api`."""
+        tuned = {"--threads": self.threads, "--connection-limit": self.connection_limit}
+        return ["--server", self.kind, *(word for name, value in tuned.items() if value is not None for word in (name, str(value)))]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The TCP ports of one stack, all on 127.0.0.1."""
+
+    api: int
+    metrics: int
+    exporter: int
+    prometheus: int
+    web: int
+    grafana: int
+
+    @classmethod
+    def choose(cls, asked: Mapping[str, int | None]) -> Self:
+        """The ports asked for, else the usual ones, else free ones.
+
+        Raises:
+            BadInput: one that was asked for is taken.
+        """
+        chosen: dict[str, int] = {}
+        # First what was asked for, so that no default takes it away.
+        for name in sorted(PORT_OPTIONS, key=lambda name: asked.get(name) is None):
+            option, default = PORT_OPTIONS[name]
+            chosen[name] = ports.choose(asked.get(name), default, option, frozenset(chosen.values()))
+        return cls(**chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A stack to be started."""
+
+    folder: Path
+    """Where logs, configuration and data go."""
+    run_id: str
+    ports: Ports
+    server: Server | None
+    """None where the user's own target takes the load."""
+    target: str | None = None
+    profile: str | None = None
+    """Name or file of the load profile; None for Locust without one."""
+    scrapes: tuple[Scrape, ...] = ()
+    locustfile: Path | None = None
+    rules: tuple[Path, ...] = ()
+    time_scale: float = 12.0
+    """How many production seconds a drill second stands for, in the alert rules of api.yml."""
+    web: bool = False
+    """Locust's page instead of headless."""
+
+    @property
+    def host(self) -> str:
+        """Base URL of what takes the load."""
+        return self.target or f"http://{contract.LOOPBACK}:{self.ports.api}"
+
+    @property
+    def prometheus_url(self) -> str:
+        """Base URL of the stack's Prometheus."""
+        return f"http://{contract.LOOPBACK}:{self.ports.prometheus}"
+
+    def all_scrapes(self) -> tuple[Scrape, ...]:
+        """Every page this stack's Prometheus reads."""
+        own = {"locust": self.ports.exporter, "prometheus": self.ports.prometheus}
+        if self.server:
+            own["api"] = self.ports.metrics
+        return (*(Scrape(job, f"{contract.LOOPBACK}:{port}") for job, port in own.items()), *self.scrapes)

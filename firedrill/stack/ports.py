@@ -1,0 +1,40 @@
+"""TCP ports on loopback: free ones, taken ones."""
+
+from __future__ import annotations
+
+import socket
+
+from firedrill.contract import LOOPBACK
+from firedrill.errors import BadInput
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on the port of 127.0.0.1."""
+    with socket.socket() as probe:
+        # As the servers themselves bind: a port in TIME_WAIT is free to a listener.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def any_free() -> int:
+    """A port that is free now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def choose(asked: int | None, default: int, option: str, avoid: frozenset[int] = frozenset()) -> int:
+    """The port that was asked for, else the default, else (where the default is taken) a free one.
+
+    Raises:
+        BadInput: the port that was asked for is taken; the message names the option.
+    """
+    if asked is not None:
+        if asked in avoid or not is_free(asked):
+            raise BadInput(f"{option} {asked}: port {asked} of {LOOPBACK} is taken; expected a free one")
+        return asked
+    return default if default not in avoid and is_free(default) else any_free()

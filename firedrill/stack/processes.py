@@ -1,0 +1,92 @@
+"""Child processes: started with a log file each, stopped for certain, never left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+@dataclass(slots=True)
+class Child:
+    """A started process with its log; it leads a session of its own, so that a terminal's Ctrl-C reaches only us."""
+
+    name: str
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def pid(self) -> int:
+        """Process id; equal to the id of its process group."""
+        return self.process.pid
+
+    def ended(self) -> int | None:
+        """The exit code (negative: a signal), None while it runs."""
+        return self.process.poll()
+
+    def interrupt(self) -> None:
+        """Ask it to end (SIGTERM to the process alone, so that it can stop its own children in order)."""
+        with suppress(ProcessLookupError):
+            self.process.terminate()
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Wait for its end; False if it still runs after the timeout."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout_seconds)
+        return self.process.poll() is not None
+
+    def stop(self, grace_seconds: float = 5.0) -> None:
+        """End it: politely, and after the grace time for certain, its whole process group included."""
+        self.interrupt()
+        self.wait(grace_seconds)
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def last_words(self) -> str:
+        """The last line of its log that is not blank."""
+        lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        return lines[-1].strip() if lines else "(it said nothing)"
+
+
+@dataclass(slots=True)
+class Children:
+    """The processes of one stack, in the order of their start; stopped in the opposite order."""
+
+    folder: Path
+    started: list[Child] = field(default_factory=list)
+
+    def start(self, name: str, command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> Child:
+        """Start a process; what it prints goes to `<folder>/<name>.log`."""
+        log = self.folder / f"{name}.log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [*_dies_with_us(), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environment or {})},
+                start_new_session=True,
+            )
+        child = Child(name, log, process)
+        self.started.append(child)
+        return child
+
+    def stop_all(self) -> None:
+        """Stop every process, the last started first."""
+        while self.started:
+            self.started.pop().stop()
+
+
+def _dies_with_us() -> list[str]:
+    """A prefix by which the kernel ends the child when we are killed; empty where the system has none (macOS)."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []

@@ -1,0 +1,100 @@
+"""The programs that are not Python: where they are, and how Debian's packages give them without installing anything."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from firedrill import places
+from firedrill.errors import Missing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PACKAGES = {"prometheus": "prometheus", "promtool": "prometheus", "prometheus-alertmanager": "prometheus-alertmanager"}
+"""Debian's package of each program that the set-up step can get."""
+
+HOW_TO_GET = "run `make setup` on Debian or Ubuntu, or put it on PATH (https://prometheus.io/download/)"
+
+
+def find(name: str) -> Path | None:
+    """The program called `name` on PATH, else among those that the set-up step unpacked."""
+    unpacked = places.TOOLS / "usr" / "bin"
+    found = shutil.which(name) or shutil.which(name, path=str(unpacked))
+    return Path(found) if found else None
+
+
+def need(name: str) -> Path:
+    """The program called `name`.
+
+    Raises:
+        Missing: it is nowhere; the message says how to get it.
+    """
+    found = find(name)
+    if found is None:
+        raise Missing(f"{name} is neither on PATH nor in {places.TOOLS}: {HOW_TO_GET}")
+    return found
+
+
+def get_missing() -> list[str]:
+    """Download and unpack Debian's packages of the missing programs into .tools/; returns the packages taken.
+
+    Needs no root and changes nothing outside .tools/.
+
+    Raises:
+        Missing: this system has no apt, or apt could not deliver.
+    """
+    packages = sorted({package for program, package in PACKAGES.items() if find(program) is None})
+    if packages and not (shutil.which("apt-get") and shutil.which("dpkg")):
+        raise Missing(
+            f"{', '.join(packages)} missing, and this system has no apt-get to take them from: put them on PATH (https://prometheus.io/download/)"
+        )
+    for package in packages:
+        _unpack(_download(package))
+    return packages
+
+
+def _download(package: str) -> Path:
+    folder = places.TOOLS / "apt"
+    folder.mkdir(parents=True, exist_ok=True)
+    attempts = (_apt("download", package), _apt_with_own_lists("update"), _apt_with_own_lists("download", package))
+    # Most machines have apt's lists already; a bare container has none, and only root could fill the system's own.
+    if _succeeds(attempts[0], folder) or (_succeeds(attempts[1], folder) and _succeeds(attempts[2], folder)):
+        found = sorted(folder.glob(f"{package}_*.deb"))
+        if found:
+            return found[-1]
+    raise Missing(f"apt could not download the package {package} (see {folder / 'apt.log'}): {HOW_TO_GET}")
+
+
+def _apt(*words: str) -> list[str]:
+    return ["apt-get", "-q", *words]
+
+
+def _apt_with_own_lists(*words: str) -> list[str]:
+    own = places.TOOLS / "apt"
+    (own / "lists" / "partial").mkdir(parents=True, exist_ok=True)
+    options = (f"Dir::State::lists={own / 'lists'}", f"Dir::Cache={own / 'cache'}", "APT::Sandbox::User=")
+    return ["apt-get", "-q", *(word for option in options for word in ("-o", option)), *words]
+
+
+def _succeeds(command: Sequence[str], folder: Path) -> bool:
+    with (folder / "apt.log").open("a") as log:
+        return subprocess.run(command, cwd=folder, stdout=log, stderr=log, check=False, env={**os.environ, "LC_ALL": "C"}).returncode == 0
+
+
+def _unpack(archive: Path) -> None:
+    try:
+        subprocess.run(["dpkg", "-x", archive, places.TOOLS], check=True, capture_output=True, text=True)
+    except subprocess.CalledProcessError as error:
+        raise Missing(f"{archive} could not be unpacked: {error.stderr.strip()}") from error
+    archive.unlink()
+
+
+def version(program: Path) -> str:
+    """The version a program prints of itself, `unknown` if it prints none."""
+    printed = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    words = (printed.stdout + printed.stderr).split()
+    return words[words.index("version") + 1] if "version" in words[:-1] else "unknown"

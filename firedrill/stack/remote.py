@@ -1,0 +1,105 @@
+"""Prometheus's remote read and remote write: the only way to its samples that keeps stale markers, on which alerts depend.
+
+The messages are those of prometheus/prompb (remote.proto, types.proto), declared here as far as they are used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cramjam
+import requests
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+from firedrill.errors import Missing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MESSAGES = {
+    "Label": ["string name 1", "string value 2"],
+    "Sample": ["double value 1", "int64 timestamp 2"],
+    "TimeSeries": ["*Label labels 1", "*Sample samples 2"],
+    "LabelMatcher": ["int32 type 1", "string name 2", "string value 3"],
+    "Query": ["int64 start_timestamp_ms 1", "int64 end_timestamp_ms 2", "*LabelMatcher matchers 3"],
+    "ReadRequest": ["*Query queries 1"],
+    "QueryResult": ["*TimeSeries timeseries 1"],
+    "ReadResponse": ["*QueryResult results 1"],
+    "WriteRequest": ["*TimeSeries timeseries 1"],
+}
+_REGEX_MATCH = 2
+_HEADERS = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf", "X-Prometheus-Remote-Write-Version": "0.1.0"}
+_SERIES_PER_WRITE = 500
+_TIMEOUT_SECONDS = 60
+
+
+def _declare() -> dict[str, Any]:
+    file = descriptor_pb2.FileDescriptorProto(name="firedrill/remote.proto", package="firedrill.remote", syntax="proto3")
+    for name, fields in _MESSAGES.items():
+        message = file.message_type.add(name=name)
+        for field in fields:
+            _add_field(message, *field.split())
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"firedrill.remote.{name}")) for name in _MESSAGES}
+
+
+def _add_field(message: descriptor_pb2.DescriptorProto, kind: str, name: str, number: str) -> None:
+    proto = descriptor_pb2.FieldDescriptorProto
+    if kind.startswith("*"):
+        message.field.add(
+            name=name, number=int(number), label=proto.LABEL_REPEATED, type=proto.TYPE_MESSAGE, type_name=f".firedrill.remote.{kind[1:]}"
+        )
+    else:
+        message.field.add(name=name, number=int(number), label=proto.LABEL_OPTIONAL, type=getattr(proto, f"TYPE_{kind.upper()}"))
+
+
+_CLASS = _declare()
+
+
+def read(url: str, start: float, end: float) -> list[Any]:
+    """Every sample of every series in [start, end] (Unix seconds), as prompb TimeSeries; stale markers included.
+
+    Raises:
+        Missing: the Prometheus at the URL did not deliver.
+    """
+    query = _CLASS["Query"](start_timestamp_ms=round(start * 1000), end_timestamp_ms=round(end * 1000))
+    query.matchers.add(type=_REGEX_MATCH, name="__name__", value=".+")
+    answer = _post(f"{url}/api/v1/read", _CLASS["ReadRequest"](queries=[query]))
+    return [
+        series
+        for result in _CLASS["ReadResponse"].FromString(bytes(cramjam.snappy.decompress_raw(answer))).results
+        for series in result.timeseries
+    ]
+
+
+def write(url: str, series: Iterable[Any]) -> None:
+    """Append samples to a Prometheus that runs with its remote-write receiver on.
+
+    Raises:
+        Missing: it did not take them.
+    """
+    waiting = list(series)
+    for first in range(0, len(waiting), _SERIES_PER_WRITE):
+        _post(f"{url}/api/v1/write", _CLASS["WriteRequest"](timeseries=waiting[first : first + _SERIES_PER_WRITE]))
+
+
+def shift(series: Any, seconds: float, **labels: str) -> None:
+    """Move a TimeSeries in time, and give it labels that it does not have."""
+    for sample in series.samples:
+        sample.timestamp += round(seconds * 1000)
+    for name, value in labels.items():
+        series.labels.add(name=name, value=value)
+    # Prometheus takes labels in order only.
+    series.labels.sort(key=lambda label: label.name)
+
+
+def _post(url: str, message: Any) -> bytes:
+    body = bytes(cramjam.snappy.compress_raw(message.SerializeToString()))
+    try:
+        answer = requests.post(url, data=body, headers=_HEADERS, timeout=_TIMEOUT_SECONDS)
+    except requests.RequestException as error:
+        raise Missing(f"Prometheus at {url} does not answer: {error.__class__.__name__}") from error
+    if not answer.ok:
+        raise Missing(f"Prometheus at {url} refused: {answer.text.strip()[:200]}")
+    return answer.content

@@ -1,0 +1,59 @@
+"""Recorded data under a Prometheus of its own: it neither scrapes nor forgets, and works on a copy."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from firedrill.contract import LOOPBACK
+from firedrill.prom import Prometheus
+from firedrill.stack import ports, programs
+from firedrill.stack.processes import Children
+
+if TYPE_CHECKING:
+    from firedrill.interrupt import Interrupt
+
+FOREVER = "100y"
+"""Retention: a recorded run may be older than Prometheus's default of 15 days."""
+
+
+class Reopened:
+    """A context manager: a Prometheus on a copy of a data folder (or on an empty one), which is deleted at the end."""
+
+    def __init__(self, data: Path | None, interrupt: Interrupt, port: int | None = None) -> None:
+        self._data = data
+        self._interrupt = interrupt
+        self.port = port or ports.any_free()
+        self.prom = Prometheus(f"http://{LOOPBACK}:{self.port}", timeout_seconds=60)
+
+    def __enter__(self) -> Self:
+        self.folder = Path(tempfile.mkdtemp(prefix="firedrill-"))
+        self.children = Children(self.folder)
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.children.stop_all()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _start(self) -> None:
+        copy = self.folder / "data"
+        if self._data:
+            shutil.copytree(self._data, copy, ignore=shutil.ignore_patterns("lock", "queries.active"))
+        (self.folder / "prometheus.yml").write_text("global: {}\n")
+        command: list[str | Path] = [
+            programs.need("prometheus"),
+            f"--config.file={self.folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={copy}",
+            f"--storage.tsdb.retention.time={FOREVER}",
+            f"--web.listen-address={LOOPBACK}:{self.port}",
+            "--web.enable-remote-write-receiver",
+        ]
+        self.children.start("prometheus", command)
+        self._interrupt.wait_until(self.prom.is_ready, "Prometheus to open the recorded data", 30)

@@ -1,0 +1,46 @@
+"""Figures as people read them: seconds, rates, ratios, bytes. A leaf, and pure."""
+
+from __future__ import annotations
+
+NOTHING = "–"
+"""Shown where there is no figure: not measured, or not measurable."""
+
+
+def seconds(value: float | None) -> str:
+    """`69 ms`, `1.4 s`, `24 s`."""
+    if value is None:
+        return NOTHING
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
+
+
+def rate(value: float | None) -> str:
+    """Requests a second, `73.1/s`."""
+    return NOTHING if value is None else f"{value:.1f}/s"
+
+
+def percent(ratio: float | None) -> str:
+    """`0.3 %` for 0.003; more digits where it is small, so that little is never shown as nothing."""
+    if ratio is None:
+        return NOTHING
+    hundredths = ratio * 100
+    return (
+        f"{hundredths:.0f} %"
+        if hundredths >= 10 or hundredths == 0
+        else f"{hundredths:.1f} %"
+        if hundredths >= 0.1
+        else f"{hundredths:.2g} %"
+    )
+
+
+def count(value: float | None) -> str:
+    """A whole number."""
+    return NOTHING if value is None else f"{value:.0f}"
+
+
+def size(value: float) -> str:
+    """Bytes, `456 kB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    raise AssertionError
