@@ -1,1 +1,29 @@
-"""The worked example: a small Flask API on firedrill.telemetry."""
+"""The worked example: a small Flask API on firedrill.telemetry. `FLASK_APP=api:app flask run`, or `python -m api`."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+@cache
+def _app() -> Flask:
+    from api.factory import create_app  # noqa: PLC0415 -- importing a package must not start a metrics page
+    from firedrill.errors import FiredrillError  # noqa: PLC0415
+
+    try:
+        return create_app()
+    except FiredrillError as error:
+        sys.stderr.write(f"api: {error}\n")
+        raise SystemExit(error.exit_code) from error
+
+
+def __getattr__(name: str) -> Flask:
+    """`api.app`, built when it is first asked for, and once."""
+    if name == "app":
+        return _app()
+    raise AttributeError(name)

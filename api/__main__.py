@@ -1,0 +1,125 @@
+"""`python -m api`: the example on the server of your choice. Exits 0 when it is told to stop, 2 on bad input."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, NoReturn
+
+from api.factory import create_app
+from api.settings import WORK_KINDS, Settings, port_number, work_range
+from firedrill.contract import API_METRICS_PORT, API_PORT
+from firedrill.errors import BadInput, FiredrillError
+from firedrill.telemetry import instrument
+from firedrill.telemetry.publisher import listening_socket
+from firedrill.telemetry.servers import development_server, waitress_server
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Sequence
+
+    from flask import Flask
+
+    from firedrill.telemetry import Telemetry
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code."""
+    try:
+        serve(parser().parse_args(arguments))
+    except FiredrillError as error:
+        sys.stderr.write(f"api: {error}\n")
+        return error.exit_code
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    options = argparse.ArgumentParser(
+        prog="python -m api",
+        description="The example API on a server of your choice, measured from inside. Serves until SIGTERM or SIGINT.",
+        epilog="The environment sets the same for `flask run`: API_WORK, API_WORK_KIND, API_HOST, API_METRICS_PORT, API_ACCESS_LOG=1.",
+    )
+    add = options.add_argument
+    add("--server", choices=("dev", "waitress"), default="waitress", help="dev: Flask's development server (default: %(default)s)")
+    add("--host", help="address to bind (default: 127.0.0.1)")
+    add("--port", help=f"port of the API, 0 for a free one (default: {API_PORT}, or a free one if that is taken)")
+    add("--metrics-port", help=f"port of /metrics, 0 for a free one (default: {API_METRICS_PORT}, or a free one if that is taken)")
+    add("--threads", type=positive, default=4, help="waitress: worker threads (default: %(default)s)")
+    add("--connection-limit", type=positive, default=100, help="waitress: connections, its own two included (default: %(default)s)")
+    add("--backlog", type=positive, help="accept queue of the listening socket (default: the server's own)")
+    add("--work", metavar="RANGE", help="time that GET / takes (default: 10-100ms)")
+    add("--work-kind", choices=WORK_KINDS, help="sleep, or burn CPU time (default: waiting)")
+    add("--access-log", action="store_true", help="log each request of the development server, and waitress' queue warnings")
+    return options
+
+
+def positive(text: str) -> int:
+    """An option's whole number, 1 or more."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number, 1 or more")
+    return int(text)
+
+
+def settings_from(options: argparse.Namespace) -> Settings:
+    """The environment's settings, with the options on top."""
+    settings = Settings.from_environment(os.environ)
+    metrics_port = settings.metrics_port if options.metrics_port is None else port_number(options.metrics_port)
+    host = options.host or settings.host
+    return replace(
+        settings,
+        work_seconds=work_range(options.work) if options.work else settings.work_seconds,
+        work_kind=options.work_kind or settings.work_kind,
+        host=host,
+        metrics_port=port_or_free(host, metrics_port, API_METRICS_PORT),
+        access_log=options.access_log or settings.access_log,
+    )
+
+
+def port_or_free(host: str, asked: int | None, default: int) -> int:
+    """The port that was asked for, else the default if it is free, else 0."""
+    if asked is not None:
+        return asked
+    try:
+        listening_socket(host, default, "a look").close()
+    except BadInput:
+        return 0
+    return default
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Bind, tell the addresses on stderr, serve. Raises BadInput before anything is served."""
+    settings = settings_from(options)
+    port = port_or_free(settings.host, port_number(options.port) if options.port else None, API_PORT)
+    with listening_socket(settings.host, port, "the API") as listener:
+        app = create_app(settings)
+        telemetry = instrument(app)
+        run = runner(options, app, telemetry, listener)
+        signal.signal(signal.SIGTERM, stop)
+        api_address = "{}:{}".format(*listener.getsockname())
+        sys.stderr.write(f"api: {options.server} on http://{api_address}, metrics on {telemetry.url}\n")
+        run()
+
+
+def runner(options: argparse.Namespace, app: Flask, telemetry: Telemetry, listener: socket.socket) -> Callable[[], None]:
+    """What serves until SystemExit or KeyboardInterrupt."""
+    if options.server == "dev":
+        return development_server(app, telemetry, listener, backlog=options.backlog).serve_forever
+    if not options.access_log:
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it warns at every request while all workers are busy
+    limits = {"threads": options.threads, "connection_limit": options.connection_limit, "backlog": options.backlog}
+    serve_forever: Callable[[], None] = waitress_server(app, telemetry, listener, **limits).run
+    return serve_forever
+
+
+def stop(*_: object) -> NoReturn:
+    """Leave the server's loop, which both servers allow from a signal handler."""
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

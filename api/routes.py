@@ -1,0 +1,50 @@
+"""Routes of the example API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, request
+
+from api.items import MAX_NAME_CHARACTERS, Items
+from api.work import work
+
+if TYPE_CHECKING:
+    from api.settings import Settings
+
+MAX_BODY_BYTES = 16 * 1024
+"""Larger request bodies are refused with 413."""
+
+
+def routes(settings: Settings, items: Items) -> Blueprint:
+    """The routes, over these settings and this store."""
+    blueprint = Blueprint("api", __name__)
+
+    @blueprint.get("/")
+    def index() -> dict[str, float]:
+        return {"worked_seconds": work(settings)}
+
+    @blueprint.get("/items/<int:number>")
+    def item(number: int) -> Any:
+        name = items.name(number)
+        return {"id": number, "name": name} if name else ({"error": f"there is no item {number}"}, 404)
+
+    @blueprint.post("/items")
+    def create_item() -> Any:
+        body = request.get_json(silent=True)
+        name = body.get("name") if isinstance(body, dict) else None
+        if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME_CHARACTERS:
+            return {"error": f'expected JSON with a "name" of 1 to {MAX_NAME_CHARACTERS} characters'}, 400
+        return {"id": items.create(name), "name": name}, 201
+
+    @blueprint.get("/healthz")
+    def healthz() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "alive"}
+
+    @blueprint.get("/readyz")
+    def readyz() -> dict[str, str]:
+        """Requests may come: there is nothing to wait for but the process itself."""
+        return {"status": "ready"}
+
+    return blueprint

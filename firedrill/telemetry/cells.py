@@ -1,0 +1,129 @@
+"""Numbers in memory that two processes share: the application writes them, the metrics page reads them.
+
+A write is an ordinary store into a memory map (no system call), a scrape costs the application nothing, not even the interpreter's lock.
+
+    | cells: doubles; cell 0 holds the directory's length in bytes | directory: one JSON line a series, append-only |
+
+Histogram buckets are not cumulative here: one observation touches one bucket. The page adds them up.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import threading
+from bisect import bisect_left
+from typing import TYPE_CHECKING, NamedTuple
+
+from firedrill.contract import gauge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from firedrill.contract import Metric
+
+SAMPLED_AT = gauge("sampled_at_seconds", "perf_counter() of the latest sample; the page exports its age.")
+FINISHED_BUSY = gauge("finished_busy_seconds", "Worker-seconds of finished requests.")
+BUSY_SINCE = gauge("busy_since_seconds", "perf_counter() when this worker took its request, 0 while idle.", "worker")
+"""Not exported as they are: the page combines them with its own time. All processes of a machine share this clock."""
+
+CELLS = 64 * 1024
+"""Doubles; a page of memory is taken only when it is touched. The middleware's caps keep a program under 9,000."""
+DIRECTORY_BYTES = 1024 * 1024
+"""Room for every series the caps allow, with labels of 256 characters, four bytes each."""
+CELL_BYTES = 8
+SIZE_BYTES = CELLS * CELL_BYTES + DIRECTORY_BYTES
+
+
+class Series(NamedTuple):
+    """One line of the directory: which family, which label values, where its cells begin and how many there are."""
+
+    name: str
+    labels: tuple[str, ...]
+    first: int
+    width: int
+
+
+def width(metric: Metric) -> int:
+    """Cells of one series: every bound's bucket, +Inf and the sum for a histogram, else one."""
+    return len(metric.bounds) + 2 if metric.kind == "histogram" else 1
+
+
+class Cells:
+    """The map itself, on either side. Writers hold `lock` around `values[i] += x`, which is three steps to the interpreter."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Map the shared memory behind `descriptor`, which stays the caller's."""
+        self.lock = threading.Lock()
+        self.descriptor = descriptor
+        self._map = mmap.mmap(descriptor, SIZE_BYTES)
+        self._directory = memoryview(self._map)[CELLS * CELL_BYTES :]
+        self.values = memoryview(self._map)[: CELLS * CELL_BYTES].cast("d")
+        self._next = 1
+
+    @classmethod
+    def create(cls) -> Cells:
+        """Fresh memory, all zero, that lives as long as a process holds it."""
+        descriptor = os.memfd_create("firedrill-cells")
+        os.truncate(descriptor, SIZE_BYTES)
+        return cls(descriptor)
+
+    def reserve(self, metric: Metric, labels: tuple[str, ...] = ()) -> int:
+        """First cell of a new series, which is on the page, at zero, from now on. Call it once for a set of labels."""
+        with self.lock:
+            first, self._next = self._next, self._next + width(metric)
+            line = json.dumps([metric.name, labels, first, width(metric)], ensure_ascii=False).encode() + b"\n"
+            begin = int(self.values[0])
+            if self._next > CELLS or begin + len(line) > DIRECTORY_BYTES:
+                raise MemoryError(f"no room for another series of {metric.name}; expected the caps on labels to prevent this")
+            self._directory[begin : begin + len(line)] = line
+            self.values[0] = begin + len(line)  # last: a reader sees whole lines only
+        return first
+
+    def series(self) -> list[Series]:
+        """The directory as it is now, in order of birth."""
+        lines = bytes(self._directory[: int(self.values[0])]).splitlines()
+        return [Series(name, tuple(labels), first, cells) for name, labels, first, cells in map(json.loads, lines)]
+
+    def read(self, series: Series) -> list[float]:
+        """The cells of one series."""
+        return [self.values[cell] for cell in range(series.first, series.first + series.width)]
+
+    def add(self, cell: int, amount: float = 1.0) -> None:
+        """Increment one cell; no increment is ever lost."""
+        with self.lock:
+            self.values[cell] += amount
+
+
+def observe(values: memoryview[float], first: int, bounds: Sequence[float], value: float) -> None:
+    """Put `value` into the histogram whose cells begin at `first`. The caller holds the lock."""
+    values[first + bisect_left(bounds, value)] += 1
+    values[first + len(bounds) + 1] += value
+
+
+class Children(dict[tuple[str, ...], tuple[int, ...]]):
+    """First cells of each set of labels, one for every metric, born when they are first looked up.
+
+    At most `most` sets; what comes later, or does not fit, is counted where `fold` says. A look-up that hits is a plain dictionary's.
+    """
+
+    def __init__(
+        self,
+        cells: Cells,
+        *metrics: Metric,
+        most: int,
+        fits: Callable[[tuple[str, ...]], object],
+        fold: Callable[[tuple[str, ...]], tuple[str, ...]],
+    ) -> None:
+        super().__init__()
+        self._cells, self._metrics, self._most, self._fits, self._fold = cells, metrics, most, fits, fold
+        self._birth = threading.Lock()
+
+    def __missing__(self, labels: tuple[str, ...]) -> tuple[int, ...]:
+        with self._birth:
+            if labels not in self and (len(self) >= self._most or not self._fits(labels)):
+                labels = self._fold(labels)
+            if labels not in self:
+                self[labels] = tuple(self._cells.reserve(metric, labels) for metric in self._metrics)
+            return self[labels]

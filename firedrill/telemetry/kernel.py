@@ -1,0 +1,193 @@
+"""What the kernel knows about a process from outside: sockets, control group, pressure. Asked by the page, so the application pays nothing.
+
+Everything here is absent where the kernel, the container or a permission does not give it; nothing is ever guessed.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from firedrill.contract import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from firedrill.contract import Metric
+
+    Reading = tuple[Metric, tuple[str, ...], float]
+
+_SOCK_DIAG = 4
+_SOCK_DIAG_BY_FAMILY = 20
+_REQUEST_DUMP = 0x301
+_HEADER = struct.Struct("=IHHII")
+_QUERY = struct.Struct("=BBBxI48x")
+_ANSWER = struct.Struct("=BBBB")
+_PORT = struct.Struct("!H")
+_COUNTS = struct.Struct("=IIII")
+_LISTEN = 10
+_LISTENING = 1 << _LISTEN
+_OPEN = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 8 | 1 << 9
+"""ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, LAST_ACK. TIME_WAIT belongs to nobody any more."""
+
+_UNLIMITED_BYTES = 1 << 60
+"""cgroup v1 spells "no limit" as the largest multiple of a page."""
+
+
+class TcpSocket(NamedTuple):
+    """A row of the kernel's table. For a listener: `queued` of at most `queue_limit` connections wait to be accepted."""
+
+    state: int
+    port: int
+    queued: int
+    queue_limit: int
+    inode: int
+    """0 while a connection waits in the accept queue and after the application closed it."""
+
+
+def tcp_sockets() -> list[TcpSocket]:
+    """Listeners and open connections of this network namespace, IPv4 and IPv6; [] where the kernel does not tell."""
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as link:
+            return [row for family in (socket.AF_INET, socket.AF_INET6) for row in _dump(link, family)]
+    except OSError:
+        return []
+
+
+def _dump(link: socket.socket, family: int) -> Iterator[TcpSocket]:
+    query = _QUERY.pack(family, socket.IPPROTO_TCP, 0, _LISTENING | _OPEN)
+    link.send(_HEADER.pack(_HEADER.size + len(query), _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, 1, 0) + query)
+    while True:
+        data, at = link.recv(1 << 18), 0
+        while at < len(data):
+            length, kind, *_ = _HEADER.unpack_from(data, at)
+            if kind != _SOCK_DIAG_BY_FAMILY:
+                return
+            yield _row(data, at + _HEADER.size)
+            at += (length + 3) & ~3  # netlink aligns its messages to four bytes
+
+
+def _row(data: bytes, at: int) -> TcpSocket:
+    _, state, _, _ = _ANSWER.unpack_from(data, at)
+    (port,) = _PORT.unpack_from(data, at + 4)
+    queued, limit, _, inode = _COUNTS.unpack_from(data, at + 56)
+    return TcpSocket(state, port, queued, limit, inode)
+
+
+def owned_inodes(pid: int) -> frozenset[int]:
+    """Inodes of the sockets that the process holds open."""
+    found = set()
+    try:
+        for entry in os.scandir(f"/proc/{pid}/fd"):
+            target = os.readlink(entry.path)  # noqa: PTH115 -- called a thousand times a page, and Path costs more than the call
+            if target.startswith("socket:["):
+                found.add(int(target[8:-1]))
+    except OSError:
+        pass  # a descriptor closed under us, or the process ended: what was found still holds
+    return frozenset(found)
+
+
+def socket_readings(rows: list[TcpSocket], owned: frozenset[int]) -> Iterator[Reading]:
+    """Accept queue of every port that the process listens on, and the connections it has accepted there."""
+    listeners = {row.port: row for row in rows if row.state == _LISTEN and row.inode in owned}
+    for port, row in sorted(listeners.items()):
+        yield Server.LISTEN_BACKLOG, (str(port),), row.queued
+        yield Server.LISTEN_BACKLOG_LIMIT, (str(port),), row.queue_limit
+    if listeners:
+        yield Server.CONNECTIONS, (), sum(row.state != _LISTEN and row.port in listeners and row.inode != 0 for row in rows)
+
+
+def overflow_readings(netstat: str) -> Iterator[Reading]:
+    """Accept-queue overflows, from /proc/net/netstat's pairs of lines (names, then values)."""
+    lines = [line.split() for line in netstat.splitlines()]
+    for names, values in zip(lines[::2], lines[1::2], strict=False):
+        if names[0] == "TcpExt:" and "ListenOverflows" in names:
+            yield Server.LISTEN_OVERFLOWS, (), float(values[names.index("ListenOverflows")])
+
+
+def pressure_readings(proc: Path = Path("/proc")) -> Iterator[Reading]:
+    """Stall time of the whole machine."""
+    for name, metric in (("cpu", Server.PRESSURE_CPU), ("memory", Server.PRESSURE_MEMORY), ("io", Server.PRESSURE_IO)):
+        for line in read(proc / "pressure" / name).splitlines():
+            if line.startswith("some "):
+                yield metric, (), int(line.rpartition("total=")[2]) / 1e6  # microseconds
+
+
+def cgroup_readings(cgroups: str, mount: Path = Path("/sys/fs/cgroup")) -> Iterator[Reading]:
+    """CPU quota and memory of the control group named in `cgroups`, the text of /proc/PID/cgroup; version 2 and version 1."""
+    paths = dict(controllers_and_path(cgroups))
+    if (mount / "cgroup.controllers").exists():
+        yield from _version_2(_folder(mount, paths.get("", "/")))
+    else:
+        yield from _cpu_version_1(_folder(mount / "cpu", paths.get("cpu", "/")))
+        yield from _memory_version_1(_folder(mount / "memory", paths.get("memory", "/")))
+
+
+def controllers_and_path(cgroups: str) -> Iterator[tuple[str, str]]:
+    """Every controller with its path; version 2 has the one nameless controller."""
+    for line in cgroups.splitlines():
+        _, controllers, path = line.split(":", 2)
+        yield from ((controller, path) for controller in controllers.split(","))
+
+
+def _folder(mount: Path, path: str) -> Path:
+    inside = mount / path.lstrip("/")
+    return inside if inside.exists() else mount  # in a container the path may be the host's, and the mount the group itself
+
+
+def _version_2(group: Path) -> Iterator[Reading]:
+    stat = _pairs(group / "cpu.stat")
+    yield from _throttling(stat, stat.get("throttled_usec", 0) / 1e6)
+    quota, _, period = read(group / "cpu.max").strip().partition(" ")
+    if quota.isdigit():
+        yield Server.CPU_LIMIT, (), int(quota) / int(period)
+    yield from _memory(read(group / "memory.current"), read(group / "memory.max"))
+
+
+def _cpu_version_1(group: Path) -> Iterator[Reading]:
+    stat = _pairs(group / "cpu.stat")
+    yield from _throttling(stat, stat.get("throttled_time", 0) / 1e9)
+    quota, period = read(group / "cpu.cfs_quota_us").strip(), read(group / "cpu.cfs_period_us").strip()
+    if quota.isdigit():  # -1 is "no quota"
+        yield Server.CPU_LIMIT, (), int(quota) / int(period)
+
+
+def _memory_version_1(group: Path) -> Iterator[Reading]:
+    yield from _memory(read(group / "memory.usage_in_bytes"), read(group / "memory.limit_in_bytes"))
+
+
+def _throttling(stat: Mapping[str, int], throttled_seconds: float) -> Iterator[Reading]:
+    if "nr_periods" in stat:
+        yield Server.CPU_THROTTLED, (), throttled_seconds
+        yield Server.CPU_PERIODS, (), stat["nr_periods"]
+        yield Server.CPU_THROTTLED_PERIODS, (), stat["nr_throttled"]
+
+
+def _memory(usage: str, limit: str) -> Iterator[Reading]:
+    if usage:
+        yield Server.MEMORY_USAGE, (), int(usage)
+    if limit.strip().isdigit() and int(limit) < _UNLIMITED_BYTES:
+        yield Server.MEMORY_LIMIT, (), int(limit)
+
+
+def _pairs(file: Path) -> dict[str, int]:
+    return {name: int(value) for name, value in (line.split() for line in read(file).splitlines())}
+
+
+def read(file: Path) -> str:
+    """The file's text, "" if it cannot be read."""
+    try:
+        return file.read_text()
+    except OSError:
+        return ""
+
+
+def readings(pid: int) -> Iterator[Reading]:
+    """Everything above, for the process `pid`."""
+    yield from socket_readings(tcp_sockets(), owned_inodes(pid))
+    yield from overflow_readings(read(Path(f"/proc/{pid}/net/netstat")))
+    yield from cgroup_readings(read(Path(f"/proc/{pid}/cgroup")))
+    yield from pressure_readings()

@@ -1,0 +1,133 @@
+"""The one WSGI layer around an application: times every request, counts it when it is finished, and stays out of its way.
+
+One object a request and none of the framework's hooks. What a request has to find (the cells of its method, route and status) is one
+look-up; what it has to write is written under one lock, when the server closes the response.
+"""
+
+from __future__ import annotations
+
+import re
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from firedrill.contract import LATENCY_BOUNDS_SECONDS, RUN_ID_HEADER, Server
+from firedrill.telemetry.cells import Children, observe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from firedrill.telemetry.cells import Cells
+
+ACCEPTED = "firedrill.accepted"
+"""Key in the WSGI environment: `perf_counter()` when the server accepted the request. Without it a request begins in the middleware."""
+
+MAX_LABEL_SETS = 200
+"""Sets of (method, route, status); a set is 44 lines of the page. Later ones keep their status, and method and route become `other`."""
+MAX_RUN_IDS = 16
+"""Runs that one process tells apart; later ones, and ids that do not match, are counted as `other`."""
+MAX_LABEL_CHARACTERS = 256
+
+OTHER = "other"
+UNMATCHED_ROUTE = "none"
+UNKNOWN_METHOD = "_OTHER"
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"))
+RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_RUN_ID_KEY = f"HTTP_{RUN_ID_HEADER.upper().replace('-', '_')}"
+
+
+class Middleware:
+    """The application, measured. Nothing about a response is changed."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], cells: Cells) -> None:
+        self.app: Callable[..., Iterable[bytes]] = app
+        self.cells = cells
+        short = lambda labels: max(map(len, labels)) <= MAX_LABEL_CHARACTERS  # noqa: E731 -- used twice, here only
+        self.active = Children(cells, Server.ACTIVE_REQUESTS, most=len(METHODS) + 1, fits=short, fold=lambda _: (OTHER,))
+        self.routes = Children(
+            cells,
+            Server.REQUEST_DURATION,
+            Server.RESPONSE_TIME,
+            most=MAX_LABEL_SETS,
+            fits=short,
+            fold=lambda labels: (OTHER, OTHER, labels[2]),
+        )
+        self.runs = Children(
+            cells, Server.RUN_REQUESTS, most=MAX_RUN_IDS, fits=lambda labels: RUN_ID.fullmatch(labels[0]), fold=lambda _: (OTHER,)
+        )
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """One request. An exception of the application is counted as status 500 and passed on."""
+        exchange = Exchange(self, environ, start_response)
+        try:
+            exchange.body = self.app(environ, exchange.start_response)
+        except BaseException:
+            exchange.finish(failed=True)
+            raise
+        servers_own: type | tuple[()] = environ.get("wsgi.file_wrapper", ())
+        if isinstance(exchange.body, servers_own):
+            exchange.finish()  # the server sends its own kind of file by itself, if it recognises it
+            return exchange.body
+        return exchange
+
+
+class Exchange:
+    """One request and the response on its way out: an iterable of bytes that knows when the server is done with it."""
+
+    __slots__ = ("_active", "_begun", "_environ", "_finished", "_method", "_middleware", "_route", "_start_response", "_status", "body")
+
+    def __init__(self, middleware: Middleware, environ: dict[str, Any], start_response: Callable[..., Any]) -> None:
+        self._begun = perf_counter()
+        self._middleware = middleware
+        self._environ = environ
+        self._start_response = start_response
+        self._finished = False
+        self._route = UNMATCHED_ROUTE
+        self._status = "500"
+        method = environ["REQUEST_METHOD"]
+        self._method = method if method in METHODS else UNKNOWN_METHOD
+        self.body: Iterable[bytes] = ()
+        (self._active,) = middleware.active[(self._method,)]
+        middleware.cells.add(self._active)
+
+    def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        """Note status and route, and pass them on. The route is read now: Flask forgets it when its context pops."""
+        rule = getattr(self._environ.get("werkzeug.request"), "url_rule", None)
+        if rule is not None:
+            self._route = rule.rule
+        self._status = status[:3]
+        return self._start_response(status, headers, exc_info)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The body. One that breaks while it is produced is a failure, whatever status was announced."""
+        try:
+            yield from self.body
+        except Exception:
+            self.finish(failed=True)
+            raise
+
+    def close(self) -> None:
+        """Called by the server when the response is handed over, or when the client is gone."""
+        try:
+            close = getattr(self.body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self.finish()
+
+    def finish(self, *, failed: bool = False) -> None:
+        """Count this request, once: from here on it is finished."""
+        if self._finished:
+            return
+        self._finished = True
+        now = perf_counter()
+        duration, response_time = self._middleware.routes[(self._method, self._route, "500" if failed else self._status)]
+        run_id = self._environ.get(_RUN_ID_KEY)
+        cells = self._middleware.cells
+        values = cells.values
+        run = self._middleware.runs[(run_id,)][0] if run_id is not None else None
+        with cells.lock:
+            values[self._active] -= 1
+            observe(values, duration, LATENCY_BOUNDS_SECONDS, now - self._begun)
+            observe(values, response_time, LATENCY_BOUNDS_SECONDS, now - self._environ.get(ACCEPTED, self._begun))
+            if run is not None:
+                values[run] += 1

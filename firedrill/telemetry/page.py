@@ -1,0 +1,152 @@
+"""The metrics page: a process of its own, so that a scrape is answered while every thread of the application computes.
+
+Started by `publisher.py` as `python -m firedrill.telemetry.page CELLS_FD SOCKET_FD APPLICATION_PID`. It reads the application's cells, asks
+the kernel about the application's process, and ends when its standard input does: that is when the application is gone, however it went.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from prometheus_client.process_collector import ProcessCollector
+
+from firedrill import contract
+from firedrill.contract import Server
+from firedrill.telemetry import kernel
+from firedrill.telemetry.cells import BUSY_SINCE, FINISHED_BUSY, SAMPLED_AT, Cells, Series
+from firedrill.telemetry.exposition import render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from firedrill.telemetry.exposition import Sample
+
+    Row = tuple[str, tuple[str, ...], list[float]]
+
+STAMPED = (SAMPLED_AT.name, FINISHED_BUSY.name, BUSY_SINCE.name)
+FAMILIES = (*contract.declared(Server), *contract.PROCESS_METRICS)
+ACCUMULATED = frozenset(metric.name for metric in FAMILIES if metric.kind != "gauge")
+IDLE_CONNECTION_SECONDS = 60.0
+BIRTH_WINDOW_SECONDS = 30.0
+"""A series born since a scrape at most this old begins at 0. After a longer gap its count belongs to a past that no one watched."""
+
+
+class Births:
+    """Shows a new counter or histogram at 0 once, because rate() cannot see the increment that a series is born with.
+
+    Only Prometheus gets the zero, and only for a series that appeared since its scrape before: there, 0 is what it was. Everybody else
+    sees the count at once. An error's first occurrence is then an increase that an alert can see, one scrape later.
+    """
+
+    def __init__(self) -> None:
+        self._seen: set[Series] = set()
+        self._scraped_at = -BIRTH_WINDOW_SECONDS
+
+    def new(self, series: list[Series], now: float) -> set[Series]:
+        """Series to show at 0 on the page of this scrape."""
+        recent = now - self._scraped_at <= BIRTH_WINDOW_SECONDS
+        newborn = {one for one in set(series) - self._seen if one.name in ACCUMULATED} if recent else set()
+        self._seen, self._scraped_at = set(series), now
+        return newborn
+
+
+class Page:
+    """The page of one application, rendered on request."""
+
+    def __init__(self, cells: Cells, pid: int) -> None:
+        self._cells = cells
+        self._pid = pid
+        self._process = ProcessCollector(pid=lambda: pid, registry=None)
+        self._births = Births()
+        self._busy_seconds = 0.0
+        self._rendering = threading.Lock()
+
+    def render(self, *, for_prometheus: bool) -> bytes:
+        """The text of this moment."""
+        with self._rendering:
+            samples: dict[str, list[Sample]] = {}
+            for name, labels, values in self._rows(for_prometheus=for_prometheus):
+                samples.setdefault(name, []).append((labels, values))
+            return render(FAMILIES, samples)
+
+    def _rows(self, *, for_prometheus: bool) -> Iterator[Row]:
+        series = self._cells.series()
+        newborn = self._births.new(series, perf_counter()) if for_prometheus else set()
+        values = {one: self._cells.read(one) for one in series}
+        yield from ((one.name, one.labels, [0.0] * one.width if one in newborn else values[one]) for one in series)
+        yield from self._from_stamps({name: [values[one][0] for one in series if one.name == name] for name in STAMPED})
+        yield from ((metric.name, labels, [value]) for metric, labels, value in kernel.readings(self._pid))
+        yield from ((sample.name, (), [sample.value]) for family in self._process.collect() for sample in family.samples)
+
+    def _from_stamps(self, cells: Mapping[str, list[float]]) -> Iterator[Row]:
+        """Figures that need the time of the page. Workers are counted while they are busy, not when they are done."""
+        now = perf_counter()
+        yield from ((Server.METRICS_AGE.name, (), [now - at]) for at in cells[SAMPLED_AT.name])
+        since = [at for at in cells[BUSY_SINCE.name] if at]
+        for finished in cells[FINISHED_BUSY.name]:
+            # A worker clears its stamp before it adds, and the sum was read before the stamps: too little for an instant, never too much.
+            self._busy_seconds = max(self._busy_seconds, finished + sum(max(0.0, now - at) for at in since))
+            yield Server.BUSY_SECONDS.name, (), [self._busy_seconds]
+            yield Server.WORKERS_BUSY.name, (), [float(len(since))]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers `GET /metrics`."""
+
+    server: PageServer
+    protocol_version = "HTTP/1.1"
+    timeout = IDLE_CONNECTION_SECONDS
+
+    def do_GET(self) -> None:
+        """The page, or 404."""
+        if self.path.partition("?")[0] != "/metrics":
+            self.send_error(HTTPStatus.NOT_FOUND, "Only /metrics is here")
+            return
+        agent = self.headers.get("User-Agent", "")
+        body = self.server.page.render(for_prometheus=agent.startswith("Prometheus/"))
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", contract.CONTENT_TYPE)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: a line a second would drown the application's own."""
+
+
+class PageServer(ThreadingHTTPServer):
+    """HTTP on a socket that the application bound: the port is known, or refused, before this process exists."""
+
+    daemon_threads = True
+
+    def __init__(self, listener: socket.socket, page: Page) -> None:
+        super().__init__(listener.getsockname(), Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+        self.page = page
+
+
+def end_with_application() -> None:
+    """Exit when the application does, kill -9 included: its end of our standard input closes with it."""
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+def main() -> None:
+    """Serve until the application is gone."""
+    cells_descriptor, listener_descriptor, pid = map(int, sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the application decides when it ends
+    threading.Thread(target=end_with_application, daemon=True).start()
+    PageServer(socket.socket(fileno=listener_descriptor), Page(Cells(cells_descriptor), pid)).serve_forever()
+
+
+if __name__ == "__main__":
+    main()

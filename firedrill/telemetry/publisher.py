@@ -1,0 +1,52 @@
+"""Starts the metrics page beside the application, and ends it."""
+
+from __future__ import annotations
+
+import atexit
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from firedrill.errors import BadInput
+
+if TYPE_CHECKING:
+    from firedrill.telemetry.cells import Cells
+
+BACKLOG = 16
+STOP_SECONDS = 5.0
+"""How long the page may take to end; it has nothing to finish."""
+
+
+def listening_socket(host: str, port: int, purpose: str) -> socket.socket:
+    """A bound TCP listener; port 0 takes a free one. Raises BadInput, in one line, if the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise BadInput(
+            f"{host}:{port} cannot be used for {purpose} ({error.strerror or error}); expected a free port, or 0 for any"
+        ) from error
+
+
+class Publisher:
+    """The process that serves one application's page, at `host`:`port`."""
+
+    def __init__(self, cells: Cells, host: str, port: int, application_pid: int) -> None:
+        """Bind and start. Connections wait in the socket until the process is up. Raises BadInput if the port is taken."""
+        with listening_socket(host, port, "the metrics page") as listener:
+            self.host, self.port = listener.getsockname()[:2]
+            descriptors = (cells.descriptor, listener.fileno())
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "firedrill.telemetry.page", *map(str, (*descriptors, application_pid))],
+                stdin=subprocess.PIPE,
+                pass_fds=descriptors,
+            )
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """End the process; the port is free when this returns. Closing twice does nothing."""
+        atexit.unregister(self.close)
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._process.wait(STOP_SECONDS)

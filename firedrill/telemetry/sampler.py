@@ -1,0 +1,61 @@
+"""What only the process itself can feel: how late the interpreter wakes a thread, how long garbage collection stops it, its threads."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from time import perf_counter, sleep
+from typing import TYPE_CHECKING
+
+from firedrill.contract import LAG_BOUNDS_SECONDS, Server
+from firedrill.telemetry.cells import SAMPLED_AT, observe
+
+if TYPE_CHECKING:
+    from firedrill.telemetry.cells import Cells
+
+SLEEP_SECONDS = 0.010
+"""A hundred samples a second for 0.3 % of a core; the overshoot is what a waking worker thread would feel."""
+
+
+class Sampler:
+    """A daemon thread and a hook on the garbage collector, from `start()` until `stop()`."""
+
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
+        self._lag = cells.reserve(Server.SLEEP_LAG)
+        self._threads = cells.reserve(Server.THREADS)
+        self._gc_pause = cells.reserve(Server.GC_PAUSE)
+        self._sampled_at = cells.reserve(SAMPLED_AT)
+        self._gc_begun = 0.0
+        self._stopped = False
+
+    def start(self) -> None:
+        """Begin to sample; the first figures are there when this returns."""
+        self._stamp()
+        gc.callbacks.append(self._on_gc)
+        threading.Thread(target=self._run, name="firedrill-sampler", daemon=True).start()
+
+    def stop(self) -> None:
+        """Sample no more. The thread ends within its next sleep."""
+        self._stopped = True
+        gc.callbacks.remove(self._on_gc)
+
+    def _run(self) -> None:
+        while not self._stopped:
+            begun = perf_counter()
+            sleep(SLEEP_SECONDS)
+            lag = max(0.0, perf_counter() - begun - SLEEP_SECONDS)
+            with self._cells.lock:
+                observe(self._cells.values, self._lag, LAG_BOUNDS_SECONDS, lag)
+            self._stamp()
+
+    def _stamp(self) -> None:
+        self._cells.values[self._threads] = threading.active_count()  # one writer: no lock
+        self._cells.values[self._sampled_at] = perf_counter()
+
+    def _on_gc(self, phase: str, _info: dict[str, int]) -> None:
+        if phase == "start":
+            self._gc_begun = perf_counter()
+        else:
+            # No lock: a collection can begin inside one that this thread holds, and only one collection runs at a time.
+            self._cells.values[self._gc_pause] += perf_counter() - self._gc_begun
