@@ -1,0 +1,150 @@
+"""What measuring adds to a request: a bare Flask application through its WSGI callable, beside the same one instrumented four ways.
+
+Blocks of requests in shuffled order, so that a stall of the machine hits everybody alike; per variant and round the mean of its blocks
+without the slowest and fastest tenth; of five rounds the median. Run: `python bench/instrumentation_tax.py`.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+import statistics
+import time
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, g, request
+from opentelemetry.instrumentation.flask import FlaskInstrumentor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_flask_exporter import PrometheusMetrics
+from werkzeug.test import create_environ
+
+from bench.tables import save, table
+from firedrill.contract import LATENCY_BOUNDS_SECONDS
+from firedrill.telemetry import instrument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROUNDS = 5
+BLOCKS = 20
+"""Per variant and round."""
+REQUESTS = 50
+"""Per block: about 10 ms."""
+BY_HAND = "prometheus_client by hand"
+
+
+def bare() -> Flask:
+    """The application that everybody measures."""
+    app = Flask(__name__)
+    app.get("/")(lambda: "hello")
+    return app
+
+
+def firedrill() -> Flask:
+    """This project, complete: both histograms, active requests, sampler and page process."""
+    app = bare()
+    instrument(app, port=0)
+    return app
+
+
+def by_hand() -> Flask:
+    """The hook that everybody writes first: one histogram and one counter, by method, route and status."""
+    app, registry = bare(), CollectorRegistry()
+    labels = ("method", "route", "status")
+    seconds = Histogram("request_seconds", "Time.", labels, buckets=LATENCY_BOUNDS_SECONDS, registry=registry)
+    requests = Counter("requests", "Count.", labels, registry=registry)
+
+    @app.before_request
+    def begin() -> None:
+        g.begun = time.perf_counter()
+
+    @app.after_request
+    def end(response: Any) -> Any:
+        values = (request.method, request.url_rule.rule if request.url_rule else "none", str(response.status_code))
+        seconds.labels(*values).observe(time.perf_counter() - g.begun)
+        requests.labels(*values).inc()
+        return response
+
+    return app
+
+
+def flask_exporter() -> Flask:
+    """prometheus-flask-exporter as its README shows it."""
+    app = bare()
+    PrometheusMetrics(app, registry=CollectorRegistry())
+    return app
+
+
+def opentelemetry() -> Flask:
+    """opentelemetry-instrumentation-flask with its defaults: a span and the HTTP metrics for each request, exported nowhere."""
+    app = bare()
+    FlaskInstrumentor().instrument_app(  # type: ignore[no-untyped-call]
+        app, tracer_provider=TracerProvider(), meter_provider=MeterProvider()
+    )
+    return app
+
+
+VARIANTS: dict[str, Callable[[], Flask]] = {
+    "bare Flask": bare,
+    "firedrill.telemetry": firedrill,
+    BY_HAND: by_hand,
+    "prometheus-flask-exporter": flask_exporter,
+    "opentelemetry-instrumentation-flask": opentelemetry,
+}
+
+
+def block_seconds(app: Flask) -> float:
+    """Mean CPU seconds of a request over one block: what other processes do meanwhile is not in it."""
+    environs = [create_environ("/") for _ in range(REQUESTS)]
+    gc.collect()
+    begun = time.thread_time()
+    for environ in environs:
+        body: Any = app(environ, start_response)
+        b"".join(body)
+        body.close()
+    return (time.thread_time() - begun) / REQUESTS
+
+
+def start_response(*_: object) -> Any:
+    """A server that takes everything."""
+
+
+def trimmed_mean(values: list[float]) -> float:
+    """Without the lowest and the highest tenth."""
+    cut = len(values) // 10
+    return statistics.fmean(sorted(values)[cut : len(values) - cut])
+
+
+def one_round(apps: dict[str, Flask]) -> dict[str, float]:
+    """Microseconds of a request by variant."""
+    blocks = [name for name in apps for _ in range(BLOCKS)]
+    random.shuffle(blocks)
+    seconds: dict[str, list[float]] = {name: [] for name in apps}
+    for name in blocks:
+        seconds[name].append(block_seconds(apps[name]))
+    return {name: trimmed_mean(values) * 1e6 for name, values in seconds.items()}
+
+
+def main() -> None:
+    """Measure, print, save."""
+    apps = {name: build() for name, build in VARIANTS.items()}
+    one_round(apps)  # warm
+    rounds = [one_round(apps) for _ in range(ROUNDS)]
+    added = {name: [one[name] - one["bare Flask"] for one in rounds] for name in apps}
+    rows = [
+        {
+            "variant": name,
+            "request_us": round(statistics.median(one[name] for one in rounds), 1),
+            "added_us": round(statistics.median(added[name]), 1),
+            "ratio_to_by_hand": round(statistics.median(mine / hand for mine, hand in zip(added[name], added[BY_HAND], strict=True)), 2),
+        }
+        for name in apps
+    ]
+    table(rows)
+    save("instrumentation_tax", rows)
+
+
+if __name__ == "__main__":
+    main()
