@@ -27,15 +27,14 @@ if TYPE_CHECKING:
     from firedrill.stack.overlay import Recorded
     from firedrill.stack.plan import Ports, Server
 
-GOLDEN_SIGNALS = " and on() ".join(
-    (
-        "client:requests:rate10s",
-        "client:response_time_seconds:p99_10s",
-        "server:response_time_seconds:p99_10s",
-        "client:errors:ratio_rate10s",
-        "api:headroom:ratio",
-    )
+_SIGNALS = (
+    "client:requests:rate10s",
+    "client:response_time_seconds:p99_10s",
+    "server:response_time_seconds:p99_10s",
+    "client:errors:ratio_rate10s",
+    "api:headroom:ratio",
 )
+GOLDEN_SIGNALS = " and on() ".join(_SIGNALS)
 """Gives a result once all four golden signals are in Prometheus."""
 
 

@@ -53,8 +53,17 @@ def get_missing() -> list[str]:
             f"{', '.join(packages)} missing, and this system has no apt-get to take them from: put them on PATH (https://prometheus.io/download/)"
         )
     for package in packages:
-        _unpack(_download(package))
+        take(package)
     return packages
+
+
+def take(package: str) -> None:
+    """Download one of Debian's packages and unpack it into .tools/.
+
+    Raises:
+        Missing: apt or dpkg could not deliver it.
+    """
+    _unpack(_download(package))
 
 
 def _download(package: str) -> Path:

@@ -1,0 +1,49 @@
+# One target a purpose; `make help` lists them. Needs Python 3.11 or later; sets up what else it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help setup drill up test test-unit lint bench dashboards docs clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.ready ## Create .venv, install the pins, take Prometheus where it is missing (no root needed)
+
+drill: .venv/.ready ## The main job: one launch profile against three servers, side by side, with a verdict each (6 minutes)
+	@$(BIN)/firedrill drill
+
+up: .venv/.ready ## The whole stack in the foreground; Ctrl-C stops it
+	@$(BIN)/firedrill up
+
+test: .venv/.ready-dev ## Every test
+	@$(BIN)/pytest -n 2 --dist loadgroup tests
+
+test-unit: .venv/.ready-dev ## The fast tests alone
+	@$(BIN)/pytest tests/unit tests/contract
+
+lint: .venv/.ready-dev ## Style, types, import arrows, YAML
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/yamllint --strict load prometheus grafana
+
+bench: .venv/.ready-dev ## Every figure of docs/performance.md anew (15 minutes; leave the machine alone meanwhile)
+	@$(BIN)/python -m bench
+
+dashboards: .venv/.ready-dev ## Build grafana/dashboards/*.json from grafana/source
+	@$(BIN)/python -m grafana.source
+
+docs: .venv/.ready-dev ## Generate docs/metrics.md from the contract
+	@$(BIN)/python -m firedrill.docs
+
+clean: ## Remove .venv and .tools; recorded runs stay
+	rm -rf .venv .tools build *.egg-info
+
+.venv/.ready: requirements.txt pyproject.toml firedrill/bootstrap.py
+	@$(PYTHON) -m firedrill.bootstrap requirements.txt
+	@touch $@
+
+.venv/.ready-dev: .venv/.ready requirements-dev.txt
+	@$(PYTHON) -m firedrill.bootstrap requirements-dev.txt
+	@touch $@

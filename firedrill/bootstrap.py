@@ -1,0 +1,67 @@
+"""From a bare Python to a working checkout: .venv with the pins, and the programs. Standard library only.
+
+Run by the system's Python: `python3 -m firedrill.bootstrap [REQUIREMENTS]`. Needs no root and changes nothing outside .venv/ and .tools/.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from firedrill import places
+from firedrill.errors import FiredrillError, Missing
+from firedrill.stack import programs
+
+VENV = places.ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+
+
+def bootstrap(requirements: Path) -> None:
+    """Make .venv if there is none, install the pins of a requirements file and this checkout, and take missing programs.
+
+    Raises:
+        Missing: this Python is too old, or the packages could not be had.
+    """
+    if sys.version_info < (3, 11):
+        raise Missing(f"python {sys.version.split()[0]} is too old; expected 3.11 or later (make PYTHON=/path/to/python3.11 …)")
+    if not PYTHON.exists():
+        _say("creating .venv")
+        _make_venv()
+    _say(f"installing {requirements.name} into .venv (about a minute)")
+    # setuptools warns of every editable install whose packages lie in this folder; that is where they are meant to lie.
+    quiet = {"PYTHONWARNINGS": "ignore"}
+    _run([PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements, "-e", places.ROOT], quiet)
+    for package in programs.get_missing():
+        _say(f"took {package} from the system's package archive into .tools/")
+
+
+def _make_venv() -> None:
+    if importlib.util.find_spec("ensurepip"):
+        _run([sys.executable, "-m", "venv", VENV])
+        return
+    # Debian keeps ensurepip in python3-venv, which only root could install; pip itself lies in a package of its own.
+    _run([sys.executable, "-m", "venv", "--without-pip", VENV])
+    programs.take("python3-pip-whl")
+    wheels = sorted((places.TOOLS / "usr" / "share" / "python-wheels").glob("pip-*.whl"))
+    _run([PYTHON, "-m", "pip", "install", "--quiet", "pip"], {"PYTHONPATH": str(wheels[-1])})
+
+
+def _run(command: list[str | Path], environment: dict[str, str] | None = None) -> None:
+    done = subprocess.run(command, check=False, env={**os.environ, **(environment or {})})
+    if done.returncode:
+        raise Missing(f"`{' '.join(map(str, command))}` failed with exit code {done.returncode}")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    try:
+        bootstrap(Path(sys.argv[1] if len(sys.argv) > 1 else places.ROOT / "requirements.txt"))
+    except FiredrillError as error:
+        _say(f"firedrill: {error}")
+        sys.exit(error.exit_code)
