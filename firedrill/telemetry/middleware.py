@@ -30,6 +30,7 @@ MAX_LABEL_CHARACTERS = 256
 OTHER = "other"
 UNMATCHED_ROUTE = "none"
 UNKNOWN_METHOD = "_OTHER"
+FAILED = "500"
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"))
 RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _RUN_ID_KEY = f"HTTP_{RUN_ID_HEADER.upper().replace('-', '_')}"
@@ -82,12 +83,14 @@ class Exchange:
         self._start_response = start_response
         self._finished = False
         self._route = UNMATCHED_ROUTE
-        self._status = "500"
+        self._status = FAILED
         method = environ["REQUEST_METHOD"]
         self._method = method if method in METHODS else UNKNOWN_METHOD
         self.body: Iterable[bytes] = ()
         (self._active,) = middleware.active[(self._method,)]
-        middleware.cells.add(self._active)
+        cells = middleware.cells
+        with cells.lock:
+            cells.values[self._active] += 1
 
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         """Note status and route, and pass them on. The route is read now: Flask forgets it when its context pops."""
@@ -120,7 +123,7 @@ class Exchange:
             return
         self._finished = True
         now = perf_counter()
-        duration, response_time = self._middleware.routes[(self._method, self._route, "500" if failed else self._status)]
+        duration, response_time = self._middleware.routes[(self._method, self._route, FAILED if failed else self._status)]
         run_id = self._environ.get(_RUN_ID_KEY)
         cells = self._middleware.cells
         values = cells.values

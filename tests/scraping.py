@@ -1,0 +1,43 @@
+"""A metrics page as a test reads it: fetched over HTTP, parsed by prometheus_client's own parser."""
+
+from __future__ import annotations
+
+import urllib.request
+from dataclasses import dataclass
+
+from prometheus_client.parser import text_string_to_metric_families
+
+
+@dataclass(frozen=True)
+class Page:
+    """Samples of one page."""
+
+    text: str
+    samples: tuple[tuple[str, dict[str, str], float], ...]
+
+    def values(self, name: str, **labels: str) -> list[float]:
+        """Values of the samples with this name and at least these labels."""
+        return [value for sample, its, value in self.samples if sample == name and labels.items() <= its.items()]
+
+    def total(self, name: str, **labels: str) -> float:
+        """Their sum; 0 where there is none."""
+        return sum(self.values(name, **labels))
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """The one value; None where there is none."""
+        found = self.values(name, **labels)
+        assert len(found) <= 1, f"{name}{labels} has {len(found)} samples"
+        return found[0] if found else None
+
+
+def parse(text: str) -> Page:
+    """A page's text, parsed."""
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return Page(text, tuple((sample.name, sample.labels, sample.value) for sample in samples))
+
+
+def scrape(url: str, agent: str = "a person") -> Page:
+    """The page at `url`, now."""
+    request = urllib.request.Request(url, headers={"User-Agent": agent})
+    with urllib.request.urlopen(request, timeout=5) as response:
+        return parse(response.read().decode())

@@ -1,0 +1,81 @@
+"""Shared memory: exact counts, bounded labels, and a reader that sees what the writer wrote."""
+
+import random
+import threading
+
+import pytest
+
+from firedrill.contract import counter, histogram
+from firedrill.telemetry.cells import Cells, Children, Series, observe
+
+HITS = counter("hits_total", "Hits.", "path")
+WAITS = histogram("wait_seconds", "Waits.", bounds=(0.1, 1.0))
+
+
+def children(cells, most=3):
+    return Children(cells, HITS, most=most, fits=lambda labels: len(labels[0]) < 5, fold=lambda _: ("other",))
+
+
+def test_no_increment_is_lost_under_sixteen_threads():
+    cells = Cells.create()
+    cell, rounds = cells.reserve(HITS, ("/",)), 5000
+    threads = [threading.Thread(target=lambda: [cells.add(cell) for _ in range(rounds)]) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert cells.values[cell] == 16 * rounds
+
+
+def test_labels_looked_up_by_many_threads_at_once_are_born_once():
+    cells = Cells.create()
+    known, barrier, labels = children(cells, most=50), threading.Barrier(16), [(str(number),) for number in range(50)]
+
+    def look_up():
+        barrier.wait()
+        for label in random.sample(labels, len(labels)):
+            cells.add(known[label][0])
+
+    threads = [threading.Thread(target=look_up) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(series.labels for series in cells.series()) == sorted(labels)
+    assert {tuple(cells.read(series)) for series in cells.series()} == {(16.0,)}
+
+
+def test_a_second_map_of_the_same_memory_reads_series_born_after_it_was_made():
+    cells = Cells.create()
+    reader = Cells(cells.descriptor)
+    assert reader.series() == []
+    cells.values[cells.reserve(HITS, ('/"\n\\é',))] = 7
+    (series,) = reader.series()
+    assert series == Series("hits_total", ('/"\n\\é',), 1, 1)
+    assert reader.read(series) == [7.0]
+
+
+@pytest.mark.parametrize(("value", "bucket"), [(0.0, 0), (0.1, 0), (0.11, 1), (1.0, 1), (1.1, 2)])
+def test_a_value_on_a_bound_belongs_to_the_bound(value, bucket):
+    cells = Cells.create()
+    first = cells.reserve(WAITS)
+    observe(cells.values, first, WAITS.bounds, value)
+    assert cells.read(cells.series()[0]) == [float(bucket == at) for at in range(3)] + [value]
+
+
+def test_labels_beyond_the_cap_and_unfit_labels_share_one_series():
+    cells = Cells.create()
+    known = children(cells)
+    first = [known[(name,)] for name in ("a", "b", "c")]
+    folded = {known[(name,)] for name in ("d", "too long", "e")}
+    assert len(folded) == 1
+    assert known[("other",)] in folded
+    assert [known[(name,)] for name in ("a", "b", "c")] == first
+    assert len(known) == 4, "what was folded must not be remembered, or clients could fill the memory"
+
+
+def test_memory_that_is_full_says_so():
+    cells = Cells.create()
+    with pytest.raises(MemoryError, match="no room for another series of hits_total"):
+        for _ in range(20):
+            cells.reserve(HITS, ("x" * 65536,))
