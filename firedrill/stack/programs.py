@@ -54,6 +54,8 @@ def get_missing() -> list[str]:
         )
     for package in packages:
         take(package)
+    for scratch in ("lists", "cache"):
+        shutil.rmtree(places.TOOLS / "apt" / scratch, ignore_errors=True)
     return packages
 
 

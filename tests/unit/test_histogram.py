@@ -1,0 +1,48 @@
+"""Quantiles and shares of cumulative histograms."""
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firedrill import histogram
+from firedrill.contract import LATENCY_BOUNDS_SECONDS
+
+BOUNDS = (*LATENCY_BOUNDS_SECONDS, math.inf)
+
+
+def buckets_of(seconds):
+    return {bound: float(sum(value <= bound for value in seconds)) for bound in BOUNDS}
+
+
+def test_an_empty_histogram_has_no_quantile():
+    assert histogram.quantile(0.99, {}) is None
+    assert histogram.quantile(0.99, dict.fromkeys(BOUNDS, 0.0)) is None
+
+
+def test_a_quantile_is_linear_inside_its_bucket():
+    assert histogram.quantile(0.5, {0.1: 0.0, 0.2: 10.0, math.inf: 10.0}) == 0.15000000000000002
+
+
+def test_an_observation_above_every_bound_counts_as_the_last_bound():
+    assert histogram.quantile(0.99, {0.1: 0.0, 60.0: 0.0, math.inf: 5.0}) == 60.0
+
+
+@given(st.lists(st.floats(0.001, 59), min_size=1, max_size=200), st.sampled_from([0.5, 0.9, 0.95, 0.99]))
+def test_a_quantile_lies_in_the_bucket_of_the_true_one(seconds, q):
+    true = sorted(seconds)[math.ceil(q * len(seconds) - 1e-9) - 1]
+    estimate = histogram.quantile(q, buckets_of(seconds))
+    upper = next(bound for bound in BOUNDS if true <= bound)
+    lower = max((bound for bound in BOUNDS if bound < upper), default=0.0)
+    assert lower <= estimate <= upper
+
+
+@given(st.lists(st.floats(0.001, 100), min_size=1), st.sampled_from(LATENCY_BOUNDS_SECONDS))
+def test_the_share_above_a_bound_is_exact(seconds, bound):
+    slower = sum(value > bound for value in seconds)
+    assert round(histogram.share_above(bound, buckets_of(seconds)) * len(seconds)) == slower
+
+
+@given(st.lists(st.floats(0.001, 100)), st.lists(st.floats(0.001, 100)))
+def test_merging_is_counting_all_of_them(some, others):
+    assert histogram.merged(buckets_of(some), buckets_of(others)) == buckets_of(some + others)

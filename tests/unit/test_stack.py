@@ -1,0 +1,147 @@
+"""Ports, scrape addresses, child processes and recorded runs, without Prometheus."""
+
+import json
+import socket
+import sys
+
+import pytest
+
+from firedrill.drill import record
+from firedrill.drill.record import Run
+from firedrill.errors import BadInput
+from firedrill.stack import ports
+from firedrill.stack.config import Scrape
+from firedrill.stack.plan import PORT_OPTIONS, Ports, Server
+from firedrill.stack.processes import Children
+from tests.waiting import poll_until
+
+
+@pytest.fixture
+def taken_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def test_a_port_that_was_asked_for_and_is_taken_is_an_error(taken_port):
+    with pytest.raises(BadInput, match=rf"--port {taken_port}: port {taken_port} of 127.0.0.1 is taken"):
+        ports.choose(taken_port, 8080, "--port")
+
+
+def test_a_default_that_is_taken_moves_to_a_free_port(taken_port):
+    chosen = ports.choose(None, taken_port, "--port")
+    assert chosen != taken_port
+    assert ports.is_free(chosen)
+
+
+def test_no_two_parts_get_the_same_port():
+    asked = {"prometheus": ports.any_free()}
+    chosen = Ports.choose(asked)
+    assert chosen.prometheus == asked["prometheus"]
+    assert len({getattr(chosen, name) for name in PORT_OPTIONS}) == len(PORT_OPTIONS)
+
+
+def test_a_default_does_not_take_a_port_that_another_part_was_asked_to_use():
+    chosen = Ports.choose({"metrics": PORT_OPTIONS["api"][1]}) if ports.is_free(PORT_OPTIONS["api"][1]) else None
+    assert chosen is None or chosen.api != PORT_OPTIONS["api"][1]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("localhost:9464/metrics", Scrape("api", "localhost:9464", "/metrics")),
+        ("localhost:9464", Scrape("api", "localhost:9464", "/metrics")),
+        ("db=10.0.0.7:9187/own/path", Scrape("db", "10.0.0.7:9187", "/own/path")),
+        ("http://localhost:9464/m", Scrape("api", "localhost:9464", "/m")),
+    ],
+)
+def test_a_scrape_address_is_read(text, expected):
+    assert Scrape.parse(text, "api") == expected
+
+
+def test_a_scrape_address_without_a_port_is_an_error_that_shows_one():
+    with pytest.raises(BadInput, match=r"--scrape localhost/metrics: no port .* such as localhost:9464/metrics"):
+        Scrape.parse("localhost/metrics", "api")
+
+
+def test_a_server_knows_its_options():
+    assert Server("waitress", threads=64, connection_limit=1000).options() == [
+        "--server",
+        "waitress",
+        "--threads",
+        "64",
+        "--connection-limit",
+        "1000",
+    ]
+    assert Server("dev").options() == ["--server", "dev"]
+
+
+def test_stopping_ends_a_process_that_will_not_end(tmp_path):
+    children = Children(tmp_path)
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    child = children.start("deaf", [sys.executable, "-c", deaf])
+    poll_until(lambda: "deaf" in child.log.read_text(), "the child to ignore SIGTERM")
+    child.stop(grace_seconds=0.2)
+    assert child.ended() == -9
+
+
+def test_stopping_ends_the_children_of_a_child(tmp_path):
+    nested = "import subprocess, sys; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); p.wait()"
+    children = Children(tmp_path)
+    child = children.start("parent", [sys.executable, "-c", nested])
+    poll_until(lambda: child.log.read_text().strip(), "the child to start its own")
+    grandchild = child.log.read_text().strip()
+    children.stop_all()
+    poll_until(lambda: not _runs(grandchild), "the grandchild to be gone")
+
+
+def _runs(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_the_log_of_a_process_has_its_last_words(tmp_path):
+    child = Children(tmp_path).start("talker", [sys.executable, "-c", "print('first'); print('last'); print()"])
+    assert child.wait(10)
+    assert child.last_words() == "last"
+
+
+def a_run(out, name, status="PASSED"):
+    run = Run(out / name)
+    run.folder.mkdir()
+    run.write({"profile": {"name": "smoke"}, "server": None, "target": "http://x", "verdict": {"status": status, "reasons": []}})
+    return run
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id(tmp_path):
+    a_run(tmp_path, "20260101-000000-smoke")
+    wanted = a_run(tmp_path, "20260102-000000-launch")
+    assert record.find(tmp_path, "20260102") == wanted
+    assert record.find(tmp_path, str(wanted.folder)) == wanted
+
+
+def test_an_unknown_or_ambiguous_run_is_an_error_that_names_the_latest(tmp_path):
+    a_run(tmp_path, "20260101-000000-smoke")
+    a_run(tmp_path, "20260102-000000-launch")
+    with pytest.raises(BadInput, match=r"nope: no runs .* 20260102-000000-launch"):
+        record.find(tmp_path, "nope")
+    with pytest.raises(BadInput, match="2 runs"):
+        record.find(tmp_path, "2026")
+
+
+def test_two_runs_of_the_same_second_have_folders_of_their_own(tmp_path):
+    assert len({Run.create(tmp_path, "launch dev").id for _ in range(3)}) == 3
+
+
+def test_a_broken_run_file_is_an_error_with_its_place(tmp_path):
+    run = a_run(tmp_path, "broken")
+    run.document.write_text("{")
+    with pytest.raises(BadInput, match=r"broken/run.json: no JSON"):
+        run.read()
+    run.document.write_text(json.dumps([1]))
+    with pytest.raises(BadInput, match="expected a JSON object"):
+        run.read()

@@ -1,0 +1,25 @@
+"""Figures as people read them."""
+
+import pytest
+
+from firedrill import units
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (0.0694, "69 ms"), (0.9999, "1000 ms"), (1.36, "1.4 s"), (24.2, "24 s"), (0.0004, "0 ms")],
+)
+def test_seconds(value, text):
+    assert units.seconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"), [(None, "–"), (0.0, "0 %"), (0.003, "0.3 %"), (0.00004, "0.004 %"), (0.5, "50 %"), (1.02, "102 %")]
+)
+def test_a_small_share_is_never_shown_as_nothing(ratio, text):
+    assert units.percent(ratio) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0, "0 B"), (999, "999 B"), (4_560, "4.6 kB"), (456_000, "456 kB"), (3e12, "3000 GB")])
+def test_size(value, text):
+    assert units.size(value) == text

@@ -1,0 +1,109 @@
+"""What figures mean against a profile."""
+
+from dataclasses import replace
+
+from firedrill.drill.figures import Alert, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide
+from firedrill.drill.verdict import Reason, Status, judge
+from firedrill.profile import AlertExpectations, Profile, Slo, Step, UserShare
+
+FAST = {"p50": 0.06, "p95": 0.095, "p99": 0.1}
+HEALTHY = Figures(
+    client=ClientSide(FAST, FAST, {"p99": 0.001}, rate=100.0, offered_rate=101.0, error_ratio=0.0),
+    server=ServerSide(FAST, FAST, FAST, rate=100.0, error_ratio=0.0),
+    steps=(),
+    saturation=Saturation({"workers": 0.4}, None, None, "workers"),
+    honesty=Honesty(9.0, 0.1, 0.0, 0.0, {"in_flight": 2.0, "unreported": 0.0}, 0.3, 0.001),
+    alerts=(),
+    counts=Counts(1000.0, 0.0, 1000.0),
+    invalid={},
+    blind_seconds=1.0,
+)
+PROFILE = Profile(
+    name="launch",
+    title="Launch",
+    users=(UserShare("BasicUser"),),
+    think_time_seconds=(0.5, 1.0),
+    steps=(Step(0, 10, 10),),
+    ramp=None,
+    duration_seconds=60,
+    warmup_seconds=5,
+    slo=Slo({"p99": 0.25}, error_ratio=0.01, starved_users=0),
+    alerts=AlertExpectations(),
+)
+
+
+def fired(name):
+    return Alert(name, "critical", {}, 10.0, 15.0, 20.0)
+
+
+def codes(verdict):
+    return [reason.code for reason in verdict.reasons]
+
+
+def test_a_healthy_run_passes_without_a_reason():
+    verdict = judge(PROFILE, HEALTHY, [])
+    assert (verdict.status, verdict.reasons) == (Status.PASSED, ())
+
+
+def test_starved_users_fail_a_run_whose_latency_is_perfect():
+    starving = replace(HEALTHY, honesty=replace(HEALTHY.honesty, starved_sustained=203.0, oldest_max_seconds=24.2))
+    verdict = judge(PROFILE, starving, [])
+    assert verdict.status is Status.FAILED
+    assert "203 users starved" in verdict.reasons[0].text
+    assert "24 s" in verdict.reasons[0].text
+
+
+def test_exactly_the_accepted_share_of_slow_requests_passes():
+    just = replace(HEALTHY, client=replace(HEALTHY.client, slower_than_slo={"p99": 1 - 0.99}))
+    assert judge(PROFILE, just, []).status is Status.PASSED
+    more = replace(HEALTHY, client=replace(HEALTHY.client, slower_than_slo={"p99": 0.0101}))
+    assert codes(judge(PROFILE, more, [])) == ["latency_p99"]
+
+
+def test_errors_above_the_slo_fail():
+    failing = replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=0.02))
+    assert codes(judge(PROFILE, failing, [])) == ["errors"]
+
+
+def test_an_invalid_run_is_invalid_whatever_its_latencies_say():
+    void = replace(HEALTHY, invalid={"generator_cpu": 12.0}, client=replace(HEALTHY.client, error_ratio=0.5))
+    verdict = judge(PROFILE, void, [])
+    assert verdict.status is Status.INVALID
+    assert codes(verdict) == ["generator_cpu", "errors"]
+
+
+def test_one_stall_of_a_busy_machine_voids_nothing():
+    assert judge(PROFILE, replace(HEALTHY, invalid={"loop_lag": 2.0}), []).status is Status.PASSED
+
+
+def test_a_dead_api_fails_the_run_and_a_dead_prometheus_voids_it():
+    assert judge(PROFILE, HEALTHY, [Reason("api_ended", "")]).status is Status.FAILED
+    assert judge(PROFILE, HEALTHY, [Reason("prometheus_ended", "")]).status is Status.INVALID
+
+
+def test_an_interrupted_run_says_so_and_keeps_its_reasons():
+    starving = replace(HEALTHY, honesty=replace(HEALTHY.honesty, starved_sustained=3.0))
+    verdict = judge(PROFILE, starving, [], interrupted=True)
+    assert verdict.status is Status.INTERRUPTED
+    assert codes(verdict) == ["interrupted", "starved_users"]
+
+
+def test_alerts_are_held_to_what_the_profile_says():
+    expecting = replace(
+        PROFILE, alerts=AlertExpectations(always=("ApiDown",), if_slo_broken=("ApiErrorBudgetFastBurn",), never=("UsersStarved",))
+    )
+    assert codes(judge(expecting, replace(HEALTHY, alerts=(fired("UsersStarved"),)), [])) == ["alert_missed", "alert_false"]
+    assert judge(expecting, replace(HEALTHY, alerts=(fired("ApiDown"),)), []).status is Status.PASSED
+    broken = replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=0.5), alerts=(fired("ApiDown"),))
+    assert codes(judge(expecting, broken, [])) == ["errors", "alert_missed"]
+
+
+def test_an_alert_that_was_only_pending_did_not_fire():
+    pending = replace(fired("UsersStarved"), firing_after_seconds=None)
+    never = replace(PROFILE, alerts=AlertExpectations(never=("UsersStarved",)))
+    assert judge(never, replace(HEALTHY, alerts=(pending,)), []).status is Status.PASSED
+
+
+def test_a_profile_without_slo_judges_none():
+    failing = replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=1.0, slower_than_slo={"p99": 1.0}))
+    assert judge(replace(PROFILE, slo=None), failing, []).status is Status.PASSED
