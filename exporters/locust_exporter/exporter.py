@@ -1,0 +1,201 @@
+"""The page of the master or the only process: what Locust counts, what it does not, and how the generators fare."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from firedrill.contract import LATENCY_BOUNDS_SECONDS, Client, format_bound
+from locust_exporter.exposition import family
+from locust_exporter.facts import announced
+from locust_exporter.generator import MESSAGE, Report, Reports
+from locust_exporter.inflight import STAGES
+from locust_exporter.ledger import Ledger, Scraper
+from locust_exporter.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from locust_exporter.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+STATES = ("ready", "spawning", "running", "cleanup", "stopping", "stopped", "missing")
+WORKER_STATES = ("ready", "spawning", "running", "missing")
+RESET_REASONS = ("start", "ui", "spawn")
+
+
+class Exporter:
+    """The page of the master or the only process."""
+
+    def __init__(self, environment: Any, settings: Settings, version: str, own_report: Callable[[], Report] | None) -> None:
+        """`own_report` is None on a master, whose workers report; `version` is Locust's."""
+        self._environment = environment
+        self._settings = settings
+        self._version = version
+        self._own_report = own_report
+        self._ledger = Ledger(settings.max_names)
+        self._reports = Reports()
+        self._resets = dict.fromkeys(RESET_REASONS, 0)
+        self._reset_was_asked_for = False
+        self._test_times: tuple[float | None, float | None] = (None, None)
+        self._page_seconds = 0.0
+        self._server = Server(self._page)
+        self._bank_before_clearing(environment.stats)
+        self._listen(environment)
+
+    def start(self) -> None:
+        """Serve the page. Raises BadInput if the port that was asked for is taken."""
+        port = self._server.start(self._settings)
+        logger.info("Metrics at http://%s:%s/metrics", self._settings.host, port)
+
+    def _listen(self, environment: Any) -> None:
+        events = environment.events
+        events.test_start.add_listener(self._on_test_start)
+        events.test_stop.add_listener(self._on_test_stop)
+        events.reset_stats.add_listener(self._on_reset_asked_for)
+        events.quit.add_listener(self._on_quit)
+        if self._own_report is None:
+            events.worker_report.add_listener(self._on_worker_report)
+            environment.runner.register_message(MESSAGE, self._on_live_message)
+
+    def _bank_before_clearing(self, stats: Any) -> None:
+        """Locust clears its statistics at a start, on request, and when it prints them as JSON; our counters go on."""
+        clear_all, reset_all, serialize_stats = stats.clear_all, stats.reset_all, stats.serialize_stats
+
+        def clear() -> None:
+            self._bank("start")
+            clear_all()
+
+        def reset() -> None:
+            self._bank("ui" if self._reset_was_asked_for else "spawn")
+            self._reset_was_asked_for = False
+            reset_all()
+
+        def serialize() -> Any:
+            self._ledger.bank_entries(stats.entries)
+            return serialize_stats()
+
+        stats.clear_all, stats.reset_all, stats.serialize_stats = clear, reset, serialize
+
+    def _bank(self, reason: str) -> None:
+        self._resets[reason] += 1
+        self._ledger.bank_entries(self._environment.stats.entries)
+        self._ledger.bank_errors(self._errors())
+
+    def _errors(self) -> list[tuple[object, object, str, int]]:
+        errors = self._environment.stats.errors.values()
+        return [(error.method, error.name, error.parse_error(error.error), error.occurrences) for error in errors]
+
+    def _on_test_start(self, **_: Any) -> None:
+        self._test_times = (time.time(), None)
+
+    def _on_test_stop(self, **_: Any) -> None:
+        self._test_times = (self._test_times[0], time.time())
+
+    def _on_reset_asked_for(self, **_: Any) -> None:
+        self._reset_was_asked_for = True
+
+    def _on_quit(self, **_: Any) -> None:
+        self._server.linger(self._settings.linger_seconds)
+
+    def _on_worker_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
+        if MESSAGE in data:
+            self._reports.receive(client_id, Report.from_message(data[MESSAGE]))
+
+    def _on_live_message(self, msg: Any, **_: Any) -> None:
+        self._reports.receive(msg.node_id, Report.from_message(msg.data))
+
+    def _page(self, scraper: Scraper | None) -> str:
+        started = time.perf_counter()
+        if self._own_report:
+            self._reports.receive("local", self._own_report())
+        parts = (
+            self._ledger.page(self._environment.stats.entries, self._errors(), scraper),
+            self._waiting(),
+            self._users(),
+            self._workers(),
+            self._test(),
+            self._objectives(),
+            family(Client.SCRAPE_DURATION, {(): self._page_seconds}),
+            family(Client.FOLDED_NAMES, {(): self._ledger.names.folded}),
+        )
+        page = "".join(parts)
+        self._page_seconds = time.perf_counter() - started
+        return page
+
+    def _waiting(self) -> str:
+        page = family(Client.ABANDONED, {(stage,): self._reports.abandoned(stage) for stage in STAGES})
+        waiting = self._reports.waiting()
+        if waiting is None:
+            return page
+        les = [format_bound(bound) for bound in (*LATENCY_BOUNDS_SECONDS, float("inf"))]
+        return page + "".join(
+            (
+                family(Client.IN_FLIGHT, {(): waiting.requests}),
+                family(Client.OLDEST, {(): waiting.oldest_seconds}),
+                family(Client.STARVED, {(): waiting.starved_users}),
+                family(Client.IN_FLIGHT_AGE, {(le,): count for le, count in zip(les, waiting.ages, strict=True)}),
+            )
+        )
+
+    def _users(self) -> str:
+        runner = self._environment.runner
+        counts = runner.reported_user_classes_count if self._own_report is None else runner.user_classes_count
+        return "".join(
+            (
+                family(Client.USERS, {(name,): counts.get(name, 0) for name in runner.user_classes_by_name}),
+                family(Client.USERS_TARGET, {(): runner.target_user_count}),
+                family(Client.USER_EXCEPTIONS, {(): self._reports.user_exceptions()}),
+            )
+        )
+
+    def _workers(self) -> str:
+        runner, reports = self._environment.runner, self._reports.latest
+        if self._own_report is None:
+            index = {client: (str(runner.get_worker_index(client)),) for client in runner.clients}
+            users = {index[client]: node.user_count for client, node in runner.clients.items()}
+            counts = {(state,): len(runner.clients.get_by_state(state)) for state in WORKER_STATES}
+        else:
+            index = {"local": ("local",)}
+            users = {("local",): runner.user_count}
+            counts = {}
+        present = {index[client]: report for client, report in reports.items() if client in index}
+        return "".join(
+            (
+                family(Client.WORKERS, counts),
+                family(Client.WORKER_USERS, users),
+                family(Client.WORKER_CPU, {worker: report.cpu_ratio for worker, report in present.items()}),
+                family(Client.WORKER_MEMORY, {worker: report.memory_bytes for worker, report in present.items()}),
+                family(Client.WORKER_REPORT, {worker: report.received for worker, report in present.items()}),
+                family(Client.WORKER_LAG, {worker: report.lag_seconds for worker, report in present.items()}),
+                family(Client.WORKER_LAG_MAX, {worker: report.lag_max_seconds for worker, report in present.items()}),
+            )
+        )
+
+    def _test(self) -> str:
+        start, end = self._test_times
+        runner = self._environment.runner
+        host = self._environment.host or next((user.host for user in self._environment.user_classes if user.host), "")
+        info = (self._settings.run_id, announced().profile or self._settings.profile, host, self._version)
+        return "".join(
+            (
+                family(Client.STATE, {(state,): int(state == runner.state) for state in STATES}),
+                family(Client.TEST_INFO, {info: 1}),
+                family(Client.TEST_START, {(): start}),
+                family(Client.TEST_END, {(): end}),
+                family(Client.STATS_RESETS, {(reason,): count for reason, count in self._resets.items()}),
+            )
+        )
+
+    def _objectives(self) -> str:
+        facts = announced()
+        return "".join(
+            (
+                family(Client.LOAD_STEP, {(): facts.step}),
+                family(Client.SLO_LATENCY, {(quantile,): seconds for quantile, seconds in facts.slo_latency_seconds.items()}),
+                family(Client.SLO_ERRORS, {(): facts.slo_error_ratio}),
+                family(Client.TIME_SCALE, {(): self._settings.time_scale}),
+            )
+        )

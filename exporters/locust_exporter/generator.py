@@ -1,0 +1,67 @@
+"""What a load-generating process knows beyond Locust's statistics, as one message: from a worker to its master, or to itself."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from locust_exporter.inflight import Waiting
+
+MESSAGE = "firedrill"
+"""Type of a worker's message, and the key of the same content in its report."""
+
+STALE_SECONDS = 5.0
+"""A worker silent for longer says nothing about what is in flight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Counters are sums since the process began, so a lost report loses nothing."""
+
+    waiting: Waiting | None
+    """None where the start of a request cannot be seen."""
+    abandoned: dict[str, int]
+    user_exceptions: int
+    cpu_ratio: float | None
+    memory_bytes: int
+    lag_seconds: float
+    lag_max_seconds: float
+    received: float = field(default_factory=time.time)
+    """Unix time on the receiver's clock."""
+
+    def to_message(self) -> dict[str, Any]:
+        """Plain values, as Locust's protocol carries them."""
+        return asdict(self)
+
+    @classmethod
+    def from_message(cls, message: dict[str, Any]) -> Report:
+        """The report in a message, received now."""
+        waiting = message["waiting"]
+        seen = None if waiting is None else Waiting(**{**waiting, "ages": tuple(waiting["ages"])})
+        return cls(**{**message, "waiting": seen, "received": time.time()})
+
+
+class Reports:
+    """The latest report of every process of the test."""
+
+    def __init__(self) -> None:
+        self.latest: dict[str, Report] = {}
+
+    def receive(self, worker: str, report: Report) -> None:
+        """Replace the worker's report."""
+        self.latest[worker] = report
+
+    def waiting(self) -> Waiting | None:
+        """What is in flight in all processes that can tell; None if none can."""
+        oldest = time.time() - STALE_SECONDS
+        seen = [report.waiting for report in self.latest.values() if report.waiting is not None and report.received > oldest]
+        return sum(seen, start=Waiting()) if seen else None
+
+    def abandoned(self, stage: str) -> int:
+        """Requests lost at that stage, those of workers that are gone included."""
+        return sum(report.abandoned[stage] for report in self.latest.values())
+
+    def user_exceptions(self) -> int:
+        """Exceptions that escaped a task, those of workers that are gone included."""
+        return sum(report.user_exceptions for report in self.latest.values())

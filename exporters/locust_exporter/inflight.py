@@ -1,0 +1,133 @@
+"""Requests that were sent and not answered, which Locust's statistics do not know."""
+
+from __future__ import annotations
+
+import functools
+import time
+from bisect import bisect_left
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from firedrill.contract import LATENCY_BOUNDS_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+Yielded = TypeVar("Yielded")
+
+
+STAGES = ("in_flight", "unreported")
+"""Where a request was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What is in flight at one moment."""
+
+    requests: int = 0
+    oldest_seconds: float = 0.0
+    starved_users: int = 0
+    """Users whose request is older than the threshold."""
+    ages: tuple[int, ...] = (0,) * (len(LATENCY_BOUNDS_SECONDS) + 1)
+    """Requests with an age up to each bound of the contract, cumulative; the last one is +Inf's."""
+
+    def __add__(self, other: Waiting) -> Waiting:
+        return Waiting(
+            self.requests + other.requests,
+            max(self.oldest_seconds, other.oldest_seconds),
+            self.starved_users + other.starved_users,
+            tuple(mine + theirs for mine, theirs in zip(self.ages, other.ages, strict=True)),
+        )
+
+
+class InFlight:
+    """Keeps account of requests between their start and their report.
+
+    Every request that was sent is reported, still in flight, or abandoned: `in_flight` if it was not answered when its user was stopped,
+    `unreported` if its answer was lost in a catch_response block that was never left in order.
+    """
+
+    def __init__(self, harmless: tuple[type[BaseException], ...] = (), clock: Callable[[], float] = time.perf_counter) -> None:
+        """`harmless` are exceptions that leave a request only before it is sent or after it was reported."""
+        self._sent: dict[object, tuple[float, object]] = {}
+        self._harmless = harmless
+        self._clock = clock
+        self.abandoned = dict.fromkeys(STAGES, 0)
+        self._block_class: Callable[[Any], type] = functools.cache(self._make_block_class)
+
+    def tracked(self, request: Callable[..., Any]) -> Callable[..., Any]:
+        """`request`, a method of a client session, with its time in flight accounted for."""
+        sent, clock, harmless, abandoned = self._sent, self._clock, self._harmless, self.abandoned
+
+        @functools.wraps(request)
+        def tracking(session: object, *args: Any, **kwargs: Any) -> Any:
+            token = object()
+            sent[token] = (clock(), session)
+            try:
+                response = request(session, *args, **kwargs)
+            except harmless:
+                raise
+            except BaseException:
+                abandoned["in_flight"] += 1
+                raise
+            finally:
+                del sent[token]
+            # Reported when its catch_response block is left, not yet.
+            if getattr(response, "_catch_response", False):
+                response.__class__ = self._block_class(type(response))
+            return response
+
+        return tracking
+
+    @contextmanager
+    def during(self, block: AbstractContextManager[Yielded], user: object) -> Iterator[Yielded]:
+        """`block`, in flight while it lasts, for clients that always report."""
+        token = object()
+        self._sent[token] = (self._clock(), user)
+        try:
+            with block as value:
+                yield value
+        finally:
+            del self._sent[token]
+
+    def look(self, starvation_seconds: float) -> Waiting:
+        """What is in flight now."""
+        now = self._clock()
+        counts = [0] * (len(LATENCY_BOUNDS_SECONDS) + 1)
+        starved = set()
+        oldest = 0.0
+        for start, session in self._sent.values():
+            age = now - start
+            oldest = max(oldest, age)
+            counts[bisect_left(LATENCY_BOUNDS_SECONDS, age)] += 1
+            if age > starvation_seconds:
+                starved.add(id(session))
+        return Waiting(len(self._sent), oldest, len(starved), tuple(accumulate(counts)))
+
+    def _make_block_class(self, base: Any) -> type:
+        """Subclass of a response that notices when it is dropped without having been reported."""
+        abandoned = self.abandoned
+
+        class Block(base):  # type: ignore[misc]
+            _is_unreported = True
+
+            def _report_request(self, *args: Any) -> None:
+                self._is_unreported = False
+                super()._report_request(*args)
+
+            def __exit__(self, *exception: object) -> Any:
+                try:
+                    return super().__exit__(*exception)
+                finally:
+                    self.__del__()
+
+            def __del__(self) -> None:
+                if self._is_unreported:
+                    self._is_unreported = False
+                    abandoned["unreported"] += 1
+
+        Block.__name__ = Block.__qualname__ = base.__name__
+        return Block

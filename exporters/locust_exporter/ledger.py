@@ -1,0 +1,190 @@
+"""Counts of every request since the process began, whatever Locust clears in between."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from firedrill.contract import LATENCY_BOUNDS_SECONDS, REQUEST_LABELS, Client, format_bound
+from locust_exporter.buckets import BucketIndex
+from locust_exporter.cardinality import Cap, clean, error_class
+from locust_exporter.exposition import family, header, labels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Endpoint = tuple[str, str]
+"""Label values: method, name."""
+
+_FAMILIES = (Client.REQUEST_DURATION, Client.REQUESTS, Client.FAILURES, Client.UNTIMED, Client.BODY_BYTES)
+_LES = tuple(f'"{format_bound(bound)}"' for bound in (*LATENCY_BOUNDS_SECONDS, float("inf")))
+_BUCKET_OF = BucketIndex()
+_MOST_ERROR_CLASSES = 30
+
+
+class StatsEntry(Protocol):
+    """What is read of Locust's entry of an endpoint."""
+
+    num_requests: int
+    num_failures: int
+    num_none_requests: int
+    total_response_time: float
+    total_content_length: int
+    start_time: float
+    response_times: Mapping[float, int]
+
+
+@dataclass(slots=True)
+class Totals:
+    """Sums over requests."""
+
+    requests: int = 0
+    failures: int = 0
+    untimed: int = 0
+    seconds: float = 0.0
+    body_bytes: int = 0
+    counts: list[int] = field(default_factory=lambda: [0] * len(_LES))
+    """Requests by bucket, not cumulative; the last one is +Inf's."""
+
+    def add(self, other: Totals) -> None:
+        """Add the other's sums to these."""
+        self.requests += other.requests
+        self.failures += other.failures
+        self.untimed += other.untimed
+        self.seconds += other.seconds
+        self.body_bytes += other.body_bytes
+        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
+
+
+def totals_of(entry: StatsEntry) -> Totals:
+    """Locust's entry in base units."""
+    counts = [0] * len(_LES)
+    for milliseconds, count in entry.response_times.items():
+        counts[_BUCKET_OF[milliseconds]] += count
+    seconds = entry.total_response_time / 1000  # Locust speaks milliseconds
+    return Totals(entry.num_requests, entry.num_failures, entry.num_none_requests, seconds, entry.total_content_length, counts)
+
+
+class _Row:
+    """One endpoint on the page: what was banked, what Locust holds now, and the text of both."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self._labels = labels(REQUEST_LABELS, endpoint)
+        bucket = f"{Client.REQUEST_DURATION.name}_bucket{self._labels[:-1]},le="
+        self._buckets = tuple(f"{bucket}{le}}} " for le in _LES)
+        self._banked = Totals()
+        self._current: dict[object, tuple[object, Totals]] = {}
+        self._text: tuple[str, ...] | None = None
+        self.zero = self._render(Totals())
+
+    def update(self, key: object, entry: StatsEntry) -> None:
+        """Read an entry of Locust's, unless it has not changed."""
+        fingerprint = (entry.num_requests, entry.num_failures, entry.start_time)
+        if key not in self._current or self._current[key][0] != fingerprint:
+            self._current[key] = (fingerprint, totals_of(entry))
+            self._text = None
+
+    def bank(self) -> None:
+        """Keep what was read for good: Locust is about to forget it."""
+        for _, totals in self._current.values():
+            self._banked.add(totals)
+        self._current.clear()
+
+    def text(self) -> tuple[str, ...]:
+        """Lines of this endpoint, by family."""
+        if self._text is None:
+            total = Totals()
+            for part in (self._banked, *(totals for _, totals in self._current.values())):
+                total.add(part)
+            self._text = self._render(total)
+        return self._text
+
+    def _render(self, totals: Totals) -> tuple[str, ...]:
+        cumulative = list(itertools.accumulate(totals.counts))
+        buckets = "".join([f"{prefix}{count}\n" for prefix, count in zip(self._buckets, cumulative, strict=True)])
+        name = Client.REQUEST_DURATION.name
+        tail = f"{name}_sum{self._labels} {totals.seconds}\n{name}_count{self._labels} {cumulative[-1]}\n"
+        counters = (totals.requests, totals.failures, totals.untimed, totals.body_bytes)
+        lines = (f"{metric.name}{self._labels} {value}\n" for metric, value in zip(_FAMILIES[1:], counters, strict=True))
+        return (buckets + tail, *lines)
+
+
+class Scraper:
+    """What one scraper has seen. A series that it sees for the first time is shown as 0: rate() would lose a first increment."""
+
+    def __init__(self) -> None:
+        self._seen: set[object] = set()
+        self.complete = True
+        """Whether everything on its last page was shown as it is."""
+
+    def begin(self) -> None:
+        """A new page."""
+        self.complete = True
+
+    def first_sight(self, key: object) -> bool:
+        """Whether the series was never shown before; it is from now on."""
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        self.complete = False
+        return True
+
+
+class Ledger:
+    """Requests by endpoint and failures by class of error, monotone for the life of the process."""
+
+    def __init__(self, max_names: int) -> None:
+        self.names = Cap(max_names)
+        self._error_classes = Cap(_MOST_ERROR_CLASSES)
+        self._rows: dict[Endpoint, _Row] = {}
+        self._row_of: dict[tuple[object, object], _Row] = {}
+        self._banked_errors: Counter[tuple[str, str, str]] = Counter()
+
+    def bank_entries(self, entries: Mapping[tuple[object, object], StatsEntry]) -> None:
+        """Keep the counts of Locust's entries, which are about to be cleared."""
+        self._read(entries)
+        for row in self._rows.values():
+            row.bank()
+
+    def bank_errors(self, errors: Iterable[tuple[object, object, str, int]]) -> None:
+        """Keep the counts of Locust's errors (method, name, repr, occurrences), which are about to be cleared."""
+        self._banked_errors += self._by_class(errors)
+
+    def page(
+        self,
+        entries: Mapping[tuple[object, object], StatsEntry],
+        errors: Iterable[tuple[object, object, str, int]],
+        scraper: Scraper | None = None,
+    ) -> str:
+        """The families of requests: what was banked and what Locust holds now. Entries are by (name, method), as Locust has them."""
+        self._read(entries)
+        texts = [row.zero if scraper and scraper.first_sight(row.endpoint) else row.text() for row in self._rows.values()]
+        parts = (
+            [header(metric) + "".join(column) for metric, column in zip(_FAMILIES, zip(*texts, strict=True), strict=True)] if texts else []
+        )
+        counts = self._banked_errors + self._by_class(errors)
+        shown = {key: 0 if scraper and scraper.first_sight(key) else count for key, count in counts.items()}
+        return "".join(parts) + family(Client.ERRORS, shown)
+
+    def _read(self, entries: Mapping[tuple[object, object], StatsEntry]) -> None:
+        row_of = self._row_of
+        for key, entry in entries.items():
+            (row_of.get(key) or self._new_row(key)).update(key, entry)
+
+    def _new_row(self, key: tuple[object, object]) -> _Row:
+        name, method = key
+        endpoint = self._endpoint(method, name)
+        row = self._row_of[key] = self._rows.setdefault(endpoint, _Row(endpoint))
+        return row
+
+    def _endpoint(self, method: object, name: object) -> Endpoint:
+        return clean(method), self.names.fold(clean(name))
+
+    def _by_class(self, errors: Iterable[tuple[object, object, str, int]]) -> Counter[tuple[str, str, str]]:
+        counts: Counter[tuple[str, str, str]] = Counter()
+        for method, name, text, occurrences in errors:
+            counts[(*self._endpoint(method, name), self._error_classes.fold(error_class(text)))] += occurrences
+        return counts

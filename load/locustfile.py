@@ -1,0 +1,32 @@
+"""The locustfile for every load: the users and the shape of a load profile, and the exporter.
+
+    locust -f load/locustfile.py --load-profile launch -H http://127.0.0.1:8080
+
+Without a profile it is BasicUser under Locust's own options (`--headless -u 1 -r 1 -t 30s`).
+"""
+
+from __future__ import annotations
+
+import locust
+import locust_exporter.plugin  # registers the exporter
+from profile_option import or_exit
+from profile_users import chosen_weights
+from shape import PROFILE, ProfileShape
+from users import BasicUser, BrowsingUser, ProfiledUser
+
+__all__ = ["BasicUser", "BrowsingUser", "ProfileShape", "locust_exporter"]
+
+USERS = {user.__name__: user for user in (BasicUser, BrowsingUser)}
+
+
+def choose_users() -> None:
+    """Leave those that the profile asks for, with its weights and its think time."""
+    weights = chosen_weights(PROFILE, USERS)
+    for name, user in USERS.items():
+        user.abstract = name not in weights  # which Locust does not run
+        user.weight = weights.get(name, 0)
+    if PROFILE:
+        ProfiledUser.wait_time = locust.between(*PROFILE.think_time_seconds)
+
+
+or_exit(choose_users)

@@ -1,0 +1,23 @@
+"""What the exporter shows of a load profile. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from locust_exporter.facts import RunFacts
+
+from firedrill.profile import Slo
+
+if TYPE_CHECKING:
+    from firedrill.profile import Profile
+
+
+def facts_of(profile: Profile) -> RunFacts:
+    """The profile's name and objectives; no step is active yet."""
+    slo = profile.slo or Slo()
+    return RunFacts(profile.name, {quantile_label(name): seconds for name, seconds in slo.latency_seconds.items()}, slo.error_ratio)
+
+
+def quantile_label(name: str) -> str:
+    """`0.99` for p99, `0.5` for p50."""
+    return str(int(name.removeprefix("p")) / 100)

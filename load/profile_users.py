@@ -1,0 +1,25 @@
+"""Which users a load profile asks for. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from firedrill.errors import BadInput
+from firedrill.profile_form import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from firedrill.profile import Profile
+
+DEFAULT_USER = "BasicUser"
+
+
+def chosen_weights(profile: Profile | None, known: Collection[str]) -> dict[str, int]:
+    """Weight by class of users; one kind of users without a profile. Raises BadInput for a class that is not known."""
+    if profile is None:
+        return {DEFAULT_USER: 1}
+    for share in profile.users:
+        if share.user_class not in known:
+            raise BadInput(f"profile {profile.name}: user {share.user_class} is unknown{nearest(share.user_class, known)}")
+    return {share.user_class: share.weight for share in profile.users}

@@ -1,0 +1,50 @@
+"""The load profile as a Locust shape, for any locustfile: `locust -f yours.py,load/shape.py --load-profile launch`.
+
+Without a profile it is no shape, and Locust's own options rule. A shape in the locustfile before it wins.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from typing import Any
+
+import locust
+from locust_exporter.facts import RunFacts, announce
+from profile_facts import facts_of
+from profile_option import FLAG, HELP, VARIABLE, chosen_profile, or_exit
+
+PROFILE = or_exit(lambda: chosen_profile(sys.argv[1:], os.environ))
+
+
+class ProfileShape(locust.LoadTestShape):
+    """Asks for the users that the profile has at each moment."""
+
+    abstract = PROFILE is None
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._facts = RunFacts()
+        if PROFILE:
+            self._facts = facts_of(PROFILE)
+            announce(self._facts)
+
+    def tick(self) -> tuple[int, float] | None:
+        """Users and spawn rate for this moment; None when the profile is over."""
+        if PROFILE is None:
+            return None
+        seconds = self.get_run_time()  # type: ignore[no-untyped-call]
+        self._facts.step = PROFILE.step_at(seconds)
+        return PROFILE.target_at(seconds)
+
+
+def add_option(parser: Any, **_: Any) -> None:
+    """Make Locust accept the option that was read above. The page can't change it: the shape is fixed when Locust starts."""
+    # Two -f files may both bring this module.
+    with contextlib.suppress(argparse.ArgumentError):
+        parser.add_argument(FLAG, env_var=VARIABLE, default=None, help=HELP, include_in_web_ui=False)
+
+
+locust.events.init_command_line_parser.add_listener(add_option)  # type: ignore[no-untyped-call]

@@ -1,0 +1,67 @@
+"""A small real HTTP server to send load to, whose truth tests compare with. It answers, fails or hangs by path."""
+
+from __future__ import annotations
+
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
+
+
+class Target(ThreadingHTTPServer):
+    """Serves on a free port while its `with` block lasts: `/` and `/items...` answer, `/slow` takes 100 ms, `/fail` is 503, `/hang` waits for `release`."""
+
+    daemon_threads = True
+    request_queue_size = 512
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.release = threading.Event()
+        self.received = 0
+        self.finished = 0
+        self.run_ids: set[str | None] = set()
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release.set()
+        self.shutdown()
+        self.server_close()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: Target
+
+    def do_GET(self) -> None:
+        with self.server.lock:
+            self.server.received += 1
+            self.server.run_ids.add(self.headers.get("Firedrill-Run-Id"))
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.path == "/slow":
+            time.sleep(0.1)
+        if self.path == "/hang":
+            self.server.release.wait()
+        body = b'{"ok": true}'
+        with self.server.lock:
+            self.server.finished += 1
+        self.send_response(503 if self.path == "/fail" else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
