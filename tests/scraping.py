@@ -15,15 +15,15 @@ class Page:
     text: str
     samples: tuple[tuple[str, dict[str, str], float], ...]
 
-    def values(self, name: str, **labels: str) -> list[float]:
+    def values(self, name: str, /, **labels: str) -> list[float]:
         """Values of the samples with this name and at least these labels."""
         return [value for sample, its, value in self.samples if sample == name and labels.items() <= its.items()]
 
-    def total(self, name: str, **labels: str) -> float:
+    def total(self, name: str, /, **labels: str) -> float:
         """Their sum; 0 where there is none."""
         return sum(self.values(name, **labels))
 
-    def value(self, name: str, **labels: str) -> float | None:
+    def value(self, name: str, /, **labels: str) -> float | None:
         """The one value; None where there is none."""
         found = self.values(name, **labels)
         assert len(found) <= 1, f"{name}{labels} has {len(found)} samples"

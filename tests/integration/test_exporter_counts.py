@@ -1,0 +1,146 @@
+"""What the exporter counts is what happened: to the request, and whatever is started, stopped or reset."""
+
+import json
+import subprocess
+from bisect import bisect_left
+
+import pytest
+import requests
+
+from firedrill.contract import CONTENT_TYPE, LATENCY_BOUNDS_SECONDS, Client, declared, format_bound
+from firedrill.places import EXPORTER_PLUGIN, ROOT
+from firedrill.stack.ports import any_free
+from tests import needs
+from tests.locust_process import Locust
+from tests.target import Target
+
+pytestmark = pytest.mark.stack
+LOCUSTFILES = ROOT / "tests" / "locustfiles"
+TIMES = (0.02, 4.9, 5.0, 5.04, 5.4, 10.0, 10.2, 75.3, 100.0, 101.0, 147.0, 150.0, 151.0, 250.0, 252.0, 999.0, 1000.5, 3432.0, 60_000.0, 60_001.0)
+
+
+@pytest.fixture
+def target():
+    with Target() as target:
+        yield target
+
+
+def theirs(name):
+    return (LOCUSTFILES / f"{name}.py", EXPORTER_PLUGIN)
+
+
+def assert_accounted_for(page, target):
+    """A user may be stopped between opening its connection and sending its request: abandoned, and never received."""
+    answered = page.total("locust_requests_total")
+    assert answered <= target.received <= answered + page.total("locust_requests_abandoned_total")
+
+
+def test_final_counts_equal_locusts_own_and_begin_at_zero(target, tmp_path):
+    """Last minus first raw sample is exact: a series begins at 0, and the process lingers for the last scrape."""
+    result = tmp_path / "result"
+    arguments = ("--headless", "-u", 4, "-r", 4, "-t", "3s", "-H", target.url, "--json-file", result)
+    with Locust(*arguments, files=theirs("theirs")) as locust:
+        pages = locust.scrape_until_the_end()
+    own = {(row["name"], row["method"]): row for row in json.loads((tmp_path / "result.json").read_text())}
+    assert {name for name, _ in own} == {"/", "/fail"}
+    for (name, method), row in own.items():
+        labels = {"name": name, "method": method}
+        samples = [page.value("locust_requests_total", **labels) for page in pages]
+        seen = [value for value in samples if value is not None]
+        assert seen[0] == 0
+        assert seen == sorted(seen)
+        assert seen[-1] == row["num_requests"] == pages[-1].value("locust_request_duration_seconds_count", **labels)
+        assert pages[-1].value("locust_request_failures_total", **labels) == row["num_failures"]
+        assert pages[-1].value("locust_response_body_bytes_total", **labels) == row["total_content_length"]
+        assert pages[-1].value("locust_request_duration_seconds_sum", **labels) == pytest.approx(row["total_response_time"] / 1000)
+    last = pages[-1]
+    assert last.value("locust_request_errors_total", name="/fail", method="GET", error="HTTP 503") == own["/fail", "GET"]["num_failures"]
+    assert last.value("locust_test_end_time_seconds") >= last.value("locust_test_start_time_seconds") + 3
+    assert_accounted_for(last, target)
+
+
+def test_a_histogram_equals_the_times_that_were_reported():
+    with Locust("--headless", "-u", 1, "-t", "60s", files=theirs("told_times"), TIMES=" ".join(map(str, TIMES)), FIREDRILL_MAX_NAMES="5") as locust:
+        page = locust.until(lambda page: page.value("locust_request_failures_total", method="TELL", name="other"), "the times to be told")
+    told = {"method": "TELL", "name": "times"}
+    for index, bound in enumerate(LATENCY_BOUNDS_SECONDS):
+        within = sum(bisect_left(LATENCY_BOUNDS_SECONDS, time / 1000) <= index for time in TIMES)
+        assert page.value("locust_request_duration_seconds_bucket", le=format_bound(bound), **told) == within, bound
+    assert page.value("locust_request_duration_seconds_bucket", le="+Inf", **told) == len(TIMES)
+    assert page.value("locust_request_duration_seconds_sum", **told) == pytest.approx(sum(TIMES) / 1000)
+    assert page.value("locust_requests_total", **told) == len(TIMES) + 1
+    assert page.value("locust_requests_untimed_total", **told) == 1
+
+    # Names are escaped, and capped at five: what comes later is `other`.
+    assert page.value("locust_requests_total", method="", name='name "0"\n\\') == 1
+    assert page.value("locust_exporter_folded_names") == 7
+    assert page.value("locust_requests_total", method="", name="other") == 6
+    errors = {error: page.value("locust_request_errors_total", method="TELL", name="other", error=error) for error in ("timeout", "ConnectionRefusedError", "other")}
+    assert set(errors.values()) == {1}
+
+    # Nothing shows when this client's requests start.
+    assert not page.values("locust_requests_in_flight")
+    assert not page.values("locust_users_starved")
+
+
+def test_counters_go_on_through_stop_restart_and_reset_from_the_web_page(target):
+    web = f"http://127.0.0.1:{any_free()}"
+    port = web.rsplit(":", 1)[1]
+    with Locust("--web-host", "127.0.0.1", "--web-port", port, "-H", target.url) as locust:
+        counts = []
+
+        def requests_made(page):
+            counts.append(page.total("locust_requests_total"))
+            return counts[-1]
+
+        def post(path, **form):
+            assert requests.post(web + path, data=form, timeout=10).status_code == 200
+
+        assert requests.get(web, timeout=5).status_code == 200
+        post("/swarm", user_count=5, spawn_rate=5)
+        locust.until(lambda page: requests_made(page) >= 5, "the first requests")
+        requests.get(f"{web}/stats/reset", timeout=5)
+        post("/stats/reset")
+        seen = counts[-1]
+        page = locust.until(lambda page: requests_made(page) > seen, "requests after the reset")
+        assert page.value("locust_stats_resets_total", reason="ui") == 1
+        post("/stop")
+        stopped = locust.scrape()
+        requests_made(stopped)
+        assert stopped.value("locust_state", state="stopped") == 1
+        assert stopped.values("locust_test_end_time_seconds")
+        post("/swarm", user_count=5, spawn_rate=5)
+        page = locust.until(lambda page: requests_made(page) > stopped.total("locust_requests_total"), "requests after the restart")
+        assert page.value("locust_stats_resets_total", reason="start") == 2
+        assert not page.values("locust_test_end_time_seconds")
+        post("/stop")
+        final = locust.scrape()
+        requests_made(final)
+        assert counts == sorted(counts)
+        assert_accounted_for(final, target)
+        own = requests.get(f"{web}/stats/requests/csv", timeout=5).text.splitlines()
+        assert int(own[-1].split(",")[2]) < final.total("locust_requests_total")
+
+
+def test_the_page_is_one_that_prometheus_accepts(target):
+    promtool = needs.program("promtool")
+    with Locust("--headless", "-u", 2, "-r", 2, "-t", "60s", "-H", target.url, FIREDRILL_RUN_ID="r-1") as locust:
+        page = locust.until(lambda page: page.total("locust_requests_total") > 1, "requests")
+        answer = requests.get(locust.url, timeout=5)
+        assert answer.headers["Content-Type"] == CONTENT_TYPE
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert requests.get(locust.url.replace("/metrics", "/"), timeout=5).status_code == 404
+    checked = subprocess.run([promtool, "check", "metrics"], input=page.text, capture_output=True, text=True, check=False)
+    # The contract has these two labels: the ages of what is in flight, and objectives by quantile.
+    complaints = {line for line in checked.stderr.splitlines() if 'should not have "' not in line}
+    assert not complaints
+    names = {name for name, _, _ in page.samples}
+    assert names <= {name for metric in declared(Client) for name in metric.series_names()}
+    assert page.value("locust_test_info", run_id="r-1", profile="", host=target.url, version=page_version(page)) == 1
+    assert target.run_ids == {"r-1"}
+    assert page.value("locust_worker_cpu_ratio", worker="local") is None or page.value("locust_worker_cpu_ratio", worker="local") < 1
+    assert page.value("locust_worker_memory_bytes", worker="local") > 10_000_000
+
+
+def page_version(page):
+    return next(labels["version"] for name, labels, _ in page.samples if name == "locust_test_info")

@@ -1,0 +1,168 @@
+"""What a load profile means, and what its file may say."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firedrill.contract import LATENCY_BOUNDS_SECONDS
+from firedrill.errors import BadInput
+from firedrill.places import ROOT
+from firedrill.profile import Ramp, UserShare, bundled_profiles, load_profile
+from firedrill.profile_form import keys, parse_range, parse_ratio, parse_seconds
+
+LAUNCH = """\
+name: launch
+title: Product launch - spike, then settle
+arrivals: closed
+user: BasicUser
+think_time: 0.5s..1s
+steps:
+  - {start_time: 0s, users: 10, spawn_rate: 10}
+  - {start_time: 30s, users: 100, spawn_rate: 50}
+  - {start_time: 90s, users: 40}
+duration: 150s
+slo: {p99: 250ms, errors: 1%, starved_users: 0}
+alerts: {if_slo_broken: [ApiLatencyBudgetBurn], never: [ApiScrapeUnreliable]}
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(text):
+        path = tmp_path / "launch.yaml"
+        path.write_text(text)
+        return load_profile(str(path))
+
+    return load
+
+
+def test_a_profile_holds_what_its_file_says(load):
+    profile = load(LAUNCH)
+    assert (profile.name, profile.duration_seconds, profile.warmup_seconds) == ("launch", 150, 0)
+    assert profile.users == (UserShare("BasicUser", 1),)
+    assert profile.think_time_seconds == (0.5, 1)
+    assert profile.slo.latency_seconds == {"p99": 0.25}
+    assert (profile.slo.error_ratio, profile.slo.starved_users) == (0.01, 0)
+    assert profile.alerts.if_slo_broken == ("ApiLatencyBudgetBurn",)
+    assert profile.alerts.never == ("ApiScrapeUnreliable",)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "target", "step", "scheduled"),
+    [
+        (0, (10, 10), 0, 0),
+        (0.5, (10, 10), 0, 5),
+        (29.9, (10, 10), 0, 10),
+        (30, (100, 50), 1, 10),
+        (31, (100, 50), 1, 60),
+        (89, (100, 50), 1, 100),
+        (91, (40, 50), 2, 50),
+        (149, (40, 50), 2, 40),
+        (150, None, 2, 0),
+    ],
+)
+def test_each_step_holds_until_the_next_and_the_spawn_rate_is_inherited(load, seconds, target, step, scheduled):
+    profile = load(LAUNCH)
+    assert profile.target_at(seconds) == target
+    assert profile.step_at(seconds) == step
+    assert profile.scheduled_users(seconds) == pytest.approx(scheduled)
+
+
+def test_a_ramp_adds_users_until_it_is_stopped():
+    profile = load_profile("ramp")
+    assert profile.ramp == Ramp(10, 30, 10)
+    assert [profile.target_at(seconds)[0] for seconds in (0, 29, 30, 60, 3600)] == [10, 10, 20, 30, 1210]
+    assert profile.step_at(61) == 2
+    assert profile.scheduled_users(30.5) == pytest.approx(15)
+    assert profile.duration_seconds is None
+
+
+def test_users_may_be_a_weighted_list(load):
+    profile = load(LAUNCH.replace("user: BasicUser", "user: [{name: BasicUser}, {name: BrowsingUser, weight: 3}]"))
+    assert profile.users == (UserShare("BasicUser", 1), UserShare("BrowsingUser", 3))
+
+
+@pytest.mark.parametrize("name", bundled_profiles())
+def test_every_bundled_profile_is_named_as_its_file_and_loads(name):
+    assert load_profile(name).name == name
+
+
+def test_smoke_takes_less_than_twenty_seconds():
+    assert load_profile("smoke").duration_seconds < 20
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("users: 40", "users: -5", "launch.yaml:9: steps[2].users is -5; expected 0 or more"),
+        ("users: 40", "users: '5'", "launch.yaml:9: steps[2].users is '5'; expected a whole number"),
+        ("users: 40", "user: 40", "launch.yaml:9: steps[2].user is no key; did you mean users? (known: spawn_rate, start_time, users)"),
+        (", users: 40", "", "launch.yaml:9: steps[2].users is missing"),
+        ("spawn_rate: 50", "spawn_rate: 0", "launch.yaml:8: steps[1].spawn_rate is 0; expected more than 0"),
+        ("90s", "20s", "launch.yaml:9: steps[2].start_time is 20s; expected more than the 30s of the step before it"),
+        ("0s, users: 10,", "1s, users: 10,", "launch.yaml:7: steps[0].start_time is 1s; expected 0s"),
+        ("duration: 150s", "duration: 150", "launch.yaml:10: duration is 150; expected a duration such as 30s, 1m30s or 250ms"),
+        ("duration: 150s", "duration: 80s", "launch.yaml:10: duration is 80s; expected more than the last step's start_time"),
+        ("250ms", "400ms", "launch.yaml:11: slo.p99 is 0.4s; expected a bucket bound: 0.005s 0.01s"),
+        ("1%", "0.01", "launch.yaml:11: slo.errors is 0.01; expected a percentage such as 1%"),
+        ("1%", "101%", "launch.yaml:11: slo.errors is '101%'; expected a percentage such as 1%"),
+        ("0.5s..1s", "1s..0.5s", "launch.yaml:5: think_time is '1s..0.5s'; expected a range that begins with the shorter duration"),
+        ("closed", "open", "launch.yaml:3: arrivals is 'open'; expected 'closed'"),
+        ("user: BasicUser", "user: 3", "launch.yaml:4: user is 3; expected a list"),
+        ("duration: 150s", "ramp: {add_users: 1, every: 1s}", "launch.yaml:10: ramp is given beside steps; expected one of them"),
+        ("title:", "name:", 'launch.yaml:2: found duplicate key "name"'),
+        ("slo: {", "slo: {{", "launch.yaml:12: expected ',' or '}'"),
+        ("name: launch\n", "", "launch.yaml:1: name is missing"),
+    ],
+)
+def test_a_mistake_is_named_with_file_line_value_and_expectation(load, old, new, message):
+    with pytest.raises(BadInput) as mistake:
+        load(LAUNCH.replace(old, new, 1))
+    assert message in str(mistake.value)
+    assert "\n" not in str(mistake.value)
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "just text"])
+def test_a_file_without_keys_is_no_profile(load, text):
+    with pytest.raises(BadInput, match=r"launch.yaml:1: expected keys and values"):
+        load(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("lanch", "profile lanch is unknown; did you mean launch? (known: launch, ramp, simple, smoke, soak, spike)"),
+        ("nowhere.yaml", "nowhere.yaml: cannot be read: No such file or directory"),
+    ],
+)
+def test_an_unknown_profile_is_answered_with_the_nearest(name, message):
+    with pytest.raises(BadInput) as mistake:
+        load_profile(name)
+    assert str(mistake.value) == message
+
+
+@given(st.integers(0, 99), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))
+def test_a_duration_is_the_sum_of_its_parts(hours, minutes, seconds, milliseconds):
+    expected = hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
+    assert parse_seconds(f"{hours}h{minutes}m{seconds}s{milliseconds}ms") == expected
+
+
+@given(st.sampled_from(LATENCY_BOUNDS_SECONDS))
+def test_a_bound_written_in_milliseconds_is_the_bound_itself(bound):
+    assert parse_seconds(f"{bound * 1000:g}ms") == bound
+    assert parse_seconds(f"{bound!r}s") == bound
+
+
+@given(st.text())
+def test_any_text_is_a_duration_or_a_named_mistake(text):
+    for parse in (parse_seconds, parse_range, parse_ratio):
+        try:
+            parse(text)
+        except ValueError as mistake:
+            assert str(mistake).startswith(("a duration", "a range", "a percentage"))  # noqa: PT017 - either outcome is right
+
+
+def test_every_key_is_explained():
+    page = (ROOT / "docs" / "profiles.md").read_text()
+    missing = {f"{place}.{key}" for place, names in keys().items() for key in names if f"`{key}`" not in page}
+    assert not missing
