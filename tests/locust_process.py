@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Self
 
 import requests
 
@@ -20,8 +21,8 @@ SCRAPER = {"X-Prometheus-Scrape-Timeout-Seconds": "1", "User-Agent": "Prometheus
 class Locust:
     """Runs while its `with` block lasts. `exporter=False` is for workers, which serve no page."""
 
-    def __init__(self, *arguments, files=(LOCUSTFILE, EXPORTER_PLUGIN), exporter=True, **environment):
-        self._log = tempfile.TemporaryFile("w+")
+    def __init__(self, *arguments: object, files=(LOCUSTFILE, EXPORTER_PLUGIN), exporter=True, **environment: str) -> None:
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by __exit__
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("FIREDRILL_", "LOAD_", "LOCUST_"))}
         names = ",".join(str(file) for file in files)
         self.process = subprocess.Popen(
@@ -36,12 +37,12 @@ class Locust:
         self._exporter = exporter
         self.url = None
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         if self._exporter:
             self.url = poll_until(self._find_url, "the exporter's address in the log")
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:

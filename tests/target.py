@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
 
 class Target(ThreadingHTTPServer):
-    """Serves on a free port while its `with` block lasts: `/` and `/items...` answer, `/slow` takes 100 ms, `/fail` is 503, `/hang` waits for `release`."""
+    """Serves on a free port while its `with` block lasts: `/hang` waits for the end of it, `/fail` is 503, all else answers at once."""
 
     daemon_threads = True
     request_queue_size = 512
@@ -18,7 +17,6 @@ class Target(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.release = threading.Event()
         self.received = 0
-        self.finished = 0
         self.run_ids: set[str | None] = set()
         self.lock = threading.Lock()
 
@@ -49,19 +47,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.received += 1
             self.server.run_ids.add(self.headers.get("Firedrill-Run-Id"))
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.path == "/slow":
-            time.sleep(0.1)
         if self.path == "/hang":
             self.server.release.wait()
         body = b'{"ok": true}'
-        with self.server.lock:
-            self.server.finished += 1
         self.send_response(503 if self.path == "/fail" else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815 - http.server names it
 
     def log_message(self, *_: object) -> None:
         """Quiet."""

@@ -6,6 +6,7 @@ workers report to their master.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -61,6 +62,8 @@ class Generator:
         FastHttpSession.request = self.in_flight.tracked(FastHttpSession.request)  # type: ignore[method-assign]
         events.request.measure = self._measured(events.request.measure)
         events.user_error.add_listener(self._on_user_error)
+        # An answer that was dropped unreported may hang in a reference cycle, uncounted until it is collected.
+        events.test_stop.add_listener(lambda **_: gc.collect())
 
     def watch_loop(self) -> None:
         """Measure this process until it ends."""

@@ -16,7 +16,28 @@ from tests.target import Target
 
 pytestmark = pytest.mark.stack
 LOCUSTFILES = ROOT / "tests" / "locustfiles"
-TIMES = (0.02, 4.9, 5.0, 5.04, 5.4, 10.0, 10.2, 75.3, 100.0, 101.0, 147.0, 150.0, 151.0, 250.0, 252.0, 999.0, 1000.5, 3432.0, 60_000.0, 60_001.0)
+TIMES = (
+    0.02,
+    4.9,
+    5.0,
+    5.04,
+    5.4,
+    10.0,
+    10.2,
+    75.3,
+    100.0,
+    101.0,
+    147.0,
+    150.0,
+    151.0,
+    250.0,
+    252.0,
+    999.0,
+    1000.5,
+    3432.0,
+    60_000.0,
+    60_001.0,
+)
 
 
 @pytest.fixture
@@ -60,7 +81,9 @@ def test_final_counts_equal_locusts_own_and_begin_at_zero(target, tmp_path):
 
 
 def test_a_histogram_equals_the_times_that_were_reported():
-    with Locust("--headless", "-u", 1, "-t", "60s", files=theirs("told_times"), TIMES=" ".join(map(str, TIMES)), FIREDRILL_MAX_NAMES="5") as locust:
+    with Locust(
+        "--headless", "-u", 1, "-t", "60s", files=theirs("told_times"), TIMES=" ".join(map(str, TIMES)), FIREDRILL_MAX_NAMES="5"
+    ) as locust:
         page = locust.until(lambda page: page.value("locust_request_failures_total", method="TELL", name="other"), "the times to be told")
     told = {"method": "TELL", "name": "times"}
     for index, bound in enumerate(LATENCY_BOUNDS_SECONDS):
@@ -75,7 +98,10 @@ def test_a_histogram_equals_the_times_that_were_reported():
     assert page.value("locust_requests_total", method="", name='name "0"\n\\') == 1
     assert page.value("locust_exporter_folded_names") == 7
     assert page.value("locust_requests_total", method="", name="other") == 6
-    errors = {error: page.value("locust_request_errors_total", method="TELL", name="other", error=error) for error in ("timeout", "ConnectionRefusedError", "other")}
+    errors = {
+        error: page.value("locust_request_errors_total", method="TELL", name="other", error=error)
+        for error in ("timeout", "ConnectionRefusedError", "other")
+    }
     assert set(errors.values()) == {1}
 
     # Nothing shows when this client's requests start.
@@ -93,7 +119,7 @@ def test_counters_go_on_through_stop_restart_and_reset_from_the_web_page(target)
             counts.append(page.total("locust_requests_total"))
             return counts[-1]
 
-        def post(path, **form):
+        def post(path, **form: float):
             assert requests.post(web + path, data=form, timeout=10).status_code == 200
 
         assert requests.get(web, timeout=5).status_code == 200

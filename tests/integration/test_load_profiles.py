@@ -108,7 +108,7 @@ def test_a_profile_that_names_unknown_users_is_refused(profile):
     profile.write_text(PROFILE.replace("BrowsingUser", "BrowseUser"))
     with Locust("--load-profile", profile, "--headless", "-H", "http://127.0.0.1:9", exporter=False) as locust:
         assert locust.wait() == 2
-        assert "profile two-steps: user BrowseUser is unknown; did you mean BrowsingUser?" in locust.log()
+        assert "profile two-steps: user BrowseUser is unknown; did you mean BrowsingUser or BasicUser?" in locust.log()
 
 
 def test_a_port_that_was_asked_for_and_is_taken_is_refused(target):

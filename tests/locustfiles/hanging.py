@@ -1,20 +1,18 @@
 """Users of both HTTP clients whose second request does not come back."""
 
-from locust import FastHttpUser, HttpUser, constant, task
+from locust import FastHttpUser, HttpUser, constant
 
 
-class Hanging:
+def ask(user):
+    user.client.get("/")
+    user.client.get("/hang")
+
+
+class SlowUser(HttpUser):
+    tasks = (ask,)
     wait_time = constant(60)
 
-    @task
-    def ask(self):
-        self.client.get("/")
-        self.client.get("/hang")
 
-
-class SlowUser(Hanging, HttpUser):
-    pass
-
-
-class FastUser(Hanging, FastHttpUser):
-    pass
+class FastUser(FastHttpUser):
+    tasks = (ask,)
+    wait_time = constant(60)

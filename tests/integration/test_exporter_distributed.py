@@ -1,0 +1,75 @@
+"""A master's page is the truth about its workers."""
+
+import json
+
+import pytest
+
+from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, ROOT
+from firedrill.stack.ports import any_free
+from tests.locust_process import Locust
+from tests.target import Target
+
+pytestmark = pytest.mark.stack
+HANGING = ROOT / "tests" / "locustfiles" / "hanging.py"
+
+
+@pytest.fixture
+def target():
+    with Target() as target:
+        yield target
+
+
+def test_processes_are_counted_to_the_request(target, tmp_path):
+    port = any_free()
+    arguments = (
+        "--processes",
+        2,
+        "--master-bind-host",
+        "127.0.0.1",
+        "--master-bind-port",
+        port,
+        "--master-port",
+        port,
+        "--headless",
+        "-u",
+        6,
+        "-r",
+        6,
+        "-t",
+        "5s",
+    )
+    with Locust(*arguments, "-H", target.url, "--json-file", tmp_path / "result", files=(LOCUSTFILE,)) as locust:
+        page = locust.until(lambda page: len(page.values("locust_worker_cpu_ratio")) == 2, "both workers' CPU")
+        assert page.total("locust_worker_users") == 6
+        assert page.value("locust_users", user_class="BasicUser") == 6
+        assert page.value("locust_workers", state="missing") == 0
+        assert page.value("locust_workers", state="running") == 2
+        assert len(page.values("locust_worker_loop_lag_seconds_total")) == 2
+        pages = locust.scrape_until_the_end()
+    last, first = pages[-1], next(page for page in pages if page.values("locust_requests_total"))
+    (row,) = json.loads((tmp_path / "result.json").read_text())
+    assert first.total("locust_requests_total") == 0
+    assert last.total("locust_requests_total") == row["num_requests"]
+    answered, abandoned = last.total("locust_requests_total"), last.total("locust_requests_abandoned_total")
+    assert answered <= target.received <= answered + abandoned
+
+
+def test_what_hangs_on_workers_shows_on_the_master_and_is_abandoned_exactly(target):
+    port = any_free()
+    files = (HANGING, EXPORTER_PLUGIN)
+    master = ("--master", "--expect-workers", 2, "--master-bind-host", "127.0.0.1", "--master-bind-port", port)
+    worker = ("--worker", "--master-host", "127.0.0.1", "--master-port", port)
+    with (
+        Locust(
+            *master, "--headless", "-u", 8, "-r", 8, "-t", "5s", "-H", target.url, files=files, FIREDRILL_STARVATION_SECONDS="0.5"
+        ) as locust,
+        Locust(*worker, files=files, exporter=False, FIREDRILL_STARVATION_SECONDS="0.5"),
+        Locust(*worker, files=files, exporter=False, FIREDRILL_STARVATION_SECONDS="0.5"),
+    ):
+        page = locust.until(lambda page: page.value("locust_users_starved") == 8, "every user to starve")
+        assert page.value("locust_requests_in_flight") == page.value("locust_requests_in_flight_age", le="+Inf") == 8
+        last = locust.scrape_until_the_end()[-1]
+    assert last.value("locust_requests_abandoned_total", stage="in_flight") == 8
+    assert last.value("locust_requests_in_flight") == 0
+    assert last.total("locust_requests_total") == 8
+    assert target.received == 16
