@@ -25,7 +25,7 @@ def bootstrap(requirements: Path) -> None:
     Raises:
         Missing: this Python is too old, or the packages could not be had.
     """
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - run by whatever Python the system has, to say this in a line
         raise Missing(f"python {sys.version.split()[0]} is too old; expected 3.11 or later (make PYTHON=/path/to/python3.11 …)")
     if not PYTHON.exists():
         _say("creating .venv")

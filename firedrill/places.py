@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -12,5 +13,5 @@ EXPORTER_PLUGIN = ROOT / "exporters" / "locust_exporter" / "plugin.py"
 PROMETHEUS = ROOT / "prometheus"
 RULES = PROMETHEUS / "rules"
 GRAFANA = ROOT / "grafana"
-TOOLS = ROOT / ".tools"
-"""Programs that the set-up step unpacked without installing them."""
+TOOLS = Path(os.environ.get("FIREDRILL_TOOLS", ROOT / ".tools"))
+"""Programs that the set-up step unpacked without installing them; the environment variable moves the folder."""

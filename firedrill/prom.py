@@ -84,7 +84,7 @@ class Prometheus:
     def range(self, query: str, start: float, end: float, step_seconds: float = 1.0) -> list[Series]:
         """An expression evaluated from start to end; the step grows where the window would exceed `MAX_POINTS`."""
         step = max(step_seconds, math.ceil((end - start) / (MAX_POINTS - 1)))
-        result = self._query("query_range", {"query": query, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step}s"})
+        result = self._query("query_range", {"query": query, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"})
         return [_series(row) for row in result["result"]]
 
     def snapshot(self) -> str:

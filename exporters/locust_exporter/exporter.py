@@ -6,8 +6,8 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from firedrill.contract import LATENCY_BOUNDS_SECONDS, Client, format_bound
-from locust_exporter.exposition import family
+from firedrill.contract import Client
+from locust_exporter.exposition import LES, family, histogram
 from locust_exporter.facts import announced
 from locust_exporter.generator import MESSAGE, Report, Reports
 from locust_exporter.inflight import STAGES
@@ -127,16 +127,16 @@ class Exporter:
 
     def _waiting(self) -> str:
         page = family(Client.ABANDONED, {(stage,): self._reports.abandoned(stage) for stage in STAGES})
+        page += histogram(Client.ABANDONED_AGE, self._reports.abandoned_ages())
         waiting = self._reports.waiting()
         if waiting is None:
             return page
-        les = [format_bound(bound) for bound in (*LATENCY_BOUNDS_SECONDS, float("inf"))]
         return page + "".join(
             (
                 family(Client.IN_FLIGHT, {(): waiting.requests}),
                 family(Client.OLDEST, {(): waiting.oldest_seconds}),
                 family(Client.STARVED, {(): waiting.starved_users}),
-                family(Client.IN_FLIGHT_AGE, {(le,): count for le, count in zip(les, waiting.ages, strict=True)}),
+                family(Client.IN_FLIGHT_AGE, {(le,): count for le, count in zip(LES, waiting.ages.cumulative(), strict=True)}),
             )
         )
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from firedrill.contract import LATENCY_BOUNDS_SECONDS, format_bound
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from firedrill.contract import Metric
+    from locust_exporter.ages import Ages
+
+LES = tuple(format_bound(bound) for bound in (*LATENCY_BOUNDS_SECONDS, float("inf")))
+"""The `le` of each bucket of a latency histogram."""
 
 
 def header(metric: Metric) -> str:
@@ -25,6 +31,13 @@ def family(metric: Metric, samples: Mapping[Any, float | None]) -> str:
     """A counter's or gauge's lines by tuples of label values; a value of None is absent, and so is a family without values."""
     lines = [f"{metric.name}{labels(metric.labels, key)} {value}\n" for key, value in samples.items() if value is not None]
     return header(metric) + "".join(lines) if lines else ""
+
+
+def histogram(metric: Metric, ages: Ages) -> str:
+    """The lines of a histogram without labels."""
+    cumulative = ages.cumulative()
+    buckets = [f'{metric.name}_bucket{{le="{le}"}} {count}\n' for le, count in zip(LES, cumulative, strict=True)]
+    return f"{header(metric)}{''.join(buckets)}{metric.name}_sum {ages.seconds}\n{metric.name}_count {cumulative[-1]}\n"
 
 
 def _escape(value: str) -> str:

@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from locust_exporter.ages import Ages
 from locust_exporter.inflight import Waiting
 
 MESSAGE = "firedrill"
@@ -22,6 +23,7 @@ class Report:
     waiting: Waiting | None
     """None where the start of a request cannot be seen."""
     abandoned: dict[str, int]
+    abandoned_ages: Ages
     user_exceptions: int
     cpu_ratio: float | None
     memory_bytes: int
@@ -38,8 +40,9 @@ class Report:
     def from_message(cls, message: dict[str, Any]) -> Report:
         """The report in a message, received now."""
         waiting = message["waiting"]
-        seen = None if waiting is None else Waiting(**{**waiting, "ages": tuple(waiting["ages"])})
-        return cls(**{**message, "waiting": seen, "received": time.time()})
+        seen = None if waiting is None else Waiting(**{**waiting, "ages": Ages.from_message(waiting["ages"])})
+        abandoned_ages = Ages.from_message(message["abandoned_ages"])
+        return cls(**{**message, "waiting": seen, "abandoned_ages": abandoned_ages, "received": time.time()})
 
 
 class Reports:
@@ -61,6 +64,10 @@ class Reports:
     def abandoned(self, stage: str) -> int:
         """Requests lost at that stage, those of workers that are gone included."""
         return sum(report.abandoned[stage] for report in self.latest.values())
+
+    def abandoned_ages(self) -> Ages:
+        """Of the requests that were lost in flight, those of workers that are gone included."""
+        return sum((report.abandoned_ages for report in self.latest.values()), start=Ages())
 
     def user_exceptions(self) -> int:
         """Exceptions that escaped a task, those of workers that are gone included."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import functools
 import time
-from bisect import bisect_left
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import accumulate
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from firedrill.contract import LATENCY_BOUNDS_SECONDS
+from locust_exporter.ages import Ages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,15 +29,14 @@ class Waiting:
     oldest_seconds: float = 0.0
     starved_users: int = 0
     """Users whose request is older than the threshold."""
-    ages: tuple[int, ...] = (0,) * (len(LATENCY_BOUNDS_SECONDS) + 1)
-    """Requests with an age up to each bound of the contract, cumulative; the last one is +Inf's."""
+    ages: Ages = field(default_factory=Ages)
 
     def __add__(self, other: Waiting) -> Waiting:
         return Waiting(
             self.requests + other.requests,
             max(self.oldest_seconds, other.oldest_seconds),
             self.starved_users + other.starved_users,
-            tuple(mine + theirs for mine, theirs in zip(self.ages, other.ages, strict=True)),
+            self.ages + other.ages,
         )
 
 
@@ -56,22 +53,25 @@ class InFlight:
         self._harmless = harmless
         self._clock = clock
         self.abandoned = dict.fromkeys(STAGES, 0)
+        self.abandoned_ages = Ages()
+        """Of those in flight."""
         self._block_class: Callable[[Any], type] = functools.cache(self._make_block_class)
 
     def tracked(self, request: Callable[..., Any]) -> Callable[..., Any]:
         """`request`, a method of a client session, with its time in flight accounted for."""
-        sent, clock, harmless, abandoned = self._sent, self._clock, self._harmless, self.abandoned
+        sent, clock, harmless = self._sent, self._clock, self._harmless
 
         @functools.wraps(request)
         def tracking(session: object, *args: Any, **kwargs: Any) -> Any:
             token = object()
-            sent[token] = (clock(), session)
+            start = clock()
+            sent[token] = (start, session)
             try:
                 response = request(session, *args, **kwargs)
             except harmless:
                 raise
             except BaseException:
-                abandoned["in_flight"] += 1
+                self._abandon(clock() - start)
                 raise
             finally:
                 del sent[token]
@@ -96,16 +96,13 @@ class InFlight:
     def look(self, starvation_seconds: float) -> Waiting:
         """What is in flight now."""
         now = self._clock()
-        counts = [0] * (len(LATENCY_BOUNDS_SECONDS) + 1)
-        starved = set()
-        oldest = 0.0
-        for start, session in self._sent.values():
-            age = now - start
-            oldest = max(oldest, age)
-            counts[bisect_left(LATENCY_BOUNDS_SECONDS, age)] += 1
-            if age > starvation_seconds:
-                starved.add(id(session))
-        return Waiting(len(self._sent), oldest, len(starved), tuple(accumulate(counts)))
+        ages = [now - start for start, _ in self._sent.values()]
+        starved = {id(session) for start, session in self._sent.values() if now - start > starvation_seconds}
+        return Waiting(len(ages), max(ages, default=0.0), len(starved), Ages.of(ages))
+
+    def _abandon(self, age_seconds: float) -> None:
+        self.abandoned["in_flight"] += 1
+        self.abandoned_ages += Ages.of([age_seconds])
 
     def _make_block_class(self, base: Any) -> type:
         """Subclass of a response that notices when it is dropped without having been reported."""

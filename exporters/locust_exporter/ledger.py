@@ -7,10 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from firedrill.contract import LATENCY_BOUNDS_SECONDS, REQUEST_LABELS, Client, format_bound
+from firedrill.contract import REQUEST_LABELS, Client
 from locust_exporter.buckets import BucketIndex
 from locust_exporter.cardinality import Cap, clean, error_class
-from locust_exporter.exposition import family, header, labels
+from locust_exporter.exposition import LES, family, header, labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,7 +19,6 @@ Endpoint = tuple[str, str]
 """Label values: method, name."""
 
 _FAMILIES = (Client.REQUEST_DURATION, Client.REQUESTS, Client.FAILURES, Client.UNTIMED, Client.BODY_BYTES)
-_LES = tuple(f'"{format_bound(bound)}"' for bound in (*LATENCY_BOUNDS_SECONDS, float("inf")))
 _BUCKET_OF = BucketIndex()
 _MOST_ERROR_CLASSES = 30
 
@@ -45,7 +44,7 @@ class Totals:
     untimed: int = 0
     seconds: float = 0.0
     body_bytes: int = 0
-    counts: list[int] = field(default_factory=lambda: [0] * len(_LES))
+    counts: list[int] = field(default_factory=lambda: [0] * len(LES))
     """Requests by bucket, not cumulative; the last one is +Inf's."""
 
     def add(self, other: Totals) -> None:
@@ -60,7 +59,7 @@ class Totals:
 
 def totals_of(entry: StatsEntry) -> Totals:
     """Locust's entry in base units."""
-    counts = [0] * len(_LES)
+    counts = [0] * len(LES)
     for milliseconds, count in entry.response_times.items():
         counts[_BUCKET_OF[milliseconds]] += count
     seconds = entry.total_response_time / 1000  # Locust speaks milliseconds
@@ -74,7 +73,7 @@ class _Row:
         self.endpoint = endpoint
         self._labels = labels(REQUEST_LABELS, endpoint)
         bucket = f"{Client.REQUEST_DURATION.name}_bucket{self._labels[:-1]},le="
-        self._buckets = tuple(f"{bucket}{le}}} " for le in _LES)
+        self._buckets = tuple(f'{bucket}"{le}"}} ' for le in LES)
         self._banked = Totals()
         self._current: dict[object, tuple[object, Totals]] = {}
         self._text: tuple[str, ...] | None = None

@@ -6,6 +6,7 @@ workers report to their master.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
@@ -19,7 +20,7 @@ import locust.stats
 import psutil  # type: ignore[import-untyped]
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
-from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
+from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, RPCError, StopTest, StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
 from firedrill.errors import BadInput
@@ -77,6 +78,7 @@ class Generator:
         return Report(
             waiting=self.in_flight.look(self._settings.starvation_seconds) if visible else None,
             abandoned=dict(self.in_flight.abandoned),
+            abandoned_ages=self.in_flight.abandoned_ages,
             user_exceptions=self.user_exceptions,
             cpu_ratio=self._cpu.ratio,
             memory_bytes=self._process.memory_info().rss,
@@ -128,7 +130,9 @@ class WorkerSide:
     def _send_live(self) -> None:
         while True:
             gevent.sleep(LIVE_SECONDS)
-            self._environment.runner.send_message(MESSAGE, self._message())
+            # A lost connection is Locust's to mend; the next message says what this one would have said.
+            with contextlib.suppress(RPCError):
+                self._environment.runner.send_message(MESSAGE, self._message())
 
 
 def register(events: Any) -> None:

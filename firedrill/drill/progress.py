@@ -96,7 +96,11 @@ class Panels:
         self._screen.stop()
 
     def _draw(self, text: str) -> None:
-        self._screen.update(Panel(Group(self._body, self._bar, Text(text, style="dim")), title=self._title, title_align="left"))
+        foot = Table.grid(padding=(0, 2), expand=True)
+        foot.add_column(ratio=1)
+        foot.add_column(justify="right")
+        foot.add_row(self._bar, Text(text, style="dim"))
+        self._screen.update(Panel(Group(self._body, foot), title=self._title, title_align="left"))
 
 
 def _style(name: str, live: Live) -> str:

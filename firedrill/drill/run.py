@@ -87,6 +87,8 @@ class _Drill:
                 self._run.remove()
                 raise
             self._record()
+        if self._run.snapshot.is_dir():  # Only now has Prometheus let go of what the snapshot is a copy of.
+            shutil.rmtree(self._stack.data, ignore_errors=True)
         return self._run
 
     # -- start
@@ -170,9 +172,8 @@ class _Drill:
         window, figures = None, None
         try:
             if self._stack.prometheus and not self._has_ended("prometheus"):
-                window, figures = self._measure(self._stack.prom)
                 self._stack.take_snapshot(self._run.snapshot)
-                shutil.rmtree(self._stack.data, ignore_errors=True)
+                window, figures = self._measure(self._stack.prom)
             elif self._stack.data.is_dir():
                 shutil.move(self._stack.data, self._run.snapshot)
                 with Reopened(self._run.snapshot, self._interrupt) as reopened:

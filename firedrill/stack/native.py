@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from firedrill.interrupt import Interrupt
     from firedrill.stack.plan import Plan
 
+STOP_TIMEOUT_SECONDS = 2
+"""How long a user that is stopped may still wait for its answer; what hangs longer counts as abandoned."""
+
 LINGER_SECONDS = 8.0
 """How long Locust is given to end: its users' stop, its last reports, and one more scrape of its final figures."""
 
@@ -82,10 +85,11 @@ class Stack:
     def start_locust(self) -> None:
         """Start Locust on the plan's profile: headless, or with its page and the load started by itself."""
         web = ["--web-host", contract.LOOPBACK, "--web-port", str(self.plan.ports.web), "--autostart"]
-        headless = ["--headless", "--only-summary", "--json-file", str(self.plan.folder / "locust_stats")]
+        headless = ["--headless", "--only-summary", "--json-file", str(self.plan.folder / "locust_stats"), "--exit-code-on-error", "0"]
+        how = [*(web if self.plan.web else headless), "--stop-timeout", str(STOP_TIMEOUT_SECONDS)]
         self.locust = self._children.start(
             "locust",
-            [sys.executable, "-m", "locust", "-f", self._locustfiles(), "--host", self.plan.host, *(web if self.plan.web else headless)],
+            [sys.executable, "-m", "locust", "-f", self._locustfiles(), "--host", self.plan.host, *how],
             self._locust_environment(),
         )
 
@@ -154,7 +158,7 @@ class Stack:
             self.locust.stop(grace_seconds=0.5)
 
     def take_snapshot(self, destination: Path) -> None:
-        """Move a snapshot of all that Prometheus stored to a folder, and end Prometheus."""
+        """Move a snapshot of all that Prometheus stored to a folder."""
         name = self.prom.snapshot()
         shutil.move(self.data / "snapshots" / name, destination)
 

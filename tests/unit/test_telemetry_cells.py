@@ -76,6 +76,10 @@ def test_labels_beyond_the_cap_and_unfit_labels_share_one_series():
 
 def test_memory_that_is_full_says_so():
     cells = Cells.create()
-    with pytest.raises(MemoryError, match="no room for another series of hits_total"):
+
+    def fill():
         for _ in range(20):
             cells.reserve(HITS, ("x" * 65536,))
+
+    with pytest.raises(MemoryError, match="no room for another series of hits_total"):
+        fill()

@@ -128,7 +128,13 @@ def test_response_time_begins_when_the_server_accepted(measured):
 
 
 def test_a_run_counts_its_requests_and_probes_are_in_no_run(measured):
-    for headers in ({RUN_ID_HEADER: "2026-spike.1"}, {RUN_ID_HEADER: "2026-spike.1"}, {RUN_ID_HEADER: 'a"b'}, {RUN_ID_HEADER: "x" * 65}, {}):
+    for headers in (
+        {RUN_ID_HEADER: "2026-spike.1"},
+        {RUN_ID_HEADER: "2026-spike.1"},
+        {RUN_ID_HEADER: 'a"b'},
+        {RUN_ID_HEADER: "x" * 65},
+        {},
+    ):
         measured.send("/items/1", headers=headers)
     page = measured.page()
     assert page.value("firedrill_run_requests_total", run_id="2026-spike.1") == 2

@@ -1,0 +1,44 @@
+"""How long requests have waited, as a histogram on the contract's bounds."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from firedrill.contract import LATENCY_BOUNDS_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """Ages of requests by bucket."""
+
+    counts: tuple[int, ...] = (0,) * (len(LATENCY_BOUNDS_SECONDS) + 1)
+    """Not cumulative; the last one is +Inf's."""
+    seconds: float = 0.0
+    """Their sum."""
+
+    @classmethod
+    def of(cls, ages_seconds: Iterable[float]) -> Ages:
+        """The histogram of these ages."""
+        counts, total = [0] * (len(LATENCY_BOUNDS_SECONDS) + 1), 0.0
+        for age in ages_seconds:
+            counts[bisect_left(LATENCY_BOUNDS_SECONDS, age)] += 1
+            total += age
+        return cls(tuple(counts), total)
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> Ages:
+        """The histogram in a message, where its counts are a list."""
+        return cls(tuple(message["counts"]), message["seconds"])
+
+    def __add__(self, other: Ages) -> Ages:
+        return Ages(tuple(mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)), self.seconds + other.seconds)
+
+    def cumulative(self) -> tuple[int, ...]:
+        """Requests with an age up to each bound; the last one is all of them."""
+        return tuple(accumulate(self.counts))

@@ -1,0 +1,144 @@
+"""`firedrill` as a user calls it, on ports of the test's own."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from firedrill.contract import LOOPBACK
+from firedrill.drill.record import Run
+from firedrill.errors import FiredrillError
+from firedrill.prom import Prometheus
+from firedrill.stack import ports
+from tests import needs
+from tests.waiting import poll_until
+
+FIREDRILL = Path(sys.executable).parent / "firedrill"
+PORT_OPTIONS = ("--port", "--metrics-port", "--exporter-port", "--prometheus-port")
+
+
+@dataclass
+class Drill:
+    """A `firedrill` process."""
+
+    process: subprocess.Popen
+    out: Path
+    ports: dict[str, int]
+
+    def finish(self, timeout_seconds=90):
+        """Wait for its end; returns (exit code, standard output, standard error)."""
+        output, errors = self.process.communicate(timeout=timeout_seconds)
+        return self.process.returncode, output, errors
+
+    def folder(self):
+        """The run's folder, once there is one."""
+        return next((path for path in self.out.glob("2*") if path.is_dir()), None)
+
+    def run(self):
+        """The recorded run."""
+        return Run(self.folder())
+
+    def pid_of(self, part):
+        """Process id of a part, once it runs."""
+
+        def find():
+            port = {"api": self.ports["--port"], "prometheus": self.ports["--prometheus-port"]}.get(part)
+            return next((pid for pid, words in _processes() if _is_part(words, part, port)), None)
+
+        return poll_until(find, f"{part} to run", timeout_seconds=20)
+
+    def wait_for_load(self):
+        """Wait until Locust's users run."""
+        poll_until(lambda: self.folder() and "All users spawned" in _text(self.folder() / "locust.log"), "the load to begin", 40)
+
+    def wait_for_requests(self):
+        """Wait until Prometheus has seen some."""
+        prom = Prometheus(f"http://{LOOPBACK}:{self.ports['--prometheus-port']}")
+
+        def seen():
+            with suppress(FiredrillError):
+                return prom.number("sum(locust_requests_total) > 0")
+
+        poll_until(seen, "Prometheus to know of requests", timeout_seconds=40)
+
+    def interrupt(self):
+        """Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+
+    def leftovers(self):
+        """Command lines of processes that still name one of this drill's ports or its folder."""
+        marks = [str(self.out), *(f"{option} {port}" for option, port in self.ports.items())]
+        return [
+            words for pid, words in _processes() if pid != os.getpid() and any(mark in words for mark in marks) and "pytest" not in words
+        ]
+
+
+def start(out, *words, command="run", environment=None, with_ports=True):
+    """Start `firedrill COMMAND WORDS…` with free ports and its runs below `out`."""
+    needs.program("prometheus")
+    chosen = {option: ports.any_free() for option in PORT_OPTIONS} if with_ports else {}
+    options = [word for option, port in chosen.items() for word in (option, str(port))]
+    process = subprocess.Popen(
+        [FIREDRILL, command, *map(str, words), "--out", out, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(environment or {})},
+    )
+    return Drill(process, Path(out), chosen)
+
+
+def profile(folder, *, users, seconds, slo="{p99: 1s, errors: 1%, starved_users: 0}", user="BasicUser", alerts="{}", think_time="0.5s..1s"):
+    """A profile file with one step."""
+    file = folder / "test.yaml"
+    file.write_text(
+        f"name: test\nuser: {user}\nthink_time: {think_time}\nsteps:\n  - {{start_time: 0s, users: {users}, spawn_rate: {users}}}\n"
+        f"duration: {seconds}s\nwarmup: 2s\nslo: {slo}\nalerts: {alerts}\n"
+    )
+    return file
+
+
+def locust_total(run):
+    """Locust's own final counts: (requests, failures)."""
+    entries = json.loads((run.folder / "locust_stats.json").read_text())
+    return sum(entry["num_requests"] for entry in entries), sum(entry["num_failures"] for entry in entries)
+
+
+def locust_p99_ms(run):
+    """Locust's own 99th percentile, as it would print it."""
+    times = {}
+    for entry in json.loads((run.folder / "locust_stats.json").read_text()):
+        for time, count in entry["response_times"].items():
+            times[float(time)] = times.get(float(time), 0) + count
+    rank, seen = 0.99 * sum(times.values()), 0
+    for time in sorted(times):
+        seen += times[time]
+        if seen >= rank:
+            return time
+    return None
+
+
+def _processes():
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                yield int(entry.name), (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+
+
+def _is_part(words, part, port):
+    pattern = {"api": rf"-m api .*--port {port}\b", "prometheus": rf"prometheus .*--web.listen-address=127.0.0.1:{port}\b"}[part]
+    return bool(re.search(pattern, words)) and not words.startswith(("/usr/bin/setpriv", "setpriv"))
+
+
+def _text(file):
+    try:
+        return file.read_text(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,125 @@
+"""Whole drills: real Prometheus, Locust and API, played through the command line."""
+
+import json
+import os
+import signal
+
+import pytest
+
+from firedrill.interrupt import Interrupt
+from firedrill.stack.reopened import Reopened
+from tests import drilling
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """One smoke run, as (exit code, standard output, standard error, drill)."""
+    drill = drilling.start(tmp_path_factory.mktemp("smoke"), "smoke", "--json")
+    return (*drill.finish(), drill)
+
+
+def test_smoke_passes_and_prints_its_run_json_and_nothing_else(smoke):
+    code, output, errors, drill = smoke
+    assert code == 0, errors
+    assert json.loads(output) == drill.run().read()
+    assert json.loads(output)["verdict"] == {"status": "PASSED", "reasons": []}
+
+
+def test_progress_goes_to_stderr_as_plain_lines_where_it_is_no_terminal(smoke):
+    lines = smoke[2].splitlines()
+    assert any("s left: step 0, users 5" in line for line in lines)
+    assert not any("\x1b" in line for line in lines)
+
+
+def test_a_run_folder_holds_a_log_of_every_process_and_the_data(smoke):
+    folder = smoke[3].folder()
+    assert {"run.json", "api.log", "locust.log", "prometheus.log", "tsdb"} <= {path.name for path in folder.iterdir()}
+
+
+def test_nothing_is_left_running(smoke):
+    assert smoke[3].leftovers() == []
+
+
+def test_with_nothing_given_up_every_side_counts_the_same_requests(smoke):
+    run = smoke[3].run()
+    figures = run.read()["figures"]
+    requests, failures = drilling.locust_total(run)
+    assert figures["honesty"]["abandoned"] == {"in_flight": 0, "unreported": 0}
+    assert figures["counts"] == {"client_requests": requests, "client_failures": failures, "server_finished": requests}
+
+
+def test_all_four_signals_are_measured_from_both_sides(smoke):
+    figures = smoke[3].run().read()["figures"]
+    for side in ("client", "server"):
+        assert 0.005 < figures[side]["latency_seconds"]["p50"] < figures[side]["latency_seconds"]["p99"] < 1
+        assert figures[side]["rate"] > 5
+        assert figures[side]["error_ratio"] == 0
+    assert 0 < figures["saturation"]["largest_ratio"]["workers"] < 1
+    assert figures["client"]["offered_rate"] == pytest.approx(figures["client"]["rate"], rel=0.15)
+
+
+def test_a_recorded_run_opens_again(smoke):
+    recorded = smoke[3].run().recorded()
+    with Interrupt() as interrupt, Reopened(recorded.data, interrupt) as reopened:
+        total = sum(series.values()[-1] for series in reopened.prom.raw("locust_requests_total", recorded.start, recorded.end + 10))
+    assert total == drilling.locust_total(smoke[3].run())[0]
+
+
+def test_starved_users_fail_a_run_that_looks_perfect_to_locust(tmp_path):
+    """300 users against 64 threads and waitress's default limit of 100 connections: two thirds never get an answer."""
+    file = drilling.profile(tmp_path, users=300, seconds=25)
+    drill = drilling.start(tmp_path, file, "--server", "waitress", "--threads", "64")
+    code, output, _ = drill.finish()
+    run = drill.run()
+    verdict, figures = run.read()["verdict"], run.read()["figures"]
+    assert (code, verdict["status"]) == (1, "FAILED"), output
+    assert verdict["reasons"][0]["code"] == "starved_users"
+    assert "users starved" in verdict["reasons"][0]["text"]
+    assert drilling.locust_p99_ms(run) < 200
+    assert figures["saturation"]["ran_out_first"] == "connections"
+    assert figures["client"]["latency_including_waiting_seconds"]["p99"] > 10
+    assert "UsersStarved" in {alert["name"] for alert in figures["alerts"] if alert["firing_after_seconds"] is not None}
+    _assert_every_request_is_accounted_for(figures)
+
+
+def _assert_every_request_is_accounted_for(figures, timeouts=0):
+    counts, abandoned = figures["counts"], figures["honesty"]["abandoned"]["in_flight"]
+    assert counts["client_requests"] - timeouts <= counts["server_finished"] <= counts["client_requests"] + abandoned
+
+
+def test_against_the_development_server_every_request_is_accounted_for(tmp_path):
+    drill = drilling.start(tmp_path, drilling.profile(tmp_path, users=60, seconds=8), "--server", "dev")
+    code, output, _ = drill.finish()
+    figures = drill.run().read()["figures"]
+    assert code == 0, output
+    assert "workers" not in figures["saturation"]["largest_ratio"]
+    _assert_every_request_is_accounted_for(figures)
+
+
+def test_a_killed_api_fires_api_down_and_fails_the_run(tmp_path):
+    drill = drilling.start(tmp_path, drilling.profile(tmp_path, users=10, seconds=25, alerts="{always: [ApiDown]}"))
+    drill.wait_for_load()
+    os.kill(drill.pid_of("api"), signal.SIGKILL)
+    code, output, _ = drill.finish()
+    document = drill.run().read()
+    assert (code, document["verdict"]["status"]) == (1, "FAILED"), output
+    assert {"api_ended", "errors"} <= {reason["code"] for reason in document["verdict"]["reasons"]}
+    assert "ApiDown" in {alert["name"] for alert in document["figures"]["alerts"] if alert["firing_after_seconds"] is not None}
+    assert drill.leftovers() == []
+
+
+def test_a_killed_prometheus_voids_the_run_and_what_it_recorded_opens(tmp_path):
+    drill = drilling.start(tmp_path, drilling.profile(tmp_path, users=10, seconds=40))
+    drill.wait_for_requests()
+    os.kill(drill.pid_of("prometheus"), signal.SIGKILL)
+    code, output, _ = drill.finish()
+    document = drill.run().read()
+    assert (code, document["verdict"]["status"]) == (4, "INVALID"), output
+    assert "prometheus_ended" in {reason["code"] for reason in document["verdict"]["reasons"]}
+    assert document["figures"]["counts"]["client_requests"] > 0
+    recorded = drill.run().recorded()
+    with Interrupt() as interrupt, Reopened(recorded.data, interrupt) as reopened:
+        assert reopened.prom.raw("locust_requests_total", recorded.start, recorded.end)
+    assert drill.leftovers() == []
