@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from firedrill.drill.figures import Latency
     from firedrill.histogram import Buckets
     from firedrill.profile import Profile
-    from firedrill.prom import Prometheus
+    from firedrill.prom import Prometheus, Series
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 EXHAUSTED_RATIO = 0.9
@@ -26,6 +26,9 @@ EXHAUSTED_RATIO = 0.9
 
 TAIL_SECONDS = 15.0
 """How long after the load's end the last figures may still arrive."""
+
+BEFORE_SECONDS = 5.0
+"""How long before a window its counters are looked for: what they showed then is where they start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Measurement:
         start = min(self.window.start + self.profile.warmup_seconds, self.window.end)
         judged = Window(start, self.window.end)
         return Figures(
-            client=self._client(judged, at_the_end=True),
+            client=self._client(judged),
             server=self._server(judged),
             steps=tuple(self._steps()),
             saturation=self._saturation(),
@@ -58,10 +61,9 @@ class Measurement:
 
     # -- the two sides
 
-    def _client(self, window: Window, *, at_the_end: bool = False) -> ClientSide:
+    def _client(self, window: Window) -> ClientSide:
         answered = self._buckets(Client.REQUEST_DURATION, window)
-        waiting = self._waiting(at_the_end=at_the_end)
-        including = histogram.merged(answered, waiting) if waiting else answered
+        including = histogram.merged(answered, self._abandoned_ages(window), self._waiting_ages(window))
         rate = self._rate("locust_requests_total", window)
         return ClientSide(
             latency_seconds=_latency(answered),
@@ -92,11 +94,17 @@ class Measurement:
             span = Window(start + begin, start + end)
             yield Step(index, begin, end, users, self._client(span), self._server(span))
 
-    def _waiting(self, *, at_the_end: bool) -> Buckets:
-        """Ages of the requests in flight when the load ended, by bound."""
-        if not at_the_end:
+    def _abandoned_ages(self, window: Window) -> Buckets:
+        """Ages of the requests whose users were stopped before the answer came."""
+        bucket = f"{Client.ABANDONED_AGE.name}_bucket"
+        return {float(le): count for le, count in self._gained(bucket, "le", window).items()}
+
+    def _waiting_ages(self, window: Window) -> Buckets:
+        """Ages of the requests that were in flight when the load generator was last heard of; none after an orderly stop."""
+        if window.end < self.window.end:
             return {}
-        ages = self.prom.instant(f"sum by (le) ({Client.IN_FLIGHT_AGE.name})", self.window.end)
+        whole = Window(self.window.start, self.window.end + TAIL_SECONDS)
+        ages = self.prom.instant(f"sum by (le) (last_over_time({Client.IN_FLIGHT_AGE.name}[{_span(whole)}]))", whole.end)
         return {float(sample.labels["le"]): sample.value for sample in ages}
 
     def _objectives(self) -> Mapping[str, float]:
@@ -137,7 +145,7 @@ class Measurement:
         return Saturation(largest, ran_out, first.get(ran_out) if ran_out else None, nearest)
 
     def _honesty(self) -> Honesty:
-        lost = self._gained(Client.ABANDONED.name)
+        lost = self._gained(Client.ABANDONED.name, "stage")
         return Honesty(
             in_flight_max=self._largest(Client.IN_FLIGHT.name),
             oldest_max_seconds=self._largest(Client.OLDEST.name),
@@ -161,12 +169,17 @@ class Measurement:
             server_finished=sum(finished.values()) if finished else None,
         )
 
-    def _gained(self, selector: str) -> dict[str, float]:
-        """Last minus first raw sample of each series, summed by `stage` (or all together); counters that started anew add up."""
+    def _gained(self, selector: str, by: str = "", window: Window | None = None) -> dict[str, float]:
+        """What each series gained from raw sample to raw sample in a window (or the run), summed by a label, or all together as ``.
+
+        Counters that started anew add up. A window that ends with the run includes the last figures that arrive after it.
+        """
+        window = window or self.window
+        tail = TAIL_SECONDS if window.end == self.window.end else 0.0
         gained: dict[str, float] = {}
-        for series in self.prom.raw(selector, self.window.start - TAIL_SECONDS, self.window.end + TAIL_SECONDS):
-            stage = series.labels.get("stage", "")
-            gained[stage] = gained.get(stage, 0.0) + _increase(series.values())
+        for series in self.prom.raw(selector, window.start - BEFORE_SECONDS, window.end + tail):
+            key = series.labels.get(by, "")
+            gained[key] = gained.get(key, 0.0) + _increase(series, window.start)
         return gained
 
     def _invalid(self) -> dict[str, float]:
@@ -210,8 +223,10 @@ def _span(window: Window) -> str:
     return f"{max(1000, round(window.seconds * 1000))}ms"
 
 
-def _increase(values: list[float]) -> float:
-    """What a counter gained, from its raw samples; a fall is a start at zero."""
+def _increase(series: Series, since: float) -> float:
+    """What a counter gained since a time, from its raw samples; it starts at zero where it is new, and anew where it falls."""
+    before = [value for time, value in series.points if time <= since][-1:] or [0.0]
+    values = before + [value for time, value in series.points if time > since]
     return sum(later - earlier if later >= earlier else later for earlier, later in pairwise(values))
 
 
