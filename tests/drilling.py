@@ -19,6 +19,7 @@ from tests import needs
 from tests.waiting import poll_until
 
 FIREDRILL = Path(sys.executable).parent / "firedrill"
+LOCUSTFILES = Path(__file__).parent / "locustfiles"
 PORT_OPTIONS = ("--port", "--metrics-port", "--exporter-port", "--prometheus-port")
 
 

@@ -1,0 +1,96 @@
+"""The commands beside `run`: bring your own API, keep the stack up, list, prune and reopen what was recorded."""
+
+import json
+import re
+import subprocess
+
+import pytest
+
+from firedrill.errors import FiredrillError
+from firedrill.prom import Prometheus
+from firedrill.stack import ports
+from tests import drilling
+from tests.target import Target
+from tests.waiting import poll_until
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def test_an_api_and_a_locustfile_that_know_nothing_of_firedrill_are_judged(tmp_path):
+    theirs = drilling.LOCUSTFILES / "theirs.py"
+    rules = tmp_path / "mine.yml"
+    rules.write_text("groups:\n  - name: mine\n    rules:\n      - {alert: MineAlways, expr: locust_users > 0}\n")
+    profile = drilling.profile(tmp_path, users=4, seconds=8, slo="{p99: 1s, errors: 1%, starved_users: 0}", alerts="{always: [MineAlways]}")
+    with Target() as target:
+        drill = drilling.start(tmp_path / "runs", profile, "--target", target.url, "--locustfile", theirs, "--rules", rules)
+        code, output, errors = drill.finish()
+    document = drill.run().read()
+    figures = document["figures"]
+    assert code == 1, output + errors
+    assert {reason["code"] for reason in document["verdict"]["reasons"]} == {"errors"}, (
+        "half of their requests fail, and nothing else is wrong"
+    )
+    assert figures["counts"]["client_requests"] == drilling.locust_total(drill.run())[0] > 50
+    assert figures["server"]["rate"] is None
+    assert figures["client"]["offered_rate"] is None, "the think time of a foreign locustfile is unknown"
+    assert "MineAlways" in {alert["name"] for alert in figures["alerts"] if alert["firing_after_seconds"] is not None}
+
+
+def test_up_prints_addresses_that_answer_and_stops_on_ctrl_c(tmp_path):
+    web = ports.any_free()
+    drill = drilling.start(tmp_path, "--profile", "smoke", "--web-port", web, command="up")
+    errors = []
+    for line in drill.process.stderr:
+        errors.append(line)
+        if "golden signals after" in line:
+            break
+    text = "".join(errors)
+    assert re.search(r"golden signals after [\d.]+ s", text), text
+    assert f"http://127.0.0.1:{web}" in text
+    prom = Prometheus(f"http://127.0.0.1:{drill.ports['--prometheus-port']}")
+    assert prom.number("client:requests:rate10s") > 0
+    drill.interrupt()
+    code, _, _ = drill.finish()
+    assert code == 0
+    assert drill.leftovers() == []
+
+
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory):
+    """A folder with two recorded runs."""
+    folder = tmp_path_factory.mktemp("two")
+    file = drilling.profile(folder, users=2, seconds=6)
+    for _ in range(2):
+        assert drilling.start(folder / "runs", file).finish()[0] == 0
+    return folder / "runs"
+
+
+def test_several_runs_open_on_one_time_axis(two_runs):
+    ids = sorted(path.name for path in two_runs.iterdir())
+    port = ports.any_free()
+    drill = drilling.start(two_runs, *ids, "--prometheus-port", port, command="open", with_ports=False)
+    prom = Prometheus(f"http://127.0.0.1:{port}")
+
+    def both():
+        try:
+            return {sample.labels["run"] for sample in prom.instant("count by (run) (last_over_time(locust_users[1h]))")} == set(ids)
+        except FiredrillError:
+            return False
+
+    poll_until(both, "both runs to be there", timeout_seconds=30)
+    starts = prom.instant("min by (run) (min_over_time(timestamp(locust_users > 0)[1h:1s]))")
+    drill.interrupt()
+    code, _, errors = drill.finish()
+    assert code == 0, errors
+    assert abs(starts[0].value - starts[1].value) <= 2
+
+
+def test_runs_are_listed_with_their_size_and_pruned_oldest_first(two_runs):
+    def runs(*words):
+        return subprocess.run([drilling.FIREDRILL, "runs", "--out", two_runs, *words], capture_output=True, text=True, check=True).stdout
+
+    listed = json.loads(runs("--json"))
+    assert [row["status"] for row in listed] == ["PASSED", "PASSED"]
+    assert all(row["size_bytes"] > 10_000 for row in listed)
+    assert listed[0]["id"] in runs("prune", "--keep", "1", "--dry-run")
+    assert len(json.loads(runs("--json"))) == 2

@@ -1,0 +1,54 @@
+"""Ctrl-C at good and bad moments: exit code 130, nothing left running, nothing recorded lost."""
+
+import signal
+
+import pytest
+
+from tests import drilling
+from tests.waiting import poll_until
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def test_a_run_that_is_interrupted_is_kept_and_says_so(tmp_path):
+    drill = drilling.start(tmp_path, drilling.profile(tmp_path, users=10, seconds=60))
+    drill.wait_for_requests()
+    drill.interrupt()
+    code, _, errors = drill.finish(timeout_seconds=40)
+    document = drill.run().read()
+    assert code == 130, errors
+    assert document["verdict"]["status"] == "INTERRUPTED"
+    counts = document["figures"]["counts"]
+    assert counts["client_requests"] == counts["server_finished"] > 0
+    assert drill.run().snapshot.is_dir()
+    assert drill.leftovers() == []
+
+
+def test_an_interrupt_during_the_start_leaves_nothing_running(tmp_path):
+    drill = drilling.start(tmp_path, "smoke")
+    drill.pid_of("prometheus")
+    drill.interrupt()
+    code, _, errors = drill.finish(timeout_seconds=30)
+    assert code == 130, errors
+    assert drill.run().read()["verdict"]["status"] == "INTERRUPTED"
+    assert drill.leftovers() == []
+
+
+def test_a_second_interrupt_does_not_wait_for_stragglers(tmp_path):
+    drill = drilling.start(tmp_path, drilling.profile(tmp_path, users=10, seconds=60))
+    drill.wait_for_requests()
+    drill.interrupt()
+    drill.interrupt()
+    code, _, errors = drill.finish(timeout_seconds=20)
+    assert code == 130, errors
+    assert drill.run().read()["verdict"]["status"] == "INTERRUPTED"
+    assert drill.leftovers() == []
+
+
+def test_killing_firedrill_ends_its_parts(tmp_path):
+    """What even kill -9 must not leave behind: the kernel tells the parts."""
+    drill = drilling.start(tmp_path, drilling.profile(tmp_path, users=5, seconds=60))
+    drill.wait_for_load()
+    drill.process.send_signal(signal.SIGKILL)
+    drill.process.communicate(timeout=10)
+    poll_until(lambda: not drill.leftovers(), "every part to end", timeout_seconds=20)
