@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 NOTHING = "–"
 """Shown where there is no figure: not measured, or not measurable."""
 
@@ -11,6 +16,19 @@ def seconds(value: float | None) -> str:
     if value is None:
         return NOTHING
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
+
+
+def together(values: Sequence[float | None]) -> str:
+    """Several times in the unit of the longest: `57 / 96 / 125 ms`, `0.59 / 0.92 / 50 s`."""
+    longest = max((value for value in values if value is not None), default=None)
+    if longest is None:
+        return NOTHING
+    factor, unit = (1000, "ms") if longest < 1 else (1, "s")
+    return f"{' / '.join(NOTHING if value is None else _short(value * factor) for value in values)} {unit}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 
 
 def rate(value: float | None) -> str:

@@ -179,7 +179,7 @@ class Measurement:
         gained: dict[str, float] = {}
         for series in self.prom.raw(selector, window.start - BEFORE_SECONDS, window.end + tail):
             key = series.labels.get(by, "")
-            gained[key] = gained.get(key, 0.0) + _increase(series, window.start)
+            gained[key] = gained.get(key, 0.0) + increase(series, window.start)
         return gained
 
     def _invalid(self) -> dict[str, float]:
@@ -223,7 +223,7 @@ def _span(window: Window) -> str:
     return f"{max(1000, round(window.seconds * 1000))}ms"
 
 
-def _increase(series: Series, since: float) -> float:
+def increase(series: Series, since: float) -> float:
     """What a counter gained since a time, from its raw samples; it starts at zero where it is new, and anew where it falls."""
     before = [value for time, value in series.points if time <= since][-1:] or [0.0]
     values = before + [value for time, value in series.points if time > since]

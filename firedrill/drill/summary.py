@@ -55,7 +55,7 @@ def _reasons(document: Document) -> list[Text]:
 
 
 def _alerts(document: Document) -> list[RenderableType]:
-    fired = [alert for alert in document["figures"]["alerts"] if alert["firing_after_seconds"] is not None]
+    fired = _fired(document["figures"])
     return [Text(), Text("Alerts that fired" if fired else "No alert fired", style="bold"), *map(_alert, fired)]
 
 
@@ -64,13 +64,20 @@ def _alert(alert: Mapping[str, Any]) -> Text:
     return Text(f" • {alert['name']} ({alert['severity']}) after {after}, for {lasted}")
 
 
+def _fired(figures: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The alerts that fired, in the order in which they began; of those that differ in labels alone, the first."""
+    fired = [alert for alert in figures["alerts"] if alert["firing_after_seconds"] is not None]
+    fired.sort(key=lambda alert: alert["firing_after_seconds"])
+    return list({(alert["name"], alert["severity"]): alert for alert in reversed(fired)}.values())[::-1]
+
+
 # -- figures side by side
 
 
 def comparison(documents: Sequence[Document]) -> Table:
     """One row a figure, one column a run."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
     for document in documents:
         table.add_column(server_of(document), justify="right", max_width=26)
     for section, rows in SECTIONS.items():
@@ -86,37 +93,31 @@ def _cell(figure: Callable[[Mapping[str, Any]], str], document: Document) -> Tex
 
 
 def _quantiles(side: str, field: str) -> Callable[[Mapping[str, Any]], str]:
-    return lambda figures: " / ".join(units.seconds(figures[side][field][name]) for name in ("p50", "p95", "p99"))
+    return lambda figures: units.together([figures[side][field][name] for name in ("p50", "p95", "p99")])
 
 
 def _exhausted(figures: Mapping[str, Any]) -> str:
     saturation = figures["saturation"]
     if saturation["ran_out_first"]:
-        return f"{saturation['ran_out_first']}, after {units.seconds(saturation['ran_out_after_seconds'])}"
-    nearest = saturation["nearest"]
-    return f"nothing (nearest: {nearest})" if nearest else units.NOTHING
+        return f"{saturation['ran_out_first']}, {units.seconds(saturation['ran_out_after_seconds'])}"
+    return "nothing" if saturation["nearest"] else units.NOTHING
 
 
 def _ratios(figures: Mapping[str, Any]) -> str:
     ratios = sorted(figures["saturation"]["largest_ratio"].items(), key=lambda item: -item[1])
-    return "\n".join(f"{name} {units.percent(ratio)}" for name, ratio in ratios[:4]) or units.NOTHING
+    return "\n".join(f"{name} {units.percent(ratio)}" for name, ratio in ratios[:3] if ratio >= 0.01) or units.NOTHING
 
 
 def _abandoned(figures: Mapping[str, Any]) -> str:
     return units.count(sum(figures["honesty"]["abandoned"].values()))
 
 
-def _fired(figures: Mapping[str, Any]) -> str:
-    names = dict.fromkeys(alert["name"] for alert in figures["alerts"] if alert["firing_after_seconds"] is not None)
-    return "\n".join(names) or "none"
-
-
 SECTIONS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
-    "Latency (p50 / p95 / p99)": {
+    "p50 / p95 / p99": {
         "client": _quantiles("client", "latency_seconds"),
-        "client, the waiting included": _quantiles("client", "latency_including_waiting_seconds"),
+        "with the waiting": _quantiles("client", "latency_including_waiting_seconds"),
         "server": _quantiles("server", "latency_seconds"),
-        "server, handler alone": _quantiles("server", "handler_latency_seconds"),
+        "handler alone": _quantiles("server", "handler_latency_seconds"),
     },
     "Traffic": {
         "offered": lambda figures: units.rate(figures["client"]["offered_rate"]),
@@ -128,22 +129,22 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     },
     "Saturation": {
         "ran out first": _exhausted,
-        "largest use of a limit": _ratios,
+        "most used limits": _ratios,
     },
     "Honesty": {
         "in flight, most": lambda figures: units.count(figures["honesty"]["in_flight_max"]),
         "oldest in flight": lambda figures: units.seconds(figures["honesty"]["oldest_max_seconds"]),
-        "starved users, most": lambda figures: units.count(figures["honesty"]["starved_max"]),
-        "abandoned requests": _abandoned,
-        "generator CPU, most": lambda figures: units.percent(figures["honesty"]["generator_cpu_max_ratio"]),
+        "starved, most": lambda figures: units.count(figures["honesty"]["starved_max"]),
+        "abandoned": _abandoned,
+        "generator CPU": lambda figures: units.percent(figures["honesty"]["generator_cpu_max_ratio"]),
     },
-    "Alerts": {"fired": _fired},
+    "Alerts": {"fired": lambda figures: units.count(len(_names(figures)))},
 }
 
 
 def _steps(document: Document) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("step", "from", "to", "users", "offered", "achieved", "errors", "client p50", "client p99", "server p99"):
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in ("step", "time", "users", "offered", "achieved", "errors", "p50", "p99", "server p99"):
         table.add_column(column, justify="right")
     for row in _step_rows(document):
         table.add_row(*row)
@@ -155,8 +156,7 @@ def _step_rows(document: Document) -> Iterator[tuple[str, ...]]:
         client = step["client"]
         yield (
             str(step["index"]),
-            f"{step['start_seconds']:.0f} s",
-            f"{step['end_seconds']:.0f} s",
+            f"{step['start_seconds']:.0f}–{step['end_seconds']:.0f} s",
             str(step["users"]),
             units.rate(client["offered_rate"]),
             units.rate(client["rate"]),
@@ -184,5 +184,14 @@ def side_by_side(documents: Sequence[Document]) -> RenderableType:
     """Several runs: verdicts with their reasons, then the figures in columns."""
     verdicts: list[RenderableType] = []
     for document in documents:
-        verdicts += [_verdict_line(document), *_reasons(document), Text()]
+        verdicts += [_verdict_line(document), *_reasons(document), *_alert_names(document), Text()]
     return Group(comparison(documents), *verdicts)
+
+
+def _alert_names(document: Document) -> list[Text]:
+    names = _names(document["figures"]) if document["figures"] else []
+    return [Text(f" • alerts that fired: {', '.join(names)}")] if names else []
+
+
+def _names(figures: Mapping[str, Any]) -> list[str]:
+    return list(dict.fromkeys(alert["name"] for alert in _fired(figures)))

@@ -14,6 +14,19 @@ def test_seconds(value, text):
 
 
 @pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((0.057, 0.0964, 0.125), "57 / 96 / 125 ms"),
+        ((0.591, 0.92, 49.7), "0.59 / 0.92 / 50 s"),
+        ((0.0072, None, 0.2), "7.2 / – / 200 ms"),
+        ((None, None), "–"),
+    ],
+)
+def test_times_that_belong_together_share_the_unit_of_the_longest(values, text):
+    assert units.together(values) == text
+
+
+@pytest.mark.parametrize(
     ("ratio", "text"), [(None, "–"), (0.0, "0 %"), (0.003, "0.3 %"), (0.00004, "0.004 %"), (0.5, "50 %"), (1.02, "102 %")]
 )
 def test_a_small_share_is_never_shown_as_nothing(ratio, text):

@@ -1,0 +1,72 @@
+"""What a person reads at the terminal."""
+
+import io
+from dataclasses import asdict, replace
+
+import pytest
+from rich.console import Console
+
+from firedrill.drill import summary
+from firedrill.drill.figures import Alert
+from firedrill.drill.verdict import Reason, Status, Verdict
+from tests.unit.test_verdict import HEALTHY, PROFILE
+
+SERVERS = (
+    {"kind": "dev", "threads": None, "connection_limit": None},
+    {"kind": "waitress", "threads": None, "connection_limit": None},
+    {"kind": "waitress", "threads": 64, "connection_limit": 1000},
+)
+
+
+def document(server=SERVERS[0], *, alerts=(), verdict=None, figures=HEALTHY):
+    """A run as run.json holds it."""
+    return {
+        "profile": asdict(PROFILE),
+        "server": server,
+        "target": "bundled API",
+        "verdict": asdict(verdict or Verdict(Status.PASSED, ())),
+        "figures": figures and asdict(replace(figures, alerts=tuple(alerts))),
+    }
+
+
+def printed(content, width=80):
+    console = Console(width=width, file=io.StringIO())
+    console.print(content)
+    return console.file.getvalue()
+
+
+def alert(name, severity="critical", after=3.0, **labels):
+    return Alert(name, severity, labels, 1.0, after, 9.0)
+
+
+def test_three_runs_stand_side_by_side_on_a_terminal_of_80_columns():
+    text = printed(summary.side_by_side([document(server) for server in SERVERS]))
+    assert "…" not in text, "nothing is cut off"
+    assert text.count("60 / 95 / 100 ms") == 12
+    assert text.count("PASSED") == 3
+
+
+def test_an_alert_that_fires_for_several_windows_is_told_once_with_its_first_time():
+    burns = [alert("Burn", after=9.0, window="1h"), alert("Burn", after=5.0, window="6h"), alert("Burn", "warning", 7.0)]
+    text = printed(summary.side_by_side([document(alerts=[*burns, alert("Down", after=2.0)])]))
+    assert "alerts that fired: Down, Burn\n" in text
+
+
+def test_a_failed_run_says_why():
+    verdict = Verdict(Status.FAILED, (Reason("starved_users", "102 users starved"),))
+    text = printed(summary.side_by_side([document(verdict=verdict)]))
+    assert " FAILED " in text
+    assert "• 102 users starved" in text
+
+
+def test_a_run_without_figures_shows_none():
+    text = printed(summary.side_by_side([document(figures=None, verdict=Verdict(Status.INVALID, (Reason("no_requests", "nothing"),)))]))
+    assert "–" in text
+
+
+@pytest.mark.parametrize(
+    ("server", "name"),
+    list(zip(SERVERS, ("Flask's development server", "waitress", "waitress, 64 threads, 1000 connections"), strict=True)),
+)
+def test_servers_are_called_as_people_call_them(server, name):
+    assert summary.server_of(document(server)) == name
