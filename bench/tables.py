@@ -12,14 +12,18 @@ if TYPE_CHECKING:
 RESULTS = Path(__file__).parent / "results"
 
 
-def table(rows: Sequence[Mapping[str, object]]) -> None:
-    """Print rows under their keys, as a Markdown table."""
+def markdown(rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows under their keys, as a Markdown table."""
     columns = list(rows[0])
     cells = [columns, *([str(row[column]) for column in columns] for row in rows)]
     widths = [max(len(line[at]) for line in cells) for at in range(len(columns))]
     cells.insert(1, ["-" * width for width in widths])
-    for line in cells:
-        print("| " + " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) + " |")
+    return "\n".join(f"| {' | '.join(text.ljust(width) for text, width in zip(line, widths, strict=True))} |" for line in cells)
+
+
+def table(rows: Sequence[Mapping[str, object]]) -> None:
+    """Print rows as a Markdown table."""
+    print(markdown(rows))
 
 
 def save(name: str, rows: Sequence[Mapping[str, object]]) -> None:
