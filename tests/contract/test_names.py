@@ -1,0 +1,72 @@
+"""Names that cross processes are checked, not remembered."""
+
+import json
+import re
+
+import pytest
+from ruamel.yaml import YAML
+
+from firedrill import docs, places
+from firedrill.contract import LAG_BOUNDS_SECONDS, LATENCY_BOUNDS_SECONDS, Client, Server, declared, exported_series
+from tests.promql import series_read
+
+PROMETHEUS_S_OWN = {"up", "scrape_duration_seconds", "ALERTS", "scrape_samples_scraped"}
+KNOWN = exported_series() | docs.recorded_names() | PROMETHEUS_S_OWN
+RULES = [
+    (rule.get("record") or rule["alert"], rule["expr"])
+    for file in sorted(places.RULES.glob("*.yml"))
+    for group in YAML(typ="safe").load(file)["groups"]
+    for rule in group["rules"]
+]
+DASHBOARDS = [json.loads(path.read_text()) for path in sorted((places.GRAFANA / "dashboards").glob("*.json"))]
+TARGETS = [target["expr"] for page in DASHBOARDS for panel in page["panels"] for target in panel["targets"]]
+MARKS = [mark["expr"] for page in DASHBOARDS for mark in page["annotations"]["list"]]
+
+
+@pytest.mark.parametrize(
+    ("expr", "names"),
+    [
+        ('sum by (job) (rate(a_total{b="c"}[5m])) / on (x) group_left () d:e:f > bool 1e3', {"a_total", "d:e:f"}),
+        ('label_replace(g, "h", "$1.0", "i", "(j)") or up offset 5m', {"g", "up"}),
+        ('k unless l{m=~"n{o}"} # p', {"k", "l"}),
+    ],
+)
+def test_the_reader_of_expressions_finds_series_and_nothing_else(expr, names):
+    assert series_read(expr) == names
+
+
+def test_rules_read_what_somebody_exports_or_records():
+    unknown = {(name, series) for name, expr in RULES for series in series_read(expr) - KNOWN}
+    assert unknown == set()
+
+
+def test_dashboards_read_what_somebody_exports_or_records():
+    assert {series for expr in TARGETS + MARKS for series in series_read(expr) - KNOWN} == set()
+    assert len(TARGETS) > 30
+
+
+def test_no_rule_knows_of_injected_faults():
+    assert not [name for name, expr in RULES if "fault" in expr]
+
+
+def test_the_verdict_and_the_live_view_read_what_somebody_exports_or_records():
+    sources = [path.read_text() for folder in ("drill", "stack") for path in (places.ROOT / "firedrill" / folder).glob("*.py")]
+    named = {name for text in sources for name in re.findall(r"\b(?:client|server|api|locust):[a-z_0-9]+:[a-z_0-9]+\b", text)}
+    assert named
+    assert named <= KNOWN
+
+
+def test_the_document_of_metrics_is_what_the_code_declares():
+    assert docs.DOCUMENT.read_text() == docs.metrics_document(), "run `make docs` and commit docs/metrics.md"
+
+
+def test_grafana_assumes_the_interval_at_which_prometheus_scrapes():
+    scraping = YAML(typ="safe").load(places.PROMETHEUS / "prometheus.yml")["global"]["scrape_interval"]
+    provisioned = YAML(typ="safe").load(places.GRAFANA / "provisioning" / "datasources" / "prometheus.yaml")["datasources"]
+    assert [source["jsonData"]["timeInterval"] for source in provisioned] == [scraping]
+
+
+def test_every_latency_histogram_has_the_same_bounds_and_every_counter_says_so():
+    metrics = [*declared(Server), *declared(Client)]
+    assert {metric.bounds for metric in metrics if metric.kind == "histogram"} == {LATENCY_BOUNDS_SECONDS, LAG_BOUNDS_SECONDS}
+    assert all(metric.name.endswith("_total") == (metric.kind == "counter") for metric in metrics)

@@ -1,0 +1,82 @@
+"""Rules against promtool, and what every alert owes its reader."""
+
+import re
+import subprocess
+
+import pytest
+from ruamel.yaml import YAML
+
+from firedrill import places
+from firedrill.alerts.scale import scale_rules
+from tests import needs
+
+TESTS = sorted((places.PROMETHEUS / "tests").glob("*.yml"))
+RULE_FILES = sorted(places.RULES.glob("*.yml"))
+ALERTS = [rule for file in RULE_FILES for group in YAML(typ="safe").load(file)["groups"] for rule in group["rules"] if "alert" in rule]
+KINDS = sorted({(rule["alert"], rule["labels"]["severity"]) for rule in ALERTS})
+RUNBOOK = (places.ROOT / "docs" / "runbook.md").read_text()
+
+
+def promtool(*words):
+    done = subprocess.run([needs.program("promtool"), *map(str, words)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("file", RULE_FILES, ids=lambda file: file.name)
+def test_promtool_accepts_the_rules(file):
+    promtool("check", "rules", file)
+
+
+@pytest.mark.parametrize("factor", [1, 12, 60])
+def test_promtool_accepts_the_rules_of_a_drill(factor, tmp_path):
+    scaled = tmp_path / "api.yml"
+    scaled.write_text(scale_rules((places.RULES / "api.yml").read_text(), factor).text)
+    promtool("check", "rules", scaled)
+
+
+@pytest.mark.parametrize("file", TESTS, ids=lambda file: file.name)
+def test_rules_do_what_their_cases_say(file):
+    assert "SUCCESS" in promtool("test", "rules", file)
+
+
+def fired(expression):
+    """(alert, severity) of the samples that a case expects."""
+    return {tuple(re.findall(r'(?:alertname|severity)="(\w+)"', sample["labels"])) for sample in expression.get("exp_samples", ())}
+
+
+def cases():
+    """Every case of every test file, as the list of what it expects to fire, time by time."""
+    for file in TESTS:
+        for case in YAML(typ="safe").load(file)["tests"]:
+            listed = [one for one in case.get("promql_expr_test", ()) if "ALERTS" in one["expr"] and "alertstate" in one["expr"]]
+            yield [fired(one) for one in listed]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids="-".join)
+def test_each_alert_has_a_case_in_which_it_fires_and_a_time_at_which_it_must_not(kind):
+    firing = [case for case in cases() if any(kind in at for at in case)]
+    assert firing, "no case expects it to fire"
+    if kind[0] != "Watchdog":
+        assert any(kind not in at for case in firing for at in case), "no case says when it stays quiet"
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: f"{rule['alert']}-{rule['labels']['severity']}")
+def test_each_alert_tells_its_reader_what_it_is_and_where_to_look(rule):
+    notes = rule["annotations"]
+    assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+    assert "{{" not in notes["summary"], "the same alert is the same summary"
+    assert notes["description"]
+    assert notes["runbook_url"] == f"docs/runbook.md#{rule['alert'].lower()}"
+    assert notes["dashboard_url"].endswith("/d/firedrill-golden-signals")
+    assert f"\n## {rule['alert']}\n" in RUNBOOK
+
+
+def test_the_runbook_has_no_heading_without_an_alert():
+    assert set(re.findall(r"^## (\w+)$", RUNBOOK, re.MULTILINE)) == {rule["alert"] for rule in ALERTS}
+
+
+def test_no_rule_needs_a_prometheus_newer_than_2_42():
+    text = "".join(file.read_text() for file in RULE_FILES) + (places.PROMETHEUS / "prometheus.yml").read_text()
+    for key in ("scrape_native_histograms", "fallback_scrape_protocol", "scrape_protocols", "query_offset", "scrape_config_files", "otlp"):
+        assert key not in text
