@@ -24,10 +24,10 @@ def routes(settings: Settings, items: Items) -> Blueprint:
     def index() -> dict[str, float]:
         return {"worked_seconds": work(settings)}
 
-    @blueprint.get("/items/<int:number>")
-    def item(number: int) -> Any:
-        name = items.name(number)
-        return {"id": number, "name": name} if name else ({"error": f"there is no item {number}"}, 404)
+    @blueprint.get("/items/<int:id>")
+    def item(id: int) -> Any:  # noqa: A002 -- the word that stands in the URL rule
+        name = items.name(id)
+        return {"id": id, "name": name} if name else ({"error": f"there is no item {id}"}, 404)
 
     @blueprint.post("/items")
     def create_item() -> Any:

@@ -1,0 +1,181 @@
+"""The example API as its users start it: `python -m api` and `flask run`, how they answer, refuse and end."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import requests
+
+from firedrill.contract import LOOPBACK, PROCESS_METRICS, Server, declared
+from firedrill.places import ROOT
+from firedrill.stack import ports
+from tests import needs
+from tests.scraping import scrape
+from tests.waiting import poll_until
+
+NEVER_HERE = {"container_", "pressure_"}
+"""What depends on the kernel and the container that the tests run in."""
+ONLY_WITH_A_POOL = {
+    Server.QUEUE_WAIT.name,
+    Server.QUEUE_DEPTH.name,
+    Server.WORKERS_BUSY.name,
+    Server.WORKERS_LIMIT.name,
+    Server.BUSY_SECONDS.name,
+    Server.CONNECTIONS.name,
+    Server.CONNECTIONS_LIMIT.name,
+}
+
+
+class Api:
+    """A process and its two addresses."""
+
+    def __init__(self, process, url, metrics):
+        self.process = process
+        self.url = url
+        self.metrics = metrics
+
+    def get(self, path, **how):
+        return requests.get(self.url + path, timeout=5, **how)
+
+    def page(self):
+        return scrape(self.metrics)
+
+    def end(self, number):
+        """Send a signal; returns the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(10)
+
+    def page_is_gone(self):
+        with socket.socket() as probe:
+            return probe.connect_ex((LOOPBACK, int(self.metrics.split(":")[2].split("/")[0]))) != 0
+
+
+@contextmanager
+def running(command, ready_port, metrics_port, **environment):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("API_", "FLASK_"))}
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**clean, **environment},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    api = Api(process, f"http://{LOOPBACK}:{ready_port}", f"http://{LOOPBACK}:{metrics_port}/metrics")
+
+    def ready():
+        assert process.poll() is None, process.stderr.read()
+        try:
+            return api.get("/readyz").ok
+        except requests.ConnectionError:
+            return False
+
+    try:
+        poll_until(ready, "the API to be ready", timeout_seconds=20)
+        yield api
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # the reloader's child as well
+        process.communicate()
+
+
+def module(server, *words):
+    """`python -m api` on free ports."""
+    port, metrics = ports.any_free(), ports.any_free()
+    command = [sys.executable, "-m", "api", "--server", server, "--port", str(port), "--metrics-port", str(metrics), *words]
+    return running(command, port, metrics)
+
+
+def flask(*words):
+    """`flask run` on free ports."""
+    port, metrics = ports.any_free(), ports.any_free()
+    command = [Path(sys.executable).parent / "flask", "run", "--port", str(port), *words]
+    return running(command, port, metrics, FLASK_APP="api:app", API_METRICS_PORT=str(metrics))
+
+
+STARTS = {
+    "waitress": lambda: module("waitress"),
+    "the development server": lambda: module("dev"),
+    "flask run": flask,
+    "flask run with the reloader": lambda: flask("--reload"),
+}
+
+
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
+def test_every_route_answers_and_is_counted_by_its_rule(start):
+    with start() as api:
+        assert api.get("/").ok
+        assert api.get("/items/1").status_code in {200, 404}
+        assert api.get("/nowhere").status_code == 404
+        assert requests.post(f"{api.url}/items", json={"name": "a"}, timeout=5).status_code == 201
+        poll_until(
+            lambda: api.page().total("http_server_request_duration_seconds_count", http_route="none") == 1, "the last request to be counted"
+        )
+        page = api.page()
+        count = "http_server_response_time_seconds_count"
+        assert page.total(count, http_route="/", http_response_status_code="200") == 1
+        assert page.total(count, http_route="/items/<int:id>") == 1
+        assert page.total(count, http_request_method="POST", http_response_status_code="201") == 1
+
+
+@pytest.mark.parametrize("server", ["waitress", "dev"])
+def test_the_page_has_all_that_the_server_can_give_and_nothing_it_cannot(server):
+    with module(server) as api:
+        api.get("/")
+        text = api.page().text
+    families = set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))
+    everything = {metric.name for metric in (*declared(Server), *PROCESS_METRICS)}
+    expected = everything - ({Server.RUN_REQUESTS.name} if Server.RUN_REQUESTS.name not in families else set())
+    expected -= ONLY_WITH_A_POOL if server == "dev" else set()
+    here = {name for name in expected if not name.startswith(tuple(NEVER_HERE))}
+    assert here - families == set()
+    assert families - everything == set()
+    if server == "dev":
+        assert families & {Server.WORKERS_LIMIT.name, Server.CONNECTIONS_LIMIT.name, Server.QUEUE_WAIT.name} == set(), "no limit is faked"
+
+
+def test_promtool_accepts_the_page():
+    with module("waitress") as api:
+        api.get("/")
+        text = api.page().text
+    checked = subprocess.run([needs.program("promtool"), "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    assert "error" not in checked.stderr.lower(), checked.stderr
+
+
+@pytest.mark.parametrize("option", ["--port", "--metrics-port"])
+def test_a_port_that_was_asked_for_and_is_taken_is_one_line_and_exit_code_2(option):
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        words = [sys.executable, "-m", "api", "--port", "0", "--metrics-port", "0", option, str(taken.getsockname()[1])]
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert words[-1] in done.stderr
+
+
+@pytest.mark.parametrize("server", ["waitress", "dev"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_when_told_to_and_takes_its_page_along(server, number):
+    with module(server) as api:
+        assert api.end(number) == 0
+        poll_until(api.page_is_gone, "the metrics page to end")
+
+
+def test_even_kill_9_leaves_no_page_behind():
+    with module("waitress") as api:
+        assert api.end(signal.SIGKILL) == -signal.SIGKILL
+        poll_until(api.page_is_gone, "the metrics page to end")
+
+
+def test_only_the_reloader_s_child_publishes():
+    with flask("--reload") as api:
+        page = api.page()
+        assert page.value("api_server_info", server="werkzeug") == 1
+        assert api.end(signal.SIGTERM) in {0, -signal.SIGTERM}
+        poll_until(api.page_is_gone, "the metrics page to end")
