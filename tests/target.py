@@ -6,9 +6,15 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
+PATIENCE_SECONDS = {"/hang": None, "/slow": 1.0}
+"""How long an answer takes; None until the server is closed."""
+
 
 class Target(ThreadingHTTPServer):
-    """Serves on a free port while its `with` block lasts: `/hang` waits for the end of it, `/fail` is 503, all else answers at once."""
+    """Serves on a free port while its `with` block lasts.
+
+    `/hang` waits for the end of it, `/slow` takes a second, `/redirect` leads to `/`, `/fail` is 503, all else answers at once.
+    """
 
     daemon_threads = True
     request_queue_size = 512
@@ -47,10 +53,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.received += 1
             self.server.run_ids.add(self.headers.get("Firedrill-Run-Id"))
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.path == "/hang":
-            self.server.release.wait()
+        if self.path in PATIENCE_SECONDS:
+            self.server.release.wait(PATIENCE_SECONDS[self.path])
         body = b'{"ok": true}'
-        self.send_response(503 if self.path == "/fail" else 200)
+        self.send_response({"/fail": 503, "/redirect": 302}.get(self.path, 200))
+        if self.path == "/redirect":
+            self.send_header("Location", "/")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -70,6 +70,8 @@ def test_what_hangs_on_workers_shows_on_the_master_and_is_abandoned_exactly(targ
         assert page.value("locust_requests_in_flight") == page.value("locust_requests_in_flight_age", le="+Inf") == 8
         last = locust.scrape_until_the_end()[-1]
     assert last.value("locust_requests_abandoned_total", stage="in_flight") == 8
+    assert last.value("locust_requests_abandoned_age_seconds_count") == 8
+    assert last.value("locust_requests_abandoned_age_seconds_bucket", le="0.5") == 0
     assert last.value("locust_requests_in_flight") == 0
     assert last.total("locust_requests_total") == 8
     assert target.received == 16

@@ -31,6 +31,10 @@ def test_starved_users_show_and_their_requests_are_abandoned_exactly(target):
     assert last.value("locust_requests_in_flight") == 0
     assert last.value("locust_requests_abandoned_total", stage="in_flight") == 10
     assert last.value("locust_requests_abandoned_total", stage="unreported") == 0
+    ages = "locust_requests_abandoned_age_seconds"
+    assert last.value(f"{ages}_bucket", le="0.5") == 0
+    assert last.value(f"{ages}_bucket", le="10.0") == last.value(f"{ages}_count") == 10
+    assert 10 * 0.5 < last.value(f"{ages}_sum") < 10 * 10
     assert last.total("locust_requests_total") == 10
     assert last.value("locust_request_duration_seconds_bucket", method="GET", name="/", le="1.0") == 10
     assert target.received == 20
@@ -47,3 +51,16 @@ def test_answers_lost_in_an_unfinished_block_are_counted(target):
     assert page.value("locust_requests_abandoned_total", stage="unreported") == 8
     assert page.value("locust_requests_abandoned_total", stage="in_flight") == 0
     assert target.received == 12
+
+
+def test_what_went_over_the_wire_is_answered_or_timed_out(target):
+    """Three users of each client: one answer at once, one after a redirect, one that they give up on."""
+    files = (LOCUSTFILES / "wire.py", EXPORTER_PLUGIN)
+    with Locust("--headless", "-u", 6, "-r", 6, "-t", "3s", "-H", target.url, files=files) as locust:
+        page = locust.scrape_until_the_end()[-1]
+    hops, timeouts = 6, page.total("locust_request_errors_total", error="timeout")
+    assert timeouts == page.total("locust_request_failures_total") == 6
+    assert page.total("locust_requests_total") == 18
+    assert page.total("locust_requests_abandoned_total") == 0
+    answers = page.total("locust_requests_total") - timeouts + hops
+    assert target.received == answers + timeouts == 24
