@@ -1,0 +1,109 @@
+"""A page of the exporter, beside prometheus_client's collector over the same statistics.
+
+Locust's statistics with 1, 100 and 1000 endpoints of about 120 distinct response times each. Locust stands still while a page is made, and
+every request in flight with it. `changed`: every endpoint had a request since the last page; `unchanged`: none had. Medians of five.
+Run: `python -m bench.exporter_scrape`.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from locust.stats import RequestStats
+from locust_exporter.buckets import BucketIndex
+from locust_exporter.ledger import Ledger
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+
+from bench.tables import save, table
+from firedrill.contract import LATENCY_BOUNDS_SECONDS, REQUEST_LABELS, Client, format_bound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROUNDS = 5
+ENDPOINTS = (1, 100, 1000)
+RESPONSE_TIMES = 120
+LES = [format_bound(bound) for bound in (*LATENCY_BOUNDS_SECONDS, float("inf"))]
+
+
+class Collector:
+    """What everybody writes first: families built anew at each scrape."""
+
+    def __init__(self, stats: RequestStats) -> None:
+        self._stats = stats
+        self._bucket_of = BucketIndex()
+
+    def collect(self) -> Iterator[Any]:
+        """The same families as ours."""
+        seconds = HistogramMetricFamily(Client.REQUEST_DURATION.name, Client.REQUEST_DURATION.help, labels=REQUEST_LABELS)
+        counters = {
+            "num_requests": CounterMetricFamily(Client.REQUESTS.name, Client.REQUESTS.help, labels=REQUEST_LABELS),
+            "num_failures": CounterMetricFamily(Client.FAILURES.name, Client.FAILURES.help, labels=REQUEST_LABELS),
+            "num_none_requests": CounterMetricFamily(Client.UNTIMED.name, Client.UNTIMED.help, labels=REQUEST_LABELS),
+            "total_content_length": CounterMetricFamily(Client.BODY_BYTES.name, Client.BODY_BYTES.help, labels=REQUEST_LABELS),
+        }
+        for (name, method), entry in self._stats.entries.items():
+            counts = [0] * len(LES)
+            for milliseconds, count in entry.response_times.items():
+                counts[self._bucket_of[milliseconds]] += count
+            seconds.add_metric([method, name], list(zip(LES, accumulate(counts), strict=True)), entry.total_response_time / 1000)
+            for field, family in counters.items():
+                family.add_metric([method, name], getattr(entry, field))
+        yield seconds
+        yield from counters.values()
+
+
+def filled(endpoints: int) -> Any:
+    """Statistics as Locust has them after a while."""
+    stats: Any = RequestStats()
+    for endpoint in range(endpoints):
+        for at in range(RESPONSE_TIMES):
+            stats.log_request("GET", f"/endpoint/{endpoint}", 10.0 + at if at < 90 else 100.0 + (at - 90) * 10, 100)
+    return stats
+
+
+def milliseconds(call: Callable[[], Any]) -> float:
+    """How long one call takes."""
+    begun = time.perf_counter()
+    call()
+    return (time.perf_counter() - begun) * 1000
+
+
+def measured(endpoints: int) -> dict[str, object]:
+    """One row of the table."""
+    stats, registry, ledger = filled(endpoints), CollectorRegistry(), Ledger(endpoints)
+    registry.register(Collector(stats))
+    taken: dict[str, list[float]] = {"collector": [], "changed": [], "unchanged": []}
+    for _ in range(ROUNDS + 1):
+        for endpoint in range(endpoints):
+            stats.log_request("GET", f"/endpoint/{endpoint}", 50.0, 100)
+        calls = [("collector", lambda: generate_latest(registry)), ("changed", lambda: ledger.page(stats.entries, ()))]
+        random.shuffle(calls)
+        for name, call in calls:
+            taken[name].append(milliseconds(call))
+        taken["unchanged"].append(milliseconds(lambda: ledger.page(stats.entries, ())))
+    medians = {name: statistics.median(values[1:]) for name, values in taken.items()}  # the first round fills the caches
+    ratio = statistics.median(ours / theirs for ours, theirs in zip(taken["changed"][1:], taken["collector"][1:], strict=True))
+    return {
+        "endpoints": endpoints,
+        "collector_ms": round(medians["collector"], 3),
+        "changed_ms": round(medians["changed"], 3),
+        "unchanged_ms": round(medians["unchanged"], 4),
+        "ratio_changed_to_collector": round(ratio, 3),
+    }
+
+
+def main() -> None:
+    """Measure, print, save."""
+    rows = [measured(endpoints) for endpoints in ENDPOINTS]
+    table(rows)
+    save("exporter_scrape", rows)
+
+
+if __name__ == "__main__":
+    main()
