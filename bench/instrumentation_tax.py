@@ -1,7 +1,7 @@
 """What measuring adds to a request: a bare Flask application through its WSGI callable, beside the same one instrumented four ways.
 
 Blocks of requests in shuffled order, so that a stall of the machine hits everybody alike; per variant and round the mean of its blocks
-without the slowest and fastest tenth; of five rounds the median. Run: `python bench/instrumentation_tax.py`.
+without the slowest and fastest tenth; of five rounds the median. Run: `python -m bench.instrumentation_tax`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The commands beside `run`: bring your own API, keep the stack up, list, prune and reopen what was recorded."""
 
 import json
+import os
 import re
 import subprocess
 
@@ -9,7 +10,7 @@ import pytest
 from firedrill.errors import FiredrillError
 from firedrill.prom import Prometheus
 from firedrill.stack import ports
-from tests import drilling
+from tests import drilling, needs
 from tests.target import Target
 from tests.waiting import poll_until
 
@@ -94,3 +95,21 @@ def test_runs_are_listed_with_their_size_and_pruned_oldest_first(two_runs):
     assert all(row["size_bytes"] > 10_000 for row in listed)
     assert listed[0]["id"] in runs("prune", "--keep", "1", "--dry-run")
     assert len(json.loads(runs("--json"))) == 2
+
+
+def doctor(**environment):
+    done = subprocess.run(
+        [drilling.FIREDRILL, "doctor", "--json"], capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    )
+    return done.returncode, {finding["name"]: finding for finding in json.loads(done.stdout)}
+
+
+def test_the_doctor_says_what_is_there_and_how_to_get_what_is_missing(tmp_path):
+    needs.program("prometheus")
+    code, findings = doctor()
+    assert code == 0
+    assert findings["prometheus"]["found"]
+    code, findings = doctor(PATH=str(tmp_path), FIREDRILL_TOOLS=str(tmp_path))
+    assert code == 3
+    assert not findings["prometheus"]["found"]
+    assert "make setup" in findings["prometheus"]["advice"]
