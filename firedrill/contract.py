@@ -149,7 +149,7 @@ class Client:
     LOAD_STEP = gauge("locust_load_step", "Index of the active step of the load profile.")
     TEST_INFO = gauge("locust_test_info", "1; the test that is running.", "run_id", "profile", "host", "version")
     TEST_START = gauge("locust_test_start_time_seconds", "Start of the test, Unix time.")
-    TEST_END = gauge("locust_test_end_time_seconds", "End of the test, Unix time; absent while it runs.")
+    TEST_END = gauge("locust_test_end_time_seconds", "When the load was told to stop, Unix time; --stop-timeout comes after it.")
     STATS_RESETS = counter("locust_stats_resets_total", "Times that Locust's own statistics were cleared.", "reason")
     USER_EXCEPTIONS = counter("locust_user_exceptions_total", "Exceptions that escaped a task.")
     SCRAPE_DURATION = gauge("locust_exporter_scrape_duration_seconds", "Time the exporter took for the page before this one.")

@@ -53,7 +53,7 @@ class Exporter:
     def _listen(self, environment: Any) -> None:
         events = environment.events
         events.test_start.add_listener(self._on_test_start)
-        events.test_stop.add_listener(self._on_test_stop)
+        events.test_stopping.add_listener(self._on_test_stopping)
         events.reset_stats.add_listener(self._on_reset_asked_for)
         events.quit.add_listener(self._on_quit)
         if self._own_report is None:
@@ -91,7 +91,8 @@ class Exporter:
     def _on_test_start(self, **_: Any) -> None:
         self._test_times = (time.time(), None)
 
-    def _on_test_stop(self, **_: Any) -> None:
+    def _on_test_stopping(self, **_: Any) -> None:
+        # Not test_stop: up to --stop-timeout later users still finish their tasks, but no longer at the load that was asked for.
         self._test_times = (self._test_times[0], time.time())
 
     def _on_reset_asked_for(self, **_: Any) -> None:

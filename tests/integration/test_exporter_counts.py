@@ -80,6 +80,27 @@ def test_final_counts_equal_locusts_own_and_begin_at_zero(target, tmp_path):
     assert_accounted_for(last, target)
 
 
+def test_the_test_ends_when_the_load_is_told_to_stop(target):
+    """Users have two seconds more for what they wait for; it is still in flight then, and abandoned when they are gone."""
+    arguments = ("--headless", "-u", 2, "-r", 2, "-t", "2s", "--stop-timeout", 2, "-H", target.url)
+    with Locust(*arguments, files=theirs("hanging")) as locust:
+        page = locust.until(lambda page: page.values("locust_test_end_time_seconds"), "the test to end")
+        last = locust.scrape_until_the_end()[-1]
+    assert page.value("locust_requests_in_flight") == 2
+    assert page.total("locust_requests_abandoned_total") == 0
+    assert last.value("locust_requests_abandoned_total", stage="in_flight") == 2
+    ends = {page.value("locust_test_end_time_seconds"), last.value("locust_test_end_time_seconds")}
+    assert len(ends) == 1
+    assert 2 <= ends.pop() - last.value("locust_test_start_time_seconds") < 3.5
+
+
+def test_a_locustfile_that_raises_is_seen_as_locust_shows_it(tmp_path):
+    (tmp_path / "broken.py").write_text('raise RuntimeError("broken on import")\n')
+    with Locust("--headless", "-t", "1s", files=(tmp_path / "broken.py", EXPORTER_PLUGIN), exporter=False) as locust:
+        assert locust.wait() == 1
+        assert "RuntimeError: broken on import" in locust.log()
+
+
 def test_a_histogram_equals_the_times_that_were_reported():
     with Locust(
         "--headless", "-u", 1, "-t", "60s", files=theirs("told_times"), TIMES=" ".join(map(str, TIMES)), FIREDRILL_MAX_NAMES="5"

@@ -83,11 +83,15 @@ def test_a_profile_starts_from_the_web_page(target, profile):
         assert "locust" in requests.get(web, timeout=5).text
         assert requests.post(f"{web}/swarm", data={}, timeout=10).json()["success"]
         locust.until(lambda page: page.value("locust_load_step") == 1, "the second step")
-        locust.until(lambda page: page.value("locust_state", state="stopped") == 1, "the end of the profile")
+        end = locust.until(lambda page: page.value("locust_state", state="stopped") == 1, "the end of the profile")
         table = requests.get(f"{web}/stats/requests/csv", timeout=5).text
         assert "/items/[id]" in table
         assert requests.get(f"{web}/stats/report?download=1", timeout=5).status_code == 200
-        assert locust.process.poll() is None
+        assert requests.post(f"{web}/swarm", data={}, timeout=10).json()["success"]
+        again = locust.until(lambda page: page.value("locust_load_step") == 0 and page.total("locust_users") == 2, "the first step again")
+        assert again.value("locust_test_start_time_seconds") > end.value("locust_test_end_time_seconds")
+        again = locust.until(lambda page: page.value("locust_load_step") == 1, "the second step again")
+        assert again.total("locust_requests_total") > end.total("locust_requests_total")
 
 
 @pytest.mark.parametrize(
