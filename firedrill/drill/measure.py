@@ -62,8 +62,10 @@ class Measurement:
     # -- the two sides
 
     def _client(self, window: Window) -> ClientSide:
-        answered = self._buckets(Client.REQUEST_DURATION, window)
-        including = histogram.merged(answered, self._abandoned_ages(window), self._waiting_ages(window))
+        # What was asked before the load stopped and answered after it belongs to the run: it may be the slowest of all.
+        answered = self._gained_buckets(Client.REQUEST_DURATION, window)
+        abandoned = self._gained_buckets(Client.ABANDONED_AGE, window)
+        including = histogram.merged(answered, abandoned, self._waiting_ages(window))
         rate = self._rate("locust_requests_total", window)
         return ClientSide(
             latency_seconds=_latency(answered),
@@ -94,10 +96,9 @@ class Measurement:
             span = Window(start + begin, start + end)
             yield Step(index, begin, end, users, self._client(span), self._server(span))
 
-    def _abandoned_ages(self, window: Window) -> Buckets:
-        """Ages of the requests whose users were stopped before the answer came."""
-        bucket = f"{Client.ABANDONED_AGE.name}_bucket"
-        return {float(le): count for le, count in self._gained(bucket, "le", window).items()}
+    def _gained_buckets(self, metric: Metric, window: Window) -> Buckets:
+        """What a client's histogram gained, answers that came after the load's end included."""
+        return {float(le): count for le, count in self._gained(f"{metric.name}_bucket", "le", window).items()}
 
     def _waiting_ages(self, window: Window) -> Buckets:
         """Ages of the requests that were in flight when the load generator was last heard of; none after an orderly stop."""
