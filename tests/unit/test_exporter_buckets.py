@@ -1,0 +1,19 @@
+"""A response time that Locust's statistics keep rounded lies in the bucket it would lie in unrounded."""
+
+from bisect import bisect_left
+
+from hypothesis import given
+from hypothesis import strategies as st
+from locust_exporter.buckets import BucketIndex, round_up
+
+from firedrill.contract import LATENCY_BOUNDS_SECONDS
+
+microseconds = st.integers(0, 100_000_000) | st.sampled_from([round(bound * 1e6) for bound in LATENCY_BOUNDS_SECONDS])
+
+
+@given(microseconds, st.sampled_from((-1, 0, 1)))
+def test_rounding_moves_no_time_into_another_bucket(time, beside):
+    milliseconds = max(time + beside, 0) / 1000
+    assert round_up(milliseconds) >= milliseconds
+    bounds = [bound * 1000 for bound in LATENCY_BOUNDS_SECONDS]
+    assert BucketIndex()[round_up(milliseconds)] == bisect_left(bounds, milliseconds)

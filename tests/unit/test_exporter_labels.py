@@ -1,0 +1,33 @@
+"""Labels stay few and clean, whatever a locustfile reports."""
+
+import pytest
+from locust_exporter.cardinality import Cap, clean, error_class
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        ("HTTPError('503 Server Error: for url: /')", "HTTP 503"),
+        ("BadStatusCode('http://127.0.0.1/', code=404)", "HTTP 404"),
+        ("ConnectionRefusedError(111, 'Connection refused')", "ConnectionRefusedError"),
+        ("ReadTimeout(ReadTimeoutError('read timed out'))", "timeout"),
+        ("RetriesExceeded('/slow', 0, original=timed out)", "timeout"),
+        ("<Missing object at 0x7f00>", "other"),
+        ("order 4711 was not found", "other"),
+    ],
+)
+def test_an_error_is_its_class_and_never_its_message(error, expected):
+    assert error_class(error) == expected
+
+
+def test_a_label_is_short_text_that_can_be_encoded():
+    assert clean(None) == ""
+    assert clean("\ud800") == "?"
+    assert len(clean("x" * 1000)) == 200
+
+
+def test_a_value_beyond_the_cap_stays_folded_and_the_first_ones_stay_themselves():
+    cap = Cap(2)
+    assert [cap.fold(name) for name in "abcab"] == ["a", "b", "other", "a", "b"]
+    assert cap.fold("c") == "other"
+    assert cap.folded == 1
