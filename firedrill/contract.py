@@ -132,9 +132,7 @@ class Client:
     OLDEST = gauge("locust_requests_in_flight_oldest_seconds", "Age of the oldest request in flight.")
     STARVED = gauge("locust_users_starved", "Users whose current request is older than the starvation threshold.")
     ABANDONED = counter("locust_requests_abandoned_total", "Requests that no statistic will ever show, by stage.", "stage")
-    ABANDONED_AGE = histogram(
-        "locust_requests_abandoned_age_seconds", "Age of a request when its user was stopped before the answer came.", labels=()
-    )
+    ABANDONED_AGE = histogram("locust_requests_abandoned_age_seconds", "Age of a request when its user was stopped before the answer came.")
     IN_FLIGHT_AGE = gauge("locust_requests_in_flight_age", "Requests in flight with an age up to le.", "le")
     USERS = gauge("locust_users", "Users running.", "user_class")
     USERS_TARGET = gauge("locust_users_target", "Users asked for.")

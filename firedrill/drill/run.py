@@ -154,14 +154,14 @@ class _Drill:
             self._drain()
 
     def _drain(self) -> None:
-        """Let the API finish what it had accepted, and one more scrape see that it has."""
+        """Let the API finish what it had accepted, and one more scrape of every page see that it has."""
         open_requests = "sum(http_server_active_requests) + (sum(http_server_queue_depth) or vector(0))"
         deadline, drained_at = time.monotonic() + DRAIN_SECONDS, None
         while time.monotonic() < deadline and not self._interrupt.hurry and not self._has_ended("prometheus"):
             with suppress(FiredrillError):
                 if drained_at is None and not self._stack.prom.number(open_requests):
                     drained_at = time.time()
-                if drained_at and (self._stack.prom.number("max(timestamp(up))") or 0) > drained_at:
+                if drained_at and (self._stack.prom.number("min(timestamp(up))") or 0) > drained_at:
                     return
             time.sleep(0.2)
 

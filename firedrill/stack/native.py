@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from typing import TYPE_CHECKING, Self
 
@@ -153,7 +154,8 @@ class Stack:
     def end_locust(self) -> None:
         """Ask Locust to stop its users, report for the last time and end; for certain if it does not."""
         if self.locust:
-            self.locust.interrupt()
+            # SIGINT: while a shape runs headless, Locust has no handler for SIGTERM yet and would die with its last figures.
+            self.locust.send(signal.SIGINT)
             self.locust.wait(0.5 if self._interrupt.hurry else LINGER_SECONDS)
             self.locust.stop(grace_seconds=0.5)
 

@@ -32,10 +32,10 @@ class Child:
         """The exit code (negative: a signal), None while it runs."""
         return self.process.poll()
 
-    def interrupt(self) -> None:
-        """Ask it to end (SIGTERM to the process alone, so that it can stop its own children in order)."""
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process alone, so that it can stop its own children in order."""
         with suppress(ProcessLookupError):
-            self.process.terminate()
+            self.process.send_signal(number)
 
     def wait(self, timeout_seconds: float) -> bool:
         """Wait for its end; False if it still runs after the timeout."""
@@ -45,7 +45,7 @@ class Child:
 
     def stop(self, grace_seconds: float = 5.0) -> None:
         """End it: politely, and after the grace time for certain, its whole process group included."""
-        self.interrupt()
+        self.send(signal.SIGTERM)
         self.wait(grace_seconds)
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
