@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from firedrill.contract import Client
 from locust_exporter.exposition import LES, family, histogram
 from locust_exporter.facts import announced
-from locust_exporter.generator import MESSAGE, Report, Reports
+from locust_exporter.generator import MESSAGE, UNREPORTED_MESSAGE, Report, Reports
 from locust_exporter.inflight import STAGES
-from locust_exporter.ledger import Ledger, Scraper
+from locust_exporter.ledger import Ledger, Scraper, Unreported, errors_of
 from locust_exporter.server import Server
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Exporter:
         if self._own_report is None:
             events.worker_report.add_listener(self._on_worker_report)
             environment.runner.register_message(MESSAGE, self._on_live_message)
+            environment.runner.register_message(UNREPORTED_MESSAGE, self._on_unreported_message)
 
     def _bank_before_clearing(self, stats: Any) -> None:
         """Locust clears its statistics at a start, on request, and when it prints them as JSON; our counters go on."""
@@ -82,11 +83,7 @@ class Exporter:
     def _bank(self, reason: str) -> None:
         self._resets[reason] += 1
         self._ledger.bank_entries(self._environment.stats.entries)
-        self._ledger.bank_errors(self._errors())
-
-    def _errors(self) -> list[tuple[object, object, str, int]]:
-        errors = self._environment.stats.errors.values()
-        return [(error.method, error.name, error.parse_error(error.error), error.occurrences) for error in errors]
+        self._ledger.bank_errors(errors_of(self._environment.stats))
 
     def _on_test_start(self, **_: Any) -> None:
         self._test_times = (time.time(), None)
@@ -108,12 +105,15 @@ class Exporter:
     def _on_live_message(self, msg: Any, **_: Any) -> None:
         self._reports.receive(msg.node_id, Report.from_message(msg.data))
 
+    def _on_unreported_message(self, msg: Any, **_: Any) -> None:
+        self._ledger.add(Unreported.from_message(msg.data))
+
     def _page(self, scraper: Scraper | None) -> str:
         started = time.perf_counter()
         if self._own_report:
             self._reports.receive("local", self._own_report())
         parts = (
-            self._ledger.page(self._environment.stats.entries, self._errors(), scraper),
+            self._ledger.page(self._environment.stats.entries, errors_of(self._environment.stats), scraper),
             self._waiting(),
             self._users(),
             self._workers(),
@@ -127,6 +127,8 @@ class Exporter:
         return page
 
     def _waiting(self) -> str:
+        if not self._reports.see_requests():
+            return ""
         page = family(Client.ABANDONED, {(stage,): self._reports.abandoned(stage) for stage in STAGES})
         page += histogram(Client.ABANDONED_AGE, self._reports.abandoned_ages())
         waiting = self._reports.waiting()

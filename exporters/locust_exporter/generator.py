@@ -12,6 +12,9 @@ from locust_exporter.inflight import Waiting
 MESSAGE = "firedrill"
 """Type of a worker's message, and the key of the same content in its report."""
 
+UNREPORTED_MESSAGE = "firedrill_unreported"
+"""Type of the message with requests that a worker clears from its statistics before it has reported them."""
+
 STALE_SECONDS = 5.0
 """A worker silent for longer says nothing about what is in flight."""
 
@@ -60,6 +63,10 @@ class Reports:
         oldest = time.time() - STALE_SECONDS
         seen = [report.waiting for report in self.latest.values() if report.waiting is not None and report.received > oldest]
         return sum(seen, start=Waiting()) if seen else None
+
+    def see_requests(self) -> bool:
+        """Whether any process ever saw the start of a request; if not, nothing is known of what was lost either."""
+        return any(report.waiting is not None for report in self.latest.values())
 
     def abandoned(self, stage: str) -> int:
         """Requests lost at that stage, those of workers that are gone included."""

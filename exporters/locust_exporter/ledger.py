@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from firedrill.contract import REQUEST_LABELS, Client
 from locust_exporter.buckets import BucketIndex
@@ -13,7 +13,7 @@ from locust_exporter.cardinality import Cap, clean, error_class
 from locust_exporter.exposition import LES, family, header, labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 Endpoint = tuple[str, str]
 """Label values: method, name."""
@@ -21,6 +21,10 @@ Endpoint = tuple[str, str]
 _FAMILIES = (Client.REQUEST_DURATION, Client.REQUESTS, Client.FAILURES, Client.UNTIMED, Client.BODY_BYTES)
 _BUCKET_OF = BucketIndex()
 _MOST_ERROR_CLASSES = 30
+
+
+Error = tuple[object, object, str, int]
+"""Method, name, repr, occurrences."""
 
 
 class StatsEntry(Protocol):
@@ -66,6 +70,35 @@ def totals_of(entry: StatsEntry) -> Totals:
     return Totals(entry.num_requests, entry.num_failures, entry.num_none_requests, seconds, entry.total_content_length, counts)
 
 
+def errors_of(stats: Any) -> list[Error]:
+    """Locust's errors."""
+    return [(error.method, error.name, error.parse_error(error.error), error.occurrences) for error in stats.errors.values()]
+
+
+@dataclass(frozen=True, slots=True)
+class Unreported:
+    """Requests that a worker cleared from its statistics before it reported them."""
+
+    rows: Sequence[tuple[object, object, Totals]]
+    """Name, method, sums."""
+    errors: Sequence[Error]
+
+    @classmethod
+    def of(cls, stats: Any) -> Unreported:
+        """Everything in a worker's statistics."""
+        return cls([(name, method, totals_of(entry)) for (name, method), entry in stats.entries.items()], errors_of(stats))
+
+    def to_message(self) -> dict[str, Any]:
+        """Plain values, as Locust's protocol carries them."""
+        return asdict(self)
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> Unreported:
+        """What a worker sent."""
+        rows = [(name, method, Totals(**totals)) for name, method, totals in message["rows"]]
+        return cls(rows, [(method, name, text, occurrences) for method, name, text, occurrences in message["errors"]])
+
+
 class _Row:
     """One endpoint on the page: what was banked, what Locust holds now, and the text of both."""
 
@@ -85,6 +118,11 @@ class _Row:
         if key not in self._current or self._current[key][0] != fingerprint:
             self._current[key] = (fingerprint, totals_of(entry))
             self._text = None
+
+    def add(self, totals: Totals) -> None:
+        """Count what is in none of Locust's entries."""
+        self._banked.add(totals)
+        self._text = None
 
     def bank(self) -> None:
         """Keep what was read for good: Locust is about to forget it."""
@@ -148,14 +186,20 @@ class Ledger:
         for row in self._rows.values():
             row.bank()
 
-    def bank_errors(self, errors: Iterable[tuple[object, object, str, int]]) -> None:
-        """Keep the counts of Locust's errors (method, name, repr, occurrences), which are about to be cleared."""
+    def bank_errors(self, errors: Iterable[Error]) -> None:
+        """Keep the counts of Locust's errors, which are about to be cleared."""
         self._banked_errors += self._by_class(errors)
+
+    def add(self, unreported: Unreported) -> None:
+        """Count what a worker cleared before it had reported it."""
+        for name, method, totals in unreported.rows:
+            self._row((name, method)).add(totals)
+        self.bank_errors(unreported.errors)
 
     def page(
         self,
         entries: Mapping[tuple[object, object], StatsEntry],
-        errors: Iterable[tuple[object, object, str, int]],
+        errors: Iterable[Error],
         scraper: Scraper | None = None,
     ) -> str:
         """The families of requests: what was banked and what Locust holds now. Entries are by (name, method), as Locust has them."""
@@ -169,20 +213,21 @@ class Ledger:
         return "".join(parts) + family(Client.ERRORS, shown)
 
     def _read(self, entries: Mapping[tuple[object, object], StatsEntry]) -> None:
-        row_of = self._row_of
         for key, entry in entries.items():
-            (row_of.get(key) or self._new_row(key)).update(key, entry)
+            self._row(key).update(key, entry)
 
-    def _new_row(self, key: tuple[object, object]) -> _Row:
-        name, method = key
-        endpoint = self._endpoint(method, name)
-        row = self._row_of[key] = self._rows.setdefault(endpoint, _Row(endpoint))
+    def _row(self, key: tuple[object, object]) -> _Row:
+        row = self._row_of.get(key)
+        if row is None:
+            name, method = key
+            endpoint = self._endpoint(method, name)
+            row = self._row_of[key] = self._rows.setdefault(endpoint, _Row(endpoint))
         return row
 
     def _endpoint(self, method: object, name: object) -> Endpoint:
         return clean(method), self.names.fold(clean(name))
 
-    def _by_class(self, errors: Iterable[tuple[object, object, str, int]]) -> Counter[tuple[str, str, str]]:
+    def _by_class(self, errors: Iterable[Error]) -> Counter[tuple[str, str, str]]:
         counts: Counter[tuple[str, str, str]] = Counter()
         for method, name, text, occurrences in errors:
             counts[(*self._endpoint(method, name), self._error_classes.fold(error_class(text)))] += occurrences

@@ -21,14 +21,15 @@ import psutil  # type: ignore[import-untyped]
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, RPCError, StopTest, StopUser
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
 from firedrill.errors import BadInput
 from locust_exporter import buckets
 from locust_exporter.exporter import Exporter
-from locust_exporter.generator import MESSAGE, Report
+from locust_exporter.generator import MESSAGE, UNREPORTED_MESSAGE, Report
 from locust_exporter.health import CpuMeter, LoopLag
 from locust_exporter.inflight import InFlight
+from locust_exporter.ledger import Unreported
 from locust_exporter.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ WORKER_REPORT_SECONDS = 1.0
 """Instead of Locust's 3 s, with which a 5 s rate() reads 75-150 % of the truth."""
 LIVE_SECONDS = 0.5
 LAG_SLEEP_SECONDS = 0.02
+QUIT_SECONDS = 2.0
+"""What a worker may take to end, beyond its users' --stop-timeout."""
 
 
 class Generator:
@@ -112,6 +115,7 @@ class WorkerSide:
         self._generator = generator
         environment.events.report_to_master.add_listener(self._add_report)
         environment.events.test_stop.add_listener(self._send_final)
+        self._report_before_reset(environment.stats)
         gevent.spawn(self._send_live)
 
     def _message(self) -> dict[str, Any]:
@@ -127,12 +131,41 @@ class WorkerSide:
         self._environment.events.report_to_master.fire(client_id=runner.client_id, data=data)
         runner.send_message("stats", data)
 
+    def _report_before_reset(self, stats: Any) -> None:
+        """--reset-stats clears a worker's statistics as well. What they hold is for our counters only: Locust's shall forget it."""
+        reset_all = stats.reset_all
+
+        def reset() -> None:
+            self._environment.runner.send_message(UNREPORTED_MESSAGE, Unreported.of(stats).to_message())
+            reset_all()
+
+        stats.reset_all = reset
+
     def _send_live(self) -> None:
         while True:
             gevent.sleep(LIVE_SECONDS)
             # A lost connection is Locust's to mend; the next message says what this one would have said.
             with contextlib.suppress(RPCError):
                 self._environment.runner.send_message(MESSAGE, self._message())
+
+
+def wait_for_workers(environment: Any, runner: Any) -> None:
+    """Let workers report for the last time before the master quits.
+
+    Left to itself it gives them half a second, however long their users' --stop-timeout is, and loses what they report after it.
+    """
+    quit_now = runner.quit
+
+    def quit_in_order() -> None:
+        runner.stop(send_stop_to_client=False)
+        runner.send_message("quit")
+        deadline = time.monotonic() + environment.stop_timeout + QUIT_SECONDS
+        # A worker that has ended is no longer among the clients.
+        while any(client.state != STATE_MISSING for client in runner.clients.all) and time.monotonic() < deadline:
+            gevent.sleep(0.05)
+        quit_now()
+
+    runner.quit = quit_in_order
 
 
 def register(events: Any) -> None:
@@ -151,6 +184,8 @@ def register(events: Any) -> None:
         if isinstance(runner, WorkerRunner):
             WorkerSide(environment, generator)
             return
+        if is_master:
+            wait_for_workers(environment, runner)
         own_report = None if is_master else lambda: generator.report(environment)
         _or_exit(Exporter(environment, settings, locust.__version__, own_report).start)
 
