@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 from gevent.event import Event
@@ -47,8 +48,8 @@ class Server:
             try:
                 self._wsgi.start()
             except OSError as error:
-                logger.debug("port %s: %s", port, error.strerror)
-                reason = error.strerror
+                reason = os.strerror(error.errno or 0)  # gevent's own text repeats the address
+                logger.debug("port %s: %s", port, reason)
             else:
                 return int(self._wsgi.server_port)
         raise BadInput(f"the exporter cannot serve {settings.host}:{settings.port}: {reason}; set FIREDRILL_EXPORTER_PORT")
@@ -66,7 +67,7 @@ class Server:
         if scraper:
             scraper.begin()
         is_final = self._is_final
-        body = self._page(scraper).encode()
+        body = self._page(scraper).encode("utf-8", "replace")
         headers = [("Content-Type", CONTENT_TYPE)]
         if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
             # Level 1: at 1000 endpoints 9 takes 83 ms, 1 takes 7.5 ms, in which no request of the load test proceeds.

@@ -128,6 +128,7 @@ def test_a_histogram_equals_the_times_that_were_reported():
     # Nothing shows when this client's requests start.
     assert not page.values("locust_requests_in_flight")
     assert not page.values("locust_users_starved")
+    assert not page.values("locust_requests_abandoned_total")
 
 
 def test_counters_go_on_through_stop_restart_and_reset_from_the_web_page(target):

@@ -62,6 +62,15 @@ def test_the_simplest_command_runs_one_kind_of_user_under_locusts_own_options(ta
     assert not page.values("locust_load_step")
 
 
+def test_a_profile_is_shared_by_workers(target, profile):
+    port = any_free()
+    forked = ("--processes", 2, "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port, "--headless")
+    with Locust("--load-profile", profile, *forked, "-H", target.url) as locust:
+        page = locust.until(lambda page: page.value("locust_load_step") == 1 and page.total("locust_users") == 4, "the second step")
+        assert page.values("locust_worker_users") == [2, 2]
+        assert locust.wait() == 0
+
+
 def test_somebody_elses_users_follow_the_profile(target, profile):
     files = (LOCUSTFILES / "theirs.py", SHAPE, EXPORTER_PLUGIN)
     with Locust("--headless", "-H", target.url, files=files, LOAD_PROFILE=str(profile)) as locust:

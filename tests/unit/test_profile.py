@@ -166,3 +166,8 @@ def test_every_key_is_explained():
     page = (ROOT / "docs" / "profiles.md").read_text()
     missing = {f"{place}.{key}" for place, names in keys().items() for key in names if f"`{key}`" not in page}
     assert not missing
+
+
+def test_every_bundled_profile_is_explained():
+    page = (ROOT / "docs" / "profiles.md").read_text()
+    assert not [name for name in bundled_profiles() if f"| {name} |" not in page]

@@ -1,0 +1,75 @@
+"""What is sent is answered, in flight or abandoned, and its age is known meanwhile."""
+
+import pytest
+from locust_exporter.ages import Ages
+from locust_exporter.generator import Report
+from locust_exporter.inflight import InFlight, Waiting
+
+
+class Clock:
+    def __init__(self):
+        self.seconds = 0.0
+
+    def __call__(self):
+        return self.seconds
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def in_flight(clock):
+    return InFlight(harmless=(ValueError,), clock=clock)
+
+
+def test_ages_and_starved_users_are_those_of_the_moment(in_flight, clock):
+    """Two requests of one user are one starved user."""
+    seen = []
+
+    def request(session):
+        clock.seconds += 2
+        if session == "first":
+            tracked("second")
+            tracked("second")
+        else:
+            seen.append(in_flight.look(starvation_seconds=1))
+
+    tracked = in_flight.tracked(request)
+    tracked("first")
+    assert seen == [Waiting(2, 4.0, 2, Ages.of([4.0, 2.0])), Waiting(2, 6.0, 2, Ages.of([6.0, 2.0]))]
+    assert in_flight.look(1) == Waiting()
+
+
+@pytest.mark.parametrize(
+    ("error", "abandoned"), [(SystemExit, 1), (RuntimeError, 1), (ValueError, 0)], ids=["user stopped", "client failed", "never sent"]
+)
+def test_a_request_that_does_not_return_is_abandoned_at_its_age(in_flight, clock, error, abandoned):
+    def request(session):
+        clock.seconds += 3
+        raise error
+
+    with pytest.raises(error):
+        in_flight.tracked(request)("session")
+    assert in_flight.abandoned == {"in_flight": abandoned, "unreported": 0}
+    assert in_flight.abandoned_ages == Ages.of([3.0] * abandoned)
+    assert in_flight.look(1) == Waiting()
+
+
+def test_a_bound_holds_the_ages_up_to_it():
+    ages = Ages.of([0.25, 0.26, 61.0])
+    assert ages.cumulative()[-4:] == (2, 2, 2, 3)
+    assert ages.cumulative()[8:10] == (1, 2)
+    assert ages.seconds == pytest.approx(61.51)
+
+
+def test_a_report_arrives_as_it_was_sent():
+    """Locust's protocol makes lists of tuples."""
+    report = Report(Waiting(1, 2.0, 1, Ages.of([2.0])), {"in_flight": 3, "unreported": 1}, Ages.of([4.0]), 5, 0.5, 6, 0.7, 0.8, received=0)
+    message = report.to_message()
+    message["waiting"]["ages"]["counts"] = list(message["waiting"]["ages"]["counts"])
+    message["abandoned_ages"]["counts"] = list(message["abandoned_ages"]["counts"])
+    arrived = Report.from_message(message)
+    assert (arrived.waiting, arrived.abandoned_ages, arrived.lag_max_seconds) == (report.waiting, report.abandoned_ages, 0.8)
+    assert arrived.received > 0

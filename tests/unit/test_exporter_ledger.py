@@ -1,0 +1,93 @@
+"""Counts go on whatever Locust clears, and whenever a report arrives."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import pytest
+from locust_exporter.ledger import Ledger, Scraper, Unreported, errors_of
+
+from tests.scraping import parse
+
+
+@dataclass
+class Entry:
+    """An endpoint as Locust counts it; importing Locust would patch the interpreter of every test."""
+
+    num_requests: int = 0
+    num_failures: int = 0
+    num_none_requests: int = 0
+    total_response_time: float = 0.0
+    total_content_length: int = 0
+    start_time: float = 0.0
+    response_times: Counter[float] = field(default_factory=Counter)
+
+
+class Statistics:
+    """One endpoint whose requests all time out, and the errors of it."""
+
+    def __init__(self):
+        self.entries = {}
+        self.errors = {}
+
+    def log(self, times=1, name="/"):
+        entry = self.entries.setdefault((name, "GET"), Entry())
+        entry.num_requests += times
+        entry.num_failures += times
+        entry.response_times[12.0] += times
+        error = SimpleNamespace(method="GET", name=name, error="TimeoutError('late')", occurrences=entry.num_failures, parse_error=str)
+        self.errors[name] = error
+
+    def clear(self):
+        self.entries.clear()
+        self.errors.clear()
+
+
+@pytest.fixture
+def stats():
+    return Statistics()
+
+
+def counted(ledger, stats, scraper=None):
+    page = parse(ledger.page(stats.entries, errors_of(stats), scraper))
+    return page.total("locust_requests_total"), page.total("locust_request_errors_total", error="timeout")
+
+
+def test_what_is_banked_before_it_is_cleared_is_counted_once(stats):
+    ledger = Ledger(10)
+    for seen in (3, 6, 9):
+        stats.log(3)
+        assert counted(ledger, stats) == (seen, seen)
+        ledger.bank_entries(stats.entries)
+        ledger.bank_errors(errors_of(stats))
+        stats.clear()
+        assert counted(ledger, stats) == (seen, seen)
+
+
+def test_what_a_worker_cleared_unreported_joins_the_counts_of_its_endpoint(stats):
+    ledger, worker = Ledger(10), Statistics()
+    stats.log(2)
+    worker.log(3)
+    assert counted(ledger, stats) == (2, 2)
+    ledger.add(Unreported.from_message(Unreported.of(worker).to_message()))
+    assert counted(ledger, stats) == (5, 5)
+    stats.log()
+    assert counted(ledger, stats) == (6, 6)
+
+
+def test_each_scraper_sees_a_series_begin_at_zero(stats):
+    ledger = Ledger(10)
+    stats.log()
+    for scraper in (Scraper(), Scraper()):
+        assert counted(ledger, stats, scraper) == (0, 0)
+        assert not scraper.complete
+        scraper.begin()
+        assert counted(ledger, stats, scraper) == (1, 1)
+        assert scraper.complete
+
+
+def test_names_that_are_one_when_cleaned_are_one_series(stats):
+    stats.log(1, "x" * 201)
+    stats.log(2, "x" * 202)
+    page = parse(Ledger(10).page(stats.entries, ()))
+    assert page.value("locust_requests_total", name="x" * 200) == 3
