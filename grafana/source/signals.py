@@ -16,6 +16,8 @@ class Query:
     legend: str
     empty_when_healthy: bool = False
     """It gives nothing as long as nothing is wrong."""
+    only_latest: bool = False
+    """Asked once, at the end of the time shown: it picks series, and over a range every series that was ever picked would stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ SLO_KEPT = Signal(
             "kept",
         ),
     ),
-    "no traffic",
+    "not known",
 )
 TEST_VALID = Signal(
     "Test valid?",
@@ -88,7 +90,7 @@ CLIENT_P99 = Signal(
     "Below which time are 99 % of the requests answered, those still waiting included?",
     "s",
     (Query(f"max({recorded('client:response_time_including_waiting_seconds:p99_10s')})", "p99"),),
-    "no traffic",
+    "not known",
 )
 SERVER_P99 = Signal(
     "p99 server",
@@ -101,7 +103,7 @@ HEADROOM = Signal(
     "Headroom",
     "How much of the scarcest resource is left, and which one runs out first?",
     "percentunit",
-    (Query(f"topk(1, -{recorded('api:headroom:ratio')}) * -1", "{{resource}}"),),
+    (Query(f"topk(1, -{recorded('api:headroom:ratio')}) * -1", "{{resource}}", only_latest=True),),
     "limits unknown",
 )
 

@@ -26,7 +26,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from grafana.source.signals import Signal
+    from grafana.source.signals import Query, Signal
 
 DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 GREEN, ORANGE, RED, BLUE = "#7EB26D", "#EF843C", "#E24D42", "#6ED0E0"
@@ -34,20 +34,16 @@ STATUS_COLORS = {"2..": GREEN, "3..": BLUE, "4..": ORANGE, "5..": RED}
 
 
 def _targets(signal: Signal, form: PromQueryFormat = PromQueryFormat.TIME_SERIES) -> list[prometheus.Dataquery]:
-    return [
-        prometheus.Dataquery()
-        .datasource(DATASOURCE)
-        .ref_id(chr(ord("A") + at))
-        .expr(query.expr)
-        .legend_format(query.legend)
-        .format(form)
-        .range()
-        for at, query in enumerate(signal.queries)
-    ]
+    return [_target(query, chr(ord("A") + at)).format(form) for at, query in enumerate(signal.queries)]
+
+
+def _target(query: Query, name: str) -> prometheus.Dataquery:
+    target = prometheus.Dataquery().datasource(DATASOURCE).ref_id(name).expr(query.expr).legend_format(query.legend)
+    return target.instant() if query.only_latest else target.range()
 
 
 def chart(signal: Signal) -> timeseries.Panel:
-    """Lines over time; ratios on an axis from 0 to 100 %."""
+    """Lines over time, on an axis that begins at 0."""
     panel = (
         timeseries.Panel()
         .title(signal.title)

@@ -76,6 +76,13 @@ def test_counters_are_rated_and_rates_follow_the_resolution(page):
             assert f"rate({counter}" in target["expr"], panel["title"]
 
 
+def test_what_picks_series_is_asked_once(page):
+    """Over a range, every series that was ever among the first would be shown as if it still were."""
+    picking = [target for _, target in targets(page) if "topk" in target["expr"]]
+    assert picking
+    assert all(target["instant"] and not target["range"] for target in picking)
+
+
 def test_lines_are_drawn_as_they_are(page):
     for panel in page["panels"]:
         if panel["type"] == "timeseries":

@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 
 from firedrill import docs, places
 from firedrill.contract import LAG_BOUNDS_SECONDS, LATENCY_BOUNDS_SECONDS, Client, Server, declared, exported_series
+from firedrill.stack.grafana import Grafana
 from tests.promql import series_read
 
 PROMETHEUS_S_OWN = {"up", "scrape_duration_seconds", "ALERTS", "scrape_samples_scraped"}
@@ -64,6 +65,18 @@ def test_grafana_assumes_the_interval_at_which_prometheus_scrapes():
     scraping = YAML(typ="safe").load(places.PROMETHEUS / "prometheus.yml")["global"]["scrape_interval"]
     provisioned = YAML(typ="safe").load(places.GRAFANA / "provisioning" / "datasources" / "prometheus.yaml")["datasources"]
     assert [source["jsonData"]["timeInterval"] for source in provisioned] == [scraping]
+
+
+def test_grafana_is_started_with_every_variable_that_its_provisioning_reads():
+    """Grafana knows no defaults there: a variable that is not set reads as nothing."""
+    read = {name for file in (places.GRAFANA / "provisioning").rglob("*.yaml") for name in re.findall(r"\$(\w+)", _without_comments(file))}
+    given = Grafana(places.GRAFANA, places.GRAFANA)._environment(places.GRAFANA, 3000, "http://127.0.0.1:9090", "secret")
+    assert read
+    assert read <= set(given)
+
+
+def _without_comments(file):
+    return re.sub(r"#.*", "", file.read_text())
 
 
 def test_every_latency_histogram_has_the_same_bounds_and_every_counter_says_so():
