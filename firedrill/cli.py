@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from rich.console import Console
 
-from firedrill import __version__, units
+from firedrill import __version__, contract, units
 from firedrill.doctor import examine
 from firedrill.drill import progress as progress_for
 from firedrill.drill import record, story, summary
@@ -18,6 +19,7 @@ from firedrill.drill.request import Request
 from firedrill.drill.run import play
 from firedrill.drill.verdict import EXIT_CODES, Status
 from firedrill.errors import BadInput, ExitCode, FiredrillError
+from firedrill.faults import FaultClient, checked_time, parse_words
 from firedrill.interrupt import Interrupt
 from firedrill.profile import bundled_profiles, load_profile
 from firedrill.profile_form import parse_seconds
@@ -39,6 +41,17 @@ Exit codes:
   3    something needed is missing, or the target never answered
   4    the run is INVALID: the measurement cannot be trusted (outranks 1)
   130  interrupted; what was recorded is kept"""
+
+
+FAULTS_HELP = """\b
+Kinds:
+  latency=300ms  every request takes so much longer
+  errors=20%     this share of requests is answered with 500
+  cpu=1          cores' worth of computing in the API's process
+  stuck=3        so many workers hold their request until the fault ends
+  memory=5MB/s   the process grows, up to 512 MiB, and shrinks at the end
+  stop           connections are refused and scrapes unanswered
+Health checks are neither slow nor failing nor stuck."""
 
 
 class Commands(click.Group):
@@ -65,6 +78,7 @@ def main() -> None:
       firedrill run launch --target http://127.0.0.1:8000 --locustfile my_load.py --scrape 127.0.0.1:8000/metrics
       firedrill runs
       firedrill open RUN
+      firedrill fault set latency=300ms --for 30s
     """
 
 
@@ -232,12 +246,16 @@ def drill(profile: str, out: Path, as_json: bool) -> NoReturn:
 @connections_option
 @out_option
 @port_options(*PORT_OPTIONS)
-def up(profile: str, out: Path, **options: Any) -> NoReturn:
+@click.option("--faults", is_flag=True, help="Let `firedrill fault set` break the API.")
+def up(profile: str, out: Path, faults: bool, **options: Any) -> NoReturn:
     """The stack in the foreground: API, Locust with its page, Prometheus, and Grafana where there is one. Ctrl-C stops it."""
-    load_profile(profile)
+    if load_profile(profile).faults:
+        ERRORS.print(
+            f"{profile}: its faults are set by `firedrill run` only; here, use `firedrill fault set`", style="dim", highlight=False
+        )
     server = _server(options["server"], options["threads"], options["connection_limit"])
     with Interrupt() as interrupt:
-        foreground.run(out.absolute(), server, profile, Ports.choose(_ports(options)), interrupt, ERRORS)
+        foreground.run(out.absolute(), server, profile, Ports.choose(_ports(options)), interrupt, ERRORS, takes_faults=faults)
     sys.exit(ExitCode.PASSED)
 
 
@@ -290,6 +308,68 @@ def open_runs(names: tuple[str, ...], out: Path, prometheus_port: int | None) ->
     with Interrupt() as interrupt:
         foreground.reopen(chosen, prometheus_port, interrupt, ERRORS)
     sys.exit(ExitCode.PASSED)
+
+
+@main.group()
+def fault() -> None:
+    """Break an API on purpose, for a while: `python -m api --faults`, or one of your own that takes faults.
+
+    \b
+    Examples:
+      firedrill up --faults
+      firedrill fault set latency=300ms errors=20% --for 30s
+      firedrill fault list
+      firedrill fault clear
+    """
+
+
+url_option = click.option(
+    "--url",
+    default=f"http://{contract.LOOPBACK}:{contract.API_METRICS_PORT}",
+    show_default=True,
+    help="Where the API's metrics page is.",
+)
+
+
+@fault.command("set", epilog=FAULTS_HELP)
+@click.argument("words", nargs=-1, required=True, metavar="KIND=VALUE...")
+@click.option(
+    "--for", "seconds", callback=_duration, required=True, metavar="TIME", help="When they end by themselves (30s, 2m; 1h at most)."
+)
+@url_option
+def set_faults(words: tuple[str, ...], seconds: float, url: str) -> None:
+    """Set faults, from now on and for a time. A kind that is set already begins anew.
+
+    \b
+    Examples:
+      firedrill fault set latency=300ms --for 30s
+      firedrill fault set errors=20% cpu=1 --for 1m
+      firedrill fault set stop --for 10s --url http://127.0.0.1:9464
+    """
+    for active in FaultClient(url).set(parse_words(words), checked_time("--for", seconds)):
+        OUTPUT.print(str(active), markup=False, highlight=False)
+
+
+@fault.command("list")
+@url_option
+@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
+def list_faults(url: str, as_json: bool) -> None:
+    """What is set, and for how much longer."""
+    found = FaultClient(url).active()
+    if as_json:
+        click.echo(json.dumps([asdict(active) for active in found], indent=2))
+        return
+    for active in found:
+        OUTPUT.print(str(active), markup=False, highlight=False)
+    if not found:
+        OUTPUT.print("no fault is set", style="dim")
+
+
+@fault.command("clear")
+@url_option
+def clear_faults(url: str) -> None:
+    """End every fault now."""
+    FaultClient(url).clear()
 
 
 @main.command()

@@ -36,7 +36,9 @@ _SIGNALS = (
 )
 
 
-def run(out: Path, server: Server, profile: str, chosen: Ports, interrupt: Interrupt, console: Console) -> None:
+def run(
+    out: Path, server: Server, profile: str, chosen: Ports, interrupt: Interrupt, console: Console, *, takes_faults: bool = False
+) -> None:
     """Start the whole stack and keep it until somebody asks to stop; its state lies in `<out>/up`.
 
     Raises:
@@ -44,7 +46,7 @@ def run(out: Path, server: Server, profile: str, chosen: Ports, interrupt: Inter
         Missing: a part is missing or did not start.
     """
     folder = out / "up"
-    plan = Plan(folder=folder, run_id="up", ports=chosen, server=server, profile=profile, web=True)
+    plan = Plan(folder=folder, run_id="up", ports=chosen, server=server, profile=profile, web=True, takes_faults=takes_faults)
     with _alone_in(folder), Stack(plan, interrupt) as stack:
         try:
             _start(stack, console)

@@ -91,11 +91,19 @@ class Plan:
     """How many production seconds a drill second stands for, in the alert rules of api.yml."""
     web: bool = False
     """Locust's page instead of headless."""
+    takes_faults: bool = False
+    """Whether faults can be set on the bundled API."""
 
     @property
     def host(self) -> str:
         """Base URL of what takes the load."""
         return self.target or f"http://{contract.LOOPBACK}:{self.ports.api}"
+
+    @property
+    def faults_url(self) -> str | None:
+        """Base URL of the metrics page on which the API's faults are set; None if nobody knows where that is."""
+        pages = (scrape for scrape in self.all_scrapes() if scrape.job == "api")
+        return next((f"http://{page.address}" for page in pages), None)
 
     @property
     def prometheus_url(self) -> str:
