@@ -19,10 +19,10 @@ from firedrill.drill.request import Request
 from firedrill.drill.run import play
 from firedrill.drill.verdict import EXIT_CODES, Status
 from firedrill.errors import BadInput, ExitCode, FiredrillError
-from firedrill.faults import FaultClient, checked_time, parse_words
+from firedrill.faults import FaultClient, parse_words
 from firedrill.interrupt import Interrupt
 from firedrill.profile import bundled_profiles, load_profile
-from firedrill.profile_form import parse_seconds
+from firedrill.profile_form import parse_fault_time, parse_seconds
 from firedrill.stack import foreground, programs
 from firedrill.stack.config import Scrape
 from firedrill.stack.plan import PORT_OPTIONS, Ports, Server
@@ -128,11 +128,17 @@ def _ports(options: dict[str, Any]) -> dict[str, int | None]:
     return {name: options.get(f"{name}_port") for name in PORT_OPTIONS}
 
 
-def _duration(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
-    try:
-        return None if text is None else parse_seconds(text)
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r} is not {error}") from error
+def _read_by(parse: Callable[[object], float]) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
+    def read(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+        try:
+            return None if text is None else parse(text)
+        except ValueError as error:
+            raise click.BadParameter(f"{text!r} is not {error}") from error
+
+    return read
+
+
+_duration = _read_by(parse_seconds)
 
 
 def _source(profile: str) -> str:
@@ -334,7 +340,12 @@ url_option = click.option(
 @fault.command("set", epilog=FAULTS_HELP)
 @click.argument("words", nargs=-1, required=True, metavar="KIND=VALUE...")
 @click.option(
-    "--for", "seconds", callback=_duration, required=True, metavar="TIME", help="When they end by themselves (30s, 2m; 1h at most)."
+    "--for",
+    "seconds",
+    callback=_read_by(parse_fault_time),
+    required=True,
+    metavar="TIME",
+    help="When they end by themselves (30s, 2m; 1h at most).",
 )
 @url_option
 def set_faults(words: tuple[str, ...], seconds: float, url: str) -> None:
@@ -346,7 +357,7 @@ def set_faults(words: tuple[str, ...], seconds: float, url: str) -> None:
       firedrill fault set errors=20% cpu=1 --for 1m
       firedrill fault set stop --for 10s --url http://127.0.0.1:9464
     """
-    for active in FaultClient(url).set(parse_words(words), checked_time("--for", seconds)):
+    for active in FaultClient(url).set(parse_words(words), seconds):
         OUTPUT.print(str(active), markup=False, highlight=False)
 
 

@@ -10,7 +10,7 @@ import requests
 from pydantic import ValidationError
 
 from firedrill import units
-from firedrill.contract import FAULT_KINDS, FAULT_LONGEST_SECONDS
+from firedrill.contract import FAULT_KINDS
 from firedrill.errors import BadInput, Missing
 from firedrill.profile_form import FaultForm, complaint, nearest
 
@@ -40,13 +40,6 @@ def parse_words(words: Sequence[str]) -> dict[str, float]:
 def _as_in_yaml(text: str) -> object:
     """A number where it reads like one."""
     return int(text) if re.fullmatch(r"\d+", text) else float(text) if re.fullmatch(r"\d+\.\d+", text) else text
-
-
-def checked_time(option: str, seconds: float) -> float:
-    """A fault's time in seconds. Raises BadInput if a fault may not last that long."""
-    if 0 < seconds <= FAULT_LONGEST_SECONDS:
-        return seconds
-    raise BadInput(f"{option} is {seconds:g} s; expected more than 0 s, {FAULT_LONGEST_SECONDS:g} s at most")
 
 
 def spell(fault: str, size: float) -> str:

@@ -55,6 +55,14 @@ def parse_ratio(text: object) -> float:
     return float(match[1]) / 100
 
 
+def parse_fault_time(text: object) -> float:
+    """Seconds that a fault may last. Raises ValueError whose text is what was expected."""
+    seconds = parse_seconds(text)
+    if not 0 < seconds <= FAULT_LONGEST_SECONDS:
+        raise ValueError(f"a duration above 0s, {FAULT_LONGEST_SECONDS / 3600:g}h at most")
+    return seconds
+
+
 def parse_growth(text: object) -> float:
     """Bytes a second of `5MB/s`, `500kB/s`. Raises ValueError whose text is what was expected."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kM])B/s", text) if isinstance(text, str) else None
@@ -144,7 +152,7 @@ class FaultStepForm(FaultForm):
     """Faults that begin together and last equally long."""
 
     start_time: Seconds
-    lasts: PositiveSeconds = Field(alias="for", le=FAULT_LONGEST_SECONDS)
+    lasts: Annotated[float, BeforeValidator(parse_fault_time)] = Field(alias="for")
 
 
 class AlertsForm(Form):
