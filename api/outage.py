@@ -68,6 +68,7 @@ class Outage:
         _, backlog = _TCP_INFO_QUEUE.unpack(listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_QUEUE.size))
         for descriptor in copies:
             os.dup2(stand_in.fileno(), descriptor, inheritable=False)
+        _knock(stand_in)
         _hang_up(listener)
         heir = socket.socket(family)
         heir.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -80,10 +81,11 @@ class Outage:
             closed.heir.listen(closed.backlog)
             for descriptor in closed.descriptors:
                 os.dup2(closed.heir.fileno(), descriptor, inheritable=False)
+            _knock(closed.heir)
             closed.heir.close()
         self._closed.clear()
-        with stand_in, socket.create_connection(stand_in.getsockname()):  # which wakes the server out of its poll
-            pass
+        _knock(stand_in)
+        stand_in.close()
         self._stand_in = None
 
 
@@ -104,6 +106,12 @@ def _is_socket(descriptor: int) -> bool:
         return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
     except OSError:
         return False
+
+
+def _knock(listener: socket.socket) -> None:
+    """Give a listener something to accept: a server that is woken in its poll sleeps on if nothing is ready, on what it slept on before."""
+    with suppress(OSError):
+        socket.create_connection(listener.getsockname()[:2], timeout=1).close()
 
 
 def _hang_up(connection: socket.socket) -> None:

@@ -5,7 +5,6 @@ import os
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
 import psutil
 import pytest
@@ -107,26 +106,13 @@ def test_cpu_is_burned_in_the_api_s_process(api):
     def seconds():
         return api.page().value("process_cpu_seconds_total")
 
+    threads = api.page().value("python_threads")
     faults_of(api).set({"cpu": 0.5}, 1)
     before = seconds()
     ended(api)
     burned = seconds() - before
     assert 0.2 < burned < 0.9
-    poll_until(lambda: not burners(api), "the burning threads to end")
-
-
-def burners(api):
-    names = (f"/proc/{api.process.pid}/task/{task.id}/stat" for task in psutil.Process(api.process.pid).threads())
-    busy = {name: _ticks(name) for name in names}
-    time.sleep(0)
-    poll_until(lambda: True, "a look later", every_seconds=0.05)
-    return [name for name, ticks in busy.items() if _ticks(name) > ticks + 2]
-
-
-def _ticks(name):
-    with suppress(OSError), open(name) as file:
-        return int(file.read().rpartition(")")[2].split()[11])
-    return 0
+    poll_until(lambda: api.page().value("python_threads") == threads, "the burning thread to end")
 
 
 def test_memory_grows_and_is_given_back(api):
