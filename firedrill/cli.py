@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from rich.console import Console
 
-from firedrill import __version__, units
+from firedrill import __version__, places, units
 from firedrill.doctor import examine
 from firedrill.drill import progress as progress_for
 from firedrill.drill import record, story, summary
@@ -22,6 +22,7 @@ from firedrill.interrupt import Interrupt
 from firedrill.profile import bundled_profiles, load_profile
 from firedrill.profile_form import parse_seconds
 from firedrill.stack import foreground, programs
+from firedrill.stack import watch as watcher
 from firedrill.stack.config import Scrape
 from firedrill.stack.plan import PORT_OPTIONS, Ports, Server
 
@@ -67,6 +68,14 @@ def main() -> None:
       firedrill open RUN
     """
 
+
+time_scale_option = click.option(
+    "--time-scale",
+    type=click.FloatRange(1, 1000),
+    default=12.0,
+    show_default=True,
+    help="Production seconds that a drill second stands for, in the bundled alert rules.",
+)
 
 WHAT_LISTENS = {
     "api": "the bundled API",
@@ -157,13 +166,7 @@ def _server(kind: Any, threads: int | None, connection_limit: int | None) -> Ser
 @click.option(
     "--duration", callback=_duration, metavar="TIME", help="End the load after this time (30s, 2m), if the profile does not end it before."
 )
-@click.option(
-    "--time-scale",
-    type=click.FloatRange(1, 1000),
-    default=12.0,
-    show_default=True,
-    help="Production seconds that a drill second stands for, in the bundled alert rules.",
-)
+@time_scale_option
 @out_option
 @port_options("api", "metrics", "exporter", "prometheus")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's run.json on standard output, and nothing else there.")
@@ -290,6 +293,33 @@ def open_runs(names: tuple[str, ...], out: Path, prometheus_port: int | None) ->
     with Interrupt() as interrupt:
         foreground.reopen(chosen, prometheus_port, interrupt, ERRORS)
     sys.exit(ExitCode.PASSED)
+
+
+@main.group()
+def alerts() -> None:
+    """Alert rules: prototyped on a stack that runs."""
+
+
+@alerts.command()
+@click.option(
+    "--source",
+    type=click.Path(path_type=Path),
+    default=places.PROMETHEUS,
+    metavar="DIR",
+    help="Rules and configuration that you edit. [default: the bundle's prometheus/]",
+)
+@click.option("--into", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The folder that Prometheus reads.")
+@time_scale_option
+@click.option("--reload", "reload_urls", multiple=True, metavar="URL", help="Have this Prometheus or Alertmanager reload (repeatable).")
+def watch(source: Path, into: Path, time_scale: float, reload_urls: tuple[str, ...]) -> None:
+    """Save a rule file, and it is in force: checked, scaled, reloaded. A broken one is named with its line, and its old rules stay.
+
+    \b
+    Example (what Compose runs):
+      firedrill alerts watch --source prometheus --into /config --reload http://prometheus:9090
+    """
+    with Interrupt() as interrupt:
+        watcher.watch(watcher.Mirror(source, into, time_scale), reload_urls, interrupt, click.echo)
 
 
 @main.command()

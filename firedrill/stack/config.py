@@ -53,10 +53,18 @@ def check_rules(files: Sequence[Path]) -> None:
     for file in files:
         if not file.is_file():
             raise BadInput(f"--rules {file}: no such file")
-        checked = subprocess.run([programs.need("promtool"), "check", "rules", file], capture_output=True, text=True, check=False)
-        if checked.returncode:
-            said = [line.strip() for line in checked.stderr.splitlines() if line.strip() and "FAILED" not in line]
-            raise BadInput(f"--rules {file}: {said[0] if said else 'promtool refuses it'}")
+        mistake = rule_mistake(file)
+        if mistake:
+            raise BadInput(f"--rules {file}: {mistake}")
+
+
+def rule_mistake(file: Path) -> str | None:
+    """What is wrong with a rule file, in promtool's words, with the line; None if it is valid."""
+    checked = subprocess.run([programs.need("promtool"), "check", "rules", file], capture_output=True, text=True, check=False)
+    if not checked.returncode:
+        return None
+    said = [line.strip() for line in checked.stderr.splitlines() if line.strip() and "FAILED" not in line]
+    return said[0] if said else "promtool refuses it"
 
 
 def write(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path], time_scale: float) -> Path:
@@ -68,7 +76,7 @@ def write(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path], time_s
         shutil.rmtree(folder / name, ignore_errors=True)  # `up` comes back to its folder.
         (folder / name).mkdir(parents=True)
     for file in places.RULES.glob("*.yml"):
-        (folder / "rules" / file.name).write_text(_scaled(file, time_scale))
+        (folder / "rules" / file.name).write_text(scaled(file, time_scale))
     for number, file in enumerate(rules):
         shutil.copy(file, folder / "rules" / f"user-{number}-{file.name}")
     for job in {scrape.job for scrape in scrapes}:
@@ -78,6 +86,7 @@ def write(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path], time_s
     return Path(shutil.copy(places.PROMETHEUS / "prometheus.yml", folder))
 
 
-def _scaled(rules: Path, time_scale: float) -> str:
+def scaled(rules: Path, time_scale: float) -> str:
+    """A rule file's text as a drill loads it: the production-scale rules shrunk, all others as they are."""
     text = rules.read_text()
     return scale_rules(text, time_scale).text if rules.name == "api.yml" else text
