@@ -69,6 +69,7 @@ def main() -> None:
     """
 
 
+docker_option = click.option("--docker", is_flag=True, help="In containers, by the shipped docker-compose.yml, instead of processes.")
 time_scale_option = click.option(
     "--time-scale",
     type=click.FloatRange(1, 1000),
@@ -167,6 +168,8 @@ def _server(kind: Any, threads: int | None, connection_limit: int | None) -> Ser
     "--duration", callback=_duration, metavar="TIME", help="End the load after this time (30s, 2m), if the profile does not end it before."
 )
 @time_scale_option
+@docker_option
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="With --docker: Locust's workers.")
 @out_option
 @port_options("api", "metrics", "exporter", "prometheus")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's run.json on standard output, and nothing else there.")
@@ -191,6 +194,8 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
         rules=rules,
         duration_seconds=options["duration"],
         time_scale=options["time_scale"],
+        docker=options["docker"],
+        workers=options["workers"],
         ports=_ports(options),
     )
     with Interrupt() as interrupt:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import requests
 
 from firedrill.errors import BadInput, Missing
-from firedrill.stack import config, programs
+from firedrill.stack import compose, config, programs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +35,9 @@ class Request:
     duration_seconds: float | None = None
     """Ends the load earlier than the profile says; None leaves it to the profile."""
     time_scale: float = 12.0
+    docker: bool = False
+    """In containers instead of processes."""
+    workers: int = 1
     ports: Mapping[str, int | None] = field(default_factory=dict)
 
     @property
@@ -55,11 +58,15 @@ class Request:
             BadInput: a file is not there or not valid.
             Missing: a program is not there, or the target does not answer.
         """
-        programs.need("prometheus")
+        if self.docker:
+            compose.check(self.target)
+        else:
+            programs.need("prometheus")
         if self.locustfile and not self.locustfile.is_file():
             raise BadInput(f"--locustfile {self.locustfile}: no such file")
-        config.check_rules(self.rules)
-        if self.target:
+        if not self.docker or programs.find("promtool"):
+            config.check_rules(self.rules)
+        if self.target and not self.docker:
             _check_target(self.target)
 
 

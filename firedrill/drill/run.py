@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from firedrill.drill import live, versions
+from firedrill.drill import live
 from firedrill.drill.figures import Window
 from firedrill.drill.measure import Measurement
 from firedrill.drill.record import Run
 from firedrill.drill.verdict import Reason, judge
 from firedrill.errors import BadInput, FiredrillError
 from firedrill.interrupt import Interrupted
-from firedrill.stack.native import Stack
+from firedrill.stack.compose import ComposedStack
+from firedrill.stack.native import NativeStack
 from firedrill.stack.plan import Plan, Ports
 from firedrill.stack.reopened import Reopened
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from firedrill.drill.request import Request
     from firedrill.interrupt import Interrupt
     from firedrill.prom import Prometheus
+    from firedrill.stack.base import Stack
 
 SCHEMA = 1
 """Version of run.json; it grows when a field changes its meaning."""
@@ -55,7 +56,7 @@ class _Drill:
         self._interrupt = interrupt
         self._progress = progress
         self._mishaps: dict[str, Reason] = {}
-        self._stack = Stack(self._plan(chosen), interrupt)
+        self._stack: Stack = (ComposedStack if request.docker else NativeStack)(self._plan(chosen), interrupt)
         self._started = datetime.now(UTC)
         self._versions: dict[str, str] = {}
 
@@ -72,6 +73,8 @@ class _Drill:
             locustfile=asked.locustfile,
             rules=asked.rules,
             time_scale=asked.time_scale,
+            docker=asked.docker,
+            workers=asked.workers,
         )
 
     def play(self) -> Run:
@@ -87,8 +90,8 @@ class _Drill:
                 self._run.remove()
                 raise
             self._record()
-        if self._run.snapshot.is_dir():  # Only now has Prometheus let go of what the snapshot is a copy of.
-            shutil.rmtree(self._stack.data, ignore_errors=True)
+        if self._run.snapshot.is_dir():
+            self._stack.discard_data()
         return self._run
 
     # -- start
@@ -98,7 +101,7 @@ class _Drill:
         self._stack.start_prometheus()
         self._stack.start_api()
         self._stack.wait_for_start()
-        self._versions = versions.of_parts(self._stack.prom)
+        self._versions = self._stack.versions()
         self._progress.phase("waiting for Prometheus's first scrape")
         self._stack.wait_for_scrapes()
         self._progress.phase("starting Locust")
@@ -110,7 +113,7 @@ class _Drill:
         began: float | None = None
         while not self._over(began) and not self._interrupt.pause(0.5):
             with suppress(FiredrillError):  # A Prometheus that died is found by _over().
-                began = began or self._stack.prom.number("max(locust_test_start_time_seconds)")
+                began = began or self._stack.prom.number(f"max(locust_test_start_time_seconds) >= {self._stack.load_since:.3f}")
                 if began:
                     self._progress.show(live.look(self._stack.prom), time.time() - began, self._request.ends_after_seconds)
 
@@ -118,7 +121,7 @@ class _Drill:
         """Whether the load has ended, or goes on unseen."""
         self._note_deaths()
         planned = self._request.duration_seconds
-        return self._has_ended("locust") or self._has_ended("prometheus") or bool(began and planned and time.time() - began >= planned)
+        return self._stack.load_ended() or self._has_ended("prometheus") or bool(began and planned and time.time() - began >= planned)
 
     def _has_ended(self, part: str) -> bool:
         child = getattr(self._stack, part)
@@ -174,8 +177,7 @@ class _Drill:
             if self._stack.prometheus and not self._has_ended("prometheus"):
                 self._stack.take_snapshot(self._run.snapshot)
                 window, figures = self._measure(self._stack.prom)
-            elif self._stack.data.is_dir():
-                shutil.move(self._stack.data, self._run.snapshot)
+            elif self._stack.rescue(self._run.snapshot):
                 with Reopened(self._run.snapshot, self._interrupt) as reopened:
                     window, figures = self._measure(reopened.prom)
         except FiredrillError as error:

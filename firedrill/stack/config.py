@@ -77,13 +77,18 @@ def write(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path], time_s
         (folder / name).mkdir(parents=True)
     for file in places.RULES.glob("*.yml"):
         (folder / "rules" / file.name).write_text(scaled(file, time_scale))
+    add(folder, scrapes, rules)
+    return Path(shutil.copy(places.PROMETHEUS / "prometheus.yml", folder))
+
+
+def add(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path]) -> None:
+    """Put pages to be scraped and a user's rules into a folder that has `targets/` and `rules/`."""
     for number, file in enumerate(rules):
         shutil.copy(file, folder / "rules" / f"user-{number}-{file.name}")
     for job in {scrape.job for scrape in scrapes}:
         entries = [scrape.as_file_sd() for scrape in scrapes if scrape.job == job]
         name = job if job in {"api", "locust", "prometheus"} else f"extra-{job}"
         (folder / "targets" / f"{name}.json").write_text(json.dumps(entries, indent=1))
-    return Path(shutil.copy(places.PROMETHEUS / "prometheus.yml", folder))
 
 
 def scaled(rules: Path, time_scale: float) -> str:

@@ -13,7 +13,7 @@ from firedrill.contract import GRAFANA_PORT, LOOPBACK, PROMETHEUS_PORT
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupted
 from firedrill.stack import grafana, overlay, ports
-from firedrill.stack.native import Stack
+from firedrill.stack.native import NativeStack
 from firedrill.stack.plan import Plan
 from firedrill.stack.reopened import Reopened
 
@@ -45,7 +45,7 @@ def run(out: Path, server: Server, profile: str, chosen: Ports, interrupt: Inter
     """
     folder = out / "up"
     plan = Plan(folder=folder, run_id="up", ports=chosen, server=server, profile=profile, web=True)
-    with _alone_in(folder), Stack(plan, interrupt) as stack:
+    with _alone_in(folder), NativeStack(plan, interrupt) as stack:
         try:
             _start(stack, console)
         except Interrupted:
@@ -55,7 +55,7 @@ def run(out: Path, server: Server, profile: str, chosen: Ports, interrupt: Inter
                 console.print(f"{name} ended; its log: {folder / name}.log", style="red", highlight=False)
 
 
-def _start(stack: Stack, console: Console) -> None:
+def _start(stack: NativeStack, console: Console) -> None:
     began = time.time()
     stack.start_prometheus()
     stack.start_api()
@@ -72,7 +72,7 @@ def _golden_signals(since: float) -> str:
     return " and on() ".join(f"(timestamp({signal}) > {since:.3f})" for signal in _SIGNALS)
 
 
-def _addresses(stack: Stack, password: str | None) -> dict[str, str]:
+def _addresses(stack: NativeStack, password: str | None) -> dict[str, str]:
     chosen = stack.plan.ports
     pages = {
         "API": chosen.api,

@@ -6,18 +6,14 @@ import os
 import shutil
 import signal
 import sys
-from typing import TYPE_CHECKING, Self
-
-import requests
+from typing import TYPE_CHECKING
 
 from firedrill import contract, places
-from firedrill.errors import Missing
-from firedrill.prom import Prometheus
-from firedrill.stack import config, grafana, programs
+from firedrill.stack import config, grafana, programs, versions
+from firedrill.stack.base import Stack
 from firedrill.stack.processes import Child, Children
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from firedrill.interrupt import Interrupt
@@ -30,21 +26,17 @@ LINGER_SECONDS = 8.0
 """How long Locust is given to end: its users' stop, its last reports, and one more scrape of its final figures."""
 
 
-class Stack:
-    """A started stack; a context manager that leaves no process behind."""
+class NativeStack(Stack):
+    """Child processes on loopback."""
+
+    prometheus: Child | None
+    api: Child | None
+    locust: Child | None
 
     def __init__(self, plan: Plan, interrupt: Interrupt) -> None:
-        self.plan = plan
-        self.prom = Prometheus(plan.prometheus_url)
-        self._interrupt = interrupt
+        super().__init__(plan, interrupt)
         self._children = Children(plan.folder)
-        self.prometheus: Child | None = None
-        self.api: Child | None = None
-        self.locust: Child | None = None
         self._seen_ended: set[str] = set()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._children.stop_all()
@@ -117,33 +109,6 @@ class Stack:
         _, password = found.start(self._children, self.plan.folder / "grafana", self.plan.ports.grafana, self.plan.prometheus_url)
         return password
 
-    def wait_for_start(self) -> None:
-        """Wait until Prometheus answers and the bundled API, if any, is ready.
-
-        Raises:
-            Missing: a part ended, or was not ready in time.
-            Interrupted: somebody asked to stop.
-        """
-        self.wait_for(self.prom.is_ready, "Prometheus to be ready", 20)
-        if self.api:
-            self.wait_for(lambda: answers(f"{self.plan.host}/readyz"), "the API to be ready", 20)
-
-    def wait_for_scrapes(self) -> None:
-        """Wait until Prometheus has scraped every page that exists before Locust starts."""
-        pages = sum(scrape.job != "locust" for scrape in self.plan.all_scrapes())
-        self.wait_for(lambda: (self.prom.number("count(up{job!='locust'})") or 0) >= pages, "Prometheus's first scrape", 20)
-
-    def wait_for(self, reached: Callable[[], bool], what: str, timeout_seconds: float) -> None:
-        """Wait for a condition while every part lives; raises as `wait_for_start` does."""
-
-        def reached_or_dead() -> bool:
-            for child in (self.prometheus, self.api, self.locust):
-                if child and child.ended() is not None:
-                    raise Missing(f"{child.name} ended with exit code {child.ended()} before {what}: {child.last_words()} ({child.log})")
-            return reached()
-
-        self._interrupt.wait_until(reached_or_dead, what, timeout_seconds)
-
     def newly_ended(self) -> list[str]:
         """Names of the parts that ended since this was asked before."""
         ended = {child.name for child in self._children.started if child.ended() is not None}
@@ -159,18 +124,29 @@ class Stack:
             self.locust.wait(0.5 if self._interrupt.hurry else LINGER_SECONDS)
             self.locust.stop(grace_seconds=0.5)
 
+    def load_ended(self) -> bool:
+        """Whether the load profile is over, or its generator is gone."""
+        return self.locust is not None and self.locust.ended() is not None
+
     def take_snapshot(self, destination: Path) -> None:
         """Move a snapshot of all that Prometheus stored to a folder."""
         name = self.prom.snapshot()
         shutil.move(self.data / "snapshots" / name, destination)
 
+    def rescue(self, destination: Path) -> bool:
+        """Move there what a Prometheus that died left; False if it left nothing."""
+        if not self.data.is_dir():
+            return False
+        shutil.move(self.data, destination)
+        return True
 
-def answers(url: str) -> bool:
-    """Whether a URL gives an answer with a status below 400."""
-    try:
-        return requests.get(url, timeout=2).ok
-    except requests.RequestException:
-        return False
+    def discard_data(self) -> None:
+        """Delete what the snapshot is a copy of, once Prometheus has let go of it."""
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def versions(self) -> dict[str, str]:
+        """Version by part; the machine's kernel and cores are parts too."""
+        return versions.of_parts(self.prom)
 
 
 def _python_path() -> list[str]:

@@ -91,6 +91,10 @@ class Plan:
     """How many production seconds a drill second stands for, in the alert rules of api.yml."""
     web: bool = False
     """Locust's page instead of headless."""
+    docker: bool = False
+    """Containers instead of processes."""
+    workers: int = 1
+    """Locust's workers; in containers only."""
 
     @property
     def host(self) -> str:
