@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -23,6 +24,7 @@ from firedrill.profile import bundled_profiles, load_profile
 from firedrill.profile_form import parse_seconds
 from firedrill.stack import foreground, programs
 from firedrill.stack import watch as watcher
+from firedrill.stack.attached import Attachment
 from firedrill.stack.config import Scrape
 from firedrill.stack.plan import PORT_OPTIONS, Ports, Server
 
@@ -116,7 +118,12 @@ connections_option = click.option(
     help="Connections waitress accepts at once. [default: 100, waitress's own]",
 )
 out_option = click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"), show_default=True, help="Folder of the recorded runs."
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("runs"),
+    envvar="FIREDRILL_OUT",
+    show_default=True,
+    help="Folder of the recorded runs.",
 )
 
 
@@ -182,13 +189,13 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
       firedrill run launch --server dev
       firedrill run my-profile.yaml --target http://127.0.0.1:8000 --locustfile my_load.py
     """
-    target = options["target"]
+    target, attachment = options["target"], Attachment.from_environment(os.environ)
     request = Request(
         profile=load_profile(profile),
         source=_source(profile),
         out=options["out"],
         server=_server(options["server"], options["threads"], options["connection_limit"]),
-        target=target,
+        target="the running stack" if attachment else target,
         scrapes=tuple(Scrape.parse(text, "api" if target else "extra") for text in scrapes),
         locustfile=options["locustfile"],
         rules=rules,
@@ -196,6 +203,7 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
         time_scale=options["time_scale"],
         docker=options["docker"],
         workers=options["workers"],
+        attachment=attachment,
         ports=_ports(options),
     )
     with Interrupt() as interrupt:

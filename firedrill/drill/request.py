@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from firedrill.profile import Profile
+    from firedrill.stack.attached import Attachment
     from firedrill.stack.config import Scrape
     from firedrill.stack.plan import Server
 
@@ -38,6 +39,8 @@ class Request:
     docker: bool = False
     """In containers instead of processes."""
     workers: int = 1
+    attachment: Attachment | None = None
+    """A stack that is up already, instead of one that is started for the run."""
     ports: Mapping[str, int | None] = field(default_factory=dict)
 
     @property
@@ -66,7 +69,7 @@ class Request:
             raise BadInput(f"--locustfile {self.locustfile}: no such file")
         if not self.docker or programs.find("promtool"):
             config.check_rules(self.rules)
-        if self.target and not self.docker:
+        if self.target and not (self.docker or self.attachment):
             _check_target(self.target)
 
 

@@ -16,6 +16,7 @@ from firedrill.drill.record import Run
 from firedrill.drill.verdict import Reason, judge
 from firedrill.errors import BadInput, FiredrillError
 from firedrill.interrupt import Interrupted
+from firedrill.stack.attached import AttachedStack
 from firedrill.stack.compose import ComposedStack
 from firedrill.stack.native import NativeStack
 from firedrill.stack.plan import Plan, Ports
@@ -56,7 +57,7 @@ class _Drill:
         self._interrupt = interrupt
         self._progress = progress
         self._mishaps: dict[str, Reason] = {}
-        self._stack: Stack = (ComposedStack if request.docker else NativeStack)(self._plan(chosen), interrupt)
+        self._stack = self._make_stack(self._plan(chosen))
         self._started = datetime.now(UTC)
         self._versions: dict[str, str] = {}
 
@@ -68,14 +69,21 @@ class _Drill:
             ports=chosen,
             server=None if asked.target else asked.server,
             target=asked.target,
-            profile=asked.source,
+            profile=asked.profile.name if asked.attachment else asked.source,
             scrapes=asked.scrapes,
             locustfile=asked.locustfile,
             rules=asked.rules,
             time_scale=asked.time_scale,
             docker=asked.docker,
             workers=asked.workers,
+            attached_prometheus=asked.attachment.prometheus_url if asked.attachment else None,
         )
+
+    def _make_stack(self, plan: Plan) -> Stack:
+        attachment = self._request.attachment
+        if attachment:
+            return AttachedStack(plan, self._interrupt, attachment)
+        return ComposedStack(plan, self._interrupt) if self._request.docker else NativeStack(plan, self._interrupt)
 
     def play(self) -> Run:
         with self._stack:
@@ -174,22 +182,32 @@ class _Drill:
         self._progress.phase("measuring and recording")
         window, figures = None, None
         try:
-            if self._stack.prometheus and not self._has_ended("prometheus"):
-                self._stack.take_snapshot(self._run.snapshot)
+            if self._stack.records and not self._has_ended("prometheus"):
+                self._keep_samples()
                 window, figures = self._measure(self._stack.prom)
             elif self._stack.rescue(self._run.snapshot):
                 with Reopened(self._run.snapshot, self._interrupt) as reopened:
                     window, figures = self._measure(reopened.prom)
         except FiredrillError as error:
-            self._mishaps["recording"] = Reason("recording", f"the run could not be recorded whole: {error}")
+            self._note_loss(error)
         self._run.write(self._document(window, figures))
 
+    def _keep_samples(self) -> None:
+        """Without them the run cannot be opened again; it is judged all the same."""
+        try:
+            self._stack.take_snapshot(self._run.snapshot)
+        except FiredrillError as error:
+            self._note_loss(error)
+
+    def _note_loss(self, error: FiredrillError) -> None:
+        self._mishaps["recording"] = Reason("recording", f"the run could not be recorded whole: {error}")
+
     def _measure(self, prom: Prometheus) -> tuple[Window | None, Figures | None]:
-        window = _load_window(prom)
+        window = _load_window(prom, self._stack.load_since)
         if window is None:
             return None, None
         bundled = self._request.locustfile is None
-        return window, Measurement(prom, self._request.profile, self._run.id, window, knows_think_time=bundled).figures()
+        return window, Measurement(prom, self._request.profile, self._stack.run_id, window, knows_think_time=bundled).figures()
 
     def _document(self, window: Window | None, figures: Figures | None) -> dict[str, Any]:
         request, profile = self._request, self._request.profile
@@ -212,10 +230,10 @@ class _Drill:
         }
 
 
-def _load_window(prom: Prometheus) -> Window | None:
+def _load_window(prom: Prometheus, since: float) -> Window | None:
     """When the load began and ended; the end is the last page of the load generator if it was killed."""
     now = time.time()
-    start = prom.number("max(last_over_time(locust_test_start_time_seconds[1h]))", now)
+    start = prom.number(f"max(last_over_time(locust_test_start_time_seconds[1h]) >= {since:.3f})", now)
     if start is None:
         return None
     end = prom.number("max(last_over_time(locust_test_end_time_seconds[1h]))", now)

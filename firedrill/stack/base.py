@@ -47,6 +47,10 @@ class Stack(ABC):
         self.locust: Part | None = None
         self.load_since = 0.0
         """When this stack's load was started (Unix seconds); what happened before belongs to another run."""
+        self.run_id = plan.run_id
+        """What the load's requests are marked with."""
+        self.records = False
+        """Whether there is a Prometheus to be asked."""
         self._interrupt = interrupt
 
     def __enter__(self) -> Self:

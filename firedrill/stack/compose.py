@@ -84,6 +84,7 @@ class ComposedStack(SteeredStack):
         self._project.build()
         self._project.up("prometheus", "alertmanager", "notifications")
         self.prometheus = Container(self, "prometheus")
+        self.records = True
 
     def start_api(self) -> None:
         """Start the bundled API, if this stack has it."""

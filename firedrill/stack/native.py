@@ -48,6 +48,7 @@ class NativeStack(Stack):
 
     def start_prometheus(self) -> None:
         """Start Prometheus. Do it first: it makes its first scrape more than five seconds after its start."""
+        self.records = True
         folder = self.plan.folder / "prometheus"
         file = config.write(folder, self.plan.all_scrapes(), self.plan.rules, self.plan.time_scale)
         self.prometheus = self._children.start(

@@ -95,6 +95,8 @@ class Plan:
     """Containers instead of processes."""
     workers: int = 1
     """Locust's workers; in containers only."""
+    attached_prometheus: str | None = None
+    """Base URL of the Prometheus of a stack that is up already."""
 
     @property
     def host(self) -> str:
@@ -104,7 +106,7 @@ class Plan:
     @property
     def prometheus_url(self) -> str:
         """Base URL of the stack's Prometheus."""
-        return f"http://{contract.LOOPBACK}:{self.ports.prometheus}"
+        return self.attached_prometheus or f"http://{contract.LOOPBACK}:{self.ports.prometheus}"
 
     def all_scrapes(self) -> tuple[Scrape, ...]:
         """Every page this stack's Prometheus reads."""
