@@ -20,9 +20,9 @@ from firedrill.drill.run import play
 from firedrill.drill.verdict import EXIT_CODES, Status
 from firedrill.errors import BadInput, ExitCode, FiredrillError
 from firedrill.interrupt import Interrupt
-from firedrill.profile import bundled_profiles, load_profile
+from firedrill.profile import bundled_profiles, load_profile, profile_file
 from firedrill.profile_form import parse_seconds
-from firedrill.stack import foreground, programs
+from firedrill.stack import composed_foreground, engine, foreground, programs
 from firedrill.stack import watch as watcher
 from firedrill.stack.attached import Attachment
 from firedrill.stack.config import Scrape
@@ -248,12 +248,26 @@ def drill(profile: str, out: Path, as_json: bool) -> NoReturn:
 @connections_option
 @out_option
 @port_options(*PORT_OPTIONS)
-def up(profile: str, out: Path, **options: Any) -> NoReturn:
-    """The stack in the foreground: API, Locust with its page, Prometheus, and Grafana where there is one. Ctrl-C stops it."""
+@docker_option
+@click.option("--grafana/--no-grafana", "with_grafana", default=True, help="With --docker: start Grafana too. [default: grafana]")
+def up(profile: str, out: Path, docker: bool, with_grafana: bool, **options: Any) -> NoReturn:
+    """The stack in the foreground: API, Locust with its page, Prometheus, and Grafana where there is one. Ctrl-C stops it.
+
+    \b
+    Examples:
+      firedrill up
+      firedrill up --profile spike --server dev
+      firedrill up --docker
+    """
     load_profile(profile)
-    server = _server(options["server"], options["threads"], options["connection_limit"])
+    server, chosen = _server(options["server"], options["threads"], options["connection_limit"]), _ports(options)
     with Interrupt() as interrupt:
-        foreground.run(out.absolute(), server, profile, Ports.choose(_ports(options)), interrupt, ERRORS)
+        if docker:
+            engine.need()
+            file = profile_file(profile)
+            composed_foreground.run(server, file, Ports.choose(chosen), interrupt, ERRORS, with_grafana=with_grafana)
+        else:
+            foreground.run(out.absolute(), server, profile, Ports.choose(chosen), interrupt, ERRORS)
     sys.exit(ExitCode.PASSED)
 
 

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from firedrill.interrupt import Interrupt
-    from firedrill.stack.plan import Plan, Ports
+    from firedrill.stack.plan import Plan, Ports, Server
 
 PARTS = {"prometheus": "prometheus", "api": "api", "locust": "locust-master"}
 """The service that is each part."""
 
-LOGGED = ("api", "locust-master", "locust-worker", "prometheus", "alertmanager", "config", "notifications")
+SERVICES = ("api", "locust-master", "locust-worker", "prometheus", "alertmanager", "config", "notifications")
+"""All but Grafana, which a run does not need, and what Compose profiles switch on."""
 STATES_ARE_FRESH_SECONDS = 2.0
 """Asking the engine costs a process; the machine has a load to bear."""
 
@@ -56,15 +57,15 @@ class ComposedStack(SteeredStack):
 
     def __init__(self, plan: Plan, interrupt: Interrupt) -> None:
         super().__init__(plan, interrupt, f"http://{contract.LOOPBACK}:{plan.ports.web}")
-        self._project = engine.Project(f"firedrill-{plan.run_id[:15]}-{secrets.token_hex(3)}", variables(plan))
+        self._project = engine.Project(f"firedrill-{plan.run_id[:15]}-{secrets.token_hex(3)}", of_run(plan))
         self._states: dict[str, int | None] = {}
         self._states_at = -STATES_ARE_FRESH_SECONDS
 
     def __exit__(self, *_: object) -> None:
-        for service in LOGGED:
+        for service in SERVICES:
             self.save_log(service)
         self._project.copy("notifications", "/notifications/notifications.jsonl", self.plan.folder)
-        self._project.down()
+        self._project.down(volumes=True)
 
     def states(self) -> dict[str, int | None]:
         """Exit code by service, None while it runs."""
@@ -141,44 +142,47 @@ def published(ports: Ports) -> dict[str, str]:
     return {name: str(port) for name, port in names.items()}
 
 
-def served(plan: Plan) -> dict[str, str]:
+def served(server: Server) -> dict[str, str]:
     """The variables that say how the API is served."""
-    server = plan.server
-    if server is None:
-        return {}
     tuned = {"API_THREADS": server.threads, "API_CONNECTION_LIMIT": server.connection_limit}
     return {"API_SERVER": server.kind, **{name: str(value) for name, value in tuned.items() if value is not None}}
 
 
-def variables(plan: Plan) -> dict[str, str]:
+def played(profile: Path) -> dict[str, str]:
+    """The variables that say which profile is played."""
+    return {"LOAD_PROFILES": str(profile.absolute().parent), "LOAD_PROFILE": f"/srv/load/profiles/{profile.name}"}
+
+
+def of_run(plan: Plan) -> dict[str, str]:
     """What a run sets in docker-compose.yml."""
     chosen = {
         "RUN_ID": plan.run_id,
-        "LOAD_PROFILE": "this",
-        "LOAD_PROFILES": str(plan.folder / "profiles"),
         "PROMETHEUS_SOURCE": str(plan.folder / "prometheus"),
         "TIME_SCALE": f"{plan.time_scale:g}",
         "AUTOSTART": "false",
         "EXPECT_WORKERS": str(plan.workers),
         # A part that dies in a run stays dead: that is what is measured.
         "RESTART": "no",
-        "COMPOSE_PROFILES": "",
     }
     if plan.target:
         chosen["LOAD_TARGET"] = plan.target
     if plan.locustfile:
         chosen["LOAD_YOURS"] = str(plan.locustfile.absolute().parent)
         chosen["LOCUSTFILE"] = f"/yours/{plan.locustfile.name},load/shape.py,exporters/locust_exporter/plugin.py"
-    return {**published(plan.ports), **served(plan), **chosen}
+    return {**published(plan.ports), **(served(plan.server) if plan.server else {}), **played(_profile_copy(plan)), **chosen}
+
+
+def _profile_copy(plan: Plan) -> Path:
+    return plan.folder / "profiles" / "profile.yaml"
 
 
 def _lay_out(plan: Plan) -> None:
     """Put what the containers read into the run's folder: the profile, and Prometheus's folder with this run's rules and targets."""
-    source, profiles = plan.folder / "prometheus", plan.folder / "profiles"
+    source, profiles = plan.folder / "prometheus", _profile_copy(plan).parent
     shutil.copytree(places.PROMETHEUS, source, ignore=shutil.ignore_patterns("tests"))
     profiles.mkdir()
     if plan.profile:
-        shutil.copy(profile_file(plan.profile), profiles / "this.yaml")
+        shutil.copy(profile_file(plan.profile), _profile_copy(plan))
     if plan.server is None:
         (source / "targets" / "api.json").unlink()
     config.add(source, plan.scrapes, plan.rules)

@@ -95,9 +95,13 @@ class Project:
         container = self._compose("ps", "--quiet", service).stdout.strip()
         return bool(container) and _run(["docker", "cp", f"{container}:{path}", str(destination)]).returncode == 0
 
-    def down(self) -> None:
-        """Remove its containers, networks and volumes."""
-        self._compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
+    def read(self, service: str, path: str) -> str:
+        """A small text file of a running service; empty if it has none."""
+        return self._compose("exec", "-T", service, "cat", path).stdout.strip()
+
+    def down(self, *, volumes: bool) -> None:
+        """Remove its containers and networks, and its volumes too if asked."""
+        self._compose("down", *(["--volumes"] if volumes else []), "--remove-orphans", "--timeout", "10")
 
     def _must(self, *words: str) -> None:
         done = self._compose(*words)

@@ -62,12 +62,12 @@ def _start(stack: NativeStack, console: Console) -> None:
     stack.start_locust()
     password = stack.start_grafana()
     stack.wait_for_start()
-    _print_addresses(console, _addresses(stack, password))
-    stack.wait_for(lambda: bool(stack.prom.instant(_golden_signals(began))), "the first golden signals in Prometheus", 60)
+    print_addresses(console, _addresses(stack, password))
+    stack.wait_for(lambda: bool(stack.prom.instant(golden_signals(began))), "the first golden signals in Prometheus", 60)
     console.print(f"golden signals after {time.time() - began:.1f} s; Ctrl-C stops everything", style="dim", highlight=False)
 
 
-def _golden_signals(since: float) -> str:
+def golden_signals(since: float) -> str:
     """Gives a result once all four golden signals are in Prometheus; what an earlier stack left there does not count."""
     return " and on() ".join(f"(timestamp({signal}) > {since:.3f})" for signal in _SIGNALS)
 
@@ -102,7 +102,8 @@ def describe_grafana(port: int, password: str) -> str:
     return f"http://{LOOPBACK}:{port}  (to edit, log in as admin with {password})"
 
 
-def _print_addresses(console: Console, addresses: Mapping[str, str]) -> None:
+def print_addresses(console: Console, addresses: Mapping[str, str]) -> None:
+    """A line each, aligned."""
     width = max(map(len, addresses))
     for name, address in addresses.items():
         console.print(f"{name:{width}}  {address}", highlight=False, soft_wrap=True)
@@ -121,7 +122,7 @@ def reopen(runs: Sequence[Recorded], port: int | None, interrupt: Interrupt, con
         with Reopened(alone, interrupt, chosen) as reopened:
             if alone is None:
                 overlay.fill(reopened.prom.url, runs, interrupt)
-            _print_addresses(console, _reopened_addresses(reopened, runs))
+            print_addresses(console, _reopened_addresses(reopened, runs))
             while not interrupt.pause(1.0):
                 pass
     except Interrupted:
