@@ -73,6 +73,8 @@ WHAT_LISTENS = {
     "metrics": "the API's metrics page",
     "exporter": "Locust's metrics page",
     "prometheus": "Prometheus",
+    "alertmanager": "Alertmanager",
+    "notifications": "the receiver of notifications",
     "web": "Locust's web page",
     "grafana": "Grafana",
 }
@@ -165,7 +167,7 @@ def _server(kind: Any, threads: int | None, connection_limit: int | None) -> Ser
     help="Production seconds that a drill second stands for, in the bundled alert rules.",
 )
 @out_option
-@port_options("api", "metrics", "exporter", "prometheus")
+@port_options("api", "metrics", "exporter", "prometheus", "alertmanager", "notifications")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's run.json on standard output, and nothing else there.")
 def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json: bool, **options: Any) -> NoReturn:
     """Play a load PROFILE (a bundled one's name, or a YAML file), record it and judge it.
@@ -233,7 +235,7 @@ def drill(profile: str, out: Path, as_json: bool) -> NoReturn:
 @out_option
 @port_options(*PORT_OPTIONS)
 def up(profile: str, out: Path, **options: Any) -> NoReturn:
-    """The stack in the foreground: API, Locust with its page, Prometheus, and Grafana where there is one. Ctrl-C stops it."""
+    """The stack in the foreground: API, Locust with its page, Prometheus; Alertmanager and Grafana where they are. Ctrl-C stops it."""
     load_profile(profile)
     server = _server(options["server"], options["threads"], options["connection_limit"])
     with Interrupt() as interrupt:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from firedrill import places
+from firedrill.alerts.routing import scale_routing
 from firedrill.alerts.scale import scale_rules
 from firedrill.errors import BadInput
 from firedrill.stack import programs
@@ -59,10 +60,11 @@ def check_rules(files: Sequence[Path]) -> None:
             raise BadInput(f"--rules {file}: {said[0] if said else 'promtool refuses it'}")
 
 
-def write(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path], time_scale: float) -> Path:
+def write(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path], time_scale: float, alertmanager: str | None = None) -> Path:
     """Write a folder that Prometheus can run on; returns its configuration file.
 
-    The production-scale rules are shrunk by the time scale; the load's own and the user's are taken as they are.
+    The production-scale rules are shrunk by the time scale; the load's own and the user's are taken as they are. Alerts are sent to the
+    address of an Alertmanager, if there is one.
     """
     for name in ("rules", "targets"):
         shutil.rmtree(folder / name, ignore_errors=True)  # `up` comes back to its folder.
@@ -75,7 +77,18 @@ def write(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path], time_s
         entries = [scrape.as_file_sd() for scrape in scrapes if scrape.job == job]
         name = job if job in {"api", "locust", "prometheus"} else f"extra-{job}"
         (folder / "targets" / f"{name}.json").write_text(json.dumps(entries, indent=1))
+    if alertmanager:
+        (folder / "targets" / "alertmanager.json").write_text(json.dumps([{"targets": [alertmanager]}]))
     return Path(shutil.copy(places.PROMETHEUS / "prometheus.yml", folder))
+
+
+def write_routing(folder: Path, time_scale: float, receiver_url: str) -> Path:
+    """Write Alertmanager's configuration for a receiver at this URL, its times divided by the time scale; returns the file."""
+    shutil.rmtree(folder, ignore_errors=True)  # What `up` told before it was stopped is no reason to keep quiet now.
+    folder.mkdir(parents=True)
+    file = folder / "alertmanager.yml"
+    file.write_text(scale_routing((places.PROMETHEUS / "alertmanager.yml").read_text(), time_scale, receiver_url))
+    return file
 
 
 def _scaled(rules: Path, time_scale: float) -> str:

@@ -1,4 +1,4 @@
-"""The stack as child processes: Prometheus, the bundled API, Locust, and Grafana where there is one."""
+"""The stack as child processes: Prometheus, the bundled API, Locust, and Alertmanager and Grafana where there are any."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ LINGER_SECONDS = 8.0
 """How long Locust is given to end: its users' stop, its last reports, and one more scrape of its final figures."""
 
 
+RESEND_SECONDS = 5
+"""After this time what still fires is sent again. Until Prometheus has found its Alertmanager (5 s) it is lost; the default is a minute."""
+
+
 class Stack:
     """A started stack; a context manager that leaves no process behind."""
 
@@ -41,6 +45,8 @@ class Stack:
         self.prometheus: Child | None = None
         self.api: Child | None = None
         self.locust: Child | None = None
+        self.alertmanager: Child | None = None
+        self.notifications: Child | None = None
         self._seen_ended: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -57,7 +63,8 @@ class Stack:
     def start_prometheus(self) -> None:
         """Start Prometheus. Do it first: it makes its first scrape more than five seconds after its start."""
         folder = self.plan.folder / "prometheus"
-        file = config.write(folder, self.plan.all_scrapes(), self.plan.rules, self.plan.time_scale)
+        alertmanager = f"{contract.LOOPBACK}:{self.plan.ports.alertmanager}" if alertmanager_program() else None
+        file = config.write(folder, self.plan.all_scrapes(), self.plan.rules, self.plan.time_scale, alertmanager)
         self.prometheus = self._children.start(
             "prometheus",
             [
@@ -68,8 +75,35 @@ class Stack:
                 "--web.enable-admin-api",
                 "--web.enable-lifecycle",
                 "--enable-feature=exemplar-storage",
+                f"--rules.alert.resend-delay={RESEND_SECONDS}s",
             ],
         )
+
+    def start_alerting(self) -> bool:
+        """Start Alertmanager and the receiver of its notifications; False where there is no Alertmanager."""
+        program, plan = alertmanager_program(), self.plan
+        if program is None:
+            return False
+        address = ["--host", contract.LOOPBACK, "--port", str(plan.ports.notifications)]
+        self.notifications = self._children.start(
+            "notifications",
+            [sys.executable, "-m", "firedrill.notifications", *address, "--out", plan.notifications],
+            {"PYTHONPATH": os.pathsep.join([str(places.ROOT), *_python_path()])},
+        )
+        folder = plan.folder / "alertmanager"
+        file = config.write_routing(folder, plan.time_scale, f"http://{contract.LOOPBACK}:{plan.ports.notifications}/")
+        self.alertmanager = self._children.start(
+            "alertmanager",
+            [
+                program,
+                f"--config.file={file}",
+                f"--storage.path={folder / 'data'}",
+                f"--web.listen-address={contract.LOOPBACK}:{plan.ports.alertmanager}",
+                "--cluster.listen-address=",  # Else it binds 9094 of every interface.
+            ],
+            folder=places.TOOLS if program.is_relative_to(places.TOOLS) else None,
+        )
+        return True
 
     def start_api(self) -> None:
         """Start the bundled API, if this stack has it."""
@@ -163,6 +197,11 @@ class Stack:
         """Move a snapshot of all that Prometheus stored to a folder."""
         name = self.prom.snapshot()
         shutil.move(self.data / "snapshots" / name, destination)
+
+
+def alertmanager_program() -> Path | None:
+    """Alertmanager, if there is one."""
+    return programs.find("alertmanager")
 
 
 def answers(url: str) -> bool:
