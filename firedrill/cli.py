@@ -85,6 +85,8 @@ WHAT_LISTENS = {
     "metrics": "the API's metrics page",
     "exporter": "Locust's metrics page",
     "prometheus": "Prometheus",
+    "alertmanager": "Alertmanager",
+    "notifications": "the receiver of notifications",
     "web": "Locust's web page",
     "grafana": "Grafana",
 }
@@ -178,7 +180,7 @@ def _server(kind: Any, threads: int | None, connection_limit: int | None) -> Ser
 @docker_option
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="With --docker: Locust's workers.")
 @out_option
-@port_options("api", "metrics", "exporter", "prometheus")
+@port_options("api", "metrics", "exporter", "prometheus", "alertmanager", "notifications")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's run.json on standard output, and nothing else there.")
 def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json: bool, **options: Any) -> NoReturn:
     """Play a load PROFILE (a bundled one's name, or a YAML file), record it and judge it.
@@ -251,7 +253,7 @@ def drill(profile: str, out: Path, as_json: bool) -> NoReturn:
 @docker_option
 @click.option("--grafana/--no-grafana", "with_grafana", default=True, help="With --docker: start Grafana too. [default: grafana]")
 def up(profile: str, out: Path, docker: bool, with_grafana: bool, **options: Any) -> NoReturn:
-    """The stack in the foreground: API, Locust with its page, Prometheus, and Grafana where there is one. Ctrl-C stops it.
+    """The stack in the foreground: API, Locust with its page, Prometheus; Alertmanager and Grafana where they are. Ctrl-C stops it.
 
     \b
     Examples:

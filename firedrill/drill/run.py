@@ -9,13 +9,16 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from firedrill.drill import live
+from firedrill.drill import live, told
 from firedrill.drill.figures import Window
 from firedrill.drill.measure import Measurement
 from firedrill.drill.record import Run
 from firedrill.drill.verdict import Reason, judge
 from firedrill.errors import BadInput, FiredrillError
 from firedrill.interrupt import Interrupted
+from firedrill.notifications.journal import Journal, Tail
+from firedrill.notifications.notification import HEARTBEAT
+from firedrill.stack import programs
 from firedrill.stack.attached import AttachedStack
 from firedrill.stack.compose import ComposedStack
 from firedrill.stack.native import NativeStack
@@ -57,7 +60,9 @@ class _Drill:
         self._interrupt = interrupt
         self._progress = progress
         self._mishaps: dict[str, Reason] = {}
+        self._remarks: dict[str, Reason] = {}
         self._stack = self._make_stack(self._plan(chosen))
+        self._tail = Tail(self._stack.plan.notifications)
         self._started = datetime.now(UTC)
         self._versions: dict[str, str] = {}
 
@@ -107,6 +112,8 @@ class _Drill:
     def _start(self) -> None:
         self._progress.phase("starting Prometheus and the API")
         self._stack.start_prometheus()
+        if not self._stack.start_alerting():
+            self._remark("alertmanager_missing", f"nobody would have been told of alerts: there is no Alertmanager; {programs.HOW_TO_GET}")
         self._stack.start_api()
         self._stack.wait_for_start()
         self._versions = self._stack.versions()
@@ -120,6 +127,8 @@ class _Drill:
     def _watch(self) -> None:
         began: float | None = None
         while not self._over(began) and not self._interrupt.pause(0.5):
+            self._stack.fetch_notifications()
+            self._progress.notified([one for one in self._tail.new() if not one.is_heartbeat])
             with suppress(FiredrillError):  # A Prometheus that died is found by _over().
                 began = began or self._stack.prom.number(f"max(locust_test_start_time_seconds) >= {self._stack.load_since:.3f}")
                 if began:
@@ -144,6 +153,22 @@ class _Drill:
             if part == "locust":
                 self._reject_broken_locustfile(child.log.read_text(errors="replace"))
             self._mishaps[f"{part}_ended"] = Reason(f"{part}_ended", f"{meaning} in mid-run ({_how(code)}): {child.last_words()}")
+        self._note_lost_messengers()
+
+    def _note_lost_messengers(self) -> None:
+        """What tells people of alerts may die without any harm to the measurement."""
+        for part, meaning in (("alertmanager", "Alertmanager"), ("notifications", "the receiver of notifications")):
+            child = getattr(self._stack, part)
+            code = child.ended() if child else None
+            if code is not None and f"{part}_ended" not in self._remarks:
+                self._remark(
+                    f"{part}_ended", f"{meaning} ended in mid-run ({_how(code)}); from then on nobody would have been told of alerts"
+                )
+
+    def _remark(self, code: str, text: str) -> None:
+        """Note what a reader should know, though it is no reason for any verdict."""
+        self._remarks[code] = Reason(code, text)
+        self._progress.phase(text)
 
     def _reject_broken_locustfile(self, log: str) -> None:
         """A locustfile that raises on import never starts a test: the user's mistake, said in one line."""
@@ -180,6 +205,7 @@ class _Drill:
 
     def _record(self) -> None:
         self._progress.phase("measuring and recording")
+        self._stack.fetch_notifications()
         window, figures = None, None
         try:
             if self._stack.records and not self._has_ended("prometheus"):
@@ -209,12 +235,24 @@ class _Drill:
         bundled = self._request.locustfile is None
         return window, Measurement(prom, self._request.profile, self._stack.run_id, window, knows_think_time=bundled).figures()
 
+    def _notifications(self, window: Window | None) -> list[dict[str, Any]] | None:
+        """Who would have been told; None where nobody could be."""
+        if not self._stack.alerting or window is None:
+            return None
+        arrived = Journal(self._stack.plan.notifications).read()
+        if not any(one.is_heartbeat for one in arrived):
+            self._remark(
+                "notifications_silent", f"not even {HEARTBEAT} got through to anybody: that nobody was told of alerts says nothing"
+            )
+        return told.record(arrived, window.start)
+
     def _document(self, window: Window | None, figures: Figures | None) -> dict[str, Any]:
         request, profile = self._request, self._request.profile
         mishaps = list(self._mishaps.values())
         if figures is None and not mishaps and not self._interrupt.requested:
             mishaps = [Reason("no_requests", "the load generator reported nothing")]
         verdict = judge(profile, figures, mishaps, interrupted=self._interrupt.requested)
+        notifications = self._notifications(window)
         return {
             "schema": SCHEMA,
             "id": self._run.id,
@@ -226,6 +264,8 @@ class _Drill:
             "versions": self._versions,
             "window": asdict(window) if window else None,
             "verdict": asdict(verdict),
+            "remarks": [asdict(remark) for remark in self._remarks.values()],
+            "notifications": notifications,
             "figures": asdict(figures) if figures else None,
         }
 

@@ -30,19 +30,20 @@ class Attachment:
 
     prometheus_url: str
     locust_url: str
+    notifications_url: str
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self | None:
-        """The stack named by FIREDRILL_PROMETHEUS_URL and FIREDRILL_LOCUST_URL, as Compose's `firedrill` service has them; else None."""
-        urls = [environ.get(f"FIREDRILL_{name}_URL") for name in ("PROMETHEUS", "LOCUST")]
-        return cls(urls[0], urls[1]) if urls[0] and urls[1] else None
+        """The stack named by FIREDRILL_PROMETHEUS_URL, _LOCUST_URL and _NOTIFICATIONS_URL, as in Compose's `firedrill`; else None."""
+        urls = [environ.get(f"FIREDRILL_{name}_URL", "") for name in ("PROMETHEUS", "LOCUST", "NOTIFICATIONS")]
+        return cls(*urls) if all(urls) else None
 
 
 class AttachedStack(SteeredStack):
     """Somebody else's containers: nothing is started but the load, nothing stopped but it."""
 
     def __init__(self, plan: Plan, interrupt: Interrupt, attachment: Attachment) -> None:
-        super().__init__(plan, interrupt, attachment.locust_url)
+        super().__init__(plan, interrupt, attachment.locust_url, attachment.notifications_url)
         self.load_since = time.time()
 
     def __exit__(self, *_: object) -> None:
@@ -51,6 +52,11 @@ class AttachedStack(SteeredStack):
     def start_prometheus(self) -> None:
         """It runs."""
         self.records = True
+
+    def start_alerting(self) -> bool:
+        """It runs."""
+        self.alerting = True
+        return True
 
     def start_api(self) -> None:
         """It runs."""

@@ -51,6 +51,10 @@ class Stack(ABC):
         """What the load's requests are marked with."""
         self.records = False
         """Whether there is a Prometheus to be asked."""
+        self.alerting = False
+        """Whether somebody would be told of alerts; what they are told is recorded in `plan.notifications`."""
+        self.alertmanager: Part | None = None
+        self.notifications: Part | None = None
         self._interrupt = interrupt
 
     def __enter__(self) -> Self:
@@ -63,6 +67,14 @@ class Stack(ABC):
     @abstractmethod
     def start_prometheus(self) -> None:
         """Start Prometheus. Do it first: it makes its first scrape more than five seconds after its start."""
+
+    @abstractmethod
+    def start_alerting(self) -> bool:
+        """Start Alertmanager and the receiver of its notifications; False where there is no Alertmanager."""
+
+    @abstractmethod
+    def fetch_notifications(self) -> None:
+        """Bring the file of notifications up to date, where it lies elsewhere."""
 
     @abstractmethod
     def start_api(self) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from firedrill.interrupt import Interrupt
     from firedrill.stack.plan import Plan, Ports, Server
 
-PARTS = {"prometheus": "prometheus", "api": "api", "locust": "locust-master"}
+PARTS = {**{name: name for name in ("api", "prometheus", "alertmanager", "notifications")}, "locust": "locust-master"}
 """The service that is each part."""
 
 SERVICES = ("api", "locust-master", "locust-worker", "prometheus", "alertmanager", "config", "notifications")
@@ -56,7 +56,7 @@ class ComposedStack(SteeredStack):
     """Containers, published on loopback; gone with their networks and volumes when it ends."""
 
     def __init__(self, plan: Plan, interrupt: Interrupt) -> None:
-        super().__init__(plan, interrupt, f"http://{contract.LOOPBACK}:{plan.ports.web}")
+        super().__init__(plan, interrupt, *(f"http://{contract.LOOPBACK}:{port}" for port in (plan.ports.web, plan.ports.notifications)))
         self._project = engine.Project(f"firedrill-{plan.run_id[:15]}-{secrets.token_hex(3)}", of_run(plan))
         self._states: dict[str, int | None] = {}
         self._states_at = -STATES_ARE_FRESH_SECONDS
@@ -64,7 +64,6 @@ class ComposedStack(SteeredStack):
     def __exit__(self, *_: object) -> None:
         for service in SERVICES:
             self.save_log(service)
-        self._project.copy("notifications", "/notifications/notifications.jsonl", self.plan.folder)
         self._project.down(volumes=True)
 
     def states(self) -> dict[str, int | None]:
@@ -83,9 +82,16 @@ class ComposedStack(SteeredStack):
         """Build the images, and start what watches."""
         _lay_out(self.plan)
         self._project.build()
-        self._project.up("prometheus", "alertmanager", "notifications")
+        self._project.up("prometheus")
         self.prometheus = Container(self, "prometheus")
         self.records = True
+
+    def start_alerting(self) -> bool:
+        """Start Alertmanager and the receiver of its notifications."""
+        self._project.up("alertmanager", "notifications")
+        self.alertmanager, self.notifications = Container(self, "alertmanager"), Container(self, "notifications")
+        self.alerting = True
+        return True
 
     def start_api(self) -> None:
         """Start the bundled API, if this stack has it."""
@@ -137,6 +143,8 @@ def published(ports: Ports) -> dict[str, str]:
         "LOCUST_WEB_PORT": ports.web,
         "EXPORTER_PORT": ports.exporter,
         "PROMETHEUS_PORT": ports.prometheus,
+        "ALERTMANAGER_PORT": ports.alertmanager,
+        "NOTIFICATIONS_PORT": ports.notifications,
         "GRAFANA_PORT": ports.grafana,
     }
     return {name: str(port) for name, port in names.items()}

@@ -71,7 +71,13 @@ def _report_ended(project: engine.Project, interrupt: Interrupt, console: Consol
 
 
 def _composed_addresses(project: engine.Project, chosen: Ports, *, with_grafana: bool) -> dict[str, str]:
-    pages = {"API": chosen.api, "API metrics": chosen.metrics, "Locust": chosen.web, "Prometheus": chosen.prometheus}
+    pages = {
+        "API": chosen.api,
+        "API metrics": chosen.metrics,
+        "Locust": chosen.web,
+        "Prometheus": chosen.prometheus,
+        "Notifications": chosen.notifications,
+    }
     found = {name: f"http://{LOOPBACK}:{port}{'/metrics' if 'metrics' in name else ''}" for name, port in pages.items()}
     if with_grafana:
         password = project.read("grafana", "/var/lib/grafana/admin-password")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from firedrill import places
+from firedrill.alerts.routing import scale_routing
 from firedrill.alerts.scale import scale_rules
 from firedrill.errors import BadInput
 from firedrill.stack import programs
@@ -67,10 +68,11 @@ def rule_mistake(file: Path) -> str | None:
     return said[0] if said else "promtool refuses it"
 
 
-def write(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path], time_scale: float) -> Path:
+def write(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path], time_scale: float, alertmanager: str | None = None) -> Path:
     """Write a folder that Prometheus can run on; returns its configuration file.
 
-    The production-scale rules are shrunk by the time scale; the load's own and the user's are taken as they are.
+    The production-scale rules are shrunk by the time scale; the load's own and the user's are taken as they are. Alerts are sent to the
+    address of an Alertmanager, if there is one.
     """
     for name in ("rules", "targets"):
         shutil.rmtree(folder / name, ignore_errors=True)  # `up` comes back to its folder.
@@ -78,6 +80,8 @@ def write(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path], time_s
     for file in places.RULES.glob("*.yml"):
         (folder / "rules" / file.name).write_text(scaled(file, time_scale))
     add(folder, scrapes, rules)
+    if alertmanager:
+        (folder / "targets" / "alertmanager.json").write_text(json.dumps([{"targets": [alertmanager]}]))
     return Path(shutil.copy(places.PROMETHEUS / "prometheus.yml", folder))
 
 
@@ -91,7 +95,18 @@ def add(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path]) -> None:
         (folder / "targets" / f"{name}.json").write_text(json.dumps(entries, indent=1))
 
 
-def scaled(rules: Path, time_scale: float) -> str:
-    """A rule file's text as a drill loads it: the production-scale rules shrunk, all others as they are."""
-    text = rules.read_text()
-    return scale_rules(text, time_scale).text if rules.name == "api.yml" else text
+def write_routing(folder: Path, time_scale: float, receiver_url: str) -> Path:
+    """Write Alertmanager's configuration for a receiver at this URL, its times divided by the time scale; returns the file."""
+    shutil.rmtree(folder, ignore_errors=True)  # What `up` told before it was stopped is no reason to keep quiet now.
+    folder.mkdir(parents=True)
+    file = folder / "alertmanager.yml"
+    file.write_text(scale_routing((places.PROMETHEUS / "alertmanager.yml").read_text(), time_scale, receiver_url))
+    return file
+
+
+def scaled(file: Path, time_scale: float) -> str:
+    """A file's text as a drill loads it: production-scale rules and Alertmanager's waits shrunk, all others as they are."""
+    text = file.read_text()
+    if file.name == "alertmanager.yml":
+        return scale_routing(text, time_scale)
+    return scale_rules(text, time_scale).text if file.name == "api.yml" else text

@@ -12,7 +12,8 @@ import requests
 from firedrill.contract import GRAFANA_PORT, LOOPBACK, PROMETHEUS_PORT
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupted
-from firedrill.stack import grafana, overlay, ports
+from firedrill.notifications.journal import Tail
+from firedrill.stack import grafana, overlay, ports, programs
 from firedrill.stack.native import NativeStack
 from firedrill.stack.plan import Plan
 from firedrill.stack.reopened import Reopened
@@ -46,6 +47,7 @@ def run(out: Path, server: Server, profile: str, chosen: Ports, interrupt: Inter
     folder = out / "up"
     plan = Plan(folder=folder, run_id="up", ports=chosen, server=server, profile=profile, web=True)
     with _alone_in(folder), NativeStack(plan, interrupt) as stack:
+        tail = Tail(plan.notifications)
         try:
             _start(stack, console)
         except Interrupted:
@@ -53,11 +55,15 @@ def run(out: Path, server: Server, profile: str, chosen: Ports, interrupt: Inter
         while not interrupt.pause(1.0):
             for name in stack.newly_ended():
                 console.print(f"{name} ended; its log: {folder / name}.log", style="red", highlight=False)
+            for notification in tail.new():
+                console.print(notification.line(), markup=False, highlight=False, soft_wrap=True)
 
 
 def _start(stack: NativeStack, console: Console) -> None:
     began = time.time()
     stack.start_prometheus()
+    if not stack.start_alerting():
+        console.print(f"no notifications: there is no Alertmanager; {programs.HOW_TO_GET}", highlight=False, soft_wrap=True)
     stack.start_api()
     stack.start_locust()
     password = stack.start_grafana()
@@ -83,6 +89,9 @@ def _addresses(stack: NativeStack, password: str | None) -> dict[str, str]:
     }
     found = {name: f"http://{LOOPBACK}:{port}{'/metrics' if 'metrics' in name else ''}" for name, port in pages.items()}
     found["Prometheus"] = describe_prometheus(found["Prometheus"])
+    if stack.alertmanager:
+        found["Alertmanager"] = f"http://{LOOPBACK}:{chosen.alertmanager}"
+        found["Notifications"] = f"http://{LOOPBACK}:{chosen.notifications}/notifications"
     if password:
         found["Grafana"] = describe_grafana(chosen.grafana, password)
     return found

@@ -1,4 +1,4 @@
-"""The stack as child processes: Prometheus, the bundled API, Locust, and Grafana where there is one."""
+"""The stack as child processes: Prometheus, the bundled API, Locust, and Alertmanager and Grafana where there are any."""
 
 from __future__ import annotations
 
@@ -26,12 +26,18 @@ LINGER_SECONDS = 8.0
 """How long Locust is given to end: its users' stop, its last reports, and one more scrape of its final figures."""
 
 
+RESEND_SECONDS = 5
+"""After this time what still fires is sent again. Until Prometheus has found its Alertmanager (5 s) it is lost; the default is a minute."""
+
+
 class NativeStack(Stack):
     """Child processes on loopback."""
 
     prometheus: Child | None
     api: Child | None
     locust: Child | None
+    alertmanager: Child | None
+    notifications: Child | None
 
     def __init__(self, plan: Plan, interrupt: Interrupt) -> None:
         super().__init__(plan, interrupt)
@@ -50,7 +56,8 @@ class NativeStack(Stack):
         """Start Prometheus. Do it first: it makes its first scrape more than five seconds after its start."""
         self.records = True
         folder = self.plan.folder / "prometheus"
-        file = config.write(folder, self.plan.all_scrapes(), self.plan.rules, self.plan.time_scale)
+        alertmanager = f"{contract.LOOPBACK}:{self.plan.ports.alertmanager}" if alertmanager_program() else None
+        file = config.write(folder, self.plan.all_scrapes(), self.plan.rules, self.plan.time_scale, alertmanager)
         self.prometheus = self._children.start(
             "prometheus",
             [
@@ -61,8 +68,39 @@ class NativeStack(Stack):
                 "--web.enable-admin-api",
                 "--web.enable-lifecycle",
                 "--enable-feature=exemplar-storage",
+                f"--rules.alert.resend-delay={RESEND_SECONDS}s",
             ],
         )
+
+    def start_alerting(self) -> bool:
+        """Start Alertmanager and the receiver of its notifications; False where there is no Alertmanager."""
+        program, plan = alertmanager_program(), self.plan
+        if program is None:
+            return False
+        address = ["--host", contract.LOOPBACK, "--port", str(plan.ports.notifications)]
+        self.notifications = self._children.start(
+            "notifications",
+            [sys.executable, "-m", "firedrill.notifications", *address, "--out", plan.notifications],
+            {"PYTHONPATH": os.pathsep.join([str(places.ROOT), *_python_path()])},
+        )
+        folder = plan.folder / "alertmanager"
+        file = config.write_routing(folder, plan.time_scale, f"http://{contract.LOOPBACK}:{plan.ports.notifications}/")
+        self.alertmanager = self._children.start(
+            "alertmanager",
+            [
+                program,
+                f"--config.file={file}",
+                f"--storage.path={folder / 'data'}",
+                f"--web.listen-address={contract.LOOPBACK}:{plan.ports.alertmanager}",
+                "--cluster.listen-address=",  # Else it binds 9094 of every interface.
+            ],
+            folder=places.TOOLS if program.is_relative_to(places.TOOLS) else None,
+        )
+        self.alerting = True
+        return True
+
+    def fetch_notifications(self) -> None:
+        """The receiver writes it where it belongs."""
 
     def start_api(self) -> None:
         """Start the bundled API, if this stack has it."""
@@ -148,6 +186,11 @@ class NativeStack(Stack):
     def versions(self) -> dict[str, str]:
         """Version by part; the machine's kernel and cores are parts too."""
         return versions.of_parts(self.prom)
+
+
+def alertmanager_program() -> Path | None:
+    """Alertmanager, if there is one."""
+    return programs.find("alertmanager")
 
 
 def _python_path() -> list[str]:

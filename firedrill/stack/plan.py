@@ -19,6 +19,8 @@ PORT_OPTIONS = {
     "metrics": ("--metrics-port", contract.API_METRICS_PORT),
     "exporter": ("--exporter-port", contract.EXPORTER_PORT),
     "prometheus": ("--prometheus-port", contract.PROMETHEUS_PORT),
+    "alertmanager": ("--alertmanager-port", contract.ALERTMANAGER_PORT),
+    "notifications": ("--notifications-port", contract.NOTIFICATIONS_PORT),
     "web": ("--web-port", contract.LOCUST_WEB_PORT),
     "grafana": ("--grafana-port", contract.GRAFANA_PORT),
 }
@@ -53,6 +55,8 @@ class Ports:
     metrics: int
     exporter: int
     prometheus: int
+    alertmanager: int
+    notifications: int
     web: int
     grafana: int
 
@@ -107,6 +111,11 @@ class Plan:
     def prometheus_url(self) -> str:
         """Base URL of the stack's Prometheus."""
         return self.attached_prometheus or f"http://{contract.LOOPBACK}:{self.ports.prometheus}"
+
+    @property
+    def notifications(self) -> Path:
+        """The file in which every notification is recorded."""
+        return self.folder / "notifications.jsonl"
 
     def all_scrapes(self) -> tuple[Scrape, ...]:
         """Every page this stack's Prometheus reads."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -20,11 +21,18 @@ LINGER_SECONDS = 8.0
 
 
 class SteeredStack(Stack):
-    """Locust's master answers at `locust_url`; its shape is fixed when it starts."""
+    """Locust's master and the receiver of notifications answer at these URLs; the load's shape is fixed when Locust starts."""
 
-    def __init__(self, plan: Plan, interrupt: Interrupt, locust_url: str) -> None:
+    def __init__(self, plan: Plan, interrupt: Interrupt, locust_url: str, notifications_url: str) -> None:
         super().__init__(plan, interrupt)
         self._locust_url = locust_url
+        self._notifications_url = notifications_url
+
+    def fetch_notifications(self) -> None:
+        """Bring the file of notifications up to date with what the receiver lists; a receiver that is gone leaves it as it is."""
+        with suppress(requests.RequestException, ValueError):
+            listed = requests.get(f"{self._notifications_url}/notifications", timeout=2).json()
+            self.plan.notifications.write_text("".join(f"{json.dumps(each)}\n" for each in listed))
 
     def start_load(self) -> None:
         """Have the workers that are asked for play the profile."""
