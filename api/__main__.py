@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         prog="python -m api",
         description="The example API on a server of your choice, measured from inside. Serves until SIGTERM or SIGINT.",
-        epilog="The environment sets the same for `flask run`: API_WORK, API_WORK_KIND, API_HOST, API_METRICS_PORT, "
+        epilog="The environment sets the same for `flask run`: API_WORK, API_WORK_KIND, API_HOST, API_METRICS_HOST, API_METRICS_PORT, "
         "API_ACCESS_LOG=1, API_FAULTS=1.",
     )
     add = options.add_argument
@@ -77,7 +77,7 @@ def settings_from(options: argparse.Namespace) -> Settings:
         work_seconds=work_range(options.work) if options.work else settings.work_seconds,
         work_kind=options.work_kind or settings.work_kind,
         host=host,
-        metrics_port=port_or_free(host, metrics_port, API_METRICS_PORT),
+        metrics_port=port_or_free(settings.metrics_host or host, metrics_port, API_METRICS_PORT),
         access_log=options.access_log or settings.access_log,
         faults=options.faults or settings.faults,
     )

@@ -26,7 +26,9 @@ class Settings:
     work_kind: WorkKind = "waiting"
     """waiting sleeps, as on a database: workers run out first. computing burns CPU time: the interpreter's lock runs out first."""
     host: str = LOOPBACK
-    """Address of the API and of the metrics page; 0.0.0.0 belongs inside a container only."""
+    """Address of the API; 0.0.0.0 belongs inside a container only."""
+    metrics_host: str | None = None
+    """Address of the metrics page; None: the API's. A network of its own keeps the page from what loads the API."""
     metrics_port: int | None = None
     """Port of the metrics page, 0 for a free one. None: 9464, and `python -m api` moves to a free one if that is taken."""
     access_log: bool = False
@@ -36,11 +38,15 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
-        """Settings from API_WORK, API_WORK_KIND, API_HOST, API_METRICS_PORT, API_ACCESS_LOG=1 and API_FAULTS=1. Raises BadInput."""
+        """Settings from API_WORK, API_WORK_KIND, API_HOST, API_METRICS_HOST, API_METRICS_PORT; API_ACCESS_LOG and API_FAULTS are on if 1.
+
+        Raises BadInput.
+        """
         return cls(
             work_seconds=work_range(environ.get("API_WORK", "10-100ms")),
             work_kind=work_kind(environ.get("API_WORK_KIND", "waiting")),
             host=environ.get("API_HOST", LOOPBACK),
+            metrics_host=environ.get("API_METRICS_HOST"),
             metrics_port=port_number(environ["API_METRICS_PORT"]) if "API_METRICS_PORT" in environ else None,
             access_log=environ.get("API_ACCESS_LOG") == "1",
             faults=environ.get("API_FAULTS") == "1",

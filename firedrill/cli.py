@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from rich.console import Console
 
-from firedrill import __version__, contract, units
+from firedrill import __version__, contract, places, units
 from firedrill.doctor import examine
 from firedrill.drill import progress as progress_for
 from firedrill.drill import record, story, summary
@@ -21,9 +22,11 @@ from firedrill.drill.verdict import EXIT_CODES, Status
 from firedrill.errors import BadInput, ExitCode, FiredrillError
 from firedrill.faults import FaultClient, parse_words
 from firedrill.interrupt import Interrupt
-from firedrill.profile import bundled_profiles, load_profile
+from firedrill.profile import bundled_profiles, load_profile, profile_file
 from firedrill.profile_form import parse_fault_time, parse_seconds
-from firedrill.stack import foreground, programs
+from firedrill.stack import composed_foreground, engine, foreground, programs
+from firedrill.stack import watch as watcher
+from firedrill.stack.attached import Attachment
 from firedrill.stack.config import Scrape
 from firedrill.stack.plan import PORT_OPTIONS, Ports, Server
 
@@ -82,11 +85,22 @@ def main() -> None:
     """
 
 
+docker_option = click.option("--docker", is_flag=True, help="In containers, by the shipped docker-compose.yml, instead of processes.")
+time_scale_option = click.option(
+    "--time-scale",
+    type=click.FloatRange(1, 1000),
+    default=12.0,
+    show_default=True,
+    help="Production seconds that a drill second stands for, in the bundled alert rules.",
+)
+
 WHAT_LISTENS = {
     "api": "the bundled API",
     "metrics": "the API's metrics page",
     "exporter": "Locust's metrics page",
     "prometheus": "Prometheus",
+    "alertmanager": "Alertmanager",
+    "notifications": "the receiver of notifications",
     "web": "Locust's web page",
     "grafana": "Grafana",
 }
@@ -120,7 +134,12 @@ connections_option = click.option(
     help="Connections waitress accepts at once. [default: 100, waitress's own]",
 )
 out_option = click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"), show_default=True, help="Folder of the recorded runs."
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("runs"),
+    envvar="FIREDRILL_OUT",
+    show_default=True,
+    help="Folder of the recorded runs.",
 )
 
 
@@ -177,15 +196,11 @@ def _server(kind: Any, threads: int | None, connection_limit: int | None) -> Ser
 @click.option(
     "--duration", callback=_duration, metavar="TIME", help="End the load after this time (30s, 2m), if the profile does not end it before."
 )
-@click.option(
-    "--time-scale",
-    type=click.FloatRange(1, 1000),
-    default=12.0,
-    show_default=True,
-    help="Production seconds that a drill second stands for, in the bundled alert rules.",
-)
+@time_scale_option
+@docker_option
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="With --docker: Locust's workers.")
 @out_option
-@port_options("api", "metrics", "exporter", "prometheus")
+@port_options("api", "metrics", "exporter", "prometheus", "alertmanager", "notifications")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's run.json on standard output, and nothing else there.")
 def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json: bool, **options: Any) -> NoReturn:
     """Play a load PROFILE (a bundled one's name, or a YAML file), record it and judge it.
@@ -196,18 +211,21 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
       firedrill run launch --server dev
       firedrill run my-profile.yaml --target http://127.0.0.1:8000 --locustfile my_load.py
     """
-    target = options["target"]
+    target, attachment = options["target"], Attachment.from_environment(os.environ)
     request = Request(
         profile=load_profile(profile),
         source=_source(profile),
         out=options["out"],
         server=_server(options["server"], options["threads"], options["connection_limit"]),
-        target=target,
+        target="the running stack" if attachment else target,
         scrapes=tuple(Scrape.parse(text, "api" if target else "extra") for text in scrapes),
         locustfile=options["locustfile"],
         rules=rules,
         duration_seconds=options["duration"],
         time_scale=options["time_scale"],
+        docker=options["docker"],
+        workers=options["workers"],
+        attachment=attachment,
         ports=_ports(options),
     )
     with Interrupt() as interrupt:
@@ -252,16 +270,29 @@ def drill(profile: str, out: Path, as_json: bool) -> NoReturn:
 @connections_option
 @out_option
 @port_options(*PORT_OPTIONS)
+@docker_option
+@click.option("--grafana/--no-grafana", "with_grafana", default=True, help="With --docker: start Grafana too. [default: grafana]")
 @click.option("--faults", is_flag=True, help="Let `firedrill fault set` break the API.")
-def up(profile: str, out: Path, faults: bool, **options: Any) -> NoReturn:
-    """The stack in the foreground: API, Locust with its page, Prometheus, and Grafana where there is one. Ctrl-C stops it."""
+def up(profile: str, out: Path, docker: bool, with_grafana: bool, faults: bool, **options: Any) -> NoReturn:
+    """The stack in the foreground: API, Locust with its page, Prometheus; Alertmanager and Grafana where they are. Ctrl-C stops it.
+
+    \b
+    Examples:
+      firedrill up
+      firedrill up --profile spike --server dev
+      firedrill up --docker --faults
+    """
     if load_profile(profile).faults:
-        ERRORS.print(
-            f"{profile}: its faults are set by `firedrill run` only; here, use `firedrill fault set`", style="dim", highlight=False
-        )
-    server = _server(options["server"], options["threads"], options["connection_limit"])
+        ERRORS.print(f"{profile}: `up` does not set its faults; use `firedrill fault set`", style="dim", highlight=False)
+    server, chosen = _server(options["server"], options["threads"], options["connection_limit"]), _ports(options)
     with Interrupt() as interrupt:
-        foreground.run(out.absolute(), server, profile, Ports.choose(_ports(options)), interrupt, ERRORS, takes_faults=faults)
+        if docker:
+            engine.need()
+            file = profile_file(profile)
+            ports = Ports.choose(chosen)
+            composed_foreground.run(server, file, ports, interrupt, ERRORS, with_grafana=with_grafana, takes_faults=faults)
+        else:
+            foreground.run(out.absolute(), server, profile, Ports.choose(chosen), interrupt, ERRORS, takes_faults=faults)
     sys.exit(ExitCode.PASSED)
 
 
@@ -332,6 +363,7 @@ def fault() -> None:
 url_option = click.option(
     "--url",
     default=f"http://{contract.LOOPBACK}:{contract.API_METRICS_PORT}",
+    envvar="FIREDRILL_FAULTS_URL",
     show_default=True,
     help="Where the API's metrics page is.",
 )
@@ -381,6 +413,33 @@ def list_faults(url: str, as_json: bool) -> None:
 def clear_faults(url: str) -> None:
     """End every fault now."""
     FaultClient(url).clear()
+
+
+@main.group()
+def alerts() -> None:
+    """Alert rules: prototyped on a stack that runs."""
+
+
+@alerts.command()
+@click.option(
+    "--source",
+    type=click.Path(path_type=Path),
+    default=places.PROMETHEUS,
+    metavar="DIR",
+    help="Rules and configuration that you edit. [default: the bundle's prometheus/]",
+)
+@click.option("--into", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The folder that Prometheus reads.")
+@time_scale_option
+@click.option("--reload", "reload_urls", multiple=True, metavar="URL", help="Have this Prometheus or Alertmanager reload (repeatable).")
+def watch(source: Path, into: Path, time_scale: float, reload_urls: tuple[str, ...]) -> None:
+    """Save a rule file, and it is in force: checked, scaled, reloaded. A broken one is named with its line, and its old rules stay.
+
+    \b
+    Example (what Compose runs):
+      firedrill alerts watch --source prometheus --into /config --reload http://prometheus:9090
+    """
+    with Interrupt() as interrupt:
+        watcher.watch(watcher.Mirror(source, into, time_scale), reload_urls, interrupt, click.echo)
 
 
 @main.command()

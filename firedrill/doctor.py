@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ def examine() -> list[Finding]:
         Finding("python", platform.python_version(), ""),
         *(Finding(name, _package(name), "run `make setup`") for name in PACKAGES),
         *(_program(name) for name in ("prometheus", "promtool")),
+        _alertmanager(),
         _grafana(),
         *(_port(option, default) for option, default in PORT_OPTIONS.values()),
     ]
@@ -67,6 +68,11 @@ def _program(name: str) -> Finding:
 
 def _short(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _alertmanager() -> Finding:
+    finding = _program("alertmanager")
+    return replace(finding, advice=f"optional, tells people of alerts: {finding.advice}", is_needed=False)
 
 
 def _grafana() -> Finding:

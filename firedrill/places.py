@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+COMPOSE = ROOT / "docker-compose.yml"
 PROFILES = ROOT / "load" / "profiles"
 LOCUSTFILE = ROOT / "load" / "locustfile.py"
 SHAPE = ROOT / "load" / "shape.py"

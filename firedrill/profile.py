@@ -138,11 +138,12 @@ def load_profile(name_or_path: str) -> Profile:
 
     Raises BadInput: an unknown name (with the nearest ones), an unreadable file, or a mistake in it (with its line).
     """
-    document = read_document(_locate(name_or_path))
+    document = read_document(profile_file(name_or_path))
     return _build(validate(document), document)
 
 
-def _locate(name_or_path: str) -> Path:
+def profile_file(name_or_path: str) -> Path:
+    """The file of a bundled profile, or of the one in that file. Raises BadInput for an unknown name."""
     bundled = bundled_profiles()
     if name_or_path in bundled:
         return bundled[name_or_path]

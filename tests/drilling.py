@@ -20,7 +20,7 @@ from tests.waiting import poll_until
 
 FIREDRILL = Path(sys.executable).parent / "firedrill"
 LOCUSTFILES = Path(__file__).parent / "locustfiles"
-PORT_OPTIONS = ("--port", "--metrics-port", "--exporter-port", "--prometheus-port")
+PORT_OPTIONS = ("--port", "--metrics-port", "--exporter-port", "--prometheus-port", "--alertmanager-port", "--notifications-port")
 
 
 @dataclass

@@ -7,15 +7,11 @@ Not scaled, because no token tells them from other numbers: seconds written as n
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
-
-from firedrill.alerts import durations
+from firedrill.alerts import document, durations
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
@@ -86,31 +82,23 @@ def scale_rules(text: str, factor: float) -> ScaledRules:
         raise BadInput(f"the time scale is {factor:g}; expected 1 or more")
     if factor == 1:
         return ScaledRules(text, ())
-    yaml = YAML()
-    yaml.width = 10**6  # expressions are not wrapped
-    document = _load(yaml, text)
+    rules = _parse(text)
     scaler = Scaler(factor)
     # All values are computed before the first is written: YAML aliases may make two rules share one mapping.
-    for mapping, key, value in list(_edits(document, scaler)):
+    for mapping, key, value in list(_edits(rules, scaler)):
         mapping[key] = value
-    out = io.StringIO()
-    yaml.dump(document, out)
-    return ScaledRules(out.getvalue(), tuple(dict.fromkeys(scaler.clamped)))
+    return ScaledRules(document.printed(rules), tuple(dict.fromkeys(scaler.clamped)))
 
 
-def _load(yaml: YAML, text: str) -> Any:
-    try:
-        document = yaml.load(text)
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise BadInput(f"line {line}: {error.problem}; expected a YAML rule file") from error
-    if not isinstance(document, dict) or not isinstance(document.get("groups"), list):
+def _parse(text: str) -> dict[str, Any]:
+    rules = document.parse(text, "a Prometheus rule file")
+    if not isinstance(rules.get("groups"), list):
         raise BadInput("line 1: no list of groups; expected a Prometheus rule file")
-    return document
+    return rules
 
 
-def _edits(document: Any, scaler: Scaler) -> Iterator[tuple[Any, str, str]]:
-    for group in document["groups"]:
+def _edits(rules: Any, scaler: Scaler) -> Iterator[tuple[Any, str, str]]:
+    for group in rules["groups"]:
         if "interval" in group:
             yield group, "interval", scaler.shrink(str(group["interval"]), f"group {group.get('name')}", SCRAPE_INTERVAL_MS)
         for rule in group.get("rules") or ():

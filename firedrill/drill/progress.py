@@ -15,9 +15,15 @@ from rich.text import Text
 from firedrill import units
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from firedrill.drill.live import Live
+    from firedrill.notifications.notification import Notification
 
 LINE_EVERY_SECONDS = 10.0
+
+SHOWN_NOTIFICATIONS = 3
+"""How many of the latest notifications the panel shows."""
 
 
 class Progress(Protocol):
@@ -28,6 +34,9 @@ class Progress(Protocol):
 
     def show(self, live: Live, elapsed_seconds: float, duration_seconds: float | None) -> None:
         """The figures of the moment, under load."""
+
+    def notified(self, notifications: Sequence[Notification]) -> None:
+        """Somebody would have been told just now."""
 
     def close(self) -> None:
         """Nothing more will be shown."""
@@ -58,6 +67,11 @@ class Lines:
         figures = ", ".join(f"{name} {value}" for name, value in live.cells().items())
         self._print(f"{_clock(elapsed_seconds, duration_seconds)}: {figures}")
 
+    def notified(self, notifications: Sequence[Notification]) -> None:
+        """A line each, at once."""
+        for notification in notifications:
+            self._print(notification.line())
+
     def close(self) -> None:
         """Nothing to tidy."""
 
@@ -71,6 +85,7 @@ class Panels:
     def __init__(self, console: Console, title: str) -> None:
         self._title = title
         self._body: Table | Text = Text("")
+        self._notifications: list[Text] = []
         self._bar = ProgressBar(total=1.0, completed=0)
         self._screen = Screen(console=console, refresh_per_second=4, transient=True)
         self._screen.start()
@@ -91,6 +106,11 @@ class Panels:
         )
         self._draw(_clock(elapsed_seconds, duration_seconds))
 
+    def notified(self, notifications: Sequence[Notification]) -> None:
+        """Below the figures, the latest last; drawn with the figures that follow."""
+        lines = [Text(one.line(), style=_urgency(one), no_wrap=True, overflow="ellipsis") for one in notifications]
+        self._notifications = [*self._notifications, *lines][-SHOWN_NOTIFICATIONS:]
+
     def close(self) -> None:
         """The panel goes; what is printed next stands in its place."""
         self._screen.stop()
@@ -100,13 +120,17 @@ class Panels:
         foot.add_column(ratio=1)
         foot.add_column(justify="right")
         foot.add_row(self._bar, Text(text, style="dim"))
-        self._screen.update(Panel(Group(self._body, foot), title=self._title, title_align="left"))
+        self._screen.update(Panel(Group(self._body, *self._notifications, foot), title=self._title, title_align="left"))
 
 
 def _style(name: str, live: Live) -> str:
     starving = name == "starved" and (live.starved or 0) > 0
     full = name == "headroom" and live.headroom_ratio is not None and live.headroom_ratio < 0.1
     return "bold red" if starving or full else "bold"
+
+
+def _urgency(notification: Notification) -> str:
+    return "bold red" if notification.receiver == "page" and notification.status == "firing" else "dim"
 
 
 def _clock(elapsed_seconds: float, duration_seconds: float | None) -> str:

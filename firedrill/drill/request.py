@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import requests
 
 from firedrill.errors import BadInput, Missing
-from firedrill.stack import config, programs
+from firedrill.stack import compose, config, programs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from firedrill.profile import Profile
+    from firedrill.stack.attached import Attachment
     from firedrill.stack.config import Scrape
     from firedrill.stack.plan import Server
 
@@ -35,6 +36,11 @@ class Request:
     duration_seconds: float | None = None
     """Ends the load earlier than the profile says; None leaves it to the profile."""
     time_scale: float = 12.0
+    docker: bool = False
+    """In containers instead of processes."""
+    workers: int = 1
+    attachment: Attachment | None = None
+    """A stack that is up already, instead of one that is started for the run."""
     ports: Mapping[str, int | None] = field(default_factory=dict)
 
     @property
@@ -55,16 +61,18 @@ class Request:
             BadInput: a file is not there or not valid.
             Missing: a program is not there, or the target does not answer.
         """
-        programs.need("prometheus")
+        if self.docker:
+            compose.check(self.target)
+        else:
+            programs.need("prometheus")
         if self.locustfile and not self.locustfile.is_file():
             raise BadInput(f"--locustfile {self.locustfile}: no such file")
-        config.check_rules(self.rules)
-        if self.target:
+        if not self.docker or programs.find("promtool"):
+            config.check_rules(self.rules)
+        if self.profile.faults and self.target and not (self.attachment or any(scrape.job == "api" for scrape in self.scrapes)):
+            raise BadInput(f"profile {self.profile.name} sets faults; expected --scrape with the target's metrics page, which takes them")
+        if self.target and not (self.docker or self.attachment):
             _check_target(self.target)
-            if self.profile.faults and not any(scrape.job == "api" for scrape in self.scrapes):
-                raise BadInput(
-                    f"profile {self.profile.name} sets faults; expected --scrape with the target's metrics page, which takes them"
-                )
 
 
 def _check_target(url: str) -> None:

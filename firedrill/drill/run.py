@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from firedrill.drill import live, versions
+from firedrill.drill import live, told
 from firedrill.drill.faults import Injector
 from firedrill.drill.figures import Window
 from firedrill.drill.measure import Measurement
@@ -18,7 +17,12 @@ from firedrill.drill.record import Run
 from firedrill.drill.verdict import Reason, judge
 from firedrill.errors import BadInput, FiredrillError
 from firedrill.interrupt import Interrupted
-from firedrill.stack.native import Stack
+from firedrill.notifications.journal import Journal, Tail
+from firedrill.notifications.notification import HEARTBEAT
+from firedrill.stack import programs
+from firedrill.stack.attached import AttachedStack
+from firedrill.stack.compose import ComposedStack
+from firedrill.stack.native import NativeStack
 from firedrill.stack.plan import Plan, Ports
 from firedrill.stack.reopened import Reopened
 
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from firedrill.drill.request import Request
     from firedrill.interrupt import Interrupt
     from firedrill.prom import Prometheus
+    from firedrill.stack.base import Stack
 
 SCHEMA = 1
 """Version of run.json; it grows when a field changes its meaning."""
@@ -58,8 +63,10 @@ class _Drill:
         self._interrupt = interrupt
         self._progress = progress
         self._mishaps: dict[str, Reason] = {}
-        self._stack = Stack(self._plan(chosen), interrupt)
-        self._injector = Injector(self._stack.plan.faults_url or "nowhere", request.profile.faults)
+        self._remarks: dict[str, Reason] = {}
+        self._stack = self._make_stack(self._plan(chosen))
+        self._injector = Injector(self._faults_url() or "nowhere", request.profile.faults)
+        self._tail = Tail(self._stack.plan.notifications)
         self._started = datetime.now(UTC)
         self._versions: dict[str, str] = {}
 
@@ -71,13 +78,26 @@ class _Drill:
             ports=chosen,
             server=None if asked.target else asked.server,
             target=asked.target,
-            profile=asked.source,
+            profile=asked.profile.name if asked.attachment else asked.source,
             scrapes=asked.scrapes,
             locustfile=asked.locustfile,
             rules=asked.rules,
             time_scale=asked.time_scale,
             takes_faults=bool(asked.profile.faults),
+            docker=asked.docker,
+            workers=asked.workers,
+            attached_prometheus=asked.attachment.prometheus_url if asked.attachment else None,
         )
+
+    def _make_stack(self, plan: Plan) -> Stack:
+        attachment = self._request.attachment
+        if attachment:
+            return AttachedStack(plan, self._interrupt, attachment)
+        return ComposedStack(plan, self._interrupt) if self._request.docker else NativeStack(plan, self._interrupt)
+
+    def _faults_url(self) -> str | None:
+        attachment = self._request.attachment
+        return attachment.faults_url if attachment else self._stack.plan.faults_url
 
     def play(self) -> Run:
         with self._stack:
@@ -92,8 +112,8 @@ class _Drill:
                 self._run.remove()
                 raise
             self._record()
-        if self._run.snapshot.is_dir():  # Only now has Prometheus let go of what the snapshot is a copy of.
-            shutil.rmtree(self._stack.data, ignore_errors=True)
+        if self._run.snapshot.is_dir():
+            self._stack.discard_data()
         return self._run
 
     # -- start
@@ -101,9 +121,11 @@ class _Drill:
     def _start(self) -> None:
         self._progress.phase("starting Prometheus and the API")
         self._stack.start_prometheus()
+        if not self._stack.start_alerting():
+            self._remark("alertmanager_missing", f"nobody would have been told of alerts: there is no Alertmanager; {programs.HOW_TO_GET}")
         self._stack.start_api()
         self._stack.wait_for_start()
-        self._versions = versions.of_parts(self._stack.prom)
+        self._versions = self._stack.versions()
         self._progress.phase("waiting for Prometheus's first scrape")
         self._stack.wait_for_scrapes()
         self._progress.phase("starting Locust")
@@ -114,8 +136,10 @@ class _Drill:
     def _watch(self) -> None:
         began: float | None = None
         while not self._over(began) and not self._interrupt.pause(0.5):
+            self._stack.fetch_notifications()
+            self._progress.notified([one for one in self._tail.new() if not one.is_heartbeat])
             with suppress(FiredrillError):  # A Prometheus that died is found by _over().
-                began = began or self._stack.prom.number("max(locust_test_start_time_seconds)")
+                began = began or self._stack.prom.number(f"max(locust_test_start_time_seconds) >= {self._stack.load_since:.3f}")
                 if began:
                     self._note_faults(self._injector.follow(time.time() - began))
                     self._progress.show(live.look(self._stack.prom), time.time() - began, self._request.ends_after_seconds)
@@ -129,7 +153,7 @@ class _Drill:
         """Whether the load has ended, or goes on unseen."""
         self._note_deaths()
         planned = self._request.duration_seconds
-        return self._has_ended("locust") or self._has_ended("prometheus") or bool(began and planned and time.time() - began >= planned)
+        return self._stack.load_ended() or self._has_ended("prometheus") or bool(began and planned and time.time() - began >= planned)
 
     def _has_ended(self, part: str) -> bool:
         child = getattr(self._stack, part)
@@ -144,6 +168,22 @@ class _Drill:
             if part == "locust":
                 self._reject_broken_locustfile(child.log.read_text(errors="replace"))
             self._mishaps[f"{part}_ended"] = Reason(f"{part}_ended", f"{meaning} in mid-run ({_how(code)}): {child.last_words()}")
+        self._note_lost_messengers()
+
+    def _note_lost_messengers(self) -> None:
+        """What tells people of alerts may die without any harm to the measurement."""
+        for part, meaning in (("alertmanager", "Alertmanager"), ("notifications", "the receiver of notifications")):
+            child = getattr(self._stack, part)
+            code = child.ended() if child else None
+            if code is not None and f"{part}_ended" not in self._remarks:
+                self._remark(
+                    f"{part}_ended", f"{meaning} ended in mid-run ({_how(code)}); from then on nobody would have been told of alerts"
+                )
+
+    def _remark(self, code: str, text: str) -> None:
+        """Note what a reader should know, though it is no reason for any verdict."""
+        self._remarks[code] = Reason(code, text)
+        self._progress.phase(text)
 
     def _reject_broken_locustfile(self, log: str) -> None:
         """A locustfile that raises on import never starts a test: the user's mistake, said in one line."""
@@ -181,25 +221,46 @@ class _Drill:
 
     def _record(self) -> None:
         self._progress.phase("measuring and recording")
+        self._stack.fetch_notifications()
         window, figures = None, None
         try:
-            if self._stack.prometheus and not self._has_ended("prometheus"):
-                self._stack.take_snapshot(self._run.snapshot)
+            if self._stack.records and not self._has_ended("prometheus"):
+                self._keep_samples()
                 window, figures = self._measure(self._stack.prom)
-            elif self._stack.data.is_dir():
-                shutil.move(self._stack.data, self._run.snapshot)
+            elif self._stack.rescue(self._run.snapshot):
                 with Reopened(self._run.snapshot, self._interrupt) as reopened:
                     window, figures = self._measure(reopened.prom)
         except FiredrillError as error:
-            self._mishaps["recording"] = Reason("recording", f"the run could not be recorded whole: {error}")
+            self._note_loss(error)
         self._run.write(self._document(window, figures))
 
+    def _keep_samples(self) -> None:
+        """Without them the run cannot be opened again; it is judged all the same."""
+        try:
+            self._stack.take_snapshot(self._run.snapshot)
+        except FiredrillError as error:
+            self._note_loss(error)
+
+    def _note_loss(self, error: FiredrillError) -> None:
+        self._mishaps["recording"] = Reason("recording", f"the run could not be recorded whole: {error}")
+
     def _measure(self, prom: Prometheus) -> tuple[Window | None, Figures | None]:
-        window = _load_window(prom)
+        window = _load_window(prom, self._stack.load_since)
         if window is None:
             return None, None
         bundled = self._request.locustfile is None
-        return window, Measurement(prom, self._request.profile, self._run.id, window, knows_think_time=bundled).figures()
+        return window, Measurement(prom, self._request.profile, self._stack.run_id, window, knows_think_time=bundled).figures()
+
+    def _notifications(self, window: Window | None) -> list[dict[str, Any]] | None:
+        """Who would have been told; None where nobody could be."""
+        if not self._stack.alerting or window is None:
+            return None
+        arrived = Journal(self._stack.plan.notifications).read()
+        if not any(one.is_heartbeat for one in arrived):
+            self._remark(
+                "notifications_silent", f"not even {HEARTBEAT} got through to anybody: that nobody was told of alerts says nothing"
+            )
+        return told.record(arrived, window.start)
 
     def _document(self, window: Window | None, figures: Figures | None) -> dict[str, Any]:
         request, profile = self._request, self._request.profile
@@ -207,6 +268,7 @@ class _Drill:
         if figures is None and not mishaps and not self._interrupt.requested:
             mishaps = [Reason("no_requests", "the load generator reported nothing")]
         verdict = judge(profile, figures, mishaps, interrupted=self._interrupt.requested)
+        notifications = self._notifications(window)
         return {
             "schema": SCHEMA,
             "id": self._run.id,
@@ -219,14 +281,16 @@ class _Drill:
             "faults": [asdict(injected) for injected in self._injector.injected()],
             "window": asdict(window) if window else None,
             "verdict": asdict(verdict),
+            "remarks": [asdict(remark) for remark in self._remarks.values()],
+            "notifications": notifications,
             "figures": asdict(figures) if figures else None,
         }
 
 
-def _load_window(prom: Prometheus) -> Window | None:
+def _load_window(prom: Prometheus, since: float) -> Window | None:
     """When the load began and ended; the end is the last page of the load generator if it was killed."""
     now = time.time()
-    start = prom.number("max(last_over_time(locust_test_start_time_seconds[1h]))", now)
+    start = prom.number(f"max(last_over_time(locust_test_start_time_seconds[1h]) >= {since:.3f})", now)
     if start is None:
         return None
     end = prom.number("max(last_over_time(locust_test_end_time_seconds[1h]))", now)

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from firedrill import units
+from firedrill.notifications.notification import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,9 +25,9 @@ Document = dict[str, Any]
 def of_run(run: Run) -> RenderableType:
     """Verdict first, then its reasons, the figures, the steps, and where everything lies."""
     document = run.read()
-    parts: list[RenderableType] = [_verdict_line(document), *_reasons(document)]
+    parts: list[RenderableType] = [_verdict_line(document), *_reasons(document), *_remarks(document)]
     if document["figures"]:
-        parts += [Text(), comparison([document]), Text(), _steps(document), *_alerts(document)]
+        parts += [Text(), comparison([document]), Text(), _steps(document), *_alerts(document), *_told(document)]
     return Group(*parts, Text(), Text(f"recorded in {run.folder}", style="dim"))
 
 
@@ -57,6 +58,35 @@ def _reasons(document: Document) -> list[Text]:
 def _alerts(document: Document) -> list[RenderableType]:
     fired = _fired(document["figures"])
     return [Text(), Text("Alerts that fired" if fired else "No alert fired", style="bold"), *map(_alert, fired)]
+
+
+def _remarks(document: Document) -> list[Text]:
+    """Runs recorded before there were any have none."""
+    return [Text(f" • {remark['text']}", style="dim") for remark in document.get("remarks", ())]
+
+
+def _told(document: Document) -> list[RenderableType]:
+    """Whom the alerts would have reached; nothing where nobody could have been."""
+    notifications = document.get("notifications")
+    if notifications is None:
+        return []
+    title = "Who would have been told" if notifications else "Nobody would have been told"
+    return [Text(), Text(title, style="bold"), *map(_notification, _news(notifications))]
+
+
+def _news(notifications: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """What a reader had not been told before: groups that grow repeat what they said."""
+    last: dict[tuple[str, str, str], str] = {}
+    for one in notifications:
+        key = (one["receiver"], one["alertname"], one["severity"])
+        if last.get(key) != one["status"]:
+            last[key] = one["status"]
+            yield one
+
+
+def _notification(one: Mapping[str, Any]) -> Text:
+    what = f"{one['alertname']}: {one['summary']}" if one["status"] == "firing" else f"{one['alertname']} is over"
+    return Text(printable(f" • {one['receiver']} after {units.seconds(one['after_seconds'])}: {what}"))
 
 
 def _alert(alert: Mapping[str, Any]) -> Text:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from firedrill import places
+from firedrill.alerts.routing import scale_routing
 from firedrill.alerts.scale import scale_rules
 from firedrill.errors import BadInput
 from firedrill.stack import programs
@@ -53,31 +54,59 @@ def check_rules(files: Sequence[Path]) -> None:
     for file in files:
         if not file.is_file():
             raise BadInput(f"--rules {file}: no such file")
-        checked = subprocess.run([programs.need("promtool"), "check", "rules", file], capture_output=True, text=True, check=False)
-        if checked.returncode:
-            said = [line.strip() for line in checked.stderr.splitlines() if line.strip() and "FAILED" not in line]
-            raise BadInput(f"--rules {file}: {said[0] if said else 'promtool refuses it'}")
+        mistake = rule_mistake(file)
+        if mistake:
+            raise BadInput(f"--rules {file}: {mistake}")
 
 
-def write(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path], time_scale: float) -> Path:
+def rule_mistake(file: Path) -> str | None:
+    """What is wrong with a rule file, in promtool's words, with the line; None if it is valid."""
+    checked = subprocess.run([programs.need("promtool"), "check", "rules", file], capture_output=True, text=True, check=False)
+    if not checked.returncode:
+        return None
+    said = [line.strip() for line in checked.stderr.splitlines() if line.strip() and "FAILED" not in line]
+    return said[0] if said else "promtool refuses it"
+
+
+def write(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path], time_scale: float, alertmanager: str | None = None) -> Path:
     """Write a folder that Prometheus can run on; returns its configuration file.
 
-    The production-scale rules are shrunk by the time scale; the load's own and the user's are taken as they are.
+    The production-scale rules are shrunk by the time scale; the load's own and the user's are taken as they are. Alerts are sent to the
+    address of an Alertmanager, if there is one.
     """
     for name in ("rules", "targets"):
         shutil.rmtree(folder / name, ignore_errors=True)  # `up` comes back to its folder.
         (folder / name).mkdir(parents=True)
     for file in places.RULES.glob("*.yml"):
-        (folder / "rules" / file.name).write_text(_scaled(file, time_scale))
+        (folder / "rules" / file.name).write_text(scaled(file, time_scale))
+    add(folder, scrapes, rules)
+    if alertmanager:
+        (folder / "targets" / "alertmanager.json").write_text(json.dumps([{"targets": [alertmanager]}]))
+    return Path(shutil.copy(places.PROMETHEUS / "prometheus.yml", folder))
+
+
+def add(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path]) -> None:
+    """Put pages to be scraped and a user's rules into a folder that has `targets/` and `rules/`."""
     for number, file in enumerate(rules):
         shutil.copy(file, folder / "rules" / f"user-{number}-{file.name}")
     for job in {scrape.job for scrape in scrapes}:
         entries = [scrape.as_file_sd() for scrape in scrapes if scrape.job == job]
         name = job if job in {"api", "locust", "prometheus"} else f"extra-{job}"
         (folder / "targets" / f"{name}.json").write_text(json.dumps(entries, indent=1))
-    return Path(shutil.copy(places.PROMETHEUS / "prometheus.yml", folder))
 
 
-def _scaled(rules: Path, time_scale: float) -> str:
-    text = rules.read_text()
-    return scale_rules(text, time_scale).text if rules.name == "api.yml" else text
+def write_routing(folder: Path, time_scale: float, receiver_url: str) -> Path:
+    """Write Alertmanager's configuration for a receiver at this URL, its times divided by the time scale; returns the file."""
+    shutil.rmtree(folder, ignore_errors=True)  # What `up` told before it was stopped is no reason to keep quiet now.
+    folder.mkdir(parents=True)
+    file = folder / "alertmanager.yml"
+    file.write_text(scale_routing((places.PROMETHEUS / "alertmanager.yml").read_text(), time_scale, receiver_url))
+    return file
+
+
+def scaled(file: Path, time_scale: float) -> str:
+    """A file's text as a drill loads it: production-scale rules and Alertmanager's waits shrunk, all others as they are."""
+    text = file.read_text()
+    if file.name == "alertmanager.yml":
+        return scale_routing(text, time_scale)
+    return scale_rules(text, time_scale).text if file.name == "api.yml" else text

@@ -12,8 +12,9 @@ import requests
 from firedrill.contract import GRAFANA_PORT, LOOPBACK, PROMETHEUS_PORT
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupted
-from firedrill.stack import grafana, overlay, ports
-from firedrill.stack.native import Stack
+from firedrill.notifications.journal import Tail
+from firedrill.stack import grafana, overlay, ports, programs
+from firedrill.stack.native import NativeStack
 from firedrill.stack.plan import Plan
 from firedrill.stack.reopened import Reopened
 
@@ -47,7 +48,8 @@ def run(
     """
     folder = out / "up"
     plan = Plan(folder=folder, run_id="up", ports=chosen, server=server, profile=profile, web=True, takes_faults=takes_faults)
-    with _alone_in(folder), Stack(plan, interrupt) as stack:
+    with _alone_in(folder), NativeStack(plan, interrupt) as stack:
+        tail = Tail(plan.notifications)
         try:
             _start(stack, console)
         except Interrupted:
@@ -55,26 +57,30 @@ def run(
         while not interrupt.pause(1.0):
             for name in stack.newly_ended():
                 console.print(f"{name} ended; its log: {folder / name}.log", style="red", highlight=False)
+            for notification in tail.new():
+                console.print(notification.line(), markup=False, highlight=False, soft_wrap=True)
 
 
-def _start(stack: Stack, console: Console) -> None:
+def _start(stack: NativeStack, console: Console) -> None:
     began = time.time()
     stack.start_prometheus()
+    if not stack.start_alerting():
+        console.print(f"no notifications: there is no Alertmanager; {programs.HOW_TO_GET}", highlight=False, soft_wrap=True)
     stack.start_api()
     stack.start_locust()
     password = stack.start_grafana()
     stack.wait_for_start()
-    _print_addresses(console, _addresses(stack, password))
-    stack.wait_for(lambda: bool(stack.prom.instant(_golden_signals(began))), "the first golden signals in Prometheus", 60)
+    print_addresses(console, _addresses(stack, password))
+    stack.wait_for(lambda: bool(stack.prom.instant(golden_signals(began))), "the first golden signals in Prometheus", 60)
     console.print(f"golden signals after {time.time() - began:.1f} s; Ctrl-C stops everything", style="dim", highlight=False)
 
 
-def _golden_signals(since: float) -> str:
+def golden_signals(since: float) -> str:
     """Gives a result once all four golden signals are in Prometheus; what an earlier stack left there does not count."""
     return " and on() ".join(f"(timestamp({signal}) > {since:.3f})" for signal in _SIGNALS)
 
 
-def _addresses(stack: Stack, password: str | None) -> dict[str, str]:
+def _addresses(stack: NativeStack, password: str | None) -> dict[str, str]:
     chosen = stack.plan.ports
     pages = {
         "API": chosen.api,
@@ -85,6 +91,9 @@ def _addresses(stack: Stack, password: str | None) -> dict[str, str]:
     }
     found = {name: f"http://{LOOPBACK}:{port}{'/metrics' if 'metrics' in name else ''}" for name, port in pages.items()}
     found["Prometheus"] = describe_prometheus(found["Prometheus"])
+    if stack.alertmanager:
+        found["Alertmanager"] = f"http://{LOOPBACK}:{chosen.alertmanager}"
+        found["Notifications"] = f"http://{LOOPBACK}:{chosen.notifications}/notifications"
     if password:
         found["Grafana"] = describe_grafana(chosen.grafana, password)
     return found
@@ -104,7 +113,8 @@ def describe_grafana(port: int, password: str) -> str:
     return f"http://{LOOPBACK}:{port}  (to edit, log in as admin with {password})"
 
 
-def _print_addresses(console: Console, addresses: Mapping[str, str]) -> None:
+def print_addresses(console: Console, addresses: Mapping[str, str]) -> None:
+    """A line each, aligned."""
     width = max(map(len, addresses))
     for name, address in addresses.items():
         console.print(f"{name:{width}}  {address}", highlight=False, soft_wrap=True)
@@ -123,7 +133,7 @@ def reopen(runs: Sequence[Recorded], port: int | None, interrupt: Interrupt, con
         with Reopened(alone, interrupt, chosen) as reopened:
             if alone is None:
                 overlay.fill(reopened.prom.url, runs, interrupt)
-            _print_addresses(console, _reopened_addresses(reopened, runs))
+            print_addresses(console, _reopened_addresses(reopened, runs))
             while not interrupt.pause(1.0):
                 pass
     except Interrupted:

@@ -1,4 +1,4 @@
-"""The stack as child processes: Prometheus, the bundled API, Locust, and Grafana where there is one."""
+"""The stack as child processes: Prometheus, the bundled API, Locust, and Alertmanager and Grafana where there are any."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ import os
 import shutil
 import signal
 import sys
-from typing import TYPE_CHECKING, Self
-
-import requests
+from typing import TYPE_CHECKING
 
 from firedrill import contract, places
-from firedrill.errors import Missing
-from firedrill.prom import Prometheus
-from firedrill.stack import config, grafana, programs
+from firedrill.stack import config, grafana, programs, versions
+from firedrill.stack.base import Stack
 from firedrill.stack.processes import Child, Children
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from firedrill.interrupt import Interrupt
@@ -30,21 +26,23 @@ LINGER_SECONDS = 8.0
 """How long Locust is given to end: its users' stop, its last reports, and one more scrape of its final figures."""
 
 
-class Stack:
-    """A started stack; a context manager that leaves no process behind."""
+RESEND_SECONDS = 5
+"""After this time what still fires is sent again. Until Prometheus has found its Alertmanager (5 s) it is lost; the default is a minute."""
+
+
+class NativeStack(Stack):
+    """Child processes on loopback."""
+
+    prometheus: Child | None
+    api: Child | None
+    locust: Child | None
+    alertmanager: Child | None
+    notifications: Child | None
 
     def __init__(self, plan: Plan, interrupt: Interrupt) -> None:
-        self.plan = plan
-        self.prom = Prometheus(plan.prometheus_url)
-        self._interrupt = interrupt
+        super().__init__(plan, interrupt)
         self._children = Children(plan.folder)
-        self.prometheus: Child | None = None
-        self.api: Child | None = None
-        self.locust: Child | None = None
         self._seen_ended: set[str] = set()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._children.stop_all()
@@ -56,8 +54,10 @@ class Stack:
 
     def start_prometheus(self) -> None:
         """Start Prometheus. Do it first: it makes its first scrape more than five seconds after its start."""
+        self.records = True
         folder = self.plan.folder / "prometheus"
-        file = config.write(folder, self.plan.all_scrapes(), self.plan.rules, self.plan.time_scale)
+        alertmanager = f"{contract.LOOPBACK}:{self.plan.ports.alertmanager}" if alertmanager_program() else None
+        file = config.write(folder, self.plan.all_scrapes(), self.plan.rules, self.plan.time_scale, alertmanager)
         self.prometheus = self._children.start(
             "prometheus",
             [
@@ -68,8 +68,39 @@ class Stack:
                 "--web.enable-admin-api",
                 "--web.enable-lifecycle",
                 "--enable-feature=exemplar-storage",
+                f"--rules.alert.resend-delay={RESEND_SECONDS}s",
             ],
         )
+
+    def start_alerting(self) -> bool:
+        """Start Alertmanager and the receiver of its notifications; False where there is no Alertmanager."""
+        program, plan = alertmanager_program(), self.plan
+        if program is None:
+            return False
+        address = ["--host", contract.LOOPBACK, "--port", str(plan.ports.notifications)]
+        self.notifications = self._children.start(
+            "notifications",
+            [sys.executable, "-m", "firedrill.notifications", *address, "--out", plan.notifications],
+            {"PYTHONPATH": os.pathsep.join([str(places.ROOT), *_python_path()])},
+        )
+        folder = plan.folder / "alertmanager"
+        file = config.write_routing(folder, plan.time_scale, f"http://{contract.LOOPBACK}:{plan.ports.notifications}/")
+        self.alertmanager = self._children.start(
+            "alertmanager",
+            [
+                program,
+                f"--config.file={file}",
+                f"--storage.path={folder / 'data'}",
+                f"--web.listen-address={contract.LOOPBACK}:{plan.ports.alertmanager}",
+                "--cluster.listen-address=",  # Else it binds 9094 of every interface.
+            ],
+            folder=places.TOOLS if program.is_relative_to(places.TOOLS) else None,
+        )
+        self.alerting = True
+        return True
+
+    def fetch_notifications(self) -> None:
+        """The receiver writes it where it belongs."""
 
     def start_api(self) -> None:
         """Start the bundled API, if this stack has it."""
@@ -117,33 +148,6 @@ class Stack:
         _, password = found.start(self._children, self.plan.folder / "grafana", self.plan.ports.grafana, self.plan.prometheus_url)
         return password
 
-    def wait_for_start(self) -> None:
-        """Wait until Prometheus answers and the bundled API, if any, is ready.
-
-        Raises:
-            Missing: a part ended, or was not ready in time.
-            Interrupted: somebody asked to stop.
-        """
-        self.wait_for(self.prom.is_ready, "Prometheus to be ready", 20)
-        if self.api:
-            self.wait_for(lambda: answers(f"{self.plan.host}/readyz"), "the API to be ready", 20)
-
-    def wait_for_scrapes(self) -> None:
-        """Wait until Prometheus has scraped every page that exists before Locust starts."""
-        pages = sum(scrape.job != "locust" for scrape in self.plan.all_scrapes())
-        self.wait_for(lambda: (self.prom.number("count(up{job!='locust'})") or 0) >= pages, "Prometheus's first scrape", 20)
-
-    def wait_for(self, reached: Callable[[], bool], what: str, timeout_seconds: float) -> None:
-        """Wait for a condition while every part lives; raises as `wait_for_start` does."""
-
-        def reached_or_dead() -> bool:
-            for child in (self.prometheus, self.api, self.locust):
-                if child and child.ended() is not None:
-                    raise Missing(f"{child.name} ended with exit code {child.ended()} before {what}: {child.last_words()} ({child.log})")
-            return reached()
-
-        self._interrupt.wait_until(reached_or_dead, what, timeout_seconds)
-
     def newly_ended(self) -> list[str]:
         """Names of the parts that ended since this was asked before."""
         ended = {child.name for child in self._children.started if child.ended() is not None}
@@ -159,18 +163,34 @@ class Stack:
             self.locust.wait(0.5 if self._interrupt.hurry else LINGER_SECONDS)
             self.locust.stop(grace_seconds=0.5)
 
+    def load_ended(self) -> bool:
+        """Whether the load profile is over, or its generator is gone."""
+        return self.locust is not None and self.locust.ended() is not None
+
     def take_snapshot(self, destination: Path) -> None:
         """Move a snapshot of all that Prometheus stored to a folder."""
         name = self.prom.snapshot()
         shutil.move(self.data / "snapshots" / name, destination)
 
+    def rescue(self, destination: Path) -> bool:
+        """Move there what a Prometheus that died left; False if it left nothing."""
+        if not self.data.is_dir():
+            return False
+        shutil.move(self.data, destination)
+        return True
 
-def answers(url: str) -> bool:
-    """Whether a URL gives an answer with a status below 400."""
-    try:
-        return requests.get(url, timeout=2).ok
-    except requests.RequestException:
-        return False
+    def discard_data(self) -> None:
+        """Delete what the snapshot is a copy of, once Prometheus has let go of it."""
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def versions(self) -> dict[str, str]:
+        """Version by part; the machine's kernel and cores are parts too."""
+        return versions.of_parts(self.prom)
+
+
+def alertmanager_program() -> Path | None:
+    """Alertmanager, if there is one."""
+    return programs.find("alertmanager")
 
 
 def _python_path() -> list[str]:

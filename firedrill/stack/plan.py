@@ -19,6 +19,8 @@ PORT_OPTIONS = {
     "metrics": ("--metrics-port", contract.API_METRICS_PORT),
     "exporter": ("--exporter-port", contract.EXPORTER_PORT),
     "prometheus": ("--prometheus-port", contract.PROMETHEUS_PORT),
+    "alertmanager": ("--alertmanager-port", contract.ALERTMANAGER_PORT),
+    "notifications": ("--notifications-port", contract.NOTIFICATIONS_PORT),
     "web": ("--web-port", contract.LOCUST_WEB_PORT),
     "grafana": ("--grafana-port", contract.GRAFANA_PORT),
 }
@@ -53,6 +55,8 @@ class Ports:
     metrics: int
     exporter: int
     prometheus: int
+    alertmanager: int
+    notifications: int
     web: int
     grafana: int
 
@@ -93,6 +97,12 @@ class Plan:
     """Locust's page instead of headless."""
     takes_faults: bool = False
     """Whether faults can be set on the bundled API."""
+    docker: bool = False
+    """Containers instead of processes."""
+    workers: int = 1
+    """Locust's workers; in containers only."""
+    attached_prometheus: str | None = None
+    """Base URL of the Prometheus of a stack that is up already."""
 
     @property
     def host(self) -> str:
@@ -108,7 +118,12 @@ class Plan:
     @property
     def prometheus_url(self) -> str:
         """Base URL of the stack's Prometheus."""
-        return f"http://{contract.LOOPBACK}:{self.ports.prometheus}"
+        return self.attached_prometheus or f"http://{contract.LOOPBACK}:{self.ports.prometheus}"
+
+    @property
+    def notifications(self) -> Path:
+        """The file in which every notification is recorded."""
+        return self.folder / "notifications.jsonl"
 
     def all_scrapes(self) -> tuple[Scrape, ...]:
         """Every page this stack's Prometheus reads."""

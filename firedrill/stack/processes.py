@@ -64,8 +64,10 @@ class Children:
     folder: Path
     started: list[Child] = field(default_factory=list)
 
-    def start(self, name: str, command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> Child:
-        """Start a process; what it prints goes to `<folder>/<name>.log`."""
+    def start(
+        self, name: str, command: Sequence[str | Path], environment: Mapping[str, str] | None = None, folder: Path | None = None
+    ) -> Child:
+        """Start a process, in a folder of its own if it needs one; what it prints goes to `<name>.log` in the stack's."""
         log = self.folder / f"{name}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(
@@ -74,6 +76,7 @@ class Children:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(environment or {})},
+                cwd=folder,
                 start_new_session=True,
             )
         child = Child(name, log, process)

@@ -14,16 +14,23 @@ from firedrill.errors import Missing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PACKAGES = {"prometheus": "prometheus", "promtool": "prometheus", "prometheus-alertmanager": "prometheus-alertmanager"}
+PACKAGES = {"prometheus": "prometheus", "promtool": "prometheus", "alertmanager": "prometheus-alertmanager"}
 """Debian's package of each program that the set-up step can get."""
+
+DEBIAN_CALLS = {"alertmanager": "prometheus-alertmanager"}
+"""What an installed package of Debian calls a program."""
+
+OPTIONAL = {"alertmanager"}
+"""Programs without which everything else works."""
+
+UNPACKED = places.TOOLS / "usr" / "bin"
 
 HOW_TO_GET = "run `make setup` on Debian or Ubuntu, or put it on PATH (https://prometheus.io/download/)"
 
 
 def find(name: str) -> Path | None:
     """The program called `name` on PATH, else among those that the set-up step unpacked."""
-    unpacked = places.TOOLS / "usr" / "bin"
-    found = shutil.which(name) or shutil.which(name, path=str(unpacked))
+    found = shutil.which(name) or shutil.which(DEBIAN_CALLS.get(name, name)) or shutil.which(name, path=str(UNPACKED))
     return Path(found) if found else None
 
 
@@ -47,13 +54,18 @@ def get_missing() -> list[str]:
     Raises:
         Missing: this system has no apt, or apt could not deliver.
     """
-    packages = sorted({package for program, package in PACKAGES.items() if find(program) is None})
+    missing = {program for program in PACKAGES if find(program) is None}
+    packages = sorted({PACKAGES[program] for program in missing})
     if packages and not (shutil.which("apt-get") and shutil.which("dpkg")):
+        if missing <= OPTIONAL:
+            return []
         raise Missing(
             f"{', '.join(packages)} missing, and this system has no apt-get to take them from: put them on PATH (https://prometheus.io/download/)"
         )
     for package in packages:
         take(package)
+    if "alertmanager" in missing:
+        relocate_alertmanager()
     for scratch in ("lists", "cache"):
         shutil.rmtree(places.TOOLS / "apt" / scratch, ignore_errors=True)
     return packages
@@ -66,6 +78,18 @@ def take(package: str) -> None:
         Missing: apt or dpkg could not deliver it.
     """
     _unpack(_download(package))
+
+
+def relocate_alertmanager() -> None:
+    """Make a copy of Debian's unpacked program, under its own project's name, that runs where it is, started in the folder `.tools/`.
+
+    Debian has it read its templates from where an installed package has them, whatever its options say; without it does not start. In the
+    copy that path begins below the folder it is started in, and is as long as before.
+    """
+    installed = b"/usr/share/prometheus/alertmanager"
+    copy = UNPACKED / "alertmanager"
+    copy.write_bytes((UNPACKED / DEBIAN_CALLS["alertmanager"]).read_bytes().replace(installed, installed[1:] + b"/"))
+    copy.chmod(0o755)
 
 
 def _download(package: str) -> Path:

@@ -54,6 +54,7 @@ class Reopened:
             f"--storage.tsdb.retention.time={FOREVER}",
             f"--web.listen-address={LOOPBACK}:{self.port}",
             "--web.enable-remote-write-receiver",
+            "--web.enable-admin-api",
         ]
         self.children.start("prometheus", command)
         self._interrupt.wait_until(self.prom.is_ready, "Prometheus to open the recorded data", 30)

@@ -1,0 +1,40 @@
+"""A YAML file that is to be rewritten here and there: comments, order and quotes stay as they are."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+
+from firedrill.errors import BadInput
+
+
+def parse(text: str, what: str) -> dict[str, Any]:
+    """The mapping that `text` is.
+
+    Raises BadInput if it is none, with the line where YAML is broken; `what` says what was expected, article included.
+    """
+    try:
+        found = _yaml().load(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise BadInput(f"line {line}: {error.problem}; expected {what}") from error
+    if not isinstance(found, dict):
+        raise BadInput(f"line 1: no mapping; expected {what}")
+    return found
+
+
+def printed(document: dict[str, Any]) -> str:
+    """The document as text again."""
+    out = io.StringIO()
+    _yaml().dump(document, out)
+    return out.getvalue()
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.width = 10**6  # expressions are not wrapped
+    yaml.preserve_quotes = True
+    return yaml

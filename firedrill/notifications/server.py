@@ -1,0 +1,133 @@
+"""The receiver's HTTP server: Alertmanager posts to /page, /ticket and /log; /notifications shows the latest."""
+
+from __future__ import annotations
+
+import json
+import socketserver
+import threading
+import time
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+from firedrill.errors import BadInput
+from firedrill.notifications.notification import RECEIVERS, from_webhook, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from firedrill.notifications.journal import Journal
+
+MAX_BODY_BYTES = 1_000_000
+"""A larger message is refused (413). Alertmanager's are a kilobyte an alert."""
+
+RECENT = 500
+"""How many notifications /notifications shows."""
+
+
+class Server(ThreadingHTTPServer):
+    """Records what it is told in a journal, and says a line for each."""
+
+    def __init__(self, host: str, port: int, journal: Journal, say: Callable[[str], None]) -> None:
+        self.journal = journal
+        self.say = say
+        self._lock = threading.Lock()  # Journal and screen show one order.
+        super().__init__((host, port), _Handler)
+
+    def server_bind(self) -> None:
+        """Bind, and don't ask the name service what this host is called, as HTTPServer would: a container may have none."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+
+    def server_close(self) -> None:
+        """Close, once what is being recorded is on disk."""
+        with self._lock:
+            super().server_close()
+
+    def record(self, receiver: str, body: bytes) -> None:
+        """Take over one posted message.
+
+        Raises:
+            BadInput: it is none of Alertmanager's.
+            OSError: it could not be written.
+        """
+        with self._lock:
+            notifications = from_webhook(_json(body), receiver, time.time())
+            self.journal.append(notifications)
+            for notification in notifications:
+                self.say(notification.line())
+
+    def listed(self) -> list[dict[str, Any]]:
+        """The latest, oldest first."""
+        with self._lock:
+            return [one.as_json() for one in self.journal.read()[-RECENT:]]
+
+    def handle_error(self, _request: Any, client_address: Any) -> None:
+        """A client that went away, or worse: a line, and the server goes on."""
+        self.say(f"{client_address[0]} was not answered")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+    timeout = 10
+    """Seconds that a client may take to send its next byte."""
+
+    def do_GET(self) -> None:
+        match self.path:
+            case "/healthz":
+                self._answer(HTTPStatus.OK, {"ok": True})
+            case "/notifications":
+                self._answer(HTTPStatus.OK, self.server.listed())
+            case _:
+                self._refuse(HTTPStatus.NOT_FOUND, f"nothing is at {self.path}; expected /notifications or /healthz")
+
+    def do_POST(self) -> None:
+        receiver = self.path.removeprefix("/")
+        body = self._body()
+        if receiver not in RECEIVERS:
+            self._refuse(HTTPStatus.NOT_FOUND, f"nobody is called {receiver}; expected one of {', '.join(RECEIVERS)}")
+        elif body is None:
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body without a length, or of more than {MAX_BODY_BYTES} bytes")
+        else:
+            self._record(receiver, body)
+
+    def _record(self, receiver: str, body: bytes) -> None:
+        try:
+            self.server.record(receiver, body)
+        except BadInput as error:
+            self._refuse(HTTPStatus.BAD_REQUEST, str(error))
+        except OSError as error:
+            # Alertmanager comes again after a status of 500 and above.
+            self._refuse(HTTPStatus.INSUFFICIENT_STORAGE, f"{self.server.journal.file}: {error.strerror}")
+        else:
+            self._answer(HTTPStatus.OK, {"ok": True})
+
+    def _body(self) -> bytes | None:
+        """What was sent; None if it is too long. Read all the same, within reason: an unread rest would reset the connection."""
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal():
+            return None
+        body = self.rfile.read(min(int(length), 2 * MAX_BODY_BYTES))
+        return body if len(body) <= MAX_BODY_BYTES else None
+
+    def _refuse(self, status: HTTPStatus, reason: str) -> None:
+        self.server.say(printable(f"refused {self.command} {self.path} ({status}): {reason}"))
+        self._answer(status, {"error": reason})
+
+    def _answer(self, status: HTTPStatus, content: Any) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet: what matters is said by the server."""
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"no JSON: {error}") from error

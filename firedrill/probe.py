@@ -1,0 +1,20 @@
+"""`probe.py PORT PATH`: exits 0 if http://127.0.0.1:PORT/PATH answers 200. The containers' health check.
+
+A socket and no HTTP library: it runs every few seconds beside what is measured, and imports are most of what it would cost.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+
+def answers(port: int, path: str) -> bool:
+    """Whether the first line of the answer says 200."""
+    with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+        connection.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+        return b" 200 " in connection.recv(64)
+
+
+if __name__ == "__main__":
+    sys.exit(not answers(int(sys.argv[1]), sys.argv[2]))

@@ -1,0 +1,106 @@
+"""A composed stack that is up already: its load is started and stopped, its figures are read, and it is left as it was."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from firedrill import __version__
+from firedrill.errors import BadInput
+from firedrill.stack import remote
+from firedrill.stack.reopened import Reopened
+from firedrill.stack.steered import SteeredStack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from firedrill.interrupt import Interrupt
+    from firedrill.stack.plan import Plan
+
+BEFORE_SECONDS = 30.0
+"""What was recorded before the load belongs to the run: where its counters started, and what was quiet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """Where a running stack is reached."""
+
+    prometheus_url: str
+    locust_url: str
+    notifications_url: str
+    faults_url: str | None = None
+    """Of the API's metrics page; None where nobody told."""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Self | None:
+        """The stack named by FIREDRILL_PROMETHEUS_URL, _LOCUST_URL and _NOTIFICATIONS_URL, as in Compose's `firedrill`; else None.
+
+        FIREDRILL_FAULTS_URL is needed only by a profile that sets faults.
+        """
+        urls = [environ.get(f"FIREDRILL_{name}_URL", "") for name in ("PROMETHEUS", "LOCUST", "NOTIFICATIONS")]
+        return cls(*urls, faults_url=environ.get("FIREDRILL_FAULTS_URL")) if all(urls) else None
+
+
+class AttachedStack(SteeredStack):
+    """Somebody else's containers: nothing is started but the load, nothing stopped but it."""
+
+    def __init__(self, plan: Plan, interrupt: Interrupt, attachment: Attachment) -> None:
+        super().__init__(plan, interrupt, attachment.locust_url, attachment.notifications_url)
+        self.load_since = time.time()
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing was started."""
+
+    def start_prometheus(self) -> None:
+        """It runs."""
+        self.records = True
+
+    def start_alerting(self) -> bool:
+        """It runs."""
+        self.alerting = True
+        return True
+
+    def start_api(self) -> None:
+        """It runs."""
+
+    def start_locust(self) -> None:
+        """Stop the load that runs, and start it anew from its beginning.
+
+        Raises:
+            BadInput: the stack was started with another profile.
+        """
+        self.wait_for(lambda: self.prom.number("max(locust_state)") is not None, "Locust's figures", 20)
+        self._ask("stop")
+        self.wait_for(self._has_stopped_or_waits, "the running load to stop", 20)
+        self.start_load()
+        self.wait_for(self._plays, "the load to begin", 20)
+        played = self.prom.instant("locust_test_info")[0].labels
+        self.run_id = played["run_id"]
+        if played["profile"] != self.plan.profile:
+            raise BadInput(f"the stack plays {played['profile']}; start it with LOAD_PROFILE={self.plan.profile} docker compose up")
+
+    def _has_stopped_or_waits(self) -> bool:
+        return self.prom.number('max(locust_state{state=~"stopped|ready"})') == 1
+
+    def _plays(self) -> bool:
+        return self.prom.number(f"max(locust_test_start_time_seconds) >= {self.load_since:.3f}") is not None
+
+    def take_snapshot(self, destination: Path) -> None:
+        """Copy what Prometheus recorded of this load to a folder that does not exist."""
+        with Reopened(None, self._interrupt) as copy:
+            remote.write(copy.prom.url, remote.read(self.prom.url, self.load_since - BEFORE_SECONDS, time.time()))
+            shutil.move(copy.folder / "data" / "snapshots" / copy.prom.snapshot(), destination)
+
+    def rescue(self, destination: Path) -> bool:
+        """False: nothing can be had of a Prometheus that is not ours."""
+        return destination.exists()
+
+    def discard_data(self) -> None:
+        """It is not ours."""
+
+    def versions(self) -> dict[str, str]:
+        """Version by part."""
+        return {"firedrill": __version__, "prometheus": self.prom.version()}

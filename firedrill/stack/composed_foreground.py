@@ -1,0 +1,96 @@
+"""The composed stack for a person to use: `docker compose up` with a word at each end, stopped by Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from firedrill.contract import LOOPBACK
+from firedrill.errors import BadInput, Missing
+from firedrill.interrupt import Interrupted
+from firedrill.prom import Prometheus
+from firedrill.stack import compose, engine
+from firedrill.stack.foreground import describe_grafana, golden_signals, print_addresses
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from firedrill.interrupt import Interrupt
+    from firedrill.stack.plan import Ports, Server
+
+PROJECT = "firedrill"
+"""The project's name in `.env`: the same containers and volumes as a bare `docker compose up`."""
+
+
+def run(
+    server: Server,
+    profile: Path,
+    chosen: Ports,
+    interrupt: Interrupt,
+    console: Console,
+    *,
+    with_grafana: bool,
+    takes_faults: bool = False,
+) -> None:
+    """Start docker-compose.yml's project and keep it until somebody asks to stop; its volumes stay for the next time.
+
+    Raises:
+        BadInput: the project runs already.
+        Missing: there is no engine, or a service did not start.
+    """
+    chosen_faults = {"API_FAULTS": "1"} if takes_faults else {}
+    project = engine.Project(
+        os.environ.get("COMPOSE_PROJECT_NAME", PROJECT),
+        {**compose.published(chosen), **compose.served(server), **compose.played(profile), **chosen_faults},
+    )
+    if None in project.states().values():
+        raise BadInput(f"the project {project.name} runs already; stop it with `docker compose down`, or set COMPOSE_PROJECT_NAME")
+    began = time.time()
+    try:
+        console.print("building the images, starting the containers", style="dim")
+        project.build()
+        project.up(*compose.SERVICES, *(["grafana"] if with_grafana else []))
+        print_addresses(console, _composed_addresses(project, chosen, with_grafana=with_grafana))
+        prom = Prometheus(f"http://{LOOPBACK}:{chosen.prometheus}")
+        interrupt.wait_until(lambda: _has_golden_signals(prom, began), "the first golden signals in Prometheus", 90)
+        console.print(f"golden signals after {time.time() - began:.1f} s; Ctrl-C stops everything", style="dim", highlight=False)
+        _report_ended(project, interrupt, console)
+    except Interrupted:
+        pass
+    finally:
+        console.print("stopping the containers; what they recorded stays in their volumes", style="dim", highlight=False)
+        project.down(volumes=False)
+
+
+def _has_golden_signals(prom: Prometheus, since: float) -> bool:
+    with suppress(Missing):
+        return bool(prom.instant(golden_signals(since)))
+    return False
+
+
+def _report_ended(project: engine.Project, interrupt: Interrupt, console: Console) -> None:
+    ended: set[str] = set()
+    while not interrupt.pause(2.0):
+        for service, code in project.states().items():
+            if code is not None and service not in ended:
+                ended.add(service)
+                console.print(f"{service} ended with exit code {code}; see docker compose logs {service}", style="red", highlight=False)
+
+
+def _composed_addresses(project: engine.Project, chosen: Ports, *, with_grafana: bool) -> dict[str, str]:
+    pages = {
+        "API": chosen.api,
+        "API metrics": chosen.metrics,
+        "Locust": chosen.web,
+        "Prometheus": chosen.prometheus,
+        "Notifications": chosen.notifications,
+    }
+    found = {name: f"http://{LOOPBACK}:{port}{'/metrics' if 'metrics' in name else ''}" for name, port in pages.items()}
+    if with_grafana:
+        password = project.read("grafana", "/var/lib/grafana/admin-password")
+        found["Grafana"] = describe_grafana(chosen.grafana, password or "the password you gave")
+    return found

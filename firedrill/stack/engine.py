@@ -1,0 +1,134 @@
+"""The Docker engine, as far as Firedrill talks to it: one Compose project, through whichever Compose is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from firedrill import places
+from firedrill.errors import Missing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+HOW_TO_GET = "https://docs.docker.com/engine/install/, or leave --docker away"
+FAULTS = {
+    "permission denied": "may not be used by this user; expected membership of the group `docker`, or root",
+    "Cannot connect to the Docker daemon": "does not answer; is it running?",
+}
+
+
+def need() -> list[str]:
+    """The command that is Compose: `docker compose`, else the older `docker-compose`.
+
+    Raises:
+        Missing: there is no Docker, no Compose, or no engine that answers this user.
+    """
+    if not shutil.which("docker"):
+        raise Missing(f"docker is not on PATH: {HOW_TO_GET}")
+    _need_answer()
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if shutil.which(command[0]) and _run([*command, "version"]).returncode == 0:
+            return command
+    raise Missing(f"neither `docker compose` nor `docker-compose` works: {HOW_TO_GET}")
+
+
+def _need_answer() -> None:
+    asked = _run(["docker", "version", "--format", "{{.Server.Version}}"])
+    if asked.returncode:
+        said = asked.stderr.strip().splitlines() or ["it gave no reason"]
+        raise Missing(f"the Docker engine {next((text for mark, text in FAULTS.items() if mark in asked.stderr), f'failed: {said[-1]}')}")
+
+
+def version() -> str:
+    """The engine's version, such as `28.2.2`."""
+    return _run(["docker", "version", "--format", "{{.Server.Version}}"]).stdout.strip() or "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The services of docker-compose.yml under a name of their own, with these variables on top of `.env`."""
+
+    name: str
+    variables: Mapping[str, str]
+    command: list[str] = field(default_factory=need)
+
+    def up(self, *services: str, scale: Mapping[str, int] | None = None, alone: bool = False) -> None:
+        """Create and start services, and those that they depend on unless they are to start alone.
+
+        Raises:
+            Missing: one could not be built or started; the message is the engine's.
+        """
+        scales = [word for service, count in (scale or {}).items() for word in ("--scale", f"{service}={count}")]
+        self._must("up", "--detach", *(["--no-deps"] if alone else []), *scales, *services)
+
+    def build(self) -> None:
+        """Build what changed since the last time. Raises Missing as `up` does."""
+        self._must("build", "api", "locust-master", "config")
+
+    def images(self) -> dict[str, str]:
+        """Image by service, as `<service> image`."""
+        return {f"{service} image": image for service, image in self._rows("{{.Image}}")}
+
+    def states(self) -> dict[str, int | None]:
+        """Exit code by service, None while it runs."""
+        states = {service: said.split(" ", 1) for service, said in self._rows("{{.State}} {{.Status}}")}
+        return {service: _exit_code(status) if state in {"exited", "dead"} else None for service, (state, status) in states.items()}
+
+    def _rows(self, line: str) -> list[tuple[str, str]]:
+        """(service, line) of each of its containers, ended ones included."""
+        line = '{{.Label "com.docker.compose.service"}} ' + line
+        listed = _run(["docker", "ps", "--all", "--filter", f"label=com.docker.compose.project={self.name}", "--format", line])
+        return [(service, rest) for service, _, rest in (row.partition(" ") for row in listed.stdout.splitlines())]
+
+    def log(self, service: str) -> str:
+        """What a service printed."""
+        said = self._compose("logs", "--no-color", service)
+        return "".join(f"{line.partition('| ')[2] or line}\n" for line in said.stdout.splitlines() if not line.startswith("Attaching"))
+
+    def copy(self, service: str, path: str, destination: Path) -> bool:
+        """Copy a file or folder out of a service's container; False if it has none."""
+        container = self._compose("ps", "--quiet", service).stdout.strip()
+        return bool(container) and _run(["docker", "cp", f"{container}:{path}", str(destination)]).returncode == 0
+
+    def read(self, service: str, path: str) -> str:
+        """A small text file of a running service; empty if it has none."""
+        return self._compose("exec", "-T", service, "cat", path).stdout.strip()
+
+    def down(self, *, volumes: bool) -> None:
+        """Remove its containers and networks, and its volumes too if asked."""
+        self._compose("down", *(["--volumes"] if volumes else []), "--remove-orphans", "--timeout", "10")
+
+    def _must(self, *words: str) -> None:
+        done = self._compose(*words)
+        if done.returncode:
+            raise Missing(f"docker compose {words[0]}: {_cause(done.stderr + done.stdout)}")
+
+    def _compose(self, *words: str) -> subprocess.CompletedProcess[str]:
+        where = ["--project-directory", str(places.ROOT), "--file", str(places.COMPOSE), "--project-name", self.name]
+        return _run([*self.command, *where, *words], self.variables)
+
+
+def _run(command: list[str], variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    # A session of its own: a terminal's Ctrl-C is ours to answer, in order.
+    environment = {**os.environ, **(variables or {})}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, start_new_session=True)
+
+
+def _exit_code(status: str) -> int:
+    """`Exited (137) 3 seconds ago` is -9: the engine adds 128 to a signal's number."""
+    code = int(status.partition("(")[2].partition(")")[0] or 0)
+    return 128 - code if code > 128 else code
+
+
+def _cause(text: str) -> str:
+    """The line that tells what went wrong, among all that Compose prints."""
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    telling = [
+        line for line in lines if any(word in line.lower() for word in ("error", "cannot", "denied", "no such", "invalid", "refused"))
+    ]
+    return (telling or lines or ["it gave no reason"])[-1]

@@ -1,0 +1,73 @@
+"""A stack whose Locust waits with its web page: the load is started and stopped over HTTP."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import requests
+
+from firedrill.errors import FiredrillError, Missing
+from firedrill.stack.base import Stack
+
+if TYPE_CHECKING:
+    from firedrill.interrupt import Interrupt
+    from firedrill.stack.plan import Plan
+
+LINGER_SECONDS = 8.0
+"""How long a stopped load is given: its users' stop, its last reports, and one more scrape of its final figures."""
+
+
+class SteeredStack(Stack):
+    """Locust's master and the receiver of notifications answer at these URLs; the load's shape is fixed when Locust starts."""
+
+    def __init__(self, plan: Plan, interrupt: Interrupt, locust_url: str, notifications_url: str) -> None:
+        super().__init__(plan, interrupt)
+        self._locust_url = locust_url
+        self._notifications_url = notifications_url
+
+    def fetch_notifications(self) -> None:
+        """Bring the file of notifications up to date with what the receiver lists; a receiver that is gone leaves it as it is."""
+        with suppress(requests.RequestException, ValueError):
+            listed = requests.get(f"{self._notifications_url}/notifications", timeout=2).json()
+            self.plan.notifications.write_text("".join(f"{json.dumps(each)}\n" for each in listed))
+
+    def start_load(self) -> None:
+        """Have the workers that are asked for play the profile."""
+        ready = 'sum(locust_workers{state="ready"})'
+        self.wait_for(lambda: (self.prom.number(ready) or 0) >= self.plan.workers, f"{self.plan.workers} Locust workers to connect", 30)
+        self.load_since = time.time()
+        self._ask("swarm")
+
+    def load_ended(self) -> bool:
+        """Whether the load profile is over, or its generator is gone."""
+        if self.locust and self.locust.ended() is not None:
+            return True
+        with suppress(FiredrillError):
+            return self.prom.number(f"max(locust_test_end_time_seconds) > {self.load_since:.3f}") is not None
+        return False
+
+    def end_locust(self) -> None:
+        """End the load, if it still runs, and have its last figures scraped."""
+        if not self.load_since or (self.locust and self.locust.ended() is not None):
+            return
+        # A master that does not answer is found dead by whoever watches; what it reported is recorded all the same.
+        with suppress(Missing):
+            self._ask("stop")
+        deadline = time.monotonic() + (0.5 if self._interrupt.hurry else LINGER_SECONDS)
+        while time.monotonic() < deadline and not self._has_stopped():
+            time.sleep(0.2)
+
+    def _has_stopped(self) -> bool:
+        with suppress(FiredrillError):
+            return self.prom.number('max(locust_state{state="stopped"})') == 1
+        return False
+
+    def _ask(self, action: str) -> None:
+        url = f"{self._locust_url}/{action}"
+        try:
+            requests.post(url, timeout=10).raise_for_status()
+        except requests.RequestException as error:
+            raise Missing(f"Locust at {url} does not answer: {error.__class__.__name__}") from error

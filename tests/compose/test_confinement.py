@@ -1,0 +1,81 @@
+"""Safe to leave running: asserted from inside the running containers."""
+
+import re
+
+import pytest
+
+from firedrill.contract import LOOPBACK
+from firedrill.stack.compose import SERVICES
+
+pytestmark = [pytest.mark.xdist_group("compose"), pytest.mark.timeout(300)]
+
+
+def status(stack, service):
+    """Fields of /proc/1/status inside a container."""
+    return dict(re.findall(r"^(\w+):\s+(.+)$", stack.execute(service, "cat", "/proc/1/status"), re.MULTILINE))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_first_process_has_no_privileges(stack, service):
+    found = status(stack, service)
+    assert "0" not in found["Uid"].split()
+    assert {found[name] for name in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb")} == {"0" * 16}
+    assert found["NoNewPrivs"] == "1"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_nothing_can_be_written_but_tmp_and_its_own_data(stack, service):
+    mounts = [line.split() for line in stack.execute(service, "cat", "/proc/1/mounts").splitlines()]
+    writable = {mount for _, mount, kind, options, *_ in mounts if "rw" in options.split(",") and kind not in {"proc", "mqueue"}}
+    kernels = {mount for mount in writable if mount.startswith(("/dev", "/proc", "/sys"))}
+    engines = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}  # Root's files, and nobody here is root.
+    own = {"prometheus": {"/prometheus"}, "alertmanager": {"/alertmanager"}, "config": {"/config"}, "notifications": {"/notifications"}}
+    assert writable - kernels - engines == {"/tmp", *own.get(service, set())}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_memory_processors_and_processes_are_limited(stack, service):
+    limits = stack.inspect(service)["HostConfig"]
+    assert 0 < limits["Memory"] <= 1 << 30
+    assert 0 < limits["NanoCpus"] <= 2e9
+    assert 0 < limits["PidsLimit"] <= 1024
+    found = stack.execute(service, "sh", "-c", "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null")
+    assert int(found) == limits["Memory"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_ports_are_published_on_loopback_alone(stack, service):
+    bindings = [each for port in (stack.inspect(service)["HostConfig"]["PortBindings"] or {}).values() for each in port]
+    assert {each["HostIp"] for each in bindings} <= {LOOPBACK}
+
+
+@pytest.mark.parametrize(
+    ("service", "host", "port"),
+    [
+        ("locust-worker", "api", 9464),
+        ("locust-master", "api", 9464),
+        ("locust-worker", "api-metrics", 9464),
+        ("locust-worker", "prometheus", 9090),
+        ("locust-worker", "alertmanager", 9093),
+        ("api", "alertmanager", 9093),
+        ("api", "notifications", 9095),
+        ("api", "locust-master", 9646),
+    ],
+)
+def test_what_has_no_business_there_cannot_connect(stack, service, host, port):
+    assert not stack.reaches(service, host, port)
+
+
+def test_the_load_cannot_reach_the_fault_endpoint_by_address_either(stack):
+    """On the scrape network's address, which no name gives it."""
+    networks = stack.inspect("api")["NetworkSettings"]["Networks"]
+    for network in networks.values():
+        assert not stack.reaches("locust-worker", network["IPAddress"], 9464)
+    assert stack.reaches("locust-worker", "api", 8080), "the control: what it may reach, it reaches"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_neither_environment_nor_log_holds_a_secret(stack, service):
+    words = ("PASSWORD", "SECRET", "TOKEN")
+    assert not [line for line in stack.inspect(service)["Config"]["Env"] if any(word in line.upper() for word in words)]
+    assert not re.search(r"(password|secret|token)\s*[=:]\s*\S", stack.project.log(service), re.IGNORECASE)

@@ -1,0 +1,124 @@
+"""A Docker engine for the tests, and images to build on where none can be pulled.
+
+An engine that answers is used as it is. Where none does, and we are root on Debian, Debian's own is installed and started for the session.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from firedrill import places
+from tests import needs
+from tests.waiting import poll_until
+
+PACKAGES = ("docker.io", "docker-compose", "iptables", "debootstrap", "ca-certificates")
+IMAGES = {
+    "PYTHON_IMAGE": "firedrill-test/python:3",
+    "PROMETHEUS_IMAGE": "firedrill-test/prometheus:debian",
+    "ALERTMANAGER_IMAGE": "firedrill-test/alertmanager:debian",
+}
+"""What stands in for images of `.env`: Debian's Python, Prometheus and Alertmanager."""
+
+
+def docker(*words, check=True, **options):
+    """Run `docker WORDS…`; returns its standard output."""
+    done = subprocess.run(["docker", *map(str, words)], capture_output=True, text=True, check=False, **options)
+    assert not check or done.returncode == 0, f"docker {' '.join(map(str, words))}: {done.stderr or done.stdout}"
+    return done.stdout.strip()
+
+
+@contextmanager
+def engine():
+    """An engine that answers until the end of the block; where there can be none, skip with the reason, or fail in CI."""
+    if _answers():
+        yield
+        return
+    missing = [name for name in ("dockerd", "docker-compose", "debootstrap") if not shutil.which(name)]
+    if os.geteuid() or not Path("/etc/debian_version").exists():
+        _give_up("no Docker engine answers, and only root on Debian could start one for the tests")
+    if missing:
+        _install()
+    with tempfile.NamedTemporaryFile(prefix="dockerd-", suffix=".log") as log:
+        # A session of its own, so that a Ctrl-C of the tests leaves it time to end in order.
+        daemon = subprocess.Popen(["dockerd"], stdout=log, stderr=log, start_new_session=True)
+        try:
+            poll_until(
+                lambda: _answers() or daemon.poll() is not None, "the Docker engine to answer", timeout_seconds=60, every_seconds=0.5
+            )
+            if daemon.poll() is not None:
+                _give_up(f"dockerd ended: {Path(log.name).read_text(errors='replace').splitlines()[-1:]}")
+            yield
+        finally:
+            daemon.terminate()
+            daemon.wait(60)
+
+
+def images():
+    """Make the stand-ins that are not there yet."""
+    have = docker("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines()
+    if IMAGES["PYTHON_IMAGE"] not in have:
+        _import_base(IMAGES["PYTHON_IMAGE"])
+    if not {IMAGES["PROMETHEUS_IMAGE"], IMAGES["ALERTMANAGER_IMAGE"]} <= set(have):
+        _build_monitoring()
+
+
+def _answers():
+    return bool(shutil.which("docker")) and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
+
+
+def _give_up(reason):
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def _install():
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}  # No service is started by its package.
+    for words in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *PACKAGES]):
+        done = subprocess.run(["apt-get", *words], capture_output=True, text=True, check=False, env=environment)
+        assert done.returncode == 0, f"apt-get {words[0]}: {done.stderr}"
+
+
+def _import_base(name):
+    """Debian with Python, as an image; the machine's own certificates, which pip may need to get out."""
+    with tempfile.TemporaryDirectory(prefix="firedrill-base-") as folder:
+        packages = "python3,python3-venv,python3-pip,ca-certificates"
+        made = subprocess.run(
+            ["debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", folder], capture_output=True, text=True, check=False
+        )
+        assert made.returncode == 0, f"debootstrap: {made.stdout[-2000:]}"
+        certificates = Path("/etc/ssl/certs/ca-certificates.crt")
+        shutil.copy(certificates, f"{folder}{certificates}")
+        tar = subprocess.Popen(["tar", "-C", folder, "--exclude=./var/cache/apt/archives/*.deb", "-c", "."], stdout=subprocess.PIPE)
+        docker("import", "-c", f"ENV PIP_CERT={certificates}", "-", name, stdin=tar.stdout)
+        assert tar.wait() == 0
+
+
+def _build_monitoring():
+    """Debian's programs where the upstream images have theirs."""
+    with tempfile.TemporaryDirectory(prefix="firedrill-monitoring-") as folder:
+        context = Path(folder)
+        for program in ("prometheus", "promtool", "prometheus-alertmanager", "amtool"):
+            shutil.copy(needs.program(program), context / program)
+        shutil.copy(_template(), context / "default.tmpl")
+        for program, name in (("prometheus", IMAGES["PROMETHEUS_IMAGE"]), ("alertmanager", IMAGES["ALERTMANAGER_IMAGE"])):
+            (context / "Dockerfile").write_text(
+                f"FROM {IMAGES['PYTHON_IMAGE']}\n"
+                "COPY prometheus promtool amtool /bin/\n"
+                "COPY prometheus-alertmanager /bin/alertmanager\n"
+                "COPY default.tmpl /usr/share/prometheus/alertmanager/\n"
+                "RUN mkdir /prometheus /alertmanager && chown 65534:65534 /prometheus /alertmanager\n"
+                f'ENTRYPOINT ["/bin/{program}"]\n'
+            )
+            docker("build", "-q", "-t", name, folder)
+
+
+def _template():
+    """Alertmanager's default texts, which Debian's build reads from a fixed place."""
+    place = Path("usr/share/prometheus/alertmanager/default.tmpl")
+    return next(file for file in (places.TOOLS / place, Path("/") / place) if file.is_file())
