@@ -57,7 +57,7 @@ class Drill:
         """Wait until Locust's users run."""
         poll_until(lambda: self.folder() and "All users spawned" in _text(self.folder() / "locust.log"), "the load to begin", 40)
 
-    def wait_for_requests(self):
+    def wait_for_requests(self, timeout_seconds=40):
         """Wait until Prometheus has seen some."""
         prom = Prometheus(f"http://{LOOPBACK}:{self.ports['--prometheus-port']}")
 
@@ -65,7 +65,7 @@ class Drill:
             with suppress(FiredrillError):
                 return prom.number("sum(locust_requests_total) > 0")
 
-        poll_until(seen, "Prometheus to know of requests", timeout_seconds=40)
+        poll_until(seen, "Prometheus to know of requests", timeout_seconds)
 
     def interrupt(self):
         """Ctrl-C."""
@@ -79,9 +79,10 @@ class Drill:
         ]
 
 
-def start(out, *words, command="run", environment=None, with_ports=True):
+def start(out, *words, command="run", environment=None, with_ports=True, docker=False):
     """Start `firedrill COMMAND WORDS…` with free ports and its runs below `out`."""
-    needs.program("prometheus")
+    if not docker:
+        needs.program("prometheus")
     chosen = {option: ports.any_free() for option in PORT_OPTIONS} if with_ports else {}
     options = [word for option, port in chosen.items() for word in (option, str(port))]
     process = subprocess.Popen(
