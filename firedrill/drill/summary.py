@@ -86,7 +86,8 @@ def _news(notifications: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, A
 
 def _notification(one: Mapping[str, Any]) -> Text:
     what = f"{one['alertname']}: {one['summary']}" if one["status"] == "firing" else f"{one['alertname']} is over"
-    return Text(printable(f" • {one['receiver']} after {units.seconds(one['after_seconds'])}: {what}"))
+    when = f"after {units.seconds(one['after_seconds'])}" if one["after_seconds"] >= 0 else "before the load"
+    return Text(printable(f" • {one['receiver']} {when}: {what}"))
 
 
 def _alert(alert: Mapping[str, Any]) -> Text:
