@@ -215,7 +215,7 @@ def side_by_side(documents: Sequence[Document]) -> RenderableType:
     """Several runs: verdicts with their reasons, then the figures in columns."""
     verdicts: list[RenderableType] = []
     for document in documents:
-        verdicts += [_verdict_line(document), *_reasons(document), *_alert_names(document), Text()]
+        verdicts += [_verdict_line(document), *_reasons(document), *_remarks(document), *_alert_names(document), Text()]
     return Group(comparison(documents), *verdicts)
 
 

@@ -134,7 +134,7 @@ def test_a_killed_api_fires_api_down_pages_somebody_once_and_fails_the_run(tmp_p
 def test_a_run_without_anybody_to_tell_passes_and_says_so(tmp_path):
     """Alertmanager and its receiver may end in mid-run; what is measured is measured all the same."""
     needs.program("alertmanager")
-    drill = drilling.start(tmp_path, drilling.profile(tmp_path, users=4, seconds=6))
+    drill = drilling.start(tmp_path, drilling.profile(tmp_path, users=4, seconds=4))
     for part in ("alertmanager", "notifications"):
         os.kill(drill.pid_of(part), signal.SIGKILL)
     code, output, _ = drill.finish()
@@ -152,7 +152,7 @@ def test_a_machine_without_alertmanager_gets_its_run_and_a_line_how_to_get_it(tm
     for name in ("prometheus", "promtool"):
         (tools / "usr" / "bin" / name).symlink_to(needs.program(name))
     bare = {"FIREDRILL_TOOLS": str(tools), "PATH": str(tools)}
-    drill = drilling.start(tmp_path / "runs", drilling.profile(tmp_path, users=2, seconds=4), environment=bare)
+    drill = drilling.start(tmp_path / "runs", drilling.profile(tmp_path, users=2, seconds=3), environment=bare)
     code, _, errors = drill.finish()
     document = drill.run().read()
     assert (code, document["notifications"], document["remarks"][0]["code"]) == (0, None, "alertmanager_missing"), errors
