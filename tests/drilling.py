@@ -48,7 +48,7 @@ class Drill:
         """Process id of a part, once it runs."""
 
         def find():
-            port = {"api": self.ports["--port"], "prometheus": self.ports["--prometheus-port"]}.get(part)
+            port = self.ports[{"api": "--port"}.get(part, f"--{part}-port")]
             return next((pid for pid, words in _processes() if _is_part(words, part, port)), None)
 
         return poll_until(find, f"{part} to run", timeout_seconds=20)
@@ -135,7 +135,12 @@ def _processes():
 
 
 def _is_part(words, part, port):
-    pattern = {"api": rf"-m api .*--port {port}\b", "prometheus": rf"prometheus .*--web.listen-address=127.0.0.1:{port}\b"}[part]
+    pattern = {
+        "api": rf"-m api .*--port {port}\b",
+        "prometheus": rf"prometheus .*--web.listen-address=127.0.0.1:{port}\b",
+        "alertmanager": rf"alertmanager .*--web.listen-address=127.0.0.1:{port}\b",
+        "notifications": rf"-m firedrill.notifications .*--port {port}\b",
+    }[part]
     return bool(re.search(pattern, words)) and not words.startswith(("/usr/bin/setpriv", "setpriv"))
 
 
