@@ -101,7 +101,7 @@ WHAT_LISTENS = {
     "prometheus": "Prometheus",
     "alertmanager": "Alertmanager",
     "notifications": "the receiver of notifications",
-    "web": "Locust's web page",
+    "web": "Locust's web page, where it has one",
     "grafana": "Grafana",
 }
 
@@ -200,7 +200,7 @@ def _server(kind: Any, threads: int | None, connection_limit: int | None) -> Ser
 @docker_option
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="With --docker: Locust's workers.")
 @out_option
-@port_options("api", "metrics", "exporter", "prometheus", "alertmanager", "notifications")
+@port_options("api", "metrics", "exporter", "web", "prometheus", "alertmanager", "notifications")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's run.json on standard output, and nothing else there.")
 def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json: bool, **options: Any) -> NoReturn:
     """Play a load PROFILE (a bundled one's name, or a YAML file), record it and judge it.

@@ -52,7 +52,7 @@ class Composed:
     def up(self, *services, workers=1):
         """Build, and start services; all but Grafana if none is named."""
         self.project.build()
-        self.project.up(*(services or compose.SERVICES), scale={"locust-worker": workers})
+        self.project.up(*(services or compose.SERVICES), scale={} if services else {"locust-worker": workers})
 
     def compose(self, *words):
         """Run Compose on the project; returns the finished process."""
@@ -81,7 +81,11 @@ class Composed:
 
     def wait_until_healthy(self, timeout_seconds=60):
         """Wait until every container is healthy."""
-        poll_until(lambda: set(self.healths().values()) == {"healthy"} or None, "all containers to be healthy", timeout_seconds, 0.5)
+        poll_until(lambda: not self.unhealthy(), lambda: f"all containers to be healthy; ill are {self.unhealthy()}", timeout_seconds, 0.5)
+
+    def unhealthy(self):
+        """Names of containers that are not healthy, or not yet."""
+        return [name for name, health in self.healths().items() if health != "healthy"]
 
     def reaches(self, service, host, port):
         """Whether a TCP connection from inside a service's container succeeds."""

@@ -105,20 +105,21 @@ def _build_monitoring():
         context = Path(folder)
         for program in ("prometheus", "promtool", "prometheus-alertmanager", "amtool"):
             shutil.copy(needs.program(program), context / program)
-        shutil.copy(_template(), context / "default.tmpl")
+        for template in _templates():
+            shutil.copy(template, context)
         for program, name in (("prometheus", IMAGES["PROMETHEUS_IMAGE"]), ("alertmanager", IMAGES["ALERTMANAGER_IMAGE"])):
             (context / "Dockerfile").write_text(
                 f"FROM {IMAGES['PYTHON_IMAGE']}\n"
                 "COPY prometheus promtool amtool /bin/\n"
                 "COPY prometheus-alertmanager /bin/alertmanager\n"
-                "COPY default.tmpl /usr/share/prometheus/alertmanager/\n"
+                "COPY *.tmpl /usr/share/prometheus/alertmanager/\n"
                 "RUN mkdir /prometheus /alertmanager && chown 65534:65534 /prometheus /alertmanager\n"
                 f'ENTRYPOINT ["/bin/{program}"]\n'
             )
             docker("build", "-q", "-t", name, folder)
 
 
-def _template():
-    """Alertmanager's default texts, which Debian's build reads from a fixed place."""
-    place = Path("usr/share/prometheus/alertmanager/default.tmpl")
-    return next(file for file in (places.TOOLS / place, Path("/") / place) if file.is_file())
+def _templates():
+    """Alertmanager's texts, which Debian's build reads from a fixed place."""
+    place = Path("usr/share/prometheus/alertmanager")
+    return next(found for root in (places.TOOLS, Path("/")) if (found := list((root / place).glob("*.tmpl"))))

@@ -48,7 +48,7 @@ class Drill:
         """Process id of a part, once it runs."""
 
         def find():
-            port = {"api": self.ports["--port"], "prometheus": self.ports["--prometheus-port"]}.get(part)
+            port = self.ports[{"api": "--port"}.get(part, f"--{part}-port")]
             return next((pid for pid, words in _processes() if _is_part(words, part, port)), None)
 
         return poll_until(find, f"{part} to run", timeout_seconds=20)
@@ -57,7 +57,7 @@ class Drill:
         """Wait until Locust's users run."""
         poll_until(lambda: self.folder() and "All users spawned" in _text(self.folder() / "locust.log"), "the load to begin", 40)
 
-    def wait_for_requests(self):
+    def wait_for_requests(self, timeout_seconds=40):
         """Wait until Prometheus has seen some."""
         prom = Prometheus(f"http://{LOOPBACK}:{self.ports['--prometheus-port']}")
 
@@ -65,7 +65,7 @@ class Drill:
             with suppress(FiredrillError):
                 return prom.number("sum(locust_requests_total) > 0")
 
-        poll_until(seen, "Prometheus to know of requests", timeout_seconds=40)
+        poll_until(seen, "Prometheus to know of requests", timeout_seconds)
 
     def interrupt(self):
         """Ctrl-C."""
@@ -79,9 +79,10 @@ class Drill:
         ]
 
 
-def start(out, *words, command="run", environment=None, with_ports=True):
+def start(out, *words, command="run", environment=None, with_ports=True, docker=False):
     """Start `firedrill COMMAND WORDS…` with free ports and its runs below `out`."""
-    needs.program("prometheus")
+    if not docker:
+        needs.program("prometheus")
     chosen = {option: ports.any_free() for option in PORT_OPTIONS} if with_ports else {}
     options = [word for option, port in chosen.items() for word in (option, str(port))]
     process = subprocess.Popen(
@@ -134,7 +135,12 @@ def _processes():
 
 
 def _is_part(words, part, port):
-    pattern = {"api": rf"-m api .*--port {port}\b", "prometheus": rf"prometheus .*--web.listen-address=127.0.0.1:{port}\b"}[part]
+    pattern = {
+        "api": rf"-m api .*--port {port}\b",
+        "prometheus": rf"prometheus .*--web.listen-address=127.0.0.1:{port}\b",
+        "alertmanager": rf"alertmanager .*--web.listen-address=127.0.0.1:{port}\b",
+        "notifications": rf"-m firedrill.notifications .*--port {port}\b",
+    }[part]
     return bool(re.search(pattern, words)) and not words.startswith(("/usr/bin/setpriv", "setpriv"))
 
 

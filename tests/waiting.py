@@ -9,6 +9,7 @@ def poll_until(predicate, reason, timeout_seconds=15.0, every_seconds=0.05):
     deadline = time.monotonic() + timeout_seconds
     while not (value := predicate()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {timeout_seconds:g} s for {reason}; the last value was {value!r}")
+            what = reason() if callable(reason) else reason
+            raise AssertionError(f"waited {timeout_seconds:g} s for {what}; the last value was {value!r}")
         threading.Event().wait(every_seconds)
     return value

@@ -86,7 +86,8 @@ def _news(notifications: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, A
 
 def _notification(one: Mapping[str, Any]) -> Text:
     what = f"{one['alertname']}: {one['summary']}" if one["status"] == "firing" else f"{one['alertname']} is over"
-    return Text(printable(f" • {one['receiver']} after {units.seconds(one['after_seconds'])}: {what}"))
+    when = f"after {units.seconds(one['after_seconds'])}" if one["after_seconds"] >= 0 else "before the load"
+    return Text(printable(f" • {one['receiver']} {when}: {what}"))
 
 
 def _alert(alert: Mapping[str, Any]) -> Text:
@@ -214,7 +215,7 @@ def side_by_side(documents: Sequence[Document]) -> RenderableType:
     """Several runs: verdicts with their reasons, then the figures in columns."""
     verdicts: list[RenderableType] = []
     for document in documents:
-        verdicts += [_verdict_line(document), *_reasons(document), *_alert_names(document), Text()]
+        verdicts += [_verdict_line(document), *_reasons(document), *_remarks(document), *_alert_names(document), Text()]
     return Group(comparison(documents), *verdicts)
 
 

@@ -40,8 +40,10 @@ class Attachment:
 
         FIREDRILL_FAULTS_URL is needed only by a profile that sets faults.
         """
-        urls = [environ.get(f"FIREDRILL_{name}_URL", "") for name in ("PROMETHEUS", "LOCUST", "NOTIFICATIONS")]
-        return cls(*urls, faults_url=environ.get("FIREDRILL_FAULTS_URL")) if all(urls) else None
+        prometheus, locust, receiver, faults = (
+            environ.get(f"FIREDRILL_{name}_URL") for name in ("PROMETHEUS", "LOCUST", "NOTIFICATIONS", "FAULTS")
+        )
+        return cls(prometheus, locust, receiver, faults) if prometheus and locust and receiver else None
 
 
 class AttachedStack(SteeredStack):

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from firedrill import __version__
+from firedrill.stack import programs
 
 if TYPE_CHECKING:
     from firedrill.prom import Prometheus
@@ -17,7 +18,13 @@ PACKAGES = ("locust", "gevent", "flask", "werkzeug", "waitress", "prometheus-cli
 
 def of_parts(prom: Prometheus) -> dict[str, str]:
     """Version by part; the machine's kernel and cores are parts too."""
-    parts = {"firedrill": __version__, "python": platform.python_version(), "prometheus": prom.version()}
+    alertmanager = programs.find("alertmanager")
+    parts = {
+        "firedrill": __version__,
+        "python": platform.python_version(),
+        "prometheus": prom.version(),
+        "alertmanager": programs.version(alertmanager) if alertmanager else "missing",
+    }
     machine = {"kernel": platform.release(), "cpu_cores": str(os.cpu_count())}
     return {**parts, **{name: _package(name) for name in PACKAGES}, **machine}
 

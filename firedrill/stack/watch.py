@@ -32,15 +32,18 @@ class Mirror:
     _seen: dict[Path, tuple[int, int]] = field(default_factory=dict)
 
     def update(self) -> tuple[bool, list[str]]:
-        """Take over what was saved or deleted since the last call; returns whether anything changed, and each mistake with its line."""
+        """Take over what was saved or deleted since the last call; returns whether a reload is due, and each mistake with its line.
+
+        Prometheus finds targets by itself. A reload in that moment would make it keep those that were deleted (2.42).
+        """
         before, self._seen = self._seen, {file: state for file in self._files() if (state := _state(file))}
         changed = [file for file, state in self._seen.items() if before.get(file) != state]
         mistakes = {file: mistake for file in changed if (mistake := self._mistake(file))}
-        for file in changed:
-            if file not in mistakes:
-                self._write(file)
-        deleted = self._delete_orphans()
-        return deleted or len(changed) > len(mistakes), list(mistakes.values())
+        written = [file for file in changed if file not in mistakes]
+        for file in written:
+            self._write(file)
+        folders = {file.parent.name for file in (*written, *self._delete_orphans())}
+        return bool(folders - {"targets"}), list(mistakes.values())
 
     def _files(self) -> Iterator[Path]:
         yield from (self.source / folder / file.name for folder in SUBFOLDERS for file in sorted((self.source / folder).glob("*.*")))
@@ -60,12 +63,12 @@ class Mirror:
         draft.write_text(config.scaled(file, self.time_scale))
         draft.replace(place)
 
-    def _delete_orphans(self) -> bool:
+    def _delete_orphans(self) -> list[Path]:
         known = {self.into / file.relative_to(self.source) for file in self._seen}
         orphans = [file for folder in SUBFOLDERS for file in (self.into / folder).glob("[!.]*") if file not in known]
         for orphan in orphans:
             orphan.unlink()
-        return bool(orphans)
+        return orphans
 
 
 def watch(mirror: Mirror, reload_urls: Sequence[str], interrupt: Interrupt, say: Callable[[str], None]) -> None:

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from firedrill.errors import FiredrillError
+from tests.composed import Composed
 from tests.docker_engine import docker
 from tests.waiting import poll_until
 
@@ -102,7 +103,6 @@ def test_a_targets_file_of_the_users_own_is_scraped(stack):
 
 
 def test_down_leaves_nothing_but_named_volumes(images, tmp_path):
-    from tests.composed import Composed  # noqa: PLC0415 -- the one test that has a stack of its own
 
     with Composed(f"firedrill-down-{time.time_ns() % 1_000_000:06}", tmp_path, images) as own:
         own.up("prometheus")
@@ -111,3 +111,14 @@ def test_down_leaves_nothing_but_named_volumes(images, tmp_path):
         assert own.containers() == []
         assert docker("network", "ls", "-q", "--filter", named) == ""
         assert f"{own.project.name}_prometheus-data" in docker("volume", "ls", "-q", "--filter", named).split()
+
+
+def test_every_first_process_ends_when_it_is_told_to(images, tmp_path):
+
+    with Composed(f"firedrill-stop-{time.time_ns() % 1_000_000:06}", tmp_path, images, RESTART="no") as own:
+        own.up()
+        own.wait_until_healthy()
+        stopped = own.compose("stop")
+        assert stopped.returncode == 0, stopped.stderr
+        killed = {service for service, code in own.project.states().items() if code == -9}
+        assert killed == set(), "the engine kills what has not ended by itself when the grace period is over"

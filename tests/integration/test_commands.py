@@ -18,6 +18,7 @@ pytestmark = pytest.mark.timeout(120)
 
 
 def test_an_api_and_a_locustfile_that_know_nothing_of_firedrill_are_judged(tmp_path):
+    needs.program("alertmanager")
     theirs = drilling.LOCUSTFILES / "theirs.py"
     rules = tmp_path / "mine.yml"
     rules.write_text("groups:\n  - name: mine\n    rules:\n      - {alert: MineAlways, expr: locust_users > 0}\n")
@@ -35,9 +36,11 @@ def test_an_api_and_a_locustfile_that_know_nothing_of_firedrill_are_judged(tmp_p
     assert figures["server"]["rate"] is None
     assert figures["client"]["offered_rate"] is None, "the think time of a foreign locustfile is unknown"
     assert "MineAlways" in {alert["name"] for alert in figures["alerts"] if alert["firing_after_seconds"] is not None}
+    assert {"ticket": "MineAlways"}.items() <= {one["receiver"]: one["alertname"] for one in document["notifications"]}.items()
 
 
 def test_up_prints_addresses_that_answer_and_stops_on_ctrl_c(tmp_path):
+    needs.program("alertmanager")
     web = ports.any_free()
     drill = drilling.start(tmp_path, "--profile", "smoke", "--web-port", web, command="up")
     errors = []
@@ -50,6 +53,8 @@ def test_up_prints_addresses_that_answer_and_stops_on_ctrl_c(tmp_path):
     assert f"http://127.0.0.1:{web}" in text
     prom = Prometheus(f"http://127.0.0.1:{drill.ports['--prometheus-port']}")
     assert prom.number("client:requests:rate10s") > 0
+    assert f"http://127.0.0.1:{drill.ports['--notifications-port']}/notifications" in text
+    assert any("log    FIRING   Watchdog: Alerting works." in line for line in drill.process.stderr)
     drill.interrupt()
     code, _, _ = drill.finish()
     assert code == 0

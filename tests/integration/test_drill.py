@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 import signal
 
 import pytest
 
 from firedrill.interrupt import Interrupt
 from firedrill.stack.reopened import Reopened
-from tests import drilling
+from tests import drilling, needs
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -112,16 +113,50 @@ def test_against_the_development_server_every_request_is_accounted_for(tmp_path)
     _assert_every_request_is_accounted_for(figures)
 
 
-def test_a_killed_api_fires_api_down_and_fails_the_run(tmp_path):
+def test_a_killed_api_fires_api_down_pages_somebody_once_and_fails_the_run(tmp_path):
+    needs.program("alertmanager")
     drill = drilling.start(tmp_path, drilling.profile(tmp_path, users=10, seconds=25, alerts="{always: [ApiDown]}"))
     drill.wait_for_load()
     os.kill(drill.pid_of("api"), signal.SIGKILL)
-    code, output, _ = drill.finish()
+    code, output, errors = drill.finish()
     document = drill.run().read()
     assert (code, document["verdict"]["status"]) == (1, "FAILED"), output
     assert {"api_ended", "errors"} <= {reason["code"] for reason in document["verdict"]["reasons"]}
-    assert "ApiDown" in {alert["name"] for alert in document["figures"]["alerts"] if alert["firing_after_seconds"] is not None}
+    fired = {alert["name"]: alert["firing_after_seconds"] for alert in document["figures"]["alerts"]}
+    (page,) = document["notifications"]
+    assert (page["receiver"], page["status"], page["alertname"], page["labels"]["job"]) == ("page", "firing", "ApiDown", "api"), page
+    assert 0 < page["after_seconds"] - fired["ApiDown"] < 6, "Alertmanager groups for 2.5 s"
+    assert re.search(r"^test waitress: [\d:]{8} page   FIRING   ApiDown \(api .*The API is down\.$", errors, re.MULTILINE), errors
+    assert re.search(r"Who would have been told\n • page after .*: ApiDown: The API is down\.", output), output
     assert drill.leftovers() == []
+
+
+def test_a_run_without_anybody_to_tell_passes_and_says_so(tmp_path):
+    """Alertmanager and its receiver may end in mid-run; what is measured is measured all the same."""
+    needs.program("alertmanager")
+    drill = drilling.start(tmp_path, drilling.profile(tmp_path, users=4, seconds=4))
+    for part in ("alertmanager", "notifications"):
+        os.kill(drill.pid_of(part), signal.SIGKILL)
+    code, output, _ = drill.finish()
+    document = drill.run().read()
+    assert (code, document["verdict"]) == (0, {"status": "PASSED", "reasons": []}), output
+    assert [remark["code"] for remark in document["remarks"]] == ["alertmanager_ended", "notifications_ended", "notifications_silent"]
+    assert document["notifications"] == []
+    assert "Alertmanager ended in mid-run (killed by signal 9)" in output.replace("\n", " ")
+    assert drill.leftovers() == []
+
+
+def test_a_machine_without_alertmanager_gets_its_run_and_a_line_how_to_get_it(tmp_path):
+    tools = tmp_path / "tools"
+    (tools / "usr" / "bin").mkdir(parents=True)
+    for name in ("prometheus", "promtool"):
+        (tools / "usr" / "bin" / name).symlink_to(needs.program(name))
+    bare = {"FIREDRILL_TOOLS": str(tools), "PATH": str(tools)}
+    drill = drilling.start(tmp_path / "runs", drilling.profile(tmp_path, users=2, seconds=3), environment=bare)
+    code, _, errors = drill.finish()
+    document = drill.run().read()
+    assert (code, document["notifications"], document["remarks"][0]["code"]) == (0, None, "alertmanager_missing"), errors
+    assert len([line for line in errors.splitlines() if "there is no Alertmanager; run `make setup`" in line]) == 1
 
 
 def test_a_killed_prometheus_voids_the_run_and_what_it_recorded_opens(tmp_path):

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from firedrill.drill import summary
 from firedrill.drill.figures import Alert
+from firedrill.drill.record import Run
 from firedrill.drill.verdict import Reason, Status, Verdict
 from tests.unit.test_verdict import HEALTHY, PROFILE
 
@@ -62,6 +63,44 @@ def test_a_failed_run_says_why():
 def test_a_run_without_figures_shows_none():
     text = printed(summary.side_by_side([document(figures=None, verdict=Verdict(Status.INVALID, (Reason("no_requests", "nothing"),)))]))
     assert "–" in text
+
+
+def told(receiver, after, status="firing", summary="The API is down."):
+    return {
+        "after_seconds": after,
+        "receiver": receiver,
+        "status": status,
+        "alertname": "ApiDown",
+        "severity": "critical",
+        "labels": {},
+        "summary": summary,
+    }
+
+
+def summary_of(folder, **more):
+    run = Run(folder)
+    run.write({**document(), **more})
+    return printed(summary.of_run(run))
+
+
+def test_a_run_says_who_would_have_been_told_what_and_when(tmp_path):
+    again = [told("page", 12.2), told("page", 37.0), told("page", 61.0, "resolved"), told("page", 70.0)]
+    text = summary_of(tmp_path, notifications=[told("log", -2.0, summary="steer\x1b[31m"), *again])
+    assert text.split("Who would have been told\n")[1].split("\n\n")[0].splitlines() == [
+        " • log before the load: ApiDown: steer\ufffd[31m",
+        " • page after 12 s: ApiDown: The API is down.",
+        " • page after 61 s: ApiDown is over",
+        " • page after 70 s: ApiDown: The API is down.",
+    ]
+    assert "Nobody would have been told" in summary_of(tmp_path, notifications=[])
+
+
+def test_a_run_in_which_nobody_could_be_told_does_not_say_that_nobody_would_have_been(tmp_path):
+    remark = {"code": "alertmanager_missing", "text": "there is no Alertmanager"}
+    text = summary_of(tmp_path, notifications=None, remarks=[remark])
+    assert "would have been told" not in text
+    assert " • there is no Alertmanager" in text
+    assert "would have been told" not in summary_of(tmp_path), "a run of a time before there were any"
 
 
 @pytest.mark.parametrize(

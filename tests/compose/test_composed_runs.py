@@ -1,0 +1,159 @@
+"""`firedrill run PROFILE --docker`: the verdict, run folder and exit codes of a run in processes; and what it says when it cannot."""
+
+import json
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+
+from firedrill.drill.record import Run
+from firedrill.errors import Missing
+from firedrill.stack import engine, ports
+from tests import drilling
+from tests.composed import Composed
+from tests.docker_engine import docker
+from tests.waiting import poll_until
+
+pytestmark = [pytest.mark.xdist_group("compose"), pytest.mark.timeout(300)]
+
+
+def start(folder, images, *words, environment=None):
+    """`firedrill run WORDS… --docker`."""
+    return drilling.start(
+        folder, *words, "--docker", "--web-port", ports.any_free(), environment={**images, **(environment or {})}, docker=True
+    )
+
+
+def test_a_run_is_judged_and_recorded_as_one_in_processes_is(images, tmp_path):
+    drill = start(tmp_path / "runs", images, drilling.profile(tmp_path, users=6, seconds=10, user="BrowsingUser"), "--workers", "2")
+    code, output, errors = drill.finish(200)
+    assert code == 0, output + errors
+    run = drill.run()
+    document = run.read()
+    counts = document["figures"]["counts"]
+    assert document["verdict"]["status"] == "PASSED"
+    assert counts["client_requests"] == counts["server_finished"] > 50
+    assert document["versions"]["api image"] == "firedrill-api"
+    assert any(run.snapshot.iterdir())
+    assert {"api.log", "locust-master.log", "locust-worker.log", "prometheus.log", "config.log"} <= {
+        file.name for file in run.folder.iterdir()
+    }
+    assert nothing_is_left(run)
+
+
+def test_an_api_that_dies_in_a_container_is_a_failure_and_somebody_is_told(images, tmp_path):
+    drill = start(tmp_path / "runs", images, drilling.profile(tmp_path, users=6, seconds=25))
+    try:
+        project = poll_until(lambda: drill.folder() and project_of(drill.folder().name), "the project's containers", 60)
+        poll_until(lambda: docker("ps", "-q", *named(project, "locust-worker")), "the load", 60, every_seconds=0.5)
+        wait_for_answers(drill)
+        docker("kill", docker("ps", "-q", *named(project, "api")))
+    finally:
+        code, output, errors = drill.finish(200)
+    assert code == 1, output + errors
+    document = drill.run().read()
+    assert "api_ended" in {reason["code"] for reason in document["verdict"]["reasons"]}
+    assert "ApiDown" in {alert["name"] for alert in document["figures"]["alerts"]}
+    assert ("page", "firing", "ApiDown") in {(each["receiver"], each["status"], each["alertname"]) for each in document["notifications"]}
+    assert nothing_is_left(drill.run())
+
+
+def test_ctrl_c_keeps_what_was_recorded_and_leaves_no_container(images, tmp_path):
+    drill = start(tmp_path / "runs", images, "soak")
+    wait_for_answers(drill)
+    drill.interrupt()
+    code, _, errors = drill.finish(120)
+    assert code == 130, errors
+    assert drill.run().read()["figures"]["counts"]["client_requests"] > 0
+    assert nothing_is_left(drill.run())
+
+
+def test_the_command_lines_own_image_plays_on_the_stack_that_is_up(images, tmp_path):
+    with Composed(f"firedrill-attach-{os.getpid()}", tmp_path, images, LOAD_PROFILE="smoke") as composed:
+        composed.up("api", "locust-master", "locust-worker", "prometheus", "notifications")
+        composed.wait_until_healthy()
+        played = composed.compose("run", "--rm", "-T", "firedrill", "run", "smoke", "--json")
+        assert played.returncode == 0, played.stdout + played.stderr
+        document = json.loads(played.stdout[played.stdout.index("{") :])
+        assert document["verdict"]["status"] == "PASSED"
+        assert document["figures"]["counts"]["client_requests"] == document["figures"]["counts"]["server_finished"] > 50
+        other = composed.compose("run", "--rm", "-T", "firedrill", "run", "soak")
+        assert other.returncode == 2
+        assert "LOAD_PROFILE=soak" in other.stdout + other.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "code", "said"),
+    [
+        (["smoke"], {"PATH": "/nowhere"}, 3, "docker is not on PATH"),
+        (["smoke"], {"DOCKER_HOST": "unix:///nowhere.sock"}, 3, "the Docker engine does not answer"),
+        (["smok"], {}, 2, "did you mean smoke"),
+        (["smoke", "--target", "http://localhost:8000"], {}, 2, "host.docker.internal"),
+        (["smoke", "--workers", "0"], {}, 2, "--workers"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(images, tmp_path, words, environment, code, said):
+    ended, _, errors = start(tmp_path, images, *words, environment=environment).finish()
+    assert ended == code, errors
+    assert said in errors
+    assert "Traceback" not in errors
+    assert not drilling.Drill(None, tmp_path, {}).folder()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not use the engine")
+def test_an_engine_that_this_user_may_not_use_is_named(images):
+    def ask(answer):
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        try:
+            answer.put(engine.need())
+        except Missing as error:
+            answer.put(str(error))
+
+    forked = multiprocessing.get_context("fork")  # The code is imported already: this user may read no file of ours.
+    answer = forked.SimpleQueue()
+    child = forked.Process(target=ask, args=(answer,))
+    child.start()
+    assert "may not be used by this user; expected membership of the group `docker`" in answer.get()
+    child.join()
+
+
+def test_an_unknown_profile_ends_locust_with_one_line(images, tmp_path):
+    with Composed(f"firedrill-unknown-{os.getpid()}", tmp_path, images, LOAD_PROFILE="sok", RESTART="no") as composed:
+        composed.up("locust-master")
+        code = poll_until(lambda: composed.project.states().get("locust-master"), "Locust to end", 40, every_seconds=0.5)
+        assert code == 2
+        assert composed.project.log("locust-master").splitlines()[-1].startswith("profile sok is unknown; did you mean soak")
+
+
+def test_a_load_without_workers_says_that_it_waits_for_them(images, tmp_path):
+    with Composed(f"firedrill-lonely-{os.getpid()}", tmp_path, images) as composed:
+        composed.up("locust-master")
+        line = "Waiting for workers to be ready, 0 of 1 connected"
+        poll_until(lambda: line in composed.project.log("locust-master"), "Locust to say so", 40, every_seconds=0.5)
+
+
+def project_of(run_id):
+    """Name of the Compose project of a run, once there is one."""
+    names = docker("ps", "-a", "--filter", f"name=firedrill-{run_id[:15]}", "--format", '{{.Label "com.docker.compose.project"}}').split()
+    return names[0] if names else None
+
+
+def named(project, service):
+    """Filters that find a service's containers."""
+    labels = (f"label=com.docker.compose.project={project}", f"label=com.docker.compose.service={service}")
+    return [word for label in labels for word in ("--filter", label)]
+
+
+def wait_for_answers(drill):
+    """Wait until the run's Prometheus knows of requests."""
+    drill.wait_for_requests(90)
+
+
+def nothing_is_left(run: Run):
+    """Whether neither container, network nor volume of the run is there."""
+    stem = f"firedrill-{run.id[:15]}"
+    kinds = (["ps", "-aq"], ["network", "ls", "-q"], ["volume", "ls", "-q"])
+    return not any(docker(*kind, "--filter", f"name={stem}") for kind in kinds) and Path(run.folder).is_dir()

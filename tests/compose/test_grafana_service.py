@@ -1,0 +1,106 @@
+"""Grafana's service, asserted from the rendered configuration and its mounts: its image can be pulled on no test machine."""
+
+import json
+import shutil
+import stat
+import subprocess
+
+import pytest
+
+from firedrill import places
+from tests.composed import Composed
+from tests.docker_engine import docker
+
+pytestmark = [pytest.mark.xdist_group("compose"), pytest.mark.timeout(120)]
+
+RUN = '#!/bin/sh\ncat "$GF_SECURITY_ADMIN_PASSWORD__FILE" 2>/dev/null || echo "given: $GF_SECURITY_ADMIN_PASSWORD"\n'
+"""Stands where the image has the program that start.sh hands over to: prints the password that Grafana would read."""
+
+
+@pytest.fixture(scope="module")
+def service(images, tmp_path_factory):
+    """The service as Compose renders it."""
+    composed = Composed("firedrill-rendered", tmp_path_factory.mktemp("rendered"), images)
+    rendered = composed.compose("config", *(["--format", "json"] if composed.project.command[-1] == "compose" else []))
+    assert rendered.returncode == 0, rendered.stderr
+    from ruamel.yaml import YAML  # noqa: PLC0415 -- JSON is YAML
+
+    return YAML(typ="safe").load(rendered.stdout)["services"]["grafana"]
+
+
+def mounts(service):
+    """Source by target."""
+    pairs = (each.split(":")[:2] if isinstance(each, str) else (each["source"], each["target"]) for each in service["volumes"])
+    return {target: source for source, target in pairs}
+
+
+def test_whoever_comes_may_look_and_nobody_more(service):
+    environment = service["environment"]
+    assert environment["GF_AUTH_ANONYMOUS_ENABLED"] == "true"
+    assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    assert environment["GF_USERS_ALLOW_SIGN_UP"] == "false"
+    assert not environment["GF_SECURITY_ADMIN_PASSWORD"]
+
+
+def test_it_is_confined_as_the_others(service):
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert str(service["user"]).partition(":")[0] not in {"", "0", "root"}
+    assert all("127.0.0.1" in json.dumps(port) for port in service["ports"])
+
+
+def test_what_it_is_told_to_read_is_mounted(service):
+    root = mounts(service)["/etc/firedrill"]
+    assert str(places.GRAFANA) == root
+    for variable in ("GF_PATHS_PROVISIONING", "DASHBOARDS_PATH", "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"):
+        path = service["environment"][variable]
+        assert path.startswith("/etc/firedrill/")
+        assert (places.GRAFANA / path.removeprefix("/etc/firedrill/")).exists(), variable
+    assert service["entrypoint"][-1].removeprefix("/etc/firedrill/") == "start.sh"
+
+
+@pytest.fixture
+def start(images, tmp_path):
+    """Starts the service's container, with another program where Grafana would be; returns what that prints."""
+    shutil.copy(places.GRAFANA / "start.sh", tmp_path)
+    (tmp_path / "run.sh").write_text(RUN)
+    (tmp_path / "run.sh").chmod(0o755)
+    (tmp_path / "data").mkdir(mode=0o777)
+    (tmp_path / "data").chmod(0o777)
+
+    def started(*variables):
+        where = [
+            "-v",
+            f"{tmp_path}/start.sh:/start.sh:ro",
+            "-v",
+            f"{tmp_path}/run.sh:/run.sh:ro",
+            "-v",
+            f"{tmp_path}/data:/var/lib/grafana",
+        ]
+        options = [word for variable in variables for word in ("-e", variable)]
+        confined = ["--rm", "--user", "472:0", "--read-only", "--cap-drop", "ALL", "--entrypoint", "/bin/sh"]
+        return docker("run", *confined, *where, *options, images["PYTHON_IMAGE"], "/start.sh").splitlines()
+
+    return started
+
+
+def test_the_first_start_makes_a_password_that_no_log_shows(start, tmp_path):
+    first = start()
+    secret = tmp_path / "data" / "admin-password"
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    password = secret.read_text().strip()
+    assert len(password) >= 20
+    assert "docker compose exec grafana cat" in first[0]
+    assert password not in first[0]
+    assert first[-1] == password, "it is what Grafana reads"
+    assert start() == [password], "the second start keeps it, and says nothing"
+
+
+def test_a_given_password_is_taken(start, tmp_path):
+    assert start("GF_SECURITY_ADMIN_PASSWORD=correct horse") == ["given: correct horse"]
+    assert not (tmp_path / "data" / "admin-password").exists()
+
+
+def test_the_script_is_for_any_shell():
+    assert subprocess.run(["dash", "-n", places.GRAFANA / "start.sh"], check=False).returncode == 0

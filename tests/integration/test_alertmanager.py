@@ -1,0 +1,128 @@
+"""A real Alertmanager with the drill's configuration, and the real receiver: who is told, and who is spared."""
+
+import contextlib
+
+import pytest
+import requests
+
+from firedrill.interrupt import Interrupt
+from firedrill.notifications.journal import Journal
+from firedrill.stack import ports
+from firedrill.stack.native import Stack
+from firedrill.stack.plan import PORT_OPTIONS, Plan, Ports
+from tests import needs
+from tests.waiting import poll_until
+
+API = {"job": "api", "instance": "a:9464"}
+OTHER = {"job": "api", "instance": "b:9464"}
+CLIENT = {"job": "locust", "instance": "c:9646"}
+
+# The labels are those that the rules give.
+CASES = {
+    "an API that is down silences its symptoms on both sides, and nobody else's": (
+        [("ApiDown", "critical", API), ("ApiQueueWaitHigh", "critical", OTHER), ("LoadTestInvalid", "critical", CLIENT)],
+        [
+            ("ApiDown", "critical", CLIENT),
+            ("ApiQueueWaitHigh", "critical", API),
+            ("ApiScrapeUnreliable", "warning", API),
+            ("ApiConnectionLimitNear", "warning", {**API, "resource": "connections"}),
+            ("ApiErrorBudgetFastBurn", "critical", {"job": "api"}),
+            ("ApiErrorBudgetFastBurn", "critical", {"job": "locust"}),
+            ("ApiErrorBudgetSlowBurn", "critical", {"job": "locust"}),
+            ("ApiLatencyBudgetBurn", "critical", {"job": "locust"}),
+            ("ApiClientServerLatencyGap", "warning", {}),
+            ("UsersStarved", "critical", CLIENT),
+        ],
+    ),
+    "an API that only clients cannot reach may be short of a limit": (
+        [("ApiDown", "critical", CLIENT), ("ApiConnectionLimitNear", "warning", {**API, "resource": "connections"})],
+        [("ApiErrorBudgetFastBurn", "critical", {"job": "locust"}), ("UsersStarved", "critical", CLIENT)],
+    ),
+    "the higher of two severities, and the faster of two burns, is told of": (
+        [
+            ("ApiListenBacklog", "critical", API),
+            ("ApiListenBacklog", "warning", {**OTHER, "resource": "backlog"}),
+            ("ApiErrorBudgetFastBurn", "critical", {"job": "api"}),
+            ("ApiErrorBudgetSlowBurn", "critical", {"job": "locust"}),
+            ("ApiLatencyBudgetBurn", "critical", {"job": "api"}),
+        ],
+        [
+            ("ApiListenBacklog", "warning", {**API, "resource": "backlog"}),
+            ("ApiErrorBudgetSlowBurn", "critical", {"job": "api"}),
+            ("ApiErrorBudgetSlowBurn", "warning", {"job": "api"}),
+            ("ApiErrorBudgetSlowBurn", "warning", {"job": "locust"}),
+            ("ApiLatencyBudgetBurn", "warning", {"job": "api"}),
+        ],
+    ),
+    "a load generator that is the bottleneck proves nothing by its clock": (
+        [
+            ("LoadTestInvalid", "critical", CLIENT),
+            ("ApiLatencyBudgetBurn", "critical", {"job": "api"}),
+            ("ApiErrorBudgetFastBurn", "critical", {"job": "locust"}),
+        ],
+        [
+            ("ApiLatencyBudgetBurn", "critical", {"job": "locust"}),
+            ("ApiClientServerLatencyGap", "warning", {}),
+            ("UsersStarved", "critical", CLIENT),
+        ],
+    ),
+}
+
+
+@pytest.fixture
+def alerting(tmp_path):
+    """Alertmanager and the receiver, at a time scale at which every wait is the shortest there is: a second."""
+    needs.program("alertmanager")
+    plan = Plan(tmp_path, "test", Ports.choose({name: ports.any_free() for name in PORT_OPTIONS}), None, time_scale=1000.0)
+    with Interrupt() as interrupt, Stack(plan, interrupt) as stack:
+        assert stack.start_alerting()
+        poll_until(lambda: answers(f"http://127.0.0.1:{plan.ports.alertmanager}/-/ready"), "Alertmanager to be ready")
+        yield plan
+
+
+def answers(url):
+    with contextlib.suppress(requests.ConnectionError):
+        return requests.get(url, timeout=2).ok
+
+
+def post(plan, alerts):
+    body = [
+        {"labels": {"alertname": name, "severity": severity, **labels}, "annotations": {"summary": name}}
+        for name, severity, labels in alerts
+    ]
+    requests.post(f"http://127.0.0.1:{plan.ports.alertmanager}/api/v2/alerts", json=body, timeout=5).raise_for_status()
+
+
+def told(plan):
+    """Who was told of what: alert, severity and labels, by receiver."""
+    return {
+        receiver: [
+            (one.alertname, one.severity, {name: value for name, value in one.labels.items() if name not in {"alertname", "severity"}})
+            for one in Journal(plan.notifications).read()
+            if one.receiver == receiver
+        ]
+        for receiver in ("page", "ticket", "log")
+    }
+
+
+def unordered(alerts):
+    return sorted(alerts, key=repr)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_whoever_knows_the_cause_is_spared_the_symptoms(case, alerting):
+    heard, spared = CASES[case]
+    post(alerting, spared + heard)
+    poll_until(lambda: len(Journal(alerting.notifications).read()) >= len(heard), "the first notifications")
+    # Groups wait equally long: once this one, which began after all the others, is told, they have had their turn.
+    post(alerting, [("Afterwards", "info", {})])
+    poll_until(lambda: told(alerting)["log"], "the last notification")
+    found = told(alerting)
+    assert unordered(found["page"] + found["ticket"]) == unordered(heard)
+    assert all(severity == "critical" for _, severity, _ in found["page"])
+
+
+def test_the_heartbeat_is_told_at_once_and_wakes_nobody(alerting):
+    post(alerting, [("Watchdog", "info", {})])
+    poll_until(lambda: told(alerting)["log"], "the heartbeat")
+    assert told(alerting)["page"] == []

@@ -1,0 +1,105 @@
+"""Notifications: read from a webhook, kept in a file, shown in a line."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from firedrill.drill import told
+from firedrill.errors import BadInput
+from firedrill.notifications.journal import Journal, Tail
+from firedrill.notifications.notification import from_webhook
+
+ALERT = {
+    "status": "firing",
+    "labels": {"alertname": "ApiDown", "severity": "critical", "job": "api", "instance": "127.0.0.1:9464"},
+    "annotations": {"summary": "The API is down."},
+    "startsAt": "2026-01-31T12:00:00.123456789Z",
+    "endsAt": "0001-01-01T00:00:00Z",
+}
+MESSAGE = {"version": "4", "groupKey": '{}:{alertname="ApiDown"}', "alerts": [ALERT]}
+DOWN = from_webhook(MESSAGE, "page", 1_000_000.0)[0]
+
+
+def test_each_alert_of_a_message_is_a_notification():
+    resolved = {**ALERT, "status": "resolved", "endsAt": "2026-01-31T13:00:01+01:00"}
+    first, second = from_webhook({**MESSAGE, "alerts": [ALERT, resolved]}, "page", 1.0)
+    assert (first.status, first.alertname, first.severity, first.summary) == ("firing", "ApiDown", "critical", "The API is down.")
+    assert (first.starts, first.ends) == (pytest.approx(1769860800.123, abs=0.001), None)
+    assert (second.status, second.ends) == ("resolved", 1769860801.0)
+
+
+@pytest.mark.parametrize(
+    ("message", "mistake"),
+    [
+        ([], "expected a JSON object of version '4'"),
+        ({**MESSAGE, "version": "5"}, "expected a JSON object of version '4'"),
+        ({**MESSAGE, "alerts": None}, "alerts is a NoneType; expected a list"),
+        ({**MESSAGE, "alerts": [ALERT, 3]}, "alerts[1].status is neither firing nor resolved"),
+        ({**MESSAGE, "alerts": [{**ALERT, "labels": {"alertname": 3}}]}, "alerts[0].labels is no JSON object of strings"),
+        ({**MESSAGE, "alerts": [{**ALERT, "annotations": None}]}, "alerts[0].annotations is no JSON object of strings"),
+        ({**MESSAGE, "alerts": [{**ALERT, "startsAt": "soon"}]}, "alerts[0].startsAt is no time"),
+        ({**MESSAGE, "alerts": [{**ALERT, "startsAt": 3}]}, "alerts[0].startsAt is no time"),
+    ],
+)
+def test_what_is_no_message_of_alertmanager_is_named(message, mistake):
+    with pytest.raises(BadInput) as caught:
+        from_webhook(message, "page", 1.0)
+    assert mistake in str(caught.value)
+
+
+def test_a_line_says_who_would_have_been_told_what():
+    assert DOWN.line()[8:] == " page   FIRING   ApiDown (api 127.0.0.1:9464): The API is down."
+
+
+def test_no_text_of_an_alert_steers_a_terminal():
+    nasty = replace(DOWN, annotations={"summary": "a\x1b[31m\r\nb\u202ec\ud800"})
+    assert nasty.line().endswith("a\ufffd[31m\ufffd\ufffdb\ufffdc\ufffd")
+
+
+def test_a_journal_gives_back_what_it_was_given_and_leaves_out_half_a_line(tmp_path):
+    journal = Journal(tmp_path / "kept.jsonl")
+    nasty = replace(DOWN, annotations={"summary": "a\nb\ud800"})
+    journal.append([DOWN, nasty])
+    with journal.file.open("a") as broken:
+        broken.write('{"received": 3')
+    assert journal.read() == [DOWN, nasty]
+    assert [set(json.loads(line)) >= {"received", "receiver", "labels"} for line in journal.file.read_text().splitlines()[:2]] == [
+        True,
+        True,
+    ]
+
+
+def test_a_journal_keeps_the_latest_and_stays_small(tmp_path):
+    journal = Journal(tmp_path / "kept.jsonl", max_bytes=2000)
+    for second in range(100):
+        journal.append([replace(DOWN, received=float(second))])
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 2 * 2500
+    times = [one.received for one in journal.read()]
+    assert times == [float(second) for second in range(100 - len(times), 100)]
+    assert len(times) > 5
+
+
+def test_a_tail_reads_what_comes_after_it_began(tmp_path):
+    journal = Journal(tmp_path / "kept.jsonl", max_bytes=2000)
+    assert Tail(tmp_path / "nothing").new() == []
+    journal.append([DOWN])
+    tail = Tail(journal.file)
+    assert tail.new() == []
+    for second in range(20):
+        journal.append([replace(DOWN, received=float(second))])
+        assert [one.received for one in tail.new()] == [second], "also when the file has moved aside"
+
+
+def test_a_run_tells_times_from_the_beginning_of_its_load_and_leaves_the_heartbeat_out():
+    entry, *more = told.record([replace(DOWN, alertname="Watchdog"), DOWN], start=DOWN.received - 12)
+    assert not more
+    assert entry == {
+        "after_seconds": 12.0,
+        "receiver": "page",
+        "status": "firing",
+        "alertname": "ApiDown",
+        "severity": "critical",
+        "labels": {"job": "api", "instance": "127.0.0.1:9464"},
+        "summary": "The API is down.",
+    }
