@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from firedrill import units
+from firedrill.faults import spell
 from firedrill.notifications.notification import printable
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def of_run(run: Run) -> RenderableType:
     document = run.read()
     parts: list[RenderableType] = [_verdict_line(document), *_reasons(document), *_remarks(document)]
     if document["figures"]:
-        parts += [Text(), comparison([document]), Text(), _steps(document), *_alerts(document), *_told(document)]
+        parts += [Text(), comparison([document]), Text(), _steps(document), *_faults(document), *_alerts(document), *_told(document)]
     return Group(*parts, Text(), Text(f"recorded in {run.folder}", style="dim"))
 
 
@@ -53,6 +54,21 @@ def server_of(document: Document) -> str:
 
 def _reasons(document: Document) -> list[Text]:
     return [Text(f" • {reason['text']}") for reason in document["verdict"]["reasons"]]
+
+
+def _faults(document: Document) -> list[RenderableType]:
+    """What was broken on purpose, and when: the truth that the alerts are held against."""
+    injected = document.get("faults") or []  # runs that are older than faults have none
+    return (
+        [Text(), Text("Faults that were injected", style="bold"), *(_fault(each, document["window"]) for each in injected)]
+        if injected
+        else []
+    )
+
+
+def _fault(injected: Mapping[str, Any], window: Mapping[str, float]) -> Text:
+    after, lasted = units.seconds(injected["start"] - window["start"]), units.seconds(injected["end"] - injected["start"])
+    return Text(f" • {spell(injected['fault'], injected['size'])} after {after}, for {lasted}")
 
 
 def _alerts(document: Document) -> list[RenderableType]:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 UID = "firedrill-golden-signals"
 ALWAYS_GOOD = [(None, GREEN)]
-FAULT, FAULT_BEFORE = (f"max_over_time(api_fault_active[16s]{offset}) > 0" for offset in ("", " offset 15s"))
-"""A fault of the last 16 s: a shorter one may lie between two marks, and of a stop only the first second is seen."""
+FAULT, FAULT_BEFORE = (f"max_over_time(api_fault_active[6s]{offset}) > 0" for offset in ("", " offset 5s"))
+"""A fault seen since the step before: of a stop there is one sample only."""
 BAD_BELOW_ONE = [(None, RED), (1.0, GREEN)]
 """Of a yes that is 1."""
 
@@ -127,19 +127,19 @@ def marks() -> list[dashboard.AnnotationQuery]:
     firing = 'ALERTS{alertstate="firing", alertname!="Watchdog"}'
     return [
         _mark("Load steps", "changes(locust_load_step[16s]) > 0", "next step of the load", GREEN),
-        _mark("Faults", f"{FAULT} unless {FAULT_BEFORE}", "fault: {{fault}}", ORANGE),
+        _mark("Faults", f"{FAULT} unless {FAULT_BEFORE}", "fault: {{fault}}", ORANGE, step="5s"),
         _mark("Alerts", f"{firing} unless {firing} offset 15s", "{{alertname}}", RED),
     ]
 
 
-def _mark(name: str, expr: str, title: str, color: str) -> dashboard.AnnotationQuery:
+def _mark(name: str, expr: str, title: str, color: str, step: str = "15s") -> dashboard.AnnotationQuery:
     return (
         dashboard.AnnotationQuery()
         .name(name)
         .datasource(DATASOURCE)
         .enable(True)
         .expr(expr)
-        .step("15s")
+        .step(step)
         .title_format(title)
         .icon_color(color)
     )

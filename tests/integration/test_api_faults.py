@@ -10,6 +10,8 @@ import psutil
 import pytest
 import requests
 
+from api.factory import create_app
+from api.settings import Settings
 from firedrill.faults import FaultClient
 from tests.api_process import module
 from tests.drilling import FIREDRILL
@@ -180,6 +182,12 @@ def test_faults_are_off_by_default_and_nowhere_on_the_api_s_own_port(api):
         code, _, errors = firedrill("set", "stop", "--for", "1s", "--url", page)
     assert code == 3
     assert "start it with API_FAULTS=1, or `python -m api --faults`" in errors
+
+
+def test_where_faults_are_off_nothing_stands_in_a_request_s_way():
+    app = create_app(Settings(metrics_port=0))
+    app.extensions["firedrill"].close()
+    assert app.before_request_funcs == {}
 
 
 def firedrill(*words):

@@ -109,3 +109,10 @@ def test_a_run_in_which_nobody_could_be_told_does_not_say_that_nobody_would_have
 )
 def test_servers_are_called_as_people_call_them(server, name):
     assert summary.server_of(document(server)) == name
+
+
+def test_what_was_injected_is_told_with_its_times(tmp_path):
+    latency = {"fault": "latency", "size": 0.3, "start": 1012.0, "end": 1024.0}
+    stop = {"fault": "stop", "size": 1.0, "start": 1030.0, "end": 1035.5}
+    text = summary_of(tmp_path, faults=[latency, stop], window={"start": 1000.0, "end": 1060.0})
+    assert "Faults that were injected\n • latency 300 ms after 12 s, for 12 s\n • stop after 30 s, for 5.5 s\n" in text
