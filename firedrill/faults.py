@@ -47,12 +47,16 @@ def spell(fault: str, size: float) -> str:
     amount = {
         "latency": units.seconds(size),
         "errors": units.percent(size),
-        "cpu": f"{size:g} cores",
-        "stuck": f"{size:g} workers",
+        "cpu": _count(size, "core"),
+        "stuck": _count(size, "worker"),
         "memory": f"{units.size(size)}/s",
         "stop": "",
     }[fault]
     return f"{fault} {amount}".strip()
+
+
+def _count(number: float, what: str) -> str:
+    return f"{number:g} {what}" if number == 1 else f"{number:g} {what}s"
 
 
 @dataclass(frozen=True, slots=True)

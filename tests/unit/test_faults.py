@@ -61,6 +61,8 @@ def test_bad_input_is_exit_code_2(words, said):
 def test_an_active_fault_reads_as_a_line():
     assert str(Active("latency", 0.3, 29.9)) == "latency 300 ms, 30 s left"
     assert str(Active("memory", 5e6, 2.0)) == "memory 5.0 MB/s, 2.0 s left"
+    assert str(Active("stuck", 1.0, 2.0)) == "stuck 1 worker, 2.0 s left"
+    assert str(Active("cpu", 0.5, 2.0)) == "cpu 0.5 cores, 2.0 s left"
     assert str(Active("stop", 1.0, 2.0)) == "stop, 2.0 s left"
 
 
