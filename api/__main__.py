@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m api",
         description="The example API on a server of your choice, measured from inside. Serves until SIGTERM or SIGINT.",
         epilog="The environment sets the same for `flask run`: API_WORK, API_WORK_KIND, API_HOST, API_METRICS_HOST, API_METRICS_PORT, "
-        "API_ACCESS_LOG=1.",
+        "API_ACCESS_LOG=1, API_FAULTS=1.",
     )
     add = options.add_argument
     add("--server", choices=("dev", "waitress"), default="waitress", help="dev: Flask's development server (default: %(default)s)")
@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     add("--work", metavar="RANGE", help="time that GET / takes (default: 10-100ms)")
     add("--work-kind", choices=WORK_KINDS, help="sleep, or burn CPU time (default: waiting)")
     add("--access-log", action="store_true", help="log each request of the development server, and waitress' queue warnings")
+    add("--faults", action="store_true", help="let `firedrill fault set` break this API for a while, by way of its metrics page")
     return options
 
 
@@ -78,6 +79,7 @@ def settings_from(options: argparse.Namespace) -> Settings:
         host=host,
         metrics_port=port_or_free(settings.metrics_host or host, metrics_port, API_METRICS_PORT),
         access_log=options.access_log or settings.access_log,
+        faults=options.faults or settings.faults,
     )
 
 

@@ -7,12 +7,14 @@ import os
 
 from flask import Flask
 
+from api import faults
 from api.items import Items
 from api.routes import MAX_BODY_BYTES, routes
 from api.settings import Settings
 from firedrill import __version__
 from firedrill.contract import API_METRICS_PORT
 from firedrill.telemetry import instrument
+from firedrill.telemetry.faults import Board
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -22,7 +24,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.register_blueprint(routes(settings, Items()))
     port = API_METRICS_PORT if settings.metrics_port is None else settings.metrics_port
-    instrument(app, port=port, host=settings.metrics_host or settings.host, version=__version__)
+    telemetry = instrument(app, port=port, host=settings.metrics_host or settings.host, version=__version__)
+    if settings.faults:
+        faults.install(app, Board.create(telemetry.cells))
     if not settings.access_log:
         logging.getLogger("werkzeug").addFilter(is_no_access_line)
     return app

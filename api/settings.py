@@ -33,10 +33,15 @@ class Settings:
     """Port of the metrics page, 0 for a free one. None: 9464, and `python -m api` moves to a free one if that is taken."""
     access_log: bool = False
     """A line on stderr for each request of the development server, which costs as much as a small handler."""
+    faults: bool = False
+    """Takes faults on its metrics page: whoever reaches that page may then break this API for an hour."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
-        """Settings from API_WORK, API_WORK_KIND, API_HOST, API_METRICS_HOST, API_METRICS_PORT and API_ACCESS_LOG=1. Raises BadInput."""
+        """Settings from API_WORK, API_WORK_KIND, API_HOST, API_METRICS_HOST, API_METRICS_PORT, API_ACCESS_LOG=1, API_FAULTS=1.
+
+        Raises BadInput.
+        """
         return cls(
             work_seconds=work_range(environ.get("API_WORK", "10-100ms")),
             work_kind=work_kind(environ.get("API_WORK_KIND", "waiting")),
@@ -44,6 +49,7 @@ class Settings:
             metrics_host=environ.get("API_METRICS_HOST"),
             metrics_port=port_number(environ["API_METRICS_PORT"]) if "API_METRICS_PORT" in environ else None,
             access_log=environ.get("API_ACCESS_LOG") == "1",
+            faults=environ.get("API_FAULTS") == "1",
         )
 
 

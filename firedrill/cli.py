@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from rich.console import Console
 
-from firedrill import __version__, places, units
+from firedrill import __version__, contract, places, units
 from firedrill.doctor import examine
 from firedrill.drill import progress as progress_for
 from firedrill.drill import record, story, summary
@@ -19,9 +20,10 @@ from firedrill.drill.request import Request
 from firedrill.drill.run import play
 from firedrill.drill.verdict import EXIT_CODES, Status
 from firedrill.errors import BadInput, ExitCode, FiredrillError
+from firedrill.faults import FaultClient, parse_words
 from firedrill.interrupt import Interrupt
 from firedrill.profile import bundled_profiles, load_profile, profile_file
-from firedrill.profile_form import parse_seconds
+from firedrill.profile_form import parse_fault_time, parse_seconds
 from firedrill.stack import composed_foreground, engine, foreground, programs
 from firedrill.stack import watch as watcher
 from firedrill.stack.attached import Attachment
@@ -42,6 +44,17 @@ Exit codes:
   3    something needed is missing, or the target never answered
   4    the run is INVALID: the measurement cannot be trusted (outranks 1)
   130  interrupted; what was recorded is kept"""
+
+
+FAULTS_HELP = """\b
+Kinds:
+  latency=300ms  every request takes so much longer
+  errors=20%     this share of requests is answered with 500
+  cpu=1          cores' worth of computing in the API's process
+  stuck=3        so many workers hold their request until the fault ends
+  memory=5MB/s   the process grows, up to 512 MiB, and shrinks at the end
+  stop           connections are refused and scrapes unanswered
+Health checks are neither slow nor failing nor stuck."""
 
 
 class Commands(click.Group):
@@ -68,6 +81,7 @@ def main() -> None:
       firedrill run launch --target http://127.0.0.1:8000 --locustfile my_load.py --scrape 127.0.0.1:8000/metrics
       firedrill runs
       firedrill open RUN
+      firedrill fault set latency=300ms --for 30s
     """
 
 
@@ -133,11 +147,17 @@ def _ports(options: dict[str, Any]) -> dict[str, int | None]:
     return {name: options.get(f"{name}_port") for name in PORT_OPTIONS}
 
 
-def _duration(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
-    try:
-        return None if text is None else parse_seconds(text)
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r} is not {error}") from error
+def _read_by(parse: Callable[[object], float]) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
+    def read(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+        try:
+            return None if text is None else parse(text)
+        except ValueError as error:
+            raise click.BadParameter(f"{text!r} is not {error}") from error
+
+    return read
+
+
+_duration = _read_by(parse_seconds)
 
 
 def _source(profile: str) -> str:
@@ -252,7 +272,8 @@ def drill(profile: str, out: Path, as_json: bool) -> NoReturn:
 @port_options(*PORT_OPTIONS)
 @docker_option
 @click.option("--grafana/--no-grafana", "with_grafana", default=True, help="With --docker: start Grafana too. [default: grafana]")
-def up(profile: str, out: Path, docker: bool, with_grafana: bool, **options: Any) -> NoReturn:
+@click.option("--faults", is_flag=True, help="Let `firedrill fault set` break the API.")
+def up(profile: str, out: Path, docker: bool, with_grafana: bool, faults: bool, **options: Any) -> NoReturn:
     """The stack in the foreground: API, Locust with its page, Prometheus; Alertmanager and Grafana where they are. Ctrl-C stops it.
 
     \b
@@ -261,15 +282,18 @@ def up(profile: str, out: Path, docker: bool, with_grafana: bool, **options: Any
       firedrill up --profile spike --server dev
       firedrill up --docker
     """
-    load_profile(profile)
+    if load_profile(profile).faults:
+        ERRORS.print(
+            f"{profile}: its faults are set by `firedrill run` only; here, use `firedrill fault set`", style="dim", highlight=False
+        )
     server, chosen = _server(options["server"], options["threads"], options["connection_limit"]), _ports(options)
     with Interrupt() as interrupt:
         if docker:
             engine.need()
             file = profile_file(profile)
-            composed_foreground.run(server, file, Ports.choose(chosen), interrupt, ERRORS, with_grafana=with_grafana)
+            composed_foreground.run(server, file, Ports.choose(chosen), interrupt, ERRORS, with_grafana=with_grafana, takes_faults=faults)
         else:
-            foreground.run(out.absolute(), server, profile, Ports.choose(chosen), interrupt, ERRORS)
+            foreground.run(out.absolute(), server, profile, Ports.choose(chosen), interrupt, ERRORS, takes_faults=faults)
     sys.exit(ExitCode.PASSED)
 
 
@@ -349,6 +373,73 @@ def watch(source: Path, into: Path, time_scale: float, reload_urls: tuple[str, .
     """
     with Interrupt() as interrupt:
         watcher.watch(watcher.Mirror(source, into, time_scale), reload_urls, interrupt, click.echo)
+
+
+@main.group()
+def fault() -> None:
+    """Break an API on purpose, for a while: `python -m api --faults`, or one of your own that takes faults.
+
+    \b
+    Examples:
+      firedrill up --faults
+      firedrill fault set latency=300ms errors=20% --for 30s
+      firedrill fault list
+      firedrill fault clear
+    """
+
+
+url_option = click.option(
+    "--url",
+    default=f"http://{contract.LOOPBACK}:{contract.API_METRICS_PORT}",
+    show_default=True,
+    help="Where the API's metrics page is.",
+)
+
+
+@fault.command("set", epilog=FAULTS_HELP)
+@click.argument("words", nargs=-1, required=True, metavar="KIND=VALUE...")
+@click.option(
+    "--for",
+    "seconds",
+    callback=_read_by(parse_fault_time),
+    required=True,
+    metavar="TIME",
+    help="When they end by themselves (30s, 2m; 1h at most).",
+)
+@url_option
+def set_faults(words: tuple[str, ...], seconds: float, url: str) -> None:
+    """Set faults, from now on and for a time. A kind that is set already begins anew.
+
+    \b
+    Examples:
+      firedrill fault set latency=300ms --for 30s
+      firedrill fault set errors=20% cpu=1 --for 1m
+      firedrill fault set stop --for 10s --url http://127.0.0.1:9464
+    """
+    for active in FaultClient(url).set(parse_words(words), seconds):
+        OUTPUT.print(str(active), markup=False, highlight=False)
+
+
+@fault.command("list")
+@url_option
+@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
+def list_faults(url: str, as_json: bool) -> None:
+    """What is set, and for how much longer."""
+    found = FaultClient(url).active()
+    if as_json:
+        click.echo(json.dumps([asdict(active) for active in found], indent=2))
+        return
+    for active in found:
+        OUTPUT.print(str(active), markup=False, highlight=False)
+    if not found:
+        OUTPUT.print("no fault is set", style="dim")
+
+
+@fault.command("clear")
+@url_option
+def clear_faults(url: str) -> None:
+    """End every fault now."""
+    FaultClient(url).clear()
 
 
 @main.command()

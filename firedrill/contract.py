@@ -105,6 +105,11 @@ class Server:
     METRICS_AGE = gauge("api_metrics_age_seconds", "Age of the sampled figures on this page.")
     BUILD_INFO = gauge("api_build_info", "1; the version that is being tested.", "version")
     SERVER_INFO = gauge("api_server_info", "1; the server that is being tested.", "server", "threads", "processes")
+    FAULT_ACTIVE = gauge(
+        "api_fault_active",
+        "Size of an injected fault in seconds, ratio, cores, workers, bytes a second, or 1; 0 without one; absent where none can be set.",
+        "fault",
+    )
 
 
 PROCESS_METRICS = (
@@ -156,6 +161,30 @@ class Client:
     SLO_LATENCY = gauge("firedrill_slo_latency_seconds", "Latency objective of this run.", "quantile")
     SLO_ERRORS = gauge("firedrill_slo_error_ratio", "Largest share of failed requests this run accepts.")
     TIME_SCALE = gauge("firedrill_time_scale", "How many production seconds a drill second stands for.")
+
+
+@dataclass(frozen=True, slots=True)
+class FaultKind:
+    """A fault that can be set on the example API: the key of its size in the JSON of /faults, and the largest size taken."""
+
+    unit: str | None
+    """None for a fault that is there or not."""
+    largest: float
+    whole: bool = False
+
+
+FAULT_KINDS = {
+    "latency": FaultKind("seconds", 60.0),
+    "errors": FaultKind("ratio", 1.0),
+    "cpu": FaultKind("cores", 16.0),
+    "stuck": FaultKind("workers", 1000, whole=True),
+    "memory": FaultKind("bytes_per_second", 100e6),
+    "stop": FaultKind(None, 1),
+}
+"""Every fault, by the value of its label."""
+
+FAULT_LONGEST_SECONDS = 3600.0
+"""A fault ends by itself; so late at most."""
 
 
 def declared(group: type) -> tuple[Metric, ...]:

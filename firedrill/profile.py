@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from firedrill.contract import LATENCY_BOUNDS_SECONDS
+from firedrill.contract import FAULT_KINDS, LATENCY_BOUNDS_SECONDS
 from firedrill.errors import BadInput
 from firedrill.places import PROFILES
 from firedrill.profile_form import Document, ProfileForm, nearest, read_document, validate
@@ -68,6 +68,16 @@ class AlertExpectations:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultStep:
+    """Faults that the drill sets on the bundled API, all from `start_seconds` of the load on and for `for_seconds`."""
+
+    start_seconds: float
+    for_seconds: float
+    sizes: Mapping[str, float]
+    """By the names of the contract's FAULT_KINDS, in base units."""
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """A load profile. Its users come from `steps` or from `ramp`; the other one is empty."""
 
@@ -84,6 +94,8 @@ class Profile:
     """Left out of every percentile of the verdict."""
     slo: Slo | None
     alerts: AlertExpectations
+    faults: tuple[FaultStep, ...] = ()
+    """In order of their beginning."""
 
     def target_at(self, seconds: float) -> tuple[int, float] | None:
         """Users and spawn rate asked for after `seconds` of the run; None when it is over."""
@@ -157,6 +169,7 @@ def _build(form: ProfileForm, document: Document) -> Profile:
         warmup_seconds=form.warmup,
         slo=_slo(form, document),
         alerts=AlertExpectations(*map(tuple, (form.alerts.always, form.alerts.if_slo_broken, form.alerts.never))),
+        faults=_faults(form, document),
     )
 
 
@@ -173,6 +186,16 @@ def _steps(form: ProfileForm, document: Document) -> tuple[Step, ...]:
     if form.duration is not None and steps and steps[-1].start_seconds >= form.duration:
         raise document.mistake(("duration",), f"is {form.duration:g}s; expected more than the last step's start_time")
     return tuple(steps)
+
+
+def _faults(form: ProfileForm, document: Document) -> tuple[FaultStep, ...]:
+    for index, fault in enumerate(form.faults):
+        if not fault.sizes():
+            raise document.mistake(("faults", index), f"sets no fault; expected one or more of {', '.join(FAULT_KINDS)}")
+        if form.duration is not None and fault.start_time >= form.duration:
+            raise document.mistake(("faults", index, "start_time"), f"is {fault.start_time:g}s; expected less than the duration")
+    steps = (FaultStep(fault.start_time, fault.lasts, fault.sizes()) for fault in form.faults)
+    return tuple(sorted(steps, key=lambda step: step.start_seconds))
 
 
 def _slo(form: ProfileForm, document: Document) -> Slo | None:

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from firedrill.contract import FAULT_KINDS, FAULT_LONGEST_SECONDS
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
@@ -52,6 +53,29 @@ def parse_ratio(text: object) -> float:
     if match is None or float(match[1]) > 100:
         raise ValueError("a percentage such as 1%")
     return float(match[1]) / 100
+
+
+def parse_fault_time(text: object) -> float:
+    """Seconds that a fault may last. Raises ValueError whose text is what was expected."""
+    seconds = parse_seconds(text)
+    if not 0 < seconds <= FAULT_LONGEST_SECONDS:
+        raise ValueError(f"a duration above 0s, {FAULT_LONGEST_SECONDS / 3600:g}h at most")
+    return seconds
+
+
+def parse_growth(text: object) -> float:
+    """Bytes a second of `5MB/s`, `500kB/s`. Raises ValueError whose text is what was expected."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kM])B/s", text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError("a growth such as 5MB/s or 500kB/s")
+    return float(match[1]) * {"k": 1e3, "M": 1e6}[match[2]]
+
+
+def parse_presence(value: object) -> bool:
+    """True. Raises ValueError for anything else, whose text is what was expected."""
+    if value is not True:
+        raise ValueError("no value but true")
+    return True
 
 
 def _as_shares(value: object) -> object:
@@ -105,6 +129,32 @@ class SloForm(Form):
     starved_users: int | None = Field(default=None, ge=0)
 
 
+def _size_of(fault: str) -> Any:
+    return Field(default=None, gt=0, le=FAULT_KINDS[fault].largest)
+
+
+class FaultForm(Form):
+    """Faults with their sizes."""
+
+    latency: Seconds | None = _size_of("latency")
+    errors: Percentage | None = _size_of("errors")
+    cpu: float | None = _size_of("cpu")
+    stuck: int | None = _size_of("stuck")
+    memory: Annotated[float, BeforeValidator(parse_growth)] | None = _size_of("memory")
+    stop: Annotated[bool, BeforeValidator(parse_presence)] | None = None
+
+    def sizes(self) -> dict[str, float]:
+        """Size in base units by fault, of those that are given."""
+        return {fault: float(size) for fault in FAULT_KINDS if (size := getattr(self, fault)) is not None}
+
+
+class FaultStepForm(FaultForm):
+    """Faults that begin together and last equally long."""
+
+    start_time: Seconds
+    lasts: Annotated[float, BeforeValidator(parse_fault_time)] = Field(alias="for")
+
+
 class AlertsForm(Form):
     """Alerts that must fire, and alerts that must not."""
 
@@ -127,6 +177,7 @@ class ProfileForm(Form):
     warmup: Seconds = 0.0
     slo: SloForm | None = None
     alerts: AlertsForm = AlertsForm()
+    faults: list[FaultStepForm] = []
 
 
 _FORMS: dict[str, type[Form]] = {
@@ -136,6 +187,7 @@ _FORMS: dict[str, type[Form]] = {
     "ramp": RampForm,
     "slo": SloForm,
     "alerts": AlertsForm,
+    "faults": FaultStepForm,
 }
 
 Location = tuple[str | int, ...]
@@ -196,10 +248,11 @@ def validate(document: Document) -> ProfileForm:
     except ValidationError as invalid:
         # A mistyped key is also a missing one; the mistyping is the mistake.
         error = min(invalid.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
-        raise document.mistake(error["loc"], _complaint(error)) from invalid
+        raise document.mistake(error["loc"], complaint(error)) from invalid
 
 
-def _complaint(error: ErrorDetails) -> str:
+def complaint(error: ErrorDetails) -> str:
+    """What is wrong with the value at the error's location, without its name."""
     *parents, key = error["loc"]
     if error["type"] == "missing":
         return "is missing"
@@ -220,6 +273,7 @@ def _expectation(error: ErrorDetails) -> str:
         "value_error": "{error}",
         "greater_than_equal": "{ge} or more",
         "greater_than": "more than {gt}",
+        "less_than_equal": "{le:g} or less",
         "literal_error": "{expected}; a rate that does not wait for answers is not offered",
         "int_type": "a whole number",
         "float_type": "a number",
@@ -234,7 +288,7 @@ def _expectation(error: ErrorDetails) -> str:
 
 def keys() -> dict[str, tuple[str, ...]]:
     """Keys of a profile by the key they are nested in; `""` holds the outermost ones."""
-    return {place: tuple(form.model_fields) for place, form in _FORMS.items()}
+    return {place: tuple(field.alias or name for name, field in form.model_fields.items()) for place, form in _FORMS.items()}
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -71,6 +71,10 @@ class Request:
             config.check_rules(self.rules)
         if self.target and not (self.docker or self.attachment):
             _check_target(self.target)
+            if self.profile.faults and not any(scrape.job == "api" for scrape in self.scrapes):
+                raise BadInput(
+                    f"profile {self.profile.name} sets faults; expected --scrape with the target's metrics page, which takes them"
+                )
 
 
 def _check_target(url: str) -> None:

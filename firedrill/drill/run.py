@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from firedrill.drill import live, told
+from firedrill.drill.faults import Injector
 from firedrill.drill.figures import Window
 from firedrill.drill.measure import Measurement
 from firedrill.drill.record import Run
@@ -26,6 +27,8 @@ from firedrill.stack.plan import Plan, Ports
 from firedrill.stack.reopened import Reopened
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from firedrill.drill.figures import Figures
     from firedrill.drill.progress import Progress
     from firedrill.drill.request import Request
@@ -63,6 +66,7 @@ class _Drill:
         self._remarks: dict[str, Reason] = {}
         self._stack = self._make_stack(self._plan(chosen))
         self._tail = Tail(self._stack.plan.notifications)
+        self._injector = Injector(self._stack.plan.faults_url or "nowhere", request.profile.faults)
         self._started = datetime.now(UTC)
         self._versions: dict[str, str] = {}
 
@@ -82,6 +86,7 @@ class _Drill:
             docker=asked.docker,
             workers=asked.workers,
             attached_prometheus=asked.attachment.prometheus_url if asked.attachment else None,
+            takes_faults=bool(asked.profile.faults),
         )
 
     def _make_stack(self, plan: Plan) -> Stack:
@@ -132,7 +137,13 @@ class _Drill:
             with suppress(FiredrillError):  # A Prometheus that died is found by _over().
                 began = began or self._stack.prom.number(f"max(locust_test_start_time_seconds) >= {self._stack.load_since:.3f}")
                 if began:
+                    self._note_faults(self._injector.follow(time.time() - began))
                     self._progress.show(live.look(self._stack.prom), time.time() - began, self._request.ends_after_seconds)
+
+    def _note_faults(self, reasons: Iterable[Reason]) -> None:
+        """Without its faults, a run shows nothing of what it is about."""
+        for reason in reasons:
+            self._mishaps[f"{reason.code} {len(self._mishaps)}"] = reason
 
     def _over(self, began: float | None) -> bool:
         """Whether the load has ended, or goes on unseen."""
@@ -185,6 +196,7 @@ class _Drill:
     def _end(self) -> None:
         self._progress.phase("stopping the load, waiting for the last figures")
         self._stack.end_locust()
+        self._note_faults(self._injector.end())
         self._note_deaths()
         if not self._has_ended("prometheus"):
             self._drain()
@@ -262,6 +274,7 @@ class _Drill:
             "server": None if request.target else asdict(request.server),
             "time_scale": request.time_scale,
             "versions": self._versions,
+            "faults": [asdict(injected) for injected in self._injector.injected()],
             "window": asdict(window) if window else None,
             "verdict": asdict(verdict),
             "remarks": [asdict(remark) for remark in self._remarks.values()],

@@ -26,7 +26,9 @@ PROJECT = "firedrill"
 """The project's name in `.env`: the same containers and volumes as a bare `docker compose up`."""
 
 
-def run(server: Server, profile: Path, chosen: Ports, interrupt: Interrupt, console: Console, *, with_grafana: bool) -> None:
+def run(
+    server: Server, profile: Path, chosen: Ports, interrupt: Interrupt, console: Console, *, with_grafana: bool, takes_faults: bool
+) -> None:
     """Start docker-compose.yml's project and keep it until somebody asks to stop; its volumes stay for the next time.
 
     Raises:
@@ -34,7 +36,8 @@ def run(server: Server, profile: Path, chosen: Ports, interrupt: Interrupt, cons
         Missing: there is no engine, or a service did not start.
     """
     project = engine.Project(
-        os.environ.get("COMPOSE_PROJECT_NAME", PROJECT), {**compose.published(chosen), **compose.served(server), **compose.played(profile)}
+        os.environ.get("COMPOSE_PROJECT_NAME", PROJECT),
+        {**compose.published(chosen), **compose.served(server), **compose.played(profile), "API_FAULTS": str(int(takes_faults))},
     )
     if None in project.states().values():
         raise BadInput(f"the project {project.name} runs already; stop it with `docker compose down`, or set COMPOSE_PROJECT_NAME")

@@ -37,7 +37,9 @@ _SIGNALS = (
 )
 
 
-def run(out: Path, server: Server, profile: str, chosen: Ports, interrupt: Interrupt, console: Console) -> None:
+def run(
+    out: Path, server: Server, profile: str, chosen: Ports, interrupt: Interrupt, console: Console, *, takes_faults: bool = False
+) -> None:
     """Start the whole stack and keep it until somebody asks to stop; its state lies in `<out>/up`.
 
     Raises:
@@ -45,7 +47,7 @@ def run(out: Path, server: Server, profile: str, chosen: Ports, interrupt: Inter
         Missing: a part is missing or did not start.
     """
     folder = out / "up"
-    plan = Plan(folder=folder, run_id="up", ports=chosen, server=server, profile=profile, web=True)
+    plan = Plan(folder=folder, run_id="up", ports=chosen, server=server, profile=profile, web=True, takes_faults=takes_faults)
     with _alone_in(folder), NativeStack(plan, interrupt) as stack:
         tail = Tail(plan.notifications)
         try:

@@ -110,7 +110,7 @@ class NativeStack(Stack):
         addresses = ["--port", str(ports.api), "--metrics-port", str(ports.metrics)]
         self.api = self._children.start(
             "api",
-            [sys.executable, "-m", "api", *self.plan.server.options(), *addresses],
+            [sys.executable, "-m", "api", *self.plan.server.options(), *addresses, *(["--faults"] if self.plan.takes_faults else [])],
             {"PYTHONPATH": os.pathsep.join([str(places.ROOT), *_python_path()])},
         )
 

@@ -101,11 +101,19 @@ class Plan:
     """Locust's workers; in containers only."""
     attached_prometheus: str | None = None
     """Base URL of the Prometheus of a stack that is up already."""
+    takes_faults: bool = False
+    """Whether faults can be set on the bundled API."""
 
     @property
     def host(self) -> str:
         """Base URL of what takes the load."""
         return self.target or f"http://{contract.LOOPBACK}:{self.ports.api}"
+
+    @property
+    def faults_url(self) -> str | None:
+        """Base URL of the metrics page on which the API's faults are set; None if nobody knows where that is."""
+        pages = (scrape for scrape in self.all_scrapes() if scrape.job == "api")
+        return next((f"http://{page.address}" for page in pages), None)
 
     @property
     def prometheus_url(self) -> str:

@@ -6,6 +6,7 @@ the kernel about the application's process, and ends when its standard input doe
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -19,8 +20,8 @@ from typing import TYPE_CHECKING
 from prometheus_client.process_collector import ProcessCollector
 
 from firedrill import contract
-from firedrill.contract import Server
-from firedrill.telemetry import kernel
+from firedrill.contract import FAULT_KINDS, Server
+from firedrill.telemetry import faults, kernel
 from firedrill.telemetry.cells import BUSY_SINCE, FINISHED_BUSY, SAMPLED_AT, Cells, Series
 from firedrill.telemetry.exposition import render
 
@@ -66,6 +67,7 @@ class Page:
         self._pid = pid
         self._process = ProcessCollector(pid=lambda: pid, registry=None)
         self._births = Births()
+        self._told_of_stop = False
         self._busy_seconds = 0.0
         self._rendering = threading.Lock()
 
@@ -77,12 +79,26 @@ class Page:
                 samples.setdefault(name, []).append((labels, values))
             return render(FAMILIES, samples)
 
+    def faults(self) -> faults.Board | None:
+        """Where faults are set, if the application takes any."""
+        return faults.Board.found(self._cells, self._cells.series())
+
+    def is_down(self, *, for_prometheus: bool) -> bool:
+        """Whether this scrape goes unanswered, as a stopped API's would. One page for Prometheus still tells of the stop, to be charted."""
+        board = self.faults()
+        stopped = bool(board and board.size("stop"))
+        is_down = stopped and self._told_of_stop
+        self._told_of_stop = stopped and (is_down or for_prometheus)
+        return is_down
+
     def _rows(self, *, for_prometheus: bool) -> Iterator[Row]:
         series = self._cells.series()
         newborn = self._births.new(series, perf_counter()) if for_prometheus else set()
         values = {one: self._cells.read(one) for one in series}
         yield from ((one.name, one.labels, [0.0] * one.width if one in newborn else values[one]) for one in series)
         yield from self._from_stamps({name: [values[one][0] for one in series if one.name == name] for name in STAMPED})
+        if board := faults.Board.found(self._cells, series):
+            yield from ((Server.FAULT_ACTIVE.name, (fault,), [board.size(fault)]) for fault in FAULT_KINDS)
         yield from ((metric.name, labels, [value]) for metric, labels, value in kernel.readings(self._pid))
         yield from ((sample.name, (), [sample.value]) for family in self._process.collect() for sample in family.samples)
 
@@ -99,22 +115,46 @@ class Page:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers `GET /metrics`."""
+    """Answers `GET /metrics`, and /faults where the application takes them."""
 
     server: PageServer
     protocol_version = "HTTP/1.1"
     timeout = IDLE_CONNECTION_SECONDS
 
     def do_GET(self) -> None:
-        """The page, or 404."""
+        """The page, the active faults, or 404."""
         if self.path.partition("?")[0] != "/metrics":
+            self._control()
+            return
+        for_prometheus = self.headers.get("User-Agent", "").startswith("Prometheus/")
+        if self.server.page.is_down(for_prometheus=for_prometheus):
+            self.close_connection = True
+            return
+        self._send(HTTPStatus.OK, contract.CONTENT_TYPE, self.server.page.render(for_prometheus=for_prometheus))
+
+    def do_POST(self) -> None:
+        """Set faults."""
+        self._control()
+
+    def do_DELETE(self) -> None:
+        """End every fault."""
+        self._control()
+
+    def _control(self) -> None:
+        board = self.server.page.faults() if self.path == faults.PATH else None
+        if board is None:
             self.send_error(HTTPStatus.NOT_FOUND, "Only /metrics is here")
             return
-        agent = self.headers.get("User-Agent", "")
-        body = self.server.page.render(for_prometheus=agent.startswith("Prometheus/"))
-        self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", contract.CONTENT_TYPE)
+        status, answer = faults.answer(board, self.command, self.headers, self.rfile)  # type: ignore[arg-type]  # a Message is no Mapping
+        self.close_connection = True  # a refused body is never read
+        self._send(status, "application/json", json.dumps(answer).encode() + b"\n")
+
+    def _send(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 UID = "firedrill-golden-signals"
 ALWAYS_GOOD = [(None, GREEN)]
+FAULT, FAULT_BEFORE = (f"max_over_time(api_fault_active[16s]{offset}) > 0" for offset in ("", " offset 15s"))
+"""A fault of the last 16 s: a shorter one may lie between two marks, and of a stop only the first second is seen."""
 BAD_BELOW_ONE = [(None, RED), (1.0, GREEN)]
 """Of a yes that is 1."""
 
@@ -121,10 +123,11 @@ def variable(name: str, query: str) -> dashboard.QueryVariable:
 
 
 def marks() -> list[dashboard.AnnotationQuery]:
-    """Where a step of the load begins, and where an alert begins to fire; each point that a query returns is one mark."""
+    """Where a step of the load or a fault begins, and where an alert begins to fire; each point that a query returns is one mark."""
     firing = 'ALERTS{alertstate="firing", alertname!="Watchdog"}'
     return [
         _mark("Load steps", "changes(locust_load_step[16s]) > 0", "next step of the load", GREEN),
+        _mark("Faults", f"{FAULT} unless {FAULT_BEFORE}", "fault: {{fault}}", ORANGE),
         _mark("Alerts", f"{firing} unless {firing} offset 15s", "{{alertname}}", RED),
     ]
 

@@ -1,12 +1,10 @@
 """The example API as its users start it: `python -m api` and `flask run`, how they answer, refuse and end."""
 
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,9 +14,11 @@ from firedrill.contract import LOOPBACK, PROCESS_METRICS, Server, declared
 from firedrill.places import ROOT
 from firedrill.stack import ports
 from tests import needs
-from tests.scraping import scrape
+from tests.api_process import module, running
 from tests.waiting import poll_until
 
+ONLY_ON_REQUEST = {Server.RUN_REQUESTS.name, Server.FAULT_ACTIVE.name}
+"""What appears with the first request of a drill, and where faults can be set."""
 NEVER_HERE = {"container_", "pressure_"}
 """What depends on the kernel and the container that the tests run in."""
 ONLY_WITH_A_POOL = {
@@ -30,67 +30,6 @@ ONLY_WITH_A_POOL = {
     Server.CONNECTIONS.name,
     Server.CONNECTIONS_LIMIT.name,
 }
-
-
-class Api:
-    """A process and its two addresses."""
-
-    def __init__(self, process, url, metrics):
-        self.process = process
-        self.url = url
-        self.metrics = metrics
-
-    def get(self, path, **how):
-        return requests.get(self.url + path, timeout=5, **how)
-
-    def page(self):
-        return scrape(self.metrics)
-
-    def end(self, number):
-        """Send a signal; returns the exit code."""
-        self.process.send_signal(number)
-        return self.process.wait(10)
-
-    def page_is_gone(self):
-        with socket.socket() as probe:
-            return probe.connect_ex((LOOPBACK, int(self.metrics.split(":")[2].split("/")[0]))) != 0
-
-
-@contextmanager
-def running(command, ready_port, metrics_port, **environment):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("API_", "FLASK_"))}
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={**clean, **environment},
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
-    api = Api(process, f"http://{LOOPBACK}:{ready_port}", f"http://{LOOPBACK}:{metrics_port}/metrics")
-
-    def ready():
-        assert process.poll() is None, process.stderr.read()
-        try:
-            return api.get("/readyz").ok
-        except requests.ConnectionError:
-            return False
-
-    try:
-        poll_until(ready, "the API to be ready", timeout_seconds=20)
-        yield api
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # the reloader's child as well
-        process.communicate()
-
-
-def module(server, *words):
-    """`python -m api` on free ports."""
-    port, metrics = ports.any_free(), ports.any_free()
-    command = [sys.executable, "-m", "api", "--server", server, "--port", str(port), "--metrics-port", str(metrics), *words]
-    return running(command, port, metrics)
 
 
 def flask(*words):
@@ -132,7 +71,7 @@ def test_the_page_has_all_that_the_server_can_give_and_nothing_it_cannot(server)
         text = api.page().text
     families = set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))
     everything = {metric.name for metric in (*declared(Server), *PROCESS_METRICS)}
-    expected = everything - ({Server.RUN_REQUESTS.name} if Server.RUN_REQUESTS.name not in families else set())
+    expected = everything - (ONLY_ON_REQUEST - families)
     expected -= ONLY_WITH_A_POOL if server == "dev" else set()
     here = {name for name in expected if not name.startswith(tuple(NEVER_HERE))}
     assert here - families == set()

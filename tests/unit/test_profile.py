@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from firedrill.contract import LATENCY_BOUNDS_SECONDS
 from firedrill.errors import BadInput
 from firedrill.places import ROOT
-from firedrill.profile import Ramp, UserShare, bundled_profiles, load_profile
-from firedrill.profile_form import keys, parse_range, parse_ratio, parse_seconds
+from firedrill.profile import FaultStep, Ramp, UserShare, bundled_profiles, load_profile
+from firedrill.profile_form import keys, parse_growth, parse_range, parse_ratio, parse_seconds
 
 LAUNCH = """\
 name: launch
@@ -82,6 +82,40 @@ def test_users_may_be_a_weighted_list(load):
     assert profile.users == (UserShare("BasicUser", 1), UserShare("BrowsingUser", 3))
 
 
+FAULTS = """\
+faults:
+  - {start_time: 60s, for: 20s, errors: 20%, cpu: 1, stuck: 3, memory: 500kB/s, stop: true}
+  - {start_time: 20s, for: 30s, latency: 300ms}
+"""
+
+
+def test_faults_are_steps_in_order_of_their_beginning_with_sizes_in_base_units(load):
+    later = {"errors": 0.2, "cpu": 1.0, "stuck": 3.0, "memory": 500e3, "stop": 1.0}
+    assert load(LAUNCH + FAULTS).faults == (FaultStep(20, 30, {"latency": 0.3}), FaultStep(60, 20, later))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("20%", "0%", "launch.yaml:14: faults[0].errors is '0%'; expected more than 0"),
+        ("300ms", "61s", "launch.yaml:15: faults[1].latency is '61s'; expected 60 or less"),
+        ("stuck: 3", "stuck: 2.5", "launch.yaml:14: faults[0].stuck is 2.5; expected a whole number"),
+        ("cpu: 1", "cpu: '1'", "launch.yaml:14: faults[0].cpu is '1'; expected a number"),
+        ("500kB/s", "500kB", "launch.yaml:14: faults[0].memory is '500kB'; expected a growth such as 5MB/s or 500kB/s"),
+        ("stop: true", "stop: false", "launch.yaml:14: faults[0].stop is False; expected no value but true"),
+        (", latency: 300ms", "", "launch.yaml:15: faults[1] sets no fault; expected one or more of latency, errors"),
+        ("latency", "latncy", "launch.yaml:15: faults[1].latncy is no key; did you mean latency?"),
+        ("for: 30s, ", "", "launch.yaml:15: faults[1].for is missing"),
+        ("30s", "2h", "launch.yaml:15: faults[1].for is '2h'; expected a duration above 0s, 1h at most"),
+        ("20s, for: 30s", "150s, for: 30s", "launch.yaml:15: faults[1].start_time is 150s; expected less than the duration"),
+    ],
+)
+def test_a_mistake_in_a_fault_is_named_like_any_other(load, old, new, message):
+    with pytest.raises(BadInput) as mistake:
+        load(LAUNCH + FAULTS.replace(old, new, 1))
+    assert message in str(mistake.value)
+
+
 @pytest.mark.parametrize("name", bundled_profiles())
 def test_every_bundled_profile_is_named_as_its_file_and_loads(name):
     assert load_profile(name).name == name
@@ -131,7 +165,7 @@ def test_a_file_without_keys_is_no_profile(load, text):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("lanch", "profile lanch is unknown; did you mean launch? (known: launch, ramp, simple, smoke, soak, spike)"),
+        ("lanch", "profile lanch is unknown; did you mean launch? (known: faults, launch, ramp, simple, smoke, soak, spike)"),
         ("nowhere.yaml", "nowhere.yaml: cannot be read: No such file or directory"),
     ],
 )
@@ -155,11 +189,11 @@ def test_a_bound_written_in_milliseconds_is_the_bound_itself(bound):
 
 @given(st.text())
 def test_any_text_is_a_duration_or_a_named_mistake(text):
-    for parse in (parse_seconds, parse_range, parse_ratio):
+    for parse in (parse_seconds, parse_range, parse_ratio, parse_growth):
         try:
             parse(text)
         except ValueError as mistake:
-            assert str(mistake).startswith(("a duration", "a range", "a percentage"))  # noqa: PT017 - either outcome is right
+            assert str(mistake).startswith(("a duration", "a range", "a percentage", "a growth"))  # noqa: PT017 - either outcome is right
 
 
 def test_every_key_is_explained():

@@ -1,0 +1,119 @@
+"""An API that is gone, for a while: its port refuses connections, and those that were open are closed. Whichever server it runs on.
+
+To a client this is a process that ended. The process itself goes on, so that it can come back: in a container it may be the first one,
+which no signal stops.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import struct
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from firedrill.contract import LOOPBACK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FAMILIES = (socket.AF_INET, socket.AF_INET6)
+_TCP_INFO_QUEUE = struct.Struct("=24xII")
+"""Of a listener: connections in its accept queue, and how many may be."""
+
+
+class Closed(NamedTuple):
+    """A listener in its absence: who holds its address, and which descriptors it had."""
+
+    heir: socket.socket
+    backlog: int
+    descriptors: tuple[int, ...]
+
+
+class Outage:
+    """Closes the listeners of this process, and brings them back."""
+
+    def __init__(self) -> None:
+        self._closed: list[Closed] = []
+        self._stand_in: socket.socket | None = None
+
+    def follow(self, size: float) -> None:
+        """Be gone as long as `size` is not 0."""
+        if size and not self._stand_in:
+            self._begin()
+        elif not size and self._stand_in:
+            self._end(self._stand_in)
+
+    def _begin(self) -> None:
+        with ExitStack() as copies:
+            held = {descriptor: copies.enter_context(copy) for descriptor, copy in _sockets()}
+            listeners = {descriptor: copy for descriptor, copy in held.items() if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)}
+            addresses = {copy.getsockname()[:2] for copy in listeners.values()}
+            # The server goes on polling its descriptors: there it finds a listener that nobody knows, which is never ready.
+            self._stand_in = socket.create_server((LOOPBACK, 0))
+            self._stand_in.setblocking(False)
+            for address in addresses:
+                its = {descriptor: copy for descriptor, copy in listeners.items() if copy.getsockname()[:2] == address}
+                self._closed.append(self._close(its, self._stand_in))
+            ports = {port for _, port in addresses}
+            for copy in held.values():
+                if copy.getsockname()[1] in ports:
+                    _hang_up(copy)
+
+    @staticmethod
+    def _close(copies: dict[int, socket.socket], stand_in: socket.socket) -> Closed:
+        listener = next(iter(copies.values()))
+        address, family, blocking = listener.getsockname(), listener.family, os.get_blocking(listener.fileno())
+        _, backlog = _TCP_INFO_QUEUE.unpack(listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_QUEUE.size))
+        for descriptor in copies:
+            os.dup2(stand_in.fileno(), descriptor, inheritable=False)
+        _knock(stand_in)
+        _hang_up(listener)
+        heir = socket.socket(family)
+        heir.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        heir.bind(address)  # and not listening: the port stays ours, and refuses
+        heir.setblocking(blocking)
+        return Closed(heir, backlog, tuple(copies))
+
+    def _end(self, stand_in: socket.socket) -> None:
+        for closed in self._closed:
+            closed.heir.listen(closed.backlog)
+            for descriptor in closed.descriptors:
+                os.dup2(closed.heir.fileno(), descriptor, inheritable=False)
+            _knock(closed.heir)
+            closed.heir.close()
+        self._closed.clear()
+        _knock(stand_in)
+        stand_in.close()
+        self._stand_in = None
+
+
+def _sockets() -> Iterator[tuple[int, socket.socket]]:
+    """A copy of every TCP socket of this process, with the descriptor it is a copy of."""
+    # The list is whole before the first copy is made, which gets the number that the listing itself had.
+    for descriptor in [number for number in map(int, os.listdir("/proc/self/fd")) if _is_socket(number)]:  # noqa: PTH208 -- numbers
+        with suppress(OSError):  # closed under us
+            copy = socket.socket(fileno=os.dup(descriptor))
+            if copy.family in _FAMILIES and copy.type == socket.SOCK_STREAM:
+                yield descriptor, copy
+            else:
+                copy.close()
+
+
+def _is_socket(descriptor: int) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+    except OSError:
+        return False
+
+
+def _knock(listener: socket.socket) -> None:
+    """Give a listener something to accept: a server that is woken in its poll sleeps on if nothing is ready, on what it slept on before."""
+    with suppress(OSError):
+        socket.create_connection(listener.getsockname()[:2], timeout=1).close()
+
+
+def _hang_up(connection: socket.socket) -> None:
+    with suppress(OSError):  # it was hung up already
+        connection.shutdown(socket.SHUT_RDWR)

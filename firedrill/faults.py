@@ -1,0 +1,120 @@
+"""Setting faults on an API that takes them: how a person spells a fault, and the client of the metrics page that sets it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import requests
+from pydantic import ValidationError
+
+from firedrill import units
+from firedrill.contract import FAULT_KINDS
+from firedrill.errors import BadInput, Missing
+from firedrill.profile_form import FaultForm, complaint, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+TIMEOUT_SECONDS = 5.0
+
+
+def parse_words(words: Sequence[str]) -> dict[str, float]:
+    """Size in base units by fault, from `latency=300ms`, `errors=20%`, `stop`. Raises BadInput."""
+    given: dict[str, object] = {}
+    for word in words:
+        fault, equals, value = word.partition("=")
+        if fault not in FAULT_KINDS:
+            raise BadInput(f"{word}: {fault} is no fault{nearest(fault, FAULT_KINDS)}")
+        if fault in given:
+            raise BadInput(f"{word}: {fault} is given twice; expected it once")
+        given[fault] = _as_in_yaml(value) if equals else fault == "stop" or ""
+    try:
+        return FaultForm.model_validate(given).sizes()
+    except ValidationError as invalid:
+        error = invalid.errors(include_url=False)[0]
+        raise BadInput(f"{error['loc'][0]} {complaint(error)}") from invalid
+
+
+def _as_in_yaml(text: str) -> object:
+    """A number where it reads like one."""
+    return int(text) if re.fullmatch(r"\d+", text) else float(text) if re.fullmatch(r"\d+\.\d+", text) else text
+
+
+def spell(fault: str, size: float) -> str:
+    """`latency 300 ms`, `errors 20 %`, `stop`."""
+    amount = {
+        "latency": units.seconds(size),
+        "errors": units.percent(size),
+        "cpu": f"{size:g} cores",
+        "stuck": f"{size:g} workers",
+        "memory": f"{units.size(size)}/s",
+        "stop": "",
+    }[fault]
+    return f"{fault} {amount}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """A fault that is set."""
+
+    fault: str
+    size: float
+    """In base units; 1 for stop."""
+    remaining_seconds: float
+
+    def __str__(self) -> str:
+        return f"{spell(self.fault, self.size)}, {units.seconds(self.remaining_seconds)} left"
+
+
+@dataclass(frozen=True, slots=True)
+class FaultClient:
+    """The faults of one API. Everything raises Missing where nothing answers or faults are off, BadInput where a fault is refused."""
+
+    base_url: str
+    """Of its metrics page: `http://127.0.0.1:9464`."""
+
+    def set(self, sizes: Mapping[str, float], for_seconds: float) -> list[Active]:
+        """Set faults, from now on and for a time; returns what is active then."""
+        return self._ask("POST", {fault: _as_json(fault, size, for_seconds) for fault, size in sizes.items()})
+
+    def active(self) -> list[Active]:
+        """What is set now."""
+        return self._ask("GET")
+
+    def clear(self) -> None:
+        """End every fault."""
+        self._ask("DELETE")
+
+    def _ask(self, method: str, body: object = None) -> list[Active]:
+        url = f"{self.base_url.rstrip('/')}/faults"
+        try:
+            answer = requests.request(method, url, json=body, timeout=TIMEOUT_SECONDS, allow_redirects=False)
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema) as error:
+            raise BadInput(f"{self.base_url} is no address; expected a URL such as http://127.0.0.1:9464") from error
+        except requests.RequestException as error:
+            raise Missing(f"{url}: nothing answers; expected the metrics page of a running API (`python -m api --faults`)") from error
+        if answer.status_code == 404:
+            raise Missing(f"{url}: this API takes no faults; start it with API_FAULTS=1, or `python -m api --faults`")
+        return _active(url, answer)
+
+
+def _as_json(fault: str, size: float, for_seconds: float) -> dict[str, float]:
+    kind = FAULT_KINDS[fault]
+    return {**({kind.unit: int(size) if kind.whole else size} if kind.unit else {}), "for_seconds": for_seconds}
+
+
+def _active(url: str, answer: requests.Response) -> list[Active]:
+    try:
+        document: dict[str, Any] = answer.json()
+        if answer.status_code == 400:
+            raise BadInput(f"{url}: {document['error']}")
+        units_of = {fault: FAULT_KINDS[fault].unit for fault in document}
+        return [
+            Active(fault, one[units_of[fault]] if units_of[fault] else 1.0, one["remaining_seconds"]) for fault, one in document.items()
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Missing(
+            f"{url}: an answer that is none of ours (status {answer.status_code}); expected the metrics page of the API"
+        ) from error

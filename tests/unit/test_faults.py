@@ -1,0 +1,68 @@
+"""How a person spells a fault, and what is said where none can be set."""
+
+import pytest
+
+from firedrill.contract import FAULT_KINDS, LOOPBACK
+from firedrill.drill.faults import Injector
+from firedrill.errors import BadInput, Missing
+from firedrill.faults import Active, FaultClient, parse_words
+from firedrill.profile import FaultStep
+from firedrill.profile_form import FaultForm
+from firedrill.stack import ports
+
+
+def test_faults_are_spelled_with_units_and_read_into_base_units():
+    words = ("latency=300ms", "errors=20%", "cpu=0.5", "stuck=3", "memory=5MB/s", "stop")
+    assert parse_words(words) == {"latency": 0.3, "errors": 0.2, "cpu": 0.5, "stuck": 3, "memory": 5e6, "stop": 1}
+
+
+def test_every_kind_of_the_contract_can_be_spelled():
+    assert set(FaultForm.model_fields) == set(FAULT_KINDS)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["lat=3s"], "lat=3s: lat is no fault; did you mean latency?"),
+        (["stop", "stop"], "stop: stop is given twice; expected it once"),
+        (["latency"], "latency is ''; expected a duration such as 30s"),
+        (["latency=5"], "latency is 5; expected a duration"),
+        (["errors=101%"], "errors is '101%'; expected a percentage"),
+        (["cpu=17"], "cpu is 17; expected 16 or less"),
+        (["cpu=x"], "cpu is 'x'; expected a number"),
+        (["stuck=0"], "stuck is 0; expected more than 0"),
+        (["stop=5"], "stop is 5; expected no value but true"),
+    ],
+)
+def test_a_mistake_is_named_with_the_fault_the_value_and_the_expectation(words, message):
+    with pytest.raises(BadInput) as mistake:
+        parse_words(words)
+    assert message in str(mistake.value)
+
+
+def test_an_active_fault_reads_as_a_line():
+    assert str(Active("latency", 0.3, 29.9)) == "latency 300 ms, 30 s left"
+    assert str(Active("memory", 5e6, 2.0)) == "memory 5.0 MB/s, 2.0 s left"
+    assert str(Active("stop", 1.0, 2.0)) == "stop, 2.0 s left"
+
+
+def test_where_nothing_answers_that_is_said():
+    with pytest.raises(Missing, match="nothing answers; expected the metrics page of a running API"):
+        FaultClient(f"http://{LOOPBACK}:{ports.any_free()}").active()
+
+
+@pytest.mark.parametrize("url", ["nowhere", "ftp://x", "http://", "http://[::1"])
+def test_what_is_no_address_is_bad_input(url):
+    with pytest.raises(BadInput, match="expected a URL"):
+        FaultClient(url).active()
+
+
+def test_a_fault_of_a_profile_that_cannot_be_set_or_whose_time_never_comes_is_a_reason():
+    injector = Injector(f"http://{LOOPBACK}:{ports.any_free()}", [FaultStep(1, 5, {"latency": 0.3}), FaultStep(9, 5, {"stop": 1.0})])
+    assert list(injector.follow(0.9)) == []
+    (unheard,) = injector.follow(1.1)
+    assert unheard.code == "fault_not_set"
+    assert "the fault due after 1 s (latency 300 ms) was not set: http://" in unheard.text
+    (untimely,) = injector.end()
+    assert untimely.text == "the fault due after 9 s (stop) was not set: the load had ended"
+    assert injector.injected() == []

@@ -1,0 +1,130 @@
+"""The board of faults in shared memory, and what is taken for a request to change it."""
+
+import io
+import json
+
+import pytest
+
+from firedrill.contract import FAULT_KINDS
+from firedrill.errors import BadInput
+from firedrill.telemetry.cells import Cells
+from firedrill.telemetry.faults import LARGEST_BODY_BYTES, Board, active, answer, read_settings
+from tests.waiting import poll_until
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def cells():
+    return Cells.create()
+
+
+@pytest.fixture
+def board(cells):
+    return Board.create(cells)
+
+
+def post(board, body, **headers):
+    sent = json.dumps(body).encode() if not isinstance(body, bytes) else body
+    given = {**JSON, "Content-Length": str(len(sent)), **headers}
+    status, said = answer(board, "POST", given, io.BytesIO(sent))
+    return status.value, said
+
+
+def test_the_page_finds_the_board_that_the_application_made_and_none_where_there_is_none(cells):
+    assert Board.found(cells, cells.series()) is None
+    mine = Board.create(cells)
+    theirs = Board.found(cells, cells.series())
+    theirs.set("latency", 0.3, 60)
+    assert mine.size("latency") == 0.3
+    assert mine.size("errors") == 0
+
+
+def test_a_fault_ends_by_itself(board):
+    board.set("latency", 0.3, 0.03)
+    assert board.size("latency") == 0.3
+    poll_until(lambda: board.size("latency") == 0, "the fault to end", timeout_seconds=1, every_seconds=0.005)
+    assert active(board) == {}
+
+
+def test_a_fault_that_is_set_again_begins_anew(board):
+    board.set("errors", 0.2, 0.01)
+    board.set("errors", 0.5, 60)
+    assert board.size("errors") == 0.5
+    assert 59 < board.remaining_seconds("errors") <= 60
+
+
+def test_several_are_set_listed_and_ended_by_request(board):
+    status, said = post(board, {"latency": {"seconds": 0.3, "for_seconds": 30}, "stop": {"for_seconds": 5}})
+    assert (status, said["latency"]["seconds"]) == (200, 0.3)
+    assert 29 < said["latency"]["remaining_seconds"] <= 30
+    assert answer(board, "GET", {}, io.BytesIO())[1].keys() == {"latency", "stop"}
+    assert answer(board, "DELETE", {}, io.BytesIO())[1] == {}
+    assert active(board) == {}
+
+
+def test_one_mistake_among_several_faults_sets_none(board):
+    status, said = post(board, {"latency": {"seconds": 0.3, "for_seconds": 30}, "cpu": {"cores": 1000, "for_seconds": 30}})
+    assert (status, active(board)) == (400, {})
+    assert said == {"error": "cpu.cores is 1000; expected a number above 0, 16 at most"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "http://127.0.0.1:9464"}, 403),
+        ({"Content-Length": str(LARGEST_BODY_BYTES + 1)}, 413),
+        ({"Content-Length": "-1"}, 411),
+        ({"Content-Length": "many"}, 411),
+    ],
+)
+def test_what_a_browser_may_send_for_a_stranger_or_is_too_long_is_refused(board, headers, status):
+    refused, said = post(board, {"stop": {"for_seconds": 5}}, **headers)
+    assert (refused, active(board)) == (status, {})
+    assert "expected" in said["error"]
+
+
+def test_a_web_page_can_neither_see_nor_end_faults(board):
+    board.set("latency", 0.3, 60)
+    for method in ("GET", "DELETE"):
+        assert answer(board, method, {"Origin": "null"}, io.BytesIO())[0].value == 403
+    assert board.size("latency") == 0.3
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("", "the body is no JSON"),
+        ("{", "the body is no JSON"),
+        ("[" * 4000, "the body is no JSON"),
+        ('{"stop": {"for_seconds": 1}, "stop": {"for_seconds": 2}}', "a key is given twice"),
+        ("[]", "the body names no fault; expected an object with one or more of latency, errors"),
+        ("{}", "the body names no fault"),
+        ('{"latncy": {}}', "latncy is no fault; expected latency, errors"),
+        ('{"latency": 3}', "latency is 3; expected an object with seconds and for_seconds"),
+        ('{"latency": {"seconds": 1}}', 'latency is {"seconds": 1}; expected an object with seconds and for_seconds'),
+        ('{"latency": {"seconds": 1, "for_seconds": 1, "x": 1}}', "expected an object with seconds and for_seconds"),
+        ('{"latency": {"seconds": "1", "for_seconds": 1}}', 'latency.seconds is "1"; expected a number above 0, 60 at most'),
+        ('{"latency": {"seconds": true, "for_seconds": 1}}', "latency.seconds is true; expected a number above 0, 60 at most"),
+        ('{"latency": {"seconds": NaN, "for_seconds": 1}}', "latency.seconds is NaN; expected a number above 0"),
+        ('{"errors": {"ratio": 1.01, "for_seconds": 1}}', "errors.ratio is 1.01; expected a number above 0, 1 at most"),
+        ('{"stuck": {"workers": 1.5, "for_seconds": 1}}', "stuck.workers is 1.5; expected a whole number above 0"),
+        ('{"stop": {"for_seconds": 3601}}', "stop.for_seconds is 3601; expected a number above 0, 3600 at most"),
+        ('{"stop": {"for_seconds": 0}}', "stop.for_seconds is 0; expected a number above 0"),
+    ],
+)
+def test_a_mistake_is_named_with_place_value_and_expectation(body, message):
+    with pytest.raises(BadInput) as mistake:
+        read_settings(body.encode())
+    assert message in str(mistake.value)
+
+
+def test_the_largest_size_and_time_of_every_kind_are_taken():
+    body = {
+        fault: {**({kind.unit: int(kind.largest) if kind.whole else kind.largest} if kind.unit else {}), "for_seconds": 3600}
+        for fault, kind in FAULT_KINDS.items()
+    }
+    assert read_settings(json.dumps(body).encode()) == {fault: (kind.largest, 3600) for fault, kind in FAULT_KINDS.items()}
