@@ -75,7 +75,7 @@ def instrument(
     telemetry.set(Server.BUILD_INFO, 1, version)
     if flask_command() == "run":
         telemetry.set(Server.SERVER_INFO, 1, "werkzeug", UNBOUNDED, "1")
-    app.wsgi_app = Middleware(traced or app.wsgi_app, cells)  # type: ignore[method-assign]  # as Flask documents it
+    app.wsgi_app = Middleware(traced.serve if traced else app.wsgi_app, cells)  # type: ignore[method-assign]  # as Flask documents it
     return telemetry
 
 

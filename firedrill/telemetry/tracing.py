@@ -88,7 +88,7 @@ class Whole(Sampler):
 
 
 class Tracing:
-    """The application for the middleware to call: through OpenTelemetry for a sampled request, past it for all others."""
+    """Serves in place of the application: a sampled request through OpenTelemetry, all others past it."""
 
     def __init__(self, app: Flask, sampler: Sampler, resource: Resource | None = None) -> None:
         """Instrument `app`. Where the spans go is for the caller to add to `provider`."""
@@ -103,7 +103,7 @@ class Tracing:
         self._through: WsgiApp = app.wsgi_app
         skip_hooks_of_untraced(app)
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def serve(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """One request. What it carries (traceparent, baggage) is passed on by OpenTelemetry's clients, sampled or not."""
         if environ.keys() & self._headers:
             return self._continue(environ, start_response)
