@@ -391,6 +391,7 @@ def fault() -> None:
 url_option = click.option(
     "--url",
     default=f"http://{contract.LOOPBACK}:{contract.API_METRICS_PORT}",
+    envvar="FIREDRILL_FAULTS_URL",
     show_default=True,
     help="Where the API's metrics page is.",
 )
