@@ -12,11 +12,14 @@ import math
 import mmap
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flask import request
 
 from api.outage import Outage
+from firedrill.contract import Server
+from firedrill.telemetry import kernel
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -31,6 +34,8 @@ GOLDEN_RATIO = (5**0.5 - 1) / 2
 """Its multiples fill 0..1 evenly: of any n requests in a row, the share that fails is the one asked for, to within one or two."""
 BURST_SECONDS = 0.05
 LARGEST_GROWTH_BYTES = 512 * 1024 * 1024
+LARGEST_SHARE = 0.95
+"""Of its container's memory that a growing process may use: enough for every alert, too little for the kernel to kill it."""
 CHUNK_BYTES = 256 * 1024
 
 
@@ -118,7 +123,7 @@ class Burn:
 
 
 class Growth:
-    """Memory that grows up to LARGEST_GROWTH_BYTES, and is given back to the kernel at the end."""
+    """Memory that grows up to its limits, and is given back to the kernel at the end."""
 
     def __init__(self) -> None:
         self._chunks: list[mmap.mmap] = []
@@ -138,4 +143,8 @@ class Growth:
             self._chunks.append(chunk)
 
     def _has_room(self) -> bool:
-        return len(self._chunks) * CHUNK_BYTES < LARGEST_GROWTH_BYTES
+        if len(self._chunks) * CHUNK_BYTES >= LARGEST_GROWTH_BYTES:
+            return False
+        of_container = {metric: value for metric, _, value in kernel.cgroup_readings(kernel.read(Path("/proc/self/cgroup")))}
+        limit = of_container.get(Server.MEMORY_LIMIT)
+        return limit is None or of_container[Server.MEMORY_USAGE] + CHUNK_BYTES < LARGEST_SHARE * limit

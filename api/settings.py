@@ -38,7 +38,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
-        """Settings from API_WORK, API_WORK_KIND, API_HOST, API_METRICS_HOST, API_METRICS_PORT, API_ACCESS_LOG=1, API_FAULTS=1.
+        """Settings from API_WORK, API_WORK_KIND, API_HOST, API_METRICS_HOST, API_METRICS_PORT; API_ACCESS_LOG and API_FAULTS are on if 1.
 
         Raises BadInput.
         """

@@ -280,18 +280,17 @@ def up(profile: str, out: Path, docker: bool, with_grafana: bool, faults: bool, 
     Examples:
       firedrill up
       firedrill up --profile spike --server dev
-      firedrill up --docker
+      firedrill up --docker --faults
     """
     if load_profile(profile).faults:
-        ERRORS.print(
-            f"{profile}: its faults are set by `firedrill run` only; here, use `firedrill fault set`", style="dim", highlight=False
-        )
+        ERRORS.print(f"{profile}: `up` does not set its faults; use `firedrill fault set`", style="dim", highlight=False)
     server, chosen = _server(options["server"], options["threads"], options["connection_limit"]), _ports(options)
     with Interrupt() as interrupt:
         if docker:
             engine.need()
             file = profile_file(profile)
-            composed_foreground.run(server, file, Ports.choose(chosen), interrupt, ERRORS, with_grafana=with_grafana, takes_faults=faults)
+            ports = Ports.choose(chosen)
+            composed_foreground.run(server, file, ports, interrupt, ERRORS, with_grafana=with_grafana, takes_faults=faults)
         else:
             foreground.run(out.absolute(), server, profile, Ports.choose(chosen), interrupt, ERRORS, takes_faults=faults)
     sys.exit(ExitCode.PASSED)
@@ -346,33 +345,6 @@ def open_runs(names: tuple[str, ...], out: Path, prometheus_port: int | None) ->
     with Interrupt() as interrupt:
         foreground.reopen(chosen, prometheus_port, interrupt, ERRORS)
     sys.exit(ExitCode.PASSED)
-
-
-@main.group()
-def alerts() -> None:
-    """Alert rules: prototyped on a stack that runs."""
-
-
-@alerts.command()
-@click.option(
-    "--source",
-    type=click.Path(path_type=Path),
-    default=places.PROMETHEUS,
-    metavar="DIR",
-    help="Rules and configuration that you edit. [default: the bundle's prometheus/]",
-)
-@click.option("--into", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The folder that Prometheus reads.")
-@time_scale_option
-@click.option("--reload", "reload_urls", multiple=True, metavar="URL", help="Have this Prometheus or Alertmanager reload (repeatable).")
-def watch(source: Path, into: Path, time_scale: float, reload_urls: tuple[str, ...]) -> None:
-    """Save a rule file, and it is in force: checked, scaled, reloaded. A broken one is named with its line, and its old rules stay.
-
-    \b
-    Example (what Compose runs):
-      firedrill alerts watch --source prometheus --into /config --reload http://prometheus:9090
-    """
-    with Interrupt() as interrupt:
-        watcher.watch(watcher.Mirror(source, into, time_scale), reload_urls, interrupt, click.echo)
 
 
 @main.group()
@@ -441,6 +413,33 @@ def list_faults(url: str, as_json: bool) -> None:
 def clear_faults(url: str) -> None:
     """End every fault now."""
     FaultClient(url).clear()
+
+
+@main.group()
+def alerts() -> None:
+    """Alert rules: prototyped on a stack that runs."""
+
+
+@alerts.command()
+@click.option(
+    "--source",
+    type=click.Path(path_type=Path),
+    default=places.PROMETHEUS,
+    metavar="DIR",
+    help="Rules and configuration that you edit. [default: the bundle's prometheus/]",
+)
+@click.option("--into", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The folder that Prometheus reads.")
+@time_scale_option
+@click.option("--reload", "reload_urls", multiple=True, metavar="URL", help="Have this Prometheus or Alertmanager reload (repeatable).")
+def watch(source: Path, into: Path, time_scale: float, reload_urls: tuple[str, ...]) -> None:
+    """Save a rule file, and it is in force: checked, scaled, reloaded. A broken one is named with its line, and its old rules stay.
+
+    \b
+    Example (what Compose runs):
+      firedrill alerts watch --source prometheus --into /config --reload http://prometheus:9090
+    """
+    with Interrupt() as interrupt:
+        watcher.watch(watcher.Mirror(source, into, time_scale), reload_urls, interrupt, click.echo)
 
 
 @main.command()

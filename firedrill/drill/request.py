@@ -69,12 +69,10 @@ class Request:
             raise BadInput(f"--locustfile {self.locustfile}: no such file")
         if not self.docker or programs.find("promtool"):
             config.check_rules(self.rules)
+        if self.profile.faults and self.target and not (self.attachment or any(scrape.job == "api" for scrape in self.scrapes)):
+            raise BadInput(f"profile {self.profile.name} sets faults; expected --scrape with the target's metrics page, which takes them")
         if self.target and not (self.docker or self.attachment):
             _check_target(self.target)
-            if self.profile.faults and not any(scrape.job == "api" for scrape in self.scrapes):
-                raise BadInput(
-                    f"profile {self.profile.name} sets faults; expected --scrape with the target's metrics page, which takes them"
-                )
 
 
 def _check_target(url: str) -> None:

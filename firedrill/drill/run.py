@@ -65,8 +65,8 @@ class _Drill:
         self._mishaps: dict[str, Reason] = {}
         self._remarks: dict[str, Reason] = {}
         self._stack = self._make_stack(self._plan(chosen))
+        self._injector = Injector(self._faults_url() or "nowhere", request.profile.faults)
         self._tail = Tail(self._stack.plan.notifications)
-        self._injector = Injector(self._stack.plan.faults_url or "nowhere", request.profile.faults)
         self._started = datetime.now(UTC)
         self._versions: dict[str, str] = {}
 
@@ -83,10 +83,10 @@ class _Drill:
             locustfile=asked.locustfile,
             rules=asked.rules,
             time_scale=asked.time_scale,
+            takes_faults=bool(asked.profile.faults),
             docker=asked.docker,
             workers=asked.workers,
             attached_prometheus=asked.attachment.prometheus_url if asked.attachment else None,
-            takes_faults=bool(asked.profile.faults),
         )
 
     def _make_stack(self, plan: Plan) -> Stack:
@@ -94,6 +94,10 @@ class _Drill:
         if attachment:
             return AttachedStack(plan, self._interrupt, attachment)
         return ComposedStack(plan, self._interrupt) if self._request.docker else NativeStack(plan, self._interrupt)
+
+    def _faults_url(self) -> str | None:
+        attachment = self._request.attachment
+        return attachment.faults_url if attachment else self._stack.plan.faults_url
 
     def play(self) -> Run:
         with self._stack:

@@ -31,12 +31,19 @@ class Attachment:
     prometheus_url: str
     locust_url: str
     notifications_url: str
+    faults_url: str | None = None
+    """Of the API's metrics page; None where nobody told."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self | None:
-        """The stack named by FIREDRILL_PROMETHEUS_URL, _LOCUST_URL and _NOTIFICATIONS_URL, as in Compose's `firedrill`; else None."""
-        urls = [environ.get(f"FIREDRILL_{name}_URL", "") for name in ("PROMETHEUS", "LOCUST", "NOTIFICATIONS")]
-        return cls(*urls) if all(urls) else None
+        """The stack named by FIREDRILL_PROMETHEUS_URL, _LOCUST_URL and _NOTIFICATIONS_URL, as in Compose's `firedrill`; else None.
+
+        FIREDRILL_FAULTS_URL is needed only by a profile that sets faults.
+        """
+        prometheus, locust, receiver, faults = (
+            environ.get(f"FIREDRILL_{name}_URL") for name in ("PROMETHEUS", "LOCUST", "NOTIFICATIONS", "FAULTS")
+        )
+        return cls(prometheus, locust, receiver, faults) if prometheus and locust and receiver else None
 
 
 class AttachedStack(SteeredStack):

@@ -173,6 +173,8 @@ def of_run(plan: Plan) -> dict[str, str]:
         # A part that dies in a run stays dead: that is what is measured.
         "RESTART": "no",
     }
+    if plan.takes_faults:
+        chosen["API_FAULTS"] = "1"
     if plan.target:
         chosen["LOAD_TARGET"] = plan.target
     if plan.locustfile:

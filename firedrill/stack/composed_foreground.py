@@ -27,7 +27,14 @@ PROJECT = "firedrill"
 
 
 def run(
-    server: Server, profile: Path, chosen: Ports, interrupt: Interrupt, console: Console, *, with_grafana: bool, takes_faults: bool
+    server: Server,
+    profile: Path,
+    chosen: Ports,
+    interrupt: Interrupt,
+    console: Console,
+    *,
+    with_grafana: bool,
+    takes_faults: bool = False,
 ) -> None:
     """Start docker-compose.yml's project and keep it until somebody asks to stop; its volumes stay for the next time.
 
@@ -35,9 +42,10 @@ def run(
         BadInput: the project runs already.
         Missing: there is no engine, or a service did not start.
     """
+    chosen_faults = {"API_FAULTS": "1"} if takes_faults else {}
     project = engine.Project(
         os.environ.get("COMPOSE_PROJECT_NAME", PROJECT),
-        {**compose.published(chosen), **compose.served(server), **compose.played(profile), "API_FAULTS": str(int(takes_faults))},
+        {**compose.published(chosen), **compose.served(server), **compose.played(profile), **chosen_faults},
     )
     if None in project.states().values():
         raise BadInput(f"the project {project.name} runs already; stop it with `docker compose down`, or set COMPOSE_PROJECT_NAME")

@@ -95,14 +95,14 @@ class Plan:
     """How many production seconds a drill second stands for, in the alert rules of api.yml."""
     web: bool = False
     """Locust's page instead of headless."""
+    takes_faults: bool = False
+    """Whether faults can be set on the bundled API."""
     docker: bool = False
     """Containers instead of processes."""
     workers: int = 1
     """Locust's workers; in containers only."""
     attached_prometheus: str | None = None
     """Base URL of the Prometheus of a stack that is up already."""
-    takes_faults: bool = False
-    """Whether faults can be set on the bundled API."""
 
     @property
     def host(self) -> str:
