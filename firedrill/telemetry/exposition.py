@@ -55,8 +55,9 @@ def _histogram(metric: Metric, labels: str, cells: Sequence[float], exemplars: S
     *buckets, total = cells
     prefix = f"{labels}," if labels else ""
     cumulative = list(accumulate(buckets))
+    # A new series is shown at 0 once, and then it has no request to show either.
     for bound, count, exemplar in zip_longest((*metric.bounds, float("inf")), cumulative, exemplars):
-        yield f'{metric.name}_bucket{{{prefix}le="{format_bound(bound)}"}} {count!r}{_mark(exemplar)}\n'
+        yield f'{metric.name}_bucket{{{prefix}le="{format_bound(bound)}"}} {count!r}{_mark(exemplar) if count else ""}\n'
     yield f"{metric.name}_sum{_braces(labels)} {total!r}\n{metric.name}_count{_braces(labels)} {cumulative[-1]!r}\n"
 
 

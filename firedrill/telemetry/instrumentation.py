@@ -69,8 +69,8 @@ def instrument(
         telemetry: Telemetry = app.extensions[EXTENSION]
         return telemetry
     cells, serving = Cells.create(), will_serve()
-    publisher = Publisher(cells, host, port, os.getpid()) if serving else None
     traced = started_tracing(app, version) if serving and wants_tracing(os.environ, tracing) else None
+    publisher = Publisher(cells, host, port, os.getpid()) if serving else None
     telemetry = app.extensions[EXTENSION] = Telemetry(cells, publisher, traced)
     telemetry.set(Server.BUILD_INFO, 1, version)
     if flask_command() == "run":
