@@ -7,6 +7,7 @@ stamp, so it ends even if whoever set it is gone. What a fault does is the appli
 from __future__ import annotations
 
 import json
+import re
 from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -99,7 +100,7 @@ def _post(board: Board, headers: Mapping[str, str], body: BinaryIO) -> Answer:
     if headers.get("Content-Type", "").partition(";")[0].strip() != "application/json":
         return _refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected Content-Type: application/json")
     length = headers.get("Content-Length", "")
-    if not length.isdecimal():
+    if not re.fullmatch(r"[0-9]{1,9}", length):
         return _refusal(HTTPStatus.LENGTH_REQUIRED, "expected a Content-Length")
     if int(length) > LARGEST_BODY_BYTES:
         return _refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has {length} bytes; expected {LARGEST_BODY_BYTES} at most")

@@ -68,6 +68,7 @@ class Page:
         self._pid = pid
         self._process = ProcessCollector(pid=lambda: pid, registry=None)
         self._births = Births()
+        self._board: faults.Board | None = None
         self._told_of_stop = False
         self._busy_seconds = 0.0
         self._rendering = threading.Lock()
@@ -86,12 +87,12 @@ class Page:
 
     def faults(self) -> faults.Board | None:
         """Where faults are set, if the application takes any."""
-        return faults.Board.found(self._cells, self._cells.series())
+        self._board = self._board or faults.Board.found(self._cells, self._cells.series())
+        return self._board
 
     def is_down(self, *, for_prometheus: bool) -> bool:
         """Whether this scrape goes unanswered, as a stopped API's would. One page for Prometheus still tells of the stop, to be charted."""
-        board = self.faults()
-        stopped = bool(board and board.size("stop"))
+        stopped = bool(self._board and self._board.size("stop"))  # nobody can have set a stop before there was a board
         is_down = stopped and self._told_of_stop
         self._told_of_stop = stopped and (is_down or for_prometheus)
         return is_down

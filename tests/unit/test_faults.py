@@ -1,7 +1,9 @@
 """How a person spells a fault, and what is said where none can be set."""
 
 import pytest
+from click.testing import CliRunner
 
+from firedrill.cli import main
 from firedrill.contract import FAULT_KINDS, LOOPBACK
 from firedrill.drill.faults import Injector
 from firedrill.errors import BadInput, Missing
@@ -38,6 +40,22 @@ def test_a_mistake_is_named_with_the_fault_the_value_and_the_expectation(words, 
     with pytest.raises(BadInput) as mistake:
         parse_words(words)
     assert message in str(mistake.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("set latency=1 --for 3s", "latency is 1; expected a duration"),
+        ("set stop", "Missing option '--for'"),
+        ("set stop --for 2h", "'2h' is not a duration above 0s, 1h at most"),
+        ("set --for 3s", "Missing argument"),
+        ("list --url nowhere", "nowhere is no address"),
+    ],
+)
+def test_bad_input_is_exit_code_2(words, said):
+    done = CliRunner().invoke(main, ["fault", *words.split()])
+    assert done.exit_code == 2
+    assert said in done.output
 
 
 def test_an_active_fault_reads_as_a_line():

@@ -79,6 +79,7 @@ def test_one_mistake_among_several_faults_sets_none(board):
         ({"Content-Length": str(LARGEST_BODY_BYTES + 1)}, 413),
         ({"Content-Length": "-1"}, 411),
         ({"Content-Length": "many"}, 411),
+        ({"Content-Length": "1" * 5000}, 411),
     ],
 )
 def test_what_a_browser_may_send_for_a_stranger_or_is_too_long_is_refused(board, headers, status):
