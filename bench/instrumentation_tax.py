@@ -1,4 +1,4 @@
-"""What measuring adds to a request: a bare Flask application through its WSGI callable, beside the same one instrumented four ways.
+"""What measuring adds to a request: a bare Flask application through its WSGI callable, beside the same one instrumented six ways.
 
 Blocks of requests in shuffled order, so that a stall of the machine hits everybody alike; per variant and round the mean of its blocks
 without the slowest and fastest tenth; of five rounds the median. Run: `python -m bench.instrumentation_tax`.
@@ -7,9 +7,13 @@ without the slowest and fastest tenth; of five rounds the median. Run: `python -
 from __future__ import annotations
 
 import gc
+import os
 import random
 import statistics
+import threading
 import time
+from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, g, request
@@ -47,6 +51,35 @@ def firedrill() -> Flask:
     app = bare()
     instrument(app, port=0)
     return app
+
+
+def firedrill_tracing(share: float) -> Flask:
+    """The same with traces of a share of the requests, which are sent to a collector."""
+    app = bare()
+    os.environ |= {
+        "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+        "OTEL_TRACES_SAMPLER_ARG": str(share),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector(),
+    }
+    instrument(app, port=0, tracing=True)
+    return app
+
+
+def collector() -> str:
+    """Address of a server that takes spans and forgets them."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}"
 
 
 def by_hand() -> Flask:
@@ -89,6 +122,8 @@ def opentelemetry() -> Flask:
 VARIANTS: dict[str, Callable[[], Flask]] = {
     "bare Flask": bare,
     "firedrill.telemetry": firedrill,
+    "firedrill.telemetry, a request that is not traced": partial(firedrill_tracing, 0.0),
+    "firedrill.telemetry, 1 % of the requests traced": partial(firedrill_tracing, 0.01),
     BY_HAND: by_hand,
     "prometheus-flask-exporter": flask_exporter,
     "opentelemetry-instrumentation-flask": opentelemetry,

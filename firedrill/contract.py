@@ -20,6 +20,10 @@ LAG_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Content-Type of both exporters' pages. Prometheus 3 refuses a scrape without a valid one."""
 
+OPENMETRICS = "application/openmetrics-text"
+OPENMETRICS_CONTENT_TYPE = f"{OPENMETRICS}; version=1.0.0; charset=utf-8"
+"""Content-Type of the API's page for those who accept it, as Prometheus does: the format that has room for exemplars."""
+
 RUN_ID_HEADER = "Firedrill-Run-Id"
 """Sent with every request of the bundled users, counted by the server: tells a drill's requests from probes."""
 
@@ -31,6 +35,7 @@ PROMETHEUS_PORT = 9090
 ALERTMANAGER_PORT = 9093
 NOTIFICATIONS_PORT = 9095
 GRAFANA_PORT = 3000
+TEMPO_PORT = 3200
 LOOPBACK = "127.0.0.1"
 
 
@@ -43,6 +48,8 @@ class Metric:
     help: str
     labels: tuple[str, ...] = ()
     bounds: tuple[float, ...] = ()
+    exemplars: bool = False
+    """Each bucket remembers the trace of the last sampled request that fell into it."""
 
     def series_names(self) -> tuple[str, ...]:
         """Names that Prometheus stores for this family."""
@@ -51,9 +58,11 @@ class Metric:
         return (f"{self.name}_bucket", f"{self.name}_sum", f"{self.name}_count")
 
 
-def histogram(name: str, text: str, labels: tuple[str, ...] = (), bounds: tuple[float, ...] = LATENCY_BOUNDS_SECONDS) -> Metric:
+def histogram(
+    name: str, text: str, labels: tuple[str, ...] = (), bounds: tuple[float, ...] = LATENCY_BOUNDS_SECONDS, *, exemplars: bool = False
+) -> Metric:
     """A histogram family, on the shared latency bounds unless told otherwise."""
-    return Metric(name, "histogram", text, labels, bounds)
+    return Metric(name, "histogram", text, labels, bounds, exemplars)
 
 
 def counter(name: str, text: str, *labels: str) -> Metric:
@@ -72,11 +81,14 @@ ROUTE_LABELS = ("http_request_method", "http_route", "http_response_status_code"
 class Server:
     """What job `api` exports, on its own port. Names follow OpenTelemetry's stable HTTP semantic conventions."""
 
-    REQUEST_DURATION = histogram("http_server_request_duration_seconds", "Time inside the handler; blind to queueing.", ROUTE_LABELS)
+    REQUEST_DURATION = histogram(
+        "http_server_request_duration_seconds", "Time inside the handler; blind to queueing.", ROUTE_LABELS, exemplars=True
+    )
     RESPONSE_TIME = histogram(
         "http_server_response_time_seconds",
         "Accepted by the server until the response is handed over: queue wait and handler.",
         ROUTE_LABELS,
+        exemplars=True,
     )
     ACTIVE_REQUESTS = gauge("http_server_active_requests", "Requests inside the handler.", "http_request_method")
     QUEUE_WAIT = histogram("http_server_queue_wait_seconds", "Accepted by the server until a worker starts it.")

@@ -42,7 +42,7 @@ class Api:
 
 @contextmanager
 def running(command, ready_port, metrics_port, **environment):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("API_", "FLASK_"))}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("API_", "FLASK_", "OTEL_"))}
     process = subprocess.Popen(
         command,
         cwd=ROOT,

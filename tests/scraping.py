@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib.request
 from dataclasses import dataclass
 
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
 
@@ -34,6 +35,24 @@ def parse(text: str) -> Page:
     """A page's text, parsed."""
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return Page(text, tuple((sample.name, sample.labels, sample.value) for sample in samples))
+
+
+def exemplars(text: str) -> dict[str, set[str]]:
+    """Trace ids of the exemplars on an OpenMetrics page, by the histogram they are in."""
+    found: dict[str, set[str]] = {}
+    for family in openmetrics_families(text):
+        traces = {sample.exemplar.labels["trace_id"] for sample in family.samples if sample.exemplar}
+        if traces:
+            found[family.name] = traces
+    return found
+
+
+def scrape_openmetrics(url: str) -> str:
+    """The page at `url`, as Prometheus asks for it but in its own name."""
+    request = urllib.request.Request(url, headers={"Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"})
+    with urllib.request.urlopen(request, timeout=5) as response:
+        assert response.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        return response.read().decode()
 
 
 def scrape(url: str, agent: str = "a person") -> Page:

@@ -42,10 +42,17 @@ def scale_routing(text: str, factor: float, receiver_url: str = COMPOSE_URL) -> 
 
 def _routes(route: Any) -> Iterator[Any]:
     yield route
-    for below in route.get("routes") or ():
+    for below in _listed(route, "routes"):
         yield from _routes(below)
 
 
 def _webhooks(routing: Any) -> Iterator[Any]:
-    for receiver in routing.get("receivers") or ():
-        yield from (webhook for webhook in receiver.get("webhook_configs") or () if "url" in webhook)
+    for receiver in _listed(routing, "receivers"):
+        yield from (webhook for webhook in _listed(receiver, "webhook_configs") if "url" in webhook)
+
+
+def _listed(mapping: Any, key: str) -> Any:
+    found = mapping.get(key) or []
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise BadInput(f"{key} is no list of mappings; expected an Alertmanager configuration")
+    return found

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from firedrill.drill.progress import Progress
     from firedrill.drill.request import Request
     from firedrill.interrupt import Interrupt
+    from firedrill.notifications.notification import Notification
     from firedrill.prom import Prometheus
     from firedrill.stack.base import Stack
 
@@ -137,7 +138,7 @@ class _Drill:
         began: float | None = None
         while not self._over(began) and not self._interrupt.pause(0.5):
             self._stack.fetch_notifications()
-            self._progress.notified([one for one in self._tail.new() if not one.is_heartbeat])
+            self._progress.notified(self._news())
             with suppress(FiredrillError):  # A Prometheus that died is found by _over().
                 began = began or self._stack.prom.number(f"max(locust_test_start_time_seconds) >= {self._stack.load_since:.3f}")
                 if began:
@@ -148,6 +149,11 @@ class _Drill:
         """Without its faults, a run shows nothing of what it is about."""
         for reason in reasons:
             self._mishaps[f"{reason.code} {len(self._mishaps)}"] = reason
+
+    def _news(self) -> list[Notification]:
+        """What somebody would have been told just now; a receiver may have served other runs before."""
+        since = self._started.timestamp()
+        return [one for one in self._tail.new() if one.received >= since and not one.is_heartbeat]
 
     def _over(self, began: float | None) -> bool:
         """Whether the load has ended, or goes on unseen."""

@@ -102,8 +102,7 @@ def _news(notifications: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, A
 
 def _notification(one: Mapping[str, Any]) -> Text:
     what = f"{one['alertname']}: {one['summary']}" if one["status"] == "firing" else f"{one['alertname']} is over"
-    when = f"after {units.seconds(one['after_seconds'])}" if one["after_seconds"] >= 0 else "before the load"
-    return Text(printable(f" • {one['receiver']} {when}: {what}"))
+    return Text(printable(f" • {one['receiver']} after {units.seconds(one['after_seconds'])}: {what}"))
 
 
 def _alert(alert: Mapping[str, Any]) -> Text:

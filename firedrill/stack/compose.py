@@ -169,6 +169,7 @@ def of_run(plan: Plan) -> dict[str, str]:
         "TIME_SCALE": f"{plan.time_scale:g}",
         "AUTOSTART": "false",
         "EXPECT_WORKERS": str(plan.workers),
+        "API_FAULTS": str(int(plan.takes_faults)),
         # A part that dies in a run stays dead: that is what is measured.
         "RESTART": "no",
     }

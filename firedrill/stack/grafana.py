@@ -44,6 +44,7 @@ class Grafana:
             "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
             "GF_NEWS_NEWS_FEED_ENABLED": "false",
             "PROMETHEUS_URL": prometheus_url,
+            "TEMPO_URL": os.environ.get("TEMPO_URL", f"http://{contract.LOOPBACK}:{contract.TEMPO_PORT}"),
             "DASHBOARDS_PATH": str(places.GRAFANA / "dashboards"),
         }
 

@@ -51,10 +51,17 @@ class Mirror:
         yield from sorted(self.source.glob("*.yml"))
 
     def _mistake(self, file: Path) -> str | None:
-        if file.parent.name != "rules":
-            return None
-        mistake = config.rule_mistake(file)
+        mistake = config.rule_mistake(file) if file.parent.name == "rules" else None
+        mistake = mistake or self._obstacle(file)
         return f"{mistake}; the rest stays in force" if mistake else None
+
+    def _obstacle(self, file: Path) -> str | None:
+        """Why its times cannot be divided."""
+        try:
+            config.scaled(file, self.time_scale)
+        except BadInput as error:
+            return f"{file.name}: {error}"
+        return None
 
     def _write(self, file: Path) -> None:
         place = self.into / file.relative_to(self.source)

@@ -4,7 +4,8 @@ A write is an ordinary store into a memory map (no system call), a scrape costs 
 
     | cells: doubles; cell 0 holds the directory's length in bytes | directory: one JSON line a series, append-only |
 
-Histogram buckets are not cumulative here: one observation touches one bucket. The page adds them up.
+Histogram buckets are not cumulative here: one observation touches one bucket. The page adds them up. Where a histogram has exemplars, they
+lie behind its numbers, one a bucket.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import struct
 import threading
 from bisect import bisect_left
+from time import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from firedrill.contract import gauge
@@ -28,12 +31,25 @@ FINISHED_BUSY = gauge("finished_busy_seconds", "Worker-seconds of finished reque
 BUSY_SINCE = gauge("busy_since_seconds", "perf_counter() when this worker took its request, 0 while idle.", "worker")
 """Not exported as they are: the page combines them with its own time. All processes of a machine share this clock."""
 
-CELLS = 64 * 1024
-"""Doubles; a page of memory is taken only when it is touched. The middleware's caps keep a program under 9,000."""
+CELLS = 256 * 1024
+"""Doubles; a page of memory is taken only when it is touched. The middleware's caps keep a program under 250,000: 202 cells for each of
+200 sets of labels, and for each of a thousand status codes."""
 DIRECTORY_BYTES = 1024 * 1024
 """Room for every series the caps allow, with labels of 256 characters, four bytes each."""
 CELL_BYTES = 8
 SIZE_BYTES = CELLS * CELL_BYTES + DIRECTORY_BYTES
+
+
+_EXEMPLAR = struct.Struct("=16sdd")
+EXEMPLAR_CELLS = _EXEMPLAR.size // CELL_BYTES
+
+
+class Exemplar(NamedTuple):
+    """One request that fell into a bucket: its trace, what was observed, and when (Unix time)."""
+
+    trace_id: str
+    value: float
+    timestamp: float
 
 
 class Series(NamedTuple):
@@ -48,6 +64,11 @@ class Series(NamedTuple):
 def width(metric: Metric) -> int:
     """Cells of one series: every bound's bucket, +Inf and the sum for a histogram, else one."""
     return len(metric.bounds) + 2 if metric.kind == "histogram" else 1
+
+
+def room(metric: Metric) -> int:
+    """Cells that one series takes: its numbers, and behind them its exemplars."""
+    return width(metric) + (EXEMPLAR_CELLS * (len(metric.bounds) + 1) if metric.exemplars else 0)
 
 
 class Cells:
@@ -72,7 +93,7 @@ class Cells:
     def reserve(self, metric: Metric, labels: tuple[str, ...] = ()) -> int:
         """First cell of a new series, which is on the page, at zero, from now on. Call it once for a set of labels."""
         with self.lock:
-            first, self._next = self._next, self._next + width(metric)
+            first, self._next = self._next, self._next + room(metric)
             line = json.dumps([metric.name, labels, first, width(metric)], ensure_ascii=False).encode() + b"\n"
             begin = int(self.values[0])
             if self._next > CELLS or begin + len(line) > DIRECTORY_BYTES:
@@ -89,6 +110,20 @@ class Cells:
     def read(self, series: Series) -> list[float]:
         """The cells of one series."""
         return [self.values[cell] for cell in range(series.first, series.first + series.width)]
+
+    def remember(self, first: int, bounds: Sequence[float], value: float, trace_id: int) -> None:
+        """Make a request the exemplar of its bucket, in a histogram that has exemplars and whose cells begin at `first`.
+
+        No lock: two writers, or a reader at the same moment, could at worst mix two requests, and a link would lead nowhere.
+        """
+        cell = first + len(bounds) + 2 + EXEMPLAR_CELLS * bisect_left(bounds, value)
+        _EXEMPLAR.pack_into(self._map, cell * CELL_BYTES, trace_id.to_bytes(16, "big"), value, time())
+
+    def exemplars(self, series: Series) -> list[Exemplar | None]:
+        """The exemplars of a histogram that has them, by bucket; None where no sampled request fell into it."""
+        first, buckets = series.first + series.width, series.width - 1
+        found = (_EXEMPLAR.unpack_from(self._map, (first + EXEMPLAR_CELLS * at) * CELL_BYTES) for at in range(buckets))
+        return [Exemplar(trace_id.hex(), value, timestamp) if timestamp else None for trace_id, value, timestamp in found]
 
     def add(self, cell: int, amount: float = 1.0) -> None:
         """Increment one cell; no increment is ever lost."""

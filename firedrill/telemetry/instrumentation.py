@@ -9,13 +9,18 @@ import click
 from flask.helpers import get_debug_flag
 
 from firedrill.contract import API_METRICS_PORT, LOOPBACK, Metric, Server
+from firedrill.errors import BadInput, Missing
 from firedrill.telemetry.cells import Cells
 from firedrill.telemetry.middleware import Middleware
 from firedrill.telemetry.publisher import Publisher
 from firedrill.telemetry.sampler import Sampler
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flask import Flask
+
+    from firedrill.telemetry.tracing import Tracing
 
 EXTENSION = "firedrill"
 UNBOUNDED = "unbounded"
@@ -23,11 +28,12 @@ UNBOUNDED = "unbounded"
 
 
 class Telemetry:
-    """What measures one application. `publisher` is None where nothing is served, so there is nothing to publish."""
+    """What measures one application. `publisher` is None where nothing is served, so nothing is published; `tracing` where it is off."""
 
-    def __init__(self, cells: Cells, publisher: Publisher | None) -> None:
+    def __init__(self, cells: Cells, publisher: Publisher | None, tracing: Tracing | None = None) -> None:
         self.cells = cells
         self.publisher = publisher
+        self.tracing = tracing
         self._sampler = Sampler(cells)
         self._sampler.start()
 
@@ -41,29 +47,62 @@ class Telemetry:
         self.cells.values[self.cells.reserve(metric, labels)] = value
 
     def close(self) -> None:
-        """Stop sampling and publishing; the application goes on, and is still counted. For tests and for programs that go on without it."""
+        """Stop sampling, tracing and publishing; the application goes on, and is still counted. For tests and programs that go on."""
         self._sampler.stop()
+        if self.tracing:
+            self.tracing.close()
         if self.publisher:
             self.publisher.close()
 
 
-def instrument(app: Flask, *, port: int = API_METRICS_PORT, host: str = LOOPBACK, version: str = "unknown") -> Telemetry:
+def instrument(
+    app: Flask, *, port: int = API_METRICS_PORT, host: str = LOOPBACK, version: str = "unknown", tracing: bool | None = None
+) -> Telemetry:
     """Measure `app` and publish http://host:port/metrics from a process of its own. Instrumenting an application twice changes nothing.
 
     Port 0 takes a free one, which `telemetry.publisher.port` tells. Raises BadInput if the port is taken. Under `flask run --reload` only
     the reloader's child publishes; under other commands of `flask`, which import the application but do not serve it, nothing does.
+
+    `tracing` None traces where the environment names a collector (OTEL_EXPORTER_OTLP_ENDPOINT). Raises Missing without OpenTelemetry.
     """
     if EXTENSION in app.extensions:
         telemetry: Telemetry = app.extensions[EXTENSION]
         return telemetry
-    cells = Cells.create()
-    publisher = Publisher(cells, host, port, os.getpid()) if will_serve() else None
-    telemetry = app.extensions[EXTENSION] = Telemetry(cells, publisher)
+    cells, serving = Cells.create(), will_serve()
+    traced = started_tracing(app, version) if serving and wants_tracing(os.environ, tracing) else None
+    publisher = Publisher(cells, host, port, os.getpid()) if serving else None
+    telemetry = app.extensions[EXTENSION] = Telemetry(cells, publisher, traced)
     telemetry.set(Server.BUILD_INFO, 1, version)
     if flask_command() == "run":
         telemetry.set(Server.SERVER_INFO, 1, "werkzeug", UNBOUNDED, "1")
-    app.wsgi_app = Middleware(app.wsgi_app, cells)  # type: ignore[method-assign]  # as Flask documents it
+    app.wsgi_app = Middleware(traced.serve if traced else app.wsgi_app, cells)  # type: ignore[method-assign]  # as Flask documents it
     return telemetry
+
+
+def wants_tracing(environ: Mapping[str, str], asked: bool | None) -> bool:
+    """Whether to trace: where it was asked for, or else a collector is named, unless OpenTelemetry's own switches forbid it.
+
+    Raises BadInput for an exporter or a protocol that is not OTLP over HTTP.
+    """
+    exporter = environ.get("OTEL_TRACES_EXPORTER", "otlp")
+    named = environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    if exporter == "none" or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true" or not (named if asked is None else asked):
+        return False
+    if exporter != "otlp":
+        raise BadInput(f"OTEL_TRACES_EXPORTER is {exporter!r}; expected otlp or none")
+    protocol = environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") or "http/protobuf"
+    if protocol != "http/protobuf":
+        raise BadInput(f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol!r}; expected http/protobuf, or OTEL_TRACES_EXPORTER=none")
+    return True
+
+
+def started_tracing(app: Flask, version: str) -> Tracing:
+    """Tracing that has begun. Raises Missing without its packages."""
+    try:
+        from firedrill.telemetry.tracing import start_tracing  # noqa: PLC0415 -- who does not trace may lack OpenTelemetry
+    except ImportError as error:
+        raise Missing(f"tracing needs {error.name}: pip install 'api-firedrill[tracing]', or set OTEL_TRACES_EXPORTER=none") from error
+    return start_tracing(app, version)
 
 
 def flask_command() -> str | None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 ACCEPTED = "firedrill.accepted"
 """Key in the WSGI environment: `perf_counter()` when the server accepted the request. Without it a request begins in the middleware."""
+TRACE_ID = "firedrill.trace_id"
+"""Key in the WSGI environment: the trace of a request that is sampled, as a number. Other requests do not have it."""
 
 MAX_LABEL_SETS = 200
 """Sets of (method, route, status); a set is 44 lines of the page. Later ones keep their status, and method and route become `other`."""
@@ -123,6 +125,7 @@ class Exchange:
             return
         self._finished = True
         now = perf_counter()
+        handled, took = now - self._begun, now - self._environ.get(ACCEPTED, self._begun)
         duration, response_time = self._middleware.routes[(self._method, self._route, FAILED if failed else self._status)]
         run_id = self._environ.get(_RUN_ID_KEY)
         cells = self._middleware.cells
@@ -130,7 +133,11 @@ class Exchange:
         run = self._middleware.runs[(run_id,)][0] if run_id is not None else None
         with cells.lock:
             values[self._active] -= 1
-            observe(values, duration, LATENCY_BOUNDS_SECONDS, now - self._begun)
-            observe(values, response_time, LATENCY_BOUNDS_SECONDS, now - self._environ.get(ACCEPTED, self._begun))
+            observe(values, duration, LATENCY_BOUNDS_SECONDS, handled)
+            observe(values, response_time, LATENCY_BOUNDS_SECONDS, took)
             if run is not None:
                 values[run] += 1
+        trace_id = self._environ.get(TRACE_ID)
+        if trace_id is not None:
+            cells.remember(duration, LATENCY_BOUNDS_SECONDS, handled, trace_id)
+            cells.remember(response_time, LATENCY_BOUNDS_SECONDS, took, trace_id)

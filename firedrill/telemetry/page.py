@@ -23,18 +23,19 @@ from firedrill import contract
 from firedrill.contract import FAULT_KINDS, Server
 from firedrill.telemetry import faults, kernel
 from firedrill.telemetry.cells import BUSY_SINCE, FINISHED_BUSY, SAMPLED_AT, Cells, Series
-from firedrill.telemetry.exposition import render
+from firedrill.telemetry.exposition import render, render_openmetrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from firedrill.telemetry.exposition import Sample
+    from firedrill.telemetry.exposition import Exemplars, Sample
 
     Row = tuple[str, tuple[str, ...], list[float]]
 
 STAMPED = (SAMPLED_AT.name, FINISHED_BUSY.name, BUSY_SINCE.name)
 FAMILIES = (*contract.declared(Server), *contract.PROCESS_METRICS)
 ACCUMULATED = frozenset(metric.name for metric in FAMILIES if metric.kind != "gauge")
+EXEMPLIFIED = frozenset(metric.name for metric in FAMILIES if metric.exemplars)
 IDLE_CONNECTION_SECONDS = 60.0
 BIRTH_WINDOW_SECONDS = 30.0
 """A series born since a scrape at most this old begins at 0. After a longer gap its count belongs to a past that no one watched."""
@@ -72,13 +73,17 @@ class Page:
         self._busy_seconds = 0.0
         self._rendering = threading.Lock()
 
-    def render(self, *, for_prometheus: bool) -> bytes:
+    def render(self, *, for_prometheus: bool, openmetrics: bool = False) -> bytes:
         """The text of this moment."""
         with self._rendering:
+            exemplars = self._exemplars() if openmetrics else {}
             samples: dict[str, list[Sample]] = {}
             for name, labels, values in self._rows(for_prometheus=for_prometheus):
                 samples.setdefault(name, []).append((labels, values))
-            return render(FAMILIES, samples)
+            return render_openmetrics(FAMILIES, samples, exemplars) if openmetrics else render(FAMILIES, samples)
+
+    def _exemplars(self) -> Exemplars:
+        return {(one.name, one.labels): self._cells.exemplars(one) for one in self._cells.series() if one.name in EXEMPLIFIED}
 
     def faults(self) -> faults.Board | None:
         """Where faults are set, if the application takes any."""
@@ -131,7 +136,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.page.is_down(for_prometheus=for_prometheus):
             self.close_connection = True
             return
-        self._send(HTTPStatus.OK, contract.CONTENT_TYPE, self.server.page.render(for_prometheus=for_prometheus))
+        openmetrics = accepts_openmetrics(self.headers.get("Accept", ""))
+        kind = contract.OPENMETRICS_CONTENT_TYPE if openmetrics else contract.CONTENT_TYPE
+        self._send(HTTPStatus.OK, kind, self.server.page.render(for_prometheus=for_prometheus, openmetrics=openmetrics))
 
     def do_POST(self) -> None:
         """Set faults."""
@@ -161,6 +168,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Nothing: a line a second would drown the application's own."""
+
+
+def accepts_openmetrics(accept: str) -> bool:
+    """Whether an Accept header names the format. Its weights are not compared: who can read OpenMetrics gets the exemplars."""
+    return any(choice.partition(";")[0].strip() == contract.OPENMETRICS for choice in accept.split(","))
 
 
 class PageServer(ThreadingHTTPServer):

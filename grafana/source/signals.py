@@ -18,6 +18,8 @@ class Query:
     """It gives nothing as long as nothing is wrong."""
     only_latest: bool = False
     """Asked once, at the end of the time shown: it picks series, and over a range every series that was ever picked would stay."""
+    exemplars: bool = False
+    """The series have exemplars: dots that open the trace of a request. Recorded series and quantiles of them have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +167,10 @@ CLIENT_HEATMAP = Signal(
 )
 SERVER_HEATMAP = Signal(
     "Response time, server",
-    "The same inside the server: from acceptance until the response is handed over.",
+    "The same inside the server: from acceptance until the response is handed over. Where requests are traced, a dot is one of them, "
+    "and opens its trace.",
     "s",
-    (Query(f"sum by (le) (rate(http_server_response_time_seconds_bucket{{{OURS}}}[$__rate_interval]))", "{{le}}"),),
+    (Query(f"sum by (le) (rate(http_server_response_time_seconds_bucket{{{OURS}}}[$__rate_interval]))", "{{le}}", exemplars=True),),
 )
 STATUS_CODES = Signal(
     "Responses by status, server",

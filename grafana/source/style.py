@@ -39,6 +39,7 @@ def _targets(signal: Signal, form: PromQueryFormat = PromQueryFormat.TIME_SERIES
 
 def _target(query: Query, name: str) -> prometheus.Dataquery:
     target = prometheus.Dataquery().datasource(DATASOURCE).ref_id(name).expr(query.expr).legend_format(query.legend)
+    target = target.exemplar(True) if query.exemplars else target
     return target.instant() if query.only_latest else target.range()
 
 

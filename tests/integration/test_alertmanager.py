@@ -8,7 +8,7 @@ import requests
 from firedrill.interrupt import Interrupt
 from firedrill.notifications.journal import Journal
 from firedrill.stack import ports
-from firedrill.stack.native import Stack
+from firedrill.stack.native import NativeStack
 from firedrill.stack.plan import PORT_OPTIONS, Plan, Ports
 from tests import needs
 from tests.waiting import poll_until
@@ -74,7 +74,7 @@ def alerting(tmp_path):
     """Alertmanager and the receiver, at a time scale at which every wait is the shortest there is: a second."""
     needs.program("alertmanager")
     plan = Plan(tmp_path, "test", Ports.choose({name: ports.any_free() for name in PORT_OPTIONS}), None, time_scale=1000.0)
-    with Interrupt() as interrupt, Stack(plan, interrupt) as stack:
+    with Interrupt() as interrupt, NativeStack(plan, interrupt) as stack:
         assert stack.start_alerting()
         poll_until(lambda: answers(f"http://127.0.0.1:{plan.ports.alertmanager}/-/ready"), "Alertmanager to be ready")
         yield plan

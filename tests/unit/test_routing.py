@@ -51,6 +51,8 @@ def test_somebody_else_s_receivers_stay_as_they_are():
         ("route: [", "line 1: "),
         ("- a", "line 1: no mapping; expected an Alertmanager configuration"),
         ("receivers: []", "line 1: no route; expected an Alertmanager configuration"),
+        ("route: {routes: 3}", "routes is no list of mappings"),
+        ("route: {}\nreceivers: [{webhook_configs: [3]}]", "webhook_configs is no list of mappings"),
         ("route: {group_wait: soon}", "soon is no duration; expected one such as 1h30m, 15s or 250ms"),
     ],
 )

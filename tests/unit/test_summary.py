@@ -85,9 +85,9 @@ def summary_of(folder, **more):
 
 def test_a_run_says_who_would_have_been_told_what_and_when(tmp_path):
     again = [told("page", 12.2), told("page", 37.0), told("page", 61.0, "resolved"), told("page", 70.0)]
-    text = summary_of(tmp_path, notifications=[told("log", -2.0, summary="steer\x1b[31m"), *again])
+    text = summary_of(tmp_path, notifications=[told("log", 2.0, summary="steer\x1b[31m"), *again])
     assert text.split("Who would have been told\n")[1].split("\n\n")[0].splitlines() == [
-        " • log before the load: ApiDown: steer\ufffd[31m",
+        " • log after 2.0 s: ApiDown: steer\ufffd[31m",
         " • page after 12 s: ApiDown: The API is down.",
         " • page after 61 s: ApiDown is over",
         " • page after 70 s: ApiDown: The API is down.",

@@ -1,10 +1,13 @@
-"""The text format: what prometheus_client's parser reads is what was rendered."""
+"""The text format and OpenMetrics: what prometheus_client's parsers read is what was rendered."""
 
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 
 from firedrill.contract import counter, gauge, histogram
-from firedrill.telemetry.exposition import render
+from firedrill.telemetry.cells import Exemplar, width
+from firedrill.telemetry.exposition import render, render_openmetrics
+from firedrill.telemetry.page import FAMILIES
 from tests.scraping import parse
 
 HITS = counter("hits_total", "Hits.", "path")
@@ -36,3 +39,21 @@ def test_any_label_survives(path):
 @given(st.floats(min_value=0, max_value=1e18))
 def test_no_digit_of_a_value_is_lost(value):
     assert page({"depth": [((), [value])]}).value("depth") == value
+
+
+def test_openmetrics_says_the_same_of_every_family():
+    samples = {
+        metric.name: [(tuple(f'{name} {number} "of"\\\n' for name in metric.labels), [2.0 + number] * width(metric))]
+        for number, metric in enumerate(FAMILIES)
+    }
+    text = render_openmetrics(FAMILIES, samples, {}).decode()
+    theirs = [(sample.name, sample.labels, sample.value) for family in openmetrics_families(text) for sample in family.samples]
+    assert theirs == list(parse(render(FAMILIES, samples).decode()).samples)
+    assert {name for name, _, _ in theirs} == {name for metric in FAMILIES for name in metric.series_names()}
+
+
+def test_an_exemplar_stands_at_its_bucket():
+    marks = {("wait_seconds", ("/",)): [None, Exemplar("ab" * 16, 0.5, 1700000000.25), None, None]}
+    text = render_openmetrics((WAITS,), {"wait_seconds": [(("/",), [1.0, 2.0, 0.0, 4.0, 99.5])]}, marks).decode()
+    assert f'wait_seconds_bucket{{path="/",le="1.0"}} 3.0 # {{trace_id="{"ab" * 16}"}} 0.5 1700000000.250\n' in text
+    assert text.count(" # ") == 1

@@ -3,10 +3,13 @@
 import os
 from time import perf_counter
 
-from firedrill.contract import Server, exported_series
-from firedrill.telemetry.cells import BUSY_SINCE, FINISHED_BUSY, SAMPLED_AT, Cells
-from firedrill.telemetry.page import BIRTH_WINDOW_SECONDS, Births, Page
-from tests.scraping import parse
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
+
+from firedrill.contract import LATENCY_BOUNDS_SECONDS, Server, exported_series
+from firedrill.telemetry.cells import BUSY_SINCE, FINISHED_BUSY, SAMPLED_AT, Cells, observe
+from firedrill.telemetry.page import BIRTH_WINDOW_SECONDS, Births, Page, accepts_openmetrics
+from tests.scraping import exemplars, parse
 
 
 def read(page, *, for_prometheus=False):
@@ -71,3 +74,42 @@ def test_every_series_on_the_page_is_in_the_contract():
         cells.reserve(metric)
     names = {name for name, _, _ in read(Page(cells, os.getpid())).samples}
     assert {"http_server_busy_seconds_total", "process_cpu_seconds_total", "tcp_listen_overflows_total"} <= names <= exported_series()
+
+
+def test_a_bucket_shows_the_last_sampled_request_that_fell_into_it():
+    cells = Cells.create()
+    first = cells.reserve(Server.REQUEST_DURATION, ("GET", "/", "200"))
+    for trace_id, seconds in ((1, 0.2), (2, 0.19), (2**128 - 1, 99.0)):
+        observe(cells.values, first, LATENCY_BOUNDS_SECONDS, seconds)
+        cells.remember(first, LATENCY_BOUNDS_SECONDS, seconds, trace_id)
+    text = Page(cells, os.getpid()).render(for_prometheus=False, openmetrics=True).decode()
+    marked = {
+        sample.labels["le"]: sample.exemplar.value for family in openmetrics_families(text) for sample in family.samples if sample.exemplar
+    }
+    assert marked == {"0.2": 0.19, "+Inf": 99.0}
+    assert exemplars(text) == {Server.REQUEST_DURATION.name: {f"{2:032x}", "f" * 32}}
+
+
+def test_a_series_that_is_shown_at_zero_for_being_new_shows_no_request_yet():
+    cells = Cells.create()
+    page = Page(cells, os.getpid())
+    page.render(for_prometheus=True, openmetrics=True)
+    first = cells.reserve(Server.REQUEST_DURATION, ("GET", "/", "200"))
+    observe(cells.values, first, LATENCY_BOUNDS_SECONDS, 0.2)
+    cells.remember(first, LATENCY_BOUNDS_SECONDS, 0.2, 1)
+    seen = [exemplars(page.render(for_prometheus=True, openmetrics=True).decode()) for _ in range(2)]
+    assert seen == [{}, {Server.REQUEST_DURATION.name: {f"{1:032x}"}}]
+
+
+@pytest.mark.parametrize(
+    ("accept", "openmetrics"),
+    [
+        ("", False),
+        ("*/*", False),
+        ("text/plain;version=0.0.4", False),
+        ("application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;q=0.5,*/*;q=0.1", True),
+        ("text/plain;version=1.0.0;q=0.5, application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6", True),
+    ],
+)
+def test_openmetrics_is_for_those_who_ask_for_it(accept, openmetrics):
+    assert accepts_openmetrics(accept) is openmetrics

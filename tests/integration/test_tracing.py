@@ -1,0 +1,169 @@
+"""Traces as they leave a real process, and the way from an exemplar in Prometheus to a trace."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from firedrill.contract import LOOPBACK
+from firedrill.places import ROOT
+from firedrill.stack import ports
+from tests import needs
+from tests.api_process import running
+from tests.collector import Collector
+from tests.scraping import exemplars, scrape_openmetrics
+from tests.waiting import poll_until
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+ALWAYS = {"OTEL_TRACES_SAMPLER": "always_on"}
+
+
+@contextmanager
+def api(start="waitress", **environment):
+    """The example, as `python -m api` or `flask run` starts it, with these variables."""
+    port, metrics = ports.any_free(), ports.any_free()
+    flask = [Path(sys.executable).parent / "flask", "run", "--port", str(port)]
+    module = [sys.executable, "-m", "api", "--server", start, "--port", str(port), "--metrics-port", str(metrics)]
+    settings = {"FLASK_APP": "api:app", "API_METRICS_PORT": str(metrics)} if start == "flask run" else {}
+    with running(flask if start == "flask run" else module, port, metrics, **settings, **environment) as started:
+        yield started
+
+
+@pytest.fixture
+def collector():
+    with Collector() as collector:
+        yield collector
+
+
+@pytest.mark.parametrize("start", ["waitress", "dev", "flask run"])
+def test_spans_arrive_when_the_process_is_told_to_end(start, collector):
+    with api(start, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_EXPORTER_OTLP_COMPRESSION="gzip", **ALWAYS) as process:
+        process.get("/items/1")
+        process.get("/items/0")
+        process.get("/nowhere")
+        marked = poll_until(lambda: exemplars(scrape_openmetrics(process.metrics)), "exemplars")
+        process.end(signal.SIGTERM)
+    spans = {span.name: span for span in collector.spans}
+    routed = spans["GET /items/<int:id>"].attributes
+    assert routed["service.name"] == "api"
+    assert routed["http.route"] == "/items/<int:id>"
+    statuses = sorted(span.attributes["http.status_code"] for span in collector.spans if "readyz" not in span.name)
+    assert statuses == [200, 404, 404]
+    assert set().union(*marked.values()) <= collector.trace_ids
+    assert collector.encodings == {"gzip"}
+
+
+def test_the_variables_name_the_service_and_the_attributes(collector):
+    names = {"OTEL_SERVICE_NAME": "shop", "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment=drill"}
+    stable = {"OTEL_SEMCONV_STABILITY_OPT_IN": "http", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{collector.url}/v1/traces"}
+    with api(**names, **stable, **ALWAYS) as process:
+        process.end(signal.SIGTERM)
+    seen = collector.spans[0].attributes
+    assert (seen["service.name"], seen["deployment.environment"]) == ("shop", "drill")
+    assert (seen["http.response.status_code"], seen["http.route"]) == (200, "/readyz")
+
+
+def test_a_traceparent_decides_and_of_all_other_requests_one_in_a_hundred_is_traced(collector):
+    """1500 requests: none traced, or four times as many as expected, is less likely than one in a million."""
+    with api(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url) as process, requests.Session() as session:
+        for number in range(1500):
+            session.get(f"{process.url}/readyz", headers={"traceparent": f"00-{number + 1:032x}-b7ad6b7169203331-00"} if number % 2 else {})
+        for _ in range(1500 // 2):
+            session.get(f"{process.url}/healthz")
+        for number in range(20):
+            session.get(f"{process.url}/items/1", headers={"traceparent": f"00-{TRACE[:-2]}{number:02x}-b7ad6b7169203331-01"})
+        process.end(signal.SIGTERM)
+    carried = [span for span in collector.spans if span.parent]
+    assert {span.trace_id for span in carried} == {f"{TRACE[:-2]}{number:02x}" for number in range(20)}
+    assert 1 <= len(collector.spans) - len(carried) < 60
+
+
+@pytest.mark.parametrize("listening", [False, True], ids=["refuses", "never answers"])
+def test_a_collector_that_cannot_be_reached_harms_nobody(listening):
+    with socket.socket() as silent:
+        silent.bind((LOOPBACK, 0))
+        if listening:
+            silent.listen()
+        endpoint = "http://{}:{}".format(*silent.getsockname())
+        with api(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_BSP_SCHEDULE_DELAY="50", **ALWAYS) as process, requests.Session() as session:
+            slowest = max(session.get(f"{process.url}/healthz", timeout=5).elapsed.total_seconds() for _ in range(300))
+            begun = time.monotonic()
+            assert process.end(signal.SIGTERM) == 0
+            ended = time.monotonic() - begun
+            complaints = process.process.stderr.read().splitlines()[1:]
+    assert slowest < 1
+    assert ended < 8
+    assert len(complaints) <= 1, complaints
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_TRACES_EXPORTER": "none"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "true"},
+    ],
+)
+def test_nothing_of_opentelemetry_is_imported_where_tracing_is_off(environment):
+    code = """
+import sys
+from flask import Flask
+from firedrill.telemetry import instrument
+instrument(Flask("theirs"), port=0)
+sys.exit(any(name.partition(".")[0] in {"opentelemetry", "requests", "google"} for name in sys.modules))
+"""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={**clean, **environment}, timeout=20, check=False).returncode == 0
+
+
+def test_without_its_packages_it_says_what_to_install_in_one_line(tmp_path):
+    (tmp_path / "opentelemetry.py").write_text("raise ModuleNotFoundError('absent', name='opentelemetry')")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
+    command = [sys.executable, "-m", "api", "--port", "0", "--metrics-port", "0"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 3
+    assert done.stderr == ("api: tracing needs opentelemetry: pip install 'api-firedrill[tracing]', or set OTEL_TRACES_EXPORTER=none\n")
+
+
+@pytest.mark.stack
+def test_prometheus_keeps_the_exemplars_and_the_dashboard_s_query_finds_them(collector, tmp_path):
+    port, config = ports.any_free(), tmp_path / "prometheus.yml"
+    with api(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **ALWAYS) as process:
+        page = process.metrics.removeprefix("http://").removesuffix("/metrics")
+        job = {"job_name": "api", "scrape_interval": "200ms", "static_configs": [{"targets": [page]}]}
+        config.write_text(json.dumps({"scrape_configs": [job]}))  # JSON is YAML
+        command = [needs.program("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'data'}"]
+        command += [f"--web.listen-address={LOOPBACK}:{port}", "--enable-feature=exemplar-storage"]
+        prometheus = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.get("/items/1")
+            found = poll_until(lambda: queried(port), "exemplars in Prometheus", timeout_seconds=20)
+            up = requests.get(f"http://{LOOPBACK}:{port}/api/v1/query?query=up", timeout=5).json()["data"]["result"]
+        finally:
+            prometheus.terminate()
+            prometheus.wait(10)
+        process.end(signal.SIGTERM)
+    assert [sample["value"][1] for sample in up] == ["1"]
+    assert found <= collector.trace_ids
+
+
+def queried(port):
+    """Trace ids that Prometheus finds for the query of the dashboard's heatmap."""
+    query = "sum by (le) (rate(http_server_response_time_seconds_bucket[1m]))"
+    now = time.time()
+    try:
+        answer = requests.get(
+            f"http://{LOOPBACK}:{port}/api/v1/query_exemplars", params={"query": query, "start": now - 60, "end": now + 1}, timeout=5
+        )
+    except requests.ConnectionError:
+        return set()
+    return {one["labels"]["trace_id"] for series in answer.json()["data"] for one in series["exemplars"]}
