@@ -51,10 +51,10 @@ def seconds_of(api, path=PATH):
 
 
 def status(api, path=PATH):
-    """The status of an answer, None if the connection is refused."""
+    """The status of an answer, None if the connection is refused, or closed on the way."""
     try:
         return api.get(path).status_code
-    except requests.ConnectionError:
+    except requests.RequestException:
         return None
 
 
