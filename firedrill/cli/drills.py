@@ -1,0 +1,129 @@
+"""`run` and `drill`: load is played, recorded and judged."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from firedrill.cli.console import ERRORS, OUTPUT
+from firedrill.cli.options import (
+    EXIT_CODES_HELP,
+    asked_ports,
+    connections_option,
+    docker_option,
+    duration,
+    out_option,
+    port_options,
+    server_of,
+    server_option,
+    source_of,
+    threads_option,
+    time_scale_option,
+)
+from firedrill.drill import progress as progress_for
+from firedrill.drill import story, summary
+from firedrill.drill.request import Request
+from firedrill.drill.run import play
+from firedrill.drill.verdict import EXIT_CODES, Status
+from firedrill.errors import ExitCode
+from firedrill.interrupt import Interrupt
+from firedrill.profile import load_profile
+from firedrill.stack.attached import Attachment
+from firedrill.stack.config import Scrape
+
+
+@click.command(epilog=EXIT_CODES_HELP)
+@click.argument("profile")
+@server_option
+@threads_option
+@connections_option
+@click.option("--target", metavar="URL", help="Load your own API instead of the bundled one.")
+@click.option(
+    "--scrape",
+    "scrapes",
+    multiple=True,
+    metavar="[JOB=]HOST:PORT/PATH",
+    help="Scrape this metrics page too (repeatable). With --target its job is `api`, else `extra`.",
+)
+@click.option(
+    "--locustfile",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Use the users of your own locustfile; the profile still says how many, when.",
+)
+@click.option(
+    "--rules", multiple=True, type=click.Path(path_type=Path), metavar="FILE", help="Evaluate these rules too, as they are (repeatable)."
+)
+@click.option(
+    "--duration", callback=duration, metavar="TIME", help="End the load after this time (30s, 2m), if the profile does not end it before."
+)
+@time_scale_option
+@docker_option
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="With --docker: Locust's workers.")
+@out_option
+@port_options("api", "metrics", "exporter", "web", "prometheus", "alertmanager", "notifications")
+@click.option("--json", "as_json", is_flag=True, help="Print the run's run.json on standard output, and nothing else there.")
+def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json: bool, **options: Any) -> NoReturn:
+    """Play a load PROFILE (a bundled one's name, or a YAML file), record it and judge it.
+
+    \b
+    Examples:
+      firedrill run smoke
+      firedrill run launch --server dev
+      firedrill run my-profile.yaml --target http://127.0.0.1:8000 --locustfile my_load.py
+    """
+    target, attachment = options["target"], Attachment.from_environment(os.environ)
+    request = Request(
+        profile=load_profile(profile),
+        source=source_of(profile),
+        out=options["out"],
+        server=server_of(options["server"], options["threads"], options["connection_limit"]),
+        target="the running stack" if attachment else target,
+        scrapes=tuple(Scrape.parse(text, "api" if target else "extra") for text in scrapes),
+        locustfile=options["locustfile"],
+        rules=rules,
+        duration_seconds=options["duration"],
+        time_scale=options["time_scale"],
+        docker=options["docker"],
+        workers=options["workers"],
+        attachment=attachment,
+        ports=asked_ports(options),
+    )
+    with Interrupt() as interrupt:
+        progress = progress_for.for_console(ERRORS, request.title)
+        try:
+            recorded = play(request, interrupt, progress)
+        finally:
+            progress.close()
+    if as_json:
+        click.echo(recorded.document.read_text(), nl=False)
+    else:
+        OUTPUT.print(summary.of_run(recorded))
+    sys.exit(EXIT_CODES[Status(recorded.read()["verdict"]["status"])])
+
+
+@click.command()
+@click.option("--profile", default="launch", show_default=True, help="The load profile of all three runs.")
+@out_option
+@click.option("--json", "as_json", is_flag=True, help="Print the three run.json as a list on standard output, and nothing else there.")
+def drill(profile: str, out: Path, as_json: bool) -> NoReturn:
+    """The story: one profile against Flask's development server, waitress as it comes, and waitress tuned.
+
+    Exits 0 when the experiment ran to its end: a run that fails its SLO is the point.
+    """
+    request = Request(profile=load_profile(profile), source=source_of(profile), out=out, server=story.SERVERS[0])
+    with Interrupt() as interrupt:
+        runs = list(story.play_all(request, ERRORS, interrupt))
+        interrupted = interrupt.requested
+    documents = [recorded.read() for recorded in runs]
+    if as_json:
+        click.echo(json.dumps(documents, indent=2))
+    else:
+        OUTPUT.print(summary.side_by_side(documents))
+        OUTPUT.print(*(f"recorded in {recorded.folder}" for recorded in runs), sep="\n", style="dim", highlight=False)
+    sys.exit(ExitCode.INTERRUPTED if interrupted else ExitCode.PASSED)

@@ -1,0 +1,92 @@
+"""`fault`: break an API on purpose, for a while."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from firedrill import contract
+from firedrill.cli.console import OUTPUT
+from firedrill.cli.options import read_by
+from firedrill.faults import FaultClient, parse_words
+from firedrill.profile_form import parse_fault_time
+
+FAULTS_HELP = """\b
+Kinds:
+  latency=300ms  every request takes so much longer
+  errors=20%     this share of requests is answered with 500
+  cpu=1          cores' worth of computing in the API's process
+  stuck=3        so many workers hold their request until the fault ends
+  memory=5MB/s   the process grows, up to 512 MiB, and shrinks at the end
+  stop           connections are refused and scrapes unanswered
+Health checks are neither slow nor failing nor stuck."""
+
+
+@click.group()
+def fault() -> None:
+    """Break an API on purpose, for a while: `python -m api --faults`, or one of your own that takes faults.
+
+    \b
+    Examples:
+      firedrill up --faults
+      firedrill fault set latency=300ms errors=20% --for 30s
+      firedrill fault list
+      firedrill fault clear
+    """
+
+
+url_option = click.option(
+    "--url",
+    default=f"http://{contract.LOOPBACK}:{contract.API_METRICS_PORT}",
+    envvar="FIREDRILL_FAULTS_URL",
+    show_default=True,
+    help="Where the API's metrics page is.",
+)
+
+
+@fault.command("set", epilog=FAULTS_HELP)
+@click.argument("words", nargs=-1, required=True, metavar="KIND=VALUE...")
+@click.option(
+    "--for",
+    "seconds",
+    callback=read_by(parse_fault_time),
+    required=True,
+    metavar="TIME",
+    help="When they end by themselves (30s, 2m; 1h at most).",
+)
+@url_option
+def set_faults(words: tuple[str, ...], seconds: float, url: str) -> None:
+    """Set faults, from now on and for a time. A kind that is set already begins anew.
+
+    \b
+    Examples:
+      firedrill fault set latency=300ms --for 30s
+      firedrill fault set errors=20% cpu=1 --for 1m
+      firedrill fault set stop --for 10s --url http://127.0.0.1:9464
+    """
+    for active in FaultClient(url).set(parse_words(words), seconds):
+        OUTPUT.print(str(active), markup=False, highlight=False)
+
+
+@fault.command("list")
+@url_option
+@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
+def list_faults(url: str, as_json: bool) -> None:
+    """What is set, and for how much longer."""
+    found = FaultClient(url).active()
+    if as_json:
+        click.echo(json.dumps([asdict(active) for active in found], indent=2))
+        return
+    for active in found:
+        OUTPUT.print(str(active), markup=False, highlight=False)
+    if not found:
+        OUTPUT.print("no fault is set", style="dim")
+
+
+@fault.command("clear")
+@url_option
+def clear_faults(url: str) -> None:
+    """End every fault now."""
+    FaultClient(url).clear()

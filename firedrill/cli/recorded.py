@@ -1,0 +1,71 @@
+"""`runs` and `open`: what was recorded."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from firedrill import units
+from firedrill.cli.console import ERRORS, OUTPUT
+from firedrill.cli.options import out_option, port_options
+from firedrill.drill import record, summary
+from firedrill.errors import ExitCode
+from firedrill.interrupt import Interrupt
+from firedrill.stack import foreground
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.group(invoke_without_command=True)
+@out_option
+@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
+@click.pass_context
+def runs(context: click.Context, out: Path, as_json: bool) -> None:
+    """What was recorded, and its size on disk; `runs prune` deletes the oldest."""
+    context.obj = out
+    if context.invoked_subcommand is None:
+        found = record.runs_in(out)
+        if as_json:
+            click.echo(json.dumps([{**_row(each), "size_bytes": each.size_bytes()} for each in found], indent=2))
+        else:
+            OUTPUT.print(summary.listing(found), soft_wrap=True)
+
+
+def _row(recorded: record.Run) -> dict[str, Any]:
+    document = recorded.read()
+    return {"id": recorded.id, "status": document["verdict"]["status"], "title": summary.title_of(document)}
+
+
+@runs.command()
+@click.option("--keep", type=click.IntRange(0), default=10, show_default=True, help="How many of the newest runs stay.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@click.pass_obj
+def prune(out: Path, keep: int, dry_run: bool) -> None:
+    """Delete the oldest recorded runs."""
+    found = record.runs_in(out)
+    doomed = found[: max(0, len(found) - keep)]
+    freed = sum(each.size_bytes() for each in doomed)
+    for each in doomed:
+        click.echo(f"{'would delete' if dry_run else 'deleted'} {each.id}")
+        if not dry_run:
+            each.remove()
+    click.echo(f"{len(doomed)} of {len(found)} runs, {units.size(freed)}")
+
+
+@click.command("open")
+@click.argument("names", nargs=-1, required=True, metavar="RUN...")
+@out_option
+@port_options("prometheus")
+def open_runs(names: tuple[str, ...], out: Path, prometheus_port: int | None) -> NoReturn:
+    """A Prometheus over recorded runs (id, its beginning, or a folder), and Grafana where there is one. Ctrl-C ends it.
+
+    Several runs are laid over each other, aligned on their start and told apart by the label `run`.
+    """
+    chosen = [record.find(out, name).recorded() for name in names]
+    with Interrupt() as interrupt:
+        foreground.reopen(chosen, prometheus_port, interrupt, ERRORS)
+    sys.exit(ExitCode.PASSED)
