@@ -99,7 +99,7 @@ def test_a_collector_that_cannot_be_reached_harms_nobody(listening):
             assert process.end(signal.SIGTERM) == 0
             ended = time.monotonic() - begun
             complaints = process.process.stderr.read().splitlines()[1:]
-    assert slowest < 1
+    assert slowest < 1.5
     assert ended < 8
     assert len(complaints) <= 1, complaints
 
