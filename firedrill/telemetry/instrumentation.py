@@ -63,13 +63,14 @@ def instrument(
     Port 0 takes a free one, which `telemetry.publisher.port` tells. Raises BadInput if the port is taken. Under `flask run --reload` only
     the reloader's child publishes; under other commands of `flask`, which import the application but do not serve it, nothing does.
 
-    `tracing` None traces where the environment names a collector (OTEL_EXPORTER_OTLP_ENDPOINT). Raises Missing without OpenTelemetry.
+    `tracing` None traces where the environment names a collector (OTEL_EXPORTER_OTLP_ENDPOINT). Raises Missing without OpenTelemetry. An
+    application that OpenTelemetry instruments already keeps the traces it has, and gets no exemplars.
     """
     if EXTENSION in app.extensions:
         telemetry: Telemetry = app.extensions[EXTENSION]
         return telemetry
     cells, serving = Cells.create(), will_serve()
-    traced = started_tracing(app, version) if serving and wants_tracing(os.environ, tracing) else None
+    traced = started_tracing(app, version) if serving and wants_tracing(os.environ, tracing) and not traces_already(app) else None
     publisher = Publisher(cells, host, port, os.getpid()) if serving else None
     telemetry = app.extensions[EXTENSION] = Telemetry(cells, publisher, traced)
     telemetry.set(Server.BUILD_INFO, 1, version)
@@ -84,7 +85,7 @@ def wants_tracing(environ: Mapping[str, str], asked: bool | None) -> bool:
 
     Raises BadInput for an exporter or a protocol that is not OTLP over HTTP.
     """
-    exporter = environ.get("OTEL_TRACES_EXPORTER", "otlp")
+    exporter = environ.get("OTEL_TRACES_EXPORTER") or "otlp"
     named = environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
     if exporter == "none" or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true" or not (named if asked is None else asked):
         return False
@@ -94,6 +95,11 @@ def wants_tracing(environ: Mapping[str, str], asked: bool | None) -> bool:
     if protocol != "http/protobuf":
         raise BadInput(f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol!r}; expected http/protobuf, or OTEL_TRACES_EXPORTER=none")
     return True
+
+
+def traces_already(app: Flask) -> bool:
+    """Whether OpenTelemetry instruments the application, as `opentelemetry-instrument` makes it do."""
+    return bool(getattr(app, "_is_instrumented_by_opentelemetry", False))
 
 
 def started_tracing(app: Flask, version: str) -> Tracing:

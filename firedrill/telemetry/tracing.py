@@ -32,6 +32,7 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, SamplingResult, TraceIdRatioBased
 from opentelemetry.trace import ProxyTracerProvider
 
+from firedrill.errors import BadInput
 from firedrill.telemetry.middleware import TRACE_ID
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
     WsgiApp = Callable[..., Iterable[bytes]]
 
-DEFAULT_RATIO = 0.01
+DEFAULT_SHARE = 0.01
 """Share of the requests that are traced, of those that do not carry the decision with them."""
 SEND_SECONDS = 2.0
 """How long one batch of spans may take, retries included, unless OTEL_EXPORTER_OTLP_TIMEOUT says otherwise. The exit waits for the last."""
@@ -200,7 +201,10 @@ SPARING = Sparing()
 
 
 def start_tracing(app: Flask, version: str) -> Tracing:
-    """Trace `app` as the OTEL_* variables say, by default 1 % of its requests, to the collector they name, until the process ends."""
+    """Trace `app` as the OTEL_* variables say, by default 1 % of its requests, to the collector they name, until the process ends.
+
+    Raises BadInput for a share that is none.
+    """
     logging.getLogger(trace_exporter.__name__).addFilter(SPARING)
     tracing = Tracing(app, chosen_sampler(os.environ), resource(app, version))
     timeout = None if {"OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"} & os.environ.keys() else SEND_SECONDS
@@ -212,10 +216,17 @@ def start_tracing(app: Flask, version: str) -> Tracing:
 
 
 def chosen_sampler(environ: Mapping[str, str]) -> Sampler:
-    """The one that OTEL_TRACES_SAMPLER names, else 1 % of the requests that do not carry the decision with them."""
-    if "OTEL_TRACES_SAMPLER" in environ:
+    """The one that OTEL_TRACES_SAMPLER names, else a share of the requests that do not carry the decision with them.
+
+    OTEL_TRACES_SAMPLER_ARG is that share, 1 % if it is not set either. Raises BadInput if it is none.
+    """
+    if environ.get("OTEL_TRACES_SAMPLER"):
         return TracerProvider(shutdown_on_exit=False).sampler  # the SDK reads the variables
-    return ParentBased(TraceIdRatioBased(DEFAULT_RATIO))
+    share = environ.get("OTEL_TRACES_SAMPLER_ARG") or DEFAULT_SHARE
+    try:
+        return ParentBased(TraceIdRatioBased(float(share)))
+    except ValueError as error:
+        raise BadInput(f"OTEL_TRACES_SAMPLER_ARG is {share!r}; expected a share from 0 to 1") from error
 
 
 def resource(app: Flask, version: str) -> Resource:

@@ -67,6 +67,21 @@ def test_grafana_assumes_the_interval_at_which_prometheus_scrapes():
     assert [source["jsonData"]["timeInterval"] for source in provisioned] == [scraping]
 
 
+def test_an_exemplar_opens_its_trace_in_a_datasource_that_is_provisioned():
+    files = (places.GRAFANA / "provisioning" / "datasources").glob("*.yaml")
+    sources = {source["uid"]: source for file in files for source in YAML(typ="safe").load(file)["datasources"]}
+    (opened,) = sources["firedrill-prometheus"]["jsonData"]["exemplarTraceIdDestinations"]
+    assert opened["name"] == "trace_id"
+    assert sources[opened["datasourceUid"]]["type"] == "tempo"
+
+
+def test_panels_ask_for_exemplars_of_histograms_that_have_them():
+    asking = [target["expr"] for page in DASHBOARDS for panel in page["panels"] for target in panel["targets"] if target.get("exemplar")]
+    having = {f"{metric.name}_bucket" for metric in declared(Server) if metric.exemplars}
+    assert asking
+    assert {series for expr in asking for series in series_read(expr)} <= having
+
+
 def test_grafana_is_started_with_every_variable_that_its_provisioning_reads():
     """Grafana knows no defaults there: a variable that is not set reads as nothing."""
     read = {name for file in (places.GRAFANA / "provisioning").rglob("*.yaml") for name in re.findall(r"\$(\w+)", _without_comments(file))}

@@ -99,7 +99,7 @@ def test_a_collector_that_cannot_be_reached_harms_nobody(listening):
             assert process.end(signal.SIGTERM) == 0
             ended = time.monotonic() - begun
             complaints = process.process.stderr.read().splitlines()[1:]
-    assert slowest < 1
+    assert slowest < 1.5
     assert ended < 8
     assert len(complaints) <= 1, complaints
 
@@ -165,5 +165,7 @@ def queried(port):
             f"http://{LOOPBACK}:{port}/api/v1/query_exemplars", params={"query": query, "start": now - 60, "end": now + 1}, timeout=5
         )
     except requests.ConnectionError:
+        return set()
+    if not answer.ok:  # it listens before it is ready
         return set()
     return {one["labels"]["trace_id"] for series in answer.json()["data"] for one in series["exemplars"]}

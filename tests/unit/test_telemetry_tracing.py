@@ -6,6 +6,7 @@ import threading
 import pytest
 from flask import Flask, Response, copy_current_request_context, request, stream_with_context
 from opentelemetry import trace
+from opentelemetry.instrumentation.flask import FlaskInstrumentor
 from opentelemetry.propagate import inject
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -13,11 +14,12 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, DEFAULT_OFF,
 from opentelemetry.trace import StatusCode, format_trace_id
 
 from firedrill.errors import BadInput
+from firedrill.telemetry import instrument
 from firedrill.telemetry.cells import Cells
 from firedrill.telemetry.instrumentation import wants_tracing
 from firedrill.telemetry.middleware import Middleware
 from firedrill.telemetry.page import Page
-from firedrill.telemetry.tracing import Tracing, resource
+from firedrill.telemetry.tracing import Tracing, chosen_sampler, resource, sampled_below
 from tests.scraping import exemplars
 
 HALF = ParentBased(TraceIdRatioBased(0.5))
@@ -208,6 +210,28 @@ def test_sixteen_threads_of_sampled_and_unsampled_requests_are_not_mixed_up():
 def test_the_service_is_named_after_the_application_s_package():
     named = resource(Flask("shop.web"), "1.2").attributes
     assert (named["service.name"], named["service.version"]) == ("shop", "1.2")
+
+
+@pytest.mark.parametrize(("share", "bound"), [(None, 0.01), ("", 0.01), ("0.25", 0.25), ("1", 1.0)])
+def test_the_share_is_one_percent_unless_another_is_given(share, bound):
+    sampler = chosen_sampler({} if share is None else {"OTEL_TRACES_SAMPLER_ARG": share})
+    assert sampled_below(sampler) == TraceIdRatioBased.get_bound_for_rate(bound)
+
+
+@pytest.mark.parametrize("share", ["half", "1.5"])
+def test_a_share_that_is_none_is_refused_in_one_line(share):
+    with pytest.raises(BadInput, match=f"OTEL_TRACES_SAMPLER_ARG is '{share}'; expected a share from 0 to 1"):
+        chosen_sampler({"OTEL_TRACES_SAMPLER_ARG": share})
+
+
+def test_an_application_that_opentelemetry_instruments_already_is_left_as_it_is():
+    app = Flask("theirs")
+    FlaskInstrumentor().instrument_app(app)
+    hooks = dict(app.before_request_funcs)
+    telemetry = instrument(app, port=0, tracing=True)
+    telemetry.close()
+    assert telemetry.tracing is None
+    assert app.before_request_funcs == hooks
 
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
