@@ -34,7 +34,7 @@ class Composed:
         shutil.copytree(places.PROMETHEUS, self.source)
         for path in (self.source, *self.source.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
-        own = {"PROMETHEUS_SOURCE": str(self.source), "API_FAULTS": "1", "LOAD_PROFILE": "soak"}
+        own = {"PROMETHEUS_SOURCE": str(self.source), "API_FAULTS": "1", "LOAD_PROFILE": "smoke"}
         self.variables = {**images, **own, **{port: str(number) for port, number in self.ports.items()}, **variables}
         self.project = engine.Project(name, self.variables)
         self.prom = Prometheus(self.url("PROMETHEUS_PORT"))
