@@ -10,7 +10,8 @@ from typing import Any
 
 from rich.text import Text
 
-from firedrill.stack import grafana, ports, programs
+from firedrill.errors import Missing
+from firedrill.stack import engine, grafana, ports, programs
 from firedrill.stack.plan import PORT_OPTIONS
 
 PACKAGES = ("flask", "waitress", "prometheus-client", "locust")
@@ -50,6 +51,7 @@ def examine() -> list[Finding]:
         *(_program(name) for name in ("prometheus", "promtool")),
         _alertmanager(),
         _grafana(),
+        _docker(),
         *(_port(option, default) for option, default in PORT_OPTIONS.values()),
     ]
 
@@ -79,6 +81,14 @@ def _grafana() -> Finding:
     found = grafana.find()
     advice = "optional: put `grafana` on PATH or set GRAFANA_HOME, and `firedrill up` and `firedrill open` start it with the dashboards"
     return Finding("grafana", str(found.program) if found else None, advice, is_needed=False)
+
+
+def _docker() -> Finding:
+    try:
+        command = " ".join(engine.need())
+    except Missing as error:
+        return Finding("docker", None, f"optional, for --docker: {error}", is_needed=False)
+    return Finding("docker", f"{engine.version()}  {command}", "", is_needed=False)
 
 
 def _port(option: str, default: int) -> Finding:
