@@ -89,8 +89,8 @@ class Honesty:
     starved_max: float | None
     starved_sustained: float | None
     """Most users that were starved at once for five seconds on end."""
-    abandoned: Mapping[str, float]
-    """Requests that no statistic shows, by stage: in_flight, unreported."""
+    abandoned: Mapping[str, float | None]
+    """Requests that no statistic shows, by stage: in_flight, unreported; None where the generator could not see them."""
     generator_cpu_max_ratio: float | None
     generator_lag_ratio: float | None
     """Share of the time by which the generator's event loop was late."""

@@ -152,7 +152,7 @@ class Measurement:
             oldest_max_seconds=self._largest(Client.OLDEST.name),
             starved_max=self._largest(Client.STARVED.name),
             starved_sustained=self._largest(f"min_over_time({Client.STARVED.name}[5s])"),
-            abandoned={stage: lost.get(stage, 0.0) for stage in ("in_flight", "unreported")},
+            abandoned={stage: lost.get(stage) for stage in ("in_flight", "unreported")},
             generator_cpu_max_ratio=self._largest("max(avg_over_time(locust_worker_cpu_ratio[10s]))"),
             generator_lag_ratio=self.prom.number(f"max(rate(locust_worker_loop_lag_seconds_total[{_span(self.window)}]))", self.window.end),
         )

@@ -155,7 +155,8 @@ def _ratios(figures: Mapping[str, Any]) -> str:
 
 
 def _abandoned(figures: Mapping[str, Any]) -> str:
-    return units.count(sum(figures["honesty"]["abandoned"].values()))
+    seen = [count for count in figures["honesty"]["abandoned"].values() if count is not None]
+    return units.count(sum(seen) if seen else None)
 
 
 SECTIONS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
