@@ -59,6 +59,37 @@ def test_an_api_that_dies_in_a_container_is_a_failure_and_somebody_is_told(image
     assert nothing_is_left(drill.run())
 
 
+def test_a_locustfile_and_rules_of_ones_own_play_in_containers(images, tmp_path):
+    rules = tmp_path / "my rules.yml"
+    rules.write_text("groups:\n  - name: mine\n    rules:\n      - {alert: MineAlways, expr: locust_users > 0}\n")
+    theirs = drilling.LOCUSTFILES / "theirs.py"
+    profile = drilling.profile(tmp_path, users=4, seconds=8, slo="{p99: 1s}", alerts="{always: [MineAlways]}")
+    code, output, errors = start(tmp_path / "runs", images, profile, "--locustfile", theirs, "--rules", rules).finish(200)
+    assert code == 0, output + errors
+
+
+def test_up_tells_its_addresses_and_leaves_its_volumes(images, tmp_path):
+    name = f"firedrill-up-{os.getpid()}"
+    environment = {**images, "COMPOSE_PROJECT_NAME": name}
+    words = ("--docker", "--no-grafana", "--profile", "smoke", "--web-port", ports.any_free())
+    up = drilling.start(tmp_path, *words, command="up", environment=environment, docker=True)
+    try:
+        said = []
+        for line in up.process.stderr:
+            said.append(line)
+            if "golden signals after" in line or up.process.poll() is not None:
+                break
+        assert "golden signals after" in said[-1], said
+        assert f"http://127.0.0.1:{up.ports['--prometheus-port']}" in "".join(said)
+        up.interrupt()
+        code, _, errors = up.finish(60)
+        assert code == 0, errors
+        assert docker("ps", "-aq", "--filter", f"name={name}") == ""
+        assert f"{name}_prometheus-data" in docker("volume", "ls", "-q").split()
+    finally:
+        engine.Project(name, environment).down(volumes=True)
+
+
 def test_ctrl_c_keeps_what_was_recorded_and_leaves_no_container(images, tmp_path):
     drill = start(tmp_path / "runs", images, "soak")
     wait_for_answers(drill)
