@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as something to ask for, not an exception at a random place; and waiting that heeds it. A leaf."""
+"""Ctrl-C, SIGTERM and SIGHUP as something to ask for, not an exception at a random place; and waiting that heeds it. A leaf."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Interrupted(FiredrillError):
 
 
 class Interrupt:
-    """Counts SIGINT and SIGTERM inside a `with` block; main thread only.
+    """Counts SIGINT, SIGTERM and SIGHUP (a terminal that is closed) inside a `with` block; main thread only.
 
     Once for "stop in order, keep what was recorded", twice for "and do not wait for stragglers".
     """
@@ -31,7 +31,7 @@ class Interrupt:
         self._hurry = threading.Event()
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -11,10 +11,12 @@ import os
 import sys
 from typing import Any
 
+import flask
 import locust
 from locust_exporter.facts import RunFacts, announce
 from profile_facts import facts_of
 from profile_option import FLAG, HELP, VARIABLE, chosen_profile, or_exit
+from same_origin import is_foreign
 
 PROFILE = or_exit(lambda: chosen_profile(sys.argv[1:], os.environ))
 
@@ -48,3 +50,17 @@ def add_option(parser: Any, **_: Any) -> None:
 
 
 locust.events.init_command_line_parser.add_listener(add_option)  # type: ignore[no-untyped-call]
+
+
+def refuse_foreign_pages(environment: Any, **_: Any) -> None:
+    """Or any web page that its user looks at could aim the load at whom it likes."""
+    if environment.web_ui:
+        environment.web_ui.app.before_request(_refuse_foreign_page)
+
+
+def _refuse_foreign_page() -> tuple[str, int] | None:
+    headers = flask.request.headers
+    return ("no orders from other pages\n", 403) if is_foreign(headers.get("Origin"), headers.get("Host")) else None
+
+
+locust.events.init.add_listener(refuse_foreign_pages)  # type: ignore[no-untyped-call]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from firedrill.cli.console import ERRORS, OUTPUT
 from firedrill.cli.options import (
@@ -30,7 +31,7 @@ from firedrill.drill import story, summary
 from firedrill.drill.request import Request
 from firedrill.drill.run import play
 from firedrill.drill.verdict import EXIT_CODES, Status
-from firedrill.errors import ExitCode
+from firedrill.errors import BadInput, ExitCode
 from firedrill.interrupt import Interrupt
 from firedrill.profile import load_profile
 from firedrill.stack.attached import Attachment
@@ -78,6 +79,8 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
       firedrill run my-profile.yaml --target http://127.0.0.1:8000 --locustfile my_load.py
     """
     target, attachment = options["target"], Attachment.from_environment(os.environ)
+    if attachment:
+        _refuse_what_cannot_be_changed()
     request = Request(
         profile=load_profile(profile),
         source=source_of(profile),
@@ -105,6 +108,19 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
     else:
         OUTPUT.print(summary.of_run(recorded))
     sys.exit(EXIT_CODES[Status(recorded.read()["verdict"]["status"])])
+
+
+def _refuse_what_cannot_be_changed() -> None:
+    """A stack that is up was started as it is. Raises BadInput for an option that would have it otherwise."""
+    context = click.get_current_context()
+    kept = {"profile", "out", "as_json", "duration", "workers", "baseline", "tolerance"}
+    given = (name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE)
+    for name in given:
+        if name not in kept:
+            option = next(each.opts[0] for each in context.command.params if each.name == name)
+            raise BadInput(
+                f"{option}: the stack that is up stays as it was started; set this in .env, or run on a stack of its own with --docker"
+            )
 
 
 @click.command()

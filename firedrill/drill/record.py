@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from firedrill.errors import BadInput
+from firedrill.errors import BadInput, Missing
 from firedrill.stack.overlay import Recorded
 
 if TYPE_CHECKING:
@@ -53,10 +53,13 @@ class Run:
         return self.folder / "run.json"
 
     def write(self, content: dict[str, Any]) -> None:
-        """Write run.json, whole or not at all."""
+        """Write run.json, whole or not at all. Raises Missing where there is no room for it."""
         draft = self.document.with_suffix(".tmp")
-        draft.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
-        draft.replace(self.document)
+        try:
+            draft.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+            draft.replace(self.document)
+        except OSError as error:
+            raise Missing(f"{self.document}: {error.strerror}; expected room for it") from error
 
     def read(self) -> dict[str, Any]:
         """What run.json says.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import requests
 
+from firedrill.contract import LOOPBACK
 from firedrill.errors import BadInput, Missing
-from firedrill.stack import compose, config, programs
+from firedrill.stack import compose, config, engine, programs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,12 +64,14 @@ class Request:
             BadInput: a file is not there or not valid.
             Missing: a program is not there, or the target does not answer.
         """
-        if self.docker:
-            compose.check(self.target)
-        else:
-            programs.need("prometheus")
         if self.locustfile and not self.locustfile.is_file():
             raise BadInput(f"--locustfile {self.locustfile}: no such file")
+        if self.target and not self.attachment and not self.target.startswith(("http://", "https://")):
+            raise BadInput(f"--target {self.target}: expected a URL such as http://127.0.0.1:8000")
+        if self.docker:
+            self._check_for_containers()
+        elif not self.attachment:
+            programs.need("prometheus")
         if not self.docker or programs.find("promtool"):
             config.check_rules(self.rules)
         if self.profile.faults and self.target and not (self.attachment or any(scrape.job == "api" for scrape in self.scrapes)):
@@ -74,10 +79,25 @@ class Request:
         if self.target and not (self.docker or self.attachment):
             _check_target(self.target)
 
+    def _check_for_containers(self) -> None:
+        """What one user may read, or calls itself, is another matter in a container."""
+        engine.need()
+        hosts = [
+            ("--target", urlsplit(self.target or "").hostname),
+            *(("--scrape", each.address.rpartition(":")[0]) for each in self.scrapes),
+        ]
+        for option, host in hosts:
+            if host in {"localhost", LOOPBACK, "::1", "[::1]"}:
+                raise BadInput(f"{option} {host}: in a container that is the container itself; expected one such as host.docker.internal")
+        if self.server.threads and self.server.threads > compose.MOST_THREADS:
+            raise BadInput(f"--threads {self.server.threads}: expected at most {compose.MOST_THREADS} in a container")
+        if self.locustfile and not self.locustfile.stat().st_mode & stat.S_IROTH:
+            raise BadInput(f"--locustfile {self.locustfile}: the containers have a user of their own; expected a file that others may read")
+        if ":" in str(self.out.absolute()):
+            raise BadInput(f"--out {self.out}: Docker takes a colon for the end of a path; expected a folder without")
+
 
 def _check_target(url: str) -> None:
-    if not url.startswith(("http://", "https://")):
-        raise BadInput(f"--target {url}: expected a URL such as http://127.0.0.1:8000")
     try:
         requests.get(url, timeout=5, allow_redirects=False)
     except requests.Timeout as error:

@@ -19,7 +19,7 @@ from firedrill.errors import BadInput, FiredrillError
 from firedrill.interrupt import Interrupted
 from firedrill.notifications.journal import Journal, Tail
 from firedrill.notifications.notification import HEARTBEAT
-from firedrill.stack import programs
+from firedrill.stack import compose, programs
 from firedrill.stack.attached import AttachedStack
 from firedrill.stack.compose import ComposedStack
 from firedrill.stack.native import NativeStack
@@ -52,6 +52,9 @@ def play(request: Request, interrupt: Interrupt, progress: Progress) -> Run:
         Missing: a program is missing, or the target or a part never answered.
     """
     request.check()
+    if request.docker:
+        progress.phase("building the images")
+        compose.build()  # Before ports are chosen: it may take minutes, in which somebody else takes them.
     chosen = Ports.choose(request.ports)
     run = Run.create(request.out.absolute(), request.title)
     return _Drill(request, run, chosen, interrupt, progress).play()

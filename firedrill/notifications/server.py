@@ -84,6 +84,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         receiver = self.path.removeprefix("/")
         body = self._body()
+        if self.headers.get_content_type() != "application/json" or "Origin" in self.headers:
+            # What a page in a browser can send to loopback unasked.
+            self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected application/json, and no browser")
+            return
         if receiver not in RECEIVERS:
             self._refuse(HTTPStatus.NOT_FOUND, f"nobody is called {receiver}; expected one of {', '.join(RECEIVERS)}")
         elif body is None:

@@ -72,23 +72,20 @@ class AttachedStack(SteeredStack):
         """Stop the load that runs, and start it anew from its beginning.
 
         Raises:
-            BadInput: the stack was started with another profile.
+            BadInput: the stack was started with another profile; its load is left alone.
+            Missing: there are too few workers, or Locust does not answer.
         """
-        self.wait_for(lambda: self.prom.number("max(locust_state)") is not None, "Locust's figures", 20)
-        self._ask("stop")
-        self.wait_for(self._has_stopped_or_waits, "the running load to stop", 20)
-        self.start_load()
-        self.wait_for(self._plays, "the load to begin", 20)
+        self.wait_for(lambda: bool(self.prom.instant("locust_test_info")), "Locust's figures", 20)
         played = self.prom.instant("locust_test_info")[0].labels
         self.run_id = played["run_id"]
         if played["profile"] != self.plan.profile:
             raise BadInput(f"the stack plays {played['profile']}; start it with LOAD_PROFILE={self.plan.profile} docker compose up")
+        self._ask("stop")
+        self.wait_for(self._has_stopped_or_waits, "the running load to stop", 20)
+        self.start_load()
 
     def _has_stopped_or_waits(self) -> bool:
         return self.prom.number('max(locust_state{state=~"stopped|ready"})') == 1
-
-    def _plays(self) -> bool:
-        return self.prom.number(f"max(locust_test_start_time_seconds) >= {self.load_since:.3f}") is not None
 
     def take_snapshot(self, destination: Path) -> None:
         """Copy what Prometheus recorded of this load to a folder that does not exist."""

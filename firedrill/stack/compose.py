@@ -5,17 +5,19 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from firedrill import __version__, contract, places
-from firedrill.errors import BadInput, Missing
+from firedrill.errors import Missing
+from firedrill.interrupt import Interrupted
 from firedrill.profile import profile_file
 from firedrill.stack import config, engine
 from firedrill.stack.steered import SteeredStack
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from firedrill.interrupt import Interrupt
@@ -28,6 +30,23 @@ SERVICES = ("api", "locust-master", "locust-worker", "prometheus", "alertmanager
 """All but Grafana, which a run does not need, and what Compose profiles switch on."""
 STATES_ARE_FRESH_SECONDS = 2.0
 """Asking the engine costs a process; the machine has a load to bear."""
+
+ENGINE_PATIENCE_SECONDS = 15.0
+"""An engine that has been silent for so long has lost the containers."""
+
+GONE = -9
+"""The end of a container that is no longer there."""
+
+MOST_THREADS = 4000
+"""Of waitress: what the API's container allows in processes and threads, less a few of its own."""
+
+ASK = """
+import sys, urllib.error, urllib.request
+try:
+    urllib.request.urlopen(sys.argv[1], timeout=5)
+except urllib.error.HTTPError:
+    pass  # an answer
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,37 +77,52 @@ class ComposedStack(SteeredStack):
     def __init__(self, plan: Plan, interrupt: Interrupt) -> None:
         super().__init__(plan, interrupt, *(f"http://{contract.LOOPBACK}:{port}" for port in (plan.ports.web, plan.ports.notifications)))
         self._project = engine.Project(f"firedrill-{plan.run_id[:15]}-{secrets.token_hex(3)}", of_run(plan))
+        self._started: list[str] = []
         self._states: dict[str, int | None] = {}
-        self._states_at = -STATES_ARE_FRESH_SECONDS
+        self._asked_at = self._answered_at = -ENGINE_PATIENCE_SECONDS
 
     def __exit__(self, *_: object) -> None:
-        for service in SERVICES:
+        """Remove everything. Raises Missing where the engine no longer answers; the message says what is left to do."""
+        for service in self._started:
             self.save_log(service)
-        self._project.down(volumes=True)
+        if self._started:
+            self._project.down(volumes=True)
 
     def states(self) -> dict[str, int | None]:
-        """Exit code by service, None while it runs."""
-        if time.monotonic() - self._states_at > STATES_ARE_FRESH_SECONDS:
-            self._states, self._states_at = self._project.states(), time.monotonic()
+        """Exit code of each started service, None while it runs; one that is gone was killed, and so are all when the engine is silent."""
+        now = time.monotonic()
+        if now - self._asked_at > STATES_ARE_FRESH_SECONDS:
+            self._asked_at = now
+            with suppress(Missing):
+                found, self._answered_at = self._project.states(), now
+                self._states = {service: found.get(service, GONE) for service in self._started}
+        if now - self._answered_at > ENGINE_PATIENCE_SECONDS:
+            return dict.fromkeys(self._started, GONE)
         return self._states
 
     def save_log(self, service: str) -> Path:
-        """Write what a service printed to its file in the run's folder."""
+        """Write what a service printed to its file in the run's folder; as much as there is room for."""
         file = self.plan.folder / f"{service}.log"
-        file.write_text(self._project.log(service))
+        with suppress(OSError):
+            file.write_text(self._project.log(service))
         return file
+
+    def _up(self, *services: str, scale: Mapping[str, int] | None = None, alone: bool = False) -> None:
+        if self._interrupt.requested:
+            raise Interrupted(f"interrupted before {services[0]} was started")
+        self._started += services
+        self._project.up(*services, scale=scale, alone=alone)
 
     def start_prometheus(self) -> None:
         """Build the images, and start what watches."""
         _lay_out(self.plan)
-        self._project.build()
-        self._project.up("prometheus")
+        self._up("config", "prometheus")
         self.prometheus = Container(self, "prometheus")
         self.records = True
 
     def start_alerting(self) -> bool:
         """Start Alertmanager and the receiver of its notifications."""
-        self._project.up("alertmanager", "notifications")
+        self._up("alertmanager", "notifications")
         self.alertmanager, self.notifications = Container(self, "alertmanager"), Container(self, "notifications")
         self.alerting = True
         return True
@@ -96,13 +130,17 @@ class ComposedStack(SteeredStack):
     def start_api(self) -> None:
         """Start the bundled API, if this stack has it."""
         if self.plan.server:
-            self._project.up("api")
+            self._up("api")
             self.api = Container(self, "api")
 
     def start_locust(self) -> None:
         """Start master and workers, and when all are there the load."""
-        self._project.up("locust-master", "locust-worker", scale={"locust-worker": self.plan.workers}, alone=True)
+        self._up("locust-master", "locust-worker", scale={"locust-worker": self.plan.workers}, alone=True)
         self.locust = Container(self, "locust")
+        if self.plan.target and not self._project.execute("locust-master", "python3", "-c", ASK, self.plan.target):
+            raise Missing(
+                f"--target {self.plan.target}: no answer from inside the containers; is it running, and on more than {contract.LOOPBACK}?"
+            )
         self.start_load()
 
     def take_snapshot(self, destination: Path) -> None:
@@ -122,17 +160,9 @@ class ComposedStack(SteeredStack):
         return {"firedrill": __version__, "prometheus": self.prom.version(), "docker": engine.version(), **self._project.images()}
 
 
-def check(target: str | None) -> None:
-    """Look for what a composed run needs.
-
-    Raises:
-        Missing: there is no engine, or none that answers.
-        BadInput: the target is this machine as seen from itself.
-    """
-    engine.need()
-    host = urlsplit(target or "").hostname
-    if host in {"localhost", contract.LOOPBACK, "::1"}:
-        raise BadInput(f"--target {target}: in a container that is the container itself; expected an address such as host.docker.internal")
+def build() -> None:
+    """Build the images that changed. Raises Missing as `engine.Project.up` does."""
+    engine.Project("firedrill", {}).build()
 
 
 def published(ports: Ports) -> dict[str, str]:
@@ -168,19 +198,24 @@ def of_run(plan: Plan) -> dict[str, str]:
         "PROMETHEUS_SOURCE": str(plan.folder / "prometheus"),
         "TIME_SCALE": f"{plan.time_scale:g}",
         "AUTOSTART": "false",
+        # Whatever .env says: a run is what it was asked for.
+        "LOAD_TARGET": plan.target or "http://api:8080",
+        "LOAD_YOURS": str(places.ROOT / "load" / "yours"),
+        "LOCUSTFILE": "load/locustfile.py",
+        "BIND_ADDRESS": contract.LOOPBACK,
+        "API_SERVER": "waitress",
+        "API_THREADS": "4",
+        "API_CONNECTION_LIMIT": "100",
+        "PROMETHEUS_ADMIN_API": "--web.enable-admin-api",
         "EXPECT_WORKERS": str(plan.workers),
         "API_FAULTS": str(int(plan.takes_faults)),
         # A part that dies in a run stays dead: that is what is measured.
         "RESTART": "no",
     }
-    if plan.takes_faults:
-        chosen["API_FAULTS"] = "1"
-    if plan.target:
-        chosen["LOAD_TARGET"] = plan.target
     if plan.locustfile:
         chosen["LOAD_YOURS"] = str(plan.locustfile.absolute().parent)
         chosen["LOCUSTFILE"] = f"/yours/{plan.locustfile.name},load/shape.py,exporters/locust_exporter/plugin.py"
-    return {**published(plan.ports), **(served(plan.server) if plan.server else {}), **played(_profile_copy(plan)), **chosen}
+    return {**chosen, **published(plan.ports), **(served(plan.server) if plan.server else {}), **played(_profile_copy(plan))}
 
 
 def _profile_copy(plan: Plan) -> Path:

@@ -7,9 +7,12 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import requests
+
 from firedrill.contract import LOOPBACK
 from firedrill.errors import BadInput, Missing
 from firedrill.interrupt import Interrupted
+from firedrill.notifications.notification import Notification
 from firedrill.prom import Prometheus
 from firedrill.stack import compose, engine
 from firedrill.stack.foreground import describe_grafana, golden_signals, print_addresses
@@ -49,16 +52,18 @@ def run(
     )
     if None in project.states().values():
         raise BadInput(f"the project {project.name} runs already; stop it with `docker compose down`, or set COMPOSE_PROJECT_NAME")
+    console.print("building the images, starting the containers", style="dim")
+    project.build()
     began = time.time()
+    watcher = _Watcher(project, f"http://{LOOPBACK}:{chosen.notifications}", console)
     try:
-        console.print("building the images, starting the containers", style="dim")
-        project.build()
         project.up(*compose.SERVICES, *(["grafana"] if with_grafana else []))
         print_addresses(console, _composed_addresses(project, chosen, with_grafana=with_grafana))
         prom = Prometheus(f"http://{LOOPBACK}:{chosen.prometheus}")
-        interrupt.wait_until(lambda: _has_golden_signals(prom, began), "the first golden signals in Prometheus", 90)
+        interrupt.wait_until(lambda: watcher.look() or _has_golden_signals(prom, began), "the first golden signals in Prometheus", 90)
         console.print(f"golden signals after {time.time() - began:.1f} s; Ctrl-C stops everything", style="dim", highlight=False)
-        _report_ended(project, interrupt, console)
+        while not interrupt.pause(2.0):
+            watcher.look()
     except Interrupted:
         pass
     finally:
@@ -72,13 +77,29 @@ def _has_golden_signals(prom: Prometheus, since: float) -> bool:
     return False
 
 
-def _report_ended(project: engine.Project, interrupt: Interrupt, console: Console) -> None:
-    ended: set[str] = set()
-    while not interrupt.pause(2.0):
-        for service, code in project.states().items():
-            if code is not None and service not in ended:
-                ended.add(service)
-                console.print(f"{service} ended with exit code {code}; see docker compose logs {service}", style="red", highlight=False)
+class _Watcher:
+    """Tells of services that ended and of notifications that arrived, each once."""
+
+    def __init__(self, project: engine.Project, notifications_url: str, console: Console) -> None:
+        self._project, self._url, self._console = project, notifications_url, console
+        self._ended: set[str] = set()
+        self._told = 0
+
+    def look(self) -> bool:
+        """Print what is new; always False."""
+        for service, code in self._project.states().items():
+            if code is not None and service not in self._ended:
+                self._ended.add(service)
+                said = (self._project.log(service).splitlines() or ["(it said nothing)"])[-1]
+                self._console.print(
+                    f"{service} ended with exit code {code}: {said}", style="red", markup=False, highlight=False, soft_wrap=True
+                )
+        with suppress(requests.RequestException, ValueError):
+            listed = requests.get(f"{self._url}/notifications", timeout=2).json()
+            for notification in map(Notification.from_json, listed[self._told :]):
+                self._console.print(notification.line(), markup=False, highlight=False, soft_wrap=True)
+            self._told = len(listed)
+        return False
 
 
 def _composed_addresses(project: engine.Project, chosen: Ports, *, with_grafana: bool) -> dict[str, str]:
@@ -87,6 +108,7 @@ def _composed_addresses(project: engine.Project, chosen: Ports, *, with_grafana:
         "API metrics": chosen.metrics,
         "Locust": chosen.web,
         "Prometheus": chosen.prometheus,
+        "Alertmanager": chosen.alertmanager,
         "Notifications": chosen.notifications,
     }
     found = {name: f"http://{LOOPBACK}:{port}{'/metrics' if 'metrics' in name else ''}" for name, port in pages.items()}

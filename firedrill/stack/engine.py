@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOW_TO_GET = "https://docs.docker.com/engine/install/, or leave --docker away"
-FAULTS = {
+REFUSALS = {
     "permission denied": "may not be used by this user; expected membership of the group `docker`, or root",
     "Cannot connect to the Docker daemon": "does not answer; is it running?",
 }
@@ -41,7 +41,7 @@ def _need_answer() -> None:
     asked = _run(["docker", "version", "--format", "{{.Server.Version}}"])
     if asked.returncode:
         said = asked.stderr.strip().splitlines() or ["it gave no reason"]
-        raise Missing(f"the Docker engine {next((text for mark, text in FAULTS.items() if mark in asked.stderr), f'failed: {said[-1]}')}")
+        raise Missing(f"the Docker engine {next((text for mark, text in REFUSALS.items() if mark in asked.stderr), f'failed: {said[-1]}')}")
 
 
 def version() -> str:
@@ -70,12 +70,16 @@ class Project:
         """Build what changed since the last time. Raises Missing as `up` does."""
         self._must("build", "api", "locust-master", "config")
 
+    def execute(self, service: str, *words: str) -> bool:
+        """Run a command inside a running service's container; whether it succeeded."""
+        return self._compose("exec", "-T", service, *words).returncode == 0
+
     def images(self) -> dict[str, str]:
         """Image by service, as `<service> image`."""
         return {f"{service} image": image for service, image in self._rows("{{.Image}}")}
 
     def states(self) -> dict[str, int | None]:
-        """Exit code by service, None while it runs."""
+        """Exit code by service, None while it runs. Raises Missing where the engine does not answer."""
         states = {service: said.split(" ", 1) for service, said in self._rows("{{.State}} {{.Status}}")}
         return {service: _exit_code(status) if state in {"exited", "dead"} else None for service, (state, status) in states.items()}
 
@@ -83,6 +87,8 @@ class Project:
         """(service, line) of each of its containers, ended ones included."""
         line = '{{.Label "com.docker.compose.service"}} ' + line
         listed = _run(["docker", "ps", "--all", "--filter", f"label=com.docker.compose.project={self.name}", "--format", line])
+        if listed.returncode:
+            raise Missing(f"the Docker engine does not answer: {_cause(listed.stderr)}")
         return [(service, rest) for service, _, rest in (row.partition(" ") for row in listed.stdout.splitlines())]
 
     def log(self, service: str) -> str:
@@ -92,7 +98,7 @@ class Project:
 
     def copy(self, service: str, path: str, destination: Path) -> bool:
         """Copy a file or folder out of a service's container; False if it has none."""
-        container = self._compose("ps", "--quiet", service).stdout.strip()
+        container = self._compose("ps", "--all", "--quiet", service).stdout.strip()
         return bool(container) and _run(["docker", "cp", f"{container}:{path}", str(destination)]).returncode == 0
 
     def read(self, service: str, path: str) -> str:
@@ -100,8 +106,14 @@ class Project:
         return self._compose("exec", "-T", service, "cat", path).stdout.strip()
 
     def down(self, *, volumes: bool) -> None:
-        """Remove its containers and networks, and its volumes too if asked."""
-        self._compose("down", *(["--volumes"] if volumes else []), "--remove-orphans", "--timeout", "10")
+        """Remove its containers and networks, and its volumes too if asked.
+
+        Raises:
+            Missing: something may be left; the message says how to remove it.
+        """
+        done = self._compose("down", *(["--volumes"] if volumes else []), "--remove-orphans", "--timeout", "10")
+        if done.returncode:
+            raise Missing(f"{_cause(done.stderr)}; when the engine answers: docker compose --project-name {self.name} down --volumes")
 
     def _must(self, *words: str) -> None:
         done = self._compose(*words)
@@ -110,7 +122,9 @@ class Project:
 
     def _compose(self, *words: str) -> subprocess.CompletedProcess[str]:
         where = ["--project-directory", str(places.ROOT), "--file", str(places.COMPOSE), "--project-name", self.name]
-        return _run([*self.command, *where, *words], self.variables)
+        # Services behind a profile have volumes too, which `down` would forget.
+        profiles = {"COMPOSE_PROFILES": "cli,tracing"} if words[0] == "down" else {}
+        return _run([*self.command, *where, *words], {**self.variables, **profiles})
 
 
 def _run(command: list[str], variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

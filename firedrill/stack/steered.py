@@ -30,7 +30,7 @@ class SteeredStack(Stack):
 
     def fetch_notifications(self) -> None:
         """Bring the file of notifications up to date with what the receiver lists; a receiver that is gone leaves it as it is."""
-        with suppress(requests.RequestException, ValueError):
+        with suppress(requests.RequestException, ValueError, OSError):
             listed = requests.get(f"{self._notifications_url}/notifications", timeout=2).json()
             self.plan.notifications.write_text("".join(f"{json.dumps(each)}\n" for each in listed))
 

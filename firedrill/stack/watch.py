@@ -46,21 +46,24 @@ class Mirror:
         return bool(folders - {"targets"}), list(mistakes.values())
 
     def _files(self) -> Iterator[Path]:
-        yield from (self.source / folder / file.name for folder in SUBFOLDERS for file in sorted((self.source / folder).glob("*.*")))
+        yield from (self.source / folder / file.name for folder in SUBFOLDERS for file in sorted((self.source / folder).glob("[!.]*.*")))
         # Last: where it is, the folder is complete.
         yield from sorted(self.source.glob("*.yml"))
 
     def _mistake(self, file: Path) -> str | None:
-        mistake = config.rule_mistake(file) if file.parent.name == "rules" else None
-        mistake = mistake or self._obstacle(file)
+        mistake = self._obstacle(file) or (config.rule_mistake(file) if file.parent.name == "rules" else None)
         return f"{mistake}; the rest stays in force" if mistake else None
 
     def _obstacle(self, file: Path) -> str | None:
-        """Why its times cannot be divided."""
+        """Why it cannot be read, or its times not be divided."""
         try:
             config.scaled(file, self.time_scale)
         except BadInput as error:
             return f"{file.name}: {error}"
+        except OSError as error:
+            return f"{file.name}: {error.strerror}; expected a file that everybody may read"
+        except UnicodeDecodeError:
+            return f"{file.name}: no text; expected YAML or JSON"
         return None
 
     def _write(self, file: Path) -> None:
@@ -115,4 +118,4 @@ def _state(file: Path) -> tuple[int, int] | None:
         found = file.stat()
     except FileNotFoundError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return found.st_ctime_ns, found.st_size  # Permissions that change count too.
