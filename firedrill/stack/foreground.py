@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from firedrill.stack.overlay import Recorded
     from firedrill.stack.plan import Ports, Server
 
-_SIGNALS = (
+SIGNALS = (
     "client:requests:rate10s",
     "client:response_time_seconds:p99_10s",
     "server:response_time_seconds:p99_10s",
@@ -77,7 +77,7 @@ def _start(stack: NativeStack, console: Console) -> None:
 
 def golden_signals(since: float) -> str:
     """Gives a result once all four golden signals are in Prometheus; what an earlier stack left there does not count."""
-    return " and on() ".join(f"(timestamp({signal}) > {since:.3f})" for signal in _SIGNALS)
+    return " and on() ".join(f"(timestamp({signal}) > {since:.3f})" for signal in SIGNALS)
 
 
 def _addresses(stack: NativeStack, password: str | None) -> dict[str, str]:

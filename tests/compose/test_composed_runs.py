@@ -90,6 +90,36 @@ def test_up_tells_its_addresses_and_leaves_its_volumes(images, tmp_path):
         engine.Project(name, environment).down(volumes=True)
 
 
+def test_a_prometheus_that_dies_voids_the_run_and_leaves_its_samples(images, tmp_path):
+    drill = start(tmp_path / "runs", images, drilling.profile(tmp_path, users=4, seconds=20))
+    try:
+        drill.wait_for_requests(90)
+        docker("kill", docker("ps", "-q", *named(project_of(drill.folder().name), "prometheus")))
+    finally:
+        code, _, errors = drill.finish(200)
+    assert code == 4, errors
+    assert any((drill.run().snapshot).iterdir())
+    assert drill.run().read()["figures"]["counts"]["client_requests"] > 0
+    assert nothing_is_left(drill.run())
+
+
+def test_what_env_says_of_the_target_is_for_the_stack_that_stands(images, tmp_path):
+    poisoned = {"LOAD_TARGET": "http://nowhere.example:1", "LOCUSTFILE": "/nowhere.py", "API_THREADS": "1", "BIND_ADDRESS": "0.0.0.0"}
+    drill = start(tmp_path / "runs", images, drilling.profile(tmp_path, users=4, seconds=5), environment=poisoned)
+    code, output, errors = drill.finish(200)
+    assert code == 0, output + errors
+    assert drill.run().read()["figures"]["counts"]["client_failures"] == 0
+
+
+def test_a_target_that_does_not_answer_the_containers_is_said_before_the_load(images, tmp_path):
+    drill = start(
+        tmp_path / "runs", images, "smoke", "--target", "http://locust-worker:9", "--locustfile", drilling.LOCUSTFILES / "theirs.py"
+    )
+    code, _, errors = drill.finish(200)
+    assert code == 3, errors
+    assert "no answer from inside the containers" in errors
+
+
 def test_ctrl_c_keeps_what_was_recorded_and_leaves_no_container(images, tmp_path):
     drill = start(tmp_path / "runs", images, "soak")
     wait_for_answers(drill)
@@ -112,6 +142,9 @@ def test_the_command_lines_own_image_plays_on_the_stack_that_is_up(images, tmp_p
         other = composed.compose("run", "--rm", "-T", "firedrill", "run", "soak")
         assert other.returncode == 2
         assert "LOAD_PROFILE=soak" in other.stdout + other.stderr
+        refused = composed.compose("run", "--rm", "-T", "firedrill", "run", "smoke", "--threads", "9")
+        assert refused.returncode == 2
+        assert "--threads" in refused.stdout + refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -121,6 +154,9 @@ def test_the_command_lines_own_image_plays_on_the_stack_that_is_up(images, tmp_p
         (["smoke"], {"DOCKER_HOST": "unix:///nowhere.sock"}, 3, "the Docker engine does not answer"),
         (["smok"], {}, 2, "did you mean smoke"),
         (["smoke", "--target", "http://localhost:8000"], {}, 2, "host.docker.internal"),
+        (["smoke", "--target", "localhost:8000"], {}, 2, "expected a URL"),
+        (["smoke", "--scrape", "localhost:9464"], {}, 2, "host.docker.internal"),
+        (["smoke", "--threads", "9999"], {}, 2, "--threads"),
         (["smoke", "--workers", "0"], {}, 2, "--workers"),
     ],
 )

@@ -6,19 +6,12 @@ import time
 import pytest
 
 from firedrill.errors import FiredrillError
+from firedrill.stack.foreground import SIGNALS
 from tests.composed import Composed
 from tests.docker_engine import docker
 from tests.waiting import poll_until
 
 pytestmark = [pytest.mark.xdist_group("compose"), pytest.mark.timeout(300)]
-
-SIGNALS = (
-    "client:requests:rate10s",
-    "client:response_time_seconds:p99_10s",
-    "server:response_time_seconds:p99_10s",
-    "client:errors:ratio_rate10s",
-    "api:headroom:ratio",
-)
 
 
 def eventually(stack, query, timeout_seconds=40):

@@ -57,12 +57,16 @@ def test_ports_are_published_on_loopback_alone(stack, service):
         ("locust-worker", "api-metrics", 9464),
         ("locust-worker", "prometheus", 9090),
         ("locust-worker", "alertmanager", 9093),
+        ("locust-master", "prometheus", 9090),
+        ("locust-master", "alertmanager", 9093),
+        ("api", "prometheus", 9090),
         ("api", "alertmanager", 9093),
         ("api", "notifications", 9095),
     ],
 )
 def test_what_has_no_business_there_cannot_connect(stack, service, host, port):
     assert not stack.reaches(service, host, port)
+    assert stack.reaches(service, "api", 8080), "the control: what it may reach, it reaches"
 
 
 def test_the_load_cannot_reach_the_fault_endpoint_by_address_either(stack):
