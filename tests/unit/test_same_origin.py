@@ -1,6 +1,7 @@
 """Who may steer Locust's page."""
 
 import pytest
+
 from load.same_origin import is_foreign
 
 
