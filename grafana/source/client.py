@@ -13,6 +13,7 @@ from grafana.source.style import (
     GREEN,
     LIMITS,
     RED,
+    by_decades,
     chart,
     full_scale,
     named,
@@ -38,10 +39,11 @@ STRIP = [
 ]
 
 ROWS = (
-    Row(4, STRIP),
+    Row(3, STRIP[:4]),
+    Row(3, STRIP[4:]),
     Row(8, [chart(asked.USERS), chart(asked.RATE_BY_NAME)]),
-    Row(8, [chart(asked.PERCENTILES), chart(asked.WAITING)]),
-    Row(8, [chart(asked.P99_BY_NAME), chart(asked.FAILURES_BY_NAME), chart(signals.ERROR_CLASSES)]),
+    Row(8, [by_decades(chart(asked.PERCENTILES)), chart(asked.WAITING)]),
+    Row(8, [by_decades(chart(asked.P99_BY_NAME)), chart(asked.FAILURES_BY_NAME), chart(signals.ERROR_CLASSES)]),
     Row(7, [rows(asked.REQUESTS, {"method": "method", "name": "name"})]),
     Row(8, [spread(signals.CLIENT_HEATMAP), states(asked.INVALID, {"0": ("holds", GREEN), "1": ("BROKEN", RED)})]),
     Row(8, [full_scale(chart(asked.GENERATOR_BY_PROCESS)), chart(asked.LATENESS), chart(asked.GIVEN_UP)]),

@@ -93,7 +93,7 @@ REQUESTS = Signal(
     "What did the client see of each kind of request, over the whole time shown?",
     "none",
     (
-        Query(grown("locust_requests_total", BY_NAME), "requests", unit="short"),
+        Query(f"{grown('locust_requests_total', BY_NAME)} > 0", "requests", unit="short"),
         Query(
             f"{grown('locust_request_failures_total', BY_NAME)} / ({grown('locust_requests_total', BY_NAME)} > 0)",
             "failed",
@@ -101,7 +101,7 @@ REQUESTS = Signal(
         ),
         *(
             Query(
-                f"histogram_quantile({share}, {grown('locust_request_duration_seconds_bucket', f'{BY_NAME}, le')})",
+                f"histogram_quantile({share}, {grown('locust_request_duration_seconds_bucket', f'{BY_NAME}, le')}) > 0",
                 f"p{share * 100:g}",
                 unit="s",
             )
@@ -138,7 +138,7 @@ LATENESS = Signal(
 GIVEN_UP = Signal(
     "Requests that no statistic shows",
     "How many requests were given up unanswered, and how many exceptions escaped the users? Locust counts neither as a failure.",
-    "ops",
+    "cps",
     (
         Query(total(rate("locust_requests_abandoned_total"), "run, stage"), "given up {{stage}}"),
         Query(total(rate("locust_user_exceptions_total")), "exceptions of users"),

@@ -11,6 +11,7 @@ from grafana.source.style import (
     FRESH,
     GREEN,
     LEFT,
+    by_decades,
     by_status,
     chart,
     full_scale,
@@ -24,24 +25,21 @@ from grafana.source.style import (
 if TYPE_CHECKING:
     from grafana_foundation_sdk.builders import dashboard
 
-STRIP = [
+VERDICTS = [
     number(signals.SLO_KEPT, BAD_BELOW_ONE, {"0": "BROKEN", "1": "KEPT"}),
     number(signals.TEST_VALID, BAD_BELOW_ONE, {"0": "INVALID", "1": "VALID"}),
     red_above_zero(named(number(signals.USERS, [(None, GREEN)])), "starved"),
-    number(signals.RATE),
-    number(signals.ERROR_SHARE),
-    number(signals.CLIENT_P99),
-    number(signals.SERVER_P99),
     named(number(signals.HEADROOM, LEFT)),
     number(signals.LAST_SCRAPE, FRESH),
 ]
-"""Numbers that answer in a glance."""
+FACTS = [number(signals.RATE), number(signals.ERROR_SHARE), number(signals.CLIENT_P99), number(signals.SERVER_P99)]
 
 ROWS = (
-    Row(4, STRIP, (3, 3, 3, 2, 2, 3, 3, 3, 2)),
-    Row(8, [*leading_to("client", chart(signals.TRAFFIC)), *leading_to("server", chart(signals.LATENCY))]),
+    Row(3, VERDICTS, (5, 5, 5, 5, 4)),
+    Row(3, FACTS),
+    Row(6, [*leading_to("client", chart(signals.TRAFFIC)), *leading_to("server", by_decades(chart(signals.LATENCY)))]),
     Row(
-        8,
+        6,
         [
             *leading_to("saturation", full_scale(chart(signals.SATURATION))),
             *leading_to("client", on_the_right(chart(signals.HONESTY), "oldest in flight (seconds)")),
@@ -55,9 +53,9 @@ ROWS = (
         ],
     ),
     Row(8, [*leading_to("client", spread(signals.CLIENT_HEATMAP)), *leading_to("server", spread(signals.SERVER_HEATMAP))]),
-    Row(8, [*leading_to("server", chart(signals.QUEUE)), *leading_to("client", full_scale(chart(signals.GENERATOR)))]),
+    Row(8, [*leading_to("server", by_decades(chart(signals.QUEUE))), *leading_to("client", full_scale(chart(signals.GENERATOR)))]),
 )
-"""The first three are one screen."""
+"""The strip of numbers and two rows of charts are one screen."""
 
 
 def build() -> dashboard.Dashboard:

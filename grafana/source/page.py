@@ -25,6 +25,8 @@ WIDTH = 24
 """Of Grafana's grid."""
 TAG = "firedrill"
 FIRING = 'ALERTS{alertstate="firing", alertname!="Watchdog"}'
+STEP = "5s"
+"""Marks are as exact as this, and what they look back for fits it."""
 FAULT, FAULT_BEFORE = (f"max_over_time(api_fault_active[6s]{offset}) > 0" for offset in ("", " offset 5s"))
 """A fault seen since the step before: of a stop there is one sample only."""
 
@@ -133,20 +135,20 @@ def _all_others() -> dashboard.DashboardLink:
 def marks() -> list[dashboard.AnnotationQuery]:
     """Where a step of the load or a fault begins, and where an alert begins to fire; each point that a query returns is one mark."""
     return [
-        _mark("Load steps", of_runs("changes(locust_load_step[16s]) > 0"), "next step of the load", GREEN),
-        _mark("Faults", of_runs(f"({FAULT} unless {FAULT_BEFORE})"), "fault: {{fault}}", ORANGE, step="5s"),
-        _mark("Alerts", of_runs(f"({FIRING} unless {FIRING} offset 15s)"), "{{alertname}}", RED),
+        _mark("Load steps", of_runs("changes(locust_load_step[6s]) > 0"), "next step of the load", GREEN),
+        _mark("Faults", of_runs(f"({FAULT} unless {FAULT_BEFORE})"), "fault: {{fault}}", ORANGE),
+        _mark("Alerts", of_runs(f"({FIRING} unless {FIRING} offset 5s)"), "{{alertname}}", RED),
     ]
 
 
-def _mark(name: str, expr: str, title: str, color: str, step: str = "15s") -> dashboard.AnnotationQuery:
+def _mark(name: str, expr: str, title: str, color: str) -> dashboard.AnnotationQuery:
     return (
         dashboard.AnnotationQuery()
         .name(name)
         .datasource(DATASOURCE)
         .enable(True)
         .expr(expr)
-        .step(step)
+        .step(STEP)
         .title_format(title)
         .icon_color(color)
     )

@@ -21,7 +21,7 @@ ROWS = (
             bars(asked.PEAKS),
             number(signals.LAST_SCRAPE, FRESH),
         ],
-        (4, 4, 13, 3),
+        (5, 5, 10, 4),
     ),
     Row(9, [full_scale(chart(signals.SATURATION))]),
     Row(8, [full_scale(chart(asked.HEADROOM)), *leading_to("server", chart(asked.QUEUED))]),

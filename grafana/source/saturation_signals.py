@@ -8,11 +8,13 @@ from grafana.source.signals import Query, Signal, largest, of_runs, ours, rate, 
 A_QUOTA = "a CPU quota of the server's container"
 A_MEMORY_LIMIT = "a memory limit of the server's container"
 
+LEFT = f"clamp_min(min by (run) ({of_runs(ours('api:headroom:ratio'))}), 0)"
+
 LOWEST = Signal(
     "Lowest headroom",
     "How much was left of the scarcest resource at the worst moment of the time shown? 0 % is a limit that was reached.",
     "percentunit",
-    (Query(f"min by (run) ({of_runs(ours('api:headroom:ratio'))})", "left"),),
+    (Query(LEFT, "left"),),
     "limits unknown",
 )
 PEAKS = Signal(
@@ -26,7 +28,7 @@ HEADROOM = Signal(
     "Headroom",
     "How much is left of the scarcest resource, as the load grows? Extend the line to 0 to see which load is the last one.",
     "percentunit",
-    (Query(f"min by (run) ({of_runs(ours('api:headroom:ratio'))})", "left"),),
+    (Query(LEFT, "left"),),
     "limits unknown",
 )
 QUEUED = Signal(
@@ -49,7 +51,7 @@ WORKERS = Signal(
 )
 CONNECTIONS = Signal(
     "Connections",
-    "How many connections are open, and how many does the server accept? Beyond the limit new ones wait in the kernel, and their users starve.",
+    "How many connections are open, and how many does the server accept? Beyond the limit new ones wait in the kernel; their users starve.",
     "short",
     (
         Query(total(ours("http_server_connections")), "open"),

@@ -97,7 +97,7 @@ ROUTES = Signal(
     "What did the server do on each route, over the whole time shown?",
     "none",
     (
-        Query(grown(RESPONSES, BY_ROUTE), "responses", unit="short"),
+        Query(f"{grown(RESPONSES, BY_ROUTE)} > 0", "responses", unit="short"),
         Query(
             f"({grown(RESPONSES, BY_ROUTE, FAILED)} or 0 * {grown(RESPONSES, BY_ROUTE)}) / ({grown(RESPONSES, BY_ROUTE)} > 0)",
             "failed",
@@ -105,14 +105,14 @@ ROUTES = Signal(
         ),
         *(
             Query(
-                f"histogram_quantile({share}, {grown('http_server_response_time_seconds_bucket', f'{BY_ROUTE}, le')})",
+                f"histogram_quantile({share}, {grown('http_server_response_time_seconds_bucket', f'{BY_ROUTE}, le')}) > 0",
                 f"p{share * 100:g}",
                 unit="s",
             )
             for share in (0.5, 0.95, 0.99)
         ),
         Query(
-            f"histogram_quantile(0.99, {grown('http_server_request_duration_seconds_bucket', f'{BY_ROUTE}, le')})",
+            f"histogram_quantile(0.99, {grown('http_server_request_duration_seconds_bucket', f'{BY_ROUTE}, le')}) > 0",
             "handler p99",
             unit="s",
         ),
@@ -136,7 +136,7 @@ INSIDE = Signal(
     (
         Query(total(ours("http_server_queue_depth")), "waiting for a worker"),
         Query(total(ours("http_server_active_requests")), "in the handler"),
-        Query(total(ours("http_server_workers_limit")), "workers"),
+        Query(total(ours("http_server_workers_limit")), "limit"),
     ),
 )
 LAG = Signal(

@@ -16,6 +16,7 @@ from grafana_foundation_sdk.models.common import (
     LegendDisplayMode,
     LegendPlacement,
     LineInterpolation,
+    ScaleDistribution,
     SortOrder,
     StackingMode,
     TooltipDisplayMode,
@@ -86,7 +87,7 @@ def chart(signal: Signal) -> timeseries.Panel:
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
         .legend(_legend())
         .override_by_regexp(named_like("SLO"), _dashed(RED))
-        .override_by_regexp(named_like("limit|quota|workers|asked for"), _dashed(GREY))
+        .override_by_regexp(named_like("limit|quota|asked for"), _dashed(GREY))
     )
     return panel.no_value(signal.when_empty) if signal.when_empty else panel
 
@@ -97,13 +98,7 @@ def named_like(names: str) -> str:
 
 
 def _legend() -> common.VizLegendOptions:
-    return (
-        common.VizLegendOptions()
-        .show_legend(True)
-        .display_mode(LegendDisplayMode.LIST)
-        .placement(LegendPlacement.BOTTOM)
-        .calcs(["lastNotNull", "max"])
-    )
+    return common.VizLegendOptions().show_legend(True).display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
 
 
 def _dashed(color: str) -> list[DynamicConfigValue]:
@@ -117,6 +112,11 @@ def _dashed(color: str) -> list[DynamicConfigValue]:
 def full_scale(panel: timeseries.Panel) -> timeseries.Panel:
     """On an axis from 0 to 100 %, whatever the values are."""
     return panel.max(1)
+
+
+def by_decades(panel: timeseries.Panel) -> timeseries.Panel:
+    """On a logarithmic axis: milliseconds of the answered stay readable below the minute of who waits."""
+    return panel.scale_distribution(common.ScaleDistributionConfig().type(ScaleDistribution.LOG).log(10)).min(0.001)
 
 
 def on_the_right(panel: timeseries.Panel, name: str) -> timeseries.Panel:
@@ -186,7 +186,7 @@ def spread(signal: Signal) -> heatmap.Panel:
         .description(signal.question)
         .datasource(DATASOURCE)
         .targets(list(_targets(signal, PromQueryFormat.HEATMAP)))
-        .unit(signal.unit)
+        .unit("reqps")
         .calculate(False)
         .color(heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Oranges").steps(64))
         .y_axis(heatmap.YAxisConfig().unit(signal.unit))
@@ -227,6 +227,7 @@ def states(signal: Signal, words: Mapping[str, tuple[str, str]]) -> statetimelin
         .mappings([ValueMap(options=options)])
         .show_value(VisibilityMode.NEVER)
         .row_height(0.8)
+        .disable_pagination()
         .legend(common.VizLegendOptions().show_legend(False))
     )
 
@@ -244,6 +245,7 @@ def rows(signal: Signal, names: Mapping[str, str]) -> table.Panel:
         .targets([target.instant() for target in _targets(signal, PromQueryFormat.TABLE)])
         .unit(signal.unit)
         .no_value(signal.when_empty)
+        .min_width(80)
         .with_transformation(DataTransformerConfig(id_val="merge", options={}))
         .with_transformation(
             DataTransformerConfig(
