@@ -115,8 +115,11 @@ def full_scale(panel: timeseries.Panel) -> timeseries.Panel:
 
 
 def by_decades(panel: timeseries.Panel) -> timeseries.Panel:
-    """On a logarithmic axis: milliseconds of the answered stay readable below the minute of who waits."""
-    return panel.scale_distribution(common.ScaleDistributionConfig().type(ScaleDistribution.LOG).log(10)).min(0.001)
+    """On a logarithmic axis: milliseconds of the answered stay readable below the minute of who waits.
+
+    Nothing is filled, for an area over decades measures nothing.
+    """
+    return panel.scale_distribution(common.ScaleDistributionConfig().type(ScaleDistribution.LOG).log(10)).min(0.001).fill_opacity(0)
 
 
 def on_the_right(panel: timeseries.Panel, name: str) -> timeseries.Panel:
