@@ -27,7 +27,7 @@ ROWS = (
     Row(8, [full_scale(chart(asked.HEADROOM)), *leading_to("server", chart(asked.QUEUED))]),
     Row(8, [chart(asked.WORKERS), chart(asked.CONNECTIONS), chart(asked.BACKLOG)]),
     Row(8, [chart(asked.CPU), chart(asked.MEMORY), *leading_to("server", chart(server_signals.LAG))]),
-    Row(8, [full_scale(chart(asked.PRESSURE)), full_scale(chart(asked.THROTTLING))]),
+    Row(8, [full_scale(chart(asked.PRESSURE))]),
 )
 
 

@@ -25,7 +25,7 @@ PEAKS = Signal(
     "limits unknown",
 )
 HEADROOM = Signal(
-    "Headroom",
+    "Headroom over time",
     "How much is left of the scarcest resource, as the load grows? Extend the line to 0 to see which load is the last one.",
     "percentunit",
     (Query(LEFT, "left"),),
@@ -90,21 +90,16 @@ MEMORY = Signal(
 )
 PRESSURE = Signal(
     "Pressure",
-    "Which share of the time does some task wait for a CPU, for memory or for the disk? It counts the whole container, or the machine.",
-    "percentunit",
-    tuple(Query(largest(rate(f"pressure_{kind}_waiting_seconds_total")), kind) for kind in ("cpu", "memory", "io")),
-    "this kernel does not tell",
-)
-THROTTLING = Signal(
-    "Throttled by the CPU quota",
-    "In which share of its periods is the container stopped because its CPU quota is used up? Any of it shows in the latency.",
+    "Which share of the time does some task wait for a CPU, for memory or for the disk, and in which share of its periods is the container "
+    "stopped because its CPU quota is used up? It counts the whole container, or the machine.",
     "percentunit",
     (
+        *(Query(largest(rate(f"pressure_{kind}_waiting_seconds_total")), kind) for kind in ("cpu", "memory", "io")),
         Query(
             f"{largest(rate('container_cpu_throttled_periods_total'))} / ({largest(rate('container_cpu_periods_total'))} > 0)",
             "throttled",
             only_where=A_QUOTA,
         ),
     ),
-    "no CPU quota",
+    "this kernel does not tell",
 )

@@ -182,7 +182,7 @@ def test_the_first_screen_of_the_home_page_holds_the_strip_and_two_rows():
 
 
 def test_ratios_to_limits_stand_on_an_axis_from_0_to_100_percent():
-    titles = {"Saturation", "Headroom", "Highest use of each limit", "Pressure", "CPU of the load generator"}
+    titles = {"Saturation", "Headroom over time", "Highest use of each limit", "Pressure", "CPU of the load generator"}
     for page in (json.loads(file.read_text()) for file in FILES):
         for panel in page["panels"]:
             if panel["title"] in titles and panel["type"] != "stat":
