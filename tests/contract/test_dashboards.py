@@ -68,6 +68,7 @@ def test_its_variables_choose_datasource_job_instance_and_run(page):
 def test_every_panel_asks_a_question_and_has_a_unit(page):
     ids = [panel["id"] for panel in page["panels"]]
     assert ids == list(range(1, len(ids) + 1))
+    assert len({panel["title"] for panel in page["panels"]}) == len(ids)
     for panel in page["panels"]:
         assert panel["title"]
         assert "?" in panel["description"] or panel["description"].startswith("The same"), panel["title"]
