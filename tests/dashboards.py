@@ -16,9 +16,9 @@ ASKED = {
 }
 """Every query by its expression."""
 SHOWN = [
-    (name, panel["title"], ASKED[target["expr"]], panel["type"])
+    (name, panel["title"], ASKED[target["expr"]], target["instant"])
     for name, page in PAGES.items()
     for panel in page["panels"]
     for target in panel["targets"]
 ]
-"""Dashboard, panel, query and kind of panel, in the order of the page."""
+"""Dashboard, panel, query, and whether it is asked once, in the order of the page."""

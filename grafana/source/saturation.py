@@ -17,7 +17,7 @@ ROWS = (
         6,
         [
             named(number(signals.HEADROOM, LEFT)),
-            lowest(number(asked.LOWEST, LEFT)),
+            lowest(asked.LOWEST, LEFT),
             bars(asked.PEAKS),
             number(signals.LAST_SCRAPE, FRESH),
         ],

@@ -28,7 +28,7 @@ class Query:
     only_latest: bool = False
     """Asked once, at the end of the time shown: it picks series, and over a range every series that was ever picked would stay."""
     exemplars: bool = False
-    """The series have exemplars: dots that open the trace of a request. Recorded series and quantiles of them have none."""
+    """Asked for the exemplars of its series alone: dots that open the trace of a request. Recorded series have none."""
     unit: str = ""
     """Grafana's name of the unit, where it is not its panel's."""
 
@@ -218,14 +218,18 @@ CLIENT_HEATMAP = Signal(
     "Latency of answered requests, client",
     "How are response times spread? Two bands are two kinds of request, or a queue.",
     "s",
-    (Query(total(rate("locust_request_duration_seconds_bucket"), "le"), "{{le}}"),),
+    (Query(total(ours("client:response_time_seconds_bucket:rate10s"), "le"), "{{le}}"),),
 )
 SERVER_HEATMAP = Signal(
     "Response time, server",
     "The same inside the server: from acceptance until the response is handed over. Where requests are traced, a dot is one of them, "
     "and opens its trace.",
     "s",
-    (Query(total(rate("http_server_response_time_seconds_bucket"), "le"), "{{le}}", exemplars=True),),
+    (
+        Query(total(ours("server:response_time_seconds_bucket:rate10s"), "le"), "{{le}}"),
+        # No count is below 0: this brings the dots of the histogram itself, and no bucket a second time.
+        Query(of_runs(f"{ours('http_server_response_time_seconds_bucket')} < 0"), "{{le}}", exemplars=True),
+    ),
 )
 STATUS_CODES = Signal(
     "Responses by status, server",

@@ -137,13 +137,16 @@ def by_status(panel: timeseries.Panel) -> timeseries.Panel:
 
 
 def number(signal: Signal, steps: Steps = PLAIN, words: Mapping[str, str] | None = None) -> stat.Panel:
-    """The latest value in large; on the colour of the threshold that it reached, and in words, where these are given."""
+    """The value of now in large; on the colour of the threshold that it reached, and in words, where these are given.
+
+    It is asked once: the last of the values shown would stand there for long after what it is about has ended.
+    """
     panel = (
         stat.Panel()
         .title(signal.title)
         .description(signal.question)
         .datasource(DATASOURCE)
-        .targets(list(_targets(signal)))
+        .targets([target.instant() for target in _targets(signal)])
         .unit(signal.unit)
         .no_value(signal.when_empty)
         .color_mode(BigValueColorMode.NONE if steps is PLAIN else BigValueColorMode.BACKGROUND)
@@ -171,9 +174,9 @@ def red_above_zero(panel: stat.Panel, name: str) -> stat.Panel:
     return panel.override_by_regexp(named_like(name), [DynamicConfigValue("thresholds", {"mode": "absolute", "steps": steps})])
 
 
-def lowest(panel: stat.Panel) -> stat.Panel:
-    """The smallest value of the time shown instead of the latest."""
-    return panel.reduce_options(_reduced("min"))
+def lowest(signal: Signal, steps: Steps) -> stat.Panel:
+    """The smallest value of the time shown, in large."""
+    return number(signal, steps).targets(list(_targets(signal))).reduce_options(_reduced("min"))
 
 
 def named(panel: stat.Panel) -> stat.Panel:

@@ -93,8 +93,18 @@ def test_counters_are_rated_and_rates_follow_the_resolution(page):
         assert panel["type"] != "table" or (target["instant"] and not target["range"])
         for window in re.findall(r"\[([^\]]+)\]", target["expr"]):
             assert window == allowed, panel["title"]
+        if target.get("exemplar"):
+            continue  # It gives exemplars, and no counts.
         for counter in re.findall(r"\b\w+(?:_total|_count|_sum|_bucket)\{", target["expr"]):
             assert f"{function}({counter}" in target["expr"], panel["title"]
+
+
+def test_exemplars_are_asked_for_without_their_buckets(page):
+    """Grafana asks for the series too, and they are many."""
+    for panel, target in targets(page):
+        if target.get("exemplar"):
+            assert panel["type"] == "heatmap"
+            assert re.fullmatch(r"\w+_bucket\{[^}]*\} < 0 unless .*", target["expr"])
 
 
 def test_what_is_added_up_is_added_up_run_by_run(page):
@@ -112,6 +122,13 @@ def test_what_picks_series_is_asked_once(page):
     """Over a range, every series that was ever among the first would be shown as if it still were."""
     picking = [target for _, target in targets(page) if re.search(r"(top|bottom)k", target["expr"])]
     assert all(target["instant"] and not target["range"] for target in picking)
+
+
+def test_numbers_are_those_of_now(page):
+    """The last of all values shown would stand there for long after its source has ended; the smallest of them is another question."""
+    for panel, target in targets(page):
+        if panel["type"] == "stat":
+            assert target["instant"] is (panel["options"]["reduceOptions"]["calcs"] == ["lastNotNull"]), panel["title"]
 
 
 def test_lines_are_drawn_as_they_are(page):

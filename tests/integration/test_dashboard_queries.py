@@ -19,7 +19,7 @@ STUCK, THREADS, FAILING = 100, 200, 0.2
 FAULTS = f"""\
 faults:
   - {{start_time: 0s, for: 1m, errors: {FAILING:.0%}}}
-  - {{start_time: 0s, for: 4s, latency: 300ms}}
+  - {{start_time: 0s, for: 11s, latency: 300ms}}
   - {{start_time: 5s, for: 1m, stuck: {STUCK}}}
 """
 
@@ -34,10 +34,10 @@ class Shown:
         self._prom = reopened.prom
         self._choices = {**signals.EVERYTHING, "$__range": f"{self.end - self.start:.0f}s"}
 
-    def points(self, query, kind):
+    def points(self, query, once):
         """How many values a panel gets: of all times, or of the last one if it asks for no other."""
         asked = query.asked(self._choices)
-        if query.only_latest or kind == "table":
+        if once:
             return len(self._prom.instant(asked, self.end))
         return sum(len(series.values()) for series in self._prom.range(asked, self.start, self.end))
 
@@ -65,7 +65,7 @@ def healthy(tmp_path_factory):
 def faulty(tmp_path_factory):
     """A fifth of the requests fails; for a while all are slow, then half of the workers are stuck."""
     folder = tmp_path_factory.mktemp("faulty")
-    file = drilling.profile(folder, users=140, seconds=17, slo="{errors: 50%, starved_users: 0}")
+    file = drilling.profile(folder, users=140, seconds=20, slo="{errors: 50%, starved_users: 0}")
     file.write_text(file.read_text() + FAULTS)
     drill = drilling.start(folder / "runs", file, "--threads", THREADS, "--connection-limit", "1000")
     assert drill.finish()[0] == 1
@@ -73,23 +73,23 @@ def faulty(tmp_path_factory):
 
 
 def test_every_query_of_every_panel_returns_data(healthy):
-    found = [(page, title, query, healthy.points(query, kind)) for page, title, query, kind in dashboards.SHOWN]
+    found = [(page, title, query, healthy.points(query, once)) for page, title, query, once in dashboards.SHOWN]
     print("\n   points  dashboard       panel: series")
     for page, title, query, points in found:
-        print(f"{points:9}  {page:14}  {title}: {query.legend}  {query.empty_when_healthy or query.only_where}")
+        print(f"{points:9}  {page:14}  {title}: {query.legend}  {_excused(query) or ''}")
     assert [(page, title, query.expr) for page, title, query, points in found if not points and not _excused(query)] == []
 
 
 def _excused(query):
-    return query.empty_when_healthy or query.only_where
+    return query.empty_when_healthy or query.only_where or (query.exemplars and "exemplars, and no series")
 
 
 def test_what_is_empty_when_healthy_is_so_for_its_reason(healthy, faulty):
-    excused = [(query, kind) for _, _, query, kind in dashboards.SHOWN if query.empty_when_healthy]
+    excused = [(query, once) for _, _, query, once in dashboards.SHOWN if query.empty_when_healthy]
     assert excused
-    for query, kind in excused:
-        assert not healthy.points(query, kind), f"it is not: {query.expr}"
-        assert faulty.points(query, kind), query.expr
+    for query, once in excused:
+        assert not healthy.points(query, once), f"it is not: {query.expr}"
+        assert faulty.points(query, once), query.expr
 
 
 ERRORS, RATES = signals.ERRORS.queries, signals.TRAFFIC.queries
