@@ -219,6 +219,7 @@ CLIENT_HEATMAP = Signal(
     "How are response times spread? Two bands are two kinds of request, or a queue.",
     "s",
     (Query(total(ours("client:response_time_seconds_bucket:rate10s"), "le"), "{{le}}"),),
+    "no traffic",
 )
 SERVER_HEATMAP = Signal(
     "Response time, server",
@@ -230,6 +231,7 @@ SERVER_HEATMAP = Signal(
         # No count is below 0: this brings the dots of the histogram itself, and no bucket a second time.
         Query(of_runs(f"{ours('http_server_response_time_seconds_bucket')} < 0"), "{{le}}", exemplars=True),
     ),
+    "no traffic",
 )
 STATUS_CODES = Signal(
     "Responses by status, server",

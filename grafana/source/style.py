@@ -197,6 +197,7 @@ def spread(signal: Signal) -> heatmap.Panel:
         .color(heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Oranges").steps(64))
         .y_axis(heatmap.YAxisConfig().unit(signal.unit))
         .show_value(VisibilityMode.NEVER)
+        .no_value(signal.when_empty)
     )
 
 
