@@ -3,6 +3,7 @@
 What is empty when all is well has to say so, with the reason, and is shown by a drill in which not all is well.
 """
 
+import struct
 import time
 
 import pytest
@@ -159,6 +160,36 @@ def made_up(name, at, value_at, **labels):
     for second in range(21):
         series.samples.add(value=value_at(second), timestamp=round((at - 20 + second) * 1000))
     return series
+
+
+STALE = struct.unpack(">d", bytes.fromhex("7ff0000000000002"))[0]
+"""What Prometheus stores where a series ends."""
+
+
+@pytest.mark.parametrize(("chosen", "users"), [(".*", {"a": 3, "b": 5}), ("a", {"a": 3}), ("a|b", {"a": 3, "b": 5})])
+def test_of_runs_laid_over_each_other_the_chosen_are_shown_each_for_itself(chosen, users):
+    now = time.time()
+    series = [made_up("locust_users", now, lambda _, users=users: users, run=run) for run, users in (("a", 3), ("b", 5))]
+    series += [made_up("locust_test_info", now, lambda _: 1, run=run, run_id=run) for run in "ab"]
+    with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
+        remote.write(reopened.prom.url, series)
+        found = reopened.prom.instant(signals.USERS.queries[0].asked({**signals.EVERYTHING, "$run": chosen}), now)
+    assert {sample.labels["run"]: sample.value for sample in found} == users
+
+
+@pytest.mark.parametrize(("chosen", "users"), [(".*", {3, 5}), ("a", {3}), ("b", {5})])
+def test_of_runs_after_each_other_the_time_of_the_chosen_is_shown(chosen, users):
+    now = time.time()
+    series = [
+        made_up("locust_users", now, lambda second: 3 if second < 10 else 5),
+        made_up("locust_test_info", now, lambda second: 1 if second < 10 else STALE, run_id="a"),
+        made_up("locust_test_info", now, lambda second: STALE if second < 10 else 1, run_id="b"),
+    ]
+    with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
+        remote.write(reopened.prom.url, series)
+        asked = signals.USERS.queries[0].asked({**signals.EVERYTHING, "$run": chosen})
+        found = reopened.prom.range(asked, now - 20, now)
+    assert {value for one in found for value in one.values()} == users
 
 
 def test_what_only_some_machines_have_is_shown_where_they_have_it():
