@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from firedrill.contract import LOOPBACK
+from firedrill.drill.record import Run
 from firedrill.stack import grafana, ports
 from tests import dashboards, drilling
 from tests.waiting import poll_until
@@ -54,6 +55,7 @@ class Opened:
     window: str = ""
     """The time to be shown, as a link says it; none where it is now."""
     password: str = ""
+    run: Run | None = None
 
     def page(self, name):
         return f"{self.url}/d/firedrill-{name}?{self.window}"
@@ -79,7 +81,7 @@ def opened(tmp_path_factory):
             line = next(line for line in process.stderr if line.startswith("Grafana"))
             url, window, password = re.search(r"(http://\S+)/d/firedrill-golden-signals\?(\S+) .*with (\S+)\)", line).groups()
             poll_until(lambda: _provisioned(url), "Grafana to have its dashboards", timeout_seconds=60)
-            yield Opened(url, window, password)
+            yield Opened(url, window, password, run)
         finally:
             process.send_signal(signal.SIGINT)
 
@@ -133,6 +135,13 @@ def test_every_panel_shows_data(opened, look, name):
     assert [(panel["title"], panel["text"]) for panel in empty if (name, panel["title"]) not in MAY_BE_EMPTY] == []
     assert [panel["title"] for panel in empty if panel["empty"] != says[panel["title"]]] == [], "it says why"
     assert [panel["title"] for panel in panels if panel["clipped"]] == []
+
+
+def test_the_printed_link_shows_the_time_of_the_run(opened):
+    if not opened.run:
+        pytest.skip("no run was opened for the Grafana at GRAFANA_URL")
+    recorded = opened.run.recorded()
+    assert opened.window == f"from={recorded.start * 1000:.0f}&to={recorded.end * 1000:.0f}"
 
 
 def test_whoever_comes_sees_the_golden_signals_on_one_screen(opened, look):
