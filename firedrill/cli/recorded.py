@@ -59,13 +59,13 @@ def prune(out: Path, keep: int, dry_run: bool) -> None:
 @click.command("open")
 @click.argument("names", nargs=-1, required=True, metavar="RUN...")
 @out_option
-@port_options("prometheus")
-def open_runs(names: tuple[str, ...], out: Path, prometheus_port: int | None) -> NoReturn:
+@port_options("prometheus", "grafana")
+def open_runs(names: tuple[str, ...], out: Path, prometheus_port: int | None, grafana_port: int | None) -> NoReturn:
     """A Prometheus over recorded runs (id, its beginning, or a folder), and Grafana where there is one. Ctrl-C ends it.
 
     Several runs are laid over each other, aligned on their start and told apart by the label `run`.
     """
     chosen = [record.find(out, name).recorded() for name in names]
     with Interrupt() as interrupt:
-        foreground.reopen(chosen, prometheus_port, interrupt, ERRORS)
+        foreground.reopen(chosen, prometheus_port, interrupt, ERRORS, grafana_port)
     sys.exit(ExitCode.PASSED)

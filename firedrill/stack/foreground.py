@@ -108,9 +108,9 @@ def describe_prometheus(url: str) -> str:
     return url if has_pages else f"{url}/api/v1  (no pages: this build has its API only)"
 
 
-def describe_grafana(port: int, password: str) -> str:
-    """Its address, and how to log in."""
-    return f"http://{LOOPBACK}:{port}  (to edit, log in as admin with {password})"
+def describe_grafana(port: int, password: str, page: str = "") -> str:
+    """Its address, or that of a page of it, and how to log in."""
+    return f"http://{LOOPBACK}:{port}{page}  (to edit, log in as admin with {password})"
 
 
 def print_addresses(console: Console, addresses: Mapping[str, str]) -> None:
@@ -120,11 +120,11 @@ def print_addresses(console: Console, addresses: Mapping[str, str]) -> None:
         console.print(f"{name:{width}}  {address}", highlight=False, soft_wrap=True)
 
 
-def reopen(runs: Sequence[Recorded], port: int | None, interrupt: Interrupt, console: Console) -> None:
+def reopen(runs: Sequence[Recorded], port: int | None, interrupt: Interrupt, console: Console, grafana_port: int | None = None) -> None:
     """A Prometheus over recorded runs until somebody asks to stop; several of them aligned on the start of the latest.
 
     Raises:
-        BadInput: the port that was asked for is taken.
+        BadInput: a port that was asked for is taken.
         Missing: Prometheus is missing or cannot open the data.
     """
     chosen = ports.choose(port, PROMETHEUS_PORT, "--prometheus-port")
@@ -133,14 +133,14 @@ def reopen(runs: Sequence[Recorded], port: int | None, interrupt: Interrupt, con
         with Reopened(alone, interrupt, chosen) as reopened:
             if alone is None:
                 overlay.fill(reopened.prom.url, runs, interrupt)
-            print_addresses(console, _reopened_addresses(reopened, runs))
+            print_addresses(console, _reopened_addresses(reopened, runs, grafana_port))
             while not interrupt.pause(1.0):
                 pass
     except Interrupted:
         return
 
 
-def _reopened_addresses(reopened: Reopened, runs: Sequence[Recorded]) -> dict[str, str]:
+def _reopened_addresses(reopened: Reopened, runs: Sequence[Recorded], grafana_port: int | None) -> dict[str, str]:
     start = max(run.start for run in runs)
     end = start + max(run.end - run.start for run in runs)
     addresses = {
@@ -149,9 +149,9 @@ def _reopened_addresses(reopened: Reopened, runs: Sequence[Recorded]) -> dict[st
     }
     found = grafana.find()
     if found:
-        port = ports.choose(None, GRAFANA_PORT, "--grafana-port")
+        port = ports.choose(grafana_port, GRAFANA_PORT, "--grafana-port", frozenset({reopened.port}))
         _, password = found.start(reopened.children, reopened.folder / "grafana", port, reopened.prom.url)
-        addresses["Grafana"] = describe_grafana(port, password)
+        addresses["Grafana"] = describe_grafana(port, password, f"/d/firedrill-golden-signals?from={start * 1000:.0f}&to={end * 1000:.0f}")
     return addresses
 
 

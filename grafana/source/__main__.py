@@ -7,18 +7,23 @@ from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from grafana.source import golden_signals
+from grafana.source import client, golden_signals, saturation, server
 
 FOLDER = Path(__file__).parent.parent / "dashboards"
-DASHBOARDS = {"golden-signals": golden_signals.build}
+DASHBOARDS = {
+    "golden-signals": golden_signals.build,
+    "client": client.build,
+    "server": server.build,
+    "saturation": saturation.build,
+}
 
 
 def built(name: str) -> str:
     """A dashboard as Grafana reads it."""
     document = json.loads(json.dumps(DASHBOARDS[name]().build(), cls=JSONEncoder))
     # Grafana 13 hides links and marks in a menu unless their placement is left open.
-    for mark in document["annotations"]["list"]:
-        mark.pop("placement", None)
+    for each in [*document["annotations"]["list"], *document["links"]]:
+        each.pop("placement", None)
     return json.dumps({**document, "schemaVersion": 42}, indent=2, sort_keys=True) + "\n"
 
 

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OURS = 'job=~"$job", instance=~"$instance"'
 """Selects the jobs and instances that the reader chose."""
+
+EVERYTHING = {"$job": ".+", "$instance": ".+", "$run": ".*", "$__rate_interval": "4s"}
+"""What a dashboard's variables stand for as long as nobody chooses. `$__range`, which tables read, is the length of the time shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +21,23 @@ class Query:
 
     expr: str
     legend: str
-    empty_when_healthy: bool = False
-    """It gives nothing as long as nothing is wrong."""
+    empty_when_healthy: str = ""
+    """Why it gives nothing as long as nothing is wrong."""
+    only_where: str = ""
+    """What the machine needs to have for it to give anything."""
     only_latest: bool = False
     """Asked once, at the end of the time shown: it picks series, and over a range every series that was ever picked would stay."""
     exemplars: bool = False
-    """The series have exemplars: dots that open the trace of a request. Recorded series and quantiles of them have none."""
+    """Asked for the exemplars of its series alone: dots that open the trace of a request. Recorded series have none."""
+    unit: str = ""
+    """Grafana's name of the unit, where it is not its panel's."""
+
+    def asked(self, choices: Mapping[str, str]) -> str:
+        """The expression with the variables' values in their places."""
+        expr = self.expr
+        for variable, value in choices.items():
+            expr = expr.replace(variable, value)
+        return expr
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +54,47 @@ class Signal:
     """Shown in place of a chart that has no data."""
 
 
-def recorded(name: str, by: str = "") -> str:
-    """A recorded series of the chosen jobs and instances."""
-    return f"{name}{{{OURS}{by}}}"
+def ours(name: str, more: str = "") -> str:
+    """A series of the chosen jobs and instances."""
+    return f"{name}{{{OURS}{more}}}"
 
+
+def rate(counter: str, more: str = "") -> str:
+    """A counter's growth per second, over as short a time as the chart resolves."""
+    return f"rate({ours(counter, more)}[$__rate_interval])"
+
+
+def of_runs(vector: str) -> str:
+    """Without the runs that were not chosen.
+
+    Where several are laid over each other they are told apart by the label `run`; where there is none, by the time at which each ran.
+    Nothing is taken away while all are chosen, so that the server is seen when Locust is not.
+    """
+    return f'{vector} unless on (run) locust_test_info{{run_id!~"$run"}}'
+
+
+def total(vector: str, by: str = "run") -> str:
+    """Their sum, each run for itself."""
+    return f"sum by ({by}) ({of_runs(vector)})"
+
+
+def largest(vector: str, by: str = "run") -> str:
+    """The largest of them, each run for itself."""
+    return f"max by ({by}) ({of_runs(vector)})"
+
+
+def quantile(share: float, histogram: str) -> str:
+    """The time within which this share of the events was over."""
+    return f"histogram_quantile({share}, {total(rate(f'{histogram}_bucket'), 'run, le')})"
+
+
+def grown(counter: str, by: str, more: str = "") -> str:
+    """A counter's growth over the whole time shown, for a table."""
+    return total(f"increase({ours(counter, more)}[$__range])", by)
+
+
+SLO_LATENCY = largest("api:slo_latency:seconds")
+SLO_ERRORS = largest("api:slo_errors:ratio")
 
 SLO_KEPT = Signal(
     "SLO kept?",
@@ -48,9 +103,9 @@ SLO_KEPT = Signal(
     "none",
     (
         Query(
-            f"(max({recorded('client:response_time_including_waiting_seconds:p99_10s')}) <= bool scalar(api:slo_latency:seconds))"
-            f" * (max({recorded('client:errors:ratio_rate10s')}) <= bool scalar(api:slo_errors:ratio))"
-            f" * (sum({recorded('locust_users_starved')}) == bool 0)",
+            f"({largest(ours('client:response_time_including_waiting_seconds:p99_10s'))} <= bool {SLO_LATENCY})"
+            f" * ({largest(ours('client:errors:ratio_rate10s'))} <= bool {SLO_ERRORS})"
+            f" * ({total(ours('locust_users_starved'))} == bool 0)",
             "kept",
         ),
     ),
@@ -60,7 +115,7 @@ TEST_VALID = Signal(
     "Test valid?",
     "Can the measurement be trusted? INVALID while the load generator itself is the bottleneck, or is not seen.",
     "none",
-    (Query(f"min({recorded('locust:run_valid:bool')})", "valid"),),
+    (Query(f"min by (run) ({of_runs(ours('locust:run_valid:bool'))})", "valid"),),
     "no test",
 )
 USERS = Signal(
@@ -68,8 +123,8 @@ USERS = Signal(
     "How many users run, and how many of them wait in a request that does not come back? The second number has to be 0.",
     "none",
     (
-        Query(f"sum({recorded('locust_users')})", "users"),
-        Query(f"sum({recorded('locust_users_starved')})", "starved"),
+        Query(total(ours("locust_users")), "users"),
+        Query(total(ours("locust_users_starved")), "starved"),
     ),
     "not seen",
 )
@@ -77,35 +132,35 @@ RATE = Signal(
     "Rate",
     "How many requests a second are answered?",
     "reqps",
-    (Query(f"sum({recorded('client:requests:rate10s')})", "answered"),),
+    (Query(total(ours("client:requests:rate10s")), "answered"),),
     "no data",
 )
 ERROR_SHARE = Signal(
     "Error share",
     "Which share of the requests fails, as the client sees it?",
     "percentunit",
-    (Query(f"max({recorded('client:errors:ratio_rate10s')})", "failed"),),
+    (Query(largest(ours("client:errors:ratio_rate10s")), "failed"),),
     "no traffic",
 )
 CLIENT_P99 = Signal(
     "p99 client",
     "Below which time are 99 % of the requests answered, those still waiting included?",
     "s",
-    (Query(f"max({recorded('client:response_time_including_waiting_seconds:p99_10s')})", "p99"),),
+    (Query(largest(ours("client:response_time_including_waiting_seconds:p99_10s")), "p99"),),
     "not known",
 )
 SERVER_P99 = Signal(
     "p99 server",
     "The same from the server's side: queue wait and handler. The client sees more where requests wait before the server accepts them.",
     "s",
-    (Query(f"max({recorded('server:response_time_seconds:p99_10s')})", "p99"),),
+    (Query(largest(ours("server:response_time_seconds:p99_10s")), "p99"),),
     "no traffic",
 )
 HEADROOM = Signal(
     "Headroom",
     "How much of the scarcest resource is left, and which one runs out first?",
     "percentunit",
-    (Query(f"topk(1, -{recorded('api:headroom:ratio')}) * -1", "{{resource}}", only_latest=True),),
+    (Query(f"bottomk by (run) (1, {of_runs(ours('api:headroom:ratio'))})", "{{resource}}", only_latest=True),),
     "limits unknown",
 )
 
@@ -114,8 +169,8 @@ TRAFFIC = Signal(
     "How many requests a second does the client get answered, and the server answer? They part where requests are lost between them.",
     "reqps",
     (
-        Query(f"sum({recorded('client:requests:rate10s')})", "client"),
-        Query(f"sum({recorded('server:requests:rate10s')})", "server"),
+        Query(total(ours("client:requests:rate10s")), "client"),
+        Query(total(ours("server:requests:rate10s")), "server"),
     ),
 )
 ERRORS = Signal(
@@ -123,9 +178,9 @@ ERRORS = Signal(
     "Which share of requests fails? Errors that only the client sees (refused, timed out) never reached the application.",
     "percentunit",
     (
-        Query(f"max({recorded('client:errors:ratio_rate10s')})", "client"),
-        Query(f"max({recorded('server:errors:ratio_rate10s')})", "server"),
-        Query("api:slo_errors:ratio", "SLO"),
+        Query(largest(ours("client:errors:ratio_rate10s")), "client"),
+        Query(largest(ours("server:errors:ratio_rate10s")), "server"),
+        Query(SLO_ERRORS, "SLO"),
     ),
     "no traffic",
 )
@@ -134,60 +189,67 @@ LATENCY = Signal(
     "How long do requests take, seen from both sides? `waiting included` leaves the answered behind where requests hang.",
     "s",
     (
-        Query(f"max({recorded('client:response_time_including_waiting_seconds:p99_10s')})", "client p99, waiting included"),
-        Query(f"max({recorded('client:response_time_seconds:p99_10s')})", "client p99"),
-        Query(f"max({recorded('client:response_time_seconds:p50_10s')})", "client p50"),
-        Query(f"max({recorded('server:response_time_seconds:p99_10s')})", "server p99"),
-        Query(f"max({recorded('server:response_time_seconds:p50_10s')})", "server p50"),
-        Query("api:slo_latency:seconds", "SLO"),
+        Query(largest(ours("client:response_time_including_waiting_seconds:p99_10s")), "client p99, waiting included"),
+        Query(largest(ours("client:response_time_seconds:p99_10s")), "client p99"),
+        Query(largest(ours("client:response_time_seconds:p50_10s")), "client p50"),
+        Query(largest(ours("server:response_time_seconds:p99_10s")), "server p99"),
+        Query(largest(ours("server:response_time_seconds:p50_10s")), "server p50"),
+        Query(SLO_LATENCY, "SLO"),
     ),
 )
 SATURATION = Signal(
     "Saturation",
     "How much of each limit is in use? The line that reaches 100 % first is what to raise. A limit nobody knows has no line.",
     "percentunit",
-    (Query(f"max by (resource) ({recorded('api:saturation:ratio')})", "{{resource}}"),),
+    (Query(largest(ours("api:saturation:ratio"), "run, resource"), "{{resource}}"),),
 )
 HONESTY = Signal(
     "Honest test?",
     "How many requests are unanswered, and how many users starve? None of these is in any latency figure of the answered.",
     "short",
     (
-        Query(f"sum({recorded('locust_users')})", "users"),
-        Query(f"sum({recorded('locust_requests_in_flight')})", "in flight"),
-        Query(f"sum({recorded('locust_users_starved')})", "starved"),
-        Query(f"max({recorded('locust_requests_in_flight_oldest_seconds')})", "oldest in flight (seconds)"),
+        Query(total(ours("locust_users")), "users"),
+        Query(total(ours("locust_requests_in_flight")), "in flight"),
+        Query(total(ours("locust_users_starved")), "starved"),
+        Query(largest(ours("locust_requests_in_flight_oldest_seconds")), "oldest in flight (seconds)"),
     ),
 )
 CLIENT_HEATMAP = Signal(
     "Latency of answered requests, client",
     "How are response times spread? Two bands are two kinds of request, or a queue.",
     "s",
-    (Query(f"sum by (le) (rate(locust_request_duration_seconds_bucket{{{OURS}}}[$__rate_interval]))", "{{le}}"),),
+    (Query(total(ours("client:response_time_seconds_bucket:rate10s"), "le"), "{{le}}"),),
+    "no traffic",
 )
 SERVER_HEATMAP = Signal(
     "Response time, server",
     "The same inside the server: from acceptance until the response is handed over. Where requests are traced, a dot is one of them, "
     "and opens its trace.",
     "s",
-    (Query(f"sum by (le) (rate(http_server_response_time_seconds_bucket{{{OURS}}}[$__rate_interval]))", "{{le}}", exemplars=True),),
+    (
+        Query(total(ours("server:response_time_seconds_bucket:rate10s"), "le"), "{{le}}"),
+        # No count is below 0: this brings the dots of the histogram itself, and no bucket a second time.
+        Query(of_runs(f"{ours('http_server_response_time_seconds_bucket')} < 0"), "{{le}}", exemplars=True),
+    ),
+    "no traffic",
 )
 STATUS_CODES = Signal(
     "Responses by status, server",
     "What does the server answer with?",
     "reqps",
-    (
-        Query(
-            f"sum by (http_response_status_code) (rate(http_server_response_time_seconds_count{{{OURS}}}[$__rate_interval]))",
-            "{{http_response_status_code}}",
-        ),
-    ),
+    (Query(total(rate("http_server_response_time_seconds_count"), "run, http_response_status_code"), "{{http_response_status_code}}"),),
 )
 ERROR_CLASSES = Signal(
     "Errors by class, client",
     "What goes wrong, as the client sees it: a status, a refused connection, a timeout?",
     "reqps",
-    (Query(f"sum by (error) (rate(locust_request_errors_total{{{OURS}}}[$__rate_interval]))", "{{error}}", empty_when_healthy=True),),
+    (
+        Query(
+            total(rate("locust_request_errors_total"), "run, error"),
+            "{{error}}",
+            empty_when_healthy="a class of error has no series before the first of its kind",
+        ),
+    ),
     "no errors",
 )
 QUEUE = Signal(
@@ -195,14 +257,8 @@ QUEUE = Signal(
     "How long does an accepted request wait before anyone works on it? The best single sign that the knee is reached.",
     "s",
     (
-        Query(
-            f"histogram_quantile(0.95, sum by (le) (rate(http_server_queue_wait_seconds_bucket{{{OURS}}}[$__rate_interval])))",
-            "queue wait p95",
-        ),
-        Query(
-            f"histogram_quantile(0.95, sum by (le) (rate(python_sleep_lag_seconds_bucket{{{OURS}}}[$__rate_interval])))",
-            "interpreter lag p95",
-        ),
+        Query(quantile(0.95, "http_server_queue_wait_seconds"), "queue wait p95"),
+        Query(quantile(0.95, "python_sleep_lag_seconds"), "interpreter lag p95"),
     ),
 )
 GENERATOR = Signal(
@@ -210,7 +266,15 @@ GENERATOR = Signal(
     "Is the load generator itself at its limit? Above 90 % of a core, or late for more than 1 % of the time, its figures are its own.",
     "percentunit",
     (
-        Query(f"max({recorded('locust_worker_cpu_ratio')})", "CPU of the busiest process"),
-        Query(f"max(rate(locust_worker_loop_lag_seconds_total{{{OURS}}}[$__rate_interval]))", "share of time late"),
+        Query(largest(ours("locust_worker_cpu_ratio")), "CPU of the busiest process"),
+        Query(largest(rate("locust_worker_loop_lag_seconds_total")), "share of time late"),
     ),
+)
+_AGE = f"time() - timestamp({ours('up')})"
+LAST_SCRAPE = Signal(
+    "Last scrape",
+    "How old is what this page shows? It says so where a page that Prometheus reads does not answer.",
+    "s",
+    (Query(f"{largest(_AGE)} unless on (run) ({ours('up')} == 0)", "age"),),
+    "no answer",
 )

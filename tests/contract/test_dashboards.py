@@ -2,22 +2,31 @@
 
 import json
 import re
+import time
 
 import pytest
 
 from firedrill import places
+from grafana.source import signals
 from grafana.source.__main__ import DASHBOARDS, built
+from grafana.source.page import TAG, uid
+from tests import dashboards
 
-FILES = sorted((places.GRAFANA / "dashboards").glob("*.json"))
+FILES = dashboards.FILES
 WITHOUT_JOB = {
-    "api:slo_latency:seconds": "one objective for all jobs",
-    "api:slo_errors:ratio": "one objective for all jobs",
+    signals.SLO_LATENCY: "one objective for all jobs",
+    signals.SLO_ERRORS: "one objective for all jobs",
 }
+LOGARITHMIC = "nothing is filled: an area over decades measures nothing"
 
 
 @pytest.fixture(params=FILES, ids=lambda file: file.stem)
 def page(request):
     return json.loads(request.param.read_text())
+
+
+UNITS = {"s", "reqps", "cps", "percentunit", "bytes", "short", "suffix: cores", "none"}
+"""Of Grafana's own, but for the cores; `none` has a panel that says a word, or whose columns differ."""
 
 
 def targets(page):
@@ -33,17 +42,25 @@ def test_the_committed_files_are_what_the_code_builds():
 def test_it_cannot_be_edited_and_loads_in_grafana_12_and_13(page):
     assert page["editable"] is False
     assert page["schemaVersion"] == 42
-    assert page["uid"].startswith("firedrill-")
+    assert page["uid"] in {uid(name) for name in DASHBOARDS}
     assert "__inputs" not in page
 
 
-def test_its_variables_choose_datasource_job_and_instance(page):
+def test_all_are_built_within_a_second():
+    began = time.monotonic()
+    for name in DASHBOARDS:
+        built(name)
+    assert time.monotonic() - began < 1
+
+
+def test_its_variables_choose_datasource_job_instance_and_run(page):
     variables = {variable["name"]: variable for variable in page["templating"]["list"]}
     assert variables["datasource"]["query"] == "prometheus"
-    for name in ("job", "instance"):
+    assert variables["datasource"]["current"]["value"] == "firedrill-prometheus"
+    for name in ("job", "instance", "run"):
         variable = variables[name]
         assert variable["datasource"]["uid"] == "${datasource}"
-        assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (True, True, ".+")
+        assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (True, True, signals.EVERYTHING[f"${name}"])
         assert variable["refresh"] == 2, "looked up anew when the time range changes"
         assert re.fullmatch(r"label_values\(.*, ?\w+\)", variable["query"])
 
@@ -51,17 +68,19 @@ def test_its_variables_choose_datasource_job_and_instance(page):
 def test_every_panel_asks_a_question_and_has_a_unit(page):
     ids = [panel["id"] for panel in page["panels"]]
     assert ids == list(range(1, len(ids) + 1))
+    assert len({panel["title"] for panel in page["panels"]}) == len(ids)
     for panel in page["panels"]:
         assert panel["title"]
         assert "?" in panel["description"] or panel["description"].startswith("The same"), panel["title"]
-        assert panel["fieldConfig"]["defaults"]["unit"]
+        assert panel["fieldConfig"]["defaults"]["unit"] in UNITS
         assert panel["datasource"]["uid"] == "${datasource}"
         assert panel["targets"]
 
 
-def test_every_query_selects_the_chosen_jobs_and_instances(page):
+def test_every_query_selects_the_chosen_jobs_instances_and_runs(page):
     for panel, target in targets(page):
         expr = target["expr"]
+        assert 'unless on (run) locust_test_info{run_id!~"$run"}' in expr, panel["title"]
         if expr not in WITHOUT_JOB:
             assert 'job=~"$job"' in expr, panel["title"]
             assert 'instance=~"$instance"' in expr, panel["title"]
@@ -69,18 +88,47 @@ def test_every_query_selects_the_chosen_jobs_and_instances(page):
 
 def test_counters_are_rated_and_rates_follow_the_resolution(page):
     for panel, target in targets(page):
-        assert "increase(" not in target["expr"], panel["title"]
+        # A table sums up the whole time shown, once; whatever has a time axis follows its resolution.
+        function, allowed = ("increase", "$__range") if panel["type"] == "table" else ("rate", "$__rate_interval")
+        assert panel["type"] != "table" or (target["instant"] and not target["range"])
         for window in re.findall(r"\[([^\]]+)\]", target["expr"]):
-            assert window == "$__rate_interval", panel["title"]
+            assert window == allowed, panel["title"]
+        if target.get("exemplar"):
+            continue  # It gives exemplars, and no counts.
         for counter in re.findall(r"\b\w+(?:_total|_count|_sum|_bucket)\{", target["expr"]):
-            assert f"rate({counter}" in target["expr"], panel["title"]
+            assert f"{function}({counter}" in target["expr"], panel["title"]
+
+
+def test_exemplars_are_asked_for_without_their_buckets(page):
+    """Grafana asks for the series too, and they are many."""
+    for panel, target in targets(page):
+        if target.get("exemplar"):
+            assert panel["type"] == "heatmap"
+            assert re.fullmatch(r"\w+_bucket\{[^}]*\} < 0 unless .*", target["expr"])
+
+
+def test_what_is_added_up_is_added_up_run_by_run(page):
+    """Laid over each other, two runs would else look like one."""
+    for panel, target in targets(page):
+        if panel["type"] != "heatmap":
+            expr = target["expr"]
+            assert re.findall(r"\b(?:sum|max|min|bottomk|topk)\b", expr) == re.findall(r"\b(sum|max|min|bottomk|topk) by \(run\b", expr), (
+                expr
+            )
+            assert target["legendFormat"].endswith("{{run}}"), panel["title"]
 
 
 def test_what_picks_series_is_asked_once(page):
     """Over a range, every series that was ever among the first would be shown as if it still were."""
-    picking = [target for _, target in targets(page) if "topk" in target["expr"]]
-    assert picking
+    picking = [target for _, target in targets(page) if re.search(r"(top|bottom)k", target["expr"])]
     assert all(target["instant"] and not target["range"] for target in picking)
+
+
+def test_numbers_are_those_of_now(page):
+    """The last of all values shown would stand there for long after its source has ended; the smallest of them is another question."""
+    for panel, target in targets(page):
+        if panel["type"] == "stat":
+            assert target["instant"] is (panel["options"]["reduceOptions"]["calcs"] == ["lastNotNull"]), panel["title"]
 
 
 def test_lines_are_drawn_as_they_are(page):
@@ -88,18 +136,73 @@ def test_lines_are_drawn_as_they_are(page):
         if panel["type"] == "timeseries":
             drawn = panel["fieldConfig"]["defaults"]["custom"]
             assert (drawn["lineWidth"], drawn["showPoints"], drawn["lineInterpolation"]) == (2, "never", "linear")
+            assert drawn["fillOpacity"] in ((0,) if drawn.get("scaleDistribution", {}).get("type") == "log" else (10, 30)), LOGARITHMIC
+            assert (drawn.get("stacking", {}).get("mode") == "normal") == panel["title"].startswith("Responses by status")
             assert panel["options"]["tooltip"] == {"mode": "multi", "sort": "desc"}
+
+
+def test_it_leads_to_all_others_and_keeps_time_and_choices(page):
+    assert page["tags"] == [TAG]
+    (others,) = page["links"]
+    assert (others["type"], others["tags"], others["keepTime"], others["includeVars"]) == ("dashboards", [TAG], True, True)
+    for panel in page["panels"]:
+        for link in panel.get("links", ()):
+            assert re.fullmatch(r"/d/([\w-]+)\?\$\{__url_time_range\}&\$\{__all_variables\}", link["url"])[1] in {
+                uid(name) for name in DASHBOARDS
+            }
+
+
+def test_steps_faults_and_alerts_are_marked_and_no_mark_is_in_a_menu(page):
+    marks = {mark["name"]: mark for mark in page["annotations"]["list"]}
+    assert {"Load steps", "Faults", "Alerts"} <= set(marks)
+    assert all(mark["enable"] and mark["step"] == "5s" for mark in marks.values() if "expr" in mark)
+    assert not [each for each in [*marks.values(), *page["links"]] if "placement" in each]
+
+
+def test_panels_fill_the_grid_and_do_not_overlap(page):
+    taken = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in page["panels"])
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(taken) == len(set(taken))
+    assert max(x for x, _ in taken) == 23
+
+
+def test_a_panel_that_can_be_empty_says_why(page):
+    """`No data` is an answer that nobody understands."""
+    for panel in page["panels"]:
+        queries = [dashboards.ASKED[target["expr"]] for target in panel["targets"]]
+        if all(query.empty_when_healthy or query.only_where for query in queries) or panel["type"] in {"stat", "table", "bargauge"}:
+            assert panel["fieldConfig"]["defaults"]["noValue"], panel["title"]
+
+
+def test_status_codes_have_their_colours():
+    pages = [json.loads(file.read_text()) for file in FILES]
+    stacked = [panel for page in pages for panel in page["panels"] if panel["title"].startswith("Responses by status")]
+    assert len(stacked) == 2
+    for panel in stacked:
+        colors = {
+            override["matcher"]["options"]: override["properties"][0]["value"]["fixedColor"]
+            for override in panel["fieldConfig"]["overrides"]
+        }
+        wanted = {"2..": "#7EB26D", "3..": "#6ED0E0", "4..": "#EF843C", "5..": "#E24D42"}
+        assert {code: color for pattern, color in colors.items() for code in wanted if f"({code})" in pattern} == wanted
 
 
 def test_the_first_screen_of_the_home_page_holds_the_strip_and_two_rows():
     page = json.loads((places.GRAFANA / "dashboards" / "golden-signals.json").read_text())
     first = [panel for panel in page["panels"] if panel["gridPos"]["y"] + panel["gridPos"]["h"] <= 20]
-    assert [panel["title"] for panel in first[8:]] == ["Traffic", "Latency", "Saturation", "Honest test?"]
-    assert all(panel["type"] == "stat" for panel in first[:8])
-    assert {panel["gridPos"]["y"] for panel in first} == {0, 4, 12}
+    assert [panel["title"] for panel in first[9:]] == ["Traffic", "Latency", "Saturation", "Honest test?"]
+    assert all(panel["type"] == "stat" for panel in first[:9])
+    assert {panel["gridPos"]["y"] for panel in first} == {0, 3, 6, 12}
 
 
 def test_ratios_to_limits_stand_on_an_axis_from_0_to_100_percent():
-    page = json.loads((places.GRAFANA / "dashboards" / "golden-signals.json").read_text())
-    saturation = next(panel for panel in page["panels"] if panel["title"] == "Saturation")["fieldConfig"]["defaults"]
-    assert (saturation["unit"], saturation["min"], saturation["max"]) == ("percentunit", 0, 1)
+    titles = {"Saturation", "Headroom over time", "Highest use of each limit", "Pressure", "CPU of the load generator"}
+    for page in (json.loads(file.read_text()) for file in FILES):
+        for panel in page["panels"]:
+            if panel["title"] in titles and panel["type"] != "stat":
+                drawn = panel["fieldConfig"]["defaults"]
+                assert (drawn["unit"], drawn["min"], drawn["max"]) == ("percentunit", 0, 1), panel["title"]

@@ -10,7 +10,7 @@ import pytest
 from firedrill.drill import record
 from firedrill.drill.record import Run
 from firedrill.errors import BadInput
-from firedrill.stack import ports
+from firedrill.stack import foreground, grafana, ports
 from firedrill.stack.config import Scrape
 from firedrill.stack.plan import PORT_OPTIONS, Ports, Server
 from firedrill.stack.processes import Children
@@ -145,3 +145,18 @@ def test_a_broken_run_file_is_an_error_with_its_place(tmp_path):
     run.document.write_text(json.dumps([1]))
     with pytest.raises(BadInput, match="expected a JSON object"):
         run.read()
+
+
+def test_grafana_is_found_in_the_home_that_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRAFANA_HOME", str(tmp_path))
+    assert grafana.find() is None
+    program = tmp_path / "bin" / "grafana"
+    program.parent.mkdir()
+    program.touch(mode=0o755)
+    assert grafana.find() == grafana.Grafana(tmp_path, program)
+
+
+def test_grafana_s_address_leads_to_the_page_and_says_how_to_log_in():
+    address = foreground.describe_grafana(3000, "secret", "/d/firedrill-golden-signals?from=1000&to=2000")
+    assert address.startswith("http://127.0.0.1:3000/d/firedrill-golden-signals?from=1000&to=2000 ")
+    assert "admin with secret" in address

@@ -1,0 +1,110 @@
+"""What each panel's queries take on an hour of samples, one a second.
+
+A recorded drill of the smoke profile (three kinds of request, four routes) is repeated until it fills an hour, in a Prometheus of its own.
+Every query of every dashboard is asked as Grafana asks it for a panel of that width on a screen of 1440 pixels, five times, of which the
+fastest counts. Aim: 50 ms. The five slowest are listed. Run: `python -m bench.dashboard_queries`.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.tables import save, table
+from firedrill import places
+from firedrill.drill.record import Run
+from firedrill.interrupt import Interrupt
+from firedrill.stack import remote
+from firedrill.stack.reopened import Reopened
+from grafana.source.signals import EVERYTHING, Query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from firedrill.prom import Prometheus
+
+HOUR_SECONDS = 3600
+SLICE_SECONDS = 600
+"""Prometheus takes no sample that is an hour older than its newest, so all series grow together."""
+ROUNDS = 5
+SHOWN = 5
+STEP_SECONDS = {True: 2, False: 5}
+"""Grafana's step for an hour, by whether the panel is as wide as the page."""
+
+
+def record(folder: str) -> Run:
+    """A drill of a quarter of a minute."""
+    command = [sys.executable, "-m", "firedrill", "run", "smoke", "--out", folder]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return Run(next(path for path in Path(folder).iterdir() if path.is_dir()))
+
+
+def fill(url: str, recorded: Sequence[Any], start: float) -> None:
+    """Repeat the samples of a drill until they fill the hour that begins at the start."""
+    for at in range(0, HOUR_SECONDS, SLICE_SECONDS):
+        remote.write(url, [_repeated(series, start + at, at) for series in recorded if series.samples])
+
+
+def _repeated(series: Any, start: float, at: int) -> Any:
+    made = type(series)(labels=series.labels)
+    values = [sample.value for sample in series.samples]
+    growing = values == sorted(values)
+    for second in range(SLICE_SECONDS):
+        times, place = divmod(at + second, len(values))
+        grown = times * (values[-1] - values[0]) if growing else 0
+        made.samples.add(value=values[place] + grown, timestamp=round((start + second) * 1000))
+    return made
+
+
+def panels() -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
+    """Dashboard, panel and target."""
+    for file in sorted((places.GRAFANA / "dashboards").glob("*.json")):
+        for panel in json.loads(file.read_text())["panels"]:
+            for target in panel["targets"]:
+                yield file.stem, panel, target
+
+
+def milliseconds(prom: Prometheus, panel: Mapping[str, Any], target: Mapping[str, Any], start: float) -> float:
+    """The fastest of the rounds: what else the machine does only adds."""
+    step = STEP_SECONDS[panel["gridPos"]["w"] == 24]
+    choices = {**EVERYTHING, "$__rate_interval": f"{max(step + 1, 4)}s", "$__range": f"{HOUR_SECONDS}s"}
+    asked = Query(target["expr"], "").asked(choices)
+    taken = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        if target["instant"]:
+            prom.instant(asked, start + HOUR_SECONDS - 1)
+        else:
+            prom.range(asked, start, start + HOUR_SECONDS - 1, step)
+        taken.append((time.perf_counter() - began) * 1000)
+    return min(taken)
+
+
+def main() -> None:
+    """Measure, print, save."""
+    with tempfile.TemporaryDirectory() as folder, Interrupt() as interrupt:
+        recorded = record(folder).recorded()
+        with Reopened(recorded.data, interrupt) as source:
+            series = remote.read(source.prom.url, recorded.start + 2, recorded.end)
+        start = time.time() - HOUR_SECONDS
+        with Reopened(None, interrupt) as hour:
+            fill(hour.prom.url, series, start)
+            found = [(page, panel, target, milliseconds(hour.prom, panel, target, start)) for page, panel, target in panels()]
+    slowest = sorted(found, key=lambda one: -one[3])
+    rows = [
+        {"dashboard": page, "panel": panel["title"], "series": target["legendFormat"].removesuffix(" {{run}}"), "ms": round(taken, 1)}
+        for page, panel, target, taken in slowest[:SHOWN]
+    ]
+    table(rows)
+    print(f"{len(found)} queries, median {statistics.median(one[3] for one in found):.1f} ms")
+    save("dashboard_queries", rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""The client's page: is what Locust measured complete, and was Locust able to measure it?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from grafana.source import client_signals as asked
+from grafana.source import signals
+from grafana.source.page import Row, page
+from grafana.source.style import (
+    BAD_BELOW_ONE,
+    FRESH,
+    GREEN,
+    LIMITS,
+    RED,
+    by_decades,
+    chart,
+    full_scale,
+    named,
+    number,
+    red_above_zero,
+    rows,
+    spread,
+    states,
+)
+
+if TYPE_CHECKING:
+    from grafana_foundation_sdk.builders import dashboard
+
+STRIP = [
+    number(signals.TEST_VALID, BAD_BELOW_ONE, {"0": "INVALID", "1": "VALID"}),
+    red_above_zero(named(number(signals.USERS, [(None, GREEN)])), "starved"),
+    number(signals.RATE),
+    number(signals.ERROR_SHARE),
+    number(signals.CLIENT_P99),
+    number(asked.OLDEST),
+    number(asked.GENERATOR_CPU, LIMITS),
+    number(signals.LAST_SCRAPE, FRESH),
+]
+
+ROWS = (
+    Row(3, STRIP[:4]),
+    Row(3, STRIP[4:]),
+    Row(8, [chart(asked.USERS), chart(asked.RATE_BY_NAME)]),
+    Row(8, [by_decades(chart(asked.PERCENTILES)), chart(asked.WAITING)]),
+    Row(8, [by_decades(chart(asked.P99_BY_NAME)), chart(asked.FAILURES_BY_NAME), chart(signals.ERROR_CLASSES)]),
+    Row(7, [rows(asked.REQUESTS, {"method": "method", "name": "name"})]),
+    Row(8, [spread(signals.CLIENT_HEATMAP), states(asked.INVALID, {"0": ("holds", GREEN), "1": ("BROKEN", RED)})]),
+    Row(8, [full_scale(chart(asked.GENERATOR_BY_PROCESS)), chart(asked.LATENESS), chart(asked.GIVEN_UP)]),
+    Row(7, [chart(asked.BY_WORKER), chart(asked.MEMORY)]),
+)
+
+
+def build() -> dashboard.Dashboard:
+    """The dashboard."""
+    return page("client", "Client (Locust)", "What Locust asked for, what it got, and whether it could measure it.", ROWS)

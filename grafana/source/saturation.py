@@ -1,0 +1,36 @@
+"""The page about limits: how near each one is, which comes first, and what is behind the ratios."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from grafana.source import saturation_signals as asked
+from grafana.source import server_signals, signals
+from grafana.source.page import Row, leading_to, page
+from grafana.source.style import FRESH, LEFT, bars, chart, full_scale, lowest, named, number
+
+if TYPE_CHECKING:
+    from grafana_foundation_sdk.builders import dashboard
+
+ROWS = (
+    Row(
+        6,
+        [
+            named(number(signals.HEADROOM, LEFT)),
+            lowest(asked.LOWEST, LEFT),
+            bars(asked.PEAKS),
+            number(signals.LAST_SCRAPE, FRESH),
+        ],
+        (5, 5, 10, 4),
+    ),
+    Row(9, [full_scale(chart(signals.SATURATION))]),
+    Row(8, [full_scale(chart(asked.HEADROOM)), *leading_to("server", chart(asked.QUEUED))]),
+    Row(8, [chart(asked.WORKERS), chart(asked.CONNECTIONS), chart(asked.BACKLOG)]),
+    Row(8, [chart(asked.CPU), chart(asked.MEMORY), *leading_to("server", chart(server_signals.LAG))]),
+    Row(8, [full_scale(chart(asked.PRESSURE))]),
+)
+
+
+def build() -> dashboard.Dashboard:
+    """The dashboard."""
+    return page("saturation", "Saturation", "How near every limit is, which one comes first, and what is behind it.", ROWS)
