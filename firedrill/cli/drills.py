@@ -25,6 +25,7 @@ from firedrill.cli.options import (
     threads_option,
     time_scale_option,
 )
+from firedrill.cli.reports import written
 from firedrill.drill import progress as progress_for
 from firedrill.drill import story, summary
 from firedrill.drill.request import Request
@@ -67,6 +68,7 @@ from firedrill.stack.config import Scrape
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="With --docker: Locust's workers.")
 @out_option
 @port_options("api", "metrics", "exporter", "web", "prometheus", "alertmanager", "notifications")
+@click.option("--report/--no-report", default=True, show_default=True, help="Write the run's report.html.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's run.json on standard output, and nothing else there.")
 def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json: bool, **options: Any) -> NoReturn:
     """Play a load PROFILE (a bundled one's name, or a YAML file), record it and judge it.
@@ -100,10 +102,12 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
             recorded = play(request, interrupt, progress)
         finally:
             progress.close()
+    page = written([recorded], options["out"]) if options["report"] else None
     if as_json:
         click.echo(recorded.document.read_text(), nl=False)
     else:
         OUTPUT.print(summary.of_run(recorded))
+        _print_page(page)
     sys.exit(EXIT_CODES[Status(recorded.read()["verdict"]["status"])])
 
 
@@ -121,9 +125,18 @@ def drill(profile: str, out: Path, as_json: bool) -> NoReturn:
         runs = list(story.play_all(request, ERRORS, interrupt))
         interrupted = interrupt.requested
     documents = [recorded.read() for recorded in runs]
+    for recorded in runs:
+        written([recorded], out)
+    page = written(runs, out) if len(runs) > 1 else None
     if as_json:
         click.echo(json.dumps(documents, indent=2))
     else:
         OUTPUT.print(summary.side_by_side(documents))
         OUTPUT.print(*(f"recorded in {recorded.folder}" for recorded in runs), sep="\n", style="dim", highlight=False)
+        _print_page(page)
     sys.exit(ExitCode.INTERRUPTED if interrupted else ExitCode.PASSED)
+
+
+def _print_page(page: Path | None) -> None:
+    if page:
+        OUTPUT.print(f"report   in {page}", style="dim", highlight=False, soft_wrap=True)
