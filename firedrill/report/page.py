@@ -192,12 +192,14 @@ def _environment(facts: Facts) -> list[tuple[str, str]]:
         objectives.append(f"errors ≤ {units.percent(slo['error_ratio'])}")
     if slo.get("starved_users") is not None:
         objectives.append(f"starved users ≤ {slo['starved_users']}")
+    baseline = facts.mapping("baseline")
     rows = {
         "run": facts.id,
         "profile": " – ".join(dict.fromkeys(str(facts(f"profile.{name}") or units.NOTHING) for name in ("name", "title"))),
         "target": str(facts("target") or units.NOTHING),
         "server": facts.server,
         "objectives": ", ".join(objectives) or "none",
+        "baseline": f"{baseline['id']}, {units.percent(baseline.get('tolerance'))} tolerated" if baseline.get("id") else "none",
         "time scale of the alert rules": f"{facts.number('time_scale') or 1:g}",
     }
     return [*rows.items(), *((str(name), str(value)) for name, value in facts.mapping("versions").items())]
