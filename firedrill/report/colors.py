@@ -6,7 +6,8 @@ GREEN, ORANGE, RED, BLUE = "#7EB26D", "#EF843C", "#E24D42", "#6ED0E0"
 """The dashboards' colours of status: well or 2xx, 4xx, 5xx or broken, 3xx."""
 
 CLIENT, WAITING, SERVER = "#4C86E0", "#B563C9", "#1FA294"
-STEP = GAP = "#7A808A"
+STEP, LOAD = "#8A8F98", "#5F6670"
+PENDING = "#E9A9A3"
 CYCLE = ("#4C86E0", "#1FA294", "#B563C9", "#D08A1D", "#C5588B", "#7A8B3A", "#7F7FD5", "#9C6B4F")
 STATUS = {"2": GREEN, "3": BLUE, "4": ORANGE, "5": RED}
 

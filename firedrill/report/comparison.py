@@ -9,16 +9,17 @@ import numpy as np
 
 from firedrill import units
 from firedrill.report import charts, colors, panels, words
-from firedrill.report.charts import Canvas, Chart
+from firedrill.report.canvas import Canvas, Marks
+from firedrill.report.charts import Chart
 from firedrill.report.facts import FIGURES
 from firedrill.report.recording import Line
 from firedrill.report.render import data_of, render
+from firedrill.report.strokes import Stroke
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from firedrill.report.facts import Facts, Figure
-    from firedrill.report.panels import Panel
     from firedrill.report.recording import Recording, Values
 
 NOTEWORTHY = 0.1
@@ -130,28 +131,22 @@ def _overlaid(sides: Sequence[Side]) -> Iterator[Chart]:
     step = max(recording.step_seconds for _, recording in recorded)
     longest = max(recording.seconds for _, recording in recorded)
     times = np.arange(int(longest / step) + 1, dtype=np.float32) * np.float32(step)
-    canvas = Canvas(times, longest)
+    canvas = Canvas(times, longest, Marks())
     for panel, name in OVERLAYS:
-        found = [(side, line) for side, recording in recorded for line in recording.lines[panel.name] if line.name == name]
-        drawn = [(side, line) for side, line in found if line.largest is not None]
+        unit = panel.signal.unit
+        drawn = [
+            Stroke(Line(side.title, _resampled(line, recording, times)), side.color, unit)
+            for side, recording in recorded
+            for line in recording.lines[panel.name]
+            if line.name == name and line.largest is not None
+        ]
         if drawn:
-            lines = [Line(side.title, _resampled(line, side.recording, times)) for side, line in drawn]
-            yield _chart(canvas, panel, name, lines, [side.color for side, _ in drawn])
+            title = f"{panel.signal.title.rstrip('?')} – {name}"
+            yield Chart(title, panel.signal.question, charts.lines(canvas, drawn, panel.scale), drawn)
 
 
-def _resampled(line: Line, recording: Recording | None, times: Values) -> Values:
+def _resampled(line: Line, recording: Recording, times: Values) -> Values:
     """The values on a common grid, the nearest moment's each; none beyond the run's end."""
-    assert recording is not None
     nearest = np.round(times / np.float32(recording.step_seconds)).astype(int)
     inside = nearest < len(line.values)
     return np.where(inside, line.values[np.where(inside, nearest, 0)], np.float32(np.nan))
-
-
-def _chart(canvas: Canvas, panel: Panel, name: str, lines: Sequence[Line], palette: Sequence[str]) -> Chart:
-    unit = panel.signal.unit
-    return Chart(
-        title=f"{panel.signal.title.rstrip('?')} – {name}",
-        question=panel.signal.question,
-        figure=canvas.lines(lines, unit, panel.scale, palette),
-        keys=charts.keys(lines, unit, palette),
-    )

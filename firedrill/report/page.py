@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from firedrill import units
 from firedrill.contract import FAULT_KINDS
 from firedrill.faults import spell
-from firedrill.report import charts, colors, words
-from firedrill.report.charts import Canvas, Chart
+from firedrill.report import charts, colors, strokes, words
+from firedrill.report.canvas import Canvas, Mark, Marks
+from firedrill.report.charts import Bar, Chart
 from firedrill.report.facts import Facts
 from firedrill.report.panels import PANELS
 from firedrill.report.render import Table, data_of, render
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from firedrill.report.panels import Panel
-    from firedrill.report.recording import Endpoint, Recording
+    from firedrill.report.recording import AlertSpan, Endpoint, Recording
 
 
 def of_run(facts: Facts, recording: Recording | None) -> str:
@@ -48,56 +49,67 @@ def of_run(facts: Facts, recording: Recording | None) -> str:
 
 
 def _charts(facts: Facts, recording: Recording) -> Iterator[Chart]:
-    faults = list(_faults(facts))
-    canvas = Canvas(recording.times, recording.seconds, charts.marks_of(recording, facts.rows("figures.steps"), faults))
-    yield _timeline(canvas, facts, recording, faults)
+    canvas = Canvas(recording.times, recording.seconds, _marks(facts, recording))
+    yield _timeline(canvas, facts, recording)
     for panel in PANELS:
         yield _chart(canvas, panel, recording)
 
 
 def _chart(canvas: Canvas, panel: Panel, recording: Recording) -> Chart:
-    signal, lines = panel.signal, recording.lines[panel.name]
-    chart = partial(Chart, title=signal.title, question=signal.question, when_empty=signal.when_empty or charts.NO_LINE)
-    if not any(line.largest is not None for line in lines):
-        return chart(figure=None)
+    signal = panel.signal
+    lines = [line for line in recording.lines[panel.name] if line.largest is not None]
+    chart = partial(Chart, signal.title, signal.question, when_empty=signal.when_empty or charts.NOTHING)
+    if not lines:
+        return chart(None)
     if panel.kind == "heatmap":
-        return chart(figure=canvas.heatmap(lines))
+        return chart(charts.heatmap(canvas, lines))
     if panel.kind == "areas":
-        return chart(figure=canvas.areas(lines, signal.unit), keys=charts.status_keys(lines, signal.unit))
-    return chart(figure=canvas.lines(lines, signal.unit, panel.scale), keys=charts.keys(lines, signal.unit))
+        drawn = strokes.of_statuses(lines, signal.unit)
+        return chart(charts.areas(canvas, drawn), drawn)
+    drawn = strokes.of_lines(lines, signal.unit)
+    return chart(charts.lines(canvas, drawn, panel.scale), drawn)
 
 
-def _faults(facts: Facts) -> Iterator[tuple[float, float, str]]:
+def _marks(facts: Facts, recording: Recording) -> Marks:
     start = facts.number("window.start") or 0.0
-    for fault in facts.rows("faults"):
-        kind = str(fault.get("fault"))
-        text = spell(kind, fault["size"]) if kind in FAULT_KINDS else kind
-        yield fault["start"] - start, fault["end"] - start, text
+    return Marks(
+        steps=[Mark(step["start_seconds"], step["end_seconds"], f"{step['users']} users") for step in facts.rows("figures.steps")],
+        faults=[Mark(fault["start"] - start, fault["end"] - start, _spelled(fault)) for fault in facts.rows("faults")],
+        gaps=[Mark(gap.start, gap.end, "nothing was recorded") for gap in recording.gaps],
+    )
 
 
-def _timeline(canvas: Canvas, facts: Facts, recording: Recording, faults: Sequence[tuple[float, float, str]]) -> Chart:
-    expected = words.alerts_expected(facts)
-    names = list(dict.fromkeys([*(span.name for span in sorted(recording.alerts, key=lambda each: each.span.start)), *expected]))
-    told = [(note["after_seconds"], _told(note)) for note in facts.rows("notifications") if note.get("status") == "firing"]
-    rows = ["load", *(["faults"] if faults else []), *(f"alert {name}" for name in names), *(["who is told"] if told else [])]
-    row = {name: at for at, name in enumerate(rows)}
-    end = recording.seconds
-    bars = [(row["load"], start, stop, colors.STEP, text) for start, stop, text in canvas.marks.steps]
-    bars += [(row["faults"], start, stop, colors.ORANGE, text) for start, stop, text in faults]
-    for span in recording.alerts:
-        color = colors.RED if span.state == "firing" else "#E9A9A3"
-        text = f"{span.name} {span.state}, {words.clock(span.span.start)}–{words.clock(span.span.end)}"
-        bars.append((row[f"alert {span.name}"], max(0, span.span.start), min(end, max(span.span.end, span.span.start + 1)), color, text))
+def _spelled(fault: Mapping[str, Any]) -> str:
+    return spell(fault["fault"], fault["size"]) if fault["fault"] in FAULT_KINDS else str(fault["fault"])
+
+
+def _timeline(canvas: Canvas, facts: Facts, recording: Recording) -> Chart:
+    began = sorted(recording.alerts, key=lambda each: each.span.start)
+    alerts = dict.fromkeys([*(each.name for each in began), *words.alerts_expected(facts)])
+    bars = [
+        *(Bar("load", step.start, step.end, colors.LOAD, step.text) for step in canvas.marks.steps),
+        *(Bar("faults", fault.start, fault.end, colors.ORANGE, fault.text) for fault in canvas.marks.faults),
+        *(_alert_bar(each, canvas.end) for each in recording.alerts if each.span.start < canvas.end),
+    ]
+    told = [_told(note) for note in facts.rows("notifications") if note.get("status") == "firing" and note["after_seconds"] < canvas.end]
+    rows = ["load", *(["faults"] if canvas.marks.faults else []), *alerts, *(["who is told"] if told else [])]
     return Chart(
         title="What happened when",
         question="Which alerts were pending (pale) and firing (red), and who would have been told, under which load and which faults?",
-        figure=canvas.timeline(rows, bars, [(time, text) for time, text in told if time <= end]),
+        figure=charts.timeline(canvas, rows, bars, told),
         wide=True,
     )
 
 
-def _told(note: Mapping[str, Any]) -> str:
-    return f"{note.get('receiver', '')} {words.clock(note['after_seconds'])}: {note.get('alertname', '')}"
+def _alert_bar(alert: AlertSpan, end: float) -> Bar:
+    start, stop = max(0.0, alert.span.start), min(end, max(alert.span.end, alert.span.start + 1))
+    text = f"{alert.name} {alert.state}, {words.clock(start)}–{words.clock(stop)}"
+    return Bar(alert.name, start, stop, colors.RED if alert.state == "firing" else colors.PENDING, text)
+
+
+def _told(note: Mapping[str, Any]) -> Bar:
+    at = note["after_seconds"]
+    return Bar("who is told", at, at, colors.RED, f"{note.get('receiver', '')} {words.clock(at)}: {note.get('alertname', '')}")
 
 
 # -- tables

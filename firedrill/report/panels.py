@@ -14,6 +14,7 @@ from firedrill.errors import Missing
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from firedrill.report.scales import Scale
     from grafana.source.signals import Signal
 
 SIGNALS = places.GRAFANA / "source" / "signals.py"
@@ -26,8 +27,7 @@ class Panel:
     name: str
     """The signal's name in the dashboards' definitions."""
     kind: Literal["lines", "areas", "heatmap"] = "lines"
-    scale: Literal["linear", "log", "full"] = "linear"
-    """`full`: from 0 to 100 %, whatever the values are. `log`: a request of 50 ms and one of 50 s are seen together."""
+    scale: Scale = "linear"
 
     @property
     def signal(self) -> Signal:
