@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 NOTHING = "Not measured in this run."
 ROW_PIXELS = 24
+TEXT_RATIO = 0.15
+"""A shorter step of the load has no room for its text on a phone."""
+
 LONGEST_ROW_NAME = 34
 MOST_ROW_MARKS = 12
 CLOCK = f"const v = value; return {scales.CLOCK}"
@@ -96,7 +99,9 @@ def areas(canvas: Canvas, drawn: Sequence[Stroke]) -> figure:
 def _source(canvas: Canvas, values: Sequence[Values], low: float) -> ColumnDataSource:
     """The series, and the ground along which the pointer finds a moment, also where a series has no value."""
     ground = np.full_like(canvas.times, low)
-    return ColumnDataSource({"x": canvas.times, "ground": ground, **{f"s{at}": each for at, each in enumerate(values)}})
+    # Lines break at an infinite value as at none, and the pointer's box can write it otherwise than `NaN`.
+    columns = {f"s{at}": np.where(np.isnan(each), np.float32(np.inf), each) for at, each in enumerate(values)}
+    return ColumnDataSource({"x": canvas.times, "ground": ground, **columns})
 
 
 def _add_values_box(plot: figure, source: ColumnDataSource, drawn: Sequence[Stroke]) -> None:
@@ -141,8 +146,8 @@ def _bound(bounds: Sequence[float], row: int) -> str:
     return "0" if row == 0 else "more" if math.isinf(bounds[row - 1]) else units.seconds(bounds[row - 1])
 
 
-def timeline(canvas: Canvas, rows: Sequence[str], bars: Sequence[Bar], dots: Sequence[Bar]) -> figure:
-    """Rows of bars from top to bottom; dots are bars that have no length."""
+def timeline(canvas: Canvas, rows: Sequence[str], bars: Sequence[Bar], dots: Sequence[Bar], notes: Sequence[Bar]) -> figure:
+    """Rows of bars from top to bottom; dots and notes are bars without a length, as a mark and as a text."""
     plot = canvas.blank(-0.5, len(rows) - 0.5, "short", height=ROW_PIXELS * len(rows) + 40)
     height = {name: len(rows) - 1 - at for at, name in enumerate(rows)}
     plot.yaxis.ticker = FixedTicker(ticks=list(height.values()))
@@ -153,9 +158,11 @@ def timeline(canvas: Canvas, rows: Sequence[str], bars: Sequence[Bar], dots: Seq
     if dots:
         told = plot.scatter("start", "y", marker="inverted_triangle", size=11, color="color", source=_bars(dots, height), name="dots")
         plot.add_tools(hover(told, [("", "", "@text")], {}))
-    users = [Bar(rows[0], step.start, step.end, "", step.text) for step in canvas.marks.steps]
-    written = {"text_baseline": "middle", "text_font_size": "11px", "x_offset": 5, "text_color": "#ffffff"}
-    plot.text("start", "y", text="text", source=_bars(users, height), name="users", **written)
+    written = {"text_baseline": "middle", "text_font_size": "11px", "x_offset": 5}
+    wide = [step for step in canvas.marks.steps if step.end - step.start > canvas.end * TEXT_RATIO]
+    users = [Bar(rows[0], step.start, step.end, "", step.text) for step in wide]
+    plot.text("start", "y", text="text", source=_bars(users, height), text_color="#ffffff", name="users", **written)
+    plot.text("start", "y", text="text", source=_bars(notes, height), name="notes", **written).glyph.tags = ["ink"]
     return plot
 
 

@@ -112,6 +112,8 @@ def _cell(figure: Figure, first: float | None, value: float | None) -> Cell:
 
 
 def _times(ratio: float) -> str:
+    if abs(ratio - 1) < 0.005:
+        return "="
     return f"×{ratio:.0f}" if ratio >= 10 else f"×{ratio:.1f}" if ratio >= 2 else f"{(ratio - 1) * 100:+.0f} %".replace("-", "−")
 
 

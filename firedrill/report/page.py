@@ -32,6 +32,7 @@ def of_run(facts: Facts, recording: Recording | None) -> str:
         title=f"{facts.profile} against {facts.server}",
         warnings=words.warnings(facts, recording),
         strip=words.strip(facts),
+        passed=words.passed(facts),
         saturation=words.saturation(facts),
         limits=words.limits(facts),
         honesty=list(words.honesty(facts)) if facts("figures") else [],
@@ -84,19 +85,22 @@ def _spelled(fault: Mapping[str, Any]) -> str:
 
 
 def _timeline(canvas: Canvas, facts: Facts, recording: Recording) -> Chart:
+    expected = words.alerts_expected(facts)
     began = sorted(recording.alerts, key=lambda each: each.span.start)
-    alerts = dict.fromkeys([*(each.name for each in began), *words.alerts_expected(facts)])
+    alerts = dict.fromkeys([*(each.name for each in began), *expected])
     bars = [
         *(Bar("load", step.start, step.end, colors.LOAD, step.text) for step in canvas.marks.steps),
         *(Bar("faults", fault.start, fault.end, colors.ORANGE, fault.text) for fault in canvas.marks.faults),
         *(_alert_bar(each, canvas.end) for each in recording.alerts if each.span.start < canvas.end),
     ]
     told = [_told(note) for note in facts.rows("notifications") if note.get("status") == "firing" and note["after_seconds"] < canvas.end]
+    fired = {each.name for each in recording.alerts if each.state == "firing"}
+    missed = [Bar(name, 0, 0, "", f"{text}: did not fire") for name, text in expected.items() if name not in fired]
     rows = ["load", *(["faults"] if canvas.marks.faults else []), *alerts, *(["who is told"] if told else [])]
     return Chart(
         title="What happened when",
         question="Which alerts were pending (pale) and firing (red), and who would have been told, under which load and which faults?",
-        figure=charts.timeline(canvas, rows, bars, told),
+        figure=charts.timeline(canvas, rows, bars, told, missed),
         wide=True,
     )
 

@@ -50,6 +50,14 @@ def strip(facts: Facts) -> list[Cell]:
     ]
 
 
+def passed(facts: Facts) -> str:
+    """What it means that a run passed."""
+    kept = (
+        "Every objective of the profile was kept" if facts.mapping("profile.slo") else "The profile has no objective that could be broken"
+    )
+    return f"{kept}{', alerts did what it expects of them' if alerts_expected(facts) else ''}, and the measurement can be trusted."
+
+
 def exhausted(facts: Facts) -> tuple[str, str, bool]:
     """The resource that ran out first, when, and whether one did."""
     first, after = facts("figures.saturation.ran_out_first"), facts.number("figures.saturation.ran_out_after_seconds")

@@ -28,6 +28,7 @@
     for (const drawn of globalThis.Bokeh?.documents ?? []) {
       for (const model of drawn._all_models.values()) {
         if (/Axis$/.test(model.type)) model.setv({major_label_text_color: ink, major_label_text_font_size: "11px", major_label_text_font: color("--font")});
+        if (model.tags?.includes("ink")) model.setv({text_color: ink});
         if (model.type === "Grid") model.setv({grid_line_color: grid});
       }
     }
@@ -48,7 +49,7 @@
   }
   addEventListener("DOMContentLoaded", () => {
     const wait = setInterval(() => {
-      if (!globalThis.Bokeh?.documents?.length) return;
+      if (globalThis.Bokeh && !globalThis.Bokeh.documents.length) return;
       clearInterval(wait);
       repaint();
       if (matchMedia("(pointer: coarse)").matches) letScroll();
