@@ -22,22 +22,22 @@
     });
   }
 
-  // The charts are drawn, not styled: they are told the page's colours, again when it becomes dark or is printed.
+  // The charts are drawn, not styled: they are told the page's colours, again when it becomes dark. In print the style sheet inverts dark ones.
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  function paint(ink, grid) {
+  function paint() {
+    const [ink, grid, font] = ["--muted", "--rule", "--font"].map(color);
+    document.documentElement.dataset.painted = dark.matches ? "dark" : "light";
     for (const drawn of globalThis.Bokeh?.documents ?? []) {
       for (const model of drawn._all_models.values()) {
-        if (/Axis$/.test(model.type)) model.setv({major_label_text_color: ink, major_label_text_font_size: "11px", major_label_text_font: color("--font")});
+        if (/Axis$/.test(model.type)) model.setv({major_label_text_color: ink, major_label_text_font_size: "11px", major_label_text_font: font});
+        if (model.type === "Text") model.setv({text_font: font});
         if (model.tags?.includes("ink")) model.setv({text_color: ink});
         if (model.type === "Grid") model.setv({grid_line_color: grid});
       }
     }
   }
-  const repaint = () => paint(color("--muted"), color("--rule"));
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  dark.addEventListener("change", repaint);
-  addEventListener("beforeprint", () => paint("#4a4f57", "#dfe2e6"));
-  addEventListener("afterprint", repaint);
+  dark.addEventListener("change", paint);
 
   // A finger scrolls the page; only a mouse zooms by dragging.
   function letScroll() {
@@ -51,7 +51,7 @@
     const wait = setInterval(() => {
       if (globalThis.Bokeh && !globalThis.Bokeh.documents.length) return;
       clearInterval(wait);
-      repaint();
+      paint();
       if (matchMedia("(pointer: coarse)").matches) letScroll();
       document.documentElement.dataset.drawn = "yes";
     }, 30);
