@@ -146,7 +146,10 @@ class _Reader:
     def _concrete(self, expr: str) -> str:
         """With the choices that a reader of the dashboard makes: everything, at this resolution."""
         interval = max(4 * SCRAPE_SECONDS, self._step + SCRAPE_SECONDS)
-        return expr.replace("$job", ".+").replace("$instance", ".+").replace("$__rate_interval", f"{interval:g}s")
+        choices = {"$job": ".+", "$instance": ".+", "$run": ".*", "$__rate_interval": f"{interval:g}s"}
+        for variable, value in choices.items():
+            expr = expr.replace(variable, value)
+        return expr
 
     def _on_grid(self, series: Series) -> Values:
         values = np.full(self._points, np.nan, dtype=np.float32)
