@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup drill up test test-unit lint bench dashboards docs clean
+.PHONY: help setup drill up test test-unit lint bench dashboards docs screenshots clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ dashboards: .venv/.ready-dev ## Build grafana/dashboards/*.json from grafana/sou
 
 docs: .venv/.ready-dev ## Generate docs/metrics.md from the contract
 	@$(BIN)/python -m firedrill.docs
+
+screenshots: .venv/.ready-dev ## Take docs/images anew, of the last drill (or of one that it plays first)
+	@$(BIN)/python -m docs.screenshots
 
 clean: ## Remove .venv and .tools; recorded runs stay
 	rm -rf .venv .tools build *.egg-info

@@ -10,8 +10,6 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from firedrill import places
 from tests import needs
 from tests.waiting import poll_until
@@ -40,9 +38,9 @@ def engine():
         return
     missing = [name for name in ("dockerd", "docker-compose", "debootstrap") if not shutil.which(name)]
     if os.geteuid() or not Path("/etc/debian_version").exists():
-        _give_up("no Docker engine answers, and only root on Debian could start one for the tests")
+        needs.give_up("no Docker engine answers, and only root on Debian could start one for the tests")
     if missing:
-        _install()
+        needs.install(*PACKAGES)
     with tempfile.NamedTemporaryFile(prefix="dockerd-", suffix=".log") as log:
         # A session of its own, so that a Ctrl-C of the tests leaves it time to end in order.
         daemon = subprocess.Popen(["dockerd"], stdout=log, stderr=log, start_new_session=True)
@@ -51,7 +49,7 @@ def engine():
                 lambda: _answers() or daemon.poll() is not None, "the Docker engine to answer", timeout_seconds=60, every_seconds=0.5
             )
             if daemon.poll() is not None:
-                _give_up(f"dockerd ended: {Path(log.name).read_text(errors='replace').splitlines()[-1:]}")
+                needs.give_up(f"dockerd ended: {Path(log.name).read_text(errors='replace').splitlines()[-1:]}")
             yield
         finally:
             daemon.terminate()
@@ -69,19 +67,6 @@ def images():
 
 def _answers():
     return bool(shutil.which("docker")) and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
-
-
-def _give_up(reason):
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-def _install():
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}  # No service is started by its package.
-    for words in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *PACKAGES]):
-        done = subprocess.run(["apt-get", *words], capture_output=True, text=True, check=False, env=environment)
-        assert done.returncode == 0, f"apt-get {words[0]}: {done.stderr}"
 
 
 def _import_base(name):

@@ -79,12 +79,14 @@ class Drill:
         ]
 
 
-def start(out, *words, command="run", environment=None, with_ports=True, docker=False):
-    """Start `firedrill COMMAND WORDS…` with free ports and its runs below `out`."""
+def start(out, *words, command="run", environment=None, with_ports=True, docker=False, report=False):
+    """Start `firedrill COMMAND WORDS…` with free ports and its runs below `out`; a report, which takes seconds, only if asked."""
     if not docker:
         needs.program("prometheus")
     chosen = {option: ports.any_free() for option in PORT_OPTIONS} if with_ports else {}
     options = [word for option, port in chosen.items() for word in (option, str(port))]
+    if command == "run" and not report:
+        options.append("--no-report")
     process = subprocess.Popen(
         [FIREDRILL, command, *map(str, words), "--out", out, *options],
         stdout=subprocess.PIPE,

@@ -13,6 +13,7 @@ from firedrill.cli.drills import drill, run
 from firedrill.cli.faults import fault
 from firedrill.cli.options import EXIT_CODES_HELP
 from firedrill.cli.recorded import open_runs, runs
+from firedrill.cli.reports import report
 from firedrill.cli.rules import alerts
 from firedrill.cli.standing import doctor, up
 from firedrill.errors import FiredrillError
@@ -41,10 +42,11 @@ def main() -> None:
       firedrill run launch --server waitress --threads 64 --connection-limit 1000
       firedrill run launch --target http://127.0.0.1:8000 --locustfile my_load.py --scrape 127.0.0.1:8000/metrics
       firedrill runs
+      firedrill report RUN [RUN...]
       firedrill open RUN
       firedrill fault set latency=300ms --for 30s
     """
 
 
-for command in (run, drill, up, runs, open_runs, fault, alerts, doctor):
+for command in (run, drill, up, runs, report, open_runs, fault, alerts, doctor):
     main.add_command(command)

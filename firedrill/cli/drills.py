@@ -25,9 +25,12 @@ from firedrill.cli.options import (
     source_of,
     threads_option,
     time_scale_option,
+    tolerance,
 )
+from firedrill.cli.reports import written
 from firedrill.drill import progress as progress_for
-from firedrill.drill import story, summary
+from firedrill.drill import record, story, summary
+from firedrill.drill.baseline import Baseline
 from firedrill.drill.request import Request
 from firedrill.drill.run import play
 from firedrill.drill.verdict import EXIT_CODES, Status
@@ -68,6 +71,14 @@ from firedrill.stack.config import Scrape
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="With --docker: Locust's workers.")
 @out_option
 @port_options("api", "metrics", "exporter", "web", "prometheus", "alertmanager", "notifications")
+@click.option(
+    "--baseline",
+    metavar="RUN",
+    help="A recorded run of the same load (id, its beginning, or a folder). FAILED where p50, p95 or p99 with the waiting included or the "
+    "error share is more than the tolerance above it, or the achieved rate below; differences of 5 ms or 0.1 % of the requests are none.",
+)
+@click.option("--tolerance", callback=tolerance, default="10%", show_default=True, metavar="PERCENT", help="With --baseline.")
+@click.option("--report/--no-report", default=True, show_default=True, help="Write the run's report.html.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's run.json on standard output, and nothing else there.")
 def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json: bool, **options: Any) -> NoReturn:
     """Play a load PROFILE (a bundled one's name, or a YAML file), record it and judge it.
@@ -76,14 +87,17 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
     Examples:
       firedrill run smoke
       firedrill run launch --server dev
+      firedrill run launch --threads 64 --baseline 20261124-1327 --tolerance 20%
       firedrill run my-profile.yaml --target http://127.0.0.1:8000 --locustfile my_load.py
     """
     target, attachment = options["target"], Attachment.from_environment(os.environ)
     if attachment:
         _refuse_what_cannot_be_changed()
+    played, before = load_profile(profile), options["baseline"]
     request = Request(
-        profile=load_profile(profile),
+        profile=played,
         source=source_of(profile),
+        baseline=Baseline.of(record.find(options["out"], before), played, options["tolerance"]) if before else None,
         out=options["out"],
         server=server_of(options["server"], options["threads"], options["connection_limit"]),
         target="the running stack" if attachment else target,
@@ -103,10 +117,12 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
             recorded = play(request, interrupt, progress)
         finally:
             progress.close()
+    page = written([recorded], options["out"]) if options["report"] else None
     if as_json:
         click.echo(recorded.document.read_text(), nl=False)
     else:
         OUTPUT.print(summary.of_run(recorded))
+        _print_page(page)
     sys.exit(EXIT_CODES[Status(recorded.read()["verdict"]["status"])])
 
 
@@ -137,9 +153,18 @@ def drill(profile: str, out: Path, as_json: bool) -> NoReturn:
         runs = list(story.play_all(request, ERRORS, interrupt))
         interrupted = interrupt.requested
     documents = [recorded.read() for recorded in runs]
+    for recorded in runs:
+        written([recorded], out)
+    page = written(runs, out) if len(runs) > 1 else None
     if as_json:
         click.echo(json.dumps(documents, indent=2))
     else:
         OUTPUT.print(summary.side_by_side(documents))
         OUTPUT.print(*(f"recorded in {recorded.folder}" for recorded in runs), sep="\n", style="dim", highlight=False)
+        _print_page(page)
     sys.exit(ExitCode.INTERRUPTED if interrupted else ExitCode.PASSED)
+
+
+def _print_page(page: Path | None) -> None:
+    if page:
+        OUTPUT.print(f"report   in {page}", style="dim", highlight=False, soft_wrap=True)

@@ -9,7 +9,7 @@ import click
 
 from firedrill.errors import BadInput
 from firedrill.profile import bundled_profiles
-from firedrill.profile_form import parse_seconds
+from firedrill.profile_form import parse_ratio, parse_seconds
 from firedrill.stack.plan import PORT_OPTIONS, Server
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 EXIT_CODES_HELP = """\b
 Exit codes:
   0    passed
-  1    the SLO or an expectation about alerts failed
+  1    the SLO, an expectation about alerts or the comparison with a baseline failed
   2    bad input
   3    something needed is missing, or the target never answered
   4    the run is INVALID: the measurement cannot be trusted (outranks 1)
@@ -103,6 +103,9 @@ def read_by(parse: Callable[[object], float]) -> Callable[[click.Context, click.
 
 duration = read_by(parse_seconds)
 """Callback of an option such as `30s`."""
+
+tolerance = read_by(parse_ratio)
+"""Callback of an option such as `10%`."""
 
 
 def source_of(profile: str) -> str:

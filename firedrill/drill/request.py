@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from firedrill.drill.baseline import Baseline
     from firedrill.profile import Profile
     from firedrill.stack.attached import Attachment
     from firedrill.stack.config import Scrape
@@ -44,6 +45,8 @@ class Request:
     workers: int = 1
     attachment: Attachment | None = None
     """A stack that is up already, instead of one that is started for the run."""
+    baseline: Baseline | None = None
+    """An earlier run that this one must not be worse than."""
     ports: Mapping[str, int | None] = field(default_factory=dict)
 
     @property

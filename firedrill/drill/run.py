@@ -276,7 +276,8 @@ class _Drill:
         mishaps = list(self._mishaps.values())
         if figures is None and not mishaps and not self._interrupt.requested:
             mishaps = [Reason("no_requests", "the load generator reported nothing")]
-        verdict = judge(profile, figures, mishaps, interrupted=self._interrupt.requested)
+        regressions = request.baseline.regressions(figures) if request.baseline and figures else ()
+        verdict = judge(profile, figures, mishaps, regressions, interrupted=self._interrupt.requested)
         notifications = self._notifications(window)
         return {
             "schema": SCHEMA,
@@ -287,6 +288,7 @@ class _Drill:
             "server": None if request.target else asdict(request.server),
             "time_scale": request.time_scale,
             "versions": self._versions,
+            "baseline": {"id": request.baseline.id, "tolerance": request.baseline.tolerance} if request.baseline else None,
             "faults": [asdict(injected) for injected in self._injector.injected()],
             "window": asdict(window) if window else None,
             "verdict": asdict(verdict),

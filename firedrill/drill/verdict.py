@@ -10,7 +10,7 @@ from firedrill import units
 from firedrill.errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from firedrill.drill.figures import Alert, Figures
     from firedrill.profile import Profile, Slo
@@ -64,13 +64,21 @@ class Verdict:
     reasons: tuple[Reason, ...]
 
 
-def judge(profile: Profile, figures: Figures | None, mishaps: Sequence[Reason], *, interrupted: bool = False) -> Verdict:
+def judge(
+    profile: Profile,
+    figures: Figures | None,
+    mishaps: Sequence[Reason],
+    regressions: Iterable[Reason] = (),
+    *,
+    interrupted: bool = False,
+) -> Verdict:
     """Judge a run.
 
     Args:
         profile: Its SLO and its expectations about alerts.
         figures: What was measured; None if nothing was.
         mishaps: What happened to the parts: `api_ended` counts against the API, every other against the measurement.
+        regressions: What became worse since an earlier run; counts against the API.
         interrupted: Somebody stopped it; the reasons found so far are given all the same.
     """
     against_api = [mishap for mishap in mishaps if mishap.code == "api_ended"]
@@ -79,6 +87,7 @@ def judge(profile: Profile, figures: Figures | None, mishaps: Sequence[Reason], 
         void += _void(figures)
         broken = [*against_api, *_slo_broken(profile.slo, figures)]
         against_api = [*broken, *_unexpected_alerts(profile, figures.alerts, slo_broken=bool(broken))]
+    against_api += regressions
     reasons = (*void, *against_api)
     if interrupted:
         return Verdict(Status.INTERRUPTED, (Reason("interrupted", "the run was interrupted"), *reasons))

@@ -1,0 +1,51 @@
+"""`python -m docs.screenshots`: pictures of reports for the README, of the newest drill's runs; plays a drill where there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from firedrill.cli import main as firedrill
+from firedrill.drill import record, story
+from firedrill.interrupt import Interrupt
+from firedrill.report import write
+from tests import chromium
+
+if TYPE_CHECKING:
+    from firedrill.drill.record import Run
+
+RUNS = Path("runs")
+IMAGES = Path(__file__).parent / "images"
+SIZE = {"width": 1120, "height": 720}
+LARGEST_BYTES = 120_000
+
+
+def newest() -> list[Run]:
+    """The newest run of each of the drill's servers; empty if one is missing."""
+    by_server = {str(run.read().get("server")): run for run in record.runs_in(RUNS) if run.read()["profile"]["name"] == "launch"}
+    wanted = [
+        str({"kind": server.kind, "threads": server.threads, "connection_limit": server.connection_limit}) for server in story.SERVERS
+    ]
+    return [by_server[server] for server in wanted] if set(wanted) <= set(by_server) else []
+
+
+def main() -> None:
+    """Write the pictures."""
+    if not newest():
+        firedrill(["drill", "--out", str(RUNS)], standalone_mode=False)
+    runs = newest()
+    IMAGES.mkdir(exist_ok=True)
+    with Interrupt() as interrupt, chromium.browser() as browser:
+        pages = {"report": (write.of_run(runs[1], interrupt), "light"), "comparison": (write.of_several(runs, RUNS, interrupt), "dark")}
+        for name, (file, scheme) in pages.items():
+            page = browser.new_page(viewport=SIZE, color_scheme=scheme)
+            page.goto(file.absolute().as_uri())
+            page.wait_for_selector("html[data-drawn]", state="attached")
+            page.wait_for_function("() => Bokeh.documents[0].is_idle")
+            page.screenshot(path=IMAGES / f"{name}.png")
+            size = (IMAGES / f"{name}.png").stat().st_size
+            assert size < LARGEST_BYTES, f"{name}.png has {size} bytes"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""`report`: a recorded run, or several side by side, as one HTML file."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from firedrill.cli.console import ERRORS
+from firedrill.cli.options import out_option
+from firedrill.drill import record
+from firedrill.errors import ExitCode, FiredrillError
+from firedrill.interrupt import Interrupt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from firedrill.drill.record import Run
+
+MOST_RUNS = 6
+"""Runs that one page can tell apart by colour."""
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="RUN...")
+@out_option
+def report(names: tuple[str, ...], out: Path) -> NoReturn:
+    """Write the report of a recorded RUN (id, its beginning, or a folder): one HTML file that opens anywhere.
+
+    Several runs are laid over each other, aligned on their start, with their differences in a table. Prints the file's path.
+
+    \b
+    Examples:
+      firedrill report 20261124-1327
+      firedrill report BEFORE AFTER
+    """
+    if len(names) > MOST_RUNS:
+        raise click.BadParameter(f"{len(names)} runs; expected {MOST_RUNS} at most", param_hint="RUN")
+    chosen = [record.find(out, name) for name in names]
+    with Interrupt() as interrupt:
+        click.echo(_write(chosen, out, interrupt))
+    sys.exit(ExitCode.PASSED)
+
+
+def written(runs: Sequence[Run], out: Path) -> Path | None:
+    """The report that follows a run or a drill. What fails here is one line on standard error and takes nothing from what was recorded."""
+    try:
+        with Interrupt() as interrupt:
+            return _write(runs, out, interrupt)
+    except FiredrillError as error:
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001 -- a mistake of ours in drawing must not lose the run or its exit code
+        reason = f"{error.__class__.__name__}: {error}"
+    ERRORS.print(f"firedrill: no report was written: {reason}", markup=False, highlight=False, soft_wrap=True)
+    return None
+
+
+def _write(runs: Sequence[Run], out: Path, interrupt: Interrupt) -> Path:
+    from firedrill.report import write  # noqa: PLC0415 -- the charts' library takes longer to load than most commands take to run
+
+    return write.of_run(runs[0], interrupt) if len(runs) == 1 else write.of_several(runs, out, interrupt)

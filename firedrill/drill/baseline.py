@@ -1,0 +1,97 @@
+"""A run held against an earlier one: which signals became worse by more than is tolerated."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from firedrill import units
+from firedrill.drill.verdict import Reason, Status
+from firedrill.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from firedrill.drill.figures import ClientSide, Figures
+    from firedrill.drill.record import Run
+    from firedrill.profile import Profile
+
+LATENCY_FLOOR_SECONDS = 0.005
+"""A smaller difference is less than the histograms can tell."""
+
+ERROR_FLOOR_RATIO = 0.001
+"""A smaller difference is a handful of requests."""
+
+LOAD = ("users", "think_time_seconds", "steps", "ramp", "faults")
+"""What two profiles must have in common for their runs to be comparable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """An earlier run's client side, and what may be worse than there."""
+
+    id: str
+    latency_seconds: Mapping[str, float]
+    """p50, p95 and p99 with the waiting included."""
+    error_ratio: float | None
+    rate: float | None
+    tolerance: float
+    """Share, 0..1, by which each of them may be worse."""
+
+    @classmethod
+    def of(cls, run: Run, profile: Profile, tolerance: float) -> Self:
+        """The run's figures.
+
+        Raises:
+            BadInput: it has none, they cannot be trusted, or another load was played.
+        """
+        document = run.read()
+        client, status = _client(document), document.get("verdict", {}).get("status")
+        if not client:
+            raise BadInput(f"--baseline {run.id}: nothing was measured in this run")
+        if status in {Status.INVALID, Status.INTERRUPTED}:
+            raise BadInput(f"--baseline {run.id}: the run is {status}; expected one that can be trusted and was played to its end")
+        if _load(document.get("profile", {})) != _load(asdict(profile)):
+            name = document.get("profile", {}).get("name")
+            raise BadInput(f"--baseline {run.id}: played another load ({name}); expected the load of {profile.name}")
+        latency = client.get("latency_including_waiting_seconds") or {}
+        known = {name: value for name, value in latency.items() if value is not None}
+        return cls(run.id, known, client.get("error_ratio"), client.get("rate"), tolerance)
+
+    def regressions(self, figures: Figures) -> Iterator[Reason]:
+        """A reason for each signal that became worse."""
+        yield from self._slower(figures.client)
+        yield from self._failing(figures.client)
+        yield from self._less(figures.client)
+
+    def _slower(self, client: ClientSide) -> Iterator[Reason]:
+        for name, before in self.latency_seconds.items():
+            now = client.latency_including_waiting_seconds.get(name)
+            if now is not None and now > before * (1 + self.tolerance) and now - before > LATENCY_FLOOR_SECONDS:
+                yield self._reason(
+                    f"regression_{name}", f"client {name}, the waiting included,", [units.seconds(before), units.seconds(now)]
+                )
+
+    def _failing(self, client: ClientSide) -> Iterator[Reason]:
+        before, now = self.error_ratio, client.error_ratio
+        if before is not None and now is not None and now > before * (1 + self.tolerance) and now - before > ERROR_FLOOR_RATIO:
+            yield self._reason("regression_errors", "the error share", [units.percent(before), units.percent(now)])
+
+    def _less(self, client: ClientSide) -> Iterator[Reason]:
+        before, now = self.rate, client.rate
+        if before is not None and now is not None and now < before * (1 - self.tolerance):
+            yield self._reason("regression_rate", "the achieved rate", [units.rate(before), units.rate(now)])
+
+    def _reason(self, code: str, signal: str, values: list[str]) -> Reason:
+        before, now = values
+        return Reason(code, f"{signal} went from {before} to {now} since {self.id}; {units.percent(self.tolerance)} is tolerated")
+
+
+def _client(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    return (document.get("figures") or {}).get("client") or {}
+
+
+def _load(profile: Mapping[str, Any]) -> str:
+    """What is played, spelled the same whether it was read from JSON or not; older runs had no faults."""
+    return json.dumps({name: profile.get(name) or None for name in LOAD}, sort_keys=True)

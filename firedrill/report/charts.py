@@ -1,0 +1,175 @@
+"""The kinds of chart: lines, areas, a heatmap, a timeline."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from bokeh.models import ColumnDataSource, FixedTicker, LinearColorMapper
+
+from firedrill import units
+from firedrill.report import colors, scales, strokes
+from firedrill.report.canvas import hover, second_axis
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bokeh.plotting import figure
+
+    from firedrill.report.canvas import Canvas
+    from firedrill.report.recording import Line, Values
+    from firedrill.report.scales import Scale
+    from firedrill.report.strokes import Stroke
+
+NOTHING = "Not measured in this run."
+ROW_PIXELS = 24
+TEXT_RATIO = 0.15
+"""A shorter step of the load has no room for its text on a phone."""
+
+LONGEST_ROW_NAME = 34
+MOST_ROW_MARKS = 12
+CLOCK = f"const v = value; return {scales.CLOCK}"
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A figure, and what the page says around it."""
+
+    title: str
+    question: str
+    figure: figure | None
+    """None: there is nothing to draw, and `when_empty` says so."""
+    strokes: Sequence[Stroke] = ()
+    """For the legend, which the page writes below the figure."""
+    when_empty: str = NOTHING
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A time on a row of a timeline."""
+
+    row: str
+    start: float
+    end: float
+    color: str
+    text: str
+
+
+def lines(canvas: Canvas, drawn: Sequence[Stroke], scale: Scale) -> figure:
+    """Lines over time."""
+    main = [stroke for stroke in drawn if not stroke.aside] or drawn
+    low, high = scales.bounds(scale, strokes.smallest(main), strokes.largest(main))
+    plot = canvas.blank(low, high, main[0].unit, scale)
+    # A logarithmic axis has no zero: what is not above its lower end is drawn there.
+    values = [np.maximum(stroke.line.values, np.float32(low)) if scale == "log" else stroke.line.values for stroke in drawn]
+    source = _source(canvas, values, low)
+    aside = [stroke for stroke in drawn if stroke not in main]
+    ranges = {True: second_axis(plot, scales.bounds("linear", 0, strokes.largest(aside))[1], "s") if aside else "default", False: "default"}
+    for at, stroke in enumerate(drawn):
+        plot.line(
+            "x",
+            f"s{at}",
+            source=source,
+            name=f"series-{at}",
+            line_width=1.4 if stroke.faint else 2,
+            line_alpha=0.75 if stroke.faint else 1,
+            line_color=stroke.color,
+            line_dash=stroke.dash,
+            y_range_name=ranges[stroke in aside],
+        )
+    _add_values_box(plot, source, drawn)
+    return plot
+
+
+def areas(canvas: Canvas, drawn: Sequence[Stroke]) -> figure:
+    """Areas stacked on each other."""
+    tops = np.cumsum([np.nan_to_num(stroke.line.values) for stroke in drawn], axis=0, dtype=np.float32)
+    plot = canvas.blank(*scales.bounds("linear", 0, float(tops.max())), drawn[0].unit)
+    source = _source(canvas, [stroke.line.values for stroke in drawn], 0)
+    for at, (stroke, top) in enumerate(zip(drawn, tops, strict=True)):
+        source.data[f"bottom{at}"], source.data[f"top{at}"] = top - np.nan_to_num(stroke.line.values), top
+        plot.varea("x", f"bottom{at}", f"top{at}", source=source, name=f"series-{at}", fill_alpha=0.6, fill_color=stroke.color)
+    _add_values_box(plot, source, drawn)
+    return plot
+
+
+def _source(canvas: Canvas, values: Sequence[Values], low: float) -> ColumnDataSource:
+    """The series, and the ground along which the pointer finds a moment, also where a series has no value."""
+    ground = np.full_like(canvas.times, low)
+    # Lines break at an infinite value as at none, and the pointer's box can write it otherwise than `NaN`.
+    columns = {f"s{at}": np.where(np.isnan(each), np.float32(np.inf), each) for at, each in enumerate(values)}
+    return ColumnDataSource({"x": canvas.times, "ground": ground, **columns})
+
+
+def _add_values_box(plot: figure, source: ColumnDataSource, drawn: Sequence[Stroke]) -> None:
+    ground = plot.line("x", "ground", source=source, line_alpha=0, name="ground")
+    rows = [("", "after", "@x{custom}"), *((stroke.color, stroke.name, f"@s{at}{{custom}}") for at, stroke in enumerate(drawn))]
+    codes = {"@x": CLOCK, **{f"@s{at}": scales.value_code(stroke.unit) for at, stroke in enumerate(drawn)}}
+    plot.add_tools(hover(ground, rows, codes, mode="vline"))
+
+
+def heatmap(canvas: Canvas, buckets: Sequence[Line]) -> figure | None:
+    """A histogram's buckets over time, a row each whatever its width. None where nothing was counted."""
+    bounds, counts = _counted(buckets)
+    used = [row for row, values in enumerate(counts) if values.any()]
+    if not used:
+        return None
+    low, high = used[0], used[-1] + 1
+    plot = canvas.blank(low, high, "short")
+    plot.yaxis.ticker = FixedTicker(ticks=list(range(low, high + 1, 1 + (high - low) // MOST_ROW_MARKS)))
+    plot.yaxis.major_label_overrides = {row: _bound(bounds, row) for row in range(low, high + 1)}
+    plot.ygrid.visible = False
+    cell = float(canvas.times[1]) if len(canvas.times) > 1 else 1.0
+    place = {"x": [-cell / 2], "y": [low], "dw": [float(canvas.times[-1]) + cell], "dh": [high - low]}
+    most = float(counts.max())
+    # Zero is no colour at all, and not the palest.
+    mapper = LinearColorMapper(palette=colors.HEAT, low=most / 1000, high=most, low_color="rgba(0, 0, 0, 0)")
+    drawn = plot.image(image=[counts[low:high]], color_mapper=mapper, name="heat", **place)
+    rows = [("", "after", "$x{custom}"), ("", "requests", "@image{custom}")]
+    plot.add_tools(hover(drawn, rows, {"$x": CLOCK, "@image": scales.value_code("reqps")}))
+    return plot
+
+
+def _counted(buckets: Sequence[Line]) -> tuple[list[float], Any]:
+    """Upper bounds, and what fell between each and the one below it."""
+    ordered = sorted(((float(line.name), line.values) for line in buckets), key=lambda bucket: bucket[0])
+    if not ordered:
+        return [], np.zeros((0, 0), dtype=np.float32)
+    cumulative = np.nan_to_num(np.array([values for _, values in ordered], dtype=np.float32))
+    return [bound for bound, _ in ordered], np.diff(cumulative, axis=0, prepend=np.float32(0)).clip(min=0)
+
+
+def _bound(bounds: Sequence[float], row: int) -> str:
+    return "0" if row == 0 else "more" if math.isinf(bounds[row - 1]) else units.seconds(bounds[row - 1])
+
+
+def timeline(canvas: Canvas, rows: Sequence[str], bars: Sequence[Bar], dots: Sequence[Bar], notes: Sequence[Bar]) -> figure:
+    """Rows of bars from top to bottom; dots and notes are bars without a length, as a mark and as a text."""
+    plot = canvas.blank(-0.5, len(rows) - 0.5, "short", height=ROW_PIXELS * len(rows) + 40)
+    height = {name: len(rows) - 1 - at for at, name in enumerate(rows)}
+    plot.yaxis.ticker = FixedTicker(ticks=list(height.values()))
+    plot.yaxis.major_label_overrides = {at: _short(name) for name, at in height.items()}
+    plot.ygrid.visible = False
+    drawn = plot.hbar("y", left="start", right="end", height=0.66, color="color", source=_bars(bars, height), name="bars")
+    plot.add_tools(hover(drawn, [("", "", "@text")], {}))
+    if dots:
+        told = plot.scatter("start", "y", marker="inverted_triangle", size=11, color="color", source=_bars(dots, height), name="dots")
+        plot.add_tools(hover(told, [("", "", "@text")], {}))
+    written = {"text_baseline": "middle", "text_font_size": "11px", "x_offset": 5}
+    wide = [step for step in canvas.marks.steps if step.end - step.start > canvas.end * TEXT_RATIO]
+    users = [Bar(rows[0], step.start, step.end, "", step.text) for step in wide]
+    plot.text("start", "y", text="text", source=_bars(users, height), text_color="#ffffff", name="users", **written)
+    plot.text("start", "y", text="text", source=_bars(notes, height), name="notes", **written).glyph.tags = ["ink"]
+    return plot
+
+
+def _bars(bars: Sequence[Bar], height: dict[str, int]) -> ColumnDataSource:
+    columns = {name: [getattr(bar, name) for bar in bars] for name in ("start", "end", "color", "text")}
+    return ColumnDataSource({"y": [height[bar.row] for bar in bars], **columns})
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_ROW_NAME else f"{name[: LONGEST_ROW_NAME - 1]}…"

@@ -1,0 +1,154 @@
+"""The page of several runs: verdicts side by side, their differences in a table, their series laid over each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from firedrill import units
+from firedrill.report import charts, colors, panels, words
+from firedrill.report.canvas import Canvas, Marks
+from firedrill.report.charts import Chart
+from firedrill.report.facts import FIGURES
+from firedrill.report.recording import Line
+from firedrill.report.render import data_of, render
+from firedrill.report.strokes import Stroke
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from firedrill.report.facts import Facts, Figure
+    from firedrill.report.recording import Recording, Values
+
+NOTEWORTHY = 0.1
+"""A difference of so much, and to the worse, is marked."""
+
+OVERLAYS = (
+    (panels.LATENCY, "client p99, waiting included"),
+    (panels.TRAFFIC, "client"),
+    (panels.LATENCY, "client p50"),
+    (panels.LATENCY, "server p99"),
+    (panels.HONESTY, "starved"),
+    (panels.HONESTY, "in flight"),
+    (panels.ERRORS, "client"),
+    (panels.SATURATION, "workers"),
+    (panels.SATURATION, "connections"),
+    (panels.SATURATION, "cpu"),
+    (panels.QUEUE, "queue wait p95"),
+    (panels.GENERATOR, "CPU of the busiest process"),
+)
+"""A panel and one of its series: drawn with a line for each run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One run of the comparison; without a recording it has no lines."""
+
+    letter: str
+    color: str
+    facts: Facts
+    recording: Recording | None
+
+    @property
+    def title(self) -> str:
+        """What it is called in legends."""
+        return f"{self.letter}: {self.facts.server}"
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader has to know before its figures."""
+        return words.warnings(self.facts, self.recording)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A figure, and how it relates to the first run's."""
+
+    text: str
+    ratio: str = ""
+    worse: bool = False
+
+
+def of_runs(sides: Sequence[Side]) -> str:
+    """The page as HTML."""
+    profiles = list(dict.fromkeys(side.facts.profile for side in sides))
+    return render(
+        "comparison.html",
+        charts=list(_overlaid(sides)),
+        title=f"{words.joined(profiles)}: {len(sides)} runs side by side",
+        sides=sides,
+        different=len(profiles) > 1,
+        rows=list(_rows(sides)),
+        exhausted=[words.exhausted(side.facts) for side in sides],
+        alerts=[_fired(side.facts) for side in sides],
+        data=data_of([side.recording for side in sides if side.recording], [side.facts.document for side in sides]),
+    )
+
+
+def sided(runs: Sequence[tuple[Facts, Recording | None]]) -> list[Side]:
+    """Runs with a letter and a colour each, in the order in which they were given."""
+    return [Side(chr(ord("A") + at), colors.CYCLE[at], facts, recording) for at, (facts, recording) in enumerate(runs)]
+
+
+# -- table
+
+
+def _rows(sides: Sequence[Side]) -> Iterator[tuple[str, str, list[Cell]]]:
+    """(section, name, cells) of every figure that at least one run has."""
+    for figure in FIGURES:
+        values = [figure.of(side.facts) for side in sides]
+        if any(value is not None for value in values):
+            yield figure.section, figure.name, [Cell(figure.written(values[0])), *(_cell(figure, values[0], value) for value in values[1:])]
+
+
+def _cell(figure: Figure, first: float | None, value: float | None) -> Cell:
+    if value is None or not first:
+        return Cell(figure.written(value), worse=bool(value) and first == 0 and figure.more_is_worse is True)
+    ratio = value / first
+    worse = {True: ratio > 1 + NOTEWORTHY, False: ratio < 1 - NOTEWORTHY, None: False}[figure.more_is_worse]
+    return Cell(figure.written(value), _times(ratio), worse)
+
+
+def _times(ratio: float) -> str:
+    if abs(ratio - 1) < 0.005:
+        return "="
+    return f"×{ratio:.0f}" if ratio >= 10 else f"×{ratio:.1f}" if ratio >= 2 else f"{(ratio - 1) * 100:+.0f} %".replace("-", "−")
+
+
+def _fired(facts: Facts) -> str:
+    fired = [alert for alert in facts.rows("figures.alerts") if alert.get("firing_after_seconds") is not None]
+    names = dict.fromkeys(str(alert.get("name")) for alert in sorted(fired, key=lambda alert: alert["firing_after_seconds"]))
+    return ", ".join(names) or "none" if facts("figures") else units.NOTHING
+
+
+# -- charts
+
+
+def _overlaid(sides: Sequence[Side]) -> Iterator[Chart]:
+    recorded = [(side, side.recording) for side in sides if side.recording]
+    if not recorded:
+        return
+    step = max(recording.step_seconds for _, recording in recorded)
+    longest = max(recording.seconds for _, recording in recorded)
+    times = np.arange(int(longest / step) + 1, dtype=np.float32) * np.float32(step)
+    canvas = Canvas(times, longest, Marks())
+    for panel, name in OVERLAYS:
+        unit = panel.signal.unit
+        drawn = [
+            Stroke(Line(side.title, _resampled(line, recording, times)), side.color, unit)
+            for side, recording in recorded
+            for line in recording.lines[panel.name]
+            if line.name == name and line.largest is not None
+        ]
+        if drawn:
+            title = f"{panel.signal.title.rstrip('?')} – {name}"
+            yield Chart(title, panel.signal.question, charts.lines(canvas, drawn, panel.scale), drawn)
+
+
+def _resampled(line: Line, recording: Recording, times: Values) -> Values:
+    """The values on a common grid, the nearest moment's each; none beyond the run's end."""
+    nearest = np.round(times / np.float32(recording.step_seconds)).astype(int)
+    inside = nearest < len(line.values)
+    return np.where(inside, line.values[np.where(inside, nearest, 0)], np.float32(np.nan))

@@ -1,0 +1,134 @@
+"""What run.json says, read so that a figure which an older Firedrill did not have is None and no error. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from firedrill import units
+from firedrill.drill.run import SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KNOWN = ("started", "profile", "versions", "faults", "window", "remarks", "notifications", "figures")
+"""Parts of run.json that a report reads; some are younger than others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One run's document."""
+
+    id: str
+    document: Mapping[str, Any]
+
+    def __call__(self, path: str) -> Any:
+        """The value at a path such as `figures.client.rate`; None where there is none."""
+        found: Any = self.document
+        for word in path.split("."):
+            found = found.get(word) if isinstance(found, Mapping) else None
+        return found
+
+    def number(self, path: str) -> float | None:
+        """The number at a path."""
+        found = self(path)
+        return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+    def rows(self, path: str) -> list[Mapping[str, Any]]:
+        """The records of a list."""
+        found = self(path)
+        return [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
+
+    def mapping(self, path: str) -> Mapping[str, Any]:
+        """A record; empty where there is none."""
+        found = self(path)
+        return found if isinstance(found, Mapping) else {}
+
+    @property
+    def status(self) -> str:
+        """PASSED, FAILED, INVALID, INTERRUPTED; UNKNOWN where there is no verdict."""
+        return str(self("verdict.status") or "UNKNOWN")
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why."""
+        return [str(reason.get("text", reason.get("code", ""))) for reason in self.rows("verdict.reasons")]
+
+    @property
+    def server(self) -> str:
+        """What was loaded, as people say it."""
+        if not self.mapping("server"):
+            return str(self("target") or "an unknown server")
+        name = {"dev": "Flask's development server"}.get(str(self("server.kind")), str(self("server.kind")))
+        tuned = {"threads": self("server.threads"), "connections": self("server.connection_limit")}
+        return ", ".join([name, *(f"{value} {word}" for word, value in tuned.items() if value is not None)])
+
+    @property
+    def profile(self) -> str:
+        """The profile's name."""
+        return str(self("profile.name") or "an unknown profile")
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the load lasted."""
+        start, end = self.number("window.start"), self.number("window.end")
+        return None if start is None or end is None else end - start
+
+    @property
+    def started(self) -> str:
+        """When, in UTC."""
+        try:
+            return f"{datetime.fromisoformat(str(self('started'))):%-d %B %Y, %H:%M:%S} UTC"
+        except ValueError:
+            return "at an unknown time"
+
+    @property
+    def age(self) -> str | None:
+        """A sentence about a run.json of another version; None where it is of this one."""
+        schema, missing = self.number("schema"), [name for name in KNOWN if name not in self.document]
+        if schema is not None and schema > SCHEMA:
+            return "This run was recorded by a newer Firedrill; what this version does not know is not shown."
+        if schema != SCHEMA or missing:
+            lacking = f" It recorded no {', '.join(missing)}." if missing else ""
+            return f"This run was recorded by an older Firedrill; figures that it did not have are shown as {units.NOTHING}.{lacking}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of a run: where it stands in run.json, how it is written, and which way is worse."""
+
+    section: str
+    name: str
+    path: str
+    written: Callable[[float | None], str]
+    more_is_worse: bool | None = True
+    """None: neither."""
+
+    def of(self, facts: Facts) -> float | None:
+        """Its value."""
+        return facts.number(self.path)
+
+
+def _latency(section: str, path: str) -> tuple[Figure, ...]:
+    return tuple(Figure(section, name, f"figures.{path}.{name}", units.seconds) for name in ("p50", "p95", "p99"))
+
+
+FIGURES = (
+    *_latency("Client, waiting included", "client.latency_including_waiting_seconds"),
+    *_latency("Client, answered only", "client.latency_seconds"),
+    *_latency("Server", "server.latency_seconds"),
+    *_latency("Handler alone", "server.handler_latency_seconds"),
+    Figure("Traffic", "offered", "figures.client.offered_rate", units.rate, more_is_worse=None),
+    Figure("Traffic", "achieved", "figures.client.rate", units.rate, more_is_worse=False),
+    Figure("Errors", "client", "figures.client.error_ratio", units.percent),
+    Figure("Errors", "server", "figures.server.error_ratio", units.percent),
+    Figure("Honesty", "most in flight", "figures.honesty.in_flight_max", units.count),
+    Figure("Honesty", "oldest in flight", "figures.honesty.oldest_max_seconds", units.seconds),
+    Figure("Honesty", "most starved", "figures.honesty.starved_max", units.count),
+    Figure("Honesty", "abandoned", "figures.honesty.abandoned.in_flight", units.count),
+    Figure("Honesty", "generator CPU", "figures.honesty.generator_cpu_max_ratio", units.percent),
+)
+"""The figures that runs are compared by."""

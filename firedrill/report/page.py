@@ -1,0 +1,221 @@
+"""The page of one run."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from firedrill import units
+from firedrill.contract import FAULT_KINDS
+from firedrill.faults import spell
+from firedrill.report import charts, colors, strokes, words
+from firedrill.report.canvas import Canvas, Mark, Marks
+from firedrill.report.charts import Bar, Chart
+from firedrill.report.facts import Facts
+from firedrill.report.panels import PANELS
+from firedrill.report.render import Table, data_of, render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from firedrill.report.panels import Panel
+    from firedrill.report.recording import AlertSpan, Endpoint, Recording
+
+
+def of_run(facts: Facts, recording: Recording | None) -> str:
+    """The page as HTML; without a recording it has no charts, and says so."""
+    drawn = list(_charts(facts, recording)) if recording else []
+    return render(
+        "run.html",
+        charts=drawn,
+        facts=facts,
+        title=f"{facts.profile} against {facts.server}",
+        warnings=words.warnings(facts, recording),
+        strip=words.strip(facts),
+        passed=words.passed(facts),
+        saturation=words.saturation(facts),
+        limits=words.limits(facts),
+        honesty=list(words.honesty(facts)) if facts("figures") else [],
+        alerts=_alerts(facts),
+        notifications=_notifications(facts),
+        endpoints=_endpoints(recording.endpoints) if recording else None,
+        errors=_errors(recording.endpoints) if recording else None,
+        steps=_steps(facts),
+        environment=_environment(facts),
+        data=data_of([recording] if recording else [], [facts.document]),
+    )
+
+
+# -- charts
+
+
+def _charts(facts: Facts, recording: Recording) -> Iterator[Chart]:
+    canvas = Canvas(recording.times, recording.seconds, _marks(facts, recording))
+    yield _timeline(canvas, facts, recording)
+    for panel in PANELS:
+        yield _chart(canvas, panel, recording)
+
+
+def _chart(canvas: Canvas, panel: Panel, recording: Recording) -> Chart:
+    signal = panel.signal
+    lines = [line for line in recording.lines[panel.name] if line.largest is not None]
+    chart = partial(Chart, signal.title, signal.question, when_empty=signal.when_empty or charts.NOTHING)
+    if not lines:
+        return chart(None)
+    if panel.kind == "heatmap":
+        return chart(charts.heatmap(canvas, lines))
+    if panel.kind == "areas":
+        drawn = strokes.of_statuses(lines, signal.unit)
+        return chart(charts.areas(canvas, drawn), drawn)
+    drawn = strokes.of_lines(lines, signal.unit)
+    return chart(charts.lines(canvas, drawn, panel.scale), drawn)
+
+
+def _marks(facts: Facts, recording: Recording) -> Marks:
+    start = facts.number("window.start") or 0.0
+    return Marks(
+        steps=[Mark(step["start_seconds"], step["end_seconds"], f"{step['users']} users") for step in facts.rows("figures.steps")],
+        faults=[Mark(fault["start"] - start, fault["end"] - start, _spelled(fault)) for fault in facts.rows("faults")],
+        gaps=[Mark(gap.start, gap.end, "nothing was recorded") for gap in recording.gaps],
+    )
+
+
+def _spelled(fault: Mapping[str, Any]) -> str:
+    return spell(fault["fault"], fault["size"]) if fault["fault"] in FAULT_KINDS else str(fault["fault"])
+
+
+def _timeline(canvas: Canvas, facts: Facts, recording: Recording) -> Chart:
+    expected = words.alerts_expected(facts)
+    began = sorted(recording.alerts, key=lambda each: each.span.start)
+    alerts = dict.fromkeys([*(each.name for each in began), *expected])
+    bars = [
+        *(Bar("load", step.start, step.end, colors.LOAD, step.text) for step in canvas.marks.steps),
+        *(Bar("faults", fault.start, fault.end, colors.ORANGE, fault.text) for fault in canvas.marks.faults),
+        *(_alert_bar(each, canvas.end) for each in recording.alerts if each.span.start < canvas.end),
+    ]
+    told = [_told(note) for note in facts.rows("notifications") if note.get("status") == "firing" and note["after_seconds"] < canvas.end]
+    fired = {each.name for each in recording.alerts if each.state == "firing"}
+    missed = [Bar(name, 0, 0, "", f"{text}: did not fire") for name, text in expected.items() if name not in fired]
+    rows = ["load", *(["faults"] if canvas.marks.faults else []), *alerts, *(["who is told"] if told else [])]
+    return Chart(
+        title="What happened when",
+        question="Which alerts were pending (pale) and firing (red), and who would have been told, under which load and which faults?",
+        figure=charts.timeline(canvas, rows, bars, told, missed),
+        wide=True,
+    )
+
+
+def _alert_bar(alert: AlertSpan, end: float) -> Bar:
+    start, stop = max(0.0, alert.span.start), min(end, max(alert.span.end, alert.span.start + 1))
+    text = f"{alert.name} {alert.state}, {words.clock(start)}–{words.clock(stop)}"
+    return Bar(alert.name, start, stop, colors.RED if alert.state == "firing" else colors.PENDING, text)
+
+
+def _told(note: Mapping[str, Any]) -> Bar:
+    at = note["after_seconds"]
+    return Bar("who is told", at, at, colors.RED, f"{note.get('receiver', '')} {words.clock(at)}: {note.get('alertname', '')}")
+
+
+# -- tables
+
+
+def _alerts(facts: Facts) -> Table:
+    expected = words.alerts_expected(facts)
+    rows = [
+        (
+            alert.get("name", ""),
+            alert.get("severity", ""),
+            " ".join(f"{name}={value}" for name, value in alert.get("labels", {}).items()),
+            units.seconds(alert.get("pending_after_seconds")),
+            units.seconds(alert.get("firing_after_seconds")),
+            units.seconds(alert.get("firing_seconds")) if alert.get("firing_after_seconds") is not None else units.NOTHING,
+            expected.get(str(alert.get("name")), ""),
+        )
+        for alert in facts.rows("figures.alerts")
+    ]
+    seen = {row[0] for row in rows if row[4] != units.NOTHING}
+    rows += [
+        (name, "", "", units.NOTHING, units.NOTHING, units.NOTHING, f"{text}; never fired")
+        for name, text in expected.items()
+        if name not in seen
+    ]
+    return Table(("alert", "severity", "labels", "pending after", "firing after", "fired for", "profile says"), rows, texts=(0, 1, 2, 6))
+
+
+def _notifications(facts: Facts) -> Table | None:
+    """None where nobody could have been told."""
+    if facts("notifications") is None:
+        return None
+    rows = [
+        (
+            words.clock(note.get("after_seconds", 0)),
+            note.get("receiver", ""),
+            note.get("status", ""),
+            note.get("alertname", ""),
+            note.get("summary", ""),
+        )
+        for note in facts.rows("notifications")
+    ]
+    return Table(("after", "who", "status", "alert", "what they read"), rows, texts=(1, 2, 3, 4))
+
+
+def _endpoints(endpoints: Sequence[Endpoint]) -> Table:
+    rows = [
+        (
+            f"{each.method} {each.name}".strip(),
+            units.count(each.requests),
+            units.rate(each.rate),
+            units.percent(each.error_ratio),
+            *(units.seconds(each.latency_seconds[name]) for name in ("p50", "p95", "p99")),
+        )
+        for each in endpoints
+    ]
+    return Table(("endpoint", "requests", "rate", "errors", "p50", "p95", "p99"), rows)
+
+
+def _errors(endpoints: Sequence[Endpoint]) -> Table:
+    rows = [
+        (f"{each.method} {each.name}".strip(), error, units.count(count))
+        for each in endpoints
+        for error, count in sorted(each.errors.items(), key=lambda item: -item[1])
+        if count
+    ]
+    return Table(("endpoint", "error", "requests"), rows, texts=(0, 1))
+
+
+def _steps(facts: Facts) -> Table:
+    rows = []
+    for step in (Facts(facts.id, row) for row in facts.rows("figures.steps")):
+        start, end = step.number("start_seconds") or 0.0, step.number("end_seconds") or 0.0
+        rows.append(
+            (
+                f"{words.clock(start)}–{words.clock(end)}",
+                units.count(step.number("users")),
+                units.rate(step.number("client.offered_rate")),
+                units.rate(step.number("client.rate")),
+                units.percent(step.number("client.error_ratio")),
+                *(units.seconds(step.number(f"client.latency_including_waiting_seconds.{name}")) for name in ("p50", "p95", "p99")),
+                units.seconds(step.number("server.latency_seconds.p99")),
+            )
+        )
+    return Table(("time", "users", "offered", "achieved", "errors", "p50", "p95", "p99", "server p99"), rows)
+
+
+def _environment(facts: Facts) -> list[tuple[str, str]]:
+    slo = facts.mapping("profile.slo")
+    objectives = [f"{name} ≤ {units.seconds(bound)}" for name, bound in facts.mapping("profile.slo.latency_seconds").items()]
+    if slo.get("error_ratio") is not None:
+        objectives.append(f"errors ≤ {units.percent(slo['error_ratio'])}")
+    if slo.get("starved_users") is not None:
+        objectives.append(f"starved users ≤ {slo['starved_users']}")
+    baseline = facts.mapping("baseline")
+    rows = {
+        "run": facts.id,
+        "profile": " – ".join(dict.fromkeys(str(facts(f"profile.{name}") or units.NOTHING) for name in ("name", "title"))),
+        "target": str(facts("target") or units.NOTHING),
+        "server": facts.server,
+        "objectives": ", ".join(objectives) or "none",
+        "baseline": f"{baseline['id']}, {units.percent(baseline.get('tolerance'))} tolerated" if baseline.get("id") else "none",
+        "time scale of the alert rules": f"{facts.number('time_scale') or 1:g}",
+    }
+    return [*rows.items(), *((str(name), str(value)) for name, value in facts.mapping("versions").items())]

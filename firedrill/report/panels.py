@@ -1,0 +1,78 @@
+"""The panels of the report: those of the dashboards' home page, their questions and queries read from the dashboards' own definitions."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Literal, cast
+
+from firedrill import places
+from firedrill.errors import Missing
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from firedrill.report.scales import Scale
+    from grafana.source.signals import Signal
+
+SIGNALS = places.GRAFANA / "source" / "signals.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One panel: what it shows, and how it is drawn."""
+
+    name: str
+    """The signal's name in the dashboards' definitions."""
+    kind: Literal["lines", "areas", "heatmap"] = "lines"
+    scale: Scale = "linear"
+
+    @property
+    def signal(self) -> Signal:
+        """Its question, unit and queries."""
+        return cast("Signal", getattr(_signals(), self.name))
+
+
+TRAFFIC = Panel("TRAFFIC")
+LATENCY = Panel("LATENCY", scale="log")
+SATURATION = Panel("SATURATION", scale="full")
+HONESTY = Panel("HONESTY")
+ERRORS = Panel("ERRORS")
+ERROR_CLASSES = Panel("ERROR_CLASSES")
+STATUS_CODES = Panel("STATUS_CODES", kind="areas")
+CLIENT_HEATMAP = Panel("CLIENT_HEATMAP", kind="heatmap")
+SERVER_HEATMAP = Panel("SERVER_HEATMAP", kind="heatmap")
+QUEUE = Panel("QUEUE", scale="log")
+GENERATOR = Panel("GENERATOR", scale="full")
+
+PANELS = (
+    TRAFFIC,
+    LATENCY,
+    SATURATION,
+    HONESTY,
+    CLIENT_HEATMAP,
+    SERVER_HEATMAP,
+    ERRORS,
+    STATUS_CODES,
+    ERROR_CLASSES,
+    QUEUE,
+    GENERATOR,
+)
+
+
+@cache
+def _signals() -> ModuleType:
+    """The dashboards' definitions, by their file: `grafana` is a folder of the bundle, and no package of ours.
+
+    Raises:
+        Missing: the file is not there; the wheel alone has none.
+    """
+    spec = importlib.util.spec_from_file_location("firedrill.report._signals", SIGNALS)
+    if spec is None or spec.loader is None or not SIGNALS.is_file():
+        raise Missing(f"{SIGNALS}: no such file; expected the bundle's folder with the dashboards' definitions")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # Dataclasses look up their module there.
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,59 @@
+"use strict";
+(() => {
+  const content = () => JSON.parse(document.getElementById("data").textContent);
+  const quoted = (value) => value === null ? "" : /[",\n\r]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value);
+  // A spreadsheet must not take a name for a formula.
+  const inert = (name) => /^[=+\-@\t\r]/.test(name) ? `'${name}` : name;
+
+  function csv(series) {
+    const names = [...new Set(series.flatMap((run) => Object.keys(run.columns)))];
+    const rows = [["run", ...names].map((name) => quoted(inert(name)))];
+    for (const run of series) {
+      run.columns.seconds.forEach((_, at) => rows.push([quoted(inert(run.run)), ...names.map((name) => quoted(run.columns[name]?.[at] ?? null))]));
+    }
+    return rows.map((row) => row.join(",")).join("\r\n") + "\r\n";
+  }
+
+  for (const link of document.querySelectorAll("a[data-as]")) {
+    link.addEventListener("click", () => {
+      const isTable = link.dataset.as === "csv";
+      const text = isTable ? csv(content().series) : JSON.stringify(content(), null, 1);
+      link.href = URL.createObjectURL(new Blob([text], {type: isTable ? "text/csv" : "application/json"}));
+    });
+  }
+
+  // The charts are drawn, not styled: they are told the page's colours, again when it becomes dark. In print the style sheet inverts dark ones.
+  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  function paint() {
+    const [ink, grid, font] = ["--muted", "--rule", "--font"].map(color);
+    document.documentElement.dataset.painted = dark.matches ? "dark" : "light";
+    for (const drawn of globalThis.Bokeh?.documents ?? []) {
+      for (const model of drawn._all_models.values()) {
+        if (/Axis$/.test(model.type)) model.setv({major_label_text_color: ink, major_label_text_font_size: "11px", major_label_text_font: font});
+        if (model.type === "Text") model.setv({text_font: font});
+        if (model.tags?.includes("ink")) model.setv({text_color: ink});
+        if (model.type === "Grid") model.setv({grid_line_color: grid});
+      }
+    }
+  }
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  dark.addEventListener("change", paint);
+
+  // A finger scrolls the page; only a mouse zooms by dragging.
+  function letScroll() {
+    for (const drawn of globalThis.Bokeh?.documents ?? []) {
+      for (const model of drawn._all_models.values()) {
+        if (model.type === "BoxZoomTool") model.active = false;
+      }
+    }
+  }
+  addEventListener("DOMContentLoaded", () => {
+    const wait = setInterval(() => {
+      if (globalThis.Bokeh && !globalThis.Bokeh.documents.length) return;
+      clearInterval(wait);
+      paint();
+      if (matchMedia("(pointer: coarse)").matches) letScroll();
+      document.documentElement.dataset.drawn = "yes";
+    }, 30);
+  });
+})();

@@ -1,0 +1,166 @@
+"""What a run's figures mean, in sentences. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from firedrill import units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from firedrill.report.facts import Facts
+    from firedrill.report.recording import Recording
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A large number with its name, and what stands below it."""
+
+    name: str
+    value: str
+    note: str = ""
+    bad: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One line of the honesty section: what was looked at, the figure, and what it means."""
+
+    name: str
+    figure: str
+    meaning: str
+    bad: bool = False
+
+
+def strip(facts: Facts) -> list[Cell]:
+    """The figures that are seen first."""
+    client, honesty = "figures.client", "figures.honesty"
+    slo, waiting = facts.number("profile.slo.latency_seconds.p99"), facts.number(f"{client}.latency_including_waiting_seconds.p99")
+    errors, accepted = facts.number(f"{client}.error_ratio"), facts.number("profile.slo.error_ratio")
+    starved = facts.number(f"{honesty}.starved_sustained")
+    return [
+        Cell("p99 client", units.seconds(waiting), _of_slo(units.seconds(slo), slo), bad=_above(waiting, slo)),
+        Cell("p99 server", units.seconds(facts.number("figures.server.latency_seconds.p99")), "queue and handler"),
+        Cell("achieved", units.rate(facts.number(f"{client}.rate")), f"of {units.rate(facts.number(f'{client}.offered_rate'))} offered"),
+        Cell("errors", units.percent(errors), _of_slo(units.percent(accepted), accepted), bad=_above(errors, accepted)),
+        Cell("starved users", units.count(starved), "stuck in one request", bad=bool(starved)),
+        Cell("ran out first", *exhausted(facts)),
+    ]
+
+
+def passed(facts: Facts) -> str:
+    """What it means that a run passed."""
+    kept = (
+        "Every objective of the profile was kept" if facts.mapping("profile.slo") else "The profile has no objective that could be broken"
+    )
+    return f"{kept}{', alerts did what it expects of them' if alerts_expected(facts) else ''}, and the measurement can be trusted."
+
+
+def exhausted(facts: Facts) -> tuple[str, str, bool]:
+    """The resource that ran out first, when, and whether one did."""
+    first, after = facts("figures.saturation.ran_out_first"), facts.number("figures.saturation.ran_out_after_seconds")
+    if first:
+        return str(first), f"{units.seconds(after)} into the load", True
+    nearest = facts("figures.saturation.nearest")
+    if not nearest:
+        return units.NOTHING, "no limit is known", False
+    used = facts.mapping("figures.saturation.largest_ratio").get(str(nearest))
+    return "nothing", f"nearest: {nearest}, {units.percent(used)}", False
+
+
+def saturation(facts: Facts) -> str:
+    """What to raise, in a sentence."""
+    first, after, ran_out = exhausted(facts)
+    if ran_out:
+        return (
+            f"{first.capitalize()} ran out first, {after}: nine tenths of the limit were in use for three seconds. Raise that limit first."
+        )
+    return "Nothing ran out." if first == "nothing" else "No limit of the server is known, so nothing can be said about what runs out."
+
+
+def limits(facts: Facts) -> list[tuple[str, float]]:
+    """How much of each limit was used at most, the fullest first."""
+    used = facts.mapping("figures.saturation.largest_ratio")
+    return sorted(((str(name), float(ratio)) for name, ratio in used.items()), key=lambda item: -item[1])
+
+
+def honesty(facts: Facts) -> Iterator[Statement]:
+    """What an ordinary load test does not tell."""
+    at, client = "figures.honesty", "figures.client"
+    in_flight, oldest = facts.number(f"{at}.in_flight_max"), facts.number(f"{at}.oldest_max_seconds")
+    late = oldest is not None and oldest > 1
+    yield Statement("In flight, most", units.count(in_flight), "requests waited for their answer at the same time.")
+    hung = "Until it is answered or given up, a request is in no latency figure of an ordinary load test."
+    yield Statement("Oldest in flight", units.seconds(oldest), f"is how long one request had waited. {hung}", late)
+    starved = facts.number(f"{at}.starved_sustained")
+    yield Statement(
+        "Starved users", units.count(starved), "sat in one request for five seconds on end and asked for nothing else.", bool(starved)
+    )
+    abandoned = facts.number(f"{at}.abandoned.in_flight")
+    forgotten = "requests were given up when their user was stopped. Locust forgets them; “waiting included” counts each at the age it had."
+    yield Statement("Abandoned", units.count(abandoned), forgotten, (abandoned or 0) > 10)
+    answered, waiting = (facts.number(f"{client}.{name}.p99") for name in ("latency_seconds", "latency_including_waiting_seconds"))
+    apart = f"is the p99 of the answered alone; with the waiting it is {units.seconds(waiting)}. An ordinary report shows the first."
+    yield Statement("What Locust reports", units.seconds(answered), apart, _above(waiting, (answered or 0) * 1.5))
+    yield from _generator(facts)
+    yield _counted(facts)
+
+
+def _generator(facts: Facts) -> Iterator[Statement]:
+    cpu, lag = facts.number("figures.honesty.generator_cpu_max_ratio"), facts.number("figures.honesty.generator_lag_ratio")
+    busy = "of one core is what the load generator used at most; above 90 % its own slowness would be in every figure."
+    yield Statement("Generator CPU", units.percent(cpu), busy, _above(cpu, 0.9))
+    late = "of the time the load generator's event loop was late by anything. A fifth of the SLO's p99, for 1 % of a minute, voids a run."
+    yield Statement("Generator late", units.percent(lag), late, "loop_lag" in facts.mapping("figures.invalid"))
+    blind = facts.number("figures.blind_seconds")
+    unseen = "was the longest time for which nothing was recorded of the load generator; more than 5 s voids the run."
+    yield Statement("Unseen", units.seconds(blind), unseen, _above(blind, 5))
+
+
+def _counted(facts: Facts) -> Statement:
+    made, failed, finished = (facts.number(f"figures.counts.{name}") for name in ("client_requests", "client_failures", "server_finished"))
+    meaning = f"requests came back to the client, {units.count(failed)} of them failed; the server finished {units.count(finished)}."
+    return Statement("Counted", units.count(made), meaning)
+
+
+def warnings(facts: Facts, recording: Recording | None) -> list[str]:
+    """What a reader has to know before any figure."""
+    said = [str(remark.get("text", "")) for remark in facts.rows("remarks")]
+    if facts.age:
+        said.append(facts.age)
+    if recording is None:
+        said.append("Nothing was recorded in this run: there are no charts, and figures are missing.")
+        return said
+    blank = "the charts are hatched and blank there"
+    said += [f"Nothing was recorded from {clock(gap.start)} to {clock(gap.end)}; {blank}." for gap in recording.gaps]
+    if facts.status == "INTERRUPTED":
+        said.append(f"The run was cut short after {clock(recording.seconds)}; the figures are of that part.")
+    if recording.step_seconds > 1:
+        said.append(f"The charts have a point every {recording.step_seconds:g} s; the figures in the text come from every second.")
+    return said
+
+
+def clock(seconds: float) -> str:
+    """`1:05`, minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def alerts_expected(facts: Facts) -> dict[str, str]:
+    """What the profile expects of alerts, by name."""
+    said = {"always": "expected", "if_slo_broken": "expected if the SLO is broken", "never": "must not fire"}
+    return {str(name): text for key, text in said.items() for name in facts(f"profile.alerts.{key}") or ()}
+
+
+def _of_slo(text: str, bound: float | None) -> str:
+    return f"SLO {text}" if bound is not None else "no SLO"
+
+
+def _above(value: float | None, bound: float | None) -> bool:
+    return value is not None and bound is not None and value > bound
+
+
+def joined(names: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""

@@ -1,0 +1,245 @@
+"""The report as a reader has it: in a browser, offline, on a desk, on a phone, in the dark, and with other people's text in it."""
+
+import csv
+import json
+import re
+
+import pytest
+
+from firedrill.report.panels import PANELS
+from tests.browser.conftest import DESKTOP, PHONE
+
+pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("report")]
+
+FIGURES = """() => {
+    const column = (source, name) => source.data.get?.(name) ?? source.data[name];
+    const finite = (values) => [...values].flatMap((each) => each?.length && typeof each !== "string" ? [...each] : [each])
+        .filter(Number.isFinite).length;
+    return Bokeh.documents[0].roots().map((plot) => plot.renderers.map(({name, glyph, data_source}) =>
+        ({name, finite: finite(column(data_source, (glyph.y2 ?? glyph.image ?? glyph.y).field))})));
+}"""
+"""For each figure its renderers, each with the number of values it draws."""
+
+CONTRAST = """() => {
+    const channels = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
+    const luminance = ([r, g, b]) => [r, g, b].map((c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
+    const behind = (element) => {
+        for (let at = element; at; at = at.parentElement) {
+            const color = channels(getComputedStyle(at).backgroundColor);
+            if (color.length === 3 || color[3] === 1) return color;
+        }
+        return [255, 255, 255];
+    };
+    const ratio = (one, other) => {
+        const [high, low] = [luminance(one), luminance(other)].sort((a, b) => b - a);
+        return (high + 0.05) / (low + 0.05);
+    };
+    const found = [];
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        const element = texts.currentNode.parentElement;
+        if (!texts.currentNode.textContent.trim() || !element.checkVisibility() || /SCRIPT|STYLE/.test(element.tagName)) continue;
+        found.push([texts.currentNode.textContent.trim().slice(0, 40), ratio(channels(getComputedStyle(element).color), behind(element))]);
+    }
+    const probe = document.body.appendChild(document.createElement("i"));
+    for (const model of globalThis.Bokeh?.documents[0]?._all_models.values() ?? []) {
+        const written = model.tags?.includes("ink") ? model.text_color?.value : null;
+        const color = /Axis$/.test(model.type) ? model.major_label_text_color : written;
+        if (!color) continue;
+        probe.style.color = color;
+        found.push([model.type, ratio(channels(getComputedStyle(probe).color), behind(document.body))]);
+    }
+    probe.remove();
+    return found;
+}"""
+
+
+@pytest.fixture(scope="module")
+def comparison(page_of):
+    return page_of(runs=2)
+
+
+@pytest.fixture(scope="module")
+def file(recorded):
+    return recorded.folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def page(opened, file):
+    """The report, opened on a desk and looked at by several tests."""
+    with opened(file) as page:
+        yield page
+
+
+def test_it_opens_offline_without_a_complaint_or_a_request(page, file):
+    assert page.complaints == []
+    assert [url for url in page.requests if not url.startswith(("data:", "blob:"))] == [file.as_uri()]
+    assert file.stat().st_size < 3_000_000
+
+
+def test_every_chart_holds_marks_and_not_only_a_canvas(page):
+    figures = page.run(FIGURES)
+    empty = page.page.locator(".chart .empty").count()
+    assert len(figures) + empty == 1 + len(PANELS), "the timeline, and each panel of the home page"
+    for renderers in figures:
+        assert max(mark["finite"] for mark in renderers if mark["name"] not in {"ground", "users", "notes"}) > 0, renderers
+    assert sum(len(renderers) for renderers in figures) > 25
+
+
+def test_all_charts_share_one_axis_of_time(page):
+    ranges = page.run("() => new Set(Bokeh.documents[0].roots().map((plot) => plot.x_range.id)).size")
+    whole = page.run("() => Bokeh.documents[0].roots()[0].x_range.end")
+    page.run("() => { Bokeh.documents[0].roots()[0].x_range.end = 5 }")
+    ends = page.run("() => Bokeh.documents[0].roots().map((plot) => plot.x_range.end)")
+    page.run(f"() => {{ Bokeh.documents[0].roots()[0].x_range.end = {whole} }}")
+    assert ranges == 1
+    assert set(ends) == {5}
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_verdict_and_reasons_are_above_the_fold(opened, file, size):
+    with opened(file, size) as page:
+        assert page.page.locator(".badge").inner_text() == "INVALID"
+        assert "nothing was recorded of the load generator" in page.page.locator(".reasons").inner_text()
+        boxes = [page.page.locator(name).bounding_box() for name in (".badge", ".reasons")]
+        assert all(box["y"] + box["height"] < size[1] for box in boxes), boxes
+        assert page.run("() => document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out to the side"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_what_is_behind_it(opened, comparison, file, scheme):
+    """WCAG's AA: 4.5 to 1."""
+    for each in (file, comparison):
+        with opened(each, scheme=scheme) as page:
+            found = page.run(CONTRAST)
+            dark = page.run("() => getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+        assert dark == (scheme == "dark")
+        assert len(found) > 150
+        assert [pair for pair in found if pair[1] < 4.5] == []
+
+
+def test_nothing_in_a_hostile_name_is_executed(opened, page_of, recorded):
+    hostile = "</script><img src=x onerror='window.hacked = 3'>{{ 7 * 7 }}@x"
+    document = recorded.read()
+    document["verdict"]["reasons"].append({"code": "hostile", "text": hostile})
+    document["profile"]["name"] = hostile
+    document["figures"]["alerts"] = [{"name": hostile, "severity": hostile, "labels": {}, "firing_after_seconds": 1.0, "firing_seconds": 1}]
+    document["notifications"] = [
+        {
+            "after_seconds": 2.0,
+            "receiver": hostile,
+            "status": "firing",
+            "alertname": hostile,
+            "severity": "",
+            "labels": {},
+            "summary": hostile,
+        }
+    ]
+    with opened(page_of(**document)) as page:
+        _hover_over_every_chart(page)
+        assert page.run("() => window.hacked") is None
+        assert page.complaints == []
+        text = page.text()
+    assert "window.hacked = 1" in text, "the endpoint's name is shown as it is"
+    assert "{{ 7 * 7 }}" in text
+    assert "GET /long-long-" in text
+
+
+def _hover_over_every_chart(page):
+    for chart in page.page.locator(".chart:has(.bk-Figure)").all():
+        chart.scroll_into_view_if_needed()
+        box = chart.bounding_box()
+        for part in (0.35, 0.6):
+            page.page.mouse.move(box["x"] + box["width"] * part, box["y"] + box["height"] * 0.6)
+
+
+def test_a_name_of_300_characters_leaves_the_page_readable(page):
+    cell = page.page.locator("td.text", has_text="GET /long-").first
+    assert cell.bounding_box()["width"] < 500
+    assert len(cell.inner_text()) <= 120
+    assert cell.get_attribute("title").startswith("GET /" + "long-" * 38), "the exporter clips at 200 characters"
+
+
+def test_a_gap_is_said_and_blank(page):
+    text = page.text()
+    figures = page.run(FIGURES)
+    assert "Nothing was recorded from " in text
+    traffic = next(mark for mark in figures[1] if mark["name"] == "series-0")
+    ground = next(mark for mark in figures[1] if mark["name"] == "ground")
+    assert traffic["finite"] <= ground["finite"] - 6
+
+
+def test_pointing_at_a_chart_shows_the_values_of_that_moment(page):
+    chart = page.page.locator(".chart", has_text="Traffic").locator(".bk-Figure")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    page.page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.5)
+    shown = page.page.locator(".bk-tooltip-content", has_text="after").first
+    shown.wait_for(state="visible", timeout=5000)
+    assert re.fullmatch(r"after \d:\d\d\nclient (–|[\d.]+/s)\nserver (–|[\d.]+/s)", shown.inner_text())
+
+
+def test_its_data_are_downloaded_as_csv_and_json(page, recorded, tmp_path):
+    for form in ("csv", "json"):
+        with page.page.expect_download() as download:
+            page.page.click(f"a[data-as={form}]")
+        download.value.save_as(tmp_path / form)
+    rows = list(csv.reader((tmp_path / "csv").open()))
+    assert rows[0][:2] == ["run", "seconds"]
+    assert "TRAFFIC: client" in rows[0]
+    assert {len(row) for row in rows} == {len(rows[0])}
+    content = json.loads((tmp_path / "json").read_text())
+    assert content["runs"] == [recorded.read()]
+    assert {endpoint["name"] for endpoint in content["endpoints"]} >= {"/", '=cmd|"/C calc"!A1'}
+
+
+def test_the_tables_count_every_request_of_every_endpoint(page, recorded):
+    content = json.loads(page.page.locator("#data").text_content())
+    counts = recorded.read()["figures"]["counts"]
+    assert sum(endpoint["requests"] for endpoint in content["endpoints"]) == counts["client_requests"]
+    failing = next(endpoint for endpoint in content["endpoints"] if endpoint["name"].startswith("/long-"))
+    assert failing["p50"] > 0
+
+
+def test_expected_alerts_that_never_fired_are_on_the_timeline(page):
+    notes = page.run(
+        "() => Bokeh.documents[0].roots()[0].renderers.filter((each) => each.name === 'notes')"
+        ".flatMap((each) => [...(each.data_source.data.get ? each.data_source.data.get('text') : each.data_source.data.text)])"
+    )
+    assert notes == ["expected: did not fire", "must not fire: did not fire"]
+
+
+def test_a_comparison_lays_runs_over_each_other(opened, comparison):
+    with opened(comparison) as page:
+        assert page.complaints == []
+        assert page.page.locator(".card .badge").count() == 2
+        figures = page.run(FIGURES)
+        table = page.page.locator(".differences").inner_text()
+    assert all(sum(mark["name"].startswith("series-") for mark in renderers) == 2 for renderers in figures)
+    assert "=" in table, "the same run twice differs in nothing"
+
+
+@pytest.mark.parametrize(
+    ("case", "says"),
+    [
+        ({"data": False}, "Nothing was recorded in this run"),
+        (
+            {"window": None, "figures": None, "data": False, "verdict": {"status": "INVALID", "reasons": []}},
+            "Nothing was recorded in this run",
+        ),
+        ({"drop": ("schema", "faults", "remarks", "notifications", "versions")}, "recorded by an older Firedrill"),
+        ({"drop": ("figures", "profile", "server", "started"), "data": False}, "recorded by an older Firedrill"),
+        ({"schema": 99, "data": False}, "recorded by a newer Firedrill"),
+        (
+            {"verdict": {"status": "INTERRUPTED", "reasons": [{"code": "interrupted", "text": "the run was interrupted"}]}},
+            "The run was cut short",
+        ),
+    ],
+    ids=["no data", "no window", "older", "much older", "newer", "cut short"],
+)
+def test_a_run_that_is_not_whole_says_so_and_stays_readable(opened, page_of, case, says):
+    with opened(page_of(**case)) as page:
+        assert says in page.page.locator(".warnings").inner_text()
+        assert page.complaints == []
+        assert page.page.locator(".badge").bounding_box()["y"] < 100

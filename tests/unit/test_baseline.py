@@ -1,0 +1,95 @@
+"""A run held against an earlier one."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+
+from firedrill.drill.baseline import Baseline
+from firedrill.drill.record import Run
+from firedrill.drill.verdict import Status, judge
+from firedrill.errors import BadInput
+from firedrill.profile import Step
+from tests.unit.test_verdict import HEALTHY, PROFILE, codes
+
+
+def recorded(folder, *, profile=PROFILE, figures=HEALTHY, status="PASSED", **changed):
+    run = Run(folder / "before")
+    run.folder.mkdir()
+    document = {"profile": asdict(profile), "verdict": {"status": status}, "figures": figures and asdict(figures)}
+    run.write(json.loads(json.dumps({**document, **changed})))
+    return run
+
+
+def now(**client):
+    return replace(HEALTHY, client=replace(HEALTHY.client, **client))
+
+
+@pytest.fixture
+def baseline(tmp_path):
+    return Baseline.of(recorded(tmp_path), PROFILE, tolerance=0.1)
+
+
+@pytest.mark.parametrize(
+    ("worse", "code", "says"),
+    [
+        ({"latency_including_waiting_seconds": {"p50": 0.06, "p95": 0.095, "p99": 0.2}}, "regression_p99", "from 100 ms to 200 ms"),
+        ({"latency_including_waiting_seconds": {"p50": 0.07, "p95": 0.095, "p99": 0.1}}, "regression_p50", "from 60 ms to 70 ms"),
+        ({"error_ratio": 0.002}, "regression_errors", "the error share went from 0 % to 0.2 %"),
+        ({"rate": 89.0}, "regression_rate", "the achieved rate went from 100.0/s to 89.0/s"),
+    ],
+)
+def test_a_signal_that_is_worse_fails_the_run_and_is_named(baseline, worse, code, says):
+    verdict = judge(PROFILE, now(**worse), [], baseline.regressions(now(**worse)))
+    assert (verdict.status, codes(verdict)) == (Status.FAILED, [code])
+    assert says in verdict.reasons[0].text
+    assert "since before; 10 % is tolerated" in verdict.reasons[0].text
+
+
+@pytest.mark.parametrize(
+    "alike",
+    [
+        {},
+        {"latency_including_waiting_seconds": {"p50": 0.0649, "p95": 0.104, "p99": 0.109}},
+        {"latency_including_waiting_seconds": {"p50": 0.01, "p95": 0.01, "p99": 0.01}},
+        {"error_ratio": 0.001},
+        {"error_ratio": None},
+        {"rate": 91.0},
+        {"rate": 500.0},
+    ],
+)
+def test_what_is_better_or_within_the_tolerance_passes(baseline, alike):
+    assert list(baseline.regressions(now(**alike))) == []
+
+
+def test_small_numbers_are_compared_by_difference_and_not_by_ratio(tmp_path):
+    """From 5 to 9 ms is 80 % more, and less than the buckets can tell."""
+    fast = now(latency_including_waiting_seconds={"p50": 0.005, "p95": 0.005, "p99": 0.005})
+    baseline = Baseline.of(recorded(tmp_path, figures=fast), PROFILE, tolerance=0.1)
+    assert list(baseline.regressions(now(latency_including_waiting_seconds={"p50": 0.009, "p95": 0.009, "p99": 0.009}))) == []
+
+
+def test_a_regression_does_not_count_as_a_broken_slo_among_the_expectations_about_alerts(baseline):
+    profile = replace(PROFILE, alerts=replace(PROFILE.alerts, if_slo_broken=("ApiDown",)))
+    assert codes(judge(profile, now(rate=50.0), [], baseline.regressions(now(rate=50.0)))) == ["regression_rate"]
+
+
+def test_a_figure_that_an_older_baseline_does_not_have_is_not_compared(tmp_path):
+    before = recorded(tmp_path, figures=None)
+    before.write({**before.read(), "figures": {"client": {"rate": 100.0}}})
+    slow = now(latency_including_waiting_seconds={"p50": 9.0, "p95": 9.0, "p99": 9.0}, rate=50.0)
+    assert [reason.code for reason in Baseline.of(before, PROFILE, 0.1).regressions(slow)] == ["regression_rate"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"figures": None}, "nothing was measured"),
+        ({"status": "INVALID"}, "the run is INVALID"),
+        ({"status": "INTERRUPTED"}, "the run is INTERRUPTED"),
+        ({"profile": replace(PROFILE, steps=(Step(0, 20, 10),))}, r"played another load \(launch\)"),
+    ],
+)
+def test_a_baseline_that_proves_nothing_is_refused(tmp_path, changed, says):
+    with pytest.raises(BadInput, match=f"--baseline before: {says}"):
+        Baseline.of(recorded(tmp_path, **changed), PROFILE, tolerance=0.1)

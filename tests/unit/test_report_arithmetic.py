@@ -1,0 +1,109 @@
+"""What a report computes before it draws."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from firedrill.report import comparison, scales, words
+from firedrill.report.facts import Facts
+from firedrill.report.recording import Line, Recording, Span, named
+from firedrill.report.strokes import Stroke, largest, smallest
+from tests.unit.test_verdict import HEALTHY, PROFILE
+
+NOTHING = Facts("run", {})
+
+
+def facts(**changed):
+    figures = json.loads(json.dumps(asdict(HEALTHY)))
+    document = {"schema": 1, "profile": asdict(PROFILE), "figures": figures, "verdict": {"status": "PASSED", "reasons": []}}
+    return Facts("run", {**document, **changed})
+
+
+def recording(seconds=60, step=1.0, gaps=()):
+    times = np.arange(seconds / step + 1, dtype=np.float32) * np.float32(step)
+    return Recording("run", times, step, {}, gaps, (), ())
+
+
+def sided(*rates):
+    runs = [(facts(figures={"client": {"rate": rate}}), None) for rate in rates]
+    return {name: cells for _, name, cells in comparison._rows(comparison.sided(runs))}
+
+
+@pytest.mark.parametrize(
+    ("scale", "between", "ends"),
+    [
+        ("linear", (0.0, 100.0), (0.0, 106.0)),
+        ("linear", (0.0, 0.0), (0.0, 1.0)),
+        ("full", (0.1, 0.4), (0.0, 1.02)),
+        ("full", (0.1, 1.5), (0.0, 1.5)),
+        ("log", (0.05, 50.0), (0.01, 53.0)),
+    ],
+)
+def test_an_axis_holds_its_values(scale, between, ends):
+    assert scales.bounds(scale, *between) == pytest.approx(ends)
+
+
+def test_a_logarithmic_axis_has_round_numbers_on_it_fewer_where_it_spans_more():
+    assert list(scales.round_numbers(0.01, 0.6)) == pytest.approx([0.01, 0.02, 0.05, 0.1, 0.2, 0.5])
+    assert list(scales.round_numbers(0.01, 60)) == pytest.approx([0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30])
+
+
+def test_series_without_a_value_have_a_smallest_and_a_largest():
+    drawn = [Stroke(Line("a", np.array([np.nan, np.nan], dtype=np.float32)), "#000000", "s")]
+    assert (smallest(drawn), largest(drawn)) == (1.0, 0.0)
+
+
+def test_a_legend_takes_its_labels_from_the_series():
+    assert named("{{resource}} of {{ job }}", {"resource": "workers", "job": "api"}) == "workers of api"
+    assert named("{{gone}}", {}) == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "ratio", "worse"),
+    [
+        (100.0, 100.2, "=", False),
+        (100.0, 50.0, "−50 %", True),
+        (100.0, 95.0, "−5 %", False),
+        (100.0, 250.0, "×2.5", False),
+        (1.0, 1500.0, "×1500", False),
+        (None, 50.0, "", False),
+        (50.0, None, "", False),
+    ],
+)
+def test_a_figure_is_related_to_the_first_runs(before, after, ratio, worse):
+    (_, cell) = sided(before, after)["achieved"]
+    assert (cell.ratio, cell.worse) == (ratio, worse)
+
+
+def test_any_error_is_worse_than_none():
+    runs = [(facts(figures={"client": {"error_ratio": ratio}}), None) for ratio in (0.0, 0.02, 0.0)]
+    cells = {name: cells for section, name, cells in comparison._rows(comparison.sided(runs)) if section == "Errors"}["client"]
+    assert [cell.worse for cell in cells] == [False, True, False]
+
+
+def test_a_document_without_anything_has_no_figures_and_is_no_error():
+    assert (NOTHING.status, NOTHING.profile, NOTHING.server, NOTHING.started) == (
+        "UNKNOWN",
+        "an unknown profile",
+        "an unknown server",
+        "at an unknown time",
+    )
+    assert {cell.value for cell in words.strip(NOTHING)} == {"–"}
+    assert [statement.figure for statement in words.honesty(NOTHING)] == ["–"] * 9
+    assert words.saturation(NOTHING).startswith("No limit of the server is known")
+    assert NOTHING.age
+
+
+def test_what_a_reader_has_to_know_first():
+    warnings = words.warnings(facts(), recording(3600, step=3.0, gaps=(Span(10, 70),)))
+    assert any("from 0:10 to 1:10" in each for each in warnings)
+    assert any("a point every 3 s" in each for each in warnings)
+
+
+def test_what_ran_out_first_is_named_with_its_time():
+    assert words.exhausted(facts()) == ("nothing", "nearest: workers, 40 %", False)
+    spent = facts(figures={"saturation": {"ran_out_first": "connections", "ran_out_after_seconds": 15.2}})
+    assert words.exhausted(spent) == ("connections", "15 s into the load", True)
+    assert words.saturation(spent).startswith("Connections ran out first, 15 s into the load")
