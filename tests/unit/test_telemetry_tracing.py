@@ -169,7 +169,8 @@ def test_a_streamed_response_is_one_span_and_leaves_nothing_in_the_thread():
     traced = Traced(ALWAYS_ON)
     traced.app.get("/stream")(lambda: Response(stream_with_context(request.path[:1] for _ in range(3))))
     assert [traced.send("/stream").data for _ in range(3)] == [b"///"] * 3
-    assert len(traced.spans) == len(traced.exemplars()["http_server_request_duration_seconds"]) + 2 == 3
+    assert len(traced.spans) == 3
+    assert traced.exemplars()["http_server_request_duration_seconds"]
     assert not trace.get_current_span().get_span_context().is_valid
 
 
