@@ -146,6 +146,17 @@ class Client:
     ERRORS = counter("locust_request_errors_total", "Failures by a bounded class of error.", *REQUEST_LABELS, "error")
     UNTIMED = counter("locust_requests_untimed_total", "Requests reported without a response time.", *REQUEST_LABELS)
     BODY_BYTES = counter("locust_response_body_bytes_total", "Bytes of response bodies.", *REQUEST_LABELS)
+    FROM_SCHEDULE = histogram(
+        "locust_response_time_from_schedule_seconds",
+        "Response time from the moment at which the schedule of an open loop asked for the request.",
+        REQUEST_LABELS,
+    )
+    OFFERED = counter("locust_arrivals_offered_total", "Arrivals of an open loop's schedule that were due.")
+    STARTED = counter("locust_arrivals_started_total", "Arrivals that a user began.")
+    UNSENT = counter(
+        "locust_arrivals_unsent_total", "Arrivals that were dropped: all users were busy for too long, or their worker was gone."
+    )
+    LATENESS = histogram("locust_arrival_lateness_seconds", "Begin of an arrival after it was due.")
     IN_FLIGHT = gauge("locust_requests_in_flight", "Requests sent and not answered.")
     OLDEST = gauge("locust_requests_in_flight_oldest_seconds", "Age of the oldest request in flight.")
     STARVED = gauge("locust_users_starved", "Users whose current request is older than the starvation threshold.")

@@ -12,11 +12,13 @@ import sys
 from typing import Any
 
 import locust
+import open_loop
 from locust_exporter.facts import RunFacts, announce
 from profile_facts import facts_of
 from profile_option import FLAG, HELP, VARIABLE, chosen_profile, or_exit
 
 PROFILE = or_exit(lambda: chosen_profile(sys.argv[1:], os.environ))
+ARRIVALS = open_loop.install(PROFILE) if PROFILE and PROFILE.open_loop else None
 
 
 class ProfileShape(locust.LoadTestShape):
@@ -29,6 +31,7 @@ class ProfileShape(locust.LoadTestShape):
         self._facts = RunFacts()
         if PROFILE:
             self._facts = facts_of(PROFILE)
+            self._facts.arrivals = ARRIVALS
             announce(self._facts)
 
     def tick(self) -> tuple[int, float] | None:

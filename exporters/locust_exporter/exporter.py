@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from firedrill.contract import Client
+from locust_exporter.ages import Ages
 from locust_exporter.exposition import LES, family, histogram
 from locust_exporter.facts import announced
 from locust_exporter.generator import MESSAGE, UNREPORTED_MESSAGE, Report, Reports
@@ -115,6 +116,7 @@ class Exporter:
         parts = (
             self._ledger.page(self._environment.stats.entries, errors_of(self._environment.stats), scraper),
             self._waiting(),
+            self._arrivals(scraper),
             self._users(),
             self._workers(),
             self._test(),
@@ -130,7 +132,7 @@ class Exporter:
         if not self._reports.see_requests():
             return ""
         page = family(Client.ABANDONED, {(stage,): self._reports.abandoned(stage) for stage in STAGES})
-        page += histogram(Client.ABANDONED_AGE, self._reports.abandoned_ages())
+        page += histogram(Client.ABANDONED_AGE, {(): self._reports.abandoned_ages()})
         waiting = self._reports.waiting()
         if waiting is None:
             return page
@@ -140,6 +142,23 @@ class Exporter:
                 family(Client.OLDEST, {(): waiting.oldest_seconds}),
                 family(Client.STARVED, {(): waiting.starved_users}),
                 family(Client.IN_FLIGHT_AGE, {(le,): count for le, count in zip(LES, waiting.ages.cumulative(), strict=True)}),
+            )
+        )
+
+    def _arrivals(self, scraper: Scraper | None) -> str:
+        facts = announced()
+        arrivals = self._reports.arrivals(facts.arrivals.asked_of_lost) if facts.arrivals else None
+        if arrivals is None:
+            return ""
+        new = [end for end in arrivals.from_schedule if scraper and scraper.first_sight((Client.FROM_SCHEDULE, end))]
+        from_schedule = {end: tally.ages() for end, tally in arrivals.from_schedule.items()} | dict.fromkeys(new, Ages())
+        return "".join(
+            (
+                family(Client.OFFERED, {(): arrivals.offered}),
+                family(Client.STARTED, {(): arrivals.started}),
+                family(Client.UNSENT, {(): arrivals.unsent}),
+                histogram(Client.LATENESS, {(): arrivals.lateness.ages()}),
+                histogram(Client.FROM_SCHEDULE, from_schedule),
             )
         )
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from locust_exporter.ages import Ages
+from locust_exporter.arrivals import Arrivals
 from locust_exporter.inflight import Waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MESSAGE = "firedrill"
 """Type of a worker's message, and the key of the same content in its report."""
@@ -32,12 +36,14 @@ class Report:
     memory_bytes: int
     lag_seconds: float
     lag_max_seconds: float
+    arrivals: Arrivals | None = None
+    """None where no open loop runs."""
     received: float = field(default_factory=time.time)
     """Unix time on the receiver's clock."""
 
     def to_message(self) -> dict[str, Any]:
         """Plain values, as Locust's protocol carries them."""
-        return asdict(self)
+        return {**asdict(replace(self, arrivals=None)), "arrivals": self.arrivals and self.arrivals.to_message()}
 
     @classmethod
     def from_message(cls, message: dict[str, Any]) -> Report:
@@ -45,7 +51,8 @@ class Report:
         waiting = message["waiting"]
         seen = None if waiting is None else Waiting(**{**waiting, "ages": Ages.from_message(waiting["ages"])})
         abandoned_ages = Ages.from_message(message["abandoned_ages"])
-        return cls(**{**message, "waiting": seen, "abandoned_ages": abandoned_ages, "received": time.time()})
+        arrivals = message["arrivals"] and Arrivals.from_message(message["arrivals"])
+        return cls(**{**message, "waiting": seen, "abandoned_ages": abandoned_ages, "arrivals": arrivals, "received": time.time()})
 
 
 class Reports:
@@ -75,6 +82,14 @@ class Reports:
     def abandoned_ages(self) -> Ages:
         """Of the requests that were lost in flight, those of workers that are gone included."""
         return sum((report.abandoned_ages for report in self.latest.values()), start=Ages())
+
+    def arrivals(self, asked_of_lost: Mapping[str, int]) -> Arrivals | None:
+        """Of all processes, those that are gone included with what was asked of them; None where no open loop ran."""
+        total = Arrivals()
+        seen = {worker: report.arrivals for worker, report in self.latest.items() if report.arrivals is not None}
+        for worker, arrivals in seen.items():
+            total.add(arrivals, asked_of_lost.get(worker, 0))
+        return total if seen else None
 
     def user_exceptions(self) -> int:
         """Exceptions that escaped a task, those of workers that are gone included."""

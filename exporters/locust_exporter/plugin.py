@@ -26,6 +26,7 @@ from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 from firedrill.errors import BadInput
 from locust_exporter import buckets
 from locust_exporter.exporter import Exporter
+from locust_exporter.facts import announced
 from locust_exporter.generator import MESSAGE, UNREPORTED_MESSAGE, Report
 from locust_exporter.health import CpuMeter, LoopLag
 from locust_exporter.inflight import InFlight
@@ -87,6 +88,7 @@ class Generator:
             memory_bytes=self._process.memory_info().rss,
             lag_seconds=self._lag.total_seconds,
             lag_max_seconds=self._lag.max_seconds,
+            arrivals=announced().arrivals,
         )
 
     def _measured(self, measure: Any) -> Any:
