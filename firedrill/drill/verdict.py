@@ -12,11 +12,14 @@ from firedrill.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from firedrill.drill.figures import Alert, Figures
+    from firedrill.drill.figures import Alert, Arrivals, Figures
     from firedrill.profile import Profile, Slo
 
 BLIND_LIMIT_SECONDS = 5.0
 """Longest time without a page of the load generator that a valid run may have."""
+
+UNSENT_LIMIT_RATIO = 0.01
+"""Share of an open loop's arrivals that may be dropped in a valid run."""
 
 ENOUGH_SECONDS = 3.0
 """For so long a condition of validity must be broken before it voids a run: one stall of a busy machine does not."""
@@ -88,12 +91,20 @@ def judge(profile: Profile, figures: Figures | None, mishaps: Sequence[Reason], 
 
 def _void(figures: Figures) -> Iterator[Reason]:
     for condition, seconds in figures.invalid.items():
-        if seconds >= ENOUGH_SECONDS:
+        # Arrivals are counted over the whole run: what was a large share of its beginning may be a small one of it all.
+        if seconds >= ENOUGH_SECONDS and condition != "arrivals_unsent":
             yield Reason(condition, f"{BROKEN.get(condition, condition)} ({units.seconds(seconds)} of the run)")
+    yield from _unsent(figures.arrivals)
     if figures.blind_seconds > BLIND_LIMIT_SECONDS:
         yield Reason("blind", f"nothing was recorded of the load generator for {units.seconds(figures.blind_seconds)}")
     if not figures.counts.client_requests:
         yield Reason("no_requests", "the load generator reported no request")
+
+
+def _unsent(arrivals: Arrivals | None) -> Iterator[Reason]:
+    if arrivals is not None and arrivals.unsent > UNSENT_LIMIT_RATIO * arrivals.offered:
+        share = f"{units.count(arrivals.unsent)} of {units.count(arrivals.offered)} arrivals"
+        yield Reason("arrivals_unsent", f"{share} were never sent: all users were busy (raise max_in_flight), or their worker was gone")
 
 
 def _slo_broken(slo: Slo | None, figures: Figures) -> Iterator[Reason]:

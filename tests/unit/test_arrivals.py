@@ -79,7 +79,7 @@ def test_shares_divide_a_schedule_and_a_new_division_loses_and_doubles_nothing()
     late = [list(part.until(30)) for part in parts]
     assert sorted(itertools.chain(*taken)) == whole[:201]
     assert sorted([*late[1], *late[2]]) == whole[201:]
-    assert len(late[1]) == len(late[2]) + 1 == 50
+    assert {len(late[1]), len(late[2])} == {49, 50}
 
 
 def test_a_part_without_a_share_is_empty_and_one_that_joins_late_has_nothing_from_before():
