@@ -123,6 +123,8 @@ class Profile:
     """In order of their beginning."""
     open_loop: OpenLoop | None = None
     """None in a closed loop, whose users wait for their answers."""
+    abort_on_slo: bool = False
+    """Whether `firedrill run` ends the load when the SLO is broken for certain."""
 
     def all_steps(self) -> Iterator[Step]:
         """Its steps in order; endless for a ramp."""
@@ -202,6 +204,7 @@ def _build(form: ProfileForm, document: Document) -> Profile:
         alerts=AlertExpectations(*map(tuple, (form.alerts.always, form.alerts.if_slo_broken, form.alerts.never))),
         faults=_faults(form, document),
         open_loop=OpenLoop(form.max_in_flight, form.spacing == "poisson") if form.max_in_flight else None,
+        abort_on_slo=form.abort_on_slo,
     )
 
 
@@ -263,6 +266,8 @@ def _faults(form: ProfileForm, document: Document) -> tuple[FaultStep, ...]:
 
 def _slo(form: ProfileForm, document: Document) -> Slo | None:
     if form.slo is None:
+        if form.abort_on_slo:
+            raise document.mistake(("abort_on_slo",), "needs objectives; expected slo beside it")
         return None
     latency = {quantile: value for quantile in ("p50", "p90", "p95", "p99") if (value := getattr(form.slo, quantile)) is not None}
     for quantile, seconds in latency.items():

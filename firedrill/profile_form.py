@@ -185,6 +185,7 @@ class ProfileForm(Form):
     duration: PositiveSeconds | None = None
     warmup: Seconds = 0.0
     slo: SloForm | None = None
+    abort_on_slo: bool = False
     alerts: AlertsForm = AlertsForm()
     faults: list[FaultStepForm] = []
 
@@ -286,6 +287,7 @@ def _expectation(error: ErrorDetails) -> str:
         "literal_error": "{expected}",
         "int_type": "a whole number",
         "float_type": "a number",
+        "bool_type": "true or false",
         "finite_number": "a number",
         "string_type": "text",
         "string_too_short": "text",

@@ -34,6 +34,10 @@ BROKEN = {
 }
 
 
+AGAINST_API = frozenset({"api_ended", "aborted"})
+"""Mishaps that are the API's failure, not the measurement's."""
+
+
 class Status(StrEnum):
     """How a run ended."""
 
@@ -73,11 +77,11 @@ def judge(profile: Profile, figures: Figures | None, mishaps: Sequence[Reason], 
     Args:
         profile: Its SLO and its expectations about alerts.
         figures: What was measured; None if nothing was.
-        mishaps: What happened to the parts: `api_ended` counts against the API, every other against the measurement.
+        mishaps: What happened to the parts: those of AGAINST_API count against the API, every other against the measurement.
         interrupted: Somebody stopped it; the reasons found so far are given all the same.
     """
-    against_api = [mishap for mishap in mishaps if mishap.code == "api_ended"]
-    void = [mishap for mishap in mishaps if mishap.code != "api_ended"]
+    against_api = [mishap for mishap in mishaps if mishap.code in AGAINST_API]
+    void = [mishap for mishap in mishaps if mishap.code not in AGAINST_API]
     if figures is not None:
         void += _void(figures)
         broken = [*against_api, *_slo_broken(profile.slo, figures)]

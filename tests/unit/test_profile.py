@@ -198,6 +198,11 @@ def test_smoke_takes_less_than_twenty_seconds():
         ("closed", "ajar", "launch.yaml:3: arrivals is 'ajar'; expected 'closed' or 'open'"),
         ("closed", "open", "launch.yaml:1: max_in_flight is missing"),
         ("users: 40", "users: 40, rate: 5", "launch.yaml:9: steps[2].rate belongs to arrivals: open"),
+        (
+            "slo: {p99: 250ms, errors: 1%, starved_users: 0}",
+            "abort_on_slo: true",
+            "launch.yaml:11: abort_on_slo needs objectives",
+        ),
         ("user: BasicUser", "spacing: even", "launch.yaml:4: spacing belongs to arrivals: open"),
         ("user: BasicUser", "user: 3", "launch.yaml:4: user is 3; expected a list"),
         ("duration: 150s", "ramp: {add_users: 1, every: 1s}", "launch.yaml:10: ramp is given beside steps; expected one of them"),
@@ -222,7 +227,10 @@ def test_a_file_without_keys_is_no_profile(load, text):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("lanch", "profile lanch is unknown; did you mean launch? (known: faults, launch, open, ramp, simple, smoke, soak, spike)"),
+        (
+            "lanch",
+            f"profile lanch is unknown; did you mean launch? (known: {', '.join(sorted(bundled_profiles()))})",
+        ),
         ("nowhere.yaml", "nowhere.yaml: cannot be read: No such file or directory"),
     ],
 )
