@@ -10,7 +10,7 @@ from firedrill.contract import Client
 from locust_exporter.ages import Ages
 from locust_exporter.exposition import LES, family, histogram
 from locust_exporter.facts import announced
-from locust_exporter.generator import MESSAGE, UNREPORTED_MESSAGE, Report, Reports
+from locust_exporter.generator import MESSAGE, UNREPORTED_MESSAGE, Reports
 from locust_exporter.inflight import STAGES
 from locust_exporter.ledger import Ledger, Scraper, Unreported, errors_of
 from locust_exporter.server import Server
@@ -18,6 +18,7 @@ from locust_exporter.server import Server
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from locust_exporter.generator import Report
     from locust_exporter.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -101,10 +102,10 @@ class Exporter:
 
     def _on_worker_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
         if MESSAGE in data:
-            self._reports.receive(client_id, Report.from_message(data[MESSAGE]))
+            self._reports.receive_message(client_id, data[MESSAGE])
 
     def _on_live_message(self, msg: Any, **_: Any) -> None:
-        self._reports.receive(msg.node_id, Report.from_message(msg.data))
+        self._reports.receive_message(msg.node_id, msg.data)
 
     def _on_unreported_message(self, msg: Any, **_: Any) -> None:
         self._ledger.add(Unreported.from_message(msg.data))

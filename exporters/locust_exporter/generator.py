@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from locust_exporter.inflight import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+logger = logging.getLogger(__name__)
 
 MESSAGE = "firedrill"
 """Type of a worker's message, and the key of the same content in its report."""
@@ -60,10 +63,20 @@ class Reports:
 
     def __init__(self) -> None:
         self.latest: dict[str, Report] = {}
+        self._foreign: set[str] = set()
 
     def receive(self, worker: str, report: Report) -> None:
         """Replace the worker's report."""
         self.latest[worker] = report
+
+    def receive_message(self, worker: str, message: Any) -> None:
+        """Replace the worker's report by what it sent. What another version sent is said once and left out."""
+        try:
+            self.receive(worker, Report.from_message(message))
+        except (KeyError, TypeError, ValueError):
+            if worker not in self._foreign:
+                logger.warning("Worker %s has another version of the exporter: its requests count, all else of it is unknown", worker)
+            self._foreign.add(worker)
 
     def waiting(self) -> Waiting | None:
         """What is in flight in all processes that can tell; None if none can."""
