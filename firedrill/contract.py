@@ -163,6 +163,8 @@ class Client:
     ABANDONED = counter("locust_requests_abandoned_total", "Requests that no statistic will ever show, by stage.", "stage")
     ABANDONED_AGE = histogram("locust_requests_abandoned_age_seconds", "Age of a request when its user was stopped before the answer came.")
     IN_FLIGHT_AGE = gauge("locust_requests_in_flight_age", "Requests in flight with an age up to le.", "le")
+    PACING = counter("locust_pacing_intervals_total", "Intervals that users with a fixed pace (constant_pacing) have begun.", "user_class")
+    PACING_MISSED = counter("locust_pacing_missed_total", "Those that began late, because the task before had not ended.", "user_class")
     USERS = gauge("locust_users", "Users running.", "user_class")
     USERS_TARGET = gauge("locust_users_target", "Users asked for.")
     STATE = gauge("locust_state", "1 for the state the runner is in.", "state")

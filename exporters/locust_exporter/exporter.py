@@ -165,12 +165,15 @@ class Exporter:
 
     def _users(self) -> str:
         runner = self._environment.runner
+        pacing = self._reports.pacing()
         counts = runner.reported_user_classes_count if self._own_report is None else runner.user_classes_count
         return "".join(
             (
                 family(Client.USERS, {(name,): counts.get(name, 0) for name in runner.user_classes_by_name}),
                 family(Client.USERS_TARGET, {(): runner.target_user_count}),
                 family(Client.USER_EXCEPTIONS, {(): self._reports.user_exceptions()}),
+                family(Client.PACING, {(name,): intervals for name, (intervals, _) in pacing.items()}),
+                family(Client.PACING_MISSED, {(name,): missed for name, (_, missed) in pacing.items()}),
             )
         )
 

@@ -41,6 +41,8 @@ class Report:
     lag_max_seconds: float
     arrivals: Arrivals | None = None
     """None where no open loop runs."""
+    pacing: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Intervals begun and begun late, by class of users with a fixed pace."""
     received: float = field(default_factory=time.time)
     """Unix time on the receiver's clock."""
 
@@ -103,6 +105,15 @@ class Reports:
         for worker, arrivals in seen.items():
             total.add(arrivals, asked_of_lost.get(worker, 0))
         return total if seen else None
+
+    def pacing(self) -> dict[str, tuple[int, int]]:
+        """Intervals begun and begun late by class of users, those on workers that are gone included."""
+        total: dict[str, tuple[int, int]] = {}
+        for report in self.latest.values():
+            for name, (intervals, missed) in report.pacing.items():
+                before = total.get(name, (0, 0))
+                total[name] = (before[0] + intervals, before[1] + missed)
+        return total
 
     def user_exceptions(self) -> int:
         """Exceptions that escaped a task, those of workers that are gone included."""

@@ -25,6 +25,9 @@ QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 EXHAUSTED_RATIO = 0.9
 """A resource has run out when so much of its limit is in use for three seconds."""
 
+SHARES = frozenset({"arrivals_unsent", "pacing_missed"})
+"""Conditions on a share of all so far: what was a large share of a run's beginning may be a small one of it all."""
+
 TAIL_SECONDS = 15.0
 """How long after the load's end the last figures may still arrive."""
 
@@ -201,7 +204,7 @@ class Measurement:
         seconds: dict[str, float] = {}
         for series in self.prom.range("max by (reason) (locust:run_invalid_reason:bool)", self.window.start, self.window.end):
             broken = sum(value == 1 for value in series.values())
-            if broken:
+            if broken and (series.labels["reason"] not in SHARES or series.values()[-1] == 1):
                 seconds[series.labels["reason"]] = float(broken)
         return seconds | self._users_behind()
 

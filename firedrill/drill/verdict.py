@@ -30,6 +30,7 @@ BROKEN = {
     "worker_missing": "a load generator's worker was missing",
     "report_late": "a load generator's worker did not report for more than 10 s",
     "users_behind": "fewer users ran than the profile had asked for 30 s before",
+    "pacing_missed": "users with a fixed pace began more than 1 % of their tasks late",
     "scrape_gap": "Prometheus missed pages of the load generator",
 }
 
@@ -95,8 +96,7 @@ def judge(profile: Profile, figures: Figures | None, mishaps: Sequence[Reason], 
 
 def _void(figures: Figures) -> Iterator[Reason]:
     for condition, seconds in figures.invalid.items():
-        # Arrivals are counted over the whole run: what was a large share of its beginning may be a small one of it all.
-        if seconds >= ENOUGH_SECONDS and condition != "arrivals_unsent":
+        if seconds >= ENOUGH_SECONDS and condition != "arrivals_unsent":  # which is said with its numbers, below
             yield Reason(condition, f"{BROKEN.get(condition, condition)} ({units.seconds(seconds)} of the run)")
     yield from _unsent(figures.arrivals)
     if figures.blind_seconds > BLIND_LIMIT_SECONDS:
@@ -108,7 +108,7 @@ def _void(figures: Figures) -> Iterator[Reason]:
 def _unsent(arrivals: Arrivals | None) -> Iterator[Reason]:
     if arrivals is not None and arrivals.unsent > UNSENT_LIMIT_RATIO * arrivals.offered:
         share = f"{units.count(arrivals.unsent)} of {units.count(arrivals.offered)} arrivals"
-        yield Reason("arrivals_unsent", f"{share} were never sent: all users were busy (raise max_in_flight), or their worker was gone")
+        yield Reason("arrivals_unsent", f"{share} were never sent: no user was free (raise max_in_flight), or their worker was gone")
 
 
 def _slo_broken(slo: Slo | None, figures: Figures) -> Iterator[Reason]:
