@@ -27,7 +27,7 @@ def main() -> None:
         run = runs.run(f"{PLAIN},{EXPORTER_PLUGIN}", url, "-u", 20, "-r", 20, "-t", "6s", BENCH_LOG=str(log))
         times = sorted(float(line) / 1000 for line in log.read_text().split())
     name = "locust_request_duration_seconds"
-    exported = {float(dict(labels)["le"]): value for (sample, labels), value in run.samples.items() if sample == f"{name}_bucket"}
+    exported = run.buckets(name)
     rows = []
     for q in (0.5, 0.9, 0.95, 0.99):
         truth, seen = times[math.ceil(q * len(times)) - 1], histogram.quantile(q, exported) or 0.0

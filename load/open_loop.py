@@ -57,7 +57,7 @@ class Desk:
     def __init__(self, profile: Profile, arrivals: Arrivals) -> None:
         self._profile = profile
         self._arrivals = arrivals
-        self._began: float | None = None
+        self._began = 0.0
         self._part = Part(iter(()))
         self._ahead: deque[float] = deque()
         self._backlog = Backlog(PATIENCE_SECONDS)
@@ -69,7 +69,7 @@ class Desk:
 
     def open(self, elapsed_seconds: float, environment: Any) -> None:
         """The load began so long ago. Harmless if it is known."""
-        if self._began is not None:
+        if self._dealing:
             return
         self._began = time.perf_counter() - elapsed_seconds
         self._part, self._ahead = Part(schedule_of(self._profile)), deque()
@@ -85,7 +85,7 @@ class Desk:
         """No more arrivals; those that wait are unsent."""
         if self._dealing:
             self._dealing.kill()
-        self._began, self._dealing = None, None
+        self._dealing = None
         self._arrivals.unsent += self._backlog.clear()
 
     def wait_for_arrival(self, user: Any) -> None:
@@ -105,7 +105,7 @@ class Desk:
             self._arrivals.answer(request_type, name, late + response_time / 1000)  # Locust speaks milliseconds
 
     def _now(self) -> float:
-        return time.perf_counter() - (self._began or 0.0)
+        return time.perf_counter() - self._began
 
     def _park(self, user: Any) -> float:
         """Due time of the arrival that woke it."""
@@ -140,7 +140,7 @@ class Desk:
 
     def _look(self) -> None:
         """Give out what is due by now."""
-        if self._began is None:
+        if self._dealing is None:
             return
         now = self._now()
         self._ahead.extend(self._part.until(now + LOOKAHEAD_SECONDS))

@@ -34,13 +34,22 @@ class LoadRun:
     requests: int
     cpu_seconds: float
     """Of the whole process, its start of about a second included."""
-    samples: Samples
-    """The exporter's last page; empty without one."""
+    pages: list[Samples]
+    """The exporter's, a second apart; empty without one."""
 
-    def value(self, name: str, **labels: str) -> float:
-        """The sum of the samples of that name with at least these labels."""
-        wanted = set(labels.items())
-        return sum(value for (sample, its), value in self.samples.items() if sample == name and wanted <= its)
+    def value(self, name: str, page: int = -1) -> float:
+        """The sum of the samples of that name on a page."""
+        return sum(value for (sample, _), value in self.pages[page].items() if sample == name)
+
+    def buckets(self, histogram: str, since: int | None = None) -> dict[float, float]:
+        """A histogram without other labels by its bounds: what it gained since a page, or all."""
+        gained: dict[float, float] = {}
+        for sign, page in ((1, self.pages[-1]), *([] if since is None else [(-1, self.pages[since])])):
+            for (sample, labels), value in page.items():
+                if sample == f"{histogram}_bucket":
+                    bound = float(dict(labels)["le"])
+                    gained[bound] = gained.get(bound, 0.0) + sign * value
+        return gained
 
 
 @contextmanager
@@ -67,25 +76,28 @@ def run(files: str, url: str, *arguments: object, **environment: str) -> LoadRun
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        cpu, page = _watch(process, f"http://{LOOPBACK}:{port}/metrics")
+        cpu, pages = _watch(process, f"http://{LOOPBACK}:{port}/metrics")
         rows = json.loads(Path(folder, "stats.json").read_text())
+    return LoadRun(sum(row["num_requests"] for row in rows), cpu, [_parsed(page) for page in pages])
+
+
+def _parsed(page: str) -> Samples:
     families = text_string_to_metric_families(page)
-    samples = {(sample.name, frozenset(sample.labels.items())): sample.value for family in families for sample in family.samples}
-    return LoadRun(sum(row["num_requests"] for row in rows), cpu, samples)
+    return {(sample.name, frozenset(sample.labels.items())): sample.value for family in families for sample in family.samples}
 
 
-def _watch(process: psutil.Popen, url: str) -> tuple[float, str]:
-    """CPU seconds and the last page, as of a process's end; scraped every second, as Prometheus does."""
-    cpu, page, next_scrape = 0.0, "", 0.0
+def _watch(process: psutil.Popen, url: str) -> tuple[float, list[str]]:
+    """CPU seconds as of a process's end, and its pages; scraped every second, as Prometheus does."""
+    cpu, pages, next_scrape = 0.0, [], 0.0
     # Reaped only below, so that its times can still be read when it has ended.
     while process.status() != psutil.STATUS_ZOMBIE:
         cpu = sum(process.cpu_times()[:2])
         if time.monotonic() >= next_scrape:
             next_scrape = time.monotonic() + 1.0
-            page = _scraped(url) or page
+            pages += [page for page in [_scraped(url)] if page]
         time.sleep(0.05)
     process.wait()
-    return cpu, page
+    return cpu, pages
 
 
 def _scraped(url: str) -> str:
