@@ -146,12 +146,25 @@ class Client:
     ERRORS = counter("locust_request_errors_total", "Failures by a bounded class of error.", *REQUEST_LABELS, "error")
     UNTIMED = counter("locust_requests_untimed_total", "Requests reported without a response time.", *REQUEST_LABELS)
     BODY_BYTES = counter("locust_response_body_bytes_total", "Bytes of response bodies.", *REQUEST_LABELS)
+    FROM_SCHEDULE = histogram(
+        "locust_response_time_from_schedule_seconds",
+        "Response time from the moment at which the schedule of an open loop asked for the request.",
+        REQUEST_LABELS,
+    )
+    OFFERED = counter("locust_arrivals_offered_total", "Arrivals of an open loop's schedule that were due.")
+    STARTED = counter("locust_arrivals_started_total", "Arrivals that a user began.")
+    UNSENT = counter(
+        "locust_arrivals_unsent_total", "Arrivals that were dropped: all users were busy for too long, or their worker was gone."
+    )
+    LATENESS = histogram("locust_arrival_lateness_seconds", "Begin of an arrival after it was due.")
     IN_FLIGHT = gauge("locust_requests_in_flight", "Requests sent and not answered.")
     OLDEST = gauge("locust_requests_in_flight_oldest_seconds", "Age of the oldest request in flight.")
     STARVED = gauge("locust_users_starved", "Users whose current request is older than the starvation threshold.")
     ABANDONED = counter("locust_requests_abandoned_total", "Requests that no statistic will ever show, by stage.", "stage")
     ABANDONED_AGE = histogram("locust_requests_abandoned_age_seconds", "Age of a request when its user was stopped before the answer came.")
     IN_FLIGHT_AGE = gauge("locust_requests_in_flight_age", "Requests in flight with an age up to le.", "le")
+    PACING = counter("locust_pacing_intervals_total", "Intervals that users with a fixed pace (constant_pacing) have begun.", "user_class")
+    PACING_MISSED = counter("locust_pacing_missed_total", "Those that began late, because the task before had not ended.", "user_class")
     USERS = gauge("locust_users", "Users running.", "user_class")
     USERS_TARGET = gauge("locust_users_target", "Users asked for.")
     STATE = gauge("locust_state", "1 for the state the runner is in.", "state")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from firedrill.contract import FAULT_KINDS, LATENCY_BOUNDS_SECONDS
 from firedrill.errors import BadInput
 from firedrill.places import PROFILES
-from firedrill.profile_form import Document, ProfileForm, nearest, read_document, validate
+from firedrill.profile_form import Document, Location, ProfileForm, nearest, read_document, validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,6 +31,8 @@ class Step:
     start_seconds: float
     users: int
     spawn_rate: float
+    rate: float | None = None
+    """Arrivals a second of an open loop, whose users are the slots they take; None in a closed one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,29 @@ class Ramp:
     def steps(self) -> Iterator[Step]:
         """The ramp as steps; endless."""
         return (Step(n * self.every_seconds, (n + 1) * self.add_users, self.spawn_rate) for n in itertools.count())
+
+
+@dataclass(frozen=True, slots=True)
+class RateRamp:
+    """`add_rate` more arrivals a second at the start and then every `every_seconds`, without end, by `slots` users."""
+
+    add_rate: float
+    every_seconds: float
+    slots: int
+
+    def steps(self) -> Iterator[Step]:
+        """The ramp as steps; endless."""
+        return (Step(n * self.every_seconds, self.slots, self.slots, (n + 1) * self.add_rate) for n in itertools.count())
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLoop:
+    """Arrivals that do not wait for answers."""
+
+    max_in_flight: int
+    """Users: each is a slot that one arrival at a time takes."""
+    poisson: bool = False
+    """Arrivals that know nothing of each other, instead of evenly spaced ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +112,7 @@ class Profile:
     think_time_seconds: tuple[float, float]
     """Shortest and longest pause between a user's tasks."""
     steps: tuple[Step, ...]
-    ramp: Ramp | None
+    ramp: Ramp | RateRamp | None
     duration_seconds: float | None
     """None: until it is stopped."""
     warmup_seconds: float
@@ -96,6 +121,14 @@ class Profile:
     alerts: AlertExpectations
     faults: tuple[FaultStep, ...] = ()
     """In order of their beginning."""
+    open_loop: OpenLoop | None = None
+    """None in a closed loop, whose users wait for their answers."""
+    abort_on_slo: bool = False
+    """Whether `firedrill run` ends the load when the SLO is broken for certain."""
+
+    def all_steps(self) -> Iterator[Step]:
+        """Its steps in order; endless for a ramp."""
+        return self.ramp.steps() if self.ramp else iter(self.steps)
 
     def target_at(self, seconds: float) -> tuple[int, float] | None:
         """Users and spawn rate asked for after `seconds` of the run; None when it is over."""
@@ -124,8 +157,7 @@ class Profile:
 
     def _steps_until(self, seconds: float) -> list[Step]:
         """Steps that have begun; the first one always has."""
-        begun = itertools.takewhile(lambda step: step.start_seconds <= max(seconds, 0.0), self.ramp.steps() if self.ramp else self.steps)
-        return list(begun)
+        return list(itertools.takewhile(lambda step: step.start_seconds <= max(seconds, 0.0), self.all_steps()))
 
 
 def bundled_profiles() -> dict[str, Path]:
@@ -158,19 +190,52 @@ def _build(form: ProfileForm, document: Document) -> Profile:
         raise document.mistake(("ramp",), "is given beside steps; expected one of them")
     if form.steps is None and form.ramp is None:
         raise document.mistake(("steps",), "is missing; expected steps or ramp")
+    _check_kind_of_loop(form, document)
     return Profile(
         name=form.name,
         title=form.title or form.name,
         users=tuple(UserShare(user.name, user.weight) for user in form.user),
         think_time_seconds=form.think_time,
         steps=_steps(form, document),
-        ramp=Ramp(form.ramp.add_users, form.ramp.every, form.ramp.spawn_rate or form.ramp.add_users) if form.ramp else None,
+        ramp=_ramp(form),
         duration_seconds=form.duration,
         warmup_seconds=form.warmup,
         slo=_slo(form, document),
         alerts=AlertExpectations(*map(tuple, (form.alerts.always, form.alerts.if_slo_broken, form.alerts.never))),
         faults=_faults(form, document),
+        open_loop=OpenLoop(form.max_in_flight, form.spacing == "poisson") if form.max_in_flight else None,
+        abort_on_slo=form.abort_on_slo,
     )
+
+
+def _check_kind_of_loop(form: ProfileForm, document: Document) -> None:
+    """An open loop has rates and a cap, a closed one has users: raise BadInput for what is missing or belongs to the other."""
+    is_open = form.arrivals == "open"
+    needed, foreign = (("max_in_flight",), ()) if is_open else ((), ("spacing", "max_in_flight"))
+    _demand(form, (), needed, foreign, document)
+    of_steps, of_ramp = (("rate",), ("add_rate",)) if is_open else (("users",), ("add_users",))
+    not_of_steps, not_of_ramp = (("users", "spawn_rate"), ("add_users", "spawn_rate")) if is_open else (("rate",), ("add_rate",))
+    for index, step in enumerate(form.steps or ()):
+        _demand(step, ("steps", index), of_steps, not_of_steps, document)
+    if form.ramp:
+        _demand(form.ramp, ("ramp",), of_ramp, not_of_ramp, document)
+
+
+def _demand(form: object, place: Location, needed: tuple[str, ...], foreign: tuple[str, ...], document: Document) -> None:
+    for key in needed:
+        if getattr(form, key) is None:
+            raise document.mistake((*place, key), "is missing")
+    for key in foreign:
+        if getattr(form, key) is not None:
+            expected = "closed" if key in {"users", "spawn_rate", "add_users"} else "open"
+            raise document.mistake((*place, key), f"belongs to arrivals: {expected}")
+
+
+def _ramp(form: ProfileForm) -> Ramp | RateRamp | None:
+    ramp = form.ramp
+    if ramp and ramp.add_rate and form.max_in_flight:
+        return RateRamp(ramp.add_rate, ramp.every, form.max_in_flight)
+    return Ramp(ramp.add_users, ramp.every, ramp.spawn_rate or ramp.add_users) if ramp and ramp.add_users else None
 
 
 def _steps(form: ProfileForm, document: Document) -> tuple[Step, ...]:
@@ -181,8 +246,9 @@ def _steps(form: ProfileForm, document: Document) -> tuple[Step, ...]:
         if steps and step.start_time <= steps[-1].start_seconds:
             expectation = f"more than the {steps[-1].start_seconds:g}s of the step before it"
             raise document.mistake(("steps", index, "start_time"), f"is {step.start_time:g}s; expected {expectation}")
-        inherited = steps[-1].spawn_rate if steps else float(max(step.users, 1))
-        steps.append(Step(step.start_time, step.users, step.spawn_rate or inherited))
+        users = form.max_in_flight or step.users or 0
+        inherited = steps[-1].spawn_rate if steps else float(max(users, 1))
+        steps.append(Step(step.start_time, users, step.spawn_rate or inherited, step.rate))
     if form.duration is not None and steps and steps[-1].start_seconds >= form.duration:
         raise document.mistake(("duration",), f"is {form.duration:g}s; expected more than the last step's start_time")
     return tuple(steps)
@@ -200,6 +266,8 @@ def _faults(form: ProfileForm, document: Document) -> tuple[FaultStep, ...]:
 
 def _slo(form: ProfileForm, document: Document) -> Slo | None:
     if form.slo is None:
+        if form.abort_on_slo:
+            raise document.mistake(("abort_on_slo",), "needs objectives; expected slo beside it")
         return None
     latency = {quantile: value for quantile in ("p50", "p90", "p95", "p99") if (value := getattr(form.slo, quantile)) is not None}
     for quantile, seconds in latency.items():

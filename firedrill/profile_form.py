@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+HIGHEST_RATE = 100_000.0
+"""Arrivals a second; more than any number of workers that one master can lead."""
+
+MOST_IN_FLIGHT = 100_000
+
 _DURATION = re.compile(r"(?:([\d.]+)h)?(?:([\d.]+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
 
 
@@ -103,19 +108,21 @@ class UserForm(Form):
 
 
 class StepForm(Form):
-    """Users from `start_time` until the next step's."""
+    """Users, or arrivals a second, from `start_time` until the next step's."""
 
     start_time: Seconds
-    users: int = Field(ge=0)
+    users: int | None = Field(default=None, ge=0)
     spawn_rate: Rate | None = None
+    rate: float | None = Field(default=None, ge=0, le=HIGHEST_RATE, allow_inf_nan=False)
 
 
 class RampForm(Form):
-    """Users added at fixed intervals."""
+    """Users, or arrivals a second, added at fixed intervals."""
 
-    add_users: int = Field(gt=0)
+    add_users: int | None = Field(default=None, gt=0)
     every: PositiveSeconds
     spawn_rate: Rate | None = None
+    add_rate: float | None = Field(default=None, gt=0, le=HIGHEST_RATE, allow_inf_nan=False)
 
 
 class SloForm(Form):
@@ -168,7 +175,9 @@ class ProfileForm(Form):
 
     name: Text
     title: str = ""
-    arrivals: Literal["closed"] = "closed"
+    arrivals: Literal["closed", "open"] = "closed"
+    spacing: Literal["even", "poisson"] | None = None
+    max_in_flight: int | None = Field(default=None, gt=0, le=MOST_IN_FLIGHT)
     user: Annotated[list[UserForm], BeforeValidator(_as_shares), Field(min_length=1)] = [UserForm(name="BasicUser")]
     think_time: Annotated[tuple[float, float], BeforeValidator(parse_range)] = (0.5, 1.0)
     steps: list[StepForm] | None = Field(default=None, min_length=1)
@@ -176,6 +185,7 @@ class ProfileForm(Form):
     duration: PositiveSeconds | None = None
     warmup: Seconds = 0.0
     slo: SloForm | None = None
+    abort_on_slo: bool = False
     alerts: AlertsForm = AlertsForm()
     faults: list[FaultStepForm] = []
 
@@ -271,12 +281,14 @@ def _expectation(error: ErrorDetails) -> str:
     context = error.get("ctx", {})
     sentences = {
         "value_error": "{error}",
-        "greater_than_equal": "{ge} or more",
+        "greater_than_equal": "{ge:g} or more",
         "greater_than": "more than {gt}",
         "less_than_equal": "{le:g} or less",
-        "literal_error": "{expected}; a rate that does not wait for answers is not offered",
+        "literal_error": "{expected}",
         "int_type": "a whole number",
         "float_type": "a number",
+        "bool_type": "true or false",
+        "finite_number": "a number",
         "string_type": "text",
         "string_too_short": "text",
         "list_type": "a list",

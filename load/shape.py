@@ -13,12 +13,14 @@ from typing import Any
 
 import flask
 import locust
+import open_loop
 from locust_exporter.facts import RunFacts, announce
 from profile_facts import facts_of
 from profile_option import FLAG, HELP, VARIABLE, chosen_profile, or_exit
 from same_origin import is_foreign
 
 PROFILE = or_exit(lambda: chosen_profile(sys.argv[1:], os.environ))
+ARRIVALS = open_loop.install(PROFILE) if PROFILE and PROFILE.open_loop else None
 
 
 class ProfileShape(locust.LoadTestShape):
@@ -31,6 +33,7 @@ class ProfileShape(locust.LoadTestShape):
         self._facts = RunFacts()
         if PROFILE:
             self._facts = facts_of(PROFILE)
+            self._facts.arrivals = ARRIVALS
             announce(self._facts)
 
     def tick(self) -> tuple[int, float] | None:

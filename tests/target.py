@@ -13,7 +13,8 @@ PATIENCE_SECONDS = {"/hang": None, "/slow": 1.0}
 class Target(ThreadingHTTPServer):
     """Serves on a free port while its `with` block lasts.
 
-    `/hang` waits for the end of it, `/slow` takes a second, `/redirect` leads to `/`, `/fail` is 503, all else answers at once.
+    `/hang` waits for the end of it, `/slow` takes a second, `/redirect` leads to `/`, `/fail` is 503, all else answers at once. Nothing is
+    answered while `gate` is cleared.
     """
 
     daemon_threads = True
@@ -22,6 +23,8 @@ class Target(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.release = threading.Event()
+        self.gate = threading.Event()
+        self.gate.set()
         self.received = 0
         self.run_ids: set[str | None] = set()
         self.lock = threading.Lock()
@@ -36,6 +39,7 @@ class Target(ThreadingHTTPServer):
 
     def __exit__(self, *_: object) -> None:
         self.release.set()
+        self.gate.set()
         self.shutdown()
         self.server_close()
 
@@ -53,6 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.received += 1
             self.server.run_ids.add(self.headers.get("Firedrill-Run-Id"))
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.gate.wait()
         if self.path in PATIENCE_SECONDS:
             self.server.release.wait(PATIENCE_SECONDS[self.path])
         body = b'{"ok": true}'

@@ -42,3 +42,30 @@ class Ages:
     def cumulative(self) -> tuple[int, ...]:
         """Requests with an age up to each bound; the last one is all of them."""
         return tuple(accumulate(self.counts))
+
+
+class Tally:
+    """A histogram that grows."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(LATENCY_BOUNDS_SECONDS) + 1)
+        self._seconds = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one."""
+        self._counts[bisect_left(LATENCY_BOUNDS_SECONDS, seconds)] += 1
+        self._seconds += seconds
+
+    def add(self, ages: Ages) -> None:
+        """Count all of these."""
+        for index, count in enumerate(ages.counts):
+            self._counts[index] += count
+        self._seconds += ages.seconds
+
+    def ages(self) -> Ages:
+        """What it holds now."""
+        return Ages(tuple(self._counts), self._seconds)
+
+    def to_message(self) -> tuple[list[int], float]:
+        """Plain values."""
+        return list(self._counts), self._seconds

@@ -7,9 +7,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from firedrill.contract import Client
+from locust_exporter.ages import Ages
 from locust_exporter.exposition import LES, family, histogram
 from locust_exporter.facts import announced
-from locust_exporter.generator import MESSAGE, UNREPORTED_MESSAGE, Report, Reports
+from locust_exporter.generator import MESSAGE, UNREPORTED_MESSAGE, Reports
 from locust_exporter.inflight import STAGES
 from locust_exporter.ledger import Ledger, Scraper, Unreported, errors_of
 from locust_exporter.server import Server
@@ -17,6 +18,7 @@ from locust_exporter.server import Server
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from locust_exporter.generator import Report
     from locust_exporter.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -100,10 +102,10 @@ class Exporter:
 
     def _on_worker_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
         if MESSAGE in data:
-            self._reports.receive(client_id, Report.from_message(data[MESSAGE]))
+            self._reports.receive_message(client_id, data[MESSAGE])
 
     def _on_live_message(self, msg: Any, **_: Any) -> None:
-        self._reports.receive(msg.node_id, Report.from_message(msg.data))
+        self._reports.receive_message(msg.node_id, msg.data)
 
     def _on_unreported_message(self, msg: Any, **_: Any) -> None:
         self._ledger.add(Unreported.from_message(msg.data))
@@ -115,6 +117,7 @@ class Exporter:
         parts = (
             self._ledger.page(self._environment.stats.entries, errors_of(self._environment.stats), scraper),
             self._waiting(),
+            self._arrivals(scraper),
             self._users(),
             self._workers(),
             self._test(),
@@ -130,7 +133,7 @@ class Exporter:
         if not self._reports.see_requests():
             return ""
         page = family(Client.ABANDONED, {(stage,): self._reports.abandoned(stage) for stage in STAGES})
-        page += histogram(Client.ABANDONED_AGE, self._reports.abandoned_ages())
+        page += histogram(Client.ABANDONED_AGE, {(): self._reports.abandoned_ages()})
         waiting = self._reports.waiting()
         if waiting is None:
             return page
@@ -143,14 +146,34 @@ class Exporter:
             )
         )
 
+    def _arrivals(self, scraper: Scraper | None) -> str:
+        facts = announced()
+        arrivals = self._reports.arrivals(facts.arrivals.asked_of_lost) if facts.arrivals else None
+        if arrivals is None:
+            return ""
+        new = [end for end in arrivals.from_schedule if scraper and scraper.first_sight((Client.FROM_SCHEDULE, end))]
+        from_schedule = {end: tally.ages() for end, tally in arrivals.from_schedule.items()} | dict.fromkeys(new, Ages())
+        return "".join(
+            (
+                family(Client.OFFERED, {(): arrivals.offered}),
+                family(Client.STARTED, {(): arrivals.started}),
+                family(Client.UNSENT, {(): arrivals.unsent}),
+                histogram(Client.LATENESS, {(): arrivals.lateness.ages()}),
+                histogram(Client.FROM_SCHEDULE, from_schedule),
+            )
+        )
+
     def _users(self) -> str:
         runner = self._environment.runner
+        pacing = self._reports.pacing()
         counts = runner.reported_user_classes_count if self._own_report is None else runner.user_classes_count
         return "".join(
             (
                 family(Client.USERS, {(name,): counts.get(name, 0) for name in runner.user_classes_by_name}),
                 family(Client.USERS_TARGET, {(): runner.target_user_count}),
                 family(Client.USER_EXCEPTIONS, {(): self._reports.user_exceptions()}),
+                family(Client.PACING, {(name,): intervals for name, (intervals, _) in pacing.items()}),
+                family(Client.PACING_MISSED, {(name,): missed for name, (_, missed) in pacing.items()}),
             )
         )
 

@@ -33,11 +33,16 @@ def family(metric: Metric, samples: Mapping[Any, float | None]) -> str:
     return header(metric) + "".join(lines) if lines else ""
 
 
-def histogram(metric: Metric, ages: Ages) -> str:
-    """The lines of a histogram without labels."""
-    cumulative = ages.cumulative()
-    buckets = [f'{metric.name}_bucket{{le="{le}"}} {count}\n' for le, count in zip(LES, cumulative, strict=True)]
-    return f"{header(metric)}{''.join(buckets)}{metric.name}_sum {ages.seconds}\n{metric.name}_count {cumulative[-1]}\n"
+def histogram(metric: Metric, samples: Mapping[Any, Ages]) -> str:
+    """A histogram's lines by tuples of label values; absent without any."""
+    return header(metric) + "".join(_series(metric, *sample) for sample in samples.items()) if samples else ""
+
+
+def _series(metric: Metric, key: Iterable[str], ages: Ages) -> str:
+    own, cumulative = labels(metric.labels, key), ages.cumulative()
+    bucket = f"{metric.name}_bucket{own[:-1]}," if own else f"{metric.name}_bucket{{"
+    buckets = [f'{bucket}le="{le}"}} {count}\n' for le, count in zip(LES, cumulative, strict=True)]
+    return f"{''.join(buckets)}{metric.name}_sum{own} {ages.seconds}\n{metric.name}_count{own} {cumulative[-1]}\n"
 
 
 def _escape(value: str) -> str:

@@ -1,12 +1,16 @@
-"""The exporter's public face: what a load profile knows about the run and Locust does not."""
+"""The exporter's public face: what a load profile and its open loop know about the run and Locust does not."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from locust_exporter.arrivals import Arrivals
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+__all__ = ["Arrivals", "RunFacts", "announce", "announced"]
 
 
 @dataclass(slots=True)
@@ -19,6 +23,8 @@ class RunFacts:
     slo_error_ratio: float | None = None
     step: int | None = None
     """Index of the active step; None before the first."""
+    arrivals: Arrivals | None = None
+    """Of an open loop; None in a closed one."""
 
 
 _announced = RunFacts()

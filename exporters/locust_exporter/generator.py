@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from locust_exporter.ages import Ages
+from locust_exporter.arrivals import Arrivals
 from locust_exporter.inflight import Waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+logger = logging.getLogger(__name__)
 
 MESSAGE = "firedrill"
 """Type of a worker's message, and the key of the same content in its report."""
@@ -32,12 +39,16 @@ class Report:
     memory_bytes: int
     lag_seconds: float
     lag_max_seconds: float
+    arrivals: Arrivals | None = None
+    """None where no open loop runs."""
+    pacing: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Intervals begun and begun late, by class of users with a fixed pace."""
     received: float = field(default_factory=time.time)
     """Unix time on the receiver's clock."""
 
     def to_message(self) -> dict[str, Any]:
         """Plain values, as Locust's protocol carries them."""
-        return asdict(self)
+        return {**asdict(replace(self, arrivals=None)), "arrivals": self.arrivals and self.arrivals.to_message()}
 
     @classmethod
     def from_message(cls, message: dict[str, Any]) -> Report:
@@ -45,7 +56,8 @@ class Report:
         waiting = message["waiting"]
         seen = None if waiting is None else Waiting(**{**waiting, "ages": Ages.from_message(waiting["ages"])})
         abandoned_ages = Ages.from_message(message["abandoned_ages"])
-        return cls(**{**message, "waiting": seen, "abandoned_ages": abandoned_ages, "received": time.time()})
+        arrivals = message["arrivals"] and Arrivals.from_message(message["arrivals"])
+        return cls(**{**message, "waiting": seen, "abandoned_ages": abandoned_ages, "arrivals": arrivals, "received": time.time()})
 
 
 class Reports:
@@ -53,10 +65,20 @@ class Reports:
 
     def __init__(self) -> None:
         self.latest: dict[str, Report] = {}
+        self._foreign: set[str] = set()
 
     def receive(self, worker: str, report: Report) -> None:
         """Replace the worker's report."""
         self.latest[worker] = report
+
+    def receive_message(self, worker: str, message: Any) -> None:
+        """Replace the worker's report by what it sent. What another version sent is said once and left out."""
+        try:
+            self.receive(worker, Report.from_message(message))
+        except (KeyError, TypeError, ValueError):
+            if worker not in self._foreign:
+                logger.warning("Worker %s has another version of the exporter: its requests count, all else of it is unknown", worker)
+            self._foreign.add(worker)
 
     def waiting(self) -> Waiting | None:
         """What is in flight in all processes that can tell; None if none can."""
@@ -75,6 +97,23 @@ class Reports:
     def abandoned_ages(self) -> Ages:
         """Of the requests that were lost in flight, those of workers that are gone included."""
         return sum((report.abandoned_ages for report in self.latest.values()), start=Ages())
+
+    def arrivals(self, asked_of_lost: Mapping[str, int]) -> Arrivals | None:
+        """Of all processes, those that are gone included with what was asked of them; None where no open loop ran."""
+        total = Arrivals()
+        seen = {worker: report.arrivals for worker, report in self.latest.items() if report.arrivals is not None}
+        for worker, arrivals in seen.items():
+            total.add(arrivals, asked_of_lost.get(worker, 0))
+        return total if seen else None
+
+    def pacing(self) -> dict[str, tuple[int, int]]:
+        """Intervals begun and begun late by class of users, those on workers that are gone included."""
+        total: dict[str, tuple[int, int]] = {}
+        for report in self.latest.values():
+            for name, (intervals, missed) in report.pacing.items():
+                before = total.get(name, (0, 0))
+                total[name] = (before[0] + intervals, before[1] + missed)
+        return total
 
     def user_exceptions(self) -> int:
         """Exceptions that escaped a task, those of workers that are gone included."""

@@ -26,10 +26,12 @@ from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 from firedrill.errors import BadInput
 from locust_exporter import buckets
 from locust_exporter.exporter import Exporter
+from locust_exporter.facts import announced
 from locust_exporter.generator import MESSAGE, UNREPORTED_MESSAGE, Report
 from locust_exporter.health import CpuMeter, LoopLag
 from locust_exporter.inflight import InFlight
 from locust_exporter.ledger import Unreported
+from locust_exporter.pacing import Pacing
 from locust_exporter.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class Generator:
         control = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet)
         self.in_flight = InFlight(harmless=(ValueError, *control))
         self.user_exceptions = 0
+        self.pacing = Pacing()
         self._measures = False
         self._lag = LoopLag()
         self._cpu = CpuMeter()
@@ -87,6 +90,8 @@ class Generator:
             memory_bytes=self._process.memory_info().rss,
             lag_seconds=self._lag.total_seconds,
             lag_max_seconds=self._lag.max_seconds,
+            arrivals=announced().arrivals,
+            pacing={name: (intervals, self.pacing.missed[name]) for name, intervals in self.pacing.intervals.items()},
         )
 
     def _measured(self, measure: Any) -> Any:
@@ -181,6 +186,8 @@ def register(events: Any) -> None:
         is_master = isinstance(runner, MasterRunner)
         if not is_master:
             generator.watch_loop()
+            for user_class in environment.user_classes:
+                generator.pacing.watch(user_class)
         if isinstance(runner, WorkerRunner):
             WorkerSide(environment, generator)
             return

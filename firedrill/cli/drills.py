@@ -66,6 +66,7 @@ from firedrill.stack.config import Scrape
 @click.option(
     "--duration", callback=duration, metavar="TIME", help="End the load after this time (30s, 2m), if the profile does not end it before."
 )
+@click.option("--abort-on-slo", is_flag=True, help="End the load as soon as the SLO is broken for certain, and say where it was.")
 @time_scale_option
 @docker_option
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="With --docker: Locust's workers.")
@@ -108,6 +109,7 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
         time_scale=options["time_scale"],
         docker=options["docker"],
         workers=options["workers"],
+        abort_on_slo=options["abort_on_slo"],
         attachment=attachment,
         ports=asked_ports(options),
     )

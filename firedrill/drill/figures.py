@@ -32,14 +32,19 @@ class ClientSide:
     latency_seconds: Latency
     """Of the requests that were answered: what Locust itself would report."""
     latency_including_waiting_seconds: Latency
-    """The same with the requests that were still waiting or abandoned at the end, at the age they had: a lower bound."""
+    """The same with the requests that were still waiting or abandoned at the end, at the age they had: a lower bound.
+
+    In an open loop from the moment they were due, arrivals that were dropped included as slower than all others.
+    """
     slower_than_slo: Mapping[str, float]
-    """Share of requests, the waiting included, above each latency objective."""
+    """Share of requests, the waiting included as above, beyond each latency objective."""
     rate: float | None
     """Requests answered a second."""
     offered_rate: float | None
-    """Requests a second that these users would make of a server on which nobody queues."""
+    """Requests a second that these users would make of a server on which nobody queues; in an open loop the arrivals that were due."""
     error_ratio: float | None
+    latency_from_schedule_seconds: Latency | None = None
+    """Of the requests that were answered, from the moment they were due; None in a closed loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,19 @@ class Honesty:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrivals:
+    """What became of an open loop's schedule in the whole run."""
+
+    offered: float
+    """Arrivals that were due."""
+    started: float
+    unsent: float
+    """Dropped: all users were busy for too long, or their worker was gone."""
+    lateness_p99_seconds: float | None
+    """Begin after the due time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """One alert that was pending or firing. Times are seconds since the load began."""
 
@@ -134,3 +152,5 @@ class Figures:
     """Seconds for which each condition of a valid load test was broken, by condition."""
     blind_seconds: float
     """Longest time for which Prometheus had no page of the load generator."""
+    arrivals: Arrivals | None = None
+    """None in a closed loop."""

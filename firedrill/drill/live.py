@@ -24,6 +24,8 @@ class Live:
     starved: float | None
     headroom_ratio: float | None
     nearest: str | None
+    offered: float | None = None
+    """Arrivals a second of an open loop; None in a closed one."""
 
     def cells(self) -> dict[str, str]:
         """Each figure as text, by its title, in the order in which they are read."""
@@ -31,7 +33,7 @@ class Live:
         return {
             "step": units.count(self.step),
             "users": units.count(self.users),
-            "rate": units.rate(self.rate),
+            "rate": units.rate(self.rate) if self.offered is None else f"{units.rate(self.rate)} of {units.rate(self.offered)}",
             "client p99": units.seconds(self.client_p99_seconds),
             "server p99": units.seconds(self.server_p99_seconds),
             "in flight": units.count(self.in_flight),
@@ -53,4 +55,5 @@ def look(prom: Prometheus) -> Live:
         starved=prom.number("sum(locust_users_starved)"),
         headroom_ratio=headroom.value if headroom else None,
         nearest=headroom.labels.get("resource") if headroom else None,
+        offered=prom.number("sum(client:arrivals_offered:rate10s)"),
     )

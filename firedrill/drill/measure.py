@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 from typing import TYPE_CHECKING
 
 from firedrill import histogram
 from firedrill.contract import Client, Server
 from firedrill.drill import alerts
-from firedrill.drill.figures import ClientSide, Counts, Figures, Honesty, Saturation, ServerSide, Step, Window
+from firedrill.drill.figures import Arrivals, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide, Step, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 EXHAUSTED_RATIO = 0.9
 """A resource has run out when so much of its limit is in use for three seconds."""
+
+SHARES = frozenset({"arrivals_unsent", "pacing_missed"})
+"""Conditions on a share of all so far: what was a large share of a run's beginning may be a small one of it all."""
 
 TAIL_SECONDS = 15.0
 """How long after the load's end the last figures may still arrive."""
@@ -57,6 +61,7 @@ class Measurement:
             counts=self._counts(),
             invalid=self._invalid(),
             blind_seconds=self._blind_seconds(),
+            arrivals=self._arrivals(),
         )
 
     # -- the two sides
@@ -65,7 +70,9 @@ class Measurement:
         # What was asked before the load stopped and answered after it belongs to the run: it may be the slowest of all.
         answered = self._gained_buckets(Client.REQUEST_DURATION, window)
         abandoned = self._gained_buckets(Client.ABANDONED_AGE, window)
-        including = histogram.merged(answered, abandoned, self._waiting_ages(window))
+        from_schedule = self._gained_buckets(Client.FROM_SCHEDULE, window) if self.profile.open_loop else {}
+        unsent = {inf: sum(self._gained(Client.UNSENT.name, window=window).values())}
+        including = histogram.merged(from_schedule or answered, abandoned, self._waiting_ages(window), unsent)
         rate = self._rate("locust_requests_total", window)
         return ClientSide(
             latency_seconds=_latency(answered),
@@ -74,6 +81,7 @@ class Measurement:
             rate=rate,
             offered_rate=self._offered_rate(window),
             error_ratio=_ratio(self._rate("locust_request_failures_total", window) or 0.0, rate),
+            latency_from_schedule_seconds=_latency(from_schedule) if from_schedule else None,
         )
 
     def _server(self, window: Window) -> ServerSide:
@@ -112,7 +120,9 @@ class Measurement:
         return self.profile.slo.latency_seconds if self.profile.slo else {}
 
     def _offered_rate(self, window: Window) -> float | None:
-        """Closed loop: users / (mean think time + mean time in the handler), the handler being blind to queueing."""
+        """Open loop: what was due. Closed: users / (mean think time + mean time in the handler), the handler being blind to queueing."""
+        if self.profile.open_loop:
+            return self._rate(Client.OFFERED.name, window)
         if not self.knows_think_time:
             return None
         users = self.prom.number(f"avg_over_time(sum(locust_users_target)[{_span(window)}:1s])", window.end)
@@ -170,6 +180,13 @@ class Measurement:
             server_finished=sum(finished.values()) if finished else None,
         )
 
+    def _arrivals(self) -> Arrivals | None:
+        if self.profile.open_loop is None:
+            return None
+        offered, started, unsent = (sum(self._gained(each.name).values()) for each in (Client.OFFERED, Client.STARTED, Client.UNSENT))
+        late = histogram.quantile(0.99, self._gained_buckets(Client.LATENESS, self.window))
+        return Arrivals(offered, started, unsent, late)
+
     def _gained(self, selector: str, by: str = "", window: Window | None = None) -> dict[str, float]:
         """What each series gained from raw sample to raw sample in a window (or the run), summed by a label, or all together as ``.
 
@@ -187,7 +204,7 @@ class Measurement:
         seconds: dict[str, float] = {}
         for series in self.prom.range("max by (reason) (locust:run_invalid_reason:bool)", self.window.start, self.window.end):
             broken = sum(value == 1 for value in series.values())
-            if broken:
+            if broken and (series.labels["reason"] not in SHARES or series.values()[-1] == 1):
                 seconds[series.labels["reason"]] = float(broken)
         return seconds | self._users_behind()
 

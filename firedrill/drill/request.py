@@ -43,6 +43,8 @@ class Request:
     docker: bool = False
     """In containers instead of processes."""
     workers: int = 1
+    abort_on_slo: bool = False
+    """End the load when the SLO is broken for certain, as a profile may ask for by itself."""
     attachment: Attachment | None = None
     """A stack that is up already, instead of one that is started for the run."""
     baseline: Baseline | None = None
@@ -77,6 +79,8 @@ class Request:
             programs.need("prometheus")
         if not self.docker or programs.find("promtool"):
             config.check_rules(self.rules)
+        if self.abort_on_slo and self.profile.slo is None:
+            raise BadInput(f"--abort-on-slo: profile {self.profile.name} has no slo")
         if self.profile.faults and self.target and not (self.attachment or any(scrape.job == "api" for scrape in self.scrapes)):
             raise BadInput(f"profile {self.profile.name} sets faults; expected --scrape with the target's metrics page, which takes them")
         if self.target and not (self.docker or self.attachment):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from firedrill.drill import live, told
 from firedrill.drill.faults import Injector
 from firedrill.drill.figures import Window
+from firedrill.drill.foregone import Watch
 from firedrill.drill.measure import Measurement
 from firedrill.drill.record import Run
 from firedrill.drill.verdict import Reason, judge
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from firedrill.drill.figures import Figures
+    from firedrill.drill.foregone import Foregone
     from firedrill.drill.progress import Progress
     from firedrill.drill.request import Request
     from firedrill.interrupt import Interrupt
@@ -73,6 +75,14 @@ class _Drill:
         self._tail = Tail(self._stack.plan.notifications)
         self._started = datetime.now(UTC)
         self._versions: dict[str, str] = {}
+        self._watcher = self._make_watcher()
+        self._foregone: Foregone | None = None
+
+    def _make_watcher(self) -> Watch | None:
+        asked = self._request
+        if not (asked.abort_on_slo or asked.profile.abort_on_slo):
+            return None
+        return Watch(asked.profile, asked.ends_after_seconds, knows_requests=asked.locustfile is None)
 
     def _plan(self, chosen: Ports) -> Plan:
         asked = self._request
@@ -146,7 +156,15 @@ class _Drill:
                 began = began or self._stack.prom.number(f"max(locust_test_start_time_seconds) >= {self._stack.load_since:.3f}")
                 if began:
                     self._note_faults(self._injector.follow(time.time() - began))
+                    self._look_ahead(began)
                     self._progress.show(live.look(self._stack.prom), time.time() - began, self._request.ends_after_seconds)
+
+    def _look_ahead(self, began: float) -> None:
+        """End a run that has failed whatever comes."""
+        self._foregone = self._watcher.look(self._stack.prom, began, time.time()) if self._watcher else None
+        if self._foregone:
+            self._mishaps["aborted"] = Reason("aborted", self._foregone.text())
+            self._progress.phase(self._foregone.text())
 
     def _note_faults(self, reasons: Iterable[Reason]) -> None:
         """Without its faults, a run shows nothing of what it is about."""
@@ -162,6 +180,8 @@ class _Drill:
         """Whether the load has ended, or goes on unseen."""
         self._note_deaths()
         planned = self._request.duration_seconds
+        if self._foregone:
+            return True
         return self._stack.load_ended() or self._has_ended("prometheus") or bool(began and planned and time.time() - began >= planned)
 
     def _has_ended(self, part: str) -> bool:
@@ -292,6 +312,7 @@ class _Drill:
             "faults": [asdict(injected) for injected in self._injector.injected()],
             "window": asdict(window) if window else None,
             "verdict": asdict(verdict),
+            "aborted": asdict(self._foregone) if self._foregone else None,
             "remarks": [asdict(remark) for remark in self._remarks.values()],
             "notifications": notifications,
             "figures": asdict(figures) if figures else None,

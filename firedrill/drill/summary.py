@@ -142,6 +142,12 @@ def _quantiles(side: str, field: str) -> Callable[[Mapping[str, Any]], str]:
     return lambda figures: units.together([figures[side][field][name] for name in ("p50", "p95", "p99")])
 
 
+def _from_schedule(figures: Mapping[str, Any]) -> str:
+    """Nothing in a closed loop, nor in runs that are older than open ones."""
+    latency = figures["client"].get("latency_from_schedule_seconds") or {}
+    return units.together([latency.get(name) for name in ("p50", "p95", "p99")])
+
+
 def _exhausted(figures: Mapping[str, Any]) -> str:
     saturation = figures["saturation"]
     if saturation["ran_out_first"]:
@@ -162,6 +168,7 @@ def _abandoned(figures: Mapping[str, Any]) -> str:
 SECTIONS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "p50 / p95 / p99": {
         "client": _quantiles("client", "latency_seconds"),
+        "from schedule": _from_schedule,
         "with the waiting": _quantiles("client", "latency_including_waiting_seconds"),
         "server": _quantiles("server", "latency_seconds"),
         "handler alone": _quantiles("server", "handler_latency_seconds"),
@@ -169,6 +176,8 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "Traffic": {
         "offered": lambda figures: units.rate(figures["client"]["offered_rate"]),
         "achieved": lambda figures: units.rate(figures["client"]["rate"]),
+        "never sent": lambda figures: units.count((figures.get("arrivals") or {}).get("unsent")),
+        "begun late, p99": lambda figures: units.seconds((figures.get("arrivals") or {}).get("lateness_p99_seconds")),
     },
     "Errors": {
         "client": lambda figures: units.percent(figures["client"]["error_ratio"]),

@@ -12,11 +12,14 @@ from firedrill.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from firedrill.drill.figures import Alert, Figures
+    from firedrill.drill.figures import Alert, Arrivals, Figures
     from firedrill.profile import Profile, Slo
 
 BLIND_LIMIT_SECONDS = 5.0
 """Longest time without a page of the load generator that a valid run may have."""
+
+UNSENT_LIMIT_RATIO = 0.01
+"""Share of an open loop's arrivals that may be dropped in a valid run."""
 
 ENOUGH_SECONDS = 3.0
 """For so long a condition of validity must be broken before it voids a run: one stall of a busy machine does not."""
@@ -27,8 +30,13 @@ BROKEN = {
     "worker_missing": "a load generator's worker was missing",
     "report_late": "a load generator's worker did not report for more than 10 s",
     "users_behind": "fewer users ran than the profile had asked for 30 s before",
+    "pacing_missed": "users with a fixed pace began more than 1 % of their tasks late",
     "scrape_gap": "Prometheus missed pages of the load generator",
 }
+
+
+AGAINST_API = frozenset({"api_ended", "aborted"})
+"""Mishaps that are the API's failure, not the measurement's."""
 
 
 class Status(StrEnum):
@@ -77,12 +85,12 @@ def judge(
     Args:
         profile: Its SLO and its expectations about alerts.
         figures: What was measured; None if nothing was.
-        mishaps: What happened to the parts: `api_ended` counts against the API, every other against the measurement.
+        mishaps: What happened to the parts: those of AGAINST_API count against the API, every other against the measurement.
         regressions: What became worse since an earlier run; counts against the API.
         interrupted: Somebody stopped it; the reasons found so far are given all the same.
     """
-    against_api = [mishap for mishap in mishaps if mishap.code == "api_ended"]
-    void = [mishap for mishap in mishaps if mishap.code != "api_ended"]
+    against_api = [mishap for mishap in mishaps if mishap.code in AGAINST_API]
+    void = [mishap for mishap in mishaps if mishap.code not in AGAINST_API]
     if figures is not None:
         void += _void(figures)
         broken = [*against_api, *_slo_broken(profile.slo, figures)]
@@ -97,12 +105,19 @@ def judge(
 
 def _void(figures: Figures) -> Iterator[Reason]:
     for condition, seconds in figures.invalid.items():
-        if seconds >= ENOUGH_SECONDS:
+        if seconds >= ENOUGH_SECONDS and condition != "arrivals_unsent":  # which is said with its numbers, below
             yield Reason(condition, f"{BROKEN.get(condition, condition)} ({units.seconds(seconds)} of the run)")
+    yield from _unsent(figures.arrivals)
     if figures.blind_seconds > BLIND_LIMIT_SECONDS:
         yield Reason("blind", f"nothing was recorded of the load generator for {units.seconds(figures.blind_seconds)}")
     if not figures.counts.client_requests:
         yield Reason("no_requests", "the load generator reported no request")
+
+
+def _unsent(arrivals: Arrivals | None) -> Iterator[Reason]:
+    if arrivals is not None and arrivals.unsent > UNSENT_LIMIT_RATIO * arrivals.offered:
+        share = f"{units.count(arrivals.unsent)} of {units.count(arrivals.offered)} arrivals"
+        yield Reason("arrivals_unsent", f"{share} were never sent: no user was free (raise max_in_flight), or their worker was gone")
 
 
 def _slo_broken(slo: Slo | None, figures: Figures) -> Iterator[Reason]:

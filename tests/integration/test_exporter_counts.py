@@ -131,6 +131,15 @@ def test_a_histogram_equals_the_times_that_were_reported():
     assert not page.values("locust_requests_abandoned_total")
 
 
+def test_a_pace_that_cannot_be_kept_is_counted(target):
+    with Locust("--headless", "-u", 4, "-r", 4, "-t", "60s", "-H", target.url, files=theirs("paced")) as locust:
+        page = locust.until(lambda page: page.total("locust_pacing_intervals_total", user_class="Hasty") > 1, "two tasks of a second")
+    assert page.value("locust_pacing_missed_total", user_class="Hasty") == page.value("locust_pacing_intervals_total", user_class="Hasty")
+    assert page.value("locust_pacing_intervals_total", user_class="Steady") > 2
+    assert page.value("locust_pacing_missed_total", user_class="Steady") <= 1
+    assert not page.values("locust_pacing_missed_total", user_class="Unpaced")
+
+
 def test_counters_go_on_through_stop_restart_and_reset_from_the_web_page(target):
     web = f"http://127.0.0.1:{any_free()}"
     port = web.rsplit(":", 1)[1]

@@ -75,6 +75,24 @@ def test_users_of_workers_have_their_time_to_stop_and_are_counted_after_it(targe
     assert last.value("locust_requests_in_flight") == 0
 
 
+def test_a_worker_with_another_version_of_the_exporter_is_named_once_and_its_requests_count(target):
+    port = any_free()
+    master = ("--master", "--expect-workers", 1, "--master-bind-host", "127.0.0.1", "--master-bind-port", port)
+    worker = ("--worker", "--master-host", "127.0.0.1", "--master-port", port)
+    theirs = ROOT / "tests" / "locustfiles" / "theirs.py"
+    older = (theirs, ROOT / "tests" / "locustfiles" / "older_exporter.py")
+    with (
+        Locust(*master, "--headless", "-u", 2, "-r", 2, "-t", "3s", "-H", target.url, files=(theirs, EXPORTER_PLUGIN)) as locust,
+        Locust(*worker, files=older, exporter=False),
+    ):
+        last = locust.scrape_until_the_end()[-1]
+        log = locust.log()
+    assert last.total("locust_requests_total") > 10
+    assert not last.values("locust_worker_cpu_ratio")
+    assert log.count("has another version of the exporter") == 1
+    assert "Traceback" not in log
+
+
 def test_what_workers_had_not_reported_survives_a_reset(target):
     """--reset-stats clears the statistics of the workers as well, when all users are there."""
     load = ("-u", 20, "-r", 10, "-t", "5s", "--reset-stats", "-H", target.url)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from firedrill.contract import LATENCY_BOUNDS_SECONDS
 from firedrill.errors import BadInput
 from firedrill.places import ROOT
-from firedrill.profile import FaultStep, Ramp, UserShare, bundled_profiles, load_profile
+from firedrill.profile import FaultStep, OpenLoop, Ramp, RateRamp, Step, UserShare, bundled_profiles, load_profile
 from firedrill.profile_form import keys, parse_growth, parse_range, parse_ratio, parse_seconds
 
 LAUNCH = """\
@@ -82,6 +82,56 @@ def test_users_may_be_a_weighted_list(load):
     assert profile.users == (UserShare("BasicUser", 1), UserShare("BrowsingUser", 3))
 
 
+OPEN = """\
+name: launch
+arrivals: open
+spacing: poisson
+max_in_flight: 50
+steps:
+  - {start_time: 0s, rate: 10}
+  - {start_time: 30s, rate: 0.5}
+duration: 60s
+"""
+
+
+def test_an_open_loop_has_rates_and_a_cap_and_all_its_users_from_the_start(load):
+    profile = load(OPEN)
+    assert profile.open_loop == OpenLoop(50, poisson=True)
+    assert profile.steps == (Step(0, 50, 50, 10), Step(30, 50, 50, 0.5))
+    assert [profile.target_at(seconds) for seconds in (0, 59, 60)] == [(50, 50), (50, 50), None]
+    assert load(OPEN.replace("spacing: poisson", "spacing: even")).open_loop == OpenLoop(50)
+    assert load(LAUNCH).open_loop is None
+
+
+def test_an_open_loop_may_be_a_ramp(load):
+    steps = OPEN[OPEN.index("steps:") : OPEN.index("duration")]
+    profile = load(OPEN.replace(steps, "ramp: {add_rate: 20, every: 5s}\n"))
+    assert profile.ramp == RateRamp(20, 5, 50)
+    assert profile.step_at(12) == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("rate: 10", "rate: -10", "launch.yaml:6: steps[0].rate is -10; expected 0 or more"),
+        ("rate: 10", "rate: .inf", "launch.yaml:6: steps[0].rate is inf; expected a number"),
+        ("rate: 10", "rate: .nan", "launch.yaml:6: steps[0].rate is nan; expected"),
+        ("rate: 10", "rate: 1e9", "launch.yaml:6: steps[0].rate is 1000000000.0; expected 100000 or less"),
+        ("rate: 10", "rate: ten", "launch.yaml:6: steps[0].rate is 'ten'; expected a number"),
+        ("rate: 10", "users: 10", "launch.yaml:6: steps[0].rate is missing"),
+        ("rate: 10", "rate: 10, users: 10", "launch.yaml:6: steps[0].users belongs to arrivals: closed"),
+        ("rate: 10", "rate: 10, spawn_rate: 10", "launch.yaml:6: steps[0].spawn_rate belongs to arrivals: closed"),
+        ("max_in_flight: 50", "max_in_flight: 0", "launch.yaml:4: max_in_flight is 0; expected more than 0"),
+        ("max_in_flight: 50", "max_in_flight: 1000000", "launch.yaml:4: max_in_flight is 1000000; expected 100000 or less"),
+        ("poisson", "random", "launch.yaml:3: spacing is 'random'; expected 'even' or 'poisson'"),
+    ],
+)
+def test_a_mistake_in_an_open_loop_is_named_like_any_other(load, old, new, message):
+    with pytest.raises(BadInput) as mistake:
+        load(OPEN.replace(old, new, 1))
+    assert message in str(mistake.value)
+
+
 FAULTS = """\
 faults:
   - {start_time: 60s, for: 20s, errors: 20%, cpu: 1, stuck: 3, memory: 500kB/s, stop: true}
@@ -130,7 +180,11 @@ def test_smoke_takes_less_than_twenty_seconds():
     [
         ("users: 40", "users: -5", "launch.yaml:9: steps[2].users is -5; expected 0 or more"),
         ("users: 40", "users: '5'", "launch.yaml:9: steps[2].users is '5'; expected a whole number"),
-        ("users: 40", "user: 40", "launch.yaml:9: steps[2].user is no key; did you mean users? (known: spawn_rate, start_time, users)"),
+        (
+            "users: 40",
+            "user: 40",
+            "steps[2].user is no key; did you mean users? (known: rate, spawn_rate, start_time, users)",
+        ),
         (", users: 40", "", "launch.yaml:9: steps[2].users is missing"),
         ("spawn_rate: 50", "spawn_rate: 0", "launch.yaml:8: steps[1].spawn_rate is 0; expected more than 0"),
         ("90s", "20s", "launch.yaml:9: steps[2].start_time is 20s; expected more than the 30s of the step before it"),
@@ -141,7 +195,15 @@ def test_smoke_takes_less_than_twenty_seconds():
         ("1%", "0.01", "launch.yaml:11: slo.errors is 0.01; expected a percentage such as 1%"),
         ("1%", "101%", "launch.yaml:11: slo.errors is '101%'; expected a percentage such as 1%"),
         ("0.5s..1s", "1s..0.5s", "launch.yaml:5: think_time is '1s..0.5s'; expected a range that begins with the shorter duration"),
-        ("closed", "open", "launch.yaml:3: arrivals is 'open'; expected 'closed'"),
+        ("closed", "ajar", "launch.yaml:3: arrivals is 'ajar'; expected 'closed' or 'open'"),
+        ("closed", "open", "launch.yaml:1: max_in_flight is missing"),
+        ("users: 40", "users: 40, rate: 5", "launch.yaml:9: steps[2].rate belongs to arrivals: open"),
+        (
+            "slo: {p99: 250ms, errors: 1%, starved_users: 0}",
+            "abort_on_slo: true",
+            "launch.yaml:11: abort_on_slo needs objectives",
+        ),
+        ("user: BasicUser", "spacing: even", "launch.yaml:4: spacing belongs to arrivals: open"),
         ("user: BasicUser", "user: 3", "launch.yaml:4: user is 3; expected a list"),
         ("duration: 150s", "ramp: {add_users: 1, every: 1s}", "launch.yaml:10: ramp is given beside steps; expected one of them"),
         ("title:", "name:", 'launch.yaml:2: found duplicate key "name"'),
@@ -165,7 +227,10 @@ def test_a_file_without_keys_is_no_profile(load, text):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("lanch", "profile lanch is unknown; did you mean launch? (known: faults, launch, ramp, simple, smoke, soak, spike)"),
+        (
+            "lanch",
+            f"profile lanch is unknown; did you mean launch? (known: {', '.join(sorted(bundled_profiles()))})",
+        ),
         ("nowhere.yaml", "nowhere.yaml: cannot be read: No such file or directory"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from firedrill.drill.figures import Alert, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide
+from firedrill.drill.figures import Alert, Arrivals, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide
 from firedrill.drill.verdict import Reason, Status, judge
 from firedrill.profile import AlertExpectations, Profile, Slo, Step, UserShare
 
@@ -30,6 +30,15 @@ PROFILE = Profile(
     slo=Slo({"p99": 0.25}, error_ratio=0.01, starved_users=0),
     alerts=AlertExpectations(),
 )
+
+
+def test_an_open_loop_that_could_not_send_is_invalid_and_says_what_to_do():
+    sent = replace(HEALTHY, arrivals=Arrivals(1000, 990, 10, 0.004), invalid={"arrivals_unsent": 20.0})
+    assert judge(PROFILE, sent, []).status is Status.PASSED
+    unsent = judge(PROFILE, replace(HEALTHY, arrivals=Arrivals(1000, 980, 20, 2.0)), [])
+    assert (unsent.status, codes(unsent)) == (Status.INVALID, ["arrivals_unsent"])
+    assert "20 of 1000 arrivals were never sent" in unsent.reasons[0].text
+    assert "max_in_flight" in unsent.reasons[0].text
 
 
 def fired(name):

@@ -1,0 +1,50 @@
+"""Percentiles from the exported histogram, beside a log of every request of the same run.
+
+One process, 20 users without a pause. `sum_off` is the exported sum over the logged one, minus 1. Aim: the true percentile lies in the
+bucket in which the exported one does; counts are equal. Run: `python -m bench.histogram_truth`.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from bisect import bisect_left
+from pathlib import Path
+
+from bench.loads import runs
+from bench.tables import save, table
+from firedrill import histogram
+from firedrill.contract import LATENCY_BOUNDS_SECONDS
+from firedrill.places import EXPORTER_PLUGIN
+
+PLAIN = Path(__file__).parent / "loads" / "plain.py"
+
+
+def main() -> None:
+    """Measure, print, save."""
+    with runs.fast_target() as url, tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "times")
+        run = runs.run(f"{PLAIN},{EXPORTER_PLUGIN}", url, "-u", 20, "-r", 20, "-t", "6s", BENCH_LOG=str(log))
+        times = sorted(float(line) / 1000 for line in log.read_text().split())
+    name = "locust_request_duration_seconds"
+    exported = run.buckets(name)
+    rows = []
+    for q in (0.5, 0.9, 0.95, 0.99):
+        truth, seen = times[math.ceil(q * len(times)) - 1], histogram.quantile(q, exported) or 0.0
+        rows.append(
+            {
+                "quantile": q,
+                "true_ms": round(truth * 1000, 2),
+                "exported_ms": round(seen * 1000, 2),
+                "same_bucket": bisect_left(LATENCY_BOUNDS_SECONDS, truth) == bisect_left(LATENCY_BOUNDS_SECONDS, seen),
+                "logged": len(times),
+                "counted": run.value(f"{name}_count"),
+                "sum_off": f"{run.value(f'{name}_sum') / sum(times) - 1:.1e}",
+            }
+        )
+    table(rows)
+    save("histogram_truth", rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""What became of the arrivals of an open loop: in one process, or in all of them together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from locust_exporter.ages import Ages, Tally
+from locust_exporter.cardinality import Cap, clean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from locust_exporter.ledger import Endpoint
+
+
+class Arrivals:
+    """Counts since the process began. Every arrival that was offered is started, unsent, or still waits for a user."""
+
+    def __init__(self, max_names: int = 200) -> None:
+        """`max_names` distinct request names; later ones are folded into `other`."""
+        self.offered = 0
+        self.started = 0
+        self.unsent = 0
+        self.lateness = Tally()
+        self.from_schedule: dict[Endpoint, Tally] = {}
+        self.asked_of_lost: dict[str, int] = {}
+        """On a master: how many arrivals the schedule had asked of each worker that is gone."""
+        self._names = Cap(max_names)
+
+    def start(self, late_seconds: float) -> None:
+        """A user begins an arrival."""
+        self.started += 1
+        self.lateness.observe(late_seconds)
+
+    def answer(self, method: object, name: object, seconds: float) -> None:
+        """A request was answered or failed, so long after its arrival had been due."""
+        endpoint = clean(method), self._names.fold(clean(name))
+        if endpoint not in self.from_schedule:
+            self.from_schedule[endpoint] = Tally()
+        self.from_schedule[endpoint].observe(seconds)
+
+    def add(self, other: Arrivals, asked: int = 0) -> None:
+        """Count another process's as well. Of one that is gone, what it was `asked` for and did not start is unsent."""
+        offered = max(other.offered, asked)
+        self.offered += offered
+        self.started += other.started
+        self.unsent += offered - other.started if asked else other.unsent
+        self.lateness.add(other.lateness.ages())
+        for endpoint, tally in other.from_schedule.items():
+            self.from_schedule.setdefault(endpoint, Tally()).add(tally.ages())
+
+    def to_message(self) -> dict[str, Any]:
+        """Plain values, as Locust's protocol carries them."""
+        rows = [(*endpoint, *tally.to_message()) for endpoint, tally in self.from_schedule.items()]
+        counts = {"offered": self.offered, "started": self.started, "unsent": self.unsent}
+        return {**counts, "lateness": self.lateness.to_message(), "from_schedule": rows}
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> Arrivals:
+        """What a worker sent."""
+        arrivals = cls()
+        arrivals.offered, arrivals.started, arrivals.unsent = message["offered"], message["started"], message["unsent"]
+        arrivals.lateness.add(Ages(*message["lateness"]))
+        for method, name, counts, seconds in message["from_schedule"]:
+            arrivals.from_schedule.setdefault((method, name), Tally()).add(Ages(tuple(counts), seconds))
+        return arrivals

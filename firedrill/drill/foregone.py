@@ -1,0 +1,149 @@
+"""Whether a run has failed before it is over, and where: what --abort-on-slo looks at."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING
+
+from firedrill import units
+from firedrill.contract import Client, format_bound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from firedrill.profile import Profile, Slo, Step
+    from firedrill.prom import Prometheus
+
+RECENT_SECONDS = 5.0
+"""Where nobody knows how many requests are still to come, the last seconds are judged, and once more when they have passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Requests in a span of time, those that wait at its end included."""
+
+    requests: float
+    failed: float
+    slower: Mapping[str, float]
+    """Requests beyond each latency objective."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foregone:
+    """Where the SLO broke."""
+
+    objective: str
+    """`p99`, `errors` or `starved_users`."""
+    after_seconds: float
+    step: int
+    load: str
+    """What that step asked for."""
+    held: str | None
+    """What the step before it had asked for, which the SLO survived; None in the first."""
+
+    def text(self) -> str:
+        """A sentence for people."""
+        held = f"; it had held at {self.held}" if self.held else ""
+        at = f"{self.load} (step {self.step}, {units.seconds(self.after_seconds)} after the start)"
+        return f"the SLO ({self.objective}) broke at {at}{held}; the load was ended there"
+
+
+class Watch:
+    """Looks again and again, until it is foregone."""
+
+    def __init__(self, profile: Profile, ends_after_seconds: float | None, *, knows_requests: bool) -> None:
+        """`knows_requests`: an arrival, or a user's task, is one request, as with the bundled users."""
+        self._profile = profile
+        self._ends_after = ends_after_seconds if knows_requests else None
+        self._broken_since: float | None = None
+
+    def look(self, prom: Prometheus, began: float, now: float) -> Foregone | None:
+        """What is certain at a time (Unix seconds); None while the run may still pass.
+
+        Where the end of the load is known: more requests were slow (or failed) than the SLO accepts of all that can still come.
+        """
+        judged_from = began + self._profile.warmup_seconds
+        slo = self._profile.slo
+        if slo is None or now - judged_from < RECENT_SECONDS:
+            return None
+        if starved(slo, prom, now):
+            return self._found("starved_users", now - began)
+        to_come = most_to_come(self._profile, now - began, self._ends_after)
+        if to_come == inf:
+            return self._lasting(broken(slo, seen(self._profile, prom, now - RECENT_SECONDS, now), 0.0), now - began)
+        objective = broken(slo, seen(self._profile, prom, judged_from, now), to_come)
+        return self._found(objective, now - began) if objective else None
+
+    def _lasting(self, objective: str | None, after_seconds: float) -> Foregone | None:
+        if objective is None:
+            self._broken_since = None
+            return None
+        if self._broken_since is None:
+            self._broken_since = after_seconds
+        lasted = after_seconds - self._broken_since >= RECENT_SECONDS
+        return self._found(objective, self._broken_since) if lasted else None
+
+    def _found(self, objective: str, after_seconds: float) -> Foregone:
+        index = self._profile.step_at(after_seconds)
+        loads = [load_of(step) for step in itertools.islice(self._profile.all_steps(), index + 1)]
+        return Foregone(objective, after_seconds, index, loads[-1], loads[-2] if index else None)
+
+
+def load_of(step: Step) -> str:
+    """`120/s` or `40 users`."""
+    return f"{step.users} users" if step.rate is None else f"{step.rate:g}/s"
+
+
+def most_to_come(profile: Profile, after_seconds: float, end_seconds: float | None) -> float:
+    """Most requests that a load can still make between two of its times; infinite where that is not known."""
+    if end_seconds is None:
+        return inf
+    return sum(seconds * _highest_rate(profile, step) for seconds, step in _spans(profile, after_seconds, end_seconds))
+
+
+def _spans(profile: Profile, start: float, end: float) -> Iterator[tuple[float, Step]]:
+    """Seconds that each step has of a span of time."""
+    steps = itertools.takewhile(lambda step: step.start_seconds < end, profile.all_steps())
+    for step, following in itertools.pairwise([*steps, None]):
+        if step:
+            yield max(0.0, (following.start_seconds if following else end) - max(start, step.start_seconds)), step
+
+
+def _highest_rate(profile: Profile, step: Step) -> float:
+    if step.rate is not None:
+        return step.rate
+    shortest = profile.think_time_seconds[0]
+    return step.users / shortest if shortest else inf
+
+
+def broken(slo: Slo, seen: Seen, to_come: float) -> str | None:
+    """The objective that is broken even if all requests to come are perfect; None if there is none."""
+    all_requests = seen.requests + to_come
+    for name in slo.latency_seconds:
+        # Shares are floating point: 1 - 0.99 is a little more than 0.01.
+        if seen.slower[name] > (1 - int(name[1:]) / 100 + 1e-9) * all_requests:
+            return name
+    return "errors" if slo.error_ratio is not None and seen.failed > slo.error_ratio * all_requests else None
+
+
+def starved(slo: Slo, prom: Prometheus, now: float) -> bool:
+    """Whether more users starve, and have for five seconds, than the SLO accepts; the verdict says the same."""
+    lasting = prom.number(f"max(min_over_time({Client.STARVED.name}[5s]))", now) or 0.0
+    return slo.starved_users is not None and lasting > slo.starved_users
+
+
+def seen(profile: Profile, prom: Prometheus, start: float, now: float) -> Seen:
+    """What a span of time has shown."""
+    metric = (Client.FROM_SCHEDULE if profile.open_loop else Client.REQUEST_DURATION).name
+
+    def gained(selector: str) -> float:
+        return (prom.number(f"sum({selector})", now) or 0.0) - (prom.number(f"sum({selector})", start) or 0.0)
+
+    def within(bound: str) -> float:
+        return gained(f'{metric}_bucket{{le="{bound}"}}') + (prom.number(f'sum({Client.IN_FLIGHT_AGE.name}{{le="{bound}"}})', now) or 0.0)
+
+    requests = within("+Inf")
+    slow = {name: requests - within(format_bound(bound)) for name, bound in (profile.slo.latency_seconds if profile.slo else {}).items()}
+    return Seen(requests, gained(Client.FAILURES.name), slow)

@@ -1,0 +1,283 @@
+"""An open loop in Locust: arrivals by a schedule that does not wait for answers, for the tasks of any user.
+
+A user is a slot: before each of its tasks it waits for an arrival, and it thinks no longer. A nested TaskSet takes an arrival for each of
+its tasks. Everything else (spawning, stopping, on_start, cookies, tags, workers) stays Locust's.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import select
+import time
+from collections import defaultdict, deque
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import gevent
+import gevent.monkey
+import locust
+from arrivals import Backlog, Part, Share, schedule_of
+from gevent.event import AsyncResult
+from geventhttpclient.connectionpool import ConnectionPool
+from locust.exception import StopUser
+from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
+from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING, TaskSet
+from locust_exporter.facts import Arrivals
+from locust_exporter.settings import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from firedrill.profile import Profile
+
+PATIENCE_SECONDS = 5.0
+"""An arrival for which no user was free so long is dropped. What waited shorter is sent late, which the time from schedule shows."""
+
+LOOKAHEAD_SECONDS = 0.1
+"""So far ahead a process knows which arrivals are its own."""
+
+HANDOVER_SECONDS = 0.5
+"""A new share of the schedule holds from so much later on, so that all workers turn to it at once. More than the look ahead."""
+
+WATCH_SECONDS = 0.2
+"""How often a master looks whether its workers are still the same."""
+
+MESSAGE = "firedrill_share"
+"""Type of a master's message: seconds since the load began, and the worker's Share from then on."""
+
+POLL = gevent.monkey.get_original("select", "poll")
+"""The one that does not hand over to other users."""
+
+
+class Desk:
+    """Hands this process's arrivals to its users: waiting ones are woken, and one that is done takes an overdue one itself."""
+
+    def __init__(self, profile: Profile, arrivals: Arrivals) -> None:
+        self._profile = profile
+        self._arrivals = arrivals
+        self._began = 0.0
+        self._part = Part(iter(()))
+        self._ahead: deque[float] = deque()
+        self._backlog = Backlog(PATIENCE_SECONDS)
+        # The user that came last is woken first: its connection is the least likely to have been closed.
+        self._parked: defaultdict[str, dict[AsyncResult, None]] = defaultdict(dict)
+        self._dealing: gevent.Greenlet | None = None
+        self._count_users: Callable[[], dict[str, int]] = dict
+        self._users: tuple[list[str], list[int]] = ([], [])
+
+    def open(self, elapsed_seconds: float, environment: Any) -> None:
+        """The load began so long ago. Harmless if it is known."""
+        if self._dealing:
+            return
+        self._began = time.perf_counter() - elapsed_seconds
+        self._part, self._ahead = Part(schedule_of(self._profile)), deque()
+        self._count_users = lambda: environment.runner.user_classes_count
+        self._users = (list(environment.user_classes_by_name), [user.weight for user in environment.user_classes])
+        self._dealing = gevent.spawn(self._deal)
+
+    def assign(self, share: Share) -> None:
+        """Which arrivals are this process's."""
+        self._part.assign(share)
+
+    def close(self) -> None:
+        """No more arrivals; those that wait are unsent."""
+        if self._dealing:
+            self._dealing.kill()
+        self._dealing = None
+        self._arrivals.unsent += self._backlog.clear()
+
+    def wait_for_arrival(self, user: Any) -> None:
+        """Return when the user has an arrival to begin."""
+        self._look()
+        due = self._backlog.take(type(user).__name__)
+        if due is None:
+            due = self._park(user)
+        late = self._now() - due
+        self._arrivals.start(late)
+        gevent.getcurrent().arrival_lateness = late
+
+    def on_request(self, request_type: object, name: object, response_time: float | None, **_: Any) -> None:
+        """Locust's event. The first request of an arrival was meant to be sent when it was due, later ones when they were."""
+        late = vars(gevent.getcurrent()).pop("arrival_lateness", 0.0)
+        if response_time is not None:
+            self._arrivals.answer(request_type, name, late + response_time / 1000)  # Locust speaks milliseconds
+
+    def _now(self) -> float:
+        return time.perf_counter() - self._began
+
+    def _park(self, user: Any) -> float:
+        """Due time of the arrival that woke it."""
+        parked, waiter = self._parked[type(user).__name__], AsyncResult()
+        parked[waiter] = None
+        user._state = LOCUST_STATE_WAITING  # noqa: SLF001 - so that Locust stops it at once
+        due = None
+        try:
+            due = waiter.get()
+        finally:
+            parked.pop(waiter, None)
+            # Stopped between being woken and waking.
+            self._arrivals.unsent += due is None and waiter.ready()
+        user._state = LOCUST_STATE_RUNNING  # noqa: SLF001
+        return float(due)
+
+    def _deal(self) -> None:
+        next_count = 0.0
+        while True:
+            if self._now() >= next_count:
+                self._count()
+                next_count = self._now() + 1.0
+            self._look()
+            until = self._now() + LOOKAHEAD_SECONDS / 2
+            gevent.sleep(max(0.0, min(self._ahead[0] if self._ahead else until, until) - self._now()))
+
+    def _count(self) -> None:
+        """Arrivals go to the classes of users as Locust has spawned them: by weight, or by a fixed count."""
+        counted = {name: count for name, count in self._count_users().items() if count}
+        if counted:
+            self._users = (list(counted), list(counted.values()))
+
+    def _look(self) -> None:
+        """Give out what is due by now."""
+        if self._dealing is None:
+            return
+        now = self._now()
+        self._ahead.extend(self._part.until(now + LOOKAHEAD_SECONDS))
+        while self._ahead and self._ahead[0] <= now:
+            self._backlog.add(self._draw_class(), self._ahead.popleft())
+            self._arrivals.offered += 1
+        self._arrivals.unsent += self._backlog.expire(now)
+        for name in self._backlog.classes():
+            self._wake(name)
+
+    def _draw_class(self) -> str:
+        names, weights = self._users
+        return names[0] if len(names) == 1 else random.choices(names, weights)[0]  # noqa: S311 - no secret
+
+    def _wake(self, name: str) -> None:
+        parked = self._parked[name]
+        while parked and (due := self._backlog.take(name)) is not None:
+            parked.popitem()[0].set(due)
+
+
+class Conductor:
+    """On a master: shares the schedule among the workers there are."""
+
+    def __init__(self, profile: Profile, arrivals: Arrivals, runner: MasterRunner) -> None:
+        self._profile = profile
+        self._arrivals = arrivals
+        self._runner = runner
+        self._began = 0.0
+        self._parts: dict[str, Part] = {}
+        self._asked: defaultdict[str, int] = defaultdict(int)
+        self._present: list[str] = []
+        self._watching: gevent.Greenlet | None = None
+
+    def start(self) -> None:
+        """The load begins."""
+        shape: Any = self._runner.environment.shape_class
+        elapsed = shape.get_run_time()
+        self._began, self._parts, self._present = time.perf_counter() - elapsed, {}, []
+        self._watching = gevent.spawn(self._watch)
+        self._share_out(0.0)
+
+    def stop(self) -> None:
+        """The load ends."""
+        if self._watching:
+            self._watching.kill()
+
+    def _watch(self) -> None:
+        while True:
+            gevent.sleep(WATCH_SECONDS)
+            now = time.perf_counter() - self._began
+            self._count(now)
+            self._share_out(now + HANDOVER_SECONDS)
+
+    def _count(self, seconds: float) -> None:
+        for worker, part in self._parts.items():
+            self._asked[worker] += sum(1 for _ in part.until(seconds))
+
+    def _share_out(self, from_seconds: float) -> None:
+        present = sorted(worker.id for worker in self._runner.clients.all if worker.state != STATE_MISSING)
+        if present == self._present:
+            return
+        for gone in set(self._present) - set(present):
+            self._asked[gone] += sum(1 for _ in self._parts.pop(gone).until(from_seconds))
+            self._arrivals.asked_of_lost[gone] = self._asked[gone]
+        self._present = present
+        for index, worker in enumerate(present):
+            self._assign(worker, Share(from_seconds, index, len(present)))
+
+    def _assign(self, worker: str, share: Share) -> None:
+        if worker not in self._parts:
+            self._parts[worker] = Part(schedule_of(self._profile))
+        self._parts[worker].assign(share)
+        elapsed = time.perf_counter() - self._began
+        self._runner.send_message(MESSAGE, {"elapsed_seconds": elapsed, "share": asdict(share)}, worker)
+
+
+def install(profile: Profile) -> Arrivals:
+    """Make this process's loop an open one; returns the counts of what becomes of it."""
+    arrivals = Arrivals(read_settings(os.environ).max_names)
+    desk = Desk(profile, arrivals)
+    _wait_for_arrivals(desk)
+    # select() refuses descriptors from 1024 on, and every request would connect anew.
+    ConnectionPool._is_socket_alive = _is_idle  # type: ignore[method-assign,assignment]  # noqa: SLF001
+    locust.events.request.add_listener(desk.on_request)  # type: ignore[no-untyped-call]
+
+    def on_init(environment: Any, runner: Any, **_: Any) -> None:
+        if isinstance(runner, MasterRunner):
+            conductor = Conductor(profile, arrivals, runner)
+            environment.events.test_start.add_listener(lambda **_: conductor.start())
+            environment.events.test_stopping.add_listener(lambda **_: conductor.stop())
+            return
+        # What is alive now stays alive: else each collection stands still for tens of milliseconds, and all users with it.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+        environment.events.test_stopping.add_listener(lambda **_: desk.close())
+        if isinstance(runner, WorkerRunner):
+            runner.register_message(MESSAGE, lambda environment, msg: _on_share(desk, environment, msg))
+        else:
+            environment.events.test_start.add_listener(lambda **_: _begin_alone(desk, environment))
+
+    locust.events.init.add_listener(on_init)  # type: ignore[no-untyped-call]
+    return arrivals
+
+
+def _begin_alone(desk: Desk, environment: Any) -> None:
+    desk.open(environment.shape_class.get_run_time(), environment)
+    desk.assign(Share(0.0, 0, 1))
+
+
+def _on_share(desk: Desk, environment: Any, msg: Any) -> None:
+    desk.open(msg.data["elapsed_seconds"], environment)
+    desk.assign(Share(**msg.data["share"]))
+
+
+def _wait_for_arrivals(desk: Desk) -> None:
+    """Put a wait for an arrival before every task that is none of Locust's sets of tasks, and no wait after it."""
+    execute_next_task = TaskSet.execute_next_task
+
+    def execute(self: Any) -> None:
+        task = self._task_queue[0]
+        if not (isinstance(task, type) and issubclass(task, TaskSet)):
+            desk.wait_for_arrival(self.user)
+        execute_next_task(self)  # type: ignore[no-untyped-call]
+
+    def wait(self: Any) -> None:
+        if self.user._state == LOCUST_STATE_STOPPING:  # noqa: SLF001
+            raise StopUser
+
+    TaskSet.execute_next_task = execute  # type: ignore[method-assign]
+    TaskSet.wait = wait  # type: ignore[method-assign]
+
+
+def _is_idle(_pool: ConnectionPool, connection: Any) -> bool:
+    """Whether a pooled connection is open and has nothing to read, which would be its end."""
+    if connection is None or connection.fileno() < 0:
+        return False
+    poller = POLL()
+    poller.register(connection.fileno(), select.POLLIN)
+    return not poller.poll(0)

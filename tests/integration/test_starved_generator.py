@@ -1,0 +1,44 @@
+"""A load generator that cannot do what its profile asks for."""
+
+import pytest
+
+from tests import drilling
+
+pytestmark = pytest.mark.stack
+PROFILE = """\
+name: greedy
+arrivals: open
+max_in_flight: 20
+user: Greedy
+steps: [{start_time: 0s, rate: 60}]
+duration: 60s
+warmup: 6s
+slo: {p99: 500ms}
+"""
+
+
+def test_a_generator_without_cpu_makes_the_run_invalid_and_an_slo_that_broke_ends_it_early(tmp_path):
+    profile = tmp_path / "greedy.yaml"
+    profile.write_text(PROFILE)
+    drill = drilling.start(tmp_path, profile, "--abort-on-slo", "--locustfile", drilling.LOCUSTFILES / "greedy.py")
+    code, output, errors = drill.finish()
+    document = drill.run().read()
+    figures, reasons = document["figures"], {reason["code"]: reason["text"] for reason in document["verdict"]["reasons"]}
+    assert (code, document["verdict"]["status"]) == (4, "INVALID"), errors
+    # It used its core up, or on a busy machine did not get it.
+    named = {"generator_cpu": "the load generator used more than 0.9 of a core", "loop_lag": "the load generator's event loop was late"}
+    assert [text for code, text in named.items() if code in reasons and text in " ".join(output.split())], reasons
+
+    # It ended where the SLO had been broken for five seconds, long before its time.
+    window = document["window"]
+    assert 15 < window["end"] - window["start"] < 40
+    assert "the SLO (p99) broke at 60/s (step 0, " in reasons["aborted"]
+    assert document["aborted"]["objective"] == "p99"
+
+    # Half of what was due was done, late; each request by itself was fast enough.
+    arrivals = figures["arrivals"]
+    assert figures["client"]["offered_rate"] == pytest.approx(60, rel=0.1)
+    assert figures["client"]["rate"] < 45
+    assert arrivals["started"] < arrivals["offered"]
+    assert arrivals["lateness_p99_seconds"] > 2
+    assert figures["client"]["latency_from_schedule_seconds"]["p50"] > figures["client"]["latency_seconds"]["p50"] + 1

@@ -1,0 +1,134 @@
+"""An open loop's schedule as a pure function, and what becomes of what it asks for."""
+
+import itertools
+import statistics
+import sys
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from locust_exporter.arrivals import Arrivals
+
+from firedrill.places import ROOT
+from firedrill.profile import AlertExpectations, OpenLoop, Profile, RateRamp, Step, UserShare
+
+sys.path.append(str(ROOT / "load"))
+from arrivals import Backlog, Part, Share, due_seconds, even_gaps, schedule_of  # found where Locust finds it
+
+OPEN = Profile(
+    name="open",
+    title="Open",
+    users=(UserShare("BasicUser"),),
+    think_time_seconds=(0.0, 0.0),
+    steps=(Step(0, 10, 10, 50.0), Step(10, 10, 10, 0.0), Step(20, 10, 10, 200.0)),
+    ramp=None,
+    duration_seconds=30,
+    warmup_seconds=0,
+    slo=None,
+    alerts=AlertExpectations(),
+    open_loop=OpenLoop(max_in_flight=10),
+)
+POISSON = replace(OPEN, open_loop=OpenLoop(10, poisson=True))
+
+
+def between(due, start, end):
+    return [seconds for seconds in due if start <= seconds < end]
+
+
+def test_evenly_spaced_arrivals_are_the_rate_times_the_time_in_every_step():
+    due = list(schedule_of(OPEN))
+    assert [len(between(due, *span)) for span in ((0, 10), (10, 20), (20, 30))] == [500, 0, 2000]
+    assert due[0] == pytest.approx(0.01)
+    assert {round(later - earlier, 6) for earlier, later in itertools.pairwise(between(due, 0, 10))} == {0.02}
+
+
+def test_poisson_arrivals_have_the_rate_and_a_spread_and_are_the_same_again():
+    due = list(schedule_of(POISSON))
+    assert due == list(schedule_of(POISSON))
+    assert due != list(schedule_of(replace(POISSON, name="another")))
+    assert len(between(due, 0, 10)) == pytest.approx(500, abs=3 * 500**0.5)
+    assert not between(due, 10, 20)
+    assert len(between(due, 20, 30)) == pytest.approx(2000, abs=3 * 2000**0.5)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(between(due, 20, 30))]
+    # The gaps of a Poisson process have a deviation as large as their mean.
+    assert statistics.stdev(gaps) == pytest.approx(statistics.mean(gaps), rel=0.15)
+
+
+def test_a_ramp_goes_on_without_end():
+    ramp = replace(OPEN, steps=(), ramp=RateRamp(10, 2, 5), duration_seconds=None)
+    due = list(itertools.takewhile(lambda seconds: seconds < 100, schedule_of(ramp)))
+    assert [len(between(due, start, start + 2)) for start in (0, 2, 98)] == [20, 40, 1000]
+
+
+@given(st.lists(st.floats(0, 1000), min_size=1, max_size=5), st.integers(1, 9))
+def test_the_number_of_arrivals_is_the_area_below_the_rate(rates, seconds):
+    spans = [(index * seconds, rate) for index, rate in enumerate(rates)] + [(len(rates) * seconds, 0.0)]
+    area = sum(rates) * seconds
+    assert len(list(due_seconds(spans, even_gaps()))) == pytest.approx(area, abs=0.5 + 1e-6)
+
+
+def test_shares_divide_a_schedule_and_a_new_division_loses_and_doubles_nothing():
+    """Two workers, a third one from 10 s on, and from 20 s on the first one is gone."""
+    whole = [number / 10 for number in range(300)]
+    parts = [Part(iter(whole)) for _ in range(3)]
+    for from_seconds, workers in ((0, (0, 1)), (10, (0, 1, 2)), (20, (1, 2))):
+        for index, worker in enumerate(workers):
+            parts[worker].assign(Share(from_seconds, index, len(workers)))
+    taken = [list(part.until(20)) for part in parts]
+    late = [list(part.until(30)) for part in parts]
+    assert sorted(itertools.chain(*taken)) == whole[:201]
+    assert sorted([*late[1], *late[2]]) == whole[201:]
+    assert {len(late[1]), len(late[2])} == {49, 50}
+
+
+def test_a_part_without_a_share_is_empty_and_one_that_joins_late_has_nothing_from_before():
+    part = Part(iter([1.0, 2.0, 3.0]))
+    assert list(part.until(1.5)) == []
+    part.assign(Share(2.5, 0, 1))
+    assert list(part.until(9)) == [3.0]
+
+
+def test_what_waits_is_taken_in_order_and_given_up_in_time():
+    backlog = Backlog(patience_seconds=5)
+    for due in (1.0, 2.0, 3.0):
+        backlog.add("A", due)
+    backlog.add("B", 4.0)
+    assert backlog.classes() == ["A", "B"]
+    assert backlog.take("A") == 1.0
+    assert backlog.expire(7.5) == 1
+    assert backlog.take("A") == 3.0
+    assert backlog.take("A") is None
+    assert backlog.clear() == 1
+    assert backlog.classes() == []
+
+
+def counted(offered, lateness):
+    arrivals = Arrivals()
+    arrivals.offered = offered
+    for late in lateness:
+        arrivals.start(late)
+        arrivals.answer("GET", "/", late + 0.1)
+    return arrivals
+
+
+def test_counts_survive_the_way_from_a_worker_and_add_up():
+    worker = Arrivals.from_message(counted(3, [0.001, 2.0]).to_message())
+    worker.add(counted(1, [0.5]))
+    assert (worker.offered, worker.started, worker.unsent) == (4, 3, 0)
+    assert worker.lateness.ages().cumulative()[-1] == 3
+    assert worker.from_schedule["GET", "/"].ages().seconds == pytest.approx(2.801)
+
+
+def test_what_a_lost_worker_was_asked_for_and_did_not_start_is_unsent():
+    everything = Arrivals()
+    everything.add(counted(10, [0.0] * 9), asked=15)
+    assert (everything.offered, everything.started, everything.unsent) == (15, 9, 6)
+
+
+def test_names_are_cleaned_and_folded_beyond_the_cap():
+    arrivals = Arrivals(max_names=2)
+    for name in ("/a", "/b", "/c", "/d", None, 'q"\n' * 5000):
+        arrivals.answer(None, name, 0.1)
+    assert set(arrivals.from_schedule) == {("", "/a"), ("", "/b"), ("", "other")}
+    assert arrivals.from_schedule["", "other"].ages().cumulative()[-1] == 4

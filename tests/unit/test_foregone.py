@@ -1,0 +1,57 @@
+"""When a run has failed, whatever its remaining requests will be."""
+
+from math import inf
+
+import pytest
+
+from firedrill.drill.foregone import Foregone, Seen, broken, load_of, most_to_come
+from firedrill.profile import Slo, Step, load_profile
+
+SLO = Slo({"p99": 0.25}, error_ratio=0.01, starved_users=0)
+
+
+@pytest.mark.parametrize(
+    ("slow", "failed", "to_come", "objective"),
+    [
+        (10, 0, 0, None),
+        (11, 0, 0, "p99"),
+        (11, 0, 100, None),
+        (12, 0, 100, "p99"),
+        (0, 10, 0, None),
+        (0, 11, 0, "errors"),
+        (0, 11, 500, None),
+        (1000, 1000, inf, None),
+    ],
+)
+def test_a_run_is_lost_when_no_number_of_perfect_requests_can_save_it(slow, failed, to_come, objective):
+    assert broken(SLO, Seen(1000, failed, {"p99": slow}), to_come) == objective
+
+
+def test_an_objective_that_is_not_judged_is_never_broken():
+    assert broken(Slo(), Seen(1000, 1000, {}), 0) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "after", "end", "requests"),
+    [
+        ("open", 0, 50, 20 * 15 + 60 * 20 + 20 * 15),
+        ("open", 30, 50, 60 * 5 + 20 * 15),
+        ("open", 30, 40, 60 * 5 + 20 * 5),
+        ("open", 50, 50, 0),
+        # Its users think for half a second at least.
+        ("simple", 10, 30, 40),
+        ("breakpoint", 10, None, inf),
+        ("breakpoint", 5, 15, 20 * 5 + 40 * 5),
+    ],
+)
+def test_what_is_to_come_is_what_the_profile_can_ask_for_at_most(name, after, end, requests):
+    assert most_to_come(load_profile(name), after, end) == pytest.approx(requests)
+
+
+def test_where_it_broke_is_said_in_a_sentence():
+    steps = list(zip(load_profile("breakpoint").all_steps(), range(3), strict=False))
+    loads = [load_of(step) for step, _ in steps]
+    assert loads == ["20/s", "40/s", "60/s"]
+    assert load_of(Step(0, 40, 10)) == "40 users"
+    text = Foregone("p99", 26.0, 2, loads[2], loads[1]).text()
+    assert text == "the SLO (p99) broke at 60/s (step 2, 26 s after the start); it had held at 40/s; the load was ended there"
