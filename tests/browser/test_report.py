@@ -228,6 +228,7 @@ def test_a_comparison_lays_runs_over_each_other(opened, comparison):
             {"window": None, "figures": None, "data": False, "verdict": {"status": "INVALID", "reasons": []}},
             "Nothing was recorded in this run",
         ),
+        ({"window": {"start": 1000.0, "end": 1019.0}}, "Nothing was recorded from 0:00 to 0:19"),
         ({"drop": ("schema", "faults", "remarks", "notifications", "versions")}, "recorded by an older Firedrill"),
         ({"drop": ("figures", "profile", "server", "started"), "data": False}, "recorded by an older Firedrill"),
         ({"schema": 99, "data": False}, "recorded by a newer Firedrill"),
@@ -236,7 +237,7 @@ def test_a_comparison_lays_runs_over_each_other(opened, comparison):
             "The run was cut short",
         ),
     ],
-    ids=["no data", "no window", "older", "much older", "newer", "cut short"],
+    ids=["no data", "no window", "all a gap", "older", "much older", "newer", "cut short"],
 )
 def test_a_run_that_is_not_whole_says_so_and_stays_readable(opened, page_of, case, says):
     with opened(page_of(**case)) as page:

@@ -96,6 +96,10 @@ def test_a_document_without_anything_has_no_figures_and_is_no_error():
     assert NOTHING.age
 
 
+def test_a_run_of_an_instant_has_an_axis_of_time():
+    assert recording(seconds=0).seconds == 1.0
+
+
 def test_what_a_reader_has_to_know_first():
     warnings = words.warnings(facts(), recording(3600, step=3.0, gaps=(Span(10, 70),)))
     assert any("from 0:10 to 1:10" in each for each in warnings)
