@@ -74,10 +74,7 @@ def _chart(canvas: Canvas, panel: Panel, recording: Recording) -> Chart:
 def _marks(facts: Facts, recording: Recording) -> Marks:
     start = facts.number("window.start") or 0.0
     return Marks(
-        steps=[
-            Mark(step["start_seconds"], step["end_seconds"], f"{step['users']} user{'' if step['users'] == 1 else 's'}")
-            for step in facts.rows("figures.steps")
-        ],
+        steps=[Mark(step["start_seconds"], step["end_seconds"], words.load_of(facts, step)) for step in facts.rows("figures.steps")],
         faults=[Mark(fault["start"] - start, fault["end"] - start, _spelled(fault)) for fault in facts.rows("faults")],
         gaps=[Mark(gap.start, gap.end, "nothing was recorded") for gap in recording.gaps],
     )

@@ -106,6 +106,19 @@ def test_what_a_reader_has_to_know_first():
     assert any("a point every 3 s" in each for each in warnings)
 
 
+def test_a_step_is_its_users_or_its_arrivals():
+    of_users, of_arrivals = facts(), facts(profile={"steps": [{"rate": 50.0}, {"rate": None}]})
+    assert words.load_of(of_users, {"index": 0, "users": 200}) == "200 users"
+    assert words.load_of(of_users, {"index": 7, "users": 1}) == "1 user"
+    assert words.load_of(of_arrivals, {"index": 0, "users": 300}) == "50 arrivals/s"
+
+
+def test_what_was_never_sent_is_said_of_an_open_loop_alone():
+    assert "Never sent" not in {each.name for each in words.honesty(facts())}
+    dropping = facts(figures={"arrivals": {"offered": 10.0, "started": 7.0, "unsent": 3.0}})
+    assert next(each for each in words.honesty(dropping) if each.name == "Never sent").bad
+
+
 def test_what_ran_out_first_is_named_with_its_time():
     assert words.exhausted(facts()) == ("nothing", "nearest: workers, 40 %", False)
     spent = facts(figures={"saturation": {"ran_out_first": "connections", "ran_out_after_seconds": 15.2}})
