@@ -86,12 +86,12 @@ def _spelled(fault: Mapping[str, Any]) -> str:
 
 def _timeline(canvas: Canvas, facts: Facts, recording: Recording) -> Chart:
     expected = words.alerts_expected(facts)
-    began = sorted(recording.alerts, key=lambda each: each.span.start)
+    began = sorted((each for each in recording.alerts if each.span.start < canvas.end), key=lambda each: each.span.start)
     alerts = dict.fromkeys([*(each.name for each in began), *expected])
     bars = [
         *(Bar("load", step.start, step.end, colors.LOAD, step.text) for step in canvas.marks.steps),
         *(Bar("faults", fault.start, fault.end, colors.ORANGE, fault.text) for fault in canvas.marks.faults),
-        *(_alert_bar(each, canvas.end) for each in recording.alerts if each.span.start < canvas.end),
+        *(_alert_bar(each, canvas.end) for each in began),
     ]
     told = [_told(note) for note in facts.rows("notifications") if note.get("status") == "firing" and note["after_seconds"] < canvas.end]
     fired = {each.name for each in recording.alerts if each.state == "firing"}
