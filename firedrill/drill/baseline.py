@@ -23,7 +23,7 @@ LATENCY_FLOOR_SECONDS = 0.005
 ERROR_FLOOR_RATIO = 0.001
 """A smaller difference is a handful of requests."""
 
-LOAD = ("users", "think_time_seconds", "steps", "ramp", "faults")
+LOAD = ("users", "think_time_seconds", "steps", "ramp", "open_loop", "faults")
 """What two profiles must have in common for their runs to be comparable."""
 
 
@@ -93,5 +93,12 @@ def _client(document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _load(profile: Mapping[str, Any]) -> str:
-    """What is played, spelled the same whether it was read from JSON or not; older runs had no faults."""
-    return json.dumps({name: profile.get(name) or None for name in LOAD}, sort_keys=True)
+    """What is played, spelled the same whether it was read from JSON or not."""
+    return json.dumps(_given({name: profile.get(name) for name in LOAD}), sort_keys=True)
+
+
+def _given(value: Any) -> Any:
+    """Without what is not given: older runs did not have it."""
+    if isinstance(value, dict):
+        return {name: _given(each) for name, each in value.items() if each not in (None, (), [])}
+    return [_given(each) for each in value] if isinstance(value, list | tuple) else value

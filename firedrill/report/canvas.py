@@ -78,6 +78,7 @@ class Canvas:
             min_border=0,
         )
         plot.toolbar.logo, plot.toolbar.autohide, plot.toolbar_inner = None, True, True
+        plot.toolbar.stylesheets = [":host(.bk-inner) { background-color: transparent; }"]
         plot.add_tools(CrosshairTool(overlay=[self._cursor, Span(dimension="width", line_alpha=0)], visible=False))
         plot.xaxis.formatter = CustomJSTickFormatter(code=f"const v = tick; return {scales.CLOCK}")
         plot.xaxis.ticker = AdaptiveTicker(base=60, mantissas=[1, 2, 5, 10, 15, 30], min_interval=1, desired_num_ticks=7)

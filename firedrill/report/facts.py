@@ -123,6 +123,8 @@ FIGURES = (
     *_latency("Handler alone", "server.handler_latency_seconds"),
     Figure("Traffic", "offered", "figures.client.offered_rate", units.rate, more_is_worse=None),
     Figure("Traffic", "achieved", "figures.client.rate", units.rate, more_is_worse=False),
+    Figure("Traffic", "never sent", "figures.arrivals.unsent", units.count),
+    Figure("Traffic", "begun late, p99", "figures.arrivals.lateness_p99_seconds", units.seconds),
     Figure("Errors", "client", "figures.client.error_ratio", units.percent),
     Figure("Errors", "server", "figures.server.error_ratio", units.percent),
     Figure("Honesty", "most in flight", "figures.honesty.in_flight_max", units.count),

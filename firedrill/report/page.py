@@ -74,7 +74,7 @@ def _chart(canvas: Canvas, panel: Panel, recording: Recording) -> Chart:
 def _marks(facts: Facts, recording: Recording) -> Marks:
     start = facts.number("window.start") or 0.0
     return Marks(
-        steps=[Mark(step["start_seconds"], step["end_seconds"], f"{step['users']} users") for step in facts.rows("figures.steps")],
+        steps=[Mark(step["start_seconds"], step["end_seconds"], words.load_of(facts, step)) for step in facts.rows("figures.steps")],
         faults=[Mark(fault["start"] - start, fault["end"] - start, _spelled(fault)) for fault in facts.rows("faults")],
         gaps=[Mark(gap.start, gap.end, "nothing was recorded") for gap in recording.gaps],
     )
@@ -86,12 +86,12 @@ def _spelled(fault: Mapping[str, Any]) -> str:
 
 def _timeline(canvas: Canvas, facts: Facts, recording: Recording) -> Chart:
     expected = words.alerts_expected(facts)
-    began = sorted(recording.alerts, key=lambda each: each.span.start)
+    began = sorted((each for each in recording.alerts if each.span.start < canvas.end), key=lambda each: each.span.start)
     alerts = dict.fromkeys([*(each.name for each in began), *expected])
     bars = [
         *(Bar("load", step.start, step.end, colors.LOAD, step.text) for step in canvas.marks.steps),
         *(Bar("faults", fault.start, fault.end, colors.ORANGE, fault.text) for fault in canvas.marks.faults),
-        *(_alert_bar(each, canvas.end) for each in recording.alerts if each.span.start < canvas.end),
+        *(_alert_bar(each, canvas.end) for each in began),
     ]
     told = [_told(note) for note in facts.rows("notifications") if note.get("status") == "firing" and note["after_seconds"] < canvas.end]
     fired = {each.name for each in recording.alerts if each.state == "firing"}

@@ -96,8 +96,8 @@ class Recording:
 
     @property
     def seconds(self) -> float:
-        """How long the load lasted."""
-        return float(self.times[-1])
+        """How long the load lasted; one step at least, so that there is an axis."""
+        return max(float(self.times[-1]), self.step_seconds)
 
 
 def read(recorded: Recorded, interrupt: Interrupt) -> Recording:

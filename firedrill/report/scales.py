@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 Scale = Literal["linear", "log", "full"]
 """`full`: from 0 to 100 %, whatever the values are. `log`: a request of 50 ms and one of 50 s are seen together."""
 
-AIR = 1.06
+AIR, LOGARITHMIC_AIR = 1.06, 1.4
 """So much of the largest value is the height of a chart."""
 
 NUMBERS = {
@@ -37,7 +37,7 @@ def value_code(unit: str) -> str:
 def bounds(scale: Scale, smallest: float, largest: float) -> tuple[float, float]:
     """Both ends of an axis for values between these."""
     if scale == "log":
-        return 10.0 ** math.floor(math.log10(smallest)), max(largest, smallest) * AIR
+        return 10.0 ** math.floor(math.log10(smallest)), max(largest, smallest) * LOGARITHMIC_AIR
     if scale == "full":
         return 0.0, max(1.02, largest)
     return 0.0, largest * AIR if largest > 0 else 1.0

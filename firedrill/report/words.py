@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from firedrill import units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from firedrill.report.facts import Facts
     from firedrill.report.recording import Recording
@@ -101,6 +101,12 @@ def honesty(facts: Facts) -> Iterator[Statement]:
     abandoned = facts.number(f"{at}.abandoned.in_flight")
     forgotten = "requests were given up when their user was stopped. Locust forgets them; “waiting included” counts each at the age it had."
     yield Statement("Abandoned", units.count(abandoned), forgotten, (abandoned or 0) > 10)
+    unsent = facts.number("figures.arrivals.unsent")
+    if unsent is not None:
+        dropped = (
+            "arrivals were due and never sent, because every slot was taken; “waiting included” counts them as slower than all others."
+        )
+        yield Statement("Never sent", units.count(unsent), dropped, unsent > 0)
     answered, waiting = (facts.number(f"{client}.{name}.p99") for name in ("latency_seconds", "latency_including_waiting_seconds"))
     apart = f"is the p99 of the answered alone; with the waiting it is {units.seconds(waiting)}. An ordinary report shows the first."
     yield Statement("What Locust reports", units.seconds(answered), apart, _above(waiting, (answered or 0) * 1.5))
@@ -145,6 +151,15 @@ def warnings(facts: Facts, recording: Recording | None) -> list[str]:
 def clock(seconds: float) -> str:
     """`1:05`, minutes and seconds."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def load_of(facts: Facts, step: Mapping[str, Any]) -> str:
+    """A step of the load: its users, or its arrivals where they do not wait for answers."""
+    asked = facts.rows("profile.steps")[step.get("index", 0) :][:1]
+    rate = asked[0].get("rate") if asked else None
+    if rate is not None:
+        return f"{rate:g} arrivals/s"
+    return f"{step['users']} user{'' if step['users'] == 1 else 's'}"
 
 
 def alerts_expected(facts: Facts) -> dict[str, str]:

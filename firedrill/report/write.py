@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from firedrill.report.recording import Recording
 
 
+ID_TIME_CHARACTERS = len("20261124-132706")
+
+
 def of_run(run: Run, interrupt: Interrupt) -> Path:
     """Write `runs/<id>/report.html`.
 
@@ -28,12 +31,12 @@ def of_run(run: Run, interrupt: Interrupt) -> Path:
 
 
 def of_several(runs: Sequence[Run], out: Path, interrupt: Interrupt) -> Path:
-    """Write the comparison of several runs into the folder of runs.
+    """Write the comparison of several runs into the folder of runs, named after the times at which they began.
 
     Raises what `of_run` raises.
     """
     read = [(Facts(run.id, run.read()), _recording(run, interrupt)) for run in runs]
-    name = f"comparison-{runs[0].id}-and-{len(runs) - 1}-more.html"
+    name = f"comparison-{'-'.join(run.id[:ID_TIME_CHARACTERS] for run in runs)}.html"
     return _write(out / name, comparison.of_runs(comparison.sided(read)))
 
 
@@ -49,6 +52,7 @@ def _recording(run: Run, interrupt: Interrupt) -> Recording | None:
 def _write(file: Path, content: str) -> Path:
     draft = file.with_suffix(".tmp")
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         draft.write_text(content)
         draft.replace(file)
     except OSError as error:

@@ -228,6 +228,7 @@ def test_a_comparison_lays_runs_over_each_other(opened, comparison):
             {"window": None, "figures": None, "data": False, "verdict": {"status": "INVALID", "reasons": []}},
             "Nothing was recorded in this run",
         ),
+        ({"window": {"start": 1000.0, "end": 1019.0}}, "Nothing was recorded from 0:00 to 0:19"),
         ({"drop": ("schema", "faults", "remarks", "notifications", "versions")}, "recorded by an older Firedrill"),
         ({"drop": ("figures", "profile", "server", "started"), "data": False}, "recorded by an older Firedrill"),
         ({"schema": 99, "data": False}, "recorded by a newer Firedrill"),
@@ -236,10 +237,28 @@ def test_a_comparison_lays_runs_over_each_other(opened, comparison):
             "The run was cut short",
         ),
     ],
-    ids=["no data", "no window", "older", "much older", "newer", "cut short"],
+    ids=["no data", "no window", "all a gap", "older", "much older", "newer", "cut short"],
 )
 def test_a_run_that_is_not_whole_says_so_and_stays_readable(opened, page_of, case, says):
     with opened(page_of(**case)) as page:
         assert says in page.page.locator(".warnings").inner_text()
         assert page.complaints == []
         assert page.page.locator(".badge").bounding_box()["y"] < 100
+
+
+def test_on_paper_the_charts_are_as_wide_as_a_page_and_drawn_for_white(opened, file):
+    look = """() => ({
+        zooms: [...document.querySelectorAll(".bk-Figure")].map((each) => Number(each.style.zoom)),
+        ink: [...Bokeh.documents[0]._all_models.values()].find((model) => /Axis$/.test(model.type)).major_label_text_color,
+    })"""
+    with opened(file, scheme="dark") as page:
+        before = page.run(look)
+        page.run("() => { dispatchEvent(new Event('beforeprint')) }")
+        printed = page.run(look)
+        page.run("() => { dispatchEvent(new Event('afterprint')) }")
+        assert page.run(look) == before
+        assert page.complaints == []
+    assert set(before["zooms"]) == {0}
+    assert 0.4 < min(printed["zooms"]) < 0.6, "the timeline is as wide as the window"
+    assert max(printed["zooms"]) <= 1
+    assert printed["ink"] == "#4a4f57"

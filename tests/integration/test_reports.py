@@ -46,7 +46,7 @@ def test_a_run_that_is_worse_than_its_baseline_fails_and_names_the_signal(tmp_pa
     assert "the achieved rate went from" in page.read_text()
     again = firedrill("report", drill.folder(), before.folder, "--out", tmp_path / "runs")
     assert again.returncode == 0, again.stderr
-    assert again.stdout.strip().endswith("-and-1-more.html")
+    assert again.stdout.strip().endswith(f"comparison-{drill.run().id[:15]}-before.html")
     assert drill.leftovers() == []
 
 

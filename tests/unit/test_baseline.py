@@ -81,6 +81,15 @@ def test_a_figure_that_an_older_baseline_does_not_have_is_not_compared(tmp_path)
     assert [reason.code for reason in Baseline.of(before, PROFILE, 0.1).regressions(slow)] == ["regression_rate"]
 
 
+def test_a_baseline_from_before_a_setting_existed_played_the_same_load_without_it(tmp_path):
+    before = recorded(tmp_path)
+    document = before.read()
+    del document["profile"]["faults"], document["profile"]["ramp"]
+    document["profile"]["steps"][0]["of the future"] = None
+    before.write(document)
+    assert Baseline.of(before, PROFILE, 0.1).rate == 100.0
+
+
 @pytest.mark.parametrize(
     ("changed", "says"),
     [

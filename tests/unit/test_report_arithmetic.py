@@ -38,7 +38,7 @@ def sided(*rates):
         ("linear", (0.0, 0.0), (0.0, 1.0)),
         ("full", (0.1, 0.4), (0.0, 1.02)),
         ("full", (0.1, 1.5), (0.0, 1.5)),
-        ("log", (0.05, 50.0), (0.01, 53.0)),
+        ("log", (0.05, 50.0), (0.01, 70.0)),
     ],
 )
 def test_an_axis_holds_its_values(scale, between, ends):
@@ -96,10 +96,27 @@ def test_a_document_without_anything_has_no_figures_and_is_no_error():
     assert NOTHING.age
 
 
+def test_a_run_of_an_instant_has_an_axis_of_time():
+    assert recording(seconds=0).seconds == 1.0
+
+
 def test_what_a_reader_has_to_know_first():
     warnings = words.warnings(facts(), recording(3600, step=3.0, gaps=(Span(10, 70),)))
     assert any("from 0:10 to 1:10" in each for each in warnings)
     assert any("a point every 3 s" in each for each in warnings)
+
+
+def test_a_step_is_its_users_or_its_arrivals():
+    of_users, of_arrivals = facts(), facts(profile={"steps": [{"rate": 50.0}, {"rate": None}]})
+    assert words.load_of(of_users, {"index": 0, "users": 200}) == "200 users"
+    assert words.load_of(of_users, {"index": 7, "users": 1}) == "1 user"
+    assert words.load_of(of_arrivals, {"index": 0, "users": 300}) == "50 arrivals/s"
+
+
+def test_what_was_never_sent_is_said_of_an_open_loop_alone():
+    assert "Never sent" not in {each.name for each in words.honesty(facts())}
+    dropping = facts(figures={"arrivals": {"offered": 10.0, "started": 7.0, "unsent": 3.0}})
+    assert next(each for each in words.honesty(dropping) if each.name == "Never sent").bad
 
 
 def test_what_ran_out_first_is_named_with_its_time():

@@ -22,11 +22,10 @@
     });
   }
 
-  // The charts are drawn, not styled: they are told the page's colours, again when it becomes dark. In print the style sheet inverts dark ones.
+  // The charts are drawn, not styled: they are told the page's colours, again when it becomes dark or goes to paper.
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  function paint() {
-    const [ink, grid, font] = ["--muted", "--rule", "--font"].map(color);
-    document.documentElement.dataset.painted = dark.matches ? "dark" : "light";
+  function paint(ink = color("--muted"), grid = color("--rule")) {
+    const font = color("--font");
     for (const drawn of globalThis.Bokeh?.documents ?? []) {
       for (const model of drawn._all_models.values()) {
         if (/Axis$/.test(model.type)) model.setv({major_label_text_color: ink, major_label_text_font_size: "11px", major_label_text_font: font});
@@ -37,7 +36,20 @@
     }
   }
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  dark.addEventListener("change", paint);
+  dark.addEventListener("change", () => paint());
+
+  // What goes to paper is laid out at once, so the charts are painted at once, and made as narrow as a page of A4.
+  const PAPER_PIXELS = 690;
+  const figures = () => document.querySelectorAll(".chart .bk-Figure");
+  addEventListener("beforeprint", () => {
+    paint("#4a4f57", "#dfe2e6");
+    for (const view of globalThis.Bokeh?.index ?? []) view.repaint?.();
+    for (const each of figures()) each.style.zoom = Math.min(1, PAPER_PIXELS / each.offsetWidth);
+  });
+  addEventListener("afterprint", () => {
+    paint();
+    for (const each of figures()) each.style.zoom = "";
+  });
 
   // A finger scrolls the page; only a mouse zooms by dragging.
   function letScroll() {
