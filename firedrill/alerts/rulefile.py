@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-DEFAULT_INTERVAL_MS = 1_000
-"""prometheus.yml's evaluation_interval."""
-
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -41,7 +38,8 @@ class Group:
 
     name: str
     place: str
-    interval_ms: int
+    interval_ms: int | None
+    """None: the evaluation interval of the Prometheus that loads it."""
     limit: int
     """Most alerts (or series) that one rule may give; 0 for any number."""
     rules: tuple[Rule, ...]
@@ -72,7 +70,7 @@ def _groups(found: Any, file: str) -> Iterator[Group]:
         yield Group(
             name=str(group["name"]),
             place=f"{file}:{_line(group)}",
-            interval_ms=_duration(group, "interval", DEFAULT_INTERVAL_MS),
+            interval_ms=_duration(group, "interval") or None,
             limit=int(group.get("limit") or 0),
             rules=tuple(_rule(rule, file) for rule in group.get("rules") or ()),
         )
@@ -89,14 +87,15 @@ def _rule(rule: Any, file: str) -> Rule:
         expr_place=f"{file}:{rule.lc.value('expr')[0] + 1}",
         labels=_strings(rule.get("labels")),
         annotations=_strings(rule.get("annotations")),
-        hold_ms=_duration(rule, "for", 0),
-        keep_ms=_duration(rule, "keep_firing_for", 0),
+        hold_ms=_duration(rule, "for"),
+        keep_ms=_duration(rule, "keep_firing_for"),
     )
 
 
-def _duration(mapping: Any, key: str, default_ms: int) -> int:
+def _duration(mapping: Any, key: str) -> int:
+    """0 where there is none."""
     try:
-        return durations.milliseconds(str(mapping[key])) if key in mapping else default_ms
+        return durations.milliseconds(str(mapping[key])) if key in mapping else 0
     except BadInput as error:
         raise BadInput(f"line {mapping.lc.value(key)[0] + 1}: {key}: {error}") from error
 

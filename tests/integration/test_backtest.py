@@ -1,0 +1,144 @@
+"""The replay against a Prometheus that lived: a drill with a fault, and what its own rules wrote while it lasted."""
+
+import json
+import subprocess
+
+import pytest
+
+from firedrill.alerts import ambiguity, grid, rulefile
+from firedrill.alerts.bench import Bench
+from firedrill.alerts.replay import SILENT_AFTER_START, Replay
+from firedrill.interrupt import Interrupt
+from tests import drilling
+
+pytestmark = pytest.mark.timeout(120)
+
+FAULT = "faults:\n  - {start_time: 3s, for: 7s, latency: 300ms}\n"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A drill of 16 s, slow for 7 s of them; a second of it stands for 24."""
+    folder = tmp_path_factory.mktemp("backtest")
+    file = drilling.profile(folder, users=20, seconds=16, slo="{p99: 0.25s}", think_time="0.1s..0.2s", alerts="{always: [ApiLatencyBudgetBurn]}")
+    file.write_text(file.read_text() + FAULT)
+    drill = drilling.start(folder / "runs", file, "--threads", "32", "--time-scale", "24")
+    code, output, errors = drill.finish()
+    assert code in {1, 4}, output + errors
+    return drill.run()
+
+
+def loaded(run):
+    """The rule files that the run's Prometheus had loaded."""
+    return sorted((run.folder / "prometheus" / "rules").glob("*.yml"))
+
+
+def samples(name, shown, time_ms):
+    for labels, one in shown.items():
+        state = (("alertstate", str(one.state)),) if name == "ALERTS" else ()
+        yield tuple(sorted((*labels, *state))), time_ms, 1 if name == "ALERTS" else one.for_state
+
+
+def replayed(bench, group, rule, times, interval_ms):
+    """(name, labels, time, value) of every sample that the replay says was written."""
+    replay = Replay(rule, group.limit, SILENT_AFTER_START)
+    for time_ms, vector in zip(times, grid.evaluate(bench.prom, rule.expr, times, interval_ms), strict=True):
+        shown = replay.evaluate(time_ms, vector) or {}
+        for name in ("ALERTS", "ALERTS_FOR_STATE"):
+            yield from ((name, *sample) for sample in samples(name, shown, time_ms))
+
+
+def written(bench, rule, last_ms):
+    """The same as Prometheus wrote it."""
+    for name in ("ALERTS", "ALERTS_FOR_STATE"):
+        severity = rule.labels.get("severity", "")
+        start, end = bench.span_ms
+        for series in bench.prom.raw(f'{name}{{alertname="{rule.name}", severity="{severity}"}}', start / 1000 - 5, end / 1000 + 5):
+            labels = tuple(sorted((key, value) for key, value in series.labels.items() if key != "__name__"))
+            yield from ((name, labels, round(time * 1000), value) for time, value in series.points if round(time * 1000) <= last_ms)
+
+
+def by_kind(groups):
+    """Alert rules that share name and severity write the same series, so they are compared together."""
+    kinds = {}
+    for group in groups:
+        for rule in group.rules:
+            if rule.is_alert:
+                kinds.setdefault((rule.name, rule.labels.get("severity", "")), []).append((group, rule))
+    return kinds.values()
+
+
+def test_the_replay_is_what_prometheus_wrote_sample_by_sample(run):
+    groups = [group for file in loaded(run) for group in rulefile.read(file)]
+    compared, evaluations, unsure_evaluations, unexplained = 0, 0, 0, set()
+    with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:
+        for kind in by_kind(groups):
+            ours, unsure = set(), set()
+            for group, rule in kind:
+                assert bench.recorded_times(group), f"{group.name} left no trace of its evaluations"
+                times, interval_ms = bench.times_of(group)
+                times = times[:-1]  # The snapshot may have been taken amid the last.
+                unsure |= ambiguity.ambiguous(times, bench.late(rule, group))
+                ours |= set(replayed(bench, group, rule, times, interval_ms))
+                evaluations += len(times)
+            theirs = set(written(bench, kind[0][1], times[-1]))
+            unsure_evaluations += len(unsure)
+            compared += len(ours | theirs)
+            first_unsure = min(unsure, default=float("inf"))
+            unexplained |= {sample for sample in ours ^ theirs if sample[2] < first_unsure}
+    print(f"{compared} samples compared, {unsure_evaluations} of {evaluations} evaluations ambiguous")
+    assert compared > 100
+    assert not unexplained
+
+
+def backtest(run, *words):
+    done = subprocess.run(
+        [drilling.FIREDRILL, "alerts", "backtest", *map(str, words), "--run", run.folder, "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, json.loads(done.stdout or "null"), done.stderr
+
+
+def test_a_backtest_tells_the_delay_after_the_fault(run):
+    (api,) = [file for file in loaded(run) if file.name == "api.yml"]
+    code, report, errors = backtest(run, api, "--alert", "ApiLatencyBudgetBurn", "--sweep", "for=1s,5s,1h")
+    assert code == 0, errors
+    (cause,) = report["causes"]
+    assert cause["name"] == "latency 300 ms"
+    for alert in report["alerts"]:
+        assert alert["hold_seconds"] <= alert["detections"][0]["delay_seconds"] < 12
+        assert alert["false_fires"] == 0
+        delays = [trial["detections"][0]["delay_seconds"] for trial in alert["sweep"]]
+        assert delays[0] <= delays[1]
+        assert delays[2] is None
+
+
+def test_production_rules_on_the_stretched_run_agree_with_the_shrunk_ones(run):
+    (api,) = [file for file in loaded(run) if file.name == "api.yml"]
+    _, shrunk, _ = backtest(run, api, "--alert", "ApiLatencyBudgetBurn")
+    code, stretched, errors = backtest(run, "prometheus/rules/api.yml", "--stretch", "24", "--alert", "ApiLatencyBudgetBurn")
+    assert code == 0, errors
+    for short, long in zip(shrunk["alerts"], stretched["alerts"], strict=True):
+        assert long["detections"][0]["delay_seconds"] == pytest.approx(24 * short["detections"][0]["delay_seconds"], abs=24 * 2.5)
+
+
+def test_a_threshold_is_swept_over_new_recorded_series_and_broken_rules_do_not_stop_the_others(run, tmp_path):
+    file = tmp_path / "mine.yml"
+    file.write_text(
+        "groups:\n  - name: mine\n    rules:\n"
+        "      - {alert: Slow, expr: mine:late:p50 > 0.2, for: 2s}\n"
+        "      - {alert: Broken, expr: 'rate(x'}\n"
+        '      - {alert: Odd, expr: up, labels: {a: "{{ humanize $value }}"}}\n'
+        "      - record: mine:late:p50\n"
+        "        expr: histogram_quantile(0.5, sum by (le) (mine:buckets:rate))\n"
+        "      - {record: 'mine:buckets:rate', expr: 'rate(locust_request_duration_seconds_bucket[4s])'}\n"
+    )
+    code, report, errors = backtest(run, file, "--sweep", "threshold=0.2..5/2")
+    assert code == 2
+    assert f"{file}:5: Broken: could not parse expression" in errors
+    assert f"{file}:6: Odd: the label template {{{{ humanize $value }}}} is not replayed" in errors
+    (slow,) = report["alerts"]
+    assert slow["detections"][0]["delay_seconds"] < 8
+    assert [trial["detections"][0]["delay_seconds"] is None for trial in slow["sweep"]] == [False, True]
