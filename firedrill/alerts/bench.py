@@ -103,7 +103,7 @@ class Bench:
             earlier = self._stack.enter_context(Reopened(past.data, self._interrupt)).prom
             clock = Clock(self.clock.factor, round(past.end * 1000), self.span_ms[0] - round(past.end * 1000) - 1000)
             copy(earlier.url, target.url, (past.start - MARGIN_SECONDS, past.end), clock, without)
-        copy(source.url, target.url, (scraped[0] / 1000 - 1, scraped[-1] / 1000 + 1), self.clock, without)
+        copy(source.url, target.url, (scraped[0] / 1000 - MARGIN_SECONDS, scraped[-1] / 1000 + 1), self.clock, without)
         return target
 
     # -- recorded series
@@ -176,9 +176,22 @@ class Bench:
         return Late([time_ms for time_ms, _ in took], [round((seconds * 1000 + COMMIT_MS) * factor) for _, seconds in took])
 
     def _points(self, selector: str) -> list[tuple[int, float]]:
-        start, end = (moment / 1000 for moment in self.span_ms)
-        found = self.prom.raw(selector, start - 1, end + 1)
+        # Rules are evaluated from Prometheus's start on, which is seconds before the first scrape.
+        start, end = self.span_ms[0] / 1000 - MARGIN_SECONDS * self.clock.factor, self.span_ms[1] / 1000 + 1
+        found = self.prom.raw(selector, start, end)
         return sorted((round(time * 1000), value) for series in found for time, value in series.points)
+
+
+def names_in(run: Run, interrupt: Interrupt) -> frozenset[str]:
+    """Names of every series that a run recorded.
+
+    Raises:
+        BadInput: it recorded none.
+    """
+    recorded = run.recorded()
+    with Reopened(recorded.data, interrupt) as reopened:
+        found = reopened.prom.raw('{__name__!=""}', recorded.start - MARGIN_SECONDS, recorded.end + MARGIN_SECONDS)
+    return frozenset(series.labels["__name__"] for series in found)
 
 
 def _loaded(run: Run) -> list[Group]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 RENAMED = {"holt_winters": "double_exponential_smoothing"}
 """Functions of 2.42 that 3.x calls otherwise."""
 
-_COMPARISONS = {">", "<", ">=", "<=", "==", "!="}
+COMPARISONS = {">", "<", ">=", "<=", "==", "!="}
 _SET_OPERATORS = {"and", "or", "unless"}
 
 
@@ -134,6 +134,6 @@ def _split(text: str, lexemes: list[tuple[int, str, str]], at: int) -> Threshold
     rest = "".join(lexeme for _, _, lexeme in lexemes[at + len(operator) :])
     measured = scale.text_before(text, lexemes[at][0])
     try:
-        return Threshold(measured, operator, float(rest)) if operator in _COMPARISONS else None
+        return Threshold(measured, operator, float(rest)) if operator in COMPARISONS else None
     except ValueError:
         return None

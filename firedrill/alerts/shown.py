@@ -61,7 +61,7 @@ def _sweep(alert: Judged) -> Table:
     """Threshold by `for`: longest delay over the causes that were met, and how many were; false fires behind the comma."""
     holds = sorted({trial.hold_seconds for trial in alert.sweep})
     table = _table("threshold", *(f"for {units.seconds(hold)}" for hold in holds))
-    table.title = f"{alert.name}: delay (causes met), false fires"
+    table.title = f"{alert.name}: longest delay, causes met, false fires"
     for threshold in dict.fromkeys(trial.threshold for trial in alert.sweep):
         row = {trial.hold_seconds: _trial(trial) for trial in alert.sweep if trial.threshold == threshold}
         table.add_row(units.NOTHING if threshold is None else f"{threshold:g}", *(row[hold] for hold in holds))
@@ -70,4 +70,4 @@ def _sweep(alert: Judged) -> Table:
 
 def _trial(trial: Trial) -> str:
     met = [one.delay_seconds for one in trial.detections if one.delay_seconds is not None]
-    return f"{units.seconds(max(met, default=None))} ({len(met)} of {len(trial.detections)}), {trial.false_fires}"
+    return f"{units.seconds(max(met, default=None))}, {len(met)}/{len(trial.detections)}, {trial.false_fires}"

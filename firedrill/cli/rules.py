@@ -11,9 +11,10 @@ from typing import NoReturn
 import click
 
 from firedrill import places
-from firedrill.alerts import shown
+from firedrill.alerts import lint, shown
 from firedrill.alerts import sweep as sweeps
 from firedrill.alerts.backtest import Question, backtest
+from firedrill.alerts.bench import names_in
 from firedrill.alerts.scale import scale_rules
 from firedrill.cli.console import ERRORS, OUTPUT
 from firedrill.cli.options import out_option, time_scale_option
@@ -129,3 +130,30 @@ def scale(factor: float, source: Path, target: Path) -> None:
     for sentence in scaled.clamped:
         ERRORS.print(sentence, markup=False, highlight=False, soft_wrap=True)
     ERRORS.print(f"{len(scaled.clamped)} durations could not become as short as asked", highlight=False)
+
+
+@alerts.command()
+@click.argument("files", nargs=-1, required=True, type=RULE_FILE, metavar="FILE...")
+@click.option("--run", "run_name", metavar="RUN", help="Look names up in what this run recorded, not in what the bundle exports.")
+@out_option
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as a JSON list on standard output, and nothing else there.")
+def check(files: tuple[Path, ...], run_name: str | None, out: Path, as_json: bool) -> NoReturn:
+    """Read rule files for mistakes: promtool's checks, and what promtool lets pass.
+
+    Exits 2 if there is an error (Prometheus refuses the rule, or it cannot work), 0 if there are warnings alone.
+
+    \b
+    Example:
+      firedrill alerts check my_alerts.yml --run 20260102
+    """
+    with Interrupt() as interrupt:
+        present = names_in(record.find(out, run_name), interrupt) if run_name else None
+    findings = [finding for file in files for finding in lint.check(file, present)]
+    errors = sum(finding.severity == "error" for finding in findings)
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            click.echo(f"{finding.place}: {finding.severity}: {finding.text}")
+        ERRORS.print(f"{errors} errors, {len(findings) - errors} warnings in {len(files)} files", highlight=False)
+    sys.exit(ExitCode.BAD_INPUT if errors else ExitCode.PASSED)
