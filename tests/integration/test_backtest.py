@@ -30,6 +30,12 @@ def run(tmp_path_factory):
     return drill.run()
 
 
+def test_the_run_s_scorecard_says_what_the_fault_set_off(run):
+    rows = {row["alert"]: row for row in run.read()["scorecard"]}
+    assert rows["ApiLatencyBudgetBurn"]["judgement"] == "detected"
+    assert 3 < rows["ApiLatencyBudgetBurn"]["delay_seconds"] < 12
+
+
 def loaded(run):
     """The rule files that the run's Prometheus had loaded."""
     return sorted((run.folder / "prometheus" / "rules").glob("*.yml"))
@@ -144,3 +150,11 @@ def test_a_threshold_is_swept_over_new_recorded_series_and_broken_rules_do_not_s
     (slow,) = report["alerts"]
     assert slow["detections"][0]["delay_seconds"] < 8
     assert [trial["detections"][0]["delay_seconds"] is None for trial in slow["sweep"]] == [False, True]
+
+
+def test_a_run_in_which_nothing_was_recorded_is_bad_input(run, tmp_path):
+    (tmp_path / "run.json").write_text(json.dumps(run.read()))
+    done = subprocess.run(
+        [drilling.FIREDRILL, "alerts", "backtest", loaded(run)[0], "--run", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (2, f"firedrill: {tmp_path}: nothing was recorded in this run\n")
