@@ -114,6 +114,7 @@ def backtest(question: Question, interrupt: Interrupt) -> Report:
         BadInput: a file is no rule file, nothing was recorded in the run, or no alert has a name that was asked for.
         Missing: a program is missing.
     """
+    question.run.recorded()  # Said before anything is started.
     by_file = {file: rulefile.read(file) for file in question.files}
     refused = [mistake for file, groups in by_file.items() for mistake in promtool.mistakes(file, groups)]
     groups = [_without(group, [mistake.rule for mistake in refused]) for groups in by_file.values() for group in groups]
