@@ -1,7 +1,10 @@
 """The replay against a Prometheus that lived: a drill with a fault, and what its own rules wrote while it lasted."""
 
+import itertools
 import json
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -10,6 +13,7 @@ from firedrill.alerts import ambiguity, grid, rulefile
 from firedrill.alerts.backtest import Question, backtest
 from firedrill.alerts.bench import Bench
 from firedrill.alerts.replay import SILENT_AFTER_START, Replay
+from firedrill.contract import LOOPBACK
 from firedrill.drill.record import Run
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupt
@@ -20,15 +24,59 @@ pytestmark = pytest.mark.timeout(120)
 FAULT = "faults:\n  - {start_time: 2s, for: 6s, latency: 300ms}\n"
 
 
+RULES = """\
+groups:
+  - name: theirs
+    rules:
+      - {record: firedrill:rule_evaluation, expr: vector(1), labels: {group: theirs}}
+      - {alert: Odd, expr: odd == 1}
+      - {alert: OddForLong, expr: odd == 1, for: 2s, labels: {severity: "{{ $labels.job }}"}}
+      - {alert: OddAndKept, expr: odd == 1, keep_firing_for: 2s}
+      - {alert: NotSeen, expr: absent(odd)}
+      - {alert: Busy, expr: 'rate(asked_total[4s]) > 0'}
+"""
+
+
+class Page(BaseHTTPRequestHandler):
+    """A metrics page that is odd for two of five scrapes, slow every third time and fails every seventh."""
+
+    asked = itertools.count(1)
+
+    def do_GET(self):
+        number = next(self.asked)
+        if number % 3 == 0:
+            threading.Event().wait(0.7)
+        body = f"odd {number % 5 // 3}\nasked_total {number}\n".encode()
+        self.send_response(200 if number % 7 else 503)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        """Quiet."""
+
+
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A drill of 11 s, slow for 6 s of them; a second of it stands for 36."""
+def page():
+    """Its address."""
+    with ThreadingHTTPServer((LOOPBACK, 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"{LOOPBACK}:{server.server_port}/metrics"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, page):
+    """A drill of 11 s, slow for 6 s of them; a second of it stands for 36. A page that is slow and fails is scraped with it."""
     folder = tmp_path_factory.mktemp("backtest")
+    (folder / "theirs.yml").write_text(RULES)
     file = drilling.profile(
         folder, users=20, seconds=11, slo="{p99: 0.25s}", think_time="0.1s..0.2s", alerts="{always: [ApiLatencyBudgetBurn]}"
     )
     file.write_text(file.read_text() + FAULT)
-    drill = drilling.start(folder / "runs", file, "--threads", "32", "--time-scale", "36")
+    drill = drilling.start(
+        folder / "runs", file, "--threads", "32", "--time-scale", "36", "--scrape", page, "--rules", folder / "theirs.yml"
+    )
     code, output, errors = drill.finish()
     assert code in {1, 4}, output + errors
     return drill.run()
@@ -64,8 +112,9 @@ def written(bench, rule, last_ms):
     """The same as Prometheus wrote it."""
     for name in ("ALERTS", "ALERTS_FOR_STATE"):
         severity = rule.labels.get("severity", "")
+        chosen = f', severity="{severity}"' if "{{" not in severity else ""
         start, end = bench.span_ms
-        for series in bench.prom.raw(f'{name}{{alertname="{rule.name}", severity="{severity}"}}', start / 1000 - 60, end / 1000 + 5):
+        for series in bench.prom.raw(f'{name}{{alertname="{rule.name}"{chosen}}}', start / 1000 - 60, end / 1000 + 5):
             labels = tuple(sorted((key, value) for key, value in series.labels.items() if key != "__name__"))
             yield from ((name, labels, round(time * 1000), value) for time, value in series.points if round(time * 1000) <= last_ms)
 
@@ -96,9 +145,10 @@ def is_explained(sample, either, times, unsure):
     return False
 
 
-def test_the_replay_is_what_prometheus_wrote_sample_by_sample(run):
-    groups = [group for file in loaded(run) for group in rulefile.read(file)]
-    compared, different, unexplained = 0, 0, []
+def compare(run, files):
+    """(samples compared, those that differ, those of them that nothing explains, evaluations, the ambiguous ones)."""
+    groups = [group for file in files for group in rulefile.read(file)]
+    found = [0, 0, [], 0, 0]
     with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:
         for kind in by_kind(groups):
             ours, unsure = set(), set()
@@ -109,11 +159,24 @@ def test_the_replay_is_what_prometheus_wrote_sample_by_sample(run):
                 unsure |= ambiguity.ambiguous(times, bench.late(rule, group))
                 ours |= set(replayed(bench, group, rule, times, interval_ms))
             theirs = set(written(bench, kind[0][1], times[-1]))
-            compared, different = compared + len(ours | theirs), different + len(ours ^ theirs)
-            unexplained += [sample for sample in ours ^ theirs if not is_explained(sample, ours | theirs, times, unsure)]
-    print(f"{compared} samples compared, {different} different, {len(unexplained)} of them not marked ambiguous")
+            unexplained = [sample for sample in ours ^ theirs if not is_explained(sample, ours | theirs, times, unsure)]
+            counted = len(ours | theirs), len(ours ^ theirs), unexplained, len(times), len(unsure)
+            found = [before + more for before, more in zip(found, counted, strict=True)]
+    print(f"{found[0]} samples, {found[1]} different: {len(found[2])} unexplained; {found[4]} of {found[3]} evaluations ambiguous")
+    return found
+
+
+def test_the_replay_is_what_prometheus_wrote_sample_by_sample(run):
+    compared, _, unexplained, _, _ = compare(run, [file for file in loaded(run) if "theirs" not in file.name])
     assert compared > 60
     assert not unexplained
+
+
+def test_on_a_page_that_is_slow_and_fails_no_sample_differs_but_where_it_was_foretold(run):
+    compared, _, unexplained, evaluations, unsure = compare(run, [file for file in loaded(run) if "theirs" in file.name])
+    assert compared > 60
+    assert not unexplained
+    assert 0 < unsure < evaluations / 2
 
 
 @pytest.fixture(scope="module")
