@@ -75,7 +75,7 @@ class Bench:
     def _open(self) -> None:
         source = self._stack.enter_context(Reopened(self._recorded.data, self._interrupt)).prom
         scraped = self._scraped(source)
-        self._note_gaps(scraped)
+        self.remarks += gaps(scraped, self._recorded.start)
         new = self._new_records()
         taken = _present(source, {rule.name for _, rule in new}, scraped)
         self.span_ms = self.clock.ms(scraped[0]), self.clock.ms(scraped[-1])
@@ -89,12 +89,6 @@ class Bench:
         if not times:
             raise BadInput(f"{self._run.folder}: nothing was scraped in this run")
         return times
-
-    def _note_gaps(self, scraped: Sequence[int]) -> None:
-        for earlier, later in pairwise(scraped):
-            if later - earlier > GAP_SECONDS * 1000:
-                after = earlier / 1000 - self._recorded.start
-                self.remarks.append(f"nothing was scraped for {(later - earlier) / 1000:.0f} s, {after:.0f} s after the load began")
 
     def _copied(self, source: Prometheus, scraped: Sequence[int], without: frozenset[str]) -> Prometheus:
         target = self._stack.enter_context(Reopened(None, self._interrupt)).prom
@@ -180,6 +174,15 @@ class Bench:
         start, end = self.span_ms[0] / 1000 - MARGIN_SECONDS * self.clock.factor, self.span_ms[1] / 1000 + 1
         found = self.prom.raw(selector, start, end)
         return sorted((round(time * 1000), value) for series in found for time, value in series.points)
+
+
+def gaps(scraped: Sequence[int], start: float) -> list[str]:
+    """A sentence for each time without a scrape, counted from the load's start (Unix seconds)."""
+    return [
+        f"nothing was scraped for {(later - earlier) / 1000:.0f} s, {earlier / 1000 - start:.0f} s after the load began"
+        for earlier, later in pairwise(scraped)
+        if later - earlier > GAP_SECONDS * 1000
+    ]
 
 
 def names_in(run: Run, interrupt: Interrupt) -> frozenset[str]:

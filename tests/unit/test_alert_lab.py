@@ -4,7 +4,7 @@ import math
 
 from firedrill.alerts import ambiguity, causes, grid
 from firedrill.alerts.ambiguity import Late
-from firedrill.alerts.bench import STALE
+from firedrill.alerts.bench import STALE, gaps
 from firedrill.alerts.causes import Cause
 from firedrill.alerts.stretch import Clock, stretch
 from firedrill.stack import remote
@@ -70,3 +70,7 @@ def test_stretching_keeps_the_mark_of_a_series_that_has_ended():
     stretch(series, Clock(factor=1, anchor_ms=100_000))
     assert math.isnan(series.samples[0].value)
     assert series.SerializeToString() == before
+
+
+def test_a_time_without_any_scrape_is_said():
+    assert gaps([100_000, 101_000, 113_000, 114_000], 100.0) == ["nothing was scraped for 12 s, 1 s after the load began"]
