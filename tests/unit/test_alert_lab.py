@@ -2,11 +2,15 @@
 
 import math
 
+from click.testing import CliRunner
+
+from firedrill import places
 from firedrill.alerts import ambiguity, causes, grid
 from firedrill.alerts.ambiguity import Late
 from firedrill.alerts.bench import STALE, gaps
 from firedrill.alerts.causes import Cause
 from firedrill.alerts.stretch import Clock, stretch
+from firedrill.cli import main
 from firedrill.stack import remote
 
 
@@ -74,3 +78,13 @@ def test_stretching_keeps_the_mark_of_a_series_that_has_ended():
 
 def test_a_time_without_any_scrape_is_said():
     assert gaps([100_000, 101_000, 113_000, 114_000], 100.0) == ["nothing was scraped for 12 s, 1 s after the load began"]
+
+
+def test_rules_are_scaled_from_file_to_file_and_what_stayed_longer_is_said(tmp_path):
+    out = tmp_path / "out.yml"
+    done = CliRunner().invoke(main, ["alerts", "scale", "--factor", "60", str(places.RULES / "api.yml"), str(out)])
+    assert done.exit_code == 0
+    assert "for: 1s" in out.read_text()
+    assert "is 4s here, not 1s" in done.stderr
+    lost = CliRunner().invoke(main, ["alerts", "scale", str(tmp_path / "none.yml"), str(out)])
+    assert (lost.exit_code, "none.yml: No such file" in lost.stderr) == (2, True)
