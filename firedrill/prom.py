@@ -20,6 +20,13 @@ MAX_POINTS = 11_000
 class QueryRefused(FiredrillError):
     """Prometheus answered a query with an error; the message holds the query and its answer."""
 
+    def __init__(self, text: str, kind: str = "", answer: str = "") -> None:
+        super().__init__(text)
+        self.kind = kind
+        """Prometheus's errorType: `execution` for an expression that is valid and fails on its data."""
+        self.answer = answer
+        """What Prometheus said, alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -87,6 +94,11 @@ class Prometheus:
         result = self._query("query_range", {"query": query, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"})
         return [_series(row) for row in result["result"]]
 
+    def grid(self, query: str, start_ms: int, end_ms: int, step_ms: int) -> list[Series]:
+        """An expression evaluated at exactly these times, `MAX_POINTS` of them at most."""
+        times = {"start": f"{start_ms / 1000:.3f}", "end": f"{end_ms / 1000:.3f}", "step": f"{step_ms}ms"}
+        return [_series(row) for row in self._query("query_range", {"query": query, **times})["result"]]
+
     def snapshot(self) -> str:
         """Write a snapshot of everything stored, the head included; returns its name below `<data>/snapshots/`."""
         return str(self._call("POST", "/api/v1/admin/tsdb/snapshot", {})["name"])
@@ -105,7 +117,10 @@ class Prometheus:
         except (requests.RequestException, ValueError) as error:
             raise Missing(f"Prometheus at {self.url} does not answer: {error.__class__.__name__}") from error
         if answer.get("status") != "success":
-            raise QueryRefused(f"Prometheus at {self.url} refused {parameters.get('query', path)}: {answer.get('error')}")
+            said = str(answer.get("error"))
+            raise QueryRefused(
+                f"Prometheus at {self.url} refused {parameters.get('query', path)}: {said}", str(answer.get("errorType")), said
+            )
         return answer["data"]
 
 

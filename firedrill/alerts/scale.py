@@ -7,6 +7,7 @@ Not scaled, because no token tells them from other numbers: seconds written as n
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -110,7 +111,7 @@ def _edits(rules: Any, scaler: Scaler) -> Iterator[tuple[Any, str, str]]:
                     yield rule, key, scaler.shrink(str(rule[key]), place)
 
 
-def _significant(text: str) -> Iterator[tuple[int, str, str]]:
+def significant(text: str) -> Iterator[tuple[int, str, str]]:
     """Index, kind and text of each lexeme but blanks and comments."""
     for index, match in enumerate(_TOKEN.finditer(text)):
         if match.lastgroup != "blank":
@@ -121,7 +122,7 @@ def _durations(text: str) -> Iterator[tuple[int, int]]:
     """Index of every duration that means time (a window, a step, an offset), with the shortest it may become."""
     before = ["", ""]
     in_brackets = False
-    for index, kind, lexeme in _significant(text):
+    for index, kind, lexeme in significant(text):
         if lexeme in "[]":
             in_brackets = lexeme == "["
         if kind == "duration":
@@ -132,11 +133,16 @@ def _durations(text: str) -> Iterator[tuple[int, int]]:
         before = [before[-1], lexeme]
 
 
+def text_before(text: str, index: int) -> str:
+    """What stands before the lexeme with this index."""
+    return "".join(match.group() for match in itertools.islice(_TOKEN.finditer(text), index)).strip()
+
+
 def _increases(text: str) -> Iterator[tuple[int, int, int]]:
     """Indices of each `increase`, of the window it looks at (the last in its parentheses) and of its closing parenthesis."""
     open_calls: list[list[int]] = []
     before = (0, "")
-    for index, kind, lexeme in _significant(text):
+    for index, kind, lexeme in significant(text):
         if lexeme == "(":
             open_calls.append([before[0]] if before[1] == "increase" else [])
         elif kind == "duration" and before[1] == "[":

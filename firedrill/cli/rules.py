@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from firedrill import places
-from firedrill.cli.options import time_scale_option
+from firedrill.alerts import lint, shown
+from firedrill.alerts import sweep as sweeps
+from firedrill.alerts.backtest import Question, backtest
+from firedrill.alerts.bench import names_in
+from firedrill.alerts.scale import scale_rules
+from firedrill.cli.console import ERRORS, OUTPUT
+from firedrill.cli.options import out_option, time_scale_option
+from firedrill.drill import record
+from firedrill.errors import BadInput, ExitCode
 from firedrill.interrupt import Interrupt
 from firedrill.stack import watch as watcher
 
@@ -37,3 +49,111 @@ def watch(source: Path, into: Path, time_scale: float, reload_urls: tuple[str, .
     """
     with Interrupt() as interrupt:
         watcher.watch(watcher.Mirror(source, into, time_scale), reload_urls, interrupt, click.echo)
+
+
+RULE_FILE = click.Path(path_type=Path)
+
+
+@alerts.command("backtest")
+@click.argument("files", nargs=-1, required=True, type=RULE_FILE, metavar="RULES...")
+@click.option("--run", "run_name", required=True, metavar="RUN", help="The recorded run (id, its beginning, or a folder).")
+@click.option(
+    "--stretch",
+    type=click.IntRange(1, 1000),
+    default=1,
+    show_default=True,
+    help="Let a recorded second stand for so many, for rules at production scale; a drill's time scale is 12.",
+)
+@click.option("--history", metavar="RUN", help="Put this run's samples before it, for rules that compare with the past.")
+@click.option("--alert", "names", multiple=True, metavar="NAME", help="Judge this alert only (repeatable).")
+@click.option(
+    "--sweep",
+    "swept",
+    multiple=True,
+    metavar="for=A..B | threshold=A..B",
+    help="Try other settings (repeatable): five from A to B, or N with A..B/N, or those of a list A,B,C.",
+)
+@out_option
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on standard output, and nothing else there.")
+def backtest_command(
+    files: tuple[Path, ...],
+    run_name: str,
+    stretch: int,
+    history: str | None,
+    names: tuple[str, ...],
+    swept: tuple[str, ...],
+    out: Path,
+    as_json: bool,
+) -> NoReturn:
+    """Replay rules over a recorded run: what would have fired, how soon after its cause, how often for nothing.
+
+    Exits 0 when every rule was judged, 2 when one could not be; the others are judged all the same.
+
+    \b
+    Examples:
+      firedrill alerts backtest my_alerts.yml --run 20260102
+      firedrill alerts backtest prometheus/rules/api.yml --run 20260102 --stretch 12
+      firedrill alerts backtest my_alerts.yml --run 20260102 --alert Slow --sweep for=15s..2m --sweep threshold=0.1..0.5
+    """
+    holds_ms, thresholds = sweeps.parse(swept)
+    past = record.find(out, history) if history else None
+    question = Question(files, record.find(out, run_name), stretch, past, names, holds_ms, thresholds)
+    with Interrupt() as interrupt:
+        report = backtest(question, interrupt)
+    if as_json:
+        click.echo(json.dumps(asdict(report), indent=2))
+    else:
+        OUTPUT.print(shown.of_report(report))
+    for refused in report.refused:
+        ERRORS.print(f"{refused.place}: {refused.text}", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(ExitCode.BAD_INPUT if report.refused else ExitCode.PASSED)
+
+
+@alerts.command()
+@click.option("--factor", type=click.FloatRange(1, 1000), default=12.0, show_default=True, help="Divide durations by this.")
+@click.argument("source", type=RULE_FILE, metavar="IN")
+@click.argument("target", type=RULE_FILE, metavar="OUT")
+def scale(factor: float, source: Path, target: Path) -> None:
+    """Write the rules of IN to OUT with every duration divided: a drill's minute for twelve of production. Says what it could not shorten.
+
+    \b
+    Example:
+      firedrill alerts scale --factor 12 prometheus/rules/api.yml drill.yml
+    """
+    try:
+        scaled = scale_rules(source.read_text(), factor)
+        target.write_text(scaled.text)
+    except OSError as error:
+        raise BadInput(f"{error.filename}: {error.strerror}") from error
+    except BadInput as error:
+        raise BadInput(f"{source}: {error}") from error
+    for sentence in scaled.clamped:
+        ERRORS.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    ERRORS.print(f"{len(scaled.clamped)} durations could not become as short as asked", highlight=False)
+
+
+@alerts.command()
+@click.argument("files", nargs=-1, required=True, type=RULE_FILE, metavar="FILE...")
+@click.option("--run", "run_name", metavar="RUN", help="Look names up in what this run recorded, not in what the bundle exports.")
+@out_option
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as a JSON list on standard output, and nothing else there.")
+def check(files: tuple[Path, ...], run_name: str | None, out: Path, as_json: bool) -> NoReturn:
+    """Read rule files for mistakes: promtool's checks, and what promtool lets pass.
+
+    Exits 2 if there is an error (Prometheus refuses the rule, or it cannot work), 0 if there are warnings alone.
+
+    \b
+    Example:
+      firedrill alerts check my_alerts.yml --run 20260102
+    """
+    with Interrupt() as interrupt:
+        present = names_in(record.find(out, run_name), interrupt) if run_name else None
+    findings = [finding for file in files for finding in lint.check(file, present)]
+    errors = sum(finding.severity == "error" for finding in findings)
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            click.echo(f"{finding.place}: {finding.severity}: {finding.text}")
+        ERRORS.print(f"{errors} errors, {len(findings) - errors} warnings in {len(files)} files", highlight=False)
+    sys.exit(ExitCode.BAD_INPUT if errors else ExitCode.PASSED)

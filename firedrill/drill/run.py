@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from firedrill.drill import live, told
+from firedrill.drill import live, scorecard, told
 from firedrill.drill.faults import Injector
 from firedrill.drill.figures import Window
 from firedrill.drill.foregone import Watch
@@ -299,7 +299,7 @@ class _Drill:
         regressions = request.baseline.regressions(figures) if request.baseline and figures else ()
         verdict = judge(profile, figures, mishaps, regressions, interrupted=self._interrupt.requested)
         notifications = self._notifications(window)
-        return {
+        document = {
             "schema": SCHEMA,
             "id": self._run.id,
             "started": self._started.isoformat(timespec="seconds"),
@@ -317,6 +317,7 @@ class _Drill:
             "notifications": notifications,
             "figures": asdict(figures) if figures else None,
         }
+        return {**document, "scorecard": scorecard.of_run(document)}
 
 
 def _load_window(prom: Prometheus, since: float) -> Window | None:

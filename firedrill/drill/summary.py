@@ -28,7 +28,16 @@ def of_run(run: Run) -> RenderableType:
     document = run.read()
     parts: list[RenderableType] = [_verdict_line(document), *_reasons(document), *_remarks(document)]
     if document["figures"]:
-        parts += [Text(), comparison([document]), Text(), _steps(document), *_faults(document), *_alerts(document), *_told(document)]
+        parts += [
+            Text(),
+            comparison([document]),
+            Text(),
+            _steps(document),
+            *_faults(document),
+            *_alerts(document),
+            *_scorecard(document),
+            *_told(document),
+        ]
     return Group(*parts, Text(), Text(f"recorded in {run.folder}", style="dim"))
 
 
@@ -74,6 +83,20 @@ def _fault(injected: Mapping[str, Any], window: Mapping[str, float]) -> Text:
 def _alerts(document: Document) -> list[RenderableType]:
     fired = _fired(document["figures"])
     return [Text(), Text("Alerts that fired" if fired else "No alert fired", style="bold"), *map(_alert, fired)]
+
+
+def _scorecard(document: Document) -> list[RenderableType]:
+    """The alerts against what they were for; runs recorded before there was any have none."""
+    rows = document.get("scorecard") or []
+    if not rows:
+        return []
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in ("alert", "profile", "judgement", "cause", "delay"):
+        table.add_column(column, justify="right" if column == "delay" else "left")
+    for row in rows:
+        expected = (row["expected"] or units.NOTHING).replace("_", " ")
+        table.add_row(row["alert"], expected, row["judgement"], row["cause"] or units.NOTHING, units.seconds(row["delay_seconds"]))
+    return [Text(), table]
 
 
 def _remarks(document: Document) -> list[Text]:

@@ -14,7 +14,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from firedrill.errors import Missing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _MESSAGES = {
     "Label": ["string name 1", "string value 2"],
@@ -82,6 +82,14 @@ def write(url: str, series: Iterable[Any]) -> None:
     waiting = list(series)
     for first in range(0, len(waiting), _SERIES_PER_WRITE):
         _post(f"{url}/api/v1/write", _CLASS["WriteRequest"](timeseries=waiting[first : first + _SERIES_PER_WRITE]))
+
+
+def series(labels: Mapping[str, str]) -> Any:
+    """A prompb TimeSeries with these labels and no sample; an empty label is none."""
+    made = _CLASS["TimeSeries"]()
+    for name in sorted(name for name, value in labels.items() if value):
+        made.labels.add(name=name, value=labels[name])
+    return made
 
 
 def shift(series: Any, seconds: float, **labels: str) -> None:

@@ -46,7 +46,8 @@ class Reopened:
         copy = self.folder / "data"
         if self._data:
             shutil.copytree(self._data, copy, ignore=shutil.ignore_patterns("lock", "queries.active"))
-        (self.folder / "prometheus.yml").write_text("global: {}\n")
+        # What is computed from recorded data belongs to the time of that data, long before the newest sample.
+        (self.folder / "prometheus.yml").write_text(f"storage: {{tsdb: {{out_of_order_time_window: {FOREVER}}}}}\n")
         command: list[str | Path] = [
             programs.need("prometheus"),
             f"--config.file={self.folder / 'prometheus.yml'}",

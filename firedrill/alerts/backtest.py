@@ -1,0 +1,260 @@
+"""Rules tried on a recorded run: what would have been pending, firing and resolved, how soon, and how often for nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from firedrill.alerts import ambiguity, causes, expression, grid, promtool, rulefile
+from firedrill.alerts.bench import Bench, Refused
+from firedrill.alerts.replay import SILENT_AFTER_START, Replay, episodes
+from firedrill.errors import BadInput
+from firedrill.notifications.notification import HEARTBEAT
+from firedrill.prom import QueryRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from firedrill.alerts.causes import Cause
+    from firedrill.alerts.replay import Episode, Labels
+    from firedrill.alerts.rulefile import Group, Rule
+    from firedrill.drill.record import Run
+    from firedrill.interrupt import Interrupt
+
+LOOKBACK_SECONDS = 5.0
+"""How much longer than its window an alert may owe its firing to a cause that is over: a scrape and an evaluation, generously."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be tried on which run."""
+
+    files: tuple[Path, ...]
+    run: Run
+    stretch: int = 1
+    history: Run | None = None
+    """A recorded run whose samples are put before this one's."""
+    alerts: tuple[str, ...] = ()
+    """Names of the alerts that are judged; all if there are none."""
+    holds_ms: tuple[int, ...] = ()
+    """Values of `for` to try."""
+    thresholds: tuple[float, ...] = ()
+    """Numbers to compare with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """How an alert met a cause. Seconds; None where it did not fire."""
+
+    cause: str
+    delay_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """One alert from its beginning to its end, in seconds since the load began; None for what did not happen."""
+
+    labels: dict[str, str]
+    pending_after_seconds: float | None
+    firing_after_seconds: float | None
+    resolved_after_seconds: float | None
+    cause: str | None
+    """What it may owe its firing to; None for a false fire, and for one that never fired."""
+    ambiguous: bool
+    """Whether the replay cannot be sure of one of these times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What one setting of an alert comes to."""
+
+    hold_seconds: float
+    threshold: float | None
+    detections: tuple[Detection, ...]
+    false_fires: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An alert rule after its replay."""
+
+    name: str
+    severity: str
+    place: str
+    evaluations: int
+    ambiguous_evaluations: int
+    failed_evaluations: int
+    hold_seconds: float
+    """`for`: no detection of something new is sooner."""
+    window_seconds: float
+    """How far back it looks: something small is detected that much later at worst."""
+    fired: tuple[Fired, ...]
+    detections: tuple[Detection, ...]
+    false_fires: int
+    sweep: tuple[Trial, ...] = ()
+
+
+@dataclass(slots=True)
+class Report:
+    """Everything that was found out."""
+
+    run: str
+    stretch: int
+    causes: tuple[Cause, ...]
+    alerts: list[Judged] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+def backtest(question: Question, interrupt: Interrupt) -> Report:
+    """Replay every alert of some rule files over a recorded run. A rule that cannot be evaluated is named, and the others are judged.
+
+    Raises:
+        BadInput: a file is no rule file, nothing was recorded in the run, or no alert has a name that was asked for.
+        Missing: a program is missing.
+    """
+    question.run.recorded()  # Said before anything is started.
+    by_file = {file: rulefile.read(file) for file in question.files}
+    refused = [mistake for file, groups in by_file.items() for mistake in promtool.mistakes(file, groups)]
+    groups = [_without(group, [mistake.rule for mistake in refused]) for groups in by_file.values() for group in groups]
+    known = {rule.name for group in groups for rule in group.rules if rule.is_alert}
+    for name in question.alerts:
+        if name not in known:
+            raise BadInput(f"--alert {name}: not among {', '.join(sorted(known)) or 'no alerts'}")
+    with Bench(question.run, groups, question.stretch, question.history, interrupt) as bench:
+        return _Judge(question, groups, bench).report([Refused(mistake.place, mistake.text) for mistake in refused])
+
+
+def _without(group: Group, broken: Sequence[Rule | None]) -> Group:
+    return replace(group, rules=tuple(rule for rule in group.rules if not any(rule is one for one in broken)))
+
+
+class _Judge:
+    def __init__(self, question: Question, groups: Sequence[Group], bench: Bench) -> None:
+        self._question, self._groups, self._bench = question, groups, bench
+        run = question.run.read()
+        clock = bench.clock
+        self._start = clock.seconds(run["window"]["start"])
+        self._causes = tuple(replace(one, start=clock.seconds(one.start), end=clock.seconds(one.end)) for one in causes.of_run(run))
+        self._reach_ms = _reaches(groups)
+
+    def report(self, refused: list[Refused]) -> Report:
+        report = Report(self._question.run.id, self._question.stretch, self._relative_causes())
+        report.refused = [*refused, *self._bench.refused]
+        report.remarks = self._bench.remarks
+        for group in self._groups:
+            for rule in group.rules:
+                if rule.is_alert and (not self._question.alerts or rule.name in self._question.alerts):
+                    try:
+                        report.alerts.append(self._judged(group, rule))
+                    except QueryRefused as error:
+                        report.refused.append(Refused(rule.expr_place, f"{rule.name}: {error.answer}"))
+                    except BadInput as error:
+                        report.refused.append(Refused(rule.place, f"{rule.name}: {error}"))
+        return report
+
+    def _relative_causes(self) -> tuple[Cause, ...]:
+        return tuple(replace(one, start=one.start - self._start, end=one.end - self._start) for one in self._causes)
+
+    def _judged(self, group: Group, rule: Rule) -> Judged:
+        times, interval_ms = self._bench.times_of(group)
+        vectors = grid.evaluate(self._bench.prom, rule.expr, times, interval_ms)
+        unsure = ambiguity.ambiguous(times, self._bench.late(rule, group))
+        found = self._replayed(group, rule, times, vectors)
+        return Judged(
+            name=rule.name,
+            severity=rule.labels.get("severity", ""),
+            place=rule.place,
+            evaluations=len(times),
+            ambiguous_evaluations=len(unsure),
+            failed_evaluations=vectors.count(None),
+            hold_seconds=rule.hold_ms / 1000,
+            window_seconds=self._reach_ms[rule.place] / 1000,
+            fired=tuple(self._fired(one, rule, interval_ms, unsure) for one in found),
+            detections=self._detections(found, rule),
+            false_fires=self._false_fires(found, rule),
+            sweep=tuple(self._swept(group, rule, times, interval_ms)),
+        )
+
+    def _replayed(self, group: Group, rule: Rule, times: Sequence[int], vectors: Sequence[dict[Labels, float] | None]) -> list[Episode]:
+        began_empty = self._question.history is None and bool(self._bench.recorded_times(group))
+        replay = Replay(rule, group.limit, SILENT_AFTER_START if began_empty else 0)
+        return episodes(replay, zip(times, vectors, strict=True))
+
+    # -- against the truth
+
+    def _cause_of(self, one: Episode, rule: Rule) -> Cause | None:
+        """The latest cause that was there when the alert fired, or as long before as the alert looks back."""
+        if one.firing_ms is None:
+            return None
+        fired = one.firing_ms / 1000
+        lingers = (self._reach_ms[rule.place] + rule.hold_ms + rule.keep_ms) / 1000 + LOOKBACK_SECONDS * self._bench.clock.factor
+        fitting = [cause for cause in self._causes if cause.start <= fired <= cause.end + lingers]
+        return fitting[-1] if fitting else None
+
+    def _detections(self, found: Sequence[Episode], rule: Rule) -> tuple[Detection, ...]:
+        return tuple(Detection(cause.name, self._delay(found, rule, cause)) for cause in self._causes)
+
+    def _delay(self, found: Sequence[Episode], rule: Rule, cause: Cause) -> float | None:
+        """Until the first firing that owes itself to this cause; 0 if the alert was firing already and did not stop."""
+        delays = [one.firing_ms / 1000 - cause.start for one in found if one.firing_ms is not None and self._cause_of(one, rule) == cause]
+        delays += [0.0 for one in found if one.firing_ms is not None and _spans(one, cause.start)]
+        return min(delays, default=None)
+
+    def _false_fires(self, found: Sequence[Episode], rule: Rule) -> int:
+        fired = [one for one in found if one.firing_ms is not None and rule.name != HEARTBEAT]
+        return sum(self._cause_of(one, rule) is None for one in fired)
+
+    def _fired(self, one: Episode, rule: Rule, interval_ms: int, unsure: frozenset[int]) -> Fired:
+        cause = self._cause_of(one, rule)
+        moments = [moment for moment in (one.pending_ms, one.firing_ms, one.resolved_ms) if moment is not None]
+        return Fired(
+            labels={name: value for name, value in one.labels if name != "alertname"},
+            pending_after_seconds=self._after(one.pending_ms),
+            firing_after_seconds=self._after(one.firing_ms),
+            resolved_after_seconds=self._after(one.resolved_ms),
+            cause=cause.name if cause else None,
+            ambiguous=any(moment in unsure or moment - interval_ms in unsure for moment in moments),
+        )
+
+    def _after(self, moment_ms: int | None) -> float | None:
+        return None if moment_ms is None else moment_ms / 1000 - self._start
+
+    # -- other settings
+
+    def _swept(self, group: Group, rule: Rule, times: Sequence[int], interval_ms: int) -> Iterator[Trial]:
+        """Every `for` with every threshold. The expression is evaluated once, without its comparison; an alert without one keeps it."""
+        question = self._question
+        limit = expression.threshold(rule.expr) if question.thresholds else None
+        if not question.holds_ms and limit is None:
+            return
+        vectors = grid.evaluate(self._bench.prom, limit.measured if limit else rule.expr, times, interval_ms)
+        for value in question.thresholds if limit else (None,):
+            kept = [_kept(vector, replace(limit, value=value)) for vector in vectors] if limit and value is not None else vectors
+            for hold_ms in question.holds_ms or (rule.hold_ms,):
+                other = replace(rule, hold_ms=hold_ms)
+                found = self._replayed(group, other, times, kept)
+                yield Trial(hold_ms / 1000, value, self._detections(found, other), self._false_fires(found, other))
+
+
+def _kept(vector: dict[Labels, float] | None, limit: expression.Threshold) -> dict[Labels, float] | None:
+    return None if vector is None else {labels: value for labels, value in vector.items() if limit.met_by(value)}
+
+
+def _spans(one: Episode, moment: float) -> bool:
+    return one.firing_ms is not None and one.firing_ms / 1000 < moment and (one.resolved_ms is None or one.resolved_ms / 1000 > moment)
+
+
+def _reaches(groups: Sequence[Group]) -> dict[str, int]:
+    """How far back each alert looks, through the series that the same files record for it; by its place."""
+    records = {rule.name: rule.expr for group in groups for rule in group.rules if not rule.is_alert}
+
+    def reach(expr: str, seen: frozenset[str]) -> int:
+        selectors = expression.selectors(expr)
+        return max(
+            (one.reach_ms + (reach(records[one.name], seen | {one.name}) if one.name in records.keys() - seen else 0) for one in selectors),
+            default=0,
+        )
+
+    return {rule.place: reach(rule.expr, frozenset()) for group in groups for rule in group.rules if rule.is_alert}

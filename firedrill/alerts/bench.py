@@ -1,0 +1,255 @@
+"""A recorded run on the bench: its samples under a Prometheus, stretched or with history before them, and new recorded series added."""
+
+from __future__ import annotations
+
+import struct
+from contextlib import ExitStack
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Self
+
+from firedrill.alerts import expression, grid, rulefile
+from firedrill.alerts.ambiguity import COMMIT_MS, Late
+from firedrill.alerts.stretch import MARGIN_SECONDS, Clock, copy
+from firedrill.errors import BadInput
+from firedrill.prom import QueryRefused
+from firedrill.stack import remote
+from firedrill.stack.reopened import Reopened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from firedrill.alerts.replay import Labels
+    from firedrill.alerts.rulefile import Group, Rule
+    from firedrill.drill.record import Run
+    from firedrill.interrupt import Interrupt
+    from firedrill.prom import Prometheus
+
+DEFAULT_INTERVAL_MS = 1_000
+"""prometheus.yml's evaluation_interval, in a drill's time."""
+GAP_SECONDS = 5.0
+"""A longer time without any scrape is said."""
+STALE = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
+"""Prometheus's mark for a series that has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A rule that could not be evaluated."""
+
+    place: str
+    text: str
+
+
+class Bench:
+    """A context manager: the run's samples under a Prometheus of its own, with the recorded series that these groups need.
+
+    Raises (on entering):
+        BadInput: nothing was recorded in the run.
+    """
+
+    def __init__(self, run: Run, groups: Sequence[Group], factor: int, history: Run | None, interrupt: Interrupt) -> None:
+        self._run, self._groups, self._history, self._interrupt = run, groups, history, interrupt
+        self._recorded = run.recorded()
+        self.clock = Clock(factor, round(self._recorded.end * 1000))
+        self._was = {name: [rule for _, rule in listed] for name, listed in _records(_loaded(run)).items()}
+        self._was_in = {group.name: [rule.name for rule in group.rules if not rule.is_alert] for group in _loaded(run)}
+        self.refused: list[Refused] = []
+        self.remarks: list[str] = []
+
+    def __enter__(self) -> Self:
+        self._stack = ExitStack()
+        try:
+            self._open()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    # -- samples
+
+    def _open(self) -> None:
+        source = self._stack.enter_context(Reopened(self._recorded.data, self._interrupt)).prom
+        scraped = self._scraped(source)
+        self.remarks += gaps(scraped, self._recorded.start)
+        new = self._new_records()
+        taken = _present(source, {rule.name for _, rule in new}, scraped)
+        self.span_ms = self.clock.ms(scraped[0]), self.clock.ms(scraped[-1])
+        is_copied = self.clock.factor > 1 or self._history is not None or bool(taken)
+        self.prom = self._copied(source, scraped, taken) if is_copied else source
+        self._backfill(new)
+
+    def _scraped(self, source: Prometheus) -> list[int]:
+        up = source.raw("up", self._recorded.start - MARGIN_SECONDS, self._recorded.end + MARGIN_SECONDS)
+        times = sorted({round(time * 1000) for series in up for time, _ in series.points})
+        if not times:
+            raise BadInput(f"{self._run.folder}: nothing was scraped in this run")
+        return times
+
+    def _copied(self, source: Prometheus, scraped: Sequence[int], without: frozenset[str]) -> Prometheus:
+        target = self._stack.enter_context(Reopened(None, self._interrupt)).prom
+        if self._history:
+            past = self._history.recorded()
+            earlier = self._stack.enter_context(Reopened(past.data, self._interrupt)).prom
+            clock = Clock(self.clock.factor, round(past.end * 1000), self.span_ms[0] - round(past.end * 1000) - 1000)
+            copy(earlier.url, target.url, (past.start - MARGIN_SECONDS, past.end), clock, without)
+        copy(source.url, target.url, (scraped[0] / 1000 - MARGIN_SECONDS, scraped[-1] / 1000 + 1), self.clock, without)
+        return target
+
+    # -- recorded series
+
+    def _new_records(self) -> list[tuple[Group, Rule]]:
+        """Recording rules whose series are not in the run as these rules would have recorded them, each after those it reads."""
+        records = _records(self._groups)
+        new: list[tuple[Group, Rule]] = []
+        for name in _in_order(records):
+            reads_new = _read_by(records[name]) & {rule.name for _, rule in new}
+            if self.clock.factor > 1 or self._history or reads_new or not self._is_known(name, records[name]):
+                new += records[name]
+        return new
+
+    def _is_known(self, name: str, records: Sequence[tuple[Group, Rule]]) -> bool:
+        """Whether the run recorded this name by the same rules."""
+        was = [_meaning(rule) for rule in self._was.get(name, ())]
+        return all(_meaning(rule) in was for _, rule in records)
+
+    def _backfill(self, new: Iterable[tuple[Group, Rule]]) -> None:
+        for group, rule in new:
+            times, interval_ms = self.times_of(group)
+            try:
+                vectors = grid.evaluate(self.prom, rule.expr, times, interval_ms)
+            except QueryRefused as error:
+                self.refused.append(Refused(rule.expr_place, f"{rule.name}: {error.answer}"))
+                continue
+            remote.write(self.prom.url, _as_series(rule, times, vectors))
+
+    # -- evaluations
+
+    def interval_of(self, group: Group) -> int:
+        """Its evaluation interval in milliseconds."""
+        return group.interval_ms or DEFAULT_INTERVAL_MS * self.clock.factor
+
+    def times_of(self, group: Group) -> tuple[list[int], int]:
+        """When a group is evaluated, as it was if the run had this group, and its interval."""
+        interval_ms = self.interval_of(group)
+        recorded = self.recorded_times(group)
+        return recorded or grid.regular(*self.span_ms, interval_ms), interval_ms
+
+    def recorded_times(self, group: Group) -> list[int]:
+        """When the run evaluated a group of this name and interval; nothing if it had none."""
+        names = [name for name in self._was_in.get(group.name, ()) if name != grid.MARK]
+        for selector in (f'{grid.MARK}{{group="{group.name}"}}', *(f'{{__name__=~"{"|".join(names)}"}}' for _ in names[:1])):
+            times = sorted({time_ms for time_ms, _ in self._points(selector)})
+            if grid.has_interval(times, self.interval_of(group)):
+                return times
+        return []
+
+    def late(self, rule: Rule, group: Group) -> list[Late]:
+        """What was under way while the rule was evaluated: scrapes of the pages it reads, and other groups that record for it."""
+        if self.clock.factor > 1:
+            return []  # There was no Prometheus that this is to equal.
+        own = set(self._was_in.get(group.name, ()))
+        selectors = [selector for selector in expression.selectors(rule.expr) if selector.name not in own]
+        return [late for selector in selectors for late in self._late(selector)]
+
+    def _late(self, selector: expression.Selector) -> list[Late]:
+        if selector.name in self._was:
+            begun = sorted({time_ms for time_ms, _ in self._points(selector.text)})
+            return [Late(begun, [COMMIT_MS * self.clock.factor] * len(begun))]
+        width = self.span_ms[1] - self.span_ms[0] + 1
+        pages = self.prom.instant(f"group by (job, instance) (last_over_time({selector.text}[{width}ms]))", self.span_ms[1] / 1000)
+        return [self._scrapes(page.labels) for page in pages if "instance" in page.labels]
+
+    def _scrapes(self, page: Any) -> Late:
+        took = self._points(f'scrape_duration_seconds{{job="{page["job"]}", instance="{page["instance"]}"}}')
+        factor = self.clock.factor
+        return Late([time_ms for time_ms, _ in took], [round((seconds * 1000 + COMMIT_MS) * factor) for _, seconds in took])
+
+    def _points(self, selector: str) -> list[tuple[int, float]]:
+        # Rules are evaluated from Prometheus's start on, which is seconds before the first scrape.
+        start, end = self.span_ms[0] / 1000 - MARGIN_SECONDS * self.clock.factor, self.span_ms[1] / 1000 + 1
+        found = self.prom.raw(selector, start, end)
+        return sorted((round(time * 1000), value) for series in found for time, value in series.points)
+
+
+def gaps(scraped: Sequence[int], start: float) -> list[str]:
+    """A sentence for each time without a scrape, counted from the load's start (Unix seconds)."""
+    return [
+        f"nothing was scraped for {(later - earlier) / 1000:.0f} s, {earlier / 1000 - start:.0f} s after the load began"
+        for earlier, later in pairwise(scraped)
+        if later - earlier > GAP_SECONDS * 1000
+    ]
+
+
+def names_in(run: Run, interrupt: Interrupt) -> frozenset[str]:
+    """Names of every series that a run recorded.
+
+    Raises:
+        BadInput: it recorded none.
+    """
+    recorded = run.recorded()
+    with Reopened(recorded.data, interrupt) as reopened:
+        found = reopened.prom.raw('{__name__!=""}', recorded.start - MARGIN_SECONDS, recorded.end + MARGIN_SECONDS)
+    return frozenset(series.labels["__name__"] for series in found)
+
+
+def _loaded(run: Run) -> list[Group]:
+    """The groups that the run's own Prometheus had loaded; nothing where that was not kept."""
+    return [group for file in sorted((run.folder / "prometheus" / "rules").glob("*.yml")) for group in rulefile.read(file)]
+
+
+def _present(prom: Prometheus, names: set[str], scraped: Sequence[int]) -> frozenset[str]:
+    """Those of the names that the data has series of."""
+    if not names:
+        return frozenset()
+    selector = f'{{__name__=~"{"|".join(sorted(names))}"}}'
+    return frozenset(series.labels["__name__"] for series in prom.raw(selector, scraped[0] / 1000 - 30, scraped[-1] / 1000 + 30))
+
+
+def _records(groups: Iterable[Group]) -> dict[str, list[tuple[Group, Rule]]]:
+    """Recording rules by the name that they record; several may record different labels of one."""
+    records: dict[str, list[tuple[Group, Rule]]] = {}
+    for group in groups:
+        for rule in group.rules:
+            if not rule.is_alert and rule.name != grid.MARK:
+                records.setdefault(rule.name, []).append((group, rule))
+    return records
+
+
+def _in_order(records: Mapping[str, Sequence[tuple[Group, Rule]]]) -> list[str]:
+    """The names, each after those that its rules read."""
+    try:
+        return list(
+            TopologicalSorter({name: _read_by(listed) & records.keys() - {name} for name, listed in records.items()}).static_order()
+        )
+    except CycleError as error:
+        raise BadInput(f"{records[error.args[1][0]][0][1].place}: recorded from each other: {', '.join(error.args[1])}") from error
+
+
+def _read_by(rules: Iterable[tuple[Group, Rule]]) -> set[str]:
+    return {selector.name for _, rule in rules for selector in expression.selectors(rule.expr)}
+
+
+def _meaning(rule: Rule) -> tuple[list[str], Mapping[str, str]]:
+    return rule.expr.split(), rule.labels
+
+
+def _as_series(rule: Rule, times: Sequence[int], vectors: Sequence[dict[Labels, float] | None]) -> list[Any]:
+    """What Prometheus would have written: a sample an evaluation, and a stale marker where a series was there the evaluation before."""
+    series: dict[Labels, Any] = {}
+    before: set[Labels] = set()
+    for time_ms, vector in zip(times, vectors, strict=True):
+        if vector is None:
+            continue
+        for labels, value in [*vector.items(), *((labels, STALE) for labels in before - vector.keys())]:
+            series.setdefault(labels, remote.series(_record_labels(rule, labels))).samples.add(value=value, timestamp=time_ms)
+        before = set(vector)
+    return list(series.values())
+
+
+def _record_labels(rule: Rule, labels: Labels) -> dict[str, str]:
+    return {**dict(labels), **rule.labels, "__name__": rule.name}

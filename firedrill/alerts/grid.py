@@ -1,0 +1,74 @@
+"""The times at which a group of rules is evaluated, and what expressions gave at them. Unix milliseconds."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING
+
+from firedrill.prom import MAX_POINTS, QueryRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from firedrill.alerts.replay import Labels
+    from firedrill.prom import Prometheus
+
+MARK = "firedrill:rule_evaluation"
+"""Recorded as 1 by every group of the bundle, labelled with its name: when it was evaluated is read, and not predicted."""
+
+
+def regular(start_ms: int, end_ms: int, interval_ms: int) -> list[int]:
+    """A grid for a group that was not there: whole multiples of its interval."""
+    return list(range(-(-start_ms // interval_ms) * interval_ms, end_ms + 1, interval_ms))
+
+
+def has_interval(times: Sequence[int], interval_ms: int) -> bool:
+    """Whether recorded evaluations are this interval apart, but for missing ones."""
+    apart = [later - earlier for earlier, later in pairwise(times)]
+    return bool(apart) and abs(median(apart) - interval_ms) <= 0.01 * interval_ms
+
+
+def spans(times: Sequence[int], interval_ms: int) -> Iterator[tuple[int, int]]:
+    """First and last of each part of the times that one range query can give: on one phase, no more points than it may have."""
+    start = 0
+    for at in range(1, len(times) + 1):
+        is_over = at == len(times) or (times[at] - times[start]) % interval_ms or times[at] - times[start] >= MAX_POINTS * interval_ms
+        if is_over:
+            yield times[start], times[at - 1]
+            start = at
+
+
+def evaluate(prom: Prometheus, expr: str, times: Sequence[int], interval_ms: int) -> list[dict[Labels, float] | None]:
+    """What an expression gives at each of the times; None where it fails on its data.
+
+    Raises:
+        QueryRefused: it is no valid expression.
+    """
+    found: dict[int, dict[Labels, float] | None] = {time_ms: {} for time_ms in times}
+    for first, last in spans(times, interval_ms):
+        _fill(found, prom, expr, (first, last, interval_ms))
+    return [found[time_ms] for time_ms in times]
+
+
+def _fill(found: dict[int, dict[Labels, float] | None], prom: Prometheus, expr: str, span: tuple[int, int, int]) -> None:
+    first, last, step = span
+    try:
+        series = prom.grid(expr, first, last, step)
+    except QueryRefused as error:
+        if error.kind != "execution":
+            raise
+        if first == last:
+            found[first] = None
+            return
+        # One evaluation that fails fails the whole query, so it is looked for by halves.
+        middle = first + (last - first) // step // 2 * step
+        _fill(found, prom, expr, (first, middle, step))
+        _fill(found, prom, expr, (middle + step, last, step))
+        return
+    for one in series:
+        labels = tuple(sorted(one.labels.items()))
+        for time, value in one.points:
+            vector = found.get(round(time * 1000))
+            if vector is not None:
+                vector[labels] = value

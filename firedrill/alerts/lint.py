@@ -1,0 +1,183 @@
+"""What is wrong, or will be regretted, in a rule file. Pure, but for promtool and the recorded run that names may be looked up in.
+
+`error`: Prometheus refuses it, or the alert cannot work. `warning`: it works, and probably not as meant.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import promql_parser as promql
+
+from firedrill.alerts import expression, promtool, rulefile, template
+from firedrill.contract import exported_series
+from firedrill.docs import recorded_names
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+
+    from firedrill.alerts.rulefile import Group, Rule
+
+SCRAPE_MS = 1_000
+"""prometheus.yml's scrape_interval, and its evaluation_interval."""
+LEAST_SCRAPES = 4
+"""rate() over fewer is noise, and one failed scrape would blind it."""
+LEAST_EVALUATIONS = 2
+"""An alert whose `for` is shorter fires on a single evaluation."""
+PROMETHEUS_S_OWN = frozenset({
+    "up", "scrape_duration_seconds", "scrape_samples_scraped", "scrape_samples_post_metric_relabeling", "scrape_series_added",
+    "ALERTS", "ALERTS_FOR_STATE",
+})  # fmt: skip
+IN_EXPRESSION = {"unknown_metric", "short_window", "empty_selector", "constant", "versions", "order"}
+"""Checks whose findings belong to the line of the expression."""
+_BOUND_LABELS = ("le", "quantile")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to say about one line."""
+
+    place: str
+    """`file:line`."""
+    severity: str
+    """`error` or `warning`."""
+    check: str
+    """A word for machines."""
+    text: str
+
+
+def check(file: Path, present: Collection[str] | None = None) -> list[Finding]:
+    """Everything to say about a rule file, line by line.
+
+    Args:
+        file: The rule file.
+        present: Names of the series that a recorded run holds; None to go by what the bundle exports and records.
+
+    Raises:
+        BadInput: it is no rule file.
+        Missing: there is no promtool.
+    """
+    groups = rulefile.read(file)
+    refused = promtool.mistakes(file, groups)
+    known = set(present if present is not None else exported_series() | recorded_names()) | PROMETHEUS_S_OWN
+    known |= {rule.name for group in groups for rule in group.rules if not rule.is_alert}
+    found = [Finding(mistake.place, "error", "promtool", mistake.text) for mistake in refused]
+    for group in groups:
+        for number, rule in enumerate(group.rules):
+            if not any(mistake.rule is rule for mistake in refused):
+                found += [*_of_rule(group, rule, known), *_order(group, number, rule)]
+    return sorted(found, key=lambda one: int(one.place.rpartition(":")[2]))
+
+
+def _of_rule(group: Group, rule: Rule, known: Collection[str]) -> Iterator[Finding]:
+    yield from _unknown(rule, known)
+    for always in (_windows, _empty, _versions):
+        yield from always(group, rule)
+    for of_alerts in (_labels, _notes, _hold, _constant) if rule.is_alert else ():
+        yield from of_alerts(group, rule)
+
+
+def _finding(rule: Rule, severity: str, word: str, text: str) -> Finding:
+    return Finding(rule.expr_place if word in IN_EXPRESSION else rule.place, severity, word, f"{rule.name}: {text}")
+
+
+# -- what an alert says
+
+
+def _labels(_group: Group, rule: Rule) -> Iterator[Finding]:
+    for name, text in rule.labels.items():
+        if "{{" in text and template.VALUE.search(text):
+            yield _finding(
+                rule, "error", "value_in_label", f"$value in the label {name} makes another alert of each evaluation: `for` never ends"
+            )
+    if rule.labels.get("severity") not in {"critical", "warning", "info"}:
+        yield _finding(rule, "warning", "severity", "no severity; expected critical, warning or info")
+
+
+def _notes(_group: Group, rule: Rule) -> Iterator[Finding]:
+    for name in ("summary", "description"):
+        if not rule.annotations.get(name):
+            yield _finding(rule, "warning", name, f"no {name}")
+
+
+# -- times
+
+
+def _hold(group: Group, rule: Rule) -> Iterator[Finding]:
+    interval_ms = group.interval_ms or SCRAPE_MS
+    if 0 < rule.hold_ms < LEAST_EVALUATIONS * interval_ms:
+        text = f"`for` of {rule.hold_ms / 1000:g} s is under two evaluations ({interval_ms / 1000:g} s apart)"
+        yield _finding(rule, "warning", "short_for", text)
+
+
+def _windows(_group: Group, rule: Rule) -> Iterator[Finding]:
+    for one in expression.selectors(rule.expr):
+        if one.range_ms is not None and one.range_ms < LEAST_SCRAPES * SCRAPE_MS:
+            text = f"{one.text}[{one.range_ms / 1000:g}s] spans under four scrapes"
+            yield _finding(rule, "warning", "short_window", text)
+
+
+# -- series
+
+
+def _unknown(rule: Rule, known: Collection[str]) -> Iterator[Finding]:
+    for name in dict.fromkeys(one.name for one in expression.selectors(rule.expr)):
+        if name and name not in known:
+            yield _finding(rule, "warning", "unknown_metric", f"nobody exports or records {name}")
+
+
+def _empty(_group: Group, rule: Rule) -> Iterator[Finding]:
+    for one in expression.selectors(rule.expr):
+        by_label: dict[str, set[str]] = {}
+        for label, operator, value in one.matchers:
+            if operator == "=":
+                by_label.setdefault(label, set()).add(value)
+        if any(len(values) > 1 for values in by_label.values()):
+            yield _finding(rule, "error", "empty_selector", f"{one.text} selects nothing: a label cannot have two values")
+
+
+def _constant(_group: Group, rule: Rule) -> Iterator[Finding]:
+    tree = expression.parse(rule.expr)
+    if tree is not None and _is_constant(tree) and _has_comparison(tree):
+        yield _finding(rule, "error", "constant", "compares constants: it never changes")
+
+
+def _is_constant(node: Any) -> bool:
+    if isinstance(node, promql.VectorSelector | promql.MatrixSelector):
+        return False
+    if isinstance(node, promql.Call) and node.func.name in {"time", "minute", "hour", "day_of_month", "day_of_week", "month", "year"}:
+        return False
+    return all(_is_constant(child) for child in expression.children(node))
+
+
+def _has_comparison(node: Any) -> bool:
+    is_one = isinstance(node, promql.BinaryExpr) and str(node.op) in expression.COMPARISONS
+    return is_one or any(_has_comparison(child) for child in expression.children(node))
+
+
+def _order(group: Group, number: int, rule: Rule) -> Iterator[Finding]:
+    """Rules of a group are evaluated in order, each seeing what those before it recorded at the same time."""
+    later = {one.name for one in group.rules[number + 1 :] if not one.is_alert} - {one.name for one in group.rules[:number]} - {rule.name}
+    for name in dict.fromkeys(one.name for one in expression.selectors(rule.expr)):
+        if name in later:
+            yield _finding(rule, "warning", "order", f"{name} is recorded after it: it sees the evaluation before")
+
+
+# -- Prometheus 2.42 against 3.x
+
+
+def _versions(_group: Group, rule: Rule) -> Iterator[Finding]:
+    for function, renamed in expression.RENAMED.items():
+        if re.search(rf"\b{function}\s*\(", rule.expr):
+            yield _finding(rule, "warning", "versions", f"{function}() is called {renamed}() in Prometheus 3")
+    for one in expression.selectors(rule.expr):
+        for label, operator, value in one.matchers:
+            if label in _BOUND_LABELS and operator in {"=", "!="} and re.fullmatch(r"\d+", value):
+                text = f'{label}="{value}" is {label}="{value}.0" in Prometheus 3; match {label}=~"{value}([.]0)?"'
+                yield _finding(rule, "warning", "versions", text)
+        if one.range_ms == SCRAPE_MS:
+            text = f"{one.text}[{one.range_ms // 1000}s] is one scrape long: Prometheus 3 leaves its left edge out and sees one sample less"
+            yield _finding(rule, "warning", "versions", text)

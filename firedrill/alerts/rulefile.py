@@ -1,0 +1,109 @@
+"""A Prometheus rule file as data: groups, rules, and the line of each. Whether it is valid is for promtool to say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from firedrill.alerts import document, durations
+from firedrill.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An alert or a recording rule."""
+
+    name: str
+    expr: str
+    is_alert: bool
+    place: str
+    """`file:line` of its name."""
+    expr_place: str
+    """`file:line` of its expression."""
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    hold_ms: int = 0
+    """`for`."""
+    keep_ms: int = 0
+    """`keep_firing_for`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rules that Prometheus evaluates in order, at one interval."""
+
+    name: str
+    place: str
+    interval_ms: int | None
+    """None: the evaluation interval of the Prometheus that loads it."""
+    limit: int
+    """Most alerts (or series) that one rule may give; 0 for any number."""
+    rules: tuple[Rule, ...]
+
+
+def read(file: Path) -> tuple[Group, ...]:
+    """The groups of a rule file.
+
+    Raises:
+        BadInput: it cannot be read or is no rule file; the message names the file, and the line where YAML itself is broken.
+    """
+    try:
+        text = file.read_text()
+    except OSError as error:
+        raise BadInput(f"{file}: {error.strerror}; expected a Prometheus rule file") from error
+    try:
+        return tuple(_groups(document.parse(text, "a Prometheus rule file"), str(file)))
+    except BadInput as error:
+        raise BadInput(f"{file}: {error}") from error
+
+
+def _groups(found: Any, file: str) -> Iterator[Group]:
+    if not isinstance(found.get("groups"), list):
+        raise BadInput("line 1: no list of groups; expected a Prometheus rule file")
+    for group in found["groups"]:
+        if not isinstance(group, dict) or "name" not in group or not isinstance(group.get("rules") or [], list):
+            raise BadInput(f"line {_line(group)}: no group; expected a name and a list of rules")
+        yield Group(
+            name=str(group["name"]),
+            place=f"{file}:{_line(group)}",
+            interval_ms=_duration(group, "interval") or None,
+            limit=int(group.get("limit") or 0),
+            rules=tuple(_rule(rule, file) for rule in group.get("rules") or ()),
+        )
+
+
+def _rule(rule: Any, file: str) -> Rule:
+    if not hasattr(rule, "keys") or "expr" not in rule or ("alert" in rule) == ("record" in rule):
+        raise BadInput(f"line {_line(rule)}: no rule; expected alert or record, and expr")
+    return Rule(
+        name=str(rule["alert"] if "alert" in rule else rule["record"]),
+        expr=str(rule["expr"]).strip(),
+        is_alert="alert" in rule,
+        place=f"{file}:{_line(rule)}",
+        expr_place=f"{file}:{rule.lc.value('expr')[0] + 1}",
+        labels=_strings(rule.get("labels")),
+        annotations=_strings(rule.get("annotations")),
+        hold_ms=_duration(rule, "for"),
+        keep_ms=_duration(rule, "keep_firing_for"),
+    )
+
+
+def _duration(mapping: Any, key: str) -> int:
+    """0 where there is none."""
+    try:
+        return durations.milliseconds(str(mapping[key])) if key in mapping else 0
+    except BadInput as error:
+        raise BadInput(f"line {mapping.lc.value(key)[0] + 1}: {key}: {error}") from error
+
+
+def _strings(mapping: Any) -> dict[str, str]:
+    return {str(name): str(value) for name, value in (mapping or {}).items()}
+
+
+def _line(node: Any) -> int:
+    lines = getattr(node, "lc", None)
+    return lines.line + 1 if lines else 1

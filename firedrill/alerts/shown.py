@@ -1,0 +1,73 @@
+"""A backtest as a person at a terminal reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from firedrill import units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from firedrill.alerts.backtest import Judged, Report, Trial
+
+
+def of_report(report: Report) -> RenderableType:
+    """Causes, a line an alert, every firing, the sweeps, and what could not be judged."""
+    parts: list[RenderableType] = [
+        Text(f"{report.run}, {report.stretch} seconds for one" if report.stretch > 1 else report.run, style="bold")
+    ]
+    parts += [Text(f" • {one.name} after {units.seconds(one.start)}, for {units.seconds(one.end - one.start)}") for one in report.causes]
+    parts += [_alerts(report), *_firings(report), *(_sweep(alert) for alert in report.alerts if alert.sweep)]
+    parts += [Text(f" • {remark}") for remark in report.remarks]
+    return Group(*parts)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left", no_wrap=not number)
+    return table
+
+
+def _alerts(report: Report) -> Table:
+    table = _table(
+        "alert", *(f"delay: {cause.name}" for cause in report.causes), "for", "false fires", "evaluations", "ambiguous", "failed"
+    )
+    for alert in report.alerts:
+        delays = [units.seconds(one.delay_seconds) for one in alert.detections]
+        counts = (alert.false_fires, alert.evaluations, alert.ambiguous_evaluations, alert.failed_evaluations)
+        name = f"{alert.name} ({alert.severity})" if alert.severity else alert.name
+        table.add_row(name, *delays, units.seconds(alert.hold_seconds), *map(str, counts))
+    return table
+
+
+def _firings(report: Report) -> Iterator[Text]:
+    for alert in report.alerts:
+        for one in alert.fired:
+            if one.firing_after_seconds is not None:
+                labels = ", ".join(f"{name}={value}" for name, value in one.labels.items())
+                over = f"until {units.seconds(one.resolved_after_seconds)}" if one.resolved_after_seconds is not None else "to the end"
+                said = f" • {alert.name} {{{labels}}} fired from {units.seconds(one.firing_after_seconds)} {over}"
+                yield Text(f"{said}: {one.cause or 'without a cause'}{', ambiguous' if one.ambiguous else ''}")
+
+
+def _sweep(alert: Judged) -> Table:
+    """Threshold by `for`: longest delay over the causes that were met, and how many were; false fires behind the comma."""
+    holds = sorted({trial.hold_seconds for trial in alert.sweep})
+    table = _table("threshold", *(f"for {units.seconds(hold)}" for hold in holds))
+    table.title = f"{alert.name}: longest delay, causes met, false fires"
+    for threshold in dict.fromkeys(trial.threshold for trial in alert.sweep):
+        row = {trial.hold_seconds: _trial(trial) for trial in alert.sweep if trial.threshold == threshold}
+        table.add_row(units.NOTHING if threshold is None else f"{threshold:g}", *(row[hold] for hold in holds))
+    return table
+
+
+def _trial(trial: Trial) -> str:
+    met = [one.delay_seconds for one in trial.detections if one.delay_seconds is not None]
+    return f"{units.seconds(max(met, default=None))}, {len(met)}/{len(trial.detections)}, {trial.false_fires}"

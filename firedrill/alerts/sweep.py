@@ -1,0 +1,49 @@
+"""Settings to try, as a person spells them: `for=15s..2m`, `threshold=0.1..0.5/9`, `for=0,1m,5m`. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from firedrill.alerts import durations
+from firedrill.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+STEPS = 5
+"""Settings from A to B, both included, unless asked otherwise."""
+MOST = 100
+"""Settings of one kind."""
+
+
+def parse(texts: Sequence[str]) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """(values of `for` in milliseconds, thresholds); each empty where nothing asks for it.
+
+    Raises:
+        BadInput: a text is neither.
+    """
+    holds: tuple[float, ...] = ()
+    thresholds: tuple[float, ...] = ()
+    for text in texts:
+        kind, _, values = text.partition("=")
+        if kind == "for":
+            holds += _values(text, values, durations.milliseconds)
+        elif kind == "threshold":
+            thresholds += _values(text, values, float)
+        else:
+            raise BadInput(f"--sweep {text}: expected for=A..B or threshold=A..B")
+    return tuple(dict.fromkeys(map(round, holds))), tuple(dict.fromkeys(thresholds))
+
+
+def _values(text: str, values: str, read: Callable[[str], float]) -> tuple[float, ...]:
+    try:
+        if ".." not in values:
+            return tuple(read(value) for value in values.split(","))
+        bounds, _, number = values.partition("/")
+        first, last = map(read, bounds.split(".."))
+        steps = int(number or STEPS)
+    except (ValueError, BadInput) as error:
+        raise BadInput(f"--sweep {text}: expected two values A..B, A..B/N or a list A,B,C") from error
+    if not 2 <= steps <= MOST:
+        raise BadInput(f"--sweep {text}: {steps} settings; expected 2 to {MOST}")
+    return tuple(round(first + (last - first) * step / (steps - 1), 12) for step in range(steps))

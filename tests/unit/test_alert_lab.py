@@ -1,0 +1,90 @@
+"""The pure parts of a backtest: the grid, what is ambiguous, what is a cause, what stretching does; and reports of them."""
+
+import math
+
+from click.testing import CliRunner
+
+from firedrill import places
+from firedrill.alerts import ambiguity, causes, grid
+from firedrill.alerts.ambiguity import Late
+from firedrill.alerts.bench import STALE, gaps
+from firedrill.alerts.causes import Cause
+from firedrill.alerts.stretch import Clock, stretch
+from firedrill.cli import main
+from firedrill.stack import remote
+
+
+def test_a_grid_of_ones_own_lies_on_whole_intervals():
+    assert grid.regular(1_001, 46_000, 15_000) == [15_000, 30_000, 45_000]
+
+
+def test_missed_evaluations_stay_in_one_query_and_another_phase_starts_the_next():
+    assert list(grid.spans([7, 1007, 4007, 5007, 5507, 6507], 1000)) == [(7, 5007), (5507, 6507)]
+
+
+def test_no_query_asks_for_more_points_than_prometheus_gives():
+    times = list(range(0, 25_000_000, 1000))
+    parts = list(grid.spans(times, 1000))
+    assert [(last - first) // 1000 + 1 for first, last in parts] == [11_000, 11_000, 3_000]
+    assert list(grid.spans([], 1000)) == []
+
+
+def test_recorded_evaluations_have_an_interval_though_some_are_missing():
+    assert grid.has_interval([0, 1000, 2000, 7000, 8000], 1000)
+    assert not grid.has_interval([0, 1000, 2000], 1250)
+    assert not grid.has_interval([5], 1000)
+
+
+def test_an_evaluation_amid_a_scrape_is_ambiguous():
+    late = Late(begun=[1000, 2000], took=[300, 20])
+    assert ambiguity.ambiguous([999, 1000, 1299, 1300, 2010, 2020], [late]) == {1000, 1299, 2010}
+
+
+def run(faults, slower):
+    step = {"index": 1, "users": 9, "start_seconds": 5, "end_seconds": 10, "client": {"slower_than_slo": {"p99": slower}, "error_ratio": 0}}
+    profile = {"slo": {"error_ratio": 0.01}}
+    return {"window": {"start": 100.0, "end": 110.0}, "faults": faults, "profile": profile, "figures": {"steps": [step]}}
+
+
+def test_causes_are_faults_or_else_the_steps_that_broke_the_slo():
+    fault = {"fault": "errors", "size": 0.2, "start": 103.0, "end": 104.0}
+    assert causes.of_run(run([fault], 0.5)) == (Cause("errors 20 %", 103.0, 104.0),)
+    assert causes.of_run(run([], 0.5)) == (Cause("step 1: 9 users", 105.0, 110.0),)
+    assert causes.of_run(run([], 0.01)) == ()
+
+
+def stretched(name, *samples):
+    series = remote.series({"__name__": name, "empty": ""})
+    for timestamp, value in samples:
+        series.samples.add(timestamp=timestamp, value=value)
+    stretch(series, Clock(factor=12, anchor_ms=100_000))
+    return [(sample.timestamp, sample.value) for sample in series.samples]
+
+
+def test_stretching_multiplies_time_and_what_counts_and_nothing_else():
+    assert stretched("a_total", (99_000, 5), (100_000, 7)) == [(88_000, 60), (100_000, 84)]
+    assert stretched("a_seconds", (101_000, 5)) == [(112_000, 5)]
+    assert stretched("test_start_time_seconds", (99_000, 98.0)) == [(88_000, 76.0)]
+
+
+def test_stretching_keeps_the_mark_of_a_series_that_has_ended():
+    series = remote.series({"__name__": "a_total"})
+    series.samples.add(timestamp=99_000, value=STALE)
+    before = series.SerializeToString()
+    stretch(series, Clock(factor=1, anchor_ms=100_000))
+    assert math.isnan(series.samples[0].value)
+    assert series.SerializeToString() == before
+
+
+def test_a_time_without_any_scrape_is_said():
+    assert gaps([100_000, 101_000, 113_000, 114_000], 100.0) == ["nothing was scraped for 12 s, 1 s after the load began"]
+
+
+def test_rules_are_scaled_from_file_to_file_and_what_stayed_longer_is_said(tmp_path):
+    out = tmp_path / "out.yml"
+    done = CliRunner().invoke(main, ["alerts", "scale", "--factor", "60", str(places.RULES / "api.yml"), str(out)])
+    assert done.exit_code == 0
+    assert "for: 1s" in out.read_text()
+    assert "is 4s here, not 1s" in done.stderr
+    lost = CliRunner().invoke(main, ["alerts", "scale", str(tmp_path / "none.yml"), str(out)])
+    assert (lost.exit_code, "none.yml: No such file" in lost.stderr) == (2, True)

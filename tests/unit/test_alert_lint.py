@@ -1,0 +1,97 @@
+"""What the lint says of a rule file, line by line; and what it keeps quiet about."""
+
+import pytest
+
+from firedrill import places
+from firedrill.alerts import expression, lint, sweep
+from firedrill.errors import BadInput
+from tests import needs
+
+ALERT = "groups:\n  - name: g\n    interval: 5s\n    rules:\n      - alert: A\n        expr: {expr}\n        for: {hold}\n"
+NOTES = "        labels: {{severity: {severity}}}\n        annotations: {{summary: {summary}, description: d}}\n"
+
+
+def findings(folder, present=None, expr="up == 0", hold="1m", severity="warning", summary="s"):
+    needs.program("promtool")
+    file = folder / "r.yml"
+    file.write_text((ALERT + NOTES).format(expr=expr, hold=hold, severity=severity, summary=summary))
+    return [(one.check, int(one.place.rpartition(":")[2]), one.severity) for one in lint.check(file, present)]
+
+
+@pytest.mark.parametrize("file", sorted(places.RULES.glob("*.yml")), ids=lambda file: file.name)
+def test_the_rules_of_the_bundle_have_nothing_to_be_said_against(file):
+    needs.program("promtool")
+    assert lint.check(file) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, []),
+        ({"expr": "rate(up"}, [("promtool", 6, "error")]),
+        ({"severity": "'{{ $value }}'"}, [("value_in_label", 5, "error"), ("severity", 5, "warning")]),
+        ({"severity": "loud"}, [("severity", 5, "warning")]),
+        ({"summary": "''"}, [("summary", 5, "warning")]),
+        ({"expr": "nobody_has_this > 1"}, [("unknown_metric", 6, "warning")]),
+        ({"expr": "avg_over_time(up[3s]) < 1"}, [("short_window", 6, "warning")]),
+        ({"hold": "9s"}, [("short_for", 5, "warning")]),
+        ({"hold": "0s"}, []),
+        ({"expr": '\'up{job="a", job="b"} == 0\''}, [("empty_selector", 6, "error")]),
+        ({"expr": "vector(1) > 2"}, [("constant", 6, "error")]),
+        ({"expr": "vector(1)"}, []),
+        ({"expr": "vector(time()) > 1e10"}, []),
+        ({"expr": "holt_winters(up[1m], 0.1, 0.1) < 1"}, [("versions", 6, "warning")]),
+        ({"expr": "'locust_request_duration_seconds_bucket{le=\"1\"} > 1'"}, [("versions", 6, "warning")]),
+        ({"expr": "'locust_request_duration_seconds_bucket{le=\"0.25\"} > 1'"}, []),
+    ],
+    ids=str,
+)
+def test_each_mistake_is_found_on_its_line(tmp_path, changed, expected):
+    assert findings(tmp_path, **changed) == expected
+
+
+def test_names_are_looked_up_in_a_recorded_run_where_one_is_given(tmp_path):
+    assert findings(tmp_path, present={"theirs_total"}, expr="rate(theirs_total[1m]) > 1") == []
+    assert findings(tmp_path, present={"theirs_total"}, expr="locust_users > 1") == [("unknown_metric", 6, "warning")]
+
+
+def test_a_series_that_its_group_records_later_is_named(tmp_path):
+    needs.program("promtool")
+    file = tmp_path / "r.yml"
+    file.write_text("groups:\n  - name: g\n    rules:\n      - {record: a:b:c, expr: d:e:f}\n      - {record: d:e:f, expr: up}\n")
+    assert [(one.check, one.place) for one in lint.check(file)] == [("order", f"{file}:4")]
+
+
+@pytest.mark.parametrize(
+    ("expr", "threshold"),
+    [
+        ('avg_over_time(x{a="b"}[1m]) > 0.8', ('avg_over_time(x{a="b"}[1m])', ">", 0.8)),
+        ("a  >=  -1e3", ("a", ">=", -1000.0)),
+        ('a{x!="y"} != 2 # why', None),
+        ("a > 1 and b", None),
+        ("a > scalar(b)", None),
+        ("a > bool 1", None),
+        ("sum(a > 1)", None),
+    ],
+)
+def test_a_threshold_is_the_number_that_an_expression_ends_in(expr, threshold):
+    found = expression.threshold(expr)
+    if expr.endswith("# why"):
+        threshold = ('a{x!="y"}', "!=", 2.0)
+    assert (found and (found.measured, found.operator, found.value)) == threshold
+
+
+def test_an_expression_looks_back_by_its_ranges_offsets_and_subqueries():
+    found = expression.selectors("holt_winters(x[5m], 0.1, 0.2) + y offset 5m + min_over_time(rate(z[1m])[10m:])")
+    assert [(one.name, one.reach_ms) for one in found] == [("x", 300_000), ("y", 300_000), ("z", 660_000)]
+
+
+def test_settings_to_try_are_spelled_as_a_range_or_a_list():
+    assert sweep.parse(["for=15s..2m/8", "threshold=0.1..0.5"]) == (tuple(range(15_000, 120_001, 15_000)), (0.1, 0.2, 0.3, 0.4, 0.5))
+    assert sweep.parse(["for=0,1m"]) == ((0, 60_000), ())
+
+
+@pytest.mark.parametrize("text", ["for=1..x", "for=", "threshold=1..2/1", "limit=1..2", "threshold=a"])
+def test_a_sweep_that_cannot_be_read_is_named(text):
+    with pytest.raises(BadInput, match=text):
+        sweep.parse([text])

@@ -1,0 +1,80 @@
+"""What promtool cannot be asked: failing evaluations, the limit, missing evaluations, start-up, and reading the file."""
+
+import pytest
+
+from firedrill.alerts import rulefile
+from firedrill.alerts.replay import SILENT_AFTER_START, Replay, State, episodes
+from firedrill.alerts.rulefile import Rule
+from firedrill.errors import BadInput
+
+A, B = (("i", "a"),), (("i", "b"),)
+
+
+def rule(hold_ms=0, keep_ms=0, labels=None):
+    return Rule("Hot", "hot > 0", True, "f.yml:1", "f.yml:2", labels or {}, {}, hold_ms, keep_ms)
+
+
+def states(replay, *evaluations):
+    """Per evaluation, the states of what is written; None where nothing is."""
+    shown = (replay.evaluate(time_ms, vector) for time_ms, vector in evaluations)
+    return [None if one is None else [alert.state for alert in one.values()] for one in shown]
+
+
+def test_an_evaluation_that_fails_freezes_what_was():
+    found = states(Replay(rule(hold_ms=2000)), (0, {A: 1}), (1000, None), (2000, {A: 1}))
+    assert found == [[State.PENDING], None, [State.FIRING]]
+
+
+def test_an_alert_given_twice_is_an_evaluation_that_failed():
+    replay = Replay(rule(labels={"i": "same"}))
+    assert states(replay, (0, {A: 1}), (1000, {A: 1, B: 1}), (2000, {A: 1})) == [[State.FIRING], None, [State.FIRING]]
+
+
+def test_more_alerts_than_the_limit_forget_everything():
+    found = states(Replay(rule(hold_ms=1000), limit=1), (0, {A: 1}), (1000, {A: 1, B: 1}), (2000, {A: 1}), (3000, {A: 1}))
+    assert found == [[State.PENDING], None, [State.PENDING], [State.FIRING]]
+
+
+def test_missing_evaluations_count_by_the_clock_and_not_by_their_number():
+    assert states(Replay(rule(hold_ms=5000)), (0, {A: 1}), (9000, {A: 1})) == [[State.PENDING], [State.FIRING]]
+
+
+def test_after_start_up_state_is_kept_and_not_written():
+    replay = Replay(rule(hold_ms=1000), silent=SILENT_AFTER_START)
+    assert states(replay, (0, {A: 1}), (1000, {A: 1}), (2000, {A: 1})) == [[], [], [State.FIRING]]
+
+
+def test_an_alert_kept_firing_ends_when_its_time_has_passed():
+    (one,) = episodes(Replay(rule(keep_ms=2000)), [(0, {A: 1}), (1000, {}), (2000, {}), (3000, {})])
+    assert (one.pending_ms, one.firing_ms, one.resolved_ms) == (None, 0, 3000)
+
+
+def test_a_value_in_a_label_is_another_alert_each_time():
+    found = episodes(Replay(rule(hold_ms=1000, labels={"v": "{{ $value }}"})), [(t, {A: t + 0.5}) for t in range(0, 4000, 1000)])
+    assert [one.firing_ms for one in found] == [None] * 4
+
+
+def test_a_rule_file_knows_its_lines_and_is_read_as_prometheus_reads_it(tmp_path):
+    file = tmp_path / "r.yml"
+    file.write_text(
+        "groups:\n  - name: g\n    interval: 15s\n    limit: 2\n    rules:\n      - alert: Off\n        expr: 1\n        for: 1m\n"
+    )
+    (group,) = rulefile.read(file)
+    (one,) = group.rules
+    assert (group.interval_ms, group.limit, one.name, one.expr, one.hold_ms) == (15_000, 2, "Off", "1", 60_000)
+    assert (one.place, one.expr_place) == (f"{file}:6", f"{file}:7")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: 1\n        for: 5x\n", "r.yml: line 6: for: 5x is no duration"),
+        ("groups: [\n", "r.yml: line 2"),
+        ("groups:\n  - name: g\n    rules:\n      - expr: 1\n", "r.yml: line 4: no rule"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_its_line(tmp_path, text, message):
+    file = tmp_path / "r.yml"
+    file.write_text(text)
+    with pytest.raises(BadInput, match=message):
+        rulefile.read(file)
