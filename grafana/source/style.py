@@ -46,6 +46,8 @@ DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 GREEN, ORANGE, RED, BLUE, GREY = "#7EB26D", "#EF843C", "#E24D42", "#6ED0E0", "#8E8E8E"
 STATUS_COLORS = {"2..": GREEN, "3..": BLUE, "4..": ORANGE, "5..": RED}
 
+SMALLEST_SCALE = {"percentunit": 0.05, "cps": 1.0, "reqps": 1.0}
+"""By unit: an axis reaches at least so far, or Grafana draws nothing but zeros on one of 10000 %."""
 PLAIN: Steps = [(None, "text")]
 """Of a number that is neither good nor bad by itself."""
 BAD_BELOW_ONE: Steps = [(None, RED), (1.0, GREEN)]
@@ -89,6 +91,8 @@ def chart(signal: Signal) -> timeseries.Panel:
         .override_by_regexp(named_like("SLO"), _dashed(RED))
         .override_by_regexp(named_like("limit|quota|asked for"), _dashed(GREY))
     )
+    if signal.unit in SMALLEST_SCALE:
+        panel = panel.axis_soft_max(SMALLEST_SCALE[signal.unit])
     return panel.no_value(signal.when_empty) if signal.when_empty else panel
 
 
@@ -259,8 +263,14 @@ def rows(signal: Signal, names: Mapping[str, str]) -> table.Panel:
                 id_val="organize", options={"excludeByName": {"Time": True}, "indexByName": order, "renameByName": renamed}
             )
         )
+        .with_transformation(DataTransformerConfig(id_val="filterByValue", options=_only_with(signal.queries[0].legend)))
         .sort_by([common.TableSortByFieldState().display_name(signal.queries[0].legend).desc(True)])
     )
     for query in signal.queries:
         panel = panel.override_by_name(query.legend, [DynamicConfigValue("unit", query.unit)])
     return panel
+
+
+def _only_with(column: str) -> dict[str, object]:
+    """A row that only other columns have is left over from counters that did not grow."""
+    return {"type": "include", "match": "all", "filters": [{"fieldName": column, "config": {"id": "isNotNull", "options": {}}}]}

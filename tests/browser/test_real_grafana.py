@@ -73,7 +73,7 @@ def opened(tmp_path_factory):
         yield Opened(os.environ["GRAFANA_URL"].rstrip("/"))
         return
     if grafana.find() is None:
-        pytest.skip("no Grafana here: set GRAFANA_HOME or GRAFANA_URL (packages and images of it are in no Python registry)")
+        pytest.skip("no Grafana here: put `grafana` on PATH, or set GRAFANA_HOME or GRAFANA_URL")
     run = _recorded(tmp_path_factory.mktemp("grafana"))
     words = ["open", run.folder, "--prometheus-port", str(ports.any_free()), "--grafana-port", str(ports.any_free())]
     with subprocess.Popen([drilling.FIREDRILL, *words], stderr=subprocess.PIPE, text=True) as process:
