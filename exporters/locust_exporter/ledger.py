@@ -228,7 +228,9 @@ class Ledger:
         if row is None:
             name, method = key
             endpoint = self._endpoint(method, name)
-            row = self._row_of[key] = self._rows.setdefault(endpoint, _Row(endpoint))
+            if endpoint not in self._rows:
+                self._rows[endpoint] = _Row(endpoint)
+            row = self._row_of[key] = self._rows[endpoint]
         return row
 
     def _endpoint(self, method: object, name: object) -> Endpoint:
