@@ -51,14 +51,14 @@ class Totals:
     counts: list[int] = field(default_factory=lambda: [0] * len(LES))
     """Requests by bucket, not cumulative; the last one is +Inf's."""
 
-    def add(self, other: Totals) -> None:
-        """Add the other's sums to these."""
-        self.requests += other.requests
-        self.failures += other.failures
-        self.untimed += other.untimed
-        self.seconds += other.seconds
-        self.body_bytes += other.body_bytes
-        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
+    def add(self, other: Totals, times: int = 1) -> None:
+        """Add the other's sums to these, or take them away again (`times` -1)."""
+        self.requests += times * other.requests
+        self.failures += times * other.failures
+        self.untimed += times * other.untimed
+        self.seconds += times * other.seconds
+        self.body_bytes += times * other.body_bytes
+        self.counts = [mine + times * theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
 
 
 def totals_of(entry: StatsEntry) -> Totals:
@@ -109,14 +109,21 @@ class _Row:
         self._buckets = tuple(f'{bucket}"{le}"}} ' for le in LES)
         self._banked = Totals()
         self._current: dict[object, tuple[object, Totals]] = {}
+        # Kept up to date, not summed up for each page: tens of thousands of entries may be folded into one row.
+        self._current_total = Totals()
         self._text: tuple[str, ...] | None = None
         self.zero = self._render(Totals())
 
     def update(self, key: object, entry: StatsEntry) -> None:
         """Read an entry of Locust's, unless it has not changed."""
         fingerprint = (entry.num_requests, entry.num_failures, entry.start_time)
-        if key not in self._current or self._current[key][0] != fingerprint:
-            self._current[key] = (fingerprint, totals_of(entry))
+        known = self._current.get(key)
+        if known is None or known[0] != fingerprint:
+            totals = totals_of(entry)
+            if known is not None:
+                self._current_total.add(known[1], -1)
+            self._current_total.add(totals)
+            self._current[key] = (fingerprint, totals)
             self._text = None
 
     def add(self, totals: Totals) -> None:
@@ -126,16 +133,16 @@ class _Row:
 
     def bank(self) -> None:
         """Keep what was read for good: Locust is about to forget it."""
-        for _, totals in self._current.values():
-            self._banked.add(totals)
+        self._banked.add(self._current_total)
+        self._current_total = Totals()
         self._current.clear()
 
     def text(self) -> tuple[str, ...]:
         """Lines of this endpoint, by family."""
         if self._text is None:
             total = Totals()
-            for part in (self._banked, *(totals for _, totals in self._current.values())):
-                total.add(part)
+            total.add(self._banked)
+            total.add(self._current_total)
             self._text = self._render(total)
         return self._text
 
@@ -221,7 +228,9 @@ class Ledger:
         if row is None:
             name, method = key
             endpoint = self._endpoint(method, name)
-            row = self._row_of[key] = self._rows.setdefault(endpoint, _Row(endpoint))
+            if endpoint not in self._rows:
+                self._rows[endpoint] = _Row(endpoint)
+            row = self._row_of[key] = self._rows[endpoint]
         return row
 
     def _endpoint(self, method: object, name: object) -> Endpoint:

@@ -1,5 +1,7 @@
 """A locustfile that names every request differently, some at great length; then it says that it is done."""
 
+import time
+
 from locust import User, constant, events, task
 
 NAMES = 50_000
@@ -11,6 +13,8 @@ class Namer(User):
     @task
     def name(self):
         for number in range(NAMES):
+            if number % 500 == 0:
+                time.sleep(0)  # others have their turn
             events.request.fire(request_type="GET", name=f"/items/{number}", response_time=5, response_length=1)
         for number in range(3):
             events.request.fire(request_type="GET", name='"\n\\' * 3400 + str(number), response_time=None, response_length=0)

@@ -34,9 +34,9 @@ def test_an_objective_that_is_not_judged_is_never_broken():
 @pytest.mark.parametrize(
     ("name", "after", "end", "requests"),
     [
-        ("open", 0, 50, 20 * 15 + 60 * 20 + 20 * 15),
-        ("open", 30, 50, 60 * 5 + 20 * 15),
-        ("open", 30, 40, 60 * 5 + 20 * 5),
+        ("open", 0, 50, 20 * 15 + 50 * 20 + 20 * 15),
+        ("open", 30, 50, 50 * 5 + 20 * 15),
+        ("open", 30, 40, 50 * 5 + 20 * 5),
         ("open", 50, 50, 0),
         # Its users think for half a second at least.
         ("simple", 10, 30, 40),
