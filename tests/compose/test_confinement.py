@@ -38,7 +38,7 @@ def test_memory_processors_and_processes_are_limited(stack, service):
     limits = stack.inspect(service)["HostConfig"]
     assert 0 < limits["Memory"] <= 1 << 30
     assert 0 < limits["NanoCpus"] <= 2e9
-    assert 0 < limits["PidsLimit"] <= 1024
+    assert 0 < limits["PidsLimit"] <= 4096
     versions = "/sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes"
     assert int(stack.execute(service, "sh", "-c", f"cat {versions} 2>/dev/null; true")) == limits["Memory"]
 

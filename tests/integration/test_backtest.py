@@ -176,7 +176,7 @@ def test_on_a_page_that_is_slow_and_fails_no_sample_differs_but_where_it_was_for
     compared, _, unexplained, evaluations, unsure = compare(run, [file for file in loaded(run) if "theirs" in file.name])
     assert compared > 60
     assert not unexplained
-    assert 0 < unsure < evaluations / 2
+    assert unsure < evaluations / 2, "none at all, where no evaluation falls into a slow scrape"
 
 
 @pytest.fixture(scope="module")

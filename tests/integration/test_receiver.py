@@ -31,8 +31,8 @@ class Receiver:
         except requests.ConnectionError:
             return False
 
-    def post(self, body, path="/page"):
-        return requests.post(f"{self.url}{path}", data=body, timeout=5)
+    def post(self, body, path="/page", **headers):
+        return requests.post(f"{self.url}{path}", data=body, headers={"Content-Type": "application/json", **headers}, timeout=5)
 
     def kept(self):
         return [json.loads(line) for line in self.out.read_text().splitlines()]
@@ -114,3 +114,10 @@ def test_a_port_that_is_taken_is_one_line_and_exit_code_2(receiver, tmp_path):
         refused.stderr
         == f"firedrill.notifications: --host 127.0.0.1 --port {receiver.port} --out {tmp_path / 'out'}: Address already in use\n"
     )
+
+
+def test_no_page_in_a_browser_can_invent_a_notification(receiver):
+    before = receiver.kept()
+    assert receiver.post(b"{}", **{"Content-Type": "text/plain"}).status_code == 415
+    assert receiver.post(b"{}", Origin="http://evil.example").status_code == 415
+    assert receiver.kept() == before
