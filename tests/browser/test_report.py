@@ -9,7 +9,7 @@ import pytest
 from firedrill.report.panels import PANELS
 from tests.browser.conftest import DESKTOP, PHONE
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("report")]
+pytestmark = pytest.mark.timeout(120)
 
 FIGURES = """() => {
     const column = (source, name) => source.data.get?.(name) ?? source.data[name];

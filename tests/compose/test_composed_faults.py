@@ -8,7 +8,7 @@ import requests
 from tests import drilling
 from tests.waiting import poll_until
 
-pytestmark = [pytest.mark.xdist_group("compose"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 def firedrill(*words):

@@ -15,7 +15,7 @@ from tests.composed import Composed
 from tests.docker_engine import docker
 from tests.waiting import poll_until
 
-pytestmark = [pytest.mark.xdist_group("compose"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 def start(folder, images, *words, environment=None):

@@ -7,7 +7,7 @@ import pytest
 from firedrill.contract import LOOPBACK
 from firedrill.stack.compose import SERVICES
 
-pytestmark = [pytest.mark.xdist_group("compose"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 def status(stack, service):

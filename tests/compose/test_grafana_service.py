@@ -11,7 +11,7 @@ from firedrill import places
 from tests.composed import Composed
 from tests.docker_engine import docker
 
-pytestmark = [pytest.mark.xdist_group("compose"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 RUN = '#!/bin/sh\ncat "$GF_SECURITY_ADMIN_PASSWORD__FILE" 2>/dev/null || echo "given: $GF_SECURITY_ADMIN_PASSWORD"\n'
 """Stands where the image has the program that start.sh hands over to: prints the password that Grafana would read."""

@@ -14,7 +14,7 @@ from firedrill.stack.reopened import Reopened
 from grafana.source import client_signals, saturation_signals, server_signals, signals
 from tests import dashboards, drilling
 
-pytestmark = [pytest.mark.xdist_group("dashboards"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 STUCK, THREADS, FAILING = 100, 200, 0.2
 FAULTS = f"""\
