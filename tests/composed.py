@@ -57,7 +57,7 @@ class Composed:
     def compose(self, *words):
         """Run Compose on the project; returns the finished process."""
         where = ["--project-directory", places.ROOT, "--file", places.COMPOSE, "--project-name", self.project.name]
-        command = [*self.project.command, *where, *words]
+        command = [*self.project.compose, *where, *words]
         return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **self.variables})
 
     def containers(self, service=None):

@@ -5,9 +5,12 @@ An engine that answers is used as it is. Where none does, and we are root on Deb
 
 import os
 import shutil
+import socket
+import socketserver
 import subprocess
 import tempfile
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from firedrill import places
@@ -54,6 +57,47 @@ def engine():
         finally:
             daemon.terminate()
             daemon.wait(60)
+
+
+class Gateway(socketserver.ThreadingUnixStreamServer):
+    """A way to the engine that can be silenced, as an engine that hangs is; a context manager."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        self._folder = tempfile.TemporaryDirectory(prefix="engine-")
+        self.passing = threading.Event()
+        self.passing.set()
+        super().__init__(f"{self._folder.name}/socket", _Passage)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def environment(self):
+        """By which Docker's client goes this way."""
+        return {"DOCKER_HOST": f"unix://{self.server_address}"}
+
+    def __exit__(self, *_):
+        self.passing.set()
+        self.shutdown()
+        self.server_close()
+        self._folder.cleanup()
+
+
+class _Passage(socketserver.BaseRequestHandler):
+    def handle(self):
+        with socket.socket(socket.AF_UNIX) as engine:
+            engine.connect("/var/run/docker.sock")
+            back = threading.Thread(target=self._pass, args=(engine, self.request))
+            back.start()
+            self._pass(self.request, engine)
+            back.join()
+
+    def _pass(self, source, sink):
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                self.server.passing.wait()
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
 
 
 def images():

@@ -71,6 +71,11 @@ class Drill:
         """Ctrl-C."""
         self.process.send_signal(signal.SIGINT)
 
+    def children(self):
+        """Command lines of the processes that it waits for."""
+        wanted = set(_text(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")).split())
+        return [words for pid, words in _processes() if str(pid) in wanted]
+
     def leftovers(self):
         """Command lines of processes that still name one of this drill's ports or its folder."""
         marks = [str(self.out), *(f"{option} {port}" for option, port in self.ports.items())]

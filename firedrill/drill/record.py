@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
+from firedrill import whole_file
 from firedrill.errors import BadInput, Missing
 from firedrill.stack.overlay import Recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+ROOM_BYTES = 20_000_000
+"""What the samples and logs of a short run take while it is recorded, and some more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,12 @@ class Run:
 
     @classmethod
     def create(cls, out: Path, title: str) -> Self:
-        """A new folder below `out`, named after the time and the title."""
+        """A new folder below `out`, named after the time and the title.
+
+        Raises:
+            BadInput: it cannot be made there.
+            Missing: there is no room for a run.
+        """
         words = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60]
         stem = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{words}"
         for name in (stem, *(f"{stem}-{number}" for number in range(2, 1000))):
@@ -34,8 +43,18 @@ class Run:
                 continue
             except OSError as error:
                 raise BadInput(f"--out {out}: {error.strerror}; expected a folder to write to") from error
-            return cls(out / name)
+            return cls(out / name).with_room()
         raise BadInput(f"--out {out}: a thousand runs are called {stem}")
+
+    def with_room(self) -> Self:
+        """Itself; where the disk is all but full the folder is removed again, and Missing raised."""
+        free = shutil.disk_usage(self.folder).free
+        if free < ROOM_BYTES:
+            self.remove()
+            raise Missing(
+                f"--out {self.folder.parent}: {free / 1e6:.1f} MB are free there; expected room for a run, {ROOM_BYTES / 1e6:.0f} MB"
+            )
+        return self
 
     @property
     def id(self) -> str:
@@ -54,10 +73,8 @@ class Run:
 
     def write(self, content: dict[str, Any]) -> None:
         """Write run.json, whole or not at all. Raises Missing where there is no room for it."""
-        draft = self.document.with_suffix(".tmp")
         try:
-            draft.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
-            draft.replace(self.document)
+            whole_file.write(self.document, json.dumps(content, indent=2, allow_nan=False) + "\n")
         except OSError as error:
             raise Missing(f"{self.document}: {error.strerror}; expected room for it") from error
 

@@ -56,7 +56,7 @@ def play(request: Request, interrupt: Interrupt, progress: Progress) -> Run:
     request.check()
     if request.docker:
         progress.phase("building the images")
-        compose.build()  # Before ports are chosen: it may take minutes, in which somebody else takes them.
+        compose.build(interrupt)  # Before ports are chosen: it may take minutes, in which somebody else takes them.
     chosen = Ports.choose(request.ports)
     run = Run.create(request.out.absolute(), request.title)
     return _Drill(request, run, chosen, interrupt, progress).play()
@@ -133,7 +133,7 @@ class _Drill:
     # -- start
 
     def _start(self) -> None:
-        self._progress.phase("starting Prometheus and the API")
+        self._progress.phase(self._stack.opening)
         self._stack.start_prometheus()
         if not self._stack.start_alerting():
             self._remark("alertmanager_missing", f"nobody would have been told of alerts: there is no Alertmanager; {programs.HOW_TO_GET}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from firedrill import whole_file
 from firedrill.errors import BadInput
 from firedrill.report import comparison, page, recording
 from firedrill.report.facts import Facts
@@ -50,11 +51,9 @@ def _recording(run: Run, interrupt: Interrupt) -> Recording | None:
 
 
 def _write(file: Path, content: str) -> Path:
-    draft = file.with_suffix(".tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(content)
-        draft.replace(file)
+        whole_file.write(file, content)
     except OSError as error:
         raise BadInput(f"{file}: {error.strerror}; expected a file to write to") from error
     return file

@@ -49,6 +49,8 @@ class Attachment:
 class AttachedStack(SteeredStack):
     """Somebody else's containers: nothing is started but the load, nothing stopped but it."""
 
+    opening = "joining the stack that is up"
+
     def __init__(self, plan: Plan, interrupt: Interrupt, attachment: Attachment) -> None:
         super().__init__(plan, interrupt, attachment.locust_url, attachment.notifications_url)
         self.load_since = time.time()

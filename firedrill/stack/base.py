@@ -39,6 +39,9 @@ class Part(Protocol):
 class Stack(ABC):
     """A stack to be started part by part; a context manager that leaves nothing behind."""
 
+    opening = "starting Prometheus and the API"
+    """What a drill says while it waits for `wait_for_start`."""
+
     def __init__(self, plan: Plan, interrupt: Interrupt) -> None:
         self.plan = plan
         self.prom = Prometheus(plan.prometheus_url)

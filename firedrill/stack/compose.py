@@ -76,35 +76,50 @@ class ComposedStack(SteeredStack):
 
     def __init__(self, plan: Plan, interrupt: Interrupt) -> None:
         super().__init__(plan, interrupt, *(f"http://{contract.LOOPBACK}:{port}" for port in (plan.ports.web, plan.ports.notifications)))
-        self._project = engine.Project(f"firedrill-{plan.run_id[:15]}-{secrets.token_hex(3)}", of_run(plan))
+        self._project = engine.Project(f"firedrill-{plan.run_id[:15]}-{secrets.token_hex(3)}", of_run(plan), interrupt)
         self._started: list[str] = []
         self._states: dict[str, int | None] = {}
-        self._asked_at = self._answered_at = -ENGINE_PATIENCE_SECONDS
+        self._unsaved = False
+        self._asked_at = -STATES_ARE_FRESH_SECONDS
+        self._silent_since: float | None = None
 
     def __exit__(self, *_: object) -> None:
-        """Remove everything. Raises Missing where the engine no longer answers; the message says what is left to do."""
+        """Remove everything but samples that could be brought nowhere else.
+
+        Raises:
+            Missing: something is left; the message says what, and what to do.
+        """
         for service in self._started:
             self.save_log(service)
         if self._started:
-            self._project.down(volumes=True)
+            self._project.down(volumes=not self._unsaved)
 
     def states(self) -> dict[str, int | None]:
         """Exit code of each started service, None while it runs; one that is gone was killed, and so are all when the engine is silent."""
-        now = time.monotonic()
-        if now - self._asked_at > STATES_ARE_FRESH_SECONDS:
-            self._asked_at = now
-            with suppress(Missing):
-                found, self._answered_at = self._project.states(), now
-                self._states = {service: found.get(service, GONE) for service in self._started}
-        if now - self._answered_at > ENGINE_PATIENCE_SECONDS:
+        if self._is_silent():
             return dict.fromkeys(self._started, GONE)
+        if time.monotonic() - self._asked_at > STATES_ARE_FRESH_SECONDS:
+            self._ask_for_states()
         return self._states
+
+    def _ask_for_states(self) -> None:
+        self._asked_at = time.monotonic()
+        try:
+            found = self._project.states()
+        except Missing:
+            self._silent_since = self._silent_since or self._asked_at
+        else:
+            self._states, self._silent_since = {service: found.get(service, GONE) for service in self._started}, None
+
+    def _is_silent(self) -> bool:
+        """Whether the engine was asked in vain for so long that it is not asked again."""
+        return self._silent_since is not None and time.monotonic() - self._silent_since > ENGINE_PATIENCE_SECONDS
 
     def save_log(self, service: str) -> Path:
         """Write what a service printed to its file in the run's folder; as much as there is room for."""
         file = self.plan.folder / f"{service}.log"
         with suppress(OSError):
-            file.write_text(self._project.log(service))
+            file.write_text("the Docker engine does not answer\n" if self._is_silent() else self._project.log(service))
         return file
 
     def _up(self, *services: str, scale: Mapping[str, int] | None = None, alone: bool = False) -> None:
@@ -145,12 +160,20 @@ class ComposedStack(SteeredStack):
 
     def take_snapshot(self, destination: Path) -> None:
         """Copy a snapshot of all that Prometheus stored to a folder that does not exist."""
-        if not self._project.copy("prometheus", f"/prometheus/snapshots/{self.prom.snapshot()}", destination):
-            raise Missing("Prometheus's snapshot could not be copied out of its container")
+        self._copy_out(f"/prometheus/snapshots/{self.prom.snapshot()}", destination)
 
     def rescue(self, destination: Path) -> bool:
         """Copy there what a Prometheus that died left; False if it left nothing."""
-        return self._project.copy("prometheus", "/prometheus", destination)
+        if "prometheus" not in self._started:
+            return False
+        self._copy_out("/prometheus", destination)
+        return True
+
+    def _copy_out(self, path: str, destination: Path) -> None:
+        if not self._project.copy("prometheus", path, destination):
+            self._unsaved = True
+            shutil.rmtree(destination, ignore_errors=True)
+            raise Missing(f"{destination} could not be written whole; the samples stay in the volume {self._project.name}_prometheus-data")
 
     def discard_data(self) -> None:
         """Nothing: the volumes went with the containers."""
@@ -160,9 +183,9 @@ class ComposedStack(SteeredStack):
         return {"firedrill": __version__, "prometheus": self.prom.version(), "docker": engine.version(), **self._project.images()}
 
 
-def build() -> None:
-    """Build the images that changed. Raises Missing as `engine.Project.up` does."""
-    engine.Project("firedrill", {}).build()
+def build(interrupt: Interrupt) -> None:
+    """Build the images that changed. Raises what `engine.Project.build` does."""
+    engine.Project("firedrill", {}, interrupt).build()
 
 
 def published(ports: Ports) -> dict[str, str]:

@@ -49,6 +49,7 @@ def run(
     project = engine.Project(
         os.environ.get("COMPOSE_PROJECT_NAME", PROJECT),
         {**compose.published(chosen), **compose.served(server), **compose.played(profile), **chosen_faults},
+        interrupt,
     )
     if None in project.states().values():
         raise BadInput(f"the project {project.name} runs already; stop it with `docker compose down`, or set COMPOSE_PROJECT_NAME")

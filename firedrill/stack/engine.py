@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import os
+import math
 import shutil
-import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from firedrill import places
 from firedrill.errors import Missing
+from firedrill.stack import command
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping
     from pathlib import Path
+
+    from firedrill.interrupt import Interrupt
 
 HOW_TO_GET = "https://docs.docker.com/engine/install/, or leave --docker away"
 REFUSALS = {
     "permission denied": "may not be used by this user; expected membership of the group `docker`, or root",
     "Cannot connect to the Docker daemon": "does not answer; is it running?",
 }
+
+ANSWER_SECONDS = 10.0
+"""What an engine that lives takes to answer a question, even on a busy machine."""
 
 
 def need() -> list[str]:
@@ -31,14 +37,14 @@ def need() -> list[str]:
     if not shutil.which("docker"):
         raise Missing(f"docker is not on PATH: {HOW_TO_GET}")
     _need_answer()
-    for command in (["docker", "compose"], ["docker-compose"]):
-        if shutil.which(command[0]) and _run([*command, "version"]).returncode == 0:
-            return command
+    for words in (["docker", "compose"], ["docker-compose"]):
+        if shutil.which(words[0]) and command.run([*words, "version"]).returncode == 0:
+            return words
     raise Missing(f"neither `docker compose` nor `docker-compose` works: {HOW_TO_GET}")
 
 
 def _need_answer() -> None:
-    asked = _run(["docker", "version", "--format", "{{.Server.Version}}"])
+    asked = _ask_version()
     if asked.returncode:
         said = asked.stderr.strip().splitlines() or ["it gave no reason"]
         raise Missing(f"the Docker engine {next((text for mark, text in REFUSALS.items() if mark in asked.stderr), f'failed: {said[-1]}')}")
@@ -46,7 +52,11 @@ def _need_answer() -> None:
 
 def version() -> str:
     """The engine's version, such as `28.2.2`."""
-    return _run(["docker", "version", "--format", "{{.Server.Version}}"]).stdout.strip() or "unknown"
+    return _ask_version().stdout.strip() or "unknown"
+
+
+def _ask_version() -> subprocess.CompletedProcess[str]:
+    return command.run(["docker", "version", "--format", "{{.Server.Version}}"], patience_seconds=ANSWER_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +65,22 @@ class Project:
 
     name: str
     variables: Mapping[str, str]
-    command: list[str] = field(default_factory=need)
+    interrupt: Interrupt | None = None
+    """Ends what may take minutes."""
+    compose: list[str] = field(default_factory=need)
 
     def up(self, *services: str, scale: Mapping[str, int] | None = None, alone: bool = False) -> None:
         """Create and start services, and those that they depend on unless they are to start alone.
 
         Raises:
             Missing: one could not be built or started; the message is the engine's.
+            Interrupted: somebody asked to stop first.
         """
         scales = [word for service, count in (scale or {}).items() for word in ("--scale", f"{service}={count}")]
         self._must("up", "--detach", *(["--no-deps"] if alone else []), *scales, *services)
 
     def build(self) -> None:
-        """Build what changed since the last time. Raises Missing as `up` does."""
+        """Build what changed since the last time; minutes at first. Raises what `up` does."""
         self._must("build", "api", "locust-master", "config")
 
     def execute(self, service: str, *words: str) -> bool:
@@ -86,7 +99,8 @@ class Project:
     def _rows(self, line: str) -> list[tuple[str, str]]:
         """(service, line) of each of its containers, ended ones included."""
         line = '{{.Label "com.docker.compose.service"}} ' + line
-        listed = _run(["docker", "ps", "--all", "--filter", f"label=com.docker.compose.project={self.name}", "--format", line])
+        asked = ["docker", "ps", "--all", "--filter", f"label=com.docker.compose.project={self.name}", "--format", line]
+        listed = command.run(asked, patience_seconds=ANSWER_SECONDS)
         if listed.returncode:
             raise Missing(f"the Docker engine does not answer: {_cause(listed.stderr)}")
         return [(service, rest) for service, _, rest in (row.partition(" ") for row in listed.stdout.splitlines())]
@@ -97,9 +111,9 @@ class Project:
         return "".join(f"{line.partition('| ')[2] or line}\n" for line in said.stdout.splitlines() if not line.startswith("Attaching"))
 
     def copy(self, service: str, path: str, destination: Path) -> bool:
-        """Copy a file or folder out of a service's container; False if it has none."""
-        container = self._compose("ps", "--all", "--quiet", service).stdout.strip()
-        return bool(container) and _run(["docker", "cp", f"{container}:{path}", str(destination)]).returncode == 0
+        """Copy a file or folder out of a service's container; False if it has none. Raises Missing where the engine does not answer."""
+        container = dict(self._rows("{{.ID}}")).get(service)
+        return bool(container) and command.run(["docker", "cp", f"{container}:{path}", str(destination)]).returncode == 0
 
     def read(self, service: str, path: str) -> str:
         """A small text file of a running service; empty if it has none."""
@@ -111,26 +125,25 @@ class Project:
         Raises:
             Missing: something may be left; the message says how to remove it.
         """
-        done = self._compose("down", *(["--volumes"] if volumes else []), "--remove-orphans", "--timeout", "10")
+        done = _ask_version()
+        if not done.returncode:
+            done = self._compose("down", *(["--volumes"] if volumes else []), "--remove-orphans", "--timeout", "10")
         if done.returncode:
             raise Missing(f"{_cause(done.stderr)}; when the engine answers: docker compose --project-name {self.name} down --volumes")
 
     def _must(self, *words: str) -> None:
-        done = self._compose(*words)
+        done = command.run(self._words(*words), self.variables, patience_seconds=math.inf, interrupt=self.interrupt)
         if done.returncode:
             raise Missing(f"docker compose {words[0]}: {_cause(done.stderr + done.stdout)}")
 
     def _compose(self, *words: str) -> subprocess.CompletedProcess[str]:
-        where = ["--project-directory", str(places.ROOT), "--file", str(places.COMPOSE), "--project-name", self.name]
         # Services behind a profile have volumes too, which `down` would forget.
         profiles = {"COMPOSE_PROFILES": "cli,tracing"} if words[0] == "down" else {}
-        return _run([*self.command, *where, *words], {**self.variables, **profiles})
+        return command.run(self._words(*words), {**self.variables, **profiles})
 
-
-def _run(command: list[str], variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    # A session of its own: a terminal's Ctrl-C is ours to answer, in order.
-    environment = {**os.environ, **(variables or {})}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, start_new_session=True)
+    def _words(self, *words: str) -> list[str]:
+        where = ["--project-directory", str(places.ROOT), "--file", str(places.COMPOSE), "--project-name", self.name]
+        return [*self.compose, *where, *words]
 
 
 def _exit_code(status: str) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
+from firedrill import whole_file
 from firedrill.errors import BadInput
 from firedrill.stack import config
 
@@ -69,9 +70,7 @@ class Mirror:
     def _write(self, file: Path) -> None:
         place = self.into / file.relative_to(self.source)
         place.parent.mkdir(parents=True, exist_ok=True)
-        draft = place.with_name(f".{place.name}")
-        draft.write_text(config.scaled(file, self.time_scale))
-        draft.replace(place)
+        whole_file.write(place, config.scaled(file, self.time_scale))
 
     def _delete_orphans(self) -> list[Path]:
         known = {self.into / file.relative_to(self.source) for file in self._seen}

@@ -12,7 +12,7 @@ from firedrill.errors import Missing
 from firedrill.stack import engine, ports
 from tests import drilling
 from tests.composed import Composed
-from tests.docker_engine import docker
+from tests.docker_engine import Gateway, docker
 from tests.waiting import poll_until
 
 pytestmark = pytest.mark.timeout(300)
@@ -106,6 +106,34 @@ def test_a_prometheus_that_dies_voids_the_run_and_leaves_its_samples(images, tmp
     assert any((drill.run().snapshot).iterdir())
     assert drill.run().read()["figures"]["counts"]["client_requests"] > 0
     assert nothing_is_left(drill.run())
+
+
+def test_an_engine_that_is_gone_ends_the_run_and_what_is_left_is_told(images, tmp_path):
+    with Gateway() as gateway:
+        drill = start(tmp_path / "runs", {**images, **gateway.environment}, "soak")
+        try:
+            wait_for_answers(drill)
+            gateway.server_close()
+            code, _, errors = drill.finish(120)
+            project = project_of(drill.folder().name)
+            assert code == 3, errors
+            assert f"when the engine answers: docker compose --project-name {project} down --volumes" in errors
+            assert "Traceback" not in errors
+            assert drill.run().read()["verdict"]["status"] == "INVALID"
+        finally:
+            drill.process.kill()
+            engine.Project(project_of(drill.folder().name), images).down(volumes=True)
+
+
+def test_ctrl_c_ends_a_build(images, tmp_path):
+    with Gateway() as gateway:
+        drill = start(tmp_path / "runs", {**images, **gateway.environment}, "smoke")
+        poll_until(lambda: " build " in " ".join(drill.children()), "the build", 30, every_seconds=0.05)
+        gateway.passing.clear()
+        drill.interrupt()
+        code, _, errors = drill.finish(40)
+    assert code == 130, errors
+    assert not drill.folder()
 
 
 def test_a_target_that_does_not_answer_the_containers_is_said_before_the_load(images, tmp_path):

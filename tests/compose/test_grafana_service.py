@@ -21,7 +21,7 @@ RUN = '#!/bin/sh\ncat "$GF_SECURITY_ADMIN_PASSWORD__FILE" 2>/dev/null || echo "g
 def service(images, tmp_path_factory):
     """The service as Compose renders it."""
     composed = Composed("firedrill-rendered", tmp_path_factory.mktemp("rendered"), images)
-    rendered = composed.compose("config", *(["--format", "json"] if composed.project.command[-1] == "compose" else []))
+    rendered = composed.compose("config", *(["--format", "json"] if composed.project.compose[-1] == "compose" else []))
     assert rendered.returncode == 0, rendered.stderr
     from ruamel.yaml import YAML  # noqa: PLC0415 -- JSON is YAML
 

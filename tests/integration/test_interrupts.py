@@ -10,10 +10,11 @@ from tests.waiting import poll_until
 pytestmark = pytest.mark.timeout(120)
 
 
-def test_a_run_that_is_interrupted_is_kept_and_says_so(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "a terminal that is closed"])
+def test_a_run_that_is_interrupted_is_kept_and_says_so(tmp_path, number):
     drill = drilling.start(tmp_path, drilling.profile(tmp_path, users=10, seconds=60))
     drill.wait_for_requests()
-    drill.interrupt()
+    drill.process.send_signal(number)
     code, _, errors = drill.finish(timeout_seconds=40)
     document = drill.run().read()
     assert code == 130, errors
