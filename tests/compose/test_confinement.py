@@ -3,9 +3,11 @@
 import re
 
 import pytest
+import requests
 
 from firedrill.contract import LOOPBACK
 from firedrill.stack.compose import SERVICES
+from tests.docker_engine import docker
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -82,3 +84,24 @@ def test_neither_environment_nor_log_holds_a_secret(stack, service):
     words = ("PASSWORD", "SECRET", "TOKEN")
     assert not [line for line in stack.inspect(service)["Config"]["Env"] if any(word in line.upper() for word in words)]
     assert not re.search(r"(password|secret|token)\s*[=:]\s*\S", stack.project.log(service), re.IGNORECASE)
+
+
+@pytest.mark.parametrize("image", ["firedrill-api", "firedrill-load", "firedrill"])
+def test_images_hold_the_programs_and_nothing_else_of_the_checkout(stack, image):
+    """Neither secrets nor what a user recorded or wrote."""
+    found = docker("run", "--rm", "--entrypoint", "find", image, "/srv", "-mindepth", "1", "-maxdepth", "2", "-printf", "%P\n").splitlines()
+    assert "firedrill/contract.py" in found, "the control: the listing shows what is there"
+    assert {path.split("/")[0] for path in found} <= {"firedrill", "api", "load", "exporters", "grafana"}
+    assert not {"load/yours", "grafana/provisioning"} & set(found)
+    history = docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", image)
+    assert not re.search(r"(password|secret|token)\s*[=:]\s*\S", history, re.IGNORECASE)
+
+
+def test_a_page_of_somebody_else_cannot_steer_locust(stack):
+    """Open in the same browser, it could post to loopback; a page of Locust's own, and programs, may."""
+    own = stack.url("LOCUST_WEB_PORT")
+    for order in ("stop", "swarm"):
+        refused = requests.post(f"{own}/{order}", headers={"Origin": "http://evil.example"}, timeout=5)
+        assert refused.status_code == 403, order
+    assert requests.get(f"{own}/stats/requests", headers={"Origin": own}, timeout=5).ok, "the control: its own page is answered"
+    assert stack.prom.number('max(locust_state{state="stopped"})') != 1

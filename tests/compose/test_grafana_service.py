@@ -6,6 +6,7 @@ import stat
 import subprocess
 
 import pytest
+from ruamel.yaml import YAML
 
 from firedrill import places
 from tests.composed import Composed
@@ -13,19 +14,30 @@ from tests.docker_engine import docker
 
 pytestmark = pytest.mark.timeout(120)
 
+CONFIG = "/etc/firedrill"
+"""Where the folder grafana/ is mounted."""
+
 RUN = '#!/bin/sh\ncat "$GF_SECURITY_ADMIN_PASSWORD__FILE" 2>/dev/null || echo "given: $GF_SECURITY_ADMIN_PASSWORD"\n'
 """Stands where the image has the program that start.sh hands over to: prints the password that Grafana would read."""
 
 
 @pytest.fixture(scope="module")
-def service(images, tmp_path_factory):
-    """The service as Compose renders it."""
-    composed = Composed("firedrill-rendered", tmp_path_factory.mktemp("rendered"), images)
-    rendered = composed.compose("config", *(["--format", "json"] if composed.project.compose[-1] == "compose" else []))
-    assert rendered.returncode == 0, rendered.stderr
-    from ruamel.yaml import YAML  # noqa: PLC0415 -- JSON is YAML
+def rendered(images, tmp_path_factory):
+    """Renders the configuration with these variables, as Compose does; returns the services."""
 
-    return YAML(typ="safe").load(rendered.stdout)["services"]["grafana"]
+    def with_variables(**variables):
+        composed = Composed("firedrill-rendered", tmp_path_factory.mktemp("rendered"), images, **variables)
+        said = composed.compose("config", *(["--format", "json"] if composed.project.compose[-1] == "compose" else []))
+        assert said.returncode == 0, said.stderr
+        return YAML(typ="safe").load(said.stdout)["services"]  # JSON is YAML
+
+    return with_variables
+
+
+@pytest.fixture(scope="module")
+def service(rendered):
+    """Grafana's."""
+    return rendered()["grafana"]
 
 
 def mounts(service):
@@ -42,12 +54,40 @@ def test_whoever_comes_may_look_and_nobody_more(service):
     assert not environment["GF_SECURITY_ADMIN_PASSWORD"]
 
 
+def test_its_environment_names_a_password_at_most_by_its_file(rendered):
+    environment = rendered(GRAFANA_ADMIN_PASSWORD_FILE="/run/secrets/grafana")["grafana"]["environment"]
+    secretive = {name: value for name, value in environment.items() if any(word in name for word in ("PASSWORD", "SECRET", "TOKEN"))}
+    assert {name: value for name, value in secretive.items() if value} == {"GF_SECURITY_ADMIN_PASSWORD__FILE": "/run/secrets/grafana"}
+
+
 def test_it_is_confined_as_the_others(service):
+    check_confined(service)
+    assert all("127.0.0.1" in json.dumps(port) for port in service["ports"])
+
+
+def test_traces_are_kept_only_where_the_profile_asks_for_it(rendered):
+    services = rendered(COMPOSE_PROFILES="tracing", OTEL_EXPORTER_OTLP_ENDPOINT="http://tempo:4318")
+    tempo, api, grafana = (services[name] for name in ("tempo", "api", "grafana"))
+    check_confined(tempo)
+    assert tempo["profiles"] == ["tracing"]
+    assert rendered()["api"]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "", "nothing is traced unless somebody asks"
+    assert not tempo.get("ports"), "nobody outside talks to it"
+    assert api["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://tempo:4318"
+    assert set(api["networks"]) & set(tempo["networks"]) == {"traces"}
+    assert set(grafana["networks"]) & set(tempo["networks"]) == {"dashboards"}
+    config = tempo["command"][0].partition("=")[2]
+    assert YAML(typ="safe").load(places.GRAFANA / config.removeprefix(f"{CONFIG}/"))["server"]["http_listen_port"] == 3200
+    assert mounts(tempo)[CONFIG] == str(places.GRAFANA)
+    assert grafana["environment"]["TEMPO_URL"] == "http://tempo:3200"
+
+
+def check_confined(service):
+    """What every service has."""
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert str(service["user"]).partition(":")[0] not in {"", "0", "root"}
-    assert all("127.0.0.1" in json.dumps(port) for port in service["ports"])
+    assert {"mem_limit", "cpus", "pids_limit"} <= service.keys()
 
 
 def test_what_it_is_told_to_read_is_mounted(service):
