@@ -2,20 +2,29 @@
 
 import pytest
 
-TOGETHER = ("tests/compose/", "tests/browser/", "tests/integration/test_dashboard_queries.py", "tests/integration/test_backtest.py")
-"""Each shares a stack or a recorded drill, the longest first. By path: with pytest 9 xdist's own groups are not seen."""
+LONGEST_FIRST = (
+    "tests/integration/test_dashboard_queries.py",
+    "tests/integration/test_backtest.py",
+    "tests/browser/",
+    "tests/compose/test_composed_runs.py",
+    "tests/compose/",
+)
+"""By path: with pytest 9 xdist's own groups are not seen."""
+
+ALONE = {"tests/compose/test_composed_runs.py"}
+"""Whose tests share nothing but images; those of the other paths share a stack, or a recorded drill."""
 
 
-def together(nodeid):
-    """What a test shares with others; itself if nothing."""
-    return next((path for path in TOGETHER if nodeid.startswith(path)), nodeid)
+def path_of(nodeid):
+    """Which of the paths a test is in; None for most."""
+    return next((path for path in LONGEST_FIRST if nodeid.startswith(path)), None)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """The longest first, so that nobody waits for them at the end."""
-    rank = {path: number for number, path in enumerate(TOGETHER)}
-    items.sort(key=lambda item: rank.get(together(item.nodeid), len(rank)))
+    rank = {path: number for number, path in enumerate((*LONGEST_FIRST, None))}
+    items.sort(key=lambda item: rank[path_of(item.nodeid)])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -25,6 +34,7 @@ def pytest_xdist_make_scheduler(config, log):
 
     class Together(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            return together(nodeid)
+            path = path_of(nodeid)
+            return nodeid if path in ALONE or path is None else path
 
     return Together(config, log)

@@ -3,6 +3,7 @@
 An engine that answers is used as it is. Where none does, and we are root on Debian, Debian's own is installed and started for the session.
 """
 
+import fcntl
 import os
 import shutil
 import socket
@@ -13,7 +14,10 @@ import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 from firedrill import places
+from firedrill.stack.engine import Project
 from tests import needs
 from tests.waiting import poll_until
 
@@ -25,6 +29,11 @@ IMAGES = {
 }
 """What stands in for images of `.env`: Debian's Python, Prometheus and Alertmanager."""
 
+USERS = Path(tempfile.gettempdir()) / f"firedrill-test-engine-{os.getuid()}.users"
+"""Locked by each test process that uses the engine; holds the process id of one that was started for the tests."""
+PREPARING = USERS.with_suffix(".preparing")
+DAEMON_LOG = USERS.with_suffix(".log")
+
 
 def docker(*words, check=True, **options):
     """Run `docker WORDS…`; returns its standard output."""
@@ -35,28 +44,61 @@ def docker(*words, check=True, **options):
 
 @contextmanager
 def engine():
-    """An engine that answers until the end of the block; where there can be none, skip with the reason, or fail in CI."""
-    if _answers():
+    """An engine that answers until the end of the block; where there can be none, skip with the reason, or fail in CI.
+
+    Several test processes share one: the first starts it, and the last to leave ends it.
+    """
+    with USERS.open("a+") as users:
+        with preparing():
+            fcntl.flock(users, fcntl.LOCK_SH)
+            if not _answers():
+                _start(users)
         yield
-        return
+        with preparing():
+            daemon = _last_to_leave(users)
+            if daemon:
+                daemon.terminate()
+                daemon.wait(60)
+
+
+@contextmanager
+def preparing():
+    """What is made once for all test processes: one at a time."""
+    with PREPARING.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _start(users):
     missing = [name for name in ("dockerd", "docker-compose", "debootstrap") if not shutil.which(name)]
     if os.geteuid() or not Path("/etc/debian_version").exists():
         needs.give_up("no Docker engine answers, and only root on Debian could start one for the tests")
     if missing:
         needs.install(*PACKAGES)
-    with tempfile.NamedTemporaryFile(prefix="dockerd-", suffix=".log") as log:
+    with DAEMON_LOG.open("w") as log:
         # A session of its own, so that a Ctrl-C of the tests leaves it time to end in order.
         daemon = subprocess.Popen(["dockerd"], stdout=log, stderr=log, start_new_session=True)
-        try:
-            poll_until(
-                lambda: _answers() or daemon.poll() is not None, "the Docker engine to answer", timeout_seconds=60, every_seconds=0.5
-            )
-            if daemon.poll() is not None:
-                needs.give_up(f"dockerd ended: {Path(log.name).read_text(errors='replace').splitlines()[-1:]}")
-            yield
-        finally:
-            daemon.terminate()
-            daemon.wait(60)
+    poll_until(lambda: _answers() or daemon.poll() is not None, "the Docker engine to answer", timeout_seconds=60, every_seconds=0.5)
+    if daemon.poll() is not None:
+        needs.give_up(f"dockerd ended: {DAEMON_LOG.read_text(errors='replace').splitlines()[-1:]}")
+    users.truncate(0)
+    users.write(str(daemon.pid))
+    users.flush()
+
+
+def _last_to_leave(users):
+    """The daemon that we started, if nobody else uses it any more."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None
+    users.seek(0)
+    pid = users.read()
+    users.truncate(0)
+    with suppress(psutil.NoSuchProcess, ValueError):
+        daemon = psutil.Process(int(pid))
+        return daemon if daemon.name() == "dockerd" else None
+    return None
 
 
 class Gateway(socketserver.ThreadingUnixStreamServer):
@@ -101,7 +143,13 @@ class _Passage(socketserver.BaseRequestHandler):
 
 
 def images():
-    """Make the stand-ins that are not there yet."""
+    """Make the stand-ins that are not there yet, and build on them what is tested."""
+    with preparing():
+        _make_bases()
+        Project("firedrill", IMAGES).build()
+
+
+def _make_bases():
     have = docker("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines()
     if IMAGES["PYTHON_IMAGE"] not in have:
         _import_base(IMAGES["PYTHON_IMAGE"])
