@@ -67,6 +67,7 @@ class Desk:
         self._part = Part(iter(()))
         self._has_share = False
         self._ahead: deque[float] = deque()
+        self._ahead_until = 0.0
         self._backlog = Backlog(PATIENCE_SECONDS)
         # The user that came last is woken first: its connection is the least likely to have been closed.
         self._parked: defaultdict[str, dict[AsyncResult, None]] = defaultdict(dict)
@@ -79,7 +80,7 @@ class Desk:
         if self._dealing:
             return
         self._began = time.perf_counter() - elapsed_seconds
-        self._part, self._ahead = Part(schedule_of(self._profile)), deque()
+        self._part, self._ahead, self._ahead_until = Part(schedule_of(self._profile)), deque(), 0.0
         self._count_users = lambda: environment.runner.user_classes_count
         self._users = (list(environment.user_classes_by_name), [user.weight for user in environment.user_classes])
         self._dealing = gevent.spawn(self._deal)
@@ -157,7 +158,9 @@ class Desk:
         if self._dealing is None:
             return
         now = self._now()
-        self._ahead.extend(self._part.until(now + LOOKAHEAD_SECONDS))
+        if now + LOOKAHEAD_SECONDS / 2 > self._ahead_until:
+            self._ahead_until = now + LOOKAHEAD_SECONDS
+            self._ahead.extend(self._part.until(self._ahead_until))
         while self._ahead and self._ahead[0] <= now:
             self._backlog.add(self._draw_class(), self._ahead.popleft())
             self._arrivals.offered += 1

@@ -6,6 +6,7 @@ import threading
 from contextlib import ExitStack
 
 import pytest
+import requests
 
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, ROOT, SHAPE
 from firedrill.stack.ports import any_free
@@ -85,6 +86,7 @@ def test_the_rate_stays_right_when_a_worker_is_killed_and_another_one_joins(targ
         os.killpg(first.process.pid, signal.SIGKILL)
         missing = locust.until(lambda page: page.value("locust_workers", state="missing") == 1, "the dead one to be missed")
         assert missing.total("locust_requests_total") >= before.total("locust_requests_total")
+        assert (len(missing.values("locust_worker_memory_bytes")), len(missing.values("locust_worker_users"))) == (1, 2)
         lost = locust.until(lambda page: page.value("locust_arrivals_unsent_total") > 0, "what it did not send to be counted")
         # Four to five seconds of half of the rate.
         assert 50 <= lost.value("locust_arrivals_unsent_total") <= 180
@@ -95,6 +97,10 @@ def test_the_rate_stays_right_when_a_worker_is_killed_and_another_one_joins(targ
         assert min(later.values("locust_worker_users")) == 0
         assert later.value("locust_arrivals_unsent_total") == lost.value("locust_arrivals_unsent_total")
         assert target.received - sent == pytest.approx(later.value("locust_arrivals_offered_total") - since, abs=40)
+        os.killpg(locust.process.pid, signal.SIGKILL)
+        # No page is left that could show the last values as if they were those of now.
+        with pytest.raises(requests.ConnectionError):
+            locust.scrape()
 
 
 def test_a_worker_whose_master_plays_no_open_profile_says_why_it_stands_idle(target, profile):
