@@ -254,12 +254,11 @@ class Ledger:
         """The families of requests: what was banked and what Locust holds now. Entries are by (name, method), as Locust has them."""
         self._read(entries)
         texts = [row.zero() if scraper and scraper.first_sight(row.endpoint) else row.text() for row in self._rows.values()]
-        parts = (
-            [header(metric) + "".join(column) for metric, column in zip(_FAMILIES, zip(*texts, strict=True), strict=True)] if texts else []
-        )
+        columns = zip(_FAMILIES, zip(*texts, strict=True), strict=True) if texts else ()
+        pieces = itertools.chain.from_iterable((header(metric), *column) for metric, column in columns)
         counts = self._banked_errors + self._by_class(errors)
         shown = {key: 0 if scraper and scraper.first_sight(key) else count for key, count in counts.items()}
-        return "".join(parts) + family(Client.ERRORS, shown)
+        return "".join((*pieces, family(Client.ERRORS, shown)))
 
     def _read(self, entries: Mapping[tuple[object, object], StatsEntry]) -> None:
         for key, entry in entries.items():
