@@ -103,13 +103,15 @@ def test_the_rate_stays_right_when_a_worker_is_killed_and_another_one_joins(targ
             locust.scrape()
 
 
-def test_a_worker_whose_master_plays_no_open_profile_says_why_it_stands_idle(target, profile):
+def test_a_worker_whose_master_plays_no_open_profile_says_why_it_stands_idle_and_is_missed_when_it_dies(target, profile):
     port = any_free()
     master = ("--master", "--expect-workers", 1, "--master-bind-host", "127.0.0.1", "--master-bind-port", port)
     worker = ("--worker", "--master-host", "127.0.0.1", "--master-port", port, "--load-profile", profile(40, 60))
     load = ("--headless", "-u", 2, "-r", 2, "-t", "20s", "-H", target.url)
-    with Locust(*master, *load), Locust(*worker, exporter=False) as idle:
+    with Locust(*master, *load) as locust, Locust(*worker, exporter=False) as idle:
         poll_until(lambda: "was the master started with the same --load-profile?" in idle.log(), "the worker to say so")
+        os.killpg(idle.process.pid, signal.SIGKILL)
+        locust.until(lambda page: page.value("locust_workers", state="missing") == 1, "it to be missed")
     assert target.received == 0
 
 
