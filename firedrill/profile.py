@@ -134,8 +134,12 @@ class Profile:
         """Users and spawn rate asked for after `seconds` of the run; None when it is over."""
         if self._over(seconds):
             return None
-        step = self._steps_until(seconds)[-1]
+        step = self.load_at(seconds)
         return step.users, step.spawn_rate
+
+    def load_at(self, seconds: float) -> Step:
+        """The step that is active after `seconds`, the last one when the run is over."""
+        return self._steps_until(seconds)[-1]
 
     def step_at(self, seconds: float) -> int:
         """Index of the step that is active after `seconds`, 0 for the first."""

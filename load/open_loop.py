@@ -7,6 +7,7 @@ its tasks. Everything else (spawning, stopping, on_start, cookies, tags, workers
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import random
 import select
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
     from firedrill.profile import Profile
 
+logger = logging.getLogger(__name__)
+
 PATIENCE_SECONDS = 5.0
 """An arrival for which no user was free so long is dropped. What waited shorter is sent late, which the time from schedule shows."""
 
@@ -40,6 +43,9 @@ LOOKAHEAD_SECONDS = 0.1
 
 HANDOVER_SECONDS = 0.5
 """A new share of the schedule holds from so much later on, so that all workers turn to it at once. More than the look ahead."""
+
+SHARE_SECONDS = 3.0
+"""A worker that has heard nothing of its share for so long says so."""
 
 WATCH_SECONDS = 0.2
 """How often a master looks whether its workers are still the same."""
@@ -59,7 +65,9 @@ class Desk:
         self._arrivals = arrivals
         self._began = 0.0
         self._part = Part(iter(()))
+        self._has_share = False
         self._ahead: deque[float] = deque()
+        self._ahead_until = 0.0
         self._backlog = Backlog(PATIENCE_SECONDS)
         # The user that came last is woken first: its connection is the least likely to have been closed.
         self._parked: defaultdict[str, dict[AsyncResult, None]] = defaultdict(dict)
@@ -72,7 +80,7 @@ class Desk:
         if self._dealing:
             return
         self._began = time.perf_counter() - elapsed_seconds
-        self._part, self._ahead = Part(schedule_of(self._profile)), deque()
+        self._part, self._ahead, self._ahead_until = Part(schedule_of(self._profile)), deque(), 0.0
         self._count_users = lambda: environment.runner.user_classes_count
         self._users = (list(environment.user_classes_by_name), [user.weight for user in environment.user_classes])
         self._dealing = gevent.spawn(self._deal)
@@ -80,6 +88,13 @@ class Desk:
     def assign(self, share: Share) -> None:
         """Which arrivals are this process's."""
         self._part.assign(share)
+        self._has_share = True
+
+    def warn_without_share(self) -> None:
+        """Or a worker whose master plays no open profile would stand idle without a word."""
+        if not self._has_share:
+            name = self._profile.name
+            logger.warning("No share of the arrivals of %s has come: was the master started with the same --load-profile?", name)
 
     def close(self) -> None:
         """No more arrivals; those that wait are unsent."""
@@ -143,7 +158,9 @@ class Desk:
         if self._dealing is None:
             return
         now = self._now()
-        self._ahead.extend(self._part.until(now + LOOKAHEAD_SECONDS))
+        if now + LOOKAHEAD_SECONDS / 2 > self._ahead_until:
+            self._ahead_until = now + LOOKAHEAD_SECONDS
+            self._ahead.extend(self._part.until(self._ahead_until))
         while self._ahead and self._ahead[0] <= now:
             self._backlog.add(self._draw_class(), self._ahead.popleft())
             self._arrivals.offered += 1
@@ -239,6 +256,7 @@ def install(profile: Profile) -> Arrivals:
         environment.events.test_stopping.add_listener(lambda **_: desk.close())
         if isinstance(runner, WorkerRunner):
             runner.register_message(MESSAGE, lambda environment, msg: _on_share(desk, environment, msg))
+            environment.events.test_start.add_listener(lambda **_: gevent.spawn_later(SHARE_SECONDS, desk.warn_without_share))
         else:
             environment.events.test_start.add_listener(lambda **_: _begin_alone(desk, environment))
 

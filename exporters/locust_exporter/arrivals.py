@@ -26,6 +26,7 @@ class Arrivals:
         self.asked_of_lost: dict[str, int] = {}
         """On a master: how many arrivals the schedule had asked of each worker that is gone."""
         self._names = Cap(max_names)
+        self._tally_of: dict[tuple[object, object], Tally] = {}
 
     def start(self, late_seconds: float) -> None:
         """A user begins an arrival."""
@@ -34,10 +35,11 @@ class Arrivals:
 
     def answer(self, method: object, name: object, seconds: float) -> None:
         """A request was answered or failed, so long after its arrival had been due."""
-        endpoint = clean(method), self._names.fold(clean(name))
-        if endpoint not in self.from_schedule:
-            self.from_schedule[endpoint] = Tally()
-        self.from_schedule[endpoint].observe(seconds)
+        tally = self._tally_of.get((method, name))
+        if tally is None:
+            endpoint = clean(method), self._names.fold(clean(name))
+            tally = self._tally_of[method, name] = self.from_schedule.setdefault(endpoint, Tally())
+        tally.observe(seconds)
 
     def add(self, other: Arrivals, asked: int = 0) -> None:
         """Count another process's as well. Of one that is gone, what it was `asked` for and did not start is unsent."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -51,23 +52,69 @@ class Totals:
     counts: list[int] = field(default_factory=lambda: [0] * len(LES))
     """Requests by bucket, not cumulative; the last one is +Inf's."""
 
-    def add(self, other: Totals, times: int = 1) -> None:
-        """Add the other's sums to these, or take them away again (`times` -1)."""
-        self.requests += times * other.requests
-        self.failures += times * other.failures
-        self.untimed += times * other.untimed
-        self.seconds += times * other.seconds
-        self.body_bytes += times * other.body_bytes
-        self.counts = [mine + times * theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
+    def add(self, other: Totals) -> None:
+        """Add the other's sums to these."""
+        self.requests += other.requests
+        self.failures += other.failures
+        self.untimed += other.untimed
+        self.seconds += other.seconds
+        self.body_bytes += other.body_bytes
+        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
+
+
+NOTHING = Totals()
+
+
+class Reading:
+    """How far one of Locust's entries was read: what it gained since is found faster than all is read again."""
+
+    __slots__ = ("_body_bytes", "_bucket_of_key", "_count_of_key", "_failures", "_requests", "_seconds", "_untimed", "times")
+
+    def __init__(self, entry: StatsEntry) -> None:
+        self.times = entry.response_times
+        """Grows as long as the entry is not reset, and then is another one."""
+        self._requests = self._failures = self._untimed = self._body_bytes = 0
+        self._seconds = 0.0
+        self._bucket_of_key: list[int] = []
+        """In the order in which the keys came."""
+        self._count_of_key: list[int] = []
+
+    def move_on(self, entry: StatsEntry, total: Totals) -> bool:
+        """Add to `total` what the entry gained; returns whether it gained anything."""
+        if (entry.num_requests, entry.num_failures) == (self._requests, self._failures):
+            return False
+        seconds = entry.total_response_time / 1000  # Locust speaks milliseconds
+        total.requests += entry.num_requests - self._requests
+        total.failures += entry.num_failures - self._failures
+        total.untimed += entry.num_none_requests - self._untimed
+        total.body_bytes += entry.total_content_length - self._body_bytes
+        # The difference first: so no sum falls by its last digit, which rate() would take for a reset.
+        total.seconds += seconds - self._seconds
+        self._requests, self._failures, self._untimed = entry.num_requests, entry.num_failures, entry.num_none_requests
+        self._body_bytes, self._seconds = entry.total_content_length, seconds
+        self._count(total.counts)
+        return True
+
+    def _count(self, counts: list[int]) -> None:
+        now = list(self.times.values())
+        if len(now) > len(self._count_of_key):
+            self._learn_new_keys()
+        # In C, for of many keys few have gained.
+        for at in itertools.compress(itertools.count(), map(operator.ne, now, self._count_of_key)):
+            counts[self._bucket_of_key[at]] += now[at] - self._count_of_key[at]
+        self._count_of_key = now
+
+    def _learn_new_keys(self) -> None:
+        known = len(self._bucket_of_key)
+        self._bucket_of_key += [_BUCKET_OF[key] for key in itertools.islice(self.times, known, None)]
+        self._count_of_key += [0] * (len(self._bucket_of_key) - known)
 
 
 def totals_of(entry: StatsEntry) -> Totals:
     """Locust's entry in base units."""
-    counts = [0] * len(LES)
-    for milliseconds, count in entry.response_times.items():
-        counts[_BUCKET_OF[milliseconds]] += count
-    seconds = entry.total_response_time / 1000  # Locust speaks milliseconds
-    return Totals(entry.num_requests, entry.num_failures, entry.num_none_requests, seconds, entry.total_content_length, counts)
+    totals = Totals()
+    Reading(entry).move_on(entry, totals)
+    return totals
 
 
 def errors_of(stats: Any) -> list[Error]:
@@ -100,60 +147,55 @@ class Unreported:
 
 
 class _Row:
-    """One endpoint on the page: what was banked, what Locust holds now, and the text of both."""
+    """One endpoint on the page: the sums of all that Locust ever held of it, and their text."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self._labels = labels(REQUEST_LABELS, endpoint)
-        bucket = f"{Client.REQUEST_DURATION.name}_bucket{self._labels[:-1]},le="
-        self._buckets = tuple(f'{bucket}"{le}"}} ' for le in LES)
-        self._banked = Totals()
-        self._current: dict[object, tuple[object, Totals]] = {}
-        # Kept up to date, not summed up for each page: tens of thousands of entries may be folded into one row.
-        self._current_total = Totals()
+        self._forms = _forms(endpoint)
+        self._readings: dict[object, Reading] = {}
+        """Of Locust's entries, tens of thousands of which may be folded into one row."""
+        self._total = Totals()
         self._text: tuple[str, ...] | None = None
-        self.zero = self._render(Totals())
 
     def update(self, key: object, entry: StatsEntry) -> None:
         """Read an entry of Locust's, unless it has not changed."""
-        fingerprint = (entry.num_requests, entry.num_failures, entry.start_time)
-        known = self._current.get(key)
-        if known is None or known[0] != fingerprint:
-            totals = totals_of(entry)
-            if known is not None:
-                self._current_total.add(known[1], -1)
-            self._current_total.add(totals)
-            self._current[key] = (fingerprint, totals)
+        reading = self._readings.get(key)
+        if reading is None or reading.times is not entry.response_times:
+            reading = self._readings[key] = Reading(entry)
+        if reading.move_on(entry, self._total):
             self._text = None
 
     def add(self, totals: Totals) -> None:
         """Count what is in none of Locust's entries."""
-        self._banked.add(totals)
+        self._total.add(totals)
         self._text = None
 
     def bank(self) -> None:
         """Keep what was read for good: Locust is about to forget it."""
-        self._banked.add(self._current_total)
-        self._current_total = Totals()
-        self._current.clear()
+        self._readings.clear()
 
     def text(self) -> tuple[str, ...]:
         """Lines of this endpoint, by family."""
         if self._text is None:
-            total = Totals()
-            total.add(self._banked)
-            total.add(self._current_total)
-            self._text = self._render(total)
+            self._text = self._render(self._total)
         return self._text
 
+    def zero(self) -> tuple[str, ...]:
+        """The same before anything was counted."""
+        return self._render(NOTHING)
+
     def _render(self, totals: Totals) -> tuple[str, ...]:
-        cumulative = list(itertools.accumulate(totals.counts))
-        buckets = "".join([f"{prefix}{count}\n" for prefix, count in zip(self._buckets, cumulative, strict=True)])
-        name = Client.REQUEST_DURATION.name
-        tail = f"{name}_sum{self._labels} {totals.seconds}\n{name}_count{self._labels} {cumulative[-1]}\n"
-        counters = (totals.requests, totals.failures, totals.untimed, totals.body_bytes)
-        lines = (f"{metric.name}{self._labels} {value}\n" for metric, value in zip(_FAMILIES[1:], counters, strict=True))
-        return (buckets + tail, *lines)
+        cumulative = tuple(itertools.accumulate(totals.counts))
+        histogram = (*cumulative, totals.seconds, cumulative[-1])
+        values = (histogram, totals.requests, totals.failures, totals.untimed, totals.body_bytes)
+        return tuple([form % value for form, value in zip(self._forms, values, strict=True)])
+
+
+def _forms(endpoint: Endpoint) -> tuple[str, ...]:
+    """Lines of an endpoint by family, with `%s` for each value: to fill in a whole row at once is what a page has time for."""
+    own, name = labels(REQUEST_LABELS, endpoint).replace("%", "%%"), Client.REQUEST_DURATION.name
+    buckets = "".join(f'{name}_bucket{own[:-1]},le="{le}"}} %s\n' for le in LES)
+    return (f"{buckets}{name}_sum{own} %s\n{name}_count{own} %s\n", *(f"{metric.name}{own} %s\n" for metric in _FAMILIES[1:]))
 
 
 class Scraper:
@@ -211,13 +253,12 @@ class Ledger:
     ) -> str:
         """The families of requests: what was banked and what Locust holds now. Entries are by (name, method), as Locust has them."""
         self._read(entries)
-        texts = [row.zero if scraper and scraper.first_sight(row.endpoint) else row.text() for row in self._rows.values()]
-        parts = (
-            [header(metric) + "".join(column) for metric, column in zip(_FAMILIES, zip(*texts, strict=True), strict=True)] if texts else []
-        )
+        texts = [row.zero() if scraper and scraper.first_sight(row.endpoint) else row.text() for row in self._rows.values()]
+        columns = zip(_FAMILIES, zip(*texts, strict=True), strict=True) if texts else ()
+        pieces = itertools.chain.from_iterable((header(metric), *column) for metric, column in columns)
         counts = self._banked_errors + self._by_class(errors)
         shown = {key: 0 if scraper and scraper.first_sight(key) else count for key, count in counts.items()}
-        return "".join(parts) + family(Client.ERRORS, shown)
+        return "".join((*pieces, family(Client.ERRORS, shown)))
 
     def _read(self, entries: Mapping[tuple[object, object], StatsEntry]) -> None:
         for key, entry in entries.items():

@@ -27,6 +27,11 @@ _MOST_SCRAPERS = 16
 _MOST_AT_ONCE = 8
 
 
+def packed(body: bytes) -> bytes:
+    """As gzip. At 1000 endpoints level 9 takes 83 ms, 1 takes 7.5 ms, in which no request of the load test proceeds."""
+    return gzip.compress(body, compresslevel=1)
+
+
 class Server:
     """Serves `/metrics` from `page`, a function of the scraper that asks."""
 
@@ -70,8 +75,7 @@ class Server:
         body = self._page(scraper).encode("utf-8", "replace")
         headers = [("Content-Type", CONTENT_TYPE)]
         if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
-            # Level 1: at 1000 endpoints 9 takes 83 ms, 1 takes 7.5 ms, in which no request of the load test proceeds.
-            body = gzip.compress(body, compresslevel=1)
+            body = packed(body)
             headers.append(("Content-Encoding", "gzip"))
         start_response("200 OK", [*headers, ("Content-Length", str(len(body)))])
         return self._send(body, ends_lingering=is_final and (scraper.complete if scraper else not self._scrapers))

@@ -68,8 +68,11 @@ class Step:
     start_seconds: float
     end_seconds: float
     users: int
+    """In an open loop: the slots for its arrivals."""
     client: ClientSide
     server: ServerSide
+    arrival_rate: float | None = None
+    """Arrivals a second that the profile asks for; None in a closed loop."""
 
 
 @dataclass(frozen=True, slots=True)

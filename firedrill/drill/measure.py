@@ -100,9 +100,9 @@ class Measurement:
 
     def _steps(self) -> Iterator[Step]:
         start = self.window.start
-        for index, begin, end, users in _steps_of(self.profile, self.window.seconds):
-            span = Window(start + begin, start + end)
-            yield Step(index, begin, end, users, self._client(span), self._server(span))
+        for index, begin, end in _steps_of(self.profile, self.window.seconds):
+            span, asked = Window(start + begin, start + end), self.profile.load_at(begin)
+            yield Step(index, begin, end, asked.users, self._client(span), self._server(span), asked.rate)
 
     def _gained_buckets(self, metric: Metric, window: Window) -> Buckets:
         """What a client's histogram gained, answers that came after the load's end included."""
@@ -248,12 +248,11 @@ def increase(series: Series, since: float) -> float:
     return sum(later - earlier if later >= earlier else later for earlier, later in pairwise(values))
 
 
-def _steps_of(profile: Profile, seconds: float) -> Iterator[tuple[int, float, float, int]]:
-    """(index, start, end, users) of each step that a run of so many seconds reached."""
+def _steps_of(profile: Profile, seconds: float) -> Iterator[tuple[int, float, float]]:
+    """(index, start, end) of each step that a run of so many seconds reached."""
     begin, index = 0, profile.step_at(0)
     for second in range(1, int(seconds) + 1):
         now = profile.step_at(second) if second < int(seconds) else None
         if now != index:
-            target = profile.target_at(begin)
-            yield index, float(begin), float(second), target[0] if target else 0
+            yield index, float(begin), float(second)
             begin, index = second, now if now is not None else index

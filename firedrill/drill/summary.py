@@ -223,7 +223,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
 
 def _steps(document: Document) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in ("step", "time", "users", "offered", "achieved", "errors", "p50", "p99", "server p99"):
+    for column in ("step", "time", "load", "offered", "achieved", "errors", "p50", "p99", "server p99"):
         table.add_column(column, justify="right")
     for row in _step_rows(document):
         table.add_row(*row)
@@ -236,7 +236,7 @@ def _step_rows(document: Document) -> Iterator[tuple[str, ...]]:
         yield (
             str(step["index"]),
             f"{step['start_seconds']:.0f}–{step['end_seconds']:.0f} s",
-            str(step["users"]),
+            str(step["users"]) if (rate := step.get("arrival_rate")) is None else units.rate(rate),
             units.rate(client["offered_rate"]),
             units.rate(client["rate"]),
             units.percent(client["error_ratio"]),

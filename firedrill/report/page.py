@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from firedrill.report.panels import Panel
-    from firedrill.report.recording import AlertSpan, Endpoint, Recording
+    from firedrill.report.recording import AlertSpan, Endpoint, Line, Recording
 
 
 def of_run(facts: Facts, recording: Recording | None) -> str:
@@ -53,12 +53,13 @@ def _charts(facts: Facts, recording: Recording) -> Iterator[Chart]:
     canvas = Canvas(recording.times, recording.seconds, _marks(facts, recording))
     yield _timeline(canvas, facts, recording)
     for panel in PANELS:
-        yield _chart(canvas, panel, recording)
+        lines = [line for line in recording.lines[panel.name] if line.largest is not None]
+        if lines or not panel.optional:
+            yield _chart(canvas, panel, lines)
 
 
-def _chart(canvas: Canvas, panel: Panel, recording: Recording) -> Chart:
+def _chart(canvas: Canvas, panel: Panel, lines: Sequence[Line]) -> Chart:
     signal = panel.signal
-    lines = [line for line in recording.lines[panel.name] if line.largest is not None]
     chart = partial(Chart, signal.title, signal.question, when_empty=signal.when_empty or charts.NOTHING)
     if not lines:
         return chart(None)
@@ -190,7 +191,7 @@ def _steps(facts: Facts) -> Table:
         rows.append(
             (
                 f"{words.clock(start)}–{words.clock(end)}",
-                units.count(step.number("users")),
+                words.load_of(facts, step.document),
                 units.rate(step.number("client.offered_rate")),
                 units.rate(step.number("client.rate")),
                 units.percent(step.number("client.error_ratio")),
@@ -198,7 +199,7 @@ def _steps(facts: Facts) -> Table:
                 units.seconds(step.number("server.latency_seconds.p99")),
             )
         )
-    return Table(("time", "users", "offered", "achieved", "errors", "p50", "p95", "p99", "server p99"), rows)
+    return Table(("time", "load", "offered", "achieved", "errors", "p50", "p95", "p99", "server p99"), rows)
 
 
 def _environment(facts: Facts) -> list[tuple[str, str]]:

@@ -1,4 +1,7 @@
-"""The panels of the report: those of the dashboards' home page, their questions and queries read from the dashboards' own definitions."""
+"""The panels of the report: those of the dashboards' home page, and two of an open loop.
+
+Their questions and queries are read from the dashboards' own definitions.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,8 @@ class Panel:
     """The signal's name in the dashboards' definitions."""
     kind: Literal["lines", "areas", "heatmap"] = "lines"
     scale: Scale = "linear"
+    optional: bool = False
+    """Left out where there is nothing to draw, instead of saying so."""
 
     @property
     def signal(self) -> Signal:
@@ -47,9 +52,14 @@ SERVER_HEATMAP = Panel("SERVER_HEATMAP", kind="heatmap")
 QUEUE = Panel("QUEUE", scale="log")
 GENERATOR = Panel("GENERATOR", scale="full")
 
+ARRIVALS = Panel("ARRIVALS", optional=True)
+FROM_SCHEDULE = Panel("FROM_SCHEDULE", scale="log", optional=True)
+
 PANELS = (
     TRAFFIC,
     LATENCY,
+    ARRIVALS,
+    FROM_SCHEDULE,
     SATURATION,
     HONESTY,
     CLIENT_HEATMAP,

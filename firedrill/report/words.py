@@ -156,7 +156,7 @@ def clock(seconds: float) -> str:
 def load_of(facts: Facts, step: Mapping[str, Any]) -> str:
     """A step of the load: its users, or its arrivals where they do not wait for answers."""
     asked = facts.rows("profile.steps")[step.get("index", 0) :][:1]
-    rate = asked[0].get("rate") if asked else None
+    rate = step.get("arrival_rate", asked[0].get("rate") if asked else None)
     if rate is not None:
         return f"{rate:g} arrivals/s"
     return f"{step['users']} user{'' if step['users'] == 1 else 's'}"

@@ -48,6 +48,7 @@ ROWS = (
     Row(8, [spread(signals.CLIENT_HEATMAP), states(asked.INVALID, {"0": ("holds", GREEN), "1": ("BROKEN", RED)})]),
     Row(8, [full_scale(chart(asked.GENERATOR_BY_PROCESS)), chart(asked.LATENESS), chart(asked.GIVEN_UP)]),
     Row(7, [chart(asked.BY_WORKER), chart(asked.MEMORY)]),
+    Row(8, [chart(signals.ARRIVALS), by_decades(chart(signals.FROM_SCHEDULE)), chart(asked.SLOTS)]),
 )
 
 

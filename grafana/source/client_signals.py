@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grafana.source.signals import SLO_LATENCY, Query, Signal, grown, largest, ours, rate, total
+from grafana.source.signals import SLO_LATENCY, Query, Signal, grown, largest, of_open_loop, ours, rate, total
 
 NAME = "{{method}} {{name}}"
 BY_NAME = "run, method, name"
@@ -155,4 +155,14 @@ MEMORY = Signal(
     "Does a process of the load generator grow?",
     "bytes",
     (Query(largest(ours("locust_worker_memory_bytes"), "run, worker"), "{{worker}}"),),
+)
+SLOTS = Signal(
+    "Slots of the open loop",
+    "How many requests are in flight of as many as may be? Where the limit is reached, arrivals wait, and the API no longer gets the rate.",
+    "short",
+    (
+        of_open_loop(total(ours("locust_requests_in_flight")), "in flight"),
+        of_open_loop(total(ours("locust_users")), "limit"),
+    ),
+    "closed loop: no slots",
 )

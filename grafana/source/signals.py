@@ -15,6 +15,9 @@ EVERYTHING = {"$job": ".+", "$instance": ".+", "$run": ".*", "$__rate_interval":
 """What a dashboard's variables stand for as long as nobody chooses. `$__range`, which tables read, is the length of the time shown."""
 
 
+OPEN_LOOP = "arrivals that do not wait for answers"
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """One expression in PromQL, and the name of its series in the legend."""
@@ -24,7 +27,7 @@ class Query:
     empty_when_healthy: str = ""
     """Why it gives nothing as long as nothing is wrong."""
     only_where: str = ""
-    """What the machine needs to have for it to give anything."""
+    """What the machine, or the load profile, needs to have for it to give anything."""
     only_latest: bool = False
     """Asked once, at the end of the time shown: it picks series, and over a range every series that was ever picked would stay."""
     exemplars: bool = False
@@ -269,6 +272,36 @@ GENERATOR = Signal(
         Query(largest(ours("locust_worker_cpu_ratio")), "CPU of the busiest process"),
         Query(largest(rate("locust_worker_loop_lag_seconds_total")), "share of time late"),
     ),
+)
+
+
+def of_open_loop(vector: str, legend: str) -> Query:
+    """A query that gives nothing where users wait for their answers, though its series are there."""
+    return Query(f"{vector} and on (run) {ours('client:arrivals_offered:rate10s')}", legend, only_where=OPEN_LOOP)
+
+
+ARRIVALS = Signal(
+    "Arrivals",
+    "Is every request begun that the schedule asks for? What finds no slot waits; after 5 s it is dropped, and never sent.",
+    "reqps",
+    (
+        Query(total(rate("locust_arrivals_offered_total")), "asked for", only_where=OPEN_LOOP),
+        Query(total(rate("locust_arrivals_started_total")), "begun", only_where=OPEN_LOOP),
+        Query(total(rate("locust_arrivals_unsent_total")), "dropped", only_where=OPEN_LOOP),
+    ),
+    "closed loop: users wait for their answers",
+)
+FROM_SCHEDULE = Signal(
+    "Response time from schedule",
+    "How long does a request take from the moment it was due? From the moment it was sent looks shorter where it was sent late.",
+    "s",
+    (
+        Query(largest(ours("client:response_time_from_schedule_seconds:p99_10s")), "p99 from schedule", only_where=OPEN_LOOP),
+        of_open_loop(largest(ours("client:response_time_seconds:p99_10s")), "p99 from sending"),
+        Query(quantile(0.99, "locust_arrival_lateness_seconds"), "p99 sent late by", only_where=OPEN_LOOP),
+        of_open_loop(SLO_LATENCY, "SLO"),
+    ),
+    "closed loop: no request is due",
 )
 _AGE = f"time() - timestamp({ours('up')})"
 LAST_SCRAPE = Signal(

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from firedrill.contract import LOOPBACK
 from firedrill.drill.record import Run
 from firedrill.errors import Missing
+from firedrill.prom import Prometheus
 from firedrill.stack import engine, ports
 from tests import drilling
 from tests.composed import Composed
@@ -95,16 +97,33 @@ def test_up_tells_its_addresses_and_leaves_its_volumes(images, tmp_path):
         engine.Project(name, environment).down(volumes=True)
 
 
-def test_a_prometheus_that_dies_voids_the_run_and_leaves_its_samples(images, tmp_path):
-    drill = start(tmp_path / "runs", images, drilling.profile(tmp_path, users=4, seconds=20))
+OPEN = "name: open\narrivals: open\nmax_in_flight: 8\nsteps: [{start_time: 0s, rate: 20}]\nduration: 90s\n"
+
+
+def test_a_worker_and_a_prometheus_that_die_void_the_run_and_leave_its_samples(images, tmp_path):
+    """Of an open loop at 20 a second: the worker that is left sends all of them, some seconds later."""
+    profile = tmp_path / "open.yaml"
+    profile.write_text(OPEN)
+    drill = start(tmp_path / "runs", images, profile, "--workers", "2")
+    prom = Prometheus(f"http://{LOOPBACK}:{drill.ports['--prometheus-port']}")
     try:
         drill.wait_for_requests(90)
-        docker("kill", docker("ps", "-q", *named(project_of(drill.folder().name), "prometheus")))
+        project = project_of(drill.folder().name)
+        docker("kill", docker("ps", "-q", *named(project, "locust-worker")).split()[0])
+        gone = prom_says(prom, 'locust_workers{state="missing"} == 1', "the worker to be missed")
+        assert gone[0].labels["state"] == "missing"
+        prom_says(prom, "abs(sum(rate(locust_arrivals_started_total[5s])) - 20) < 1", "the other one to send all of it")
+        prom_says(prom, "locust_arrivals_unsent_total > 0", "what the dead one owed to be counted")
+        broken = 'sum_over_time(locust:run_invalid_reason:bool{reason="worker_missing"}[30s]) > 4'
+        prom_says(prom, broken, "the condition to be broken for as long as voids a run")
+        docker("kill", docker("ps", "-q", *named(project, "prometheus")))
     finally:
         code, _, errors = drill.finish(200)
     assert code == 4, errors
     assert any((drill.run().snapshot).iterdir())
-    assert drill.run().read()["figures"]["counts"]["client_requests"] > 0
+    document = drill.run().read()
+    assert "worker_missing" in {reason["code"] for reason in document["verdict"]["reasons"]}
+    assert document["figures"]["counts"]["client_requests"] > 0
     assert nothing_is_left(drill.run())
 
 
@@ -225,6 +244,11 @@ def test_a_load_without_workers_says_that_it_waits_for_them(images, tmp_path):
         composed.up("locust-master")
         line = "Waiting for workers to be ready, 0 of 1 connected"
         poll_until(lambda: line in composed.project.log("locust-master"), "Locust to say so", 40, every_seconds=0.5)
+
+
+def prom_says(prom, query, reason):
+    """The first answer that a query gives."""
+    return poll_until(lambda: prom.instant(query), reason, 40, every_seconds=0.5)
 
 
 def project_of(run_id):

@@ -6,13 +6,24 @@ from firedrill import places
 from firedrill.report.panels import PANELS
 
 
-def panels_of_the_home_page():
-    page = json.loads((places.GRAFANA / "dashboards" / "golden-signals.json").read_text())
+def panels_of(dashboard):
+    page = json.loads((places.GRAFANA / "dashboards" / f"{dashboard}.json").read_text())
     return {panel["title"]: panel for panel in page["panels"] if panel["type"] != "stat"}
 
 
+def panels_of_the_home_page():
+    return panels_of("golden-signals")
+
+
+def test_what_the_report_has_beyond_the_home_page_is_the_client_pages_own_and_left_out_where_it_is_empty():
+    drawn, client = {panel.signal.title: panel for panel in PANELS if panel.optional}, panels_of("client")
+    assert set(drawn) == {"Arrivals", "Response time from schedule"}
+    for title, panel in drawn.items():
+        assert [query.expr for query in panel.signal.queries] == [target["expr"] for target in client[title]["targets"]]
+
+
 def test_the_report_has_every_panel_of_the_home_page_with_its_queries_and_unit():
-    drawn = {panel.signal.title: panel for panel in PANELS}
+    drawn = {panel.signal.title: panel for panel in PANELS if not panel.optional}
     home = panels_of_the_home_page()
     assert set(drawn) == set(home)
     for title, panel in drawn.items():
@@ -24,7 +35,7 @@ def test_the_report_has_every_panel_of_the_home_page_with_its_queries_and_unit()
 
 def test_panels_are_drawn_as_the_home_page_draws_them():
     home = panels_of_the_home_page()
-    for panel in PANELS:
+    for panel in (panel for panel in PANELS if not panel.optional):
         drawn = home[panel.signal.title]
         assert (panel.kind == "heatmap") == (drawn["type"] == "heatmap")
         assert (panel.scale == "full") == (drawn["fieldConfig"]["defaults"].get("max") == 1)

@@ -201,8 +201,47 @@ def test_what_only_some_machines_have_is_shown_where_they_have_it():
         made_up("container_cpu_periods_total", now, lambda second: 8 * second),
         made_up("container_cpu_throttled_periods_total", now, lambda second: 2 * second),
     ]
-    excused = {query.expr: query for _, _, query, _ in dashboards.SHOWN if query.only_where}
+    excused = {query.expr: query for _, _, query, _ in dashboards.SHOWN if query.only_where not in {"", signals.OPEN_LOOP}}
     with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
         remote.write(reopened.prom.url, series)
         values = [reopened.prom.number(query.asked(signals.EVERYTHING), now) for query in excused.values()]
     assert values == [1.5, 2**28, 0.25]
+
+
+OPEN = """\
+name: opening
+arrivals: open
+max_in_flight: 20
+steps: [{start_time: 0s, rate: 40}]
+duration: 12s
+faults: [{start_time: 3s, for: 1m, latency: 1s}]
+"""
+"""From the fault on 20 slots of a second each do half of what is asked for."""
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("open")
+    (folder / "opening.yaml").write_text(OPEN)
+    drill = drilling.start(folder / "runs", folder / "opening.yaml", "--threads", THREADS, "--connection-limit", "1000")
+    assert drill.finish()[0] in {0, 4}  # Arrivals are dropped, which voids a run, from 5 s of waiting on.
+    yield from shown(drill.run())
+
+
+def test_what_only_an_open_loop_has_is_shown_of_one_and_of_no_other(healthy, opened):
+    of_open_loops = [(query, once) for _, _, query, once in dashboards.SHOWN if query.only_where == signals.OPEN_LOOP]
+    assert of_open_loops
+    for query, once in of_open_loops:
+        assert opened.points(query, once), query.expr
+        assert not healthy.points(query, once), f"it is shown of a closed one: {query.expr}"
+
+
+def test_of_an_open_loop_that_found_no_slot_the_panels_tell_so(opened):
+    at = opened.end - 2  # Every rate looks back on the load alone.
+    due, begun, _ = (opened.value(query, at) for query in signals.ARRIVALS.queries)
+    assert (due, begun) == (pytest.approx(40, rel=0.1), pytest.approx(20, rel=0.2))
+    assert [opened.value(query, at) for query in client_signals.SLOTS.queries] == [pytest.approx(20, abs=1), 20]
+    from_schedule, from_sending, late, _ = (opened.value(query, at) for query in signals.FROM_SCHEDULE.queries)
+    assert from_sending < 2
+    assert late > 2
+    assert from_schedule > from_sending + 2

@@ -131,6 +131,13 @@ def test_a_histogram_equals_the_times_that_were_reported():
     assert not page.values("locust_requests_abandoned_total")
 
 
+def test_locusts_own_rounding_can_be_kept_and_moves_times_into_other_buckets():
+    with Locust("--headless", "-u", 1, "-t", "60s", files=theirs("told_times"), TIMES="5.4", FIREDRILL_EXACT_BUCKETS="0") as locust:
+        page = locust.until(lambda page: page.value("locust_requests_total", name="times"), "the time to be told")
+    assert page.value("locust_request_duration_seconds_bucket", le="0.005", name="times") == 1
+    assert page.value("locust_request_duration_seconds_sum", name="times") == pytest.approx(0.0054)
+
+
 def test_a_pace_that_cannot_be_kept_is_counted(target):
     with Locust("--headless", "-u", 4, "-r", 4, "-t", "60s", "-H", target.url, files=theirs("paced")) as locust:
         page = locust.until(lambda page: page.total("locust_pacing_intervals_total", user_class="Hasty") > 1, "two tasks of a second")
@@ -179,9 +186,10 @@ def test_counters_go_on_through_stop_restart_and_reset_from_the_web_page(target)
         assert int(own[-1].split(",")[2]) < final.total("locust_requests_total")
 
 
-def test_the_page_is_one_that_prometheus_accepts(target):
+@pytest.mark.parametrize(("profile", "load"), [("", ("-u", 2, "-r", 2, "-t", "60s")), ("open", ("--load-profile", "open"))])
+def test_the_page_is_one_that_prometheus_accepts(target, profile, load):
     promtool = needs.program("promtool")
-    with Locust("--headless", "-u", 2, "-r", 2, "-t", "60s", "-H", target.url, FIREDRILL_RUN_ID="r-1") as locust:
+    with Locust("--headless", *load, "-H", target.url, FIREDRILL_RUN_ID="r-1") as locust:
         page = locust.until(lambda page: page.total("locust_requests_total") > 1, "requests")
         answer = requests.get(locust.url, timeout=5)
         assert answer.headers["Content-Type"] == CONTENT_TYPE
@@ -193,7 +201,8 @@ def test_the_page_is_one_that_prometheus_accepts(target):
     assert not complaints
     names = {name for name, _, _ in page.samples}
     assert names <= {name for metric in declared(Client) for name in metric.series_names()}
-    assert page.value("locust_test_info", run_id="r-1", profile="", host=target.url, version=page_version(page)) == 1
+    assert bool(page.values("locust_arrival_lateness_seconds_count")) == bool(profile)
+    assert page.value("locust_test_info", run_id="r-1", profile=profile, host=target.url, version=page_version(page)) == 1
     assert target.run_ids == {"r-1"}
     assert page.value("locust_worker_cpu_ratio", worker="local") is None or page.value("locust_worker_cpu_ratio", worker="local") < 1
     assert page.value("locust_worker_memory_bytes", worker="local") > 10_000_000

@@ -6,11 +6,13 @@ import threading
 from contextlib import ExitStack
 
 import pytest
+import requests
 
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, ROOT, SHAPE
 from firedrill.stack.ports import any_free
 from tests.locust_process import Locust
 from tests.target import Target
+from tests.waiting import poll_until
 
 pytestmark = pytest.mark.stack
 LOCUSTFILES = ROOT / "tests" / "locustfiles"
@@ -57,14 +59,16 @@ def test_a_stall_shows_in_the_time_from_schedule_and_hides_in_service_time(targe
     assert slower_than_a_second(last, SCHEDULE) > 0.15
 
 
-def test_a_rate_is_the_same_by_two_workers(target, profile):
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_a_rate_is_the_same_by_any_number_of_workers(target, profile, workers):
     port = any_free()
-    distributed = ("--processes", 2, "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port)
-    load = ("--load-profile", profile(80, 4), "--headless", "--stop-timeout", 1, "-H", target.url)
+    distributed = ("--processes", workers, "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port)
+    load = ("--load-profile", profile(80, 3), "--headless", "--stop-timeout", 1, "-H", target.url)
     with Locust(*load, *distributed) as locust:
+        locust.until(lambda page: page.value("locust_workers", state="running") == workers, "all of them to run")
         last = locust.scrape_until_the_end()[-1]
     offered = last.value("locust_arrivals_offered_total")
-    assert offered == pytest.approx(320, abs=8)
+    assert offered == pytest.approx(240, abs=6)
     assert last.value("locust_arrivals_started_total") + last.value("locust_arrivals_unsent_total") == offered
     assert target.received == last.value("locust_arrivals_started_total")
     assert last.value("locust_arrival_lateness_seconds_count") == target.received
@@ -82,6 +86,7 @@ def test_the_rate_stays_right_when_a_worker_is_killed_and_another_one_joins(targ
         os.killpg(first.process.pid, signal.SIGKILL)
         missing = locust.until(lambda page: page.value("locust_workers", state="missing") == 1, "the dead one to be missed")
         assert missing.total("locust_requests_total") >= before.total("locust_requests_total")
+        assert (len(missing.values("locust_worker_memory_bytes")), len(missing.values("locust_worker_users"))) == (1, 2)
         lost = locust.until(lambda page: page.value("locust_arrivals_unsent_total") > 0, "what it did not send to be counted")
         # Four to five seconds of half of the rate.
         assert 50 <= lost.value("locust_arrivals_unsent_total") <= 180
@@ -92,6 +97,22 @@ def test_the_rate_stays_right_when_a_worker_is_killed_and_another_one_joins(targ
         assert min(later.values("locust_worker_users")) == 0
         assert later.value("locust_arrivals_unsent_total") == lost.value("locust_arrivals_unsent_total")
         assert target.received - sent == pytest.approx(later.value("locust_arrivals_offered_total") - since, abs=40)
+        os.killpg(locust.process.pid, signal.SIGKILL)
+        # No page is left that could show the last values as if they were those of now.
+        with pytest.raises(requests.ConnectionError):
+            locust.scrape()
+
+
+def test_a_worker_whose_master_plays_no_open_profile_says_why_it_stands_idle_and_is_missed_when_it_dies(target, profile):
+    port = any_free()
+    master = ("--master", "--expect-workers", 1, "--master-bind-host", "127.0.0.1", "--master-bind-port", port)
+    worker = ("--worker", "--master-host", "127.0.0.1", "--master-port", port, "--load-profile", profile(40, 60))
+    load = ("--headless", "-u", 2, "-r", 2, "-t", "20s", "-H", target.url)
+    with Locust(*master, *load) as locust, Locust(*worker, exporter=False) as idle:
+        poll_until(lambda: "was the master started with the same --load-profile?" in idle.log(), "the worker to say so")
+        os.killpg(idle.process.pid, signal.SIGKILL)
+        locust.until(lambda page: page.value("locust_workers", state="missing") == 1, "it to be missed")
+    assert target.received == 0
 
 
 def test_tasks_of_nested_sets_of_somebody_elses_users_are_arrivals(target, profile):

@@ -5,8 +5,12 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from locust_exporter.buckets import round_up
 from locust_exporter.ledger import Ledger, Scraper, Unreported, errors_of
 
+from firedrill.contract import LATENCY_BOUNDS_SECONDS, format_bound
 from tests.scraping import parse
 
 
@@ -91,3 +95,46 @@ def test_names_that_are_one_when_cleaned_are_one_series(stats):
     stats.log(2, "x" * 202)
     page = parse(Ledger(10).page(stats.entries, ()))
     assert page.value("locust_requests_total", name="x" * 200) == 3
+
+
+NAMES = ("/", "100 % off", "%s%d", 'a "quote"', "back\\slash\n", "{le}", "ü")
+
+
+@given(st.lists(st.tuples(st.sampled_from(NAMES), st.floats(0, 90_000), st.booleans()), max_size=80), st.sampled_from((2, 5, 1000)))
+def test_what_a_parser_reads_is_what_was_logged_however_often_it_is_read_banked_and_cleared(requests, every):
+    """Locust forgets all that was banked, and goes on with new entries."""
+    ledger, stats = Ledger(10), Statistics()
+    for number, (name, milliseconds, banked) in enumerate(requests):
+        entry = stats.entries.setdefault((name, "GET"), Entry())
+        entry.num_requests += 1
+        entry.total_response_time += milliseconds
+        entry.total_content_length += 7
+        entry.response_times[round_up(milliseconds)] += 1
+        if number % every == 0:
+            ledger.page(stats.entries, ())
+        if banked and number % every == 1:
+            ledger.bank_entries(stats.entries)
+            stats.clear()
+    page = parse(ledger.page(stats.entries, ()))
+    for name in {name for name, _, _ in requests}:
+        times = [milliseconds for own, milliseconds, _ in requests if own == name]
+        assert page.value("locust_request_duration_seconds_sum", name=name) == pytest.approx(sum(times) / 1000)
+        assert page.value("locust_requests_total", name=name) == len(times)
+        assert page.value("locust_response_body_bytes_total", name=name) == 7 * len(times)
+        for le in LATENCY_BOUNDS_SECONDS:
+            bucket = page.value("locust_request_duration_seconds_bucket", name=name, le=format_bound(le))
+            assert bucket == sum(milliseconds <= le * 1000 for milliseconds in times), le
+
+
+def test_a_sum_never_falls_however_little_it_gains(stats):
+    ledger, seen = Ledger(10), []
+    entry = stats.entries["/", "GET"] = Entry()
+    for number in range(300):
+        entry.num_requests += 1
+        entry.total_response_time += 0.1 if number % 3 else 1e-12
+        entry.response_times[0.1] += 1
+        seen.append(parse(ledger.page(stats.entries, ())).value("locust_request_duration_seconds_sum"))
+        if number % 50 == 49:
+            ledger.bank_entries(stats.entries)
+            entry = stats.entries["/", "GET"] = Entry()
+    assert seen == sorted(seen)
