@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from firedrill.report.scales import Scale
 
 HEIGHT_PIXELS = 220
+BEHIND = {"level": "underlay", "line_color": None}
+"""Of a band: what is drawn keeps its colour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +94,10 @@ class Canvas:
 
     def _mark(self, plot: figure) -> None:
         for fault in self.marks.faults:
-            plot.add_layout(BoxAnnotation(left=fault.start, right=fault.end, fill_color=colors.ORANGE, fill_alpha=0.16, line_color=None))
+            plot.add_layout(BoxAnnotation(left=fault.start, right=fault.end, fill_color=colors.ORANGE, fill_alpha=0.16, **BEHIND))
         for gap in self.marks.gaps:
             hatched = {"hatch_pattern": "/", "hatch_color": colors.STEP, "hatch_alpha": 0.4}
-            plot.add_layout(BoxAnnotation(left=gap.start, right=gap.end, fill_color=None, line_color=None, **hatched))
+            plot.add_layout(BoxAnnotation(left=gap.start, right=gap.end, fill_color=None, **hatched, **BEHIND))
         for step in self.marks.steps:
             if step.start > 0:
                 plot.add_layout(Span(location=step.start, dimension="height", line_color=colors.STEP, line_dash="dashed"))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NOTHING = "Not measured in this run."
 ROW_PIXELS = 24
 TEXT_RATIO = 0.15
-"""A shorter step of the load has no room for its text on a phone."""
+"""A shorter step of the load, or fault, has no room for its text on a phone."""
 
 LONGEST_ROW_NAME = 34
 MOST_ROW_MARKS = 12
@@ -159,9 +159,9 @@ def timeline(canvas: Canvas, rows: Sequence[str], bars: Sequence[Bar], dots: Seq
         told = plot.scatter("start", "y", marker="inverted_triangle", size=11, color="color", source=_bars(dots, height), name="dots")
         plot.add_tools(hover(told, [("", "", "@text")], {}))
     written = {"text_baseline": "middle", "text_font_size": "11px", "x_offset": 5}
-    wide = [step for step in canvas.marks.steps if step.end - step.start > canvas.end * TEXT_RATIO]
-    users = [Bar(rows[0], step.start, step.end, "", step.text) for step in wide]
-    plot.text("start", "y", text="text", source=_bars(users, height), text_color="#ffffff", name="users", **written)
+    for row, marks, color in (("load", canvas.marks.steps, "#ffffff"), ("faults", canvas.marks.faults, "#1b1f24")):
+        wide = [Bar(row, mark.start, mark.end, "", mark.text) for mark in marks if mark.end - mark.start > canvas.end * TEXT_RATIO]
+        plot.text("start", "y", text="text", source=_bars(wide, height), text_color=color, name=row, **written)
     plot.text("start", "y", text="text", source=_bars(notes, height), name="notes", **written).glyph.tags = ["ink"]
     return plot
 

@@ -83,7 +83,7 @@ def test_every_chart_holds_marks_and_not_only_a_canvas(page):
     empty = page.page.locator(".chart .empty").count()
     assert len(figures) + empty == 1 + len(PANELS), "the timeline, and each panel of the home page"
     for renderers in figures:
-        assert max(mark["finite"] for mark in renderers if mark["name"] not in {"ground", "users", "notes"}) > 0, renderers
+        assert max(mark["finite"] for mark in renderers if mark["name"] not in {"ground", "load", "faults", "notes"}) > 0, renderers
     assert sum(len(renderers) for renderers in figures) > 25
 
 

@@ -9,7 +9,7 @@ import pytest
 from firedrill.report import comparison, scales, words
 from firedrill.report.facts import Facts
 from firedrill.report.recording import Line, Recording, Span, named
-from firedrill.report.strokes import Stroke, largest, smallest
+from firedrill.report.strokes import Stroke, largest, of_lines, smallest
 from tests.unit.test_verdict import HEALTHY, PROFILE
 
 NOTHING = Facts("run", {})
@@ -104,6 +104,32 @@ def test_what_a_reader_has_to_know_first():
     warnings = words.warnings(facts(), recording(3600, step=3.0, gaps=(Span(10, 70),)))
     assert any("from 0:10 to 1:10" in each for each in warnings)
     assert any("a point every 3 s" in each for each in warnings)
+
+
+def test_times_are_rounded_as_on_the_charts_axis_and_long_ones_told_in_minutes():
+    assert (words.clock(18.7), words.clock(59.6)) == ("0:19", "1:00")
+    assert (words.lasting(85.4), words.lasting(3600.2)) == ("85 s", "60:00 min")
+
+
+def test_a_load_that_ended_in_its_warm_up_says_so():
+    said = "ended within the profile's warm-up"
+    profile = {"warmup_seconds": 30.0}
+    assert any(said in each for each in words.warnings(facts(profile=profile), recording(15)))
+    assert not any(said in each for each in words.warnings(facts(profile=profile), recording(60)))
+
+
+def test_what_is_not_known_is_said_in_words():
+    cells = {cell.name: cell.note for cell in words.strip(facts(figures={"client": {"rate": 14.0}}))}
+    assert cells["achieved"] == "offered: not known"
+    counted = next(each for each in words.honesty(facts(figures={"counts": {"client_requests": 3.0}})) if each.name == "Counted")
+    assert counted.meaning.endswith("; the server counts none of them.")
+
+
+def test_an_objective_is_one_level_and_blank_where_nothing_was_recorded():
+    assumed_at_first = Line("SLO", np.array([0.25, 1, 1, np.nan, 1], dtype=np.float32))
+    (drawn,) = of_lines([assumed_at_first], "s")
+    assert drawn.line.values.tolist() == pytest.approx([1, 1, 1, np.nan, 1], nan_ok=True)
+    assert drawn.most == "1.0 s"
 
 
 def test_a_step_is_its_users_or_its_arrivals():

@@ -51,6 +51,18 @@
     for (const each of figures()) each.style.zoom = "";
   });
 
+  // A narrow chart has room for fewer times along its axis, and none for the names of faults.
+  const NARROW_PIXELS = 600;
+  function mark() {
+    for (const drawn of globalThis.Bokeh?.documents ?? []) {
+      for (const model of drawn._all_models.values()) {
+        if (model.type === "AdaptiveTicker") model.desired_num_ticks = innerWidth < NARROW_PIXELS ? 3 : 7;
+        if (model.type === "GlyphRenderer" && model.name === "faults") model.visible = innerWidth >= NARROW_PIXELS;
+      }
+    }
+  }
+  addEventListener("resize", mark);
+
   // A finger scrolls the page; only a mouse zooms by dragging.
   function letScroll() {
     for (const drawn of globalThis.Bokeh?.documents ?? []) {
@@ -64,6 +76,7 @@
       if (globalThis.Bokeh && !globalThis.Bokeh.documents.length) return;
       clearInterval(wait);
       paint();
+      mark();
       if (matchMedia("(pointer: coarse)").matches) letScroll();
       document.documentElement.dataset.drawn = "yes";
     }, 30);
