@@ -36,8 +36,8 @@ def runs(context: click.Context, out: Path, as_json: bool) -> None:
 
 
 def _row(recorded: record.Run) -> dict[str, Any]:
-    document = recorded.read()
-    return {"id": recorded.id, "status": document["verdict"]["status"], "title": summary.title_of(document)}
+    status, title = summary.outcome_of(recorded)
+    return {"id": recorded.id, "status": status, "title": title}
 
 
 @runs.command()

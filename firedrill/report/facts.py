@@ -13,8 +13,26 @@ from firedrill.drill.run import SCHEMA
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    Types = tuple[type, ...]
+
 KNOWN = ("started", "profile", "versions", "faults", "window", "remarks", "notifications", "figures")
 """Parts of run.json that a report reads; some are younger than others."""
+
+NUMBER: Types = (int, float)
+MAYBE: Types = (int, float, type(None))
+RECORDS: Mapping[str, Mapping[str, Types]] = {
+    "figures.steps": {"index": (int,), "start_seconds": NUMBER, "end_seconds": NUMBER, "users": NUMBER},
+    "figures.alerts": {
+        "name": (str,),
+        "labels": (dict,),
+        "pending_after_seconds": MAYBE,
+        "firing_after_seconds": MAYBE,
+        "firing_seconds": NUMBER,
+    },
+    "faults": {"fault": (str,), "size": NUMBER, "start": NUMBER, "end": NUMBER},
+    "notifications": {"after_seconds": NUMBER},
+}
+"""What the records of a list must have to be records at all; others are left out, and `damage` says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +55,15 @@ class Facts:
         return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
 
     def rows(self, path: str) -> list[Mapping[str, Any]]:
-        """The records of a list."""
+        """The records of a list, those that are none left out."""
+        found, needed = self(path), RECORDS.get(path, {})
+        whole = [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
+        return [row for row in whole if all(isinstance(row.get(name), types) for name, types in needed.items())]
+
+    def texts(self, path: str) -> list[str]:
+        """A list of names."""
         found = self(path)
-        return [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
+        return [name for name in found if isinstance(name, str)] if isinstance(found, list | tuple) else []
 
     def mapping(self, path: str) -> Mapping[str, Any]:
         """A record; empty where there is none."""
@@ -83,6 +107,12 @@ class Facts:
             return f"{datetime.fromisoformat(str(self('started'))):%-d %B %Y, %H:%M:%S} UTC"
         except ValueError:
             return "at an unknown time"
+
+    @property
+    def damage(self) -> str | None:
+        """A sentence about records that had to be left out; None where there is none."""
+        broken = [path for path in RECORDS if isinstance(self(path), list) and len(self.rows(path)) < len(self(path))]
+        return f"run.json is damaged: records of {', '.join(broken)} are left out." if broken else None
 
     @property
     def age(self) -> str | None:

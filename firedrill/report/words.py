@@ -71,7 +71,7 @@ def exhausted(facts: Facts) -> tuple[str, str, bool]:
     nearest = facts("figures.saturation.nearest")
     if not nearest:
         return units.NOTHING, "no limit is known", False
-    used = facts.mapping("figures.saturation.largest_ratio").get(str(nearest))
+    used = facts.number(f"figures.saturation.largest_ratio.{nearest}")
     return "nothing", f"nearest: {nearest}, {units.percent(used)}", False
 
 
@@ -87,8 +87,9 @@ def saturation(facts: Facts) -> str:
 
 def limits(facts: Facts) -> list[tuple[str, float]]:
     """How much of each limit was used at most, the fullest first."""
-    used = facts.mapping("figures.saturation.largest_ratio")
-    return sorted(((str(name), float(ratio)) for name, ratio in used.items()), key=lambda item: -item[1])
+    at = "figures.saturation.largest_ratio"
+    used = {str(name): facts.number(f"{at}.{name}") for name in facts.mapping(at)}
+    return sorted(((name, ratio) for name, ratio in used.items() if ratio is not None), key=lambda item: -item[1])
 
 
 def honesty(facts: Facts) -> Iterator[Statement]:
@@ -140,8 +141,7 @@ def _counted(facts: Facts) -> Statement:
 def warnings(facts: Facts, recording: Recording | None) -> list[str]:
     """What a reader has to know before any figure."""
     said = [str(remark.get("text", "")) for remark in facts.rows("remarks")]
-    if facts.age:
-        said.append(facts.age)
+    said += [sentence for sentence in (facts.age, facts.damage) if sentence]
     if recording is None:
         said.append("Nothing was recorded in this run: there are no charts, and figures are missing.")
         return said
@@ -168,17 +168,16 @@ def lasting(seconds: float) -> str:
 
 def load_of(facts: Facts, step: Mapping[str, Any]) -> str:
     """A step of the load: its users, or its arrivals where they do not wait for answers."""
-    asked = facts.rows("profile.steps")[step.get("index", 0) :][:1]
-    rate = asked[0].get("rate") if asked else None
-    if rate is not None:
-        return f"{rate:g} arrivals/s"
+    rates = [row.get("rate") for row in facts.rows("profile.steps")[step["index"] :][:1]]
+    if rates and isinstance(rates[0], int | float):
+        return f"{rates[0]:g} arrivals/s"
     return f"{step['users']} user{'' if step['users'] == 1 else 's'}"
 
 
 def alerts_expected(facts: Facts) -> dict[str, str]:
     """What the profile expects of alerts, by name."""
     said = {"always": "expected", "if_slo_broken": "expected if the SLO is broken", "never": "must not fire"}
-    return {str(name): text for key, text in said.items() for name in facts(f"profile.alerts.{key}") or ()}
+    return {str(name): text for key, text in said.items() for name in facts.texts(f"profile.alerts.{key}")}
 
 
 def _of_slo(text: str, bound: float | None) -> str:
