@@ -15,10 +15,10 @@ FIGURES = """() => {
     const column = (source, name) => source.data.get?.(name) ?? source.data[name];
     const finite = (values) => [...values].flatMap((each) => each?.length && typeof each !== "string" ? [...each] : [each])
         .filter(Number.isFinite).length;
-    return Bokeh.documents[0].roots().map((plot) => plot.renderers.map(({name, glyph, data_source}) =>
+    return Bokeh.documents[0].roots().map((plot) => plot.renderers.filter(({name}) => name !== "mark").map(({name, glyph, data_source}) =>
         ({name, finite: finite(column(data_source, (glyph.y2 ?? glyph.image ?? glyph.y).field))})));
 }"""
-"""For each figure its renderers, each with the number of values it draws."""
+"""For each figure its renderers (but for the marks behind them), each with the number of values it draws."""
 
 CONTRAST = """() => {
     const channels = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
@@ -147,7 +147,7 @@ def test_nothing_in_a_hostile_name_is_executed(opened, page_of, recorded):
 
 
 def _hover_over_every_chart(page):
-    for chart in page.page.locator(".chart:has(.bk-Figure)").all():
+    for chart in page.page.locator(".chart:has(.bk-Plot)").all():
         chart.scroll_into_view_if_needed()
         box = chart.bounding_box()
         for part in (0.35, 0.6):
@@ -171,7 +171,7 @@ def test_a_gap_is_said_and_blank(page):
 
 
 def test_pointing_at_a_chart_shows_the_values_of_that_moment(page):
-    chart = page.page.locator(".chart", has_text="Traffic").locator(".bk-Figure")
+    chart = page.page.locator(".chart", has_text="Traffic").locator(".bk-Plot")
     chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
     page.page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.5)
@@ -248,7 +248,7 @@ def test_a_run_that_is_not_whole_says_so_and_stays_readable(opened, page_of, cas
 
 def test_on_paper_the_charts_are_as_wide_as_a_page_and_drawn_for_white(opened, file):
     look = """() => ({
-        zooms: [...document.querySelectorAll(".bk-Figure")].map((each) => Number(each.style.zoom)),
+        zooms: [...document.querySelectorAll(".bk-Plot")].map((each) => Number(each.style.zoom)),
         ink: [...Bokeh.documents[0]._all_models.values()].find((model) => /Axis$/.test(model.type)).major_label_text_color,
     })"""
     with opened(file, scheme="dark") as page:

@@ -40,7 +40,7 @@
 
   // What goes to paper is laid out at once, so the charts are painted at once, and made as narrow as a page of A4.
   const PAPER_PIXELS = 690;
-  const figures = () => document.querySelectorAll(".chart .bk-Figure");
+  const figures = () => document.querySelectorAll(".chart .bk-Plot");
   addEventListener("beforeprint", () => {
     paint("#4a4f57", "#dfe2e6");
     for (const view of globalThis.Bokeh?.index ?? []) view.repaint?.();
