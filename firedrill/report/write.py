@@ -1,11 +1,16 @@
-"""Reports as files: beside what they are about, written whole or not at all."""
+"""Reports as files: beside what they are about, written whole or not at all.
+
+The charts' library takes as long to load as a Prometheus to start, so each function has the one begin before the other.
+"""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 from firedrill.errors import BadInput
-from firedrill.report import comparison, page, recording
+from firedrill.report import recording
 from firedrill.report.facts import Facts
 
 if TYPE_CHECKING:
@@ -27,7 +32,13 @@ def of_run(run: Run, interrupt: Interrupt) -> Path:
         BadInput: the run has no run.json that can be read, or the file cannot be written.
         Missing: there is no Prometheus, or it cannot open the data.
     """
-    return _write(run.folder / "report.html", page.of_run(Facts(run.id, run.read()), _recording(run, interrupt)))
+    facts = Facts(run.id, run.read())
+    with ThreadPoolExecutor(1) as reading:
+        recorded = reading.submit(_recording, run, interrupt)
+        from firedrill.report import page  # noqa: PLC0415 -- loaded meanwhile
+
+        content = page.of_run(facts, recorded.result())
+    return _write(run.folder / "report.html", content)
 
 
 def of_several(runs: Sequence[Run], out: Path, interrupt: Interrupt) -> Path:
@@ -35,9 +46,14 @@ def of_several(runs: Sequence[Run], out: Path, interrupt: Interrupt) -> Path:
 
     Raises what `of_run` raises.
     """
-    read = [(Facts(run.id, run.read()), _recording(run, interrupt)) for run in runs]
+    facts = [Facts(run.id, run.read()) for run in runs]
+    with ThreadPoolExecutor(len(runs)) as reading:
+        recorded = reading.map(partial(_recording, interrupt=interrupt), runs)
+        from firedrill.report import comparison  # noqa: PLC0415 -- loaded meanwhile
+
+        content = comparison.of_runs(comparison.sided(list(zip(facts, recorded, strict=True))))
     name = f"comparison-{'-'.join(run.id[:ID_TIME_CHARACTERS] for run in runs)}.html"
-    return _write(out / name, comparison.of_runs(comparison.sided(read)))
+    return _write(out / name, content)
 
 
 def _recording(run: Run, interrupt: Interrupt) -> Recording | None:
