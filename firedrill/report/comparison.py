@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from firedrill import units
+from firedrill import names, units
 from firedrill.report import charts, colors, panels, words
 from firedrill.report.canvas import Canvas, Marks
 from firedrill.report.charts import Chart
@@ -47,6 +47,8 @@ class Side:
     """One run of the comparison; without a recording it has no lines."""
 
     letter: str
+    name: str
+    """What sets it apart from the others."""
     color: str
     facts: Facts
     recording: Recording | None
@@ -54,7 +56,7 @@ class Side:
     @property
     def title(self) -> str:
         """What it is called in legends."""
-        return f"{self.letter}: {self.facts.server}"
+        return f"{self.letter}: {self.name}"
 
     @property
     def warnings(self) -> list[str]:
@@ -88,8 +90,18 @@ def of_runs(sides: Sequence[Side]) -> str:
 
 
 def sided(runs: Sequence[tuple[Facts, Recording | None]]) -> list[Side]:
-    """Runs with a letter and a colour each, in the order in which they were given."""
-    return [Side(chr(ord("A") + at), colors.CYCLE[at], facts, recording) for at, (facts, recording) in enumerate(runs)]
+    """Runs with a letter, a name and a colour each, in the order in which they were given."""
+    named = zip(_names([facts for facts, _ in runs]), runs, strict=True)
+    return [Side(chr(ord("A") + at), name, colors.CYCLE[at], *run) for at, (name, run) in enumerate(named)]
+
+
+def _names(runs: Sequence[Facts]) -> list[str]:
+    """By their servers; by when they began where these are not all different."""
+    for parts in ([facts.server.split(", ") for facts in runs], [facts.began for facts in runs]):
+        short = [", ".join(each) for each in names.distinguishing(parts)]
+        if len(set(short)) == len(runs):
+            return short
+    return [" ".join(facts.began) for facts in runs]
 
 
 # -- table

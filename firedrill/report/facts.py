@@ -115,6 +115,15 @@ class Facts:
         return f"run.json is damaged: records of {', '.join(broken)} are left out." if broken else None
 
     @property
+    def began(self) -> list[str]:
+        """Day and time of its begin, in UTC."""
+        try:
+            moment = datetime.fromisoformat(str(self("started")))
+        except ValueError:
+            return ["at an unknown time"]
+        return [f"{moment:%-d %B}", f"{moment:%H:%M:%S}"]
+
+    @property
     def age(self) -> str | None:
         """A sentence about a run.json of another version; None where it is of this one."""
         schema, missing = self.number("schema"), [name for name in KNOWN if name not in self.document]
