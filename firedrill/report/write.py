@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from firedrill.errors import BadInput
-from firedrill.report import recording
+from firedrill.report import files, recording
 from firedrill.report.facts import Facts
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from firedrill.drill.record import Run
     from firedrill.interrupt import Interrupt
     from firedrill.report.recording import Recording
-
-
-ID_TIME_CHARACTERS = len("20261124-132706")
 
 
 def of_run(run: Run, interrupt: Interrupt) -> Path:
@@ -38,11 +35,11 @@ def of_run(run: Run, interrupt: Interrupt) -> Path:
         from firedrill.report import page  # noqa: PLC0415 -- loaded meanwhile
 
         content = page.of_run(facts, recorded.result())
-    return _write(run.folder / "report.html", content)
+    return _write(files.of_run(run), content)
 
 
 def of_several(runs: Sequence[Run], out: Path, interrupt: Interrupt) -> Path:
-    """Write the comparison of several runs into the folder of runs, named after the times at which they began.
+    """Write the comparison of several runs into the folder of runs.
 
     Raises what `of_run` raises.
     """
@@ -52,8 +49,7 @@ def of_several(runs: Sequence[Run], out: Path, interrupt: Interrupt) -> Path:
         from firedrill.report import comparison  # noqa: PLC0415 -- loaded meanwhile
 
         content = comparison.of_runs(comparison.sided(list(zip(facts, recorded, strict=True))))
-    name = f"comparison-{'-'.join(run.id[:ID_TIME_CHARACTERS] for run in runs)}.html"
-    return _write(out / name, content)
+    return _write(files.of_several(runs, out), content)
 
 
 def _recording(run: Run, interrupt: Interrupt) -> Recording | None:
