@@ -55,7 +55,7 @@ class Baseline:
             raise BadInput(f"--baseline {run.id}: nothing was measured in this run")
         if status in {Status.INVALID, Status.INTERRUPTED}:
             raise BadInput(f"--baseline {run.id}: the run is {status}; expected one that can be trusted and was played to its end")
-        if _load(document.get("profile", {})) != _load(asdict(profile)):
+        if load_of(document.get("profile") or {}) != load_of(asdict(profile)):
             name = document.get("profile", {}).get("name")
             raise BadInput(f"--baseline {run.id}: played another load ({name}); expected the load of {profile.name}")
         lasted = _seconds(document)
@@ -103,7 +103,7 @@ def _seconds(document: Mapping[str, Any]) -> float | None:
     return window["end"] - window["start"] if {"start", "end"} <= set(window) else None
 
 
-def _load(profile: Mapping[str, Any]) -> str:
+def load_of(profile: Mapping[str, Any]) -> str:
     """What is played, spelled the same whether it was read from JSON or not."""
     return json.dumps(_given({name: profile.get(name) for name in LOAD}), sort_keys=True)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firedrill import names, units
+from firedrill.drill.baseline import load_of
 from firedrill.report import charts, colors, panels, words
 from firedrill.report.canvas import Canvas, Marks
 from firedrill.report.charts import Chart
@@ -81,7 +82,7 @@ def of_runs(sides: Sequence[Side]) -> str:
         charts=list(_overlaid(sides)),
         title=f"{words.joined(profiles)}: {len(sides)} runs side by side",
         sides=sides,
-        different=len(profiles) > 1,
+        different=len({load_of(side.facts.mapping("profile")) for side in sides}) > 1,
         rows=list(_rows(sides)),
         exhausted=[words.exhausted(side.facts) for side in sides],
         alerts=[_fired(side.facts) for side in sides],
@@ -116,11 +117,11 @@ def _rows(sides: Sequence[Side]) -> Iterator[tuple[str, str, list[Cell]]]:
 
 
 def _cell(figure: Figure, first: float | None, value: float | None) -> Cell:
-    if value is None or not first:
-        return Cell(figure.written(value), worse=bool(value) and first == 0 and figure.more_is_worse is True)
-    ratio = value / first
-    worse = {True: ratio > 1 + NOTEWORTHY, False: ratio < 1 - NOTEWORTHY, None: False}[figure.more_is_worse]
-    return Cell(figure.written(value), _times(ratio), worse)
+    if value is None or first is None:
+        return Cell(figure.written(value))
+    lost = {True: value - first, False: first - value, None: 0.0}[figure.more_is_worse]
+    worse = lost > max(first * NOTEWORTHY, figure.noise)
+    return Cell(figure.written(value), _times(value / first) if first else "", worse)
 
 
 def _times(ratio: float) -> str:

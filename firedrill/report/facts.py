@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from firedrill import units
+from firedrill.drill.baseline import ERROR_FLOOR_RATIO, LATENCY_FLOOR_SECONDS
 from firedrill.drill.run import SCHEMA
 
 if TYPE_CHECKING:
@@ -145,6 +146,8 @@ class Figure:
     written: Callable[[float | None], str]
     more_is_worse: bool | None = True
     """None: neither."""
+    noise: float = 0.0
+    """A smaller difference is none."""
 
     def of(self, facts: Facts) -> float | None:
         """Its value."""
@@ -152,8 +155,13 @@ class Figure:
 
 
 def _latency(section: str, path: str) -> tuple[Figure, ...]:
-    return tuple(Figure(section, name, f"figures.{path}.{name}", units.seconds) for name in ("p50", "p95", "p99"))
+    return tuple(
+        Figure(section, name, f"figures.{path}.{name}", units.seconds, noise=LATENCY_FLOOR_SECONDS) for name in ("p50", "p95", "p99")
+    )
 
+
+A_FEW, STALL_SECONDS = 10, 0.2
+"""Requests that a healthy run has more or less, and how long a machine stalls without a reason in the API."""
 
 FIGURES = (
     *_latency("Client, waiting included", "client.latency_including_waiting_seconds"),
@@ -163,13 +171,13 @@ FIGURES = (
     Figure("Traffic", "offered", "figures.client.offered_rate", units.rate, more_is_worse=None),
     Figure("Traffic", "achieved", "figures.client.rate", units.rate, more_is_worse=False),
     Figure("Traffic", "never sent", "figures.arrivals.unsent", units.count),
-    Figure("Traffic", "begun late, p99", "figures.arrivals.lateness_p99_seconds", units.seconds),
-    Figure("Errors", "client", "figures.client.error_ratio", units.percent),
-    Figure("Errors", "server", "figures.server.error_ratio", units.percent),
-    Figure("Honesty", "most in flight", "figures.honesty.in_flight_max", units.count),
-    Figure("Honesty", "oldest in flight", "figures.honesty.oldest_max_seconds", units.seconds),
+    Figure("Traffic", "begun late, p99", "figures.arrivals.lateness_p99_seconds", units.seconds, noise=LATENCY_FLOOR_SECONDS),
+    Figure("Errors", "client", "figures.client.error_ratio", units.percent, noise=ERROR_FLOOR_RATIO),
+    Figure("Errors", "server", "figures.server.error_ratio", units.percent, noise=ERROR_FLOOR_RATIO),
+    Figure("Honesty", "most in flight", "figures.honesty.in_flight_max", units.count, noise=A_FEW),
+    Figure("Honesty", "oldest in flight", "figures.honesty.oldest_max_seconds", units.seconds, noise=STALL_SECONDS),
     Figure("Honesty", "most starved", "figures.honesty.starved_max", units.count),
-    Figure("Honesty", "abandoned", "figures.honesty.abandoned.in_flight", units.count),
-    Figure("Honesty", "generator CPU", "figures.honesty.generator_cpu_max_ratio", units.percent),
+    Figure("Honesty", "abandoned", "figures.honesty.abandoned.in_flight", units.count, noise=A_FEW),
+    Figure("Honesty", "generator CPU", "figures.honesty.generator_cpu_max_ratio", units.percent, noise=0.1),
 )
 """The figures that runs are compared by."""

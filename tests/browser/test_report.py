@@ -20,6 +20,10 @@ FIGURES = """() => {
 }"""
 """For each figure its renderers (but for the marks behind them), each with the number of values it draws."""
 
+TICKS = """() => [...Bokeh.documents[0]._all_models.values()].find(({type}) => type === "AdaptiveTicker").desired_num_ticks"""
+PAINTED = """() => [...Bokeh.documents[0]._all_models.values()].find(({type}) => type === "LinearAxis").major_label_text_color
+    === getComputedStyle(document.documentElement).getPropertyValue("--muted").trim()"""
+
 CONTRAST = """() => {
     const channels = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
     const luminance = ([r, g, b]) => [r, g, b].map((c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
@@ -56,11 +60,6 @@ CONTRAST = """() => {
 
 
 @pytest.fixture(scope="module")
-def comparison(page_of):
-    return page_of(runs=2)
-
-
-@pytest.fixture(scope="module")
 def file(recorded):
     return recorded.folder / "report.html"
 
@@ -69,6 +68,13 @@ def file(recorded):
 def page(opened, file):
     """The report, opened on a desk and looked at by several tests."""
     with opened(file) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def comparison(opened, page_of):
+    """The comparison of the run with itself."""
+    with opened(page_of(runs=2)) as page:
         yield page
 
 
@@ -105,18 +111,30 @@ def test_verdict_and_reasons_are_above_the_fold(opened, file, size):
         boxes = [page.page.locator(name).bounding_box() for name in (".badge", ".reasons")]
         assert all(box["y"] + box["height"] < size[1] for box in boxes), boxes
         assert page.run("() => document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out to the side"
+        assert page.run(TICKS) == (3 if size == PHONE else 7), "so that times do not run into each other"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_stands_out_from_what_is_behind_it(opened, comparison, file, scheme):
-    """WCAG's AA: 4.5 to 1."""
-    for each in (file, comparison):
-        with opened(each, scheme=scheme) as page:
-            found = page.run(CONTRAST)
-            dark = page.run("() => getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+def test_every_text_stands_out_from_what_is_behind_it(comparison, page, scheme):
+    """WCAG's AA: 4.5 to 1; also where the reader's colours change while the page is open."""
+    for each in (page, comparison):
+        each.page.emulate_media(color_scheme=scheme)
+        each.page.wait_for_function(PAINTED, timeout=5000)
+        found = each.run(CONTRAST)
+        dark = each.run("() => getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+        each.page.emulate_media(color_scheme="light")
         assert dark == (scheme == "dark")
         assert len(found) > 150
         assert [pair for pair in found if pair[1] < 4.5] == []
+
+
+def test_who_cannot_see_or_point_gets_names_and_reaches_what_scrolls(page):
+    charts, regions = page.page.locator(".chart [role=img]"), page.page.locator(".scroll")
+    named = [each.get_attribute("aria-label") for each in charts.all()]
+    assert len(named) > 8
+    assert "Traffic: a chart; the largest values are listed below it" in named
+    assert all(each.get_attribute("tabindex") == "0" and each.get_attribute("aria-label") for each in regions.all())
+    assert all(each.get_attribute("aria-label") for each in page.page.locator("meter").all())
 
 
 def test_nothing_in_a_hostile_name_is_executed(opened, page_of, recorded):
@@ -210,12 +228,11 @@ def test_expected_alerts_that_never_fired_are_on_the_timeline(page):
     assert notes == ["expected: did not fire", "must not fire: did not fire"]
 
 
-def test_a_comparison_lays_runs_over_each_other(opened, comparison):
-    with opened(comparison) as page:
-        assert page.complaints == []
-        assert page.page.locator(".card .badge").count() == 2
-        figures = page.run(FIGURES)
-        table = page.page.locator(".differences").inner_text()
+def test_a_comparison_lays_runs_over_each_other(comparison):
+    assert comparison.complaints == []
+    assert comparison.page.locator(".card .badge").count() == 2
+    figures = comparison.run(FIGURES)
+    table = comparison.page.locator(".differences").inner_text()
     assert all(sum(mark["name"].startswith("series-") for mark in renderers) == 2 for renderers in figures)
     assert "=" in table, "the same run twice differs in nothing"
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from firedrill.report import comparison, scales, words
-from firedrill.report.facts import Facts
+from firedrill.report.facts import FIGURES, Facts
 from firedrill.report.recording import Line, Recording, Span, named
 from firedrill.report.strokes import Stroke, largest, of_lines, smallest
 from tests.unit.test_verdict import HEALTHY, PROFILE
@@ -75,6 +75,29 @@ def test_a_legend_takes_its_labels_from_the_series():
 def test_a_figure_is_related_to_the_first_runs(before, after, ratio, worse):
     (_, cell) = sided(before, after)["achieved"]
     assert (cell.ratio, cell.worse) == (ratio, worse)
+
+
+@pytest.mark.parametrize(
+    ("path", "values", "worse"),
+    [
+        ("client.latency_seconds.p99", (0.002, 0.006), False),
+        ("client.latency_seconds.p99", (0.02, 0.03), True),
+        ("client.error_ratio", (0.0, 0.0005), False),
+        ("honesty.in_flight_max", (3.0, 6.0), False),
+        ("honesty.in_flight_max", (30.0, 60.0), True),
+        ("honesty.starved_max", (0.0, 1.0), True),
+    ],
+)
+def test_what_chance_adds_is_not_worse(path, values, worse):
+    figure = next(each for each in FIGURES if each.path == f"figures.{path}")
+    assert comparison._cell(figure, *values).worse is worse
+
+
+def test_runs_of_another_load_are_no_like_for_like():
+    same, other = facts(), facts(profile={**facts().document["profile"], "think_time_seconds": [9.0, 9.0]})
+    said = "did not play the same load"
+    assert said not in comparison.of_runs(comparison.sided([(same, None), (same, None)]))
+    assert said in comparison.of_runs(comparison.sided([(same, None), (other, None)]))
 
 
 def test_any_error_is_worse_than_none():
