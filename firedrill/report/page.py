@@ -31,6 +31,7 @@ def of_run(facts: Facts, recording: Recording | None) -> str:
         facts=facts,
         title=f"{facts.profile} against {facts.server}",
         warnings=words.warnings(facts, recording),
+        resolution=words.resolution(recording),
         strip=words.strip(facts),
         passed=words.passed(facts),
         saturation=words.saturation(facts),

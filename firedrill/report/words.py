@@ -151,9 +151,14 @@ def warnings(facts: Facts, recording: Recording | None) -> list[str]:
         said.append(f"The run was cut short after {clock(recording.seconds)}; the figures are of that part.")
     if recording.seconds <= (facts.number("profile.warmup_seconds") or 0):
         said.append("The load ended within the profile's warm-up; the figures include it.")
-    if recording.step_seconds > 1:
-        said.append(f"The charts have a point every {recording.step_seconds:g} s; the figures in the text come from every second.")
     return said
+
+
+def resolution(recording: Recording | None) -> str:
+    """How fine the charts are, where a point is not a second."""
+    if recording is None or recording.step_seconds <= 1:
+        return ""
+    return f"The charts have a point every {recording.step_seconds:g} s; the figures in the text come from every second."
 
 
 def clock(seconds: float) -> str:

@@ -126,7 +126,12 @@ def test_a_run_of_an_instant_has_an_axis_of_time():
 def test_what_a_reader_has_to_know_first():
     warnings = words.warnings(facts(), recording(3600, step=3.0, gaps=(Span(10, 70),)))
     assert any("from 0:10 to 1:10" in each for each in warnings)
-    assert any("a point every 3 s" in each for each in warnings)
+    assert not any("a point every" in each for each in warnings)
+
+
+def test_how_fine_the_charts_are_is_no_warning_and_said_where_a_point_is_no_second():
+    assert words.resolution(recording(3600, step=3.0)).startswith("The charts have a point every 3 s")
+    assert words.resolution(recording(60)) == words.resolution(None) == ""
 
 
 def test_times_are_rounded_as_on_the_charts_axis_and_long_ones_told_in_minutes():
