@@ -28,7 +28,7 @@ lint: .venv/.ready-dev ## Style, types, import arrows, YAML
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/yamllint --strict load prometheus grafana
 
-bench: .venv/.ready-dev ## Every figure of docs/performance.md anew (3 minutes; leave the machine alone meanwhile)
+bench: .venv/.ready-dev ## Every figure of docs/performance.md anew (5 minutes; leave the machine alone meanwhile)
 	@$(BIN)/python -m bench
 
 dashboards: .venv/.ready-dev ## Build grafana/dashboards/*.json from grafana/source

@@ -9,57 +9,27 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.loads import stretched
 from bench.tables import save, table
 from firedrill import places
-from firedrill.drill.record import Run
 from firedrill.interrupt import Interrupt
-from firedrill.stack import remote
 from firedrill.stack.reopened import Reopened
 from grafana.source.signals import EVERYTHING, Query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from firedrill.prom import Prometheus
 
 HOUR_SECONDS = 3600
-SLICE_SECONDS = 600
-"""Prometheus takes no sample that is an hour older than its newest, so all series grow together."""
 ROUNDS = 5
 SHOWN = 5
 STEP_SECONDS = {True: 2, False: 5}
 """Grafana's step for an hour, by whether the panel is as wide as the page."""
-
-
-def record(folder: str) -> Run:
-    """A drill of a quarter of a minute."""
-    command = [sys.executable, "-m", "firedrill", "run", "smoke", "--out", folder]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return Run(next(path for path in Path(folder).iterdir() if path.is_dir()))
-
-
-def fill(url: str, recorded: Sequence[Any], start: float) -> None:
-    """Repeat the samples of a drill until they fill the hour that begins at the start."""
-    for at in range(0, HOUR_SECONDS, SLICE_SECONDS):
-        remote.write(url, [_repeated(series, start + at, at) for series in recorded if series.samples])
-
-
-def _repeated(series: Any, start: float, at: int) -> Any:
-    made = type(series)(labels=series.labels)
-    values = [sample.value for sample in series.samples]
-    growing = values == sorted(values)
-    for second in range(SLICE_SECONDS):
-        times, place = divmod(at + second, len(values))
-        grown = times * (values[-1] - values[0]) if growing else 0
-        made.samples.add(value=values[place] + grown, timestamp=round((start + second) * 1000))
-    return made
 
 
 def panels() -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
@@ -89,12 +59,10 @@ def milliseconds(prom: Prometheus, panel: Mapping[str, Any], target: Mapping[str
 def main() -> None:
     """Measure, print, save."""
     with tempfile.TemporaryDirectory() as folder, Interrupt() as interrupt:
-        recorded = record(folder).recorded()
-        with Reopened(recorded.data, interrupt) as source:
-            series = remote.read(source.prom.url, recorded.start + 2, recorded.end)
+        samples = stretched.samples_of(stretched.record(folder), interrupt)
         start = time.time() - HOUR_SECONDS
         with Reopened(None, interrupt) as hour:
-            fill(hour.prom.url, series, start)
+            stretched.fill(hour.prom.url, samples, start, HOUR_SECONDS)
             found = [(page, panel, target, milliseconds(hour.prom, panel, target, start)) for page, panel, target in panels()]
     slowest = sorted(found, key=lambda one: -one[3])
     rows = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -98,7 +99,6 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
     request = Request(
         profile=played,
         source=source_of(profile),
-        baseline=Baseline.of(record.find(options["out"], before), played, options["tolerance"]) if before else None,
         out=options["out"],
         server=server_of(options["server"], options["threads"], options["connection_limit"]),
         target="the running stack" if attachment else target,
@@ -113,6 +113,9 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
         attachment=attachment,
         ports=asked_ports(options),
     )
+    if before:
+        earlier = Baseline.of(record.find(options["out"], before), played, options["tolerance"], request.ends_after_seconds)
+        request = replace(request, baseline=earlier)
     with Interrupt() as interrupt:
         progress = progress_for.for_console(ERRORS, request.title)
         try:

@@ -14,6 +14,7 @@ from firedrill.cli.options import out_option, port_options
 from firedrill.drill import record, summary
 from firedrill.errors import ExitCode
 from firedrill.interrupt import Interrupt
+from firedrill.report import files
 from firedrill.stack import foreground
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def runs(context: click.Context, out: Path, as_json: bool) -> None:
 
 
 def _row(recorded: record.Run) -> dict[str, Any]:
-    document = recorded.read()
-    return {"id": recorded.id, "status": document["verdict"]["status"], "title": summary.title_of(document)}
+    status, title = summary.outcome_of(recorded)
+    return {"id": recorded.id, "status": status, "title": title}
 
 
 @runs.command()
@@ -45,14 +46,18 @@ def _row(recorded: record.Run) -> dict[str, Any]:
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @click.pass_obj
 def prune(out: Path, keep: int, dry_run: bool) -> None:
-    """Delete the oldest recorded runs."""
+    """Delete the oldest recorded runs, and the comparisons in which they take part."""
     found = record.runs_in(out)
     doomed = found[: max(0, len(found) - keep)]
-    freed = sum(each.size_bytes() for each in doomed)
-    for each in doomed:
-        click.echo(f"{'would delete' if dry_run else 'deleted'} {each.id}")
-        if not dry_run:
+    pages = files.comparisons_with(doomed, out)
+    freed = sum(each.size_bytes() for each in doomed) + sum(page.stat().st_size for page in pages)
+    for name in (*(each.id for each in doomed), *(page.name for page in pages)):
+        click.echo(f"{'would delete' if dry_run else 'deleted'} {name}")
+    if not dry_run:
+        for each in doomed:
             each.remove()
+        for page in pages:
+            page.unlink()
     click.echo(f"{len(doomed)} of {len(found)} runs, {units.size(freed)}")
 
 

@@ -23,6 +23,9 @@ LATENCY_FLOOR_SECONDS = 0.005
 ERROR_FLOOR_RATIO = 0.001
 """A smaller difference is a handful of requests."""
 
+LENGTH_RATIO = 0.1
+"""Share of a run's length that another of the same load may lack or have more: one that was cut short saw another load."""
+
 LOAD = ("users", "think_time_seconds", "steps", "ramp", "open_loop", "faults")
 """What two profiles must have in common for their runs to be comparable."""
 
@@ -40,8 +43,8 @@ class Baseline:
     """Share, 0..1, by which each of them may be worse."""
 
     @classmethod
-    def of(cls, run: Run, profile: Profile, tolerance: float) -> Self:
-        """The run's figures.
+    def of(cls, run: Run, profile: Profile, tolerance: float, seconds: float | None = None) -> Self:
+        """The figures of a run, for one of a profile that will last so many seconds (None: until it is stopped).
 
         Raises:
             BadInput: it has none, they cannot be trusted, or another load was played.
@@ -52,9 +55,12 @@ class Baseline:
             raise BadInput(f"--baseline {run.id}: nothing was measured in this run")
         if status in {Status.INVALID, Status.INTERRUPTED}:
             raise BadInput(f"--baseline {run.id}: the run is {status}; expected one that can be trusted and was played to its end")
-        if _load(document.get("profile", {})) != _load(asdict(profile)):
+        if load_of(document.get("profile") or {}) != load_of(asdict(profile)):
             name = document.get("profile", {}).get("name")
             raise BadInput(f"--baseline {run.id}: played another load ({name}); expected the load of {profile.name}")
+        lasted = _seconds(document)
+        if seconds is not None and lasted is not None and abs(lasted - seconds) > seconds * LENGTH_RATIO + 1:
+            raise BadInput(f"--baseline {run.id}: lasted {units.seconds(lasted)}; expected the {units.seconds(seconds)} of this run")
         latency = client.get("latency_including_waiting_seconds") or {}
         known = {name: value for name, value in latency.items() if value is not None}
         return cls(run.id, known, client.get("error_ratio"), client.get("rate"), tolerance)
@@ -92,7 +98,12 @@ def _client(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return (document.get("figures") or {}).get("client") or {}
 
 
-def _load(profile: Mapping[str, Any]) -> str:
+def _seconds(document: Mapping[str, Any]) -> float | None:
+    window = document.get("window") or {}
+    return window["end"] - window["start"] if {"start", "end"} <= set(window) else None
+
+
+def load_of(profile: Mapping[str, Any]) -> str:
     """What is played, spelled the same whether it was read from JSON or not."""
     return json.dumps(_given({name: profile.get(name) for name in LOAD}), sort_keys=True)
 

@@ -49,11 +49,10 @@ class Measurement:
 
     def figures(self) -> Figures:
         """Everything, the warm-up left out of the two sides' figures and of nothing else."""
-        start = min(self.window.start + self.profile.warmup_seconds, self.window.end)
-        judged = Window(start, self.window.end)
+        judged_window = judged(self.window, self.profile.warmup_seconds)
         return Figures(
-            client=self._client(judged),
-            server=self._server(judged),
+            client=self._client(judged_window),
+            server=self._server(judged_window),
             steps=tuple(self._steps()),
             saturation=self._saturation(),
             honesty=self._honesty(),
@@ -109,11 +108,12 @@ class Measurement:
         return {float(le): count for le, count in self._gained(f"{metric.name}_bucket", "le", window).items()}
 
     def _waiting_ages(self, window: Window) -> Buckets:
-        """Ages of the requests that were in flight when the load generator was last heard of; none after an orderly stop."""
-        if window.end < self.window.end:
-            return {}
-        whole = Window(self.window.start, self.window.end + TAIL_SECONDS)
-        ages = self.prom.instant(f"sum by (le) (last_over_time({Client.IN_FLIGHT_AGE.name}[{_span(whole)}]))", whole.end)
+        """Ages of the requests that were in flight at a window's end; at the run's, when the load generator was last heard of.
+
+        None after an orderly stop. Who waits from one step into the next is slow in both.
+        """
+        until = Window(self.window.start, self.window.end + TAIL_SECONDS) if window.end == self.window.end else window
+        ages = self.prom.instant(f"sum by (le) (last_over_time({Client.IN_FLIGHT_AGE.name}[{_span(until)}]))", until.end)
         return {float(sample.labels["le"]): sample.value for sample in ages}
 
     def _objectives(self) -> Mapping[str, float]:
@@ -227,6 +227,12 @@ class Measurement:
         times = [time for series in scraped for time, up in series.points if up == 1]
         edges = [self.window.start, *sorted(times), self.window.end]
         return max(later - earlier for earlier, later in pairwise(edges))
+
+
+def judged(window: Window, warmup_seconds: float) -> Window:
+    """What is left of a window after the warm-up; all of it if it ended in the warm-up, for an instant has no figures."""
+    start = window.start + warmup_seconds
+    return Window(start, window.end) if start < window.end else window
 
 
 def _latency(buckets: Buckets) -> Latency:

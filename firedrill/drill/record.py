@@ -7,6 +7,7 @@ import re
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import nan
 from typing import TYPE_CHECKING, Any, Self
 
 from firedrill import whole_file
@@ -85,7 +86,8 @@ class Run:
             BadInput: there is none, or it is no JSON object.
         """
         try:
-            content = json.loads(self.document.read_text())
+            # What is no number to JSON (`NaN`) is no figure.
+            content = json.loads(self.document.read_text(), parse_constant=lambda _: None)
         except OSError as error:
             raise BadInput(f"{self.document}: {error.strerror}; expected a run's folder with run.json in it") from error
         except ValueError as error:
@@ -101,9 +103,13 @@ class Run:
             BadInput: nothing was recorded.
         """
         window = self.read().get("window")
-        if not window or not self.snapshot.is_dir():
+        times = [window.get(name) for name in ("start", "end")] if isinstance(window, dict) else []
+        if not times or not self.snapshot.is_dir():
             raise BadInput(f"{self.folder}: nothing was recorded in this run")
-        return Recorded(self.id, self.snapshot, window["start"], window["end"])
+        start, end = (time if isinstance(time, int | float) else nan for time in times)
+        if not start <= end:
+            raise BadInput(f"{self.document}: window is {window}; expected the Unix times of its start and end")
+        return Recorded(self.id, self.snapshot, start, end)
 
     def size_bytes(self) -> int:
         """What it takes on disk."""

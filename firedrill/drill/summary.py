@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from firedrill import units
+from firedrill.errors import BadInput
 from firedrill.faults import spell
 from firedrill.notifications.notification import printable
 
@@ -253,10 +254,18 @@ def listing(runs: Sequence[Run]) -> Table:
     table.add_column("profile and server")
     table.add_column("size", justify="right", footer=units.size(sum(run.size_bytes() for run in runs)))
     for run in runs:
-        document = run.read()
-        status = document["verdict"]["status"]
-        table.add_row(run.id, Text(status, style=STATUS_STYLES[status]), title_of(document), units.size(run.size_bytes()))
+        status, title = outcome_of(run)
+        table.add_row(run.id, Text(status, style=STATUS_STYLES.get(status, "")), title, units.size(run.size_bytes()))
     return table
+
+
+def outcome_of(run: Run) -> tuple[str, str]:
+    """Its verdict, and what was played; one damaged run.json must not hide the other runs."""
+    try:
+        document = run.read()
+        return str(document["verdict"]["status"]), title_of(document)
+    except (BadInput, LookupError, TypeError):
+        return "DAMAGED", "its run.json cannot be read"
 
 
 def side_by_side(documents: Sequence[Document]) -> RenderableType:

@@ -8,22 +8,35 @@ from typing import TYPE_CHECKING
 
 from bokeh.models import (
     AdaptiveTicker,
-    BoxAnnotation,
+    BoxZoomTool,
+    ColumnDataSource,
     CrosshairTool,
     CustomJSHover,
     CustomJSTickFormatter,
     FixedTicker,
+    Grid,
     HoverTool,
     LinearAxis,
+    LinearScale,
+    LogAxis,
+    LogScale,
+    PanTool,
+    Plot,
     Range1d,
+    ResetTool,
     Span,
+    Toolbar,
+    VSpan,
+    VStrip,
+    WheelZoomTool,
 )
-from bokeh.plotting import figure
 
 from firedrill.report import colors, scales
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from bokeh.models import Glyph, GlyphRenderer
 
     from firedrill.report.recording import Values
     from firedrill.report.scales import Scale
@@ -51,62 +64,84 @@ class Marks:
 
 
 class Canvas:
-    """Makes the figures of one page."""
+    """Makes the figures of one page.
+
+    They are plots of bare models, which share what they can: the charts' library takes most of its time for each model that there is.
+    """
 
     def __init__(self, times: Values, end: float, marks: Marks) -> None:
         self.times = times
         self.end = end
         self.marks = marks
         self._range = Range1d(0, end, bounds=(0, end), min_interval=min(2.0, end))
-        self._cursor = Span(dimension="height", line_dash="dotted", line_color=colors.STEP)
+        self._cursor, self._no_cursor = Span(dimension="height", line_dash="dotted", line_color=colors.STEP), Span(visible=False)
+        self._clock = CustomJSTickFormatter(code=f"const v = tick; return {scales.CLOCK}")
+        self._ticker = AdaptiveTicker(base=60, mantissas=[1, 2, 5, 10, 15, 30], min_interval=1, desired_num_ticks=7)
+        self._bands = [
+            (_times(marks.faults), VStrip(fill_color=colors.ORANGE, fill_alpha=0.16, line_color=None)),
+            (_times(marks.gaps), VStrip(fill_color=None, line_color=None, hatch_pattern="/", hatch_color=colors.STEP, hatch_alpha=0.4)),
+            (_times([step for step in marks.steps if step.start > 0]), VSpan(x="x0", line_color=colors.STEP, line_dash="dashed")),
+        ]
 
-    def blank(self, low: float, high: float, unit: str, scale: Scale = "linear", height: int = HEIGHT_PIXELS) -> figure:
+    def blank(self, low: float, high: float, unit: str, scale: Scale = "linear", height: int = HEIGHT_PIXELS) -> Plot:
         """An empty figure, its values between two bounds in a unit."""
-        plot = figure(
+        plot = Plot(
             height=height,
             sizing_mode="stretch_width",
             x_range=self._range,
             y_range=Range1d(low, high),
-            y_axis_type="log" if scale == "log" else "linear",
-            tools="xpan,xbox_zoom,xwheel_zoom,reset",
-            active_drag="xbox_zoom",
-            active_scroll=None,
+            y_scale=LogScale() if scale == "log" else LinearScale(),
+            toolbar=self._toolbar(),
             toolbar_location="above",
+            toolbar_inner=True,
             background_fill_color=None,
             border_fill_color=None,
             outline_line_color=None,
             min_border=0,
         )
-        plot.toolbar.logo, plot.toolbar.autohide, plot.toolbar_inner = None, True, True
-        plot.toolbar.stylesheets = [":host(.bk-inner) { background-color: transparent; }"]
-        plot.add_tools(CrosshairTool(overlay=[self._cursor, Span(dimension="width", line_alpha=0)], visible=False))
-        plot.xaxis.formatter = CustomJSTickFormatter(code=f"const v = tick; return {scales.CLOCK}")
-        plot.xaxis.ticker = AdaptiveTicker(base=60, mantissas=[1, 2, 5, 10, 15, 30], min_interval=1, desired_num_ticks=7)
-        plot.yaxis.formatter = CustomJSTickFormatter(code=scales.tick_code(unit))
+        values = (LogAxis if scale == "log" else LinearAxis)(formatter=CustomJSTickFormatter(code=scales.tick_code(unit)), **BARE)
         if scale == "log":
-            plot.yaxis.ticker = FixedTicker(ticks=list(scales.round_numbers(low, high)))
-        for axis in plot.axis:
-            _bare(axis)
-        self._mark(plot)
+            values.ticker = FixedTicker(ticks=list(scales.round_numbers(low, high)))
+        times = LinearAxis(formatter=self._clock, ticker=self._ticker, **BARE)
+        for axis, place, dimension in ((times, "below", 0), (values, "left", 1)):
+            plot.add_layout(axis, place)
+            plot.add_layout(Grid(axis=axis, dimension=dimension))
+        for source, band in self._bands:
+            if len(source.data["x0"]):
+                # A grid would lie on lines at its level.
+                draw(plot, band, source, name="mark", level="glyph" if isinstance(band, VSpan) else "underlay")
         return plot
 
-    def _mark(self, plot: figure) -> None:
-        for fault in self.marks.faults:
-            plot.add_layout(BoxAnnotation(left=fault.start, right=fault.end, fill_color=colors.ORANGE, fill_alpha=0.16, line_color=None))
-        for gap in self.marks.gaps:
-            hatched = {"hatch_pattern": "/", "hatch_color": colors.STEP, "hatch_alpha": 0.4}
-            plot.add_layout(BoxAnnotation(left=gap.start, right=gap.end, fill_color=None, line_color=None, **hatched))
-        for step in self.marks.steps:
-            if step.start > 0:
-                plot.add_layout(Span(location=step.start, dimension="height", line_color=colors.STEP, line_dash="dashed"))
+    def _toolbar(self) -> Toolbar:
+        zoom = BoxZoomTool()
+        crosshair = CrosshairTool(overlay=[self._cursor, self._no_cursor], visible=False)
+        return Toolbar(
+            tools=[PanTool(dimensions="width"), zoom, WheelZoomTool(dimensions="width"), ResetTool(), crosshair],
+            active_drag=zoom,
+            active_scroll=None,
+            logo=None,
+            autohide=True,
+            stylesheets=[":host(.bk-inner) { background-color: transparent; }"],
+        )
 
 
-def second_axis(plot: figure, high: float, unit: str) -> str:
+BARE = {"axis_line_color": None, "major_tick_line_color": None, "minor_tick_line_color": None}
+"""Of an axis: its numbers are enough."""
+
+
+def draw(plot: Plot, glyph: Glyph, source: ColumnDataSource, **renderer: object) -> GlyphRenderer[Glyph]:
+    """Draw the columns of a source as this kind of mark."""
+    return plot.add_glyph(source, glyph, **renderer)
+
+
+def _times(marks: Sequence[Mark]) -> ColumnDataSource:
+    return ColumnDataSource({"x0": [mark.start for mark in marks], "x1": [mark.end for mark in marks]})
+
+
+def second_axis(plot: Plot, high: float, unit: str) -> str:
     """Give a figure an axis on its right, from 0; returns the name of its range."""
     plot.extra_y_ranges = {"aside": Range1d(0, high)}
-    axis = LinearAxis(y_range_name="aside", formatter=CustomJSTickFormatter(code=scales.tick_code(unit)))
-    _bare(axis)
-    plot.add_layout(axis, "right")
+    plot.add_layout(LinearAxis(y_range_name="aside", formatter=CustomJSTickFormatter(code=scales.tick_code(unit)), **BARE), "right")
     return "aside"
 
 
@@ -134,7 +169,3 @@ def _row(color: str, name: str, field: str) -> str:
     swatch = f'<span style="{SWATCH}:{color}"></span>' if color else ""
     plain = escape(name).replace("@", "&#64;").replace("$", "&#36;")
     return f'<div style="overflow-wrap:anywhere">{swatch}{plain} <b>{field}</b></div>'
-
-
-def _bare(axis: LinearAxis) -> None:
-    axis.axis_line_color = axis.major_tick_line_color = axis.minor_tick_line_color = None

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from bokeh.models import ColumnDataSource, FixedTicker, LinearColorMapper
+from bokeh.models import ColumnDataSource, FixedTicker, HBar, Image, LinearColorMapper, Scatter, Text, VArea
+from bokeh.models import Line as LineGlyph
 
 from firedrill import units
 from firedrill.report import colors, scales, strokes
-from firedrill.report.canvas import hover, second_axis
+from firedrill.report.canvas import draw, hover, second_axis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bokeh.plotting import figure
+    from bokeh.models import Plot
 
     from firedrill.report.canvas import Canvas
     from firedrill.report.recording import Line, Values
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
 NOTHING = "Not measured in this run."
 ROW_PIXELS = 24
 TEXT_RATIO = 0.15
-"""A shorter step of the load has no room for its text on a phone."""
+"""A shorter step of the load, or fault, has no room for its text on a phone."""
 
 LONGEST_ROW_NAME = 34
 MOST_ROW_MARKS = 12
+WRITTEN = {"text_baseline": "middle", "text_font_size": "11px", "x_offset": 5}
 CLOCK = f"const v = value; return {scales.CLOCK}"
 
 
@@ -39,7 +41,7 @@ class Chart:
 
     title: str
     question: str
-    figure: figure | None
+    figure: Plot | None
     """None: there is nothing to draw, and `when_empty` says so."""
     strokes: Sequence[Stroke] = ()
     """For the legend, which the page writes below the figure."""
@@ -58,7 +60,7 @@ class Bar:
     text: str
 
 
-def lines(canvas: Canvas, drawn: Sequence[Stroke], scale: Scale) -> figure:
+def lines(canvas: Canvas, drawn: Sequence[Stroke], scale: Scale) -> Plot:
     """Lines over time."""
     main = [stroke for stroke in drawn if not stroke.aside] or drawn
     low, high = scales.bounds(scale, strokes.smallest(main), strokes.largest(main))
@@ -69,29 +71,22 @@ def lines(canvas: Canvas, drawn: Sequence[Stroke], scale: Scale) -> figure:
     aside = [stroke for stroke in drawn if stroke not in main]
     ranges = {True: second_axis(plot, scales.bounds("linear", 0, strokes.largest(aside))[1], "s") if aside else "default", False: "default"}
     for at, stroke in enumerate(drawn):
-        plot.line(
-            "x",
-            f"s{at}",
-            source=source,
-            name=f"series-{at}",
-            line_width=1.4 if stroke.faint else 2,
-            line_alpha=0.75 if stroke.faint else 1,
-            line_color=stroke.color,
-            line_dash=stroke.dash,
-            y_range_name=ranges[stroke in aside],
-        )
+        width, alpha = (1.4, 0.75) if stroke.faint else (2, 1)
+        line = LineGlyph(x="x", y=f"s{at}", line_width=width, line_alpha=alpha, line_color=stroke.color, line_dash=stroke.dash)
+        draw(plot, line, source, name=f"series-{at}", y_range_name=ranges[stroke in aside])
     _add_values_box(plot, source, drawn)
     return plot
 
 
-def areas(canvas: Canvas, drawn: Sequence[Stroke]) -> figure:
+def areas(canvas: Canvas, drawn: Sequence[Stroke]) -> Plot:
     """Areas stacked on each other."""
     tops = np.cumsum([np.nan_to_num(stroke.line.values) for stroke in drawn], axis=0, dtype=np.float32)
     plot = canvas.blank(*scales.bounds("linear", 0, float(tops.max())), drawn[0].unit)
     source = _source(canvas, [stroke.line.values for stroke in drawn], 0)
     for at, (stroke, top) in enumerate(zip(drawn, tops, strict=True)):
         source.data[f"bottom{at}"], source.data[f"top{at}"] = top - np.nan_to_num(stroke.line.values), top
-        plot.varea("x", f"bottom{at}", f"top{at}", source=source, name=f"series-{at}", fill_alpha=0.6, fill_color=stroke.color)
+        area = VArea(x="x", y1=f"bottom{at}", y2=f"top{at}", fill_alpha=0.6, fill_color=stroke.color)
+        draw(plot, area, source, name=f"series-{at}")
     _add_values_box(plot, source, drawn)
     return plot
 
@@ -104,14 +99,14 @@ def _source(canvas: Canvas, values: Sequence[Values], low: float) -> ColumnDataS
     return ColumnDataSource({"x": canvas.times, "ground": ground, **columns})
 
 
-def _add_values_box(plot: figure, source: ColumnDataSource, drawn: Sequence[Stroke]) -> None:
-    ground = plot.line("x", "ground", source=source, line_alpha=0, name="ground")
+def _add_values_box(plot: Plot, source: ColumnDataSource, drawn: Sequence[Stroke]) -> None:
+    ground = draw(plot, LineGlyph(x="x", y="ground", line_alpha=0), source, name="ground")
     rows = [("", "after", "@x{custom}"), *((stroke.color, stroke.name, f"@s{at}{{custom}}") for at, stroke in enumerate(drawn))]
     codes = {"@x": CLOCK, **{f"@s{at}": scales.value_code(stroke.unit) for at, stroke in enumerate(drawn)}}
     plot.add_tools(hover(ground, rows, codes, mode="vline"))
 
 
-def heatmap(canvas: Canvas, buckets: Sequence[Line]) -> figure | None:
+def heatmap(canvas: Canvas, buckets: Sequence[Line]) -> Plot | None:
     """A histogram's buckets over time, a row each whatever its width. None where nothing was counted."""
     bounds, counts = _counted(buckets)
     used = [row for row, values in enumerate(counts) if values.any()]
@@ -119,15 +114,15 @@ def heatmap(canvas: Canvas, buckets: Sequence[Line]) -> figure | None:
         return None
     low, high = used[0], used[-1] + 1
     plot = canvas.blank(low, high, "short")
-    plot.yaxis.ticker = FixedTicker(ticks=list(range(low, high + 1, 1 + (high - low) // MOST_ROW_MARKS)))
-    plot.yaxis.major_label_overrides = {row: _bound(bounds, row) for row in range(low, high + 1)}
-    plot.ygrid.visible = False
+    plot.left[0].ticker = FixedTicker(ticks=list(range(low, high + 1, 1 + (high - low) // MOST_ROW_MARKS)))
+    plot.left[0].major_label_overrides = {row: _bound(bounds, row) for row in range(low, high + 1)}
+    plot.center[-1].visible = False
     cell = float(canvas.times[1]) if len(canvas.times) > 1 else 1.0
-    place = {"x": [-cell / 2], "y": [low], "dw": [float(canvas.times[-1]) + cell], "dh": [high - low]}
+    place = {"x": -cell / 2, "y": low, "dw": float(canvas.times[-1]) + cell, "dh": high - low}
     most = float(counts.max())
     # Zero is no colour at all, and not the palest.
     mapper = LinearColorMapper(palette=colors.HEAT, low=most / 1000, high=most, low_color="rgba(0, 0, 0, 0)")
-    drawn = plot.image(image=[counts[low:high]], color_mapper=mapper, name="heat", **place)
+    drawn = draw(plot, Image(image="image", color_mapper=mapper, **place), ColumnDataSource({"image": [counts[low:high]]}), name="heat")
     rows = [("", "after", "$x{custom}"), ("", "requests", "@image{custom}")]
     plot.add_tools(hover(drawn, rows, {"$x": CLOCK, "@image": scales.value_code("reqps")}))
     return plot
@@ -146,23 +141,25 @@ def _bound(bounds: Sequence[float], row: int) -> str:
     return "0" if row == 0 else "more" if math.isinf(bounds[row - 1]) else units.seconds(bounds[row - 1])
 
 
-def timeline(canvas: Canvas, rows: Sequence[str], bars: Sequence[Bar], dots: Sequence[Bar], notes: Sequence[Bar]) -> figure:
+def timeline(canvas: Canvas, rows: Sequence[str], bars: Sequence[Bar], dots: Sequence[Bar], notes: Sequence[Bar]) -> Plot:
     """Rows of bars from top to bottom; dots and notes are bars without a length, as a mark and as a text."""
     plot = canvas.blank(-0.5, len(rows) - 0.5, "short", height=ROW_PIXELS * len(rows) + 40)
     height = {name: len(rows) - 1 - at for at, name in enumerate(rows)}
-    plot.yaxis.ticker = FixedTicker(ticks=list(height.values()))
-    plot.yaxis.major_label_overrides = {at: _short(name) for name, at in height.items()}
-    plot.ygrid.visible = False
-    drawn = plot.hbar("y", left="start", right="end", height=0.66, color="color", source=_bars(bars, height), name="bars")
+    plot.left[0].ticker = FixedTicker(ticks=list(height.values()))
+    plot.left[0].major_label_overrides = {at: _short(name) for name, at in height.items()}
+    plot.center[-1].visible = False
+    bar = HBar(y="y", left="start", right="end", height=0.66, fill_color="color", line_color="color")
+    drawn = draw(plot, bar, _bars(bars, height), name="bars")
     plot.add_tools(hover(drawn, [("", "", "@text")], {}))
     if dots:
-        told = plot.scatter("start", "y", marker="inverted_triangle", size=11, color="color", source=_bars(dots, height), name="dots")
+        dot = Scatter(x="start", y="y", marker="inverted_triangle", size=11, fill_color="color", line_color="color")
+        told = draw(plot, dot, _bars(dots, height), name="dots")
         plot.add_tools(hover(told, [("", "", "@text")], {}))
-    written = {"text_baseline": "middle", "text_font_size": "11px", "x_offset": 5}
-    wide = [step for step in canvas.marks.steps if step.end - step.start > canvas.end * TEXT_RATIO]
-    users = [Bar(rows[0], step.start, step.end, "", step.text) for step in wide]
-    plot.text("start", "y", text="text", source=_bars(users, height), text_color="#ffffff", name="users", **written)
-    plot.text("start", "y", text="text", source=_bars(notes, height), name="notes", **written).glyph.tags = ["ink"]
+    for row, marks, color in (("load", canvas.marks.steps, "#ffffff"), ("faults", canvas.marks.faults, "#1b1f24")):
+        wide = [Bar(row, mark.start, mark.end, "", mark.text) for mark in marks if mark.end - mark.start > canvas.end * TEXT_RATIO]
+        if wide:
+            draw(plot, Text(x="start", y="y", text="text", text_color=color, **WRITTEN), _bars(wide, height), name=row)
+    draw(plot, Text(x="start", y="y", text="text", tags=["ink"], **WRITTEN), _bars(notes, height), name="notes")
     return plot
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from firedrill import units
+from firedrill import names, units
+from firedrill.drill.baseline import load_of
 from firedrill.report import charts, colors, panels, words
 from firedrill.report.canvas import Canvas, Marks
 from firedrill.report.charts import Chart
@@ -47,6 +48,8 @@ class Side:
     """One run of the comparison; without a recording it has no lines."""
 
     letter: str
+    name: str
+    """What sets it apart from the others."""
     color: str
     facts: Facts
     recording: Recording | None
@@ -54,7 +57,7 @@ class Side:
     @property
     def title(self) -> str:
         """What it is called in legends."""
-        return f"{self.letter}: {self.facts.server}"
+        return f"{self.letter}: {self.name}"
 
     @property
     def warnings(self) -> list[str]:
@@ -79,7 +82,7 @@ def of_runs(sides: Sequence[Side]) -> str:
         charts=list(_overlaid(sides)),
         title=f"{words.joined(profiles)}: {len(sides)} runs side by side",
         sides=sides,
-        different=len(profiles) > 1,
+        different=len({load_of(side.facts.mapping("profile")) for side in sides}) > 1,
         rows=list(_rows(sides)),
         exhausted=[words.exhausted(side.facts) for side in sides],
         alerts=[_fired(side.facts) for side in sides],
@@ -88,8 +91,18 @@ def of_runs(sides: Sequence[Side]) -> str:
 
 
 def sided(runs: Sequence[tuple[Facts, Recording | None]]) -> list[Side]:
-    """Runs with a letter and a colour each, in the order in which they were given."""
-    return [Side(chr(ord("A") + at), colors.CYCLE[at], facts, recording) for at, (facts, recording) in enumerate(runs)]
+    """Runs with a letter, a name and a colour each, in the order in which they were given."""
+    named = zip(_names([facts for facts, _ in runs]), runs, strict=True)
+    return [Side(chr(ord("A") + at), name, colors.CYCLE[at], *run) for at, (name, run) in enumerate(named)]
+
+
+def _names(runs: Sequence[Facts]) -> list[str]:
+    """By their servers; by when they began where these are not all different."""
+    for parts in ([facts.server.split(", ") for facts in runs], [facts.began for facts in runs]):
+        short = [", ".join(each) for each in names.distinguishing(parts)]
+        if len(set(short)) == len(runs):
+            return short
+    return [" ".join(facts.began) for facts in runs]
 
 
 # -- table
@@ -104,11 +117,11 @@ def _rows(sides: Sequence[Side]) -> Iterator[tuple[str, str, list[Cell]]]:
 
 
 def _cell(figure: Figure, first: float | None, value: float | None) -> Cell:
-    if value is None or not first:
-        return Cell(figure.written(value), worse=bool(value) and first == 0 and figure.more_is_worse is True)
-    ratio = value / first
-    worse = {True: ratio > 1 + NOTEWORTHY, False: ratio < 1 - NOTEWORTHY, None: False}[figure.more_is_worse]
-    return Cell(figure.written(value), _times(ratio), worse)
+    if value is None or first is None:
+        return Cell(figure.written(value))
+    lost = {True: value - first, False: first - value, None: 0.0}[figure.more_is_worse]
+    worse = lost > max(first * NOTEWORTHY, figure.noise)
+    return Cell(figure.written(value), _times(value / first) if first else "", worse)
 
 
 def _times(ratio: float) -> str:

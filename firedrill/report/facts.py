@@ -8,13 +8,32 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from firedrill import units
+from firedrill.drill.baseline import ERROR_FLOOR_RATIO, LATENCY_FLOOR_SECONDS
 from firedrill.drill.run import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    Types = tuple[type, ...]
+
 KNOWN = ("started", "profile", "versions", "faults", "window", "remarks", "notifications", "figures")
 """Parts of run.json that a report reads; some are younger than others."""
+
+NUMBER: Types = (int, float)
+MAYBE: Types = (int, float, type(None))
+RECORDS: Mapping[str, Mapping[str, Types]] = {
+    "figures.steps": {"index": (int,), "start_seconds": NUMBER, "end_seconds": NUMBER, "users": NUMBER},
+    "figures.alerts": {
+        "name": (str,),
+        "labels": (dict,),
+        "pending_after_seconds": MAYBE,
+        "firing_after_seconds": MAYBE,
+        "firing_seconds": NUMBER,
+    },
+    "faults": {"fault": (str,), "size": NUMBER, "start": NUMBER, "end": NUMBER},
+    "notifications": {"after_seconds": NUMBER},
+}
+"""What the records of a list must have to be records at all; others are left out, and `damage` says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +56,15 @@ class Facts:
         return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
 
     def rows(self, path: str) -> list[Mapping[str, Any]]:
-        """The records of a list."""
+        """The records of a list, those that are none left out."""
+        found, needed = self(path), RECORDS.get(path, {})
+        whole = [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
+        return [row for row in whole if all(isinstance(row.get(name), types) for name, types in needed.items())]
+
+    def texts(self, path: str) -> list[str]:
+        """A list of names."""
         found = self(path)
-        return [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
+        return [name for name in found if isinstance(name, str)] if isinstance(found, list | tuple) else []
 
     def mapping(self, path: str) -> Mapping[str, Any]:
         """A record; empty where there is none."""
@@ -85,6 +110,21 @@ class Facts:
             return "at an unknown time"
 
     @property
+    def damage(self) -> str | None:
+        """A sentence about records that had to be left out; None where there is none."""
+        broken = [path for path in RECORDS if isinstance(self(path), list) and len(self.rows(path)) < len(self(path))]
+        return f"run.json is damaged: records of {', '.join(broken)} are left out." if broken else None
+
+    @property
+    def began(self) -> list[str]:
+        """Day and time of its begin, in UTC."""
+        try:
+            moment = datetime.fromisoformat(str(self("started")))
+        except ValueError:
+            return ["at an unknown time"]
+        return [f"{moment:%-d %B}", f"{moment:%H:%M:%S}"]
+
+    @property
     def age(self) -> str | None:
         """A sentence about a run.json of another version; None where it is of this one."""
         schema, missing = self.number("schema"), [name for name in KNOWN if name not in self.document]
@@ -106,6 +146,8 @@ class Figure:
     written: Callable[[float | None], str]
     more_is_worse: bool | None = True
     """None: neither."""
+    noise: float = 0.0
+    """A smaller difference is none."""
 
     def of(self, facts: Facts) -> float | None:
         """Its value."""
@@ -113,8 +155,13 @@ class Figure:
 
 
 def _latency(section: str, path: str) -> tuple[Figure, ...]:
-    return tuple(Figure(section, name, f"figures.{path}.{name}", units.seconds) for name in ("p50", "p95", "p99"))
+    return tuple(
+        Figure(section, name, f"figures.{path}.{name}", units.seconds, noise=LATENCY_FLOOR_SECONDS) for name in ("p50", "p95", "p99")
+    )
 
+
+A_FEW, STALL_SECONDS = 10, 0.2
+"""Requests that a healthy run has more or less, and how long a machine stalls without a reason in the API."""
 
 FIGURES = (
     *_latency("Client, waiting included", "client.latency_including_waiting_seconds"),
@@ -124,13 +171,13 @@ FIGURES = (
     Figure("Traffic", "offered", "figures.client.offered_rate", units.rate, more_is_worse=None),
     Figure("Traffic", "achieved", "figures.client.rate", units.rate, more_is_worse=False),
     Figure("Traffic", "never sent", "figures.arrivals.unsent", units.count),
-    Figure("Traffic", "begun late, p99", "figures.arrivals.lateness_p99_seconds", units.seconds),
-    Figure("Errors", "client", "figures.client.error_ratio", units.percent),
-    Figure("Errors", "server", "figures.server.error_ratio", units.percent),
-    Figure("Honesty", "most in flight", "figures.honesty.in_flight_max", units.count),
-    Figure("Honesty", "oldest in flight", "figures.honesty.oldest_max_seconds", units.seconds),
+    Figure("Traffic", "begun late, p99", "figures.arrivals.lateness_p99_seconds", units.seconds, noise=LATENCY_FLOOR_SECONDS),
+    Figure("Errors", "client", "figures.client.error_ratio", units.percent, noise=ERROR_FLOOR_RATIO),
+    Figure("Errors", "server", "figures.server.error_ratio", units.percent, noise=ERROR_FLOOR_RATIO),
+    Figure("Honesty", "most in flight", "figures.honesty.in_flight_max", units.count, noise=A_FEW),
+    Figure("Honesty", "oldest in flight", "figures.honesty.oldest_max_seconds", units.seconds, noise=STALL_SECONDS),
     Figure("Honesty", "most starved", "figures.honesty.starved_max", units.count),
-    Figure("Honesty", "abandoned", "figures.honesty.abandoned.in_flight", units.count),
-    Figure("Honesty", "generator CPU", "figures.honesty.generator_cpu_max_ratio", units.percent),
+    Figure("Honesty", "abandoned", "figures.honesty.abandoned.in_flight", units.count, noise=A_FEW),
+    Figure("Honesty", "generator CPU", "figures.honesty.generator_cpu_max_ratio", units.percent, noise=0.1),
 )
 """The figures that runs are compared by."""

@@ -31,6 +31,7 @@ def of_run(facts: Facts, recording: Recording | None) -> str:
         facts=facts,
         title=f"{facts.profile} against {facts.server}",
         warnings=words.warnings(facts, recording),
+        resolution=words.resolution(recording),
         strip=words.strip(facts),
         passed=words.passed(facts),
         saturation=words.saturation(facts),
@@ -203,20 +204,21 @@ def _steps(facts: Facts) -> Table:
 
 
 def _environment(facts: Facts) -> list[tuple[str, str]]:
-    slo = facts.mapping("profile.slo")
-    objectives = [f"{name} ≤ {units.seconds(bound)}" for name, bound in facts.mapping("profile.slo.latency_seconds").items()]
-    if slo.get("error_ratio") is not None:
-        objectives.append(f"errors ≤ {units.percent(slo['error_ratio'])}")
-    if slo.get("starved_users") is not None:
-        objectives.append(f"starved users ≤ {slo['starved_users']}")
-    baseline = facts.mapping("baseline")
+    slo, latency = "profile.slo", "profile.slo.latency_seconds"
+    bounds = [
+        *((name, units.seconds(facts.number(f"{latency}.{name}"))) for name in facts.mapping(latency)),
+        ("errors", units.percent(facts.number(f"{slo}.error_ratio"))),
+        ("starved users", units.count(facts.number(f"{slo}.starved_users"))),
+    ]
+    objectives = [f"{name} ≤ {bound}" for name, bound in bounds if bound != units.NOTHING]
+    baseline = facts("baseline.id")
     rows = {
         "run": facts.id,
         "profile": " – ".join(dict.fromkeys(str(facts(f"profile.{name}") or units.NOTHING) for name in ("name", "title"))),
         "target": str(facts("target") or units.NOTHING),
         "server": facts.server,
         "objectives": ", ".join(objectives) or "none",
-        "baseline": f"{baseline['id']}, {units.percent(baseline.get('tolerance'))} tolerated" if baseline.get("id") else "none",
+        "baseline": f"{baseline}, {units.percent(facts.number('baseline.tolerance'))} tolerated" if baseline else "none",
         "time scale of the alert rules": f"{facts.number('time_scale') or 1:g}",
     }
     return [*rows.items(), *((str(name), str(value)) for name, value in facts.mapping("versions").items())]

@@ -15,6 +15,7 @@ from firedrill import places
 from firedrill.errors import Missing
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import ModuleType
 
     from firedrill.report.scales import Scale
@@ -70,6 +71,11 @@ PANELS = (
     QUEUE,
     GENERATOR,
 )
+
+
+def choices() -> Mapping[str, str]:
+    """What a dashboard's variables stand for as long as nobody chooses."""
+    return cast("Mapping[str, str]", _signals().EVERYTHING)
 
 
 @cache

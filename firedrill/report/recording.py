@@ -14,7 +14,7 @@ from firedrill import histogram
 from firedrill.contract import Client
 from firedrill.drill.measure import TAIL_SECONDS
 from firedrill.drill.verdict import BLIND_LIMIT_SECONDS
-from firedrill.report.panels import PANELS
+from firedrill.report import panels
 from firedrill.stack.reopened import Reopened
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class _Reader:
             run_id=self._recorded.id,
             times=times,
             step_seconds=self._step,
-            lines={panel.name: tuple(self._lines(panel, blank)) for panel in PANELS},
+            lines={panel.name: tuple(self._lines(panel, blank)) for panel in panels.PANELS},
             gaps=gaps,
             alerts=tuple(self._alerts()),
             endpoints=tuple(self._endpoints()),
@@ -137,19 +137,14 @@ class _Reader:
     # -- series
 
     def _lines(self, panel: Panel, blank: NDArray[np.bool_]) -> Iterator[Line]:
+        choices = {**panels.choices(), "$__rate_interval": f"{max(4 * SCRAPE_SECONDS, self._step + SCRAPE_SECONDS):g}s"}
         for query in panel.signal.queries:
-            for series in self._prom.range(self._concrete(query.expr), self._start, self._end, self._step):
+            if query.exemplars:
+                continue  # It gives no series.
+            for series in self._prom.range(query.asked(choices), self._start, self._end, self._step):
                 values = self._on_grid(series)
                 values[blank] = np.nan
                 yield Line(named(query.legend, series.labels), values)
-
-    def _concrete(self, expr: str) -> str:
-        """With the choices that a reader of the dashboard makes: everything, at this resolution."""
-        interval = max(4 * SCRAPE_SECONDS, self._step + SCRAPE_SECONDS)
-        choices = {"$job": ".+", "$instance": ".+", "$run": ".*", "$__rate_interval": f"{interval:g}s"}
-        for variable, value in choices.items():
-            expr = expr.replace(variable, value)
-        return expr
 
     def _on_grid(self, series: Series) -> Values:
         values = np.full(self._points, np.nan, dtype=np.float32)

@@ -16,6 +16,7 @@ from bokeh.resources import Resources
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from firedrill import __version__, units
+from firedrill.report import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -49,6 +50,7 @@ def render(template: str, charts: Sequence[Chart], **context: Any) -> str:
             library=_library() if script else "",
             version=__version__,
             units=units,
+            words=words,
             **context,
         )
     )

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from firedrill.report.recording import Recording
 
 
+LONGEST_IN_SECONDS = 100
+"""A longer time is told in minutes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """A large number with its name, and what stands below it."""
@@ -39,11 +43,12 @@ def strip(facts: Facts) -> list[Cell]:
     client, honesty = "figures.client", "figures.honesty"
     slo, waiting = facts.number("profile.slo.latency_seconds.p99"), facts.number(f"{client}.latency_including_waiting_seconds.p99")
     errors, accepted = facts.number(f"{client}.error_ratio"), facts.number("profile.slo.error_ratio")
-    starved = facts.number(f"{honesty}.starved_sustained")
+    starved, offered = facts.number(f"{honesty}.starved_sustained"), facts.number(f"{client}.offered_rate")
+    of_what = "offered: not known" if offered is None else f"of {units.rate(offered)} offered"
     return [
         Cell("p99 client", units.seconds(waiting), _of_slo(units.seconds(slo), slo), bad=_above(waiting, slo)),
         Cell("p99 server", units.seconds(facts.number("figures.server.latency_seconds.p99")), "queue and handler"),
-        Cell("achieved", units.rate(facts.number(f"{client}.rate")), f"of {units.rate(facts.number(f'{client}.offered_rate'))} offered"),
+        Cell("achieved", units.rate(facts.number(f"{client}.rate")), of_what),
         Cell("errors", units.percent(errors), _of_slo(units.percent(accepted), accepted), bad=_above(errors, accepted)),
         Cell("starved users", units.count(starved), "stuck in one request", bad=bool(starved)),
         Cell("ran out first", *exhausted(facts)),
@@ -66,7 +71,7 @@ def exhausted(facts: Facts) -> tuple[str, str, bool]:
     nearest = facts("figures.saturation.nearest")
     if not nearest:
         return units.NOTHING, "no limit is known", False
-    used = facts.mapping("figures.saturation.largest_ratio").get(str(nearest))
+    used = facts.number(f"figures.saturation.largest_ratio.{nearest}")
     return "nothing", f"nearest: {nearest}, {units.percent(used)}", False
 
 
@@ -82,8 +87,9 @@ def saturation(facts: Facts) -> str:
 
 def limits(facts: Facts) -> list[tuple[str, float]]:
     """How much of each limit was used at most, the fullest first."""
-    used = facts.mapping("figures.saturation.largest_ratio")
-    return sorted(((str(name), float(ratio)) for name, ratio in used.items()), key=lambda item: -item[1])
+    at = "figures.saturation.largest_ratio"
+    used = {str(name): facts.number(f"{at}.{name}") for name in facts.mapping(at)}
+    return sorted(((name, ratio) for name, ratio in used.items() if ratio is not None), key=lambda item: -item[1])
 
 
 def honesty(facts: Facts) -> Iterator[Statement]:
@@ -127,15 +133,15 @@ def _generator(facts: Facts) -> Iterator[Statement]:
 
 def _counted(facts: Facts) -> Statement:
     made, failed, finished = (facts.number(f"figures.counts.{name}") for name in ("client_requests", "client_failures", "server_finished"))
-    meaning = f"requests came back to the client, {units.count(failed)} of them failed; the server finished {units.count(finished)}."
+    on_the_server = "the server counts none of them" if finished is None else f"the server finished {units.count(finished)}"
+    meaning = f"requests came back to the client, {units.count(failed)} of them failed; {on_the_server}."
     return Statement("Counted", units.count(made), meaning)
 
 
 def warnings(facts: Facts, recording: Recording | None) -> list[str]:
     """What a reader has to know before any figure."""
     said = [str(remark.get("text", "")) for remark in facts.rows("remarks")]
-    if facts.age:
-        said.append(facts.age)
+    said += [sentence for sentence in (facts.age, facts.damage) if sentence]
     if recording is None:
         said.append("Nothing was recorded in this run: there are no charts, and figures are missing.")
         return said
@@ -143,21 +149,33 @@ def warnings(facts: Facts, recording: Recording | None) -> list[str]:
     said += [f"Nothing was recorded from {clock(gap.start)} to {clock(gap.end)}; {blank}." for gap in recording.gaps]
     if facts.status == "INTERRUPTED":
         said.append(f"The run was cut short after {clock(recording.seconds)}; the figures are of that part.")
-    if recording.step_seconds > 1:
-        said.append(f"The charts have a point every {recording.step_seconds:g} s; the figures in the text come from every second.")
+    if recording.seconds <= (facts.number("profile.warmup_seconds") or 0):
+        said.append("The load ended within the profile's warm-up; the figures include it.")
     return said
 
 
+def resolution(recording: Recording | None) -> str:
+    """How fine the charts are, where a point is not a second."""
+    if recording is None or recording.step_seconds <= 1:
+        return ""
+    return f"The charts have a point every {recording.step_seconds:g} s; the figures in the text come from every second."
+
+
 def clock(seconds: float) -> str:
-    """`1:05`, minutes and seconds."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    """`1:05`, minutes and seconds, as on the charts' axis."""
+    return f"{round(seconds) // 60}:{round(seconds) % 60:02d}"
+
+
+def lasting(seconds: float) -> str:
+    """`85 s`, `30:00 min`."""
+    return units.seconds(seconds) if seconds < LONGEST_IN_SECONDS else f"{clock(seconds)} min"
 
 
 def load_of(facts: Facts, step: Mapping[str, Any]) -> str:
     """A step of the load: its users, or its arrivals where they do not wait for answers."""
     asked = facts.rows("profile.steps")[step.get("index", 0) :][:1]
     rate = step.get("arrival_rate", asked[0].get("rate") if asked else None)
-    if rate is not None:
+    if isinstance(rate, int | float):
         return f"{rate:g} arrivals/s"
     return f"{step['users']} user{'' if step['users'] == 1 else 's'}"
 
@@ -165,7 +183,7 @@ def load_of(facts: Facts, step: Mapping[str, Any]) -> str:
 def alerts_expected(facts: Facts) -> dict[str, str]:
     """What the profile expects of alerts, by name."""
     said = {"always": "expected", "if_slo_broken": "expected if the SLO is broken", "never": "must not fire"}
-    return {str(name): text for key, text in said.items() for name in facts(f"profile.alerts.{key}") or ()}
+    return {str(name): text for key, text in said.items() for name in facts.texts(f"profile.alerts.{key}")}
 
 
 def _of_slo(text: str, bound: float | None) -> str:

@@ -1,12 +1,17 @@
-"""Reports as files: beside what they are about, written whole or not at all."""
+"""Reports as files: beside what they are about, written whole or not at all.
+
+The charts' library takes as long to load as a Prometheus to start, so each function has the one begin before the other.
+"""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 from firedrill import whole_file
 from firedrill.errors import BadInput
-from firedrill.report import comparison, page, recording
+from firedrill.report import files, recording
 from firedrill.report.facts import Facts
 
 if TYPE_CHECKING:
@@ -18,9 +23,6 @@ if TYPE_CHECKING:
     from firedrill.report.recording import Recording
 
 
-ID_TIME_CHARACTERS = len("20261124-132706")
-
-
 def of_run(run: Run, interrupt: Interrupt) -> Path:
     """Write `runs/<id>/report.html`.
 
@@ -28,17 +30,27 @@ def of_run(run: Run, interrupt: Interrupt) -> Path:
         BadInput: the run has no run.json that can be read, or the file cannot be written.
         Missing: there is no Prometheus, or it cannot open the data.
     """
-    return _write(run.folder / "report.html", page.of_run(Facts(run.id, run.read()), _recording(run, interrupt)))
+    facts = Facts(run.id, run.read())
+    with ThreadPoolExecutor(1) as reading:
+        recorded = reading.submit(_recording, run, interrupt)
+        from firedrill.report import page  # noqa: PLC0415 -- loaded meanwhile
+
+        content = page.of_run(facts, recorded.result())
+    return _write(files.of_run(run), content)
 
 
 def of_several(runs: Sequence[Run], out: Path, interrupt: Interrupt) -> Path:
-    """Write the comparison of several runs into the folder of runs, named after the times at which they began.
+    """Write the comparison of several runs into the folder of runs.
 
     Raises what `of_run` raises.
     """
-    read = [(Facts(run.id, run.read()), _recording(run, interrupt)) for run in runs]
-    name = f"comparison-{'-'.join(run.id[:ID_TIME_CHARACTERS] for run in runs)}.html"
-    return _write(out / name, comparison.of_runs(comparison.sided(read)))
+    facts = [Facts(run.id, run.read()) for run in runs]
+    with ThreadPoolExecutor(len(runs)) as reading:
+        recorded = reading.map(partial(_recording, interrupt=interrupt), runs)
+        from firedrill.report import comparison  # noqa: PLC0415 -- loaded meanwhile
+
+        content = comparison.of_runs(comparison.sided(list(zip(facts, recorded, strict=True))))
+    return _write(files.of_several(runs, out), content)
 
 
 def _recording(run: Run, interrupt: Interrupt) -> Recording | None:

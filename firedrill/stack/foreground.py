@@ -147,6 +147,8 @@ def _reopened_addresses(reopened: Reopened, runs: Sequence[Recorded], grafana_po
         "Prometheus": describe_prometheus(reopened.prom.url),
         "window": f"{_utc(start)} to {_utc(end)} (Unix {start:.0f} to {end:.0f})",
     }
+    if len(runs) > 1:
+        addresses["label run"] = ", ".join(overlay.labels([run.id for run in runs]))
     found = grafana.find()
     if found:
         port = ports.choose(grafana_port, GRAFANA_PORT, "--grafana-port", frozenset({reopened.port}))

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from firedrill import names
 from firedrill.stack import remote
 from firedrill.stack.reopened import Reopened
 
@@ -32,17 +33,24 @@ class Recorded:
     end: float
 
 
+def labels(ids: Sequence[str]) -> list[str]:
+    """What runs are told apart by in legends: the words of their ids that not all have; whole ids where that is not enough."""
+    short = ["-".join(words) for words in names.distinguishing([each.split("-") for each in ids])]
+    return short if len(set(short)) == len(set(ids)) else list(ids)
+
+
 def fill(url: str, runs: Sequence[Recorded], interrupt: Interrupt) -> None:
     """Copy the samples of several runs into the empty Prometheus at the URL, all beginning when the latest of them began."""
     latest = max(run.start for run in runs)
     longest = max(run.end - run.start for run in runs) + MARGIN_SECONDS
     with ExitStack() as stack:
-        sources = [(run, stack.enter_context(Reopened(run.data, interrupt)).prom.url) for run in runs]
+        named = zip(labels([run.id for run in runs]), runs, strict=True)
+        sources = [(label, run, stack.enter_context(Reopened(run.data, interrupt)).prom.url) for label, run in named]
         at = -MARGIN_SECONDS
         while at < longest:
-            for run, source in sources:
+            for label, run, source in sources:
                 series = remote.read(source, run.start + at, run.start + at + SLICE_SECONDS - 0.001)
                 for each in series:
-                    remote.shift(each, latest - run.start, run=run.id)
+                    remote.shift(each, latest - run.start, run=label)
                 remote.write(url, series)
             at += SLICE_SECONDS

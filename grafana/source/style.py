@@ -114,8 +114,11 @@ def _dashed(color: str) -> list[DynamicConfigValue]:
 
 
 def full_scale(panel: timeseries.Panel) -> timeseries.Panel:
-    """On an axis from 0 to 100 %, whatever the values are."""
-    return panel.max(1)
+    """On an axis from 0 to 100 %, and further where a value is.
+
+    Of a largest value beside a softer one, Grafana keeps to the softer, so there is one only.
+    """
+    return panel.axis_soft_max(1)
 
 
 def by_decades(panel: timeseries.Panel) -> timeseries.Panel:

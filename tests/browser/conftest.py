@@ -1,16 +1,16 @@
 """One recorded run for all tests of the report, and a browser to open its page in."""
 
 import os
-import shutil
 import signal
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
-from firedrill.drill.record import Run
 from firedrill.interrupt import Interrupt
-from firedrill.report import write
+from firedrill.report import comparison, page, recording
+from firedrill.report.facts import Facts
 from tests import chromium, drilling
 from tests.waiting import poll_until
 
@@ -42,26 +42,32 @@ def _blind(prometheus):
 
 
 @pytest.fixture(scope="session")
-def page_of(recorded, tmp_path_factory):
+def series(recorded):
+    """What was recorded in the run, or in another window of it; read once each, because a Prometheus has to start for it."""
+    known = {}
+
+    def read(window):
+        key = (window["start"], window["end"])
+        if key not in known:
+            with Interrupt() as interrupt:
+                known[key] = recording.read(replace(recorded.recorded(), start=key[0], end=key[1]), interrupt)
+        return known[key]
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def page_of(recorded, series, tmp_path_factory):
     """Write the page of the run with some of its run.json changed; of several runs if asked."""
 
     def write_page(*, drop=(), runs=1, data=True, **changed):
-        folder = tmp_path_factory.mktemp("page")
-        copies = [_copy(recorded, folder / f"run-{number}", drop, changed, data) for number in range(runs)]
-        with Interrupt() as interrupt:
-            return write.of_run(copies[0], interrupt) if runs == 1 else write.of_several(copies, folder, interrupt)
+        document = {name: value for name, value in {**recorded.read(), **changed}.items() if name not in drop}
+        found = [(Facts(f"run-{number}", document), series(document["window"]) if data else None) for number in range(runs)]
+        file = tmp_path_factory.mktemp("page") / "report.html"
+        file.write_text(page.of_run(*found[0]) if runs == 1 else comparison.of_runs(comparison.sided(found)))
+        return file
 
     return write_page
-
-
-def _copy(recorded, folder, drop, changed, data):
-    folder.mkdir()
-    if data:
-        shutil.copytree(recorded.snapshot, folder / "tsdb")
-    document = {**recorded.read(), **changed}
-    run = Run(folder)
-    run.write({name: value for name, value in document.items() if name not in drop})
-    return run
 
 
 @pytest.fixture(scope="session")

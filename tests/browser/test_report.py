@@ -15,10 +15,14 @@ FIGURES = """() => {
     const column = (source, name) => source.data.get?.(name) ?? source.data[name];
     const finite = (values) => [...values].flatMap((each) => each?.length && typeof each !== "string" ? [...each] : [each])
         .filter(Number.isFinite).length;
-    return Bokeh.documents[0].roots().map((plot) => plot.renderers.map(({name, glyph, data_source}) =>
+    return Bokeh.documents[0].roots().map((plot) => plot.renderers.filter(({name}) => name !== "mark").map(({name, glyph, data_source}) =>
         ({name, finite: finite(column(data_source, (glyph.y2 ?? glyph.image ?? glyph.y).field))})));
 }"""
-"""For each figure its renderers, each with the number of values it draws."""
+"""For each figure its renderers (but for the marks behind them), each with the number of values it draws."""
+
+TICKS = """() => [...Bokeh.documents[0]._all_models.values()].find(({type}) => type === "AdaptiveTicker").desired_num_ticks"""
+PAINTED = """() => [...Bokeh.documents[0]._all_models.values()].find(({type}) => type === "LinearAxis").major_label_text_color
+    === getComputedStyle(document.documentElement).getPropertyValue("--muted").trim()"""
 
 CONTRAST = """() => {
     const channels = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
@@ -56,11 +60,6 @@ CONTRAST = """() => {
 
 
 @pytest.fixture(scope="module")
-def comparison(page_of):
-    return page_of(runs=2)
-
-
-@pytest.fixture(scope="module")
 def file(recorded):
     return recorded.folder / "report.html"
 
@@ -69,6 +68,13 @@ def file(recorded):
 def page(opened, file):
     """The report, opened on a desk and looked at by several tests."""
     with opened(file) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def comparison(opened, page_of):
+    """The comparison of the run with itself."""
+    with opened(page_of(runs=2)) as page:
         yield page
 
 
@@ -83,7 +89,7 @@ def test_every_chart_holds_marks_and_not_only_a_canvas(page):
     empty = page.page.locator(".chart .empty").count()
     assert len(figures) + empty == 1 + len(PANELS), "the timeline, and each panel of the home page"
     for renderers in figures:
-        assert max(mark["finite"] for mark in renderers if mark["name"] not in {"ground", "users", "notes"}) > 0, renderers
+        assert max(mark["finite"] for mark in renderers if mark["name"] not in {"ground", "load", "faults", "notes"}) > 0, renderers
     assert sum(len(renderers) for renderers in figures) > 25
 
 
@@ -105,18 +111,30 @@ def test_verdict_and_reasons_are_above_the_fold(opened, file, size):
         boxes = [page.page.locator(name).bounding_box() for name in (".badge", ".reasons")]
         assert all(box["y"] + box["height"] < size[1] for box in boxes), boxes
         assert page.run("() => document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out to the side"
+        assert page.run(TICKS) == (3 if size == PHONE else 7), "so that times do not run into each other"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_stands_out_from_what_is_behind_it(opened, comparison, file, scheme):
-    """WCAG's AA: 4.5 to 1."""
-    for each in (file, comparison):
-        with opened(each, scheme=scheme) as page:
-            found = page.run(CONTRAST)
-            dark = page.run("() => getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+def test_every_text_stands_out_from_what_is_behind_it(comparison, page, scheme):
+    """WCAG's AA: 4.5 to 1; also where the reader's colours change while the page is open."""
+    for each in (page, comparison):
+        each.page.emulate_media(color_scheme=scheme)
+        each.page.wait_for_function(PAINTED, timeout=5000)
+        found = each.run(CONTRAST)
+        dark = each.run("() => getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+        each.page.emulate_media(color_scheme="light")
         assert dark == (scheme == "dark")
         assert len(found) > 150
         assert [pair for pair in found if pair[1] < 4.5] == []
+
+
+def test_who_cannot_see_or_point_gets_names_and_reaches_what_scrolls(page):
+    charts, regions = page.page.locator(".chart [role=img]"), page.page.locator(".scroll")
+    named = [each.get_attribute("aria-label") for each in charts.all()]
+    assert len(named) > 8
+    assert "Traffic: a chart; the largest values are listed below it" in named
+    assert all(each.get_attribute("tabindex") == "0" and each.get_attribute("aria-label") for each in regions.all())
+    assert all(each.get_attribute("aria-label") for each in page.page.locator("meter").all())
 
 
 def test_nothing_in_a_hostile_name_is_executed(opened, page_of, recorded):
@@ -147,7 +165,7 @@ def test_nothing_in_a_hostile_name_is_executed(opened, page_of, recorded):
 
 
 def _hover_over_every_chart(page):
-    for chart in page.page.locator(".chart:has(.bk-Figure)").all():
+    for chart in page.page.locator(".chart:has(.bk-Plot)").all():
         chart.scroll_into_view_if_needed()
         box = chart.bounding_box()
         for part in (0.35, 0.6):
@@ -171,7 +189,7 @@ def test_a_gap_is_said_and_blank(page):
 
 
 def test_pointing_at_a_chart_shows_the_values_of_that_moment(page):
-    chart = page.page.locator(".chart", has_text="Traffic").locator(".bk-Figure")
+    chart = page.page.locator(".chart", has_text="Traffic").locator(".bk-Plot")
     chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
     page.page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.5)
@@ -210,12 +228,11 @@ def test_expected_alerts_that_never_fired_are_on_the_timeline(page):
     assert notes == ["expected: did not fire", "must not fire: did not fire"]
 
 
-def test_a_comparison_lays_runs_over_each_other(opened, comparison):
-    with opened(comparison) as page:
-        assert page.complaints == []
-        assert page.page.locator(".card .badge").count() == 2
-        figures = page.run(FIGURES)
-        table = page.page.locator(".differences").inner_text()
+def test_a_comparison_lays_runs_over_each_other(comparison):
+    assert comparison.complaints == []
+    assert comparison.page.locator(".card .badge").count() == 2
+    figures = comparison.run(FIGURES)
+    table = comparison.page.locator(".differences").inner_text()
     assert all(sum(mark["name"].startswith("series-") for mark in renderers) == 2 for renderers in figures)
     assert "=" in table, "the same run twice differs in nothing"
 
@@ -248,7 +265,7 @@ def test_a_run_that_is_not_whole_says_so_and_stays_readable(opened, page_of, cas
 
 def test_on_paper_the_charts_are_as_wide_as_a_page_and_drawn_for_white(opened, file):
     look = """() => ({
-        zooms: [...document.querySelectorAll(".bk-Figure")].map((each) => Number(each.style.zoom)),
+        zooms: [...document.querySelectorAll(".bk-Plot")].map((each) => Number(each.style.zoom)),
         ink: [...Bokeh.documents[0]._all_models.values()].find((model) => /Axis$/.test(model.type)).major_label_text_color,
     })"""
     with opened(file, scheme="dark") as page:

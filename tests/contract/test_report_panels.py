@@ -38,4 +38,5 @@ def test_panels_are_drawn_as_the_home_page_draws_them():
     for panel in (panel for panel in PANELS if not panel.optional):
         drawn = home[panel.signal.title]
         assert (panel.kind == "heatmap") == (drawn["type"] == "heatmap")
-        assert (panel.scale == "full") == (drawn["fieldConfig"]["defaults"].get("max") == 1)
+        custom = drawn["fieldConfig"]["defaults"].get("custom", {})
+        assert (panel.scale == "full") == (panel.signal.unit == "percentunit" and custom.get("axisSoftMax") == 1)

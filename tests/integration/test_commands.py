@@ -10,6 +10,7 @@ import pytest
 from firedrill.errors import FiredrillError
 from firedrill.prom import Prometheus
 from firedrill.stack import ports
+from firedrill.stack.overlay import labels
 from tests import drilling, needs
 from tests.target import Target
 from tests.waiting import poll_until
@@ -75,11 +76,11 @@ def test_several_runs_open_on_one_time_axis(two_runs):
     ids = sorted(path.name for path in two_runs.iterdir())
     port = ports.any_free()
     drill = drilling.start(two_runs, *ids, "--prometheus-port", port, command="open", with_ports=False)
-    prom = Prometheus(f"http://127.0.0.1:{port}")
+    prom, query = Prometheus(f"http://127.0.0.1:{port}"), "count by (run) (last_over_time(locust_users[1h]))"
 
     def both():
         try:
-            return {sample.labels["run"] for sample in prom.instant("count by (run) (last_over_time(locust_users[1h]))")} == set(ids)
+            return {sample.labels["run"] for sample in prom.instant(query)} == set(labels(ids))
         except FiredrillError:
             return False
 

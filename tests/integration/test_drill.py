@@ -74,6 +74,7 @@ def test_a_recorded_run_opens_again(smoke):
 def test_starved_users_fail_a_run_that_looks_perfect_to_locust(tmp_path):
     """300 users against 64 threads and waitress's default limit of 100 connections: two thirds never get an answer."""
     file = drilling.profile(tmp_path, users=300, seconds=25)
+    file.write_text(file.read_text().replace("duration:", "  - {start_time: 18s, users: 299}\nduration:"))
     drill = drilling.start(tmp_path, file, "--server", "waitress", "--threads", "64")
     code, output, _ = drill.finish()
     run = drill.run()
@@ -84,6 +85,7 @@ def test_starved_users_fail_a_run_that_looks_perfect_to_locust(tmp_path):
     assert drilling.locust_p99_ms(run) < 200
     assert figures["saturation"]["ran_out_first"] == "connections"
     assert figures["client"]["latency_including_waiting_seconds"]["p99"] > 10
+    assert [step["client"]["latency_including_waiting_seconds"]["p99"] > 10 for step in figures["steps"]] == [True, True]
     assert "UsersStarved" in {alert["name"] for alert in figures["alerts"] if alert["firing_after_seconds"] is not None}
     _assert_every_request_is_accounted_for(figures)
 

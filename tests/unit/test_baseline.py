@@ -90,6 +90,19 @@ def test_a_baseline_from_before_a_setting_existed_played_the_same_load_without_i
     assert Baseline.of(before, PROFILE, 0.1).rate == 100.0
 
 
+@pytest.mark.parametrize(("lasted", "asked"), [(85.4, 85), (81, 85), (85, None), (4.2, 4)])
+def test_a_baseline_of_the_same_length_is_taken(tmp_path, lasted, asked):
+    before = recorded(tmp_path, window={"start": 1000.0, "end": 1000.0 + lasted})
+    assert Baseline.of(before, PROFILE, 0.1, asked).rate == HEALTHY.client.rate
+
+
+@pytest.mark.parametrize("lasted", [20, 200])
+def test_a_baseline_that_was_cut_short_or_longer_saw_another_load(tmp_path, lasted):
+    before = recorded(tmp_path, window={"start": 1000.0, "end": 1000.0 + lasted})
+    with pytest.raises(BadInput, match=f"--baseline before: lasted {lasted} s; expected the 85 s of this run"):
+        Baseline.of(before, PROFILE, 0.1, 85)
+
+
 @pytest.mark.parametrize(
     ("changed", "says"),
     [

@@ -2,7 +2,8 @@
 
 import pytest
 
-from firedrill.drill.measure import increase
+from firedrill.drill.figures import Window
+from firedrill.drill.measure import increase, judged
 from firedrill.prom import Series
 
 
@@ -18,3 +19,8 @@ from firedrill.prom import Series
 )
 def test_what_a_counter_gained_since_a_time(points, gained):
     assert increase(Series({}, tuple(points)), since=10) == gained
+
+
+def test_the_warm_up_is_not_judged_unless_there_is_nothing_else():
+    assert judged(Window(100, 160), warmup_seconds=30) == Window(130, 160)
+    assert judged(Window(100, 115), warmup_seconds=30) == Window(100, 115)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from firedrill.report import comparison, scales, words
-from firedrill.report.facts import Facts
+from firedrill.report.facts import FIGURES, Facts
 from firedrill.report.recording import Line, Recording, Span, named
-from firedrill.report.strokes import Stroke, largest, smallest
+from firedrill.report.strokes import Stroke, largest, of_lines, smallest
 from tests.unit.test_verdict import HEALTHY, PROFILE
 
 NOTHING = Facts("run", {})
@@ -77,6 +77,29 @@ def test_a_figure_is_related_to_the_first_runs(before, after, ratio, worse):
     assert (cell.ratio, cell.worse) == (ratio, worse)
 
 
+@pytest.mark.parametrize(
+    ("path", "values", "worse"),
+    [
+        ("client.latency_seconds.p99", (0.002, 0.006), False),
+        ("client.latency_seconds.p99", (0.02, 0.03), True),
+        ("client.error_ratio", (0.0, 0.0005), False),
+        ("honesty.in_flight_max", (3.0, 6.0), False),
+        ("honesty.in_flight_max", (30.0, 60.0), True),
+        ("honesty.starved_max", (0.0, 1.0), True),
+    ],
+)
+def test_what_chance_adds_is_not_worse(path, values, worse):
+    figure = next(each for each in FIGURES if each.path == f"figures.{path}")
+    assert comparison._cell(figure, *values).worse is worse
+
+
+def test_runs_of_another_load_are_no_like_for_like():
+    same, other = facts(), facts(profile={**facts().document["profile"], "think_time_seconds": [9.0, 9.0]})
+    said = "did not play the same load"
+    assert said not in comparison.of_runs(comparison.sided([(same, None), (same, None)]))
+    assert said in comparison.of_runs(comparison.sided([(same, None), (other, None)]))
+
+
 def test_any_error_is_worse_than_none():
     runs = [(facts(figures={"client": {"error_ratio": ratio}}), None) for ratio in (0.0, 0.02, 0.0)]
     cells = {name: cells for section, name, cells in comparison._rows(comparison.sided(runs)) if section == "Errors"}["client"]
@@ -103,7 +126,38 @@ def test_a_run_of_an_instant_has_an_axis_of_time():
 def test_what_a_reader_has_to_know_first():
     warnings = words.warnings(facts(), recording(3600, step=3.0, gaps=(Span(10, 70),)))
     assert any("from 0:10 to 1:10" in each for each in warnings)
-    assert any("a point every 3 s" in each for each in warnings)
+    assert not any("a point every" in each for each in warnings)
+
+
+def test_how_fine_the_charts_are_is_no_warning_and_said_where_a_point_is_no_second():
+    assert words.resolution(recording(3600, step=3.0)).startswith("The charts have a point every 3 s")
+    assert words.resolution(recording(60)) == words.resolution(None) == ""
+
+
+def test_times_are_rounded_as_on_the_charts_axis_and_long_ones_told_in_minutes():
+    assert (words.clock(18.7), words.clock(59.6)) == ("0:19", "1:00")
+    assert (words.lasting(85.4), words.lasting(3600.2)) == ("85 s", "60:00 min")
+
+
+def test_a_load_that_ended_in_its_warm_up_says_so():
+    said = "ended within the profile's warm-up"
+    profile = {"warmup_seconds": 30.0}
+    assert any(said in each for each in words.warnings(facts(profile=profile), recording(15)))
+    assert not any(said in each for each in words.warnings(facts(profile=profile), recording(60)))
+
+
+def test_what_is_not_known_is_said_in_words():
+    cells = {cell.name: cell.note for cell in words.strip(facts(figures={"client": {"rate": 14.0}}))}
+    assert cells["achieved"] == "offered: not known"
+    counted = next(each for each in words.honesty(facts(figures={"counts": {"client_requests": 3.0}})) if each.name == "Counted")
+    assert counted.meaning.endswith("; the server counts none of them.")
+
+
+def test_an_objective_is_one_level_and_blank_where_nothing_was_recorded():
+    assumed_at_first = Line("SLO", np.array([0.25, 1, 1, np.nan, 1], dtype=np.float32))
+    (drawn,) = of_lines([assumed_at_first], "s")
+    assert drawn.line.values.tolist() == pytest.approx([1, 1, 1, np.nan, 1], nan_ok=True)
+    assert drawn.most == "1.0 s"
 
 
 def test_a_step_is_its_users_or_its_arrivals():

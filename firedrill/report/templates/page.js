@@ -40,7 +40,7 @@
 
   // What goes to paper is laid out at once, so the charts are painted at once, and made as narrow as a page of A4.
   const PAPER_PIXELS = 690;
-  const figures = () => document.querySelectorAll(".chart .bk-Figure");
+  const figures = () => document.querySelectorAll(".chart .bk-Plot");
   addEventListener("beforeprint", () => {
     paint("#4a4f57", "#dfe2e6");
     for (const view of globalThis.Bokeh?.index ?? []) view.repaint?.();
@@ -50,6 +50,18 @@
     paint();
     for (const each of figures()) each.style.zoom = "";
   });
+
+  // A narrow chart has room for fewer times along its axis, and none for the names of faults.
+  const NARROW_PIXELS = 600;
+  function mark() {
+    for (const drawn of globalThis.Bokeh?.documents ?? []) {
+      for (const model of drawn._all_models.values()) {
+        if (model.type === "AdaptiveTicker") model.desired_num_ticks = innerWidth < NARROW_PIXELS ? 3 : 7;
+        if (model.type === "GlyphRenderer" && model.name === "faults") model.visible = innerWidth >= NARROW_PIXELS;
+      }
+    }
+  }
+  addEventListener("resize", mark);
 
   // A finger scrolls the page; only a mouse zooms by dragging.
   function letScroll() {
@@ -64,6 +76,7 @@
       if (globalThis.Bokeh && !globalThis.Bokeh.documents.length) return;
       clearInterval(wait);
       paint();
+      mark();
       if (matchMedia("(pointer: coarse)").matches) letScroll();
       document.documentElement.dataset.drawn = "yes";
     }, 30);

@@ -1,0 +1,14 @@
+"""Short names for things that stand beside each other. A leaf."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def distinguishing(names: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Of each name the parts that not all of them have; a name without such a part keeps its first."""
+    common = set.intersection(*map(set, names))
+    return [[part for part in name if part not in common] or list(name[:1]) for name in names]

@@ -1,0 +1,75 @@
+"""A run.json that somebody or something damaged: what is whole in it is told, and what is not is said to be missing."""
+
+import copy
+import json
+
+import pytest
+
+from firedrill.drill import summary
+from firedrill.drill.record import Run
+from firedrill.errors import BadInput
+from firedrill.report import comparison, page, words
+from firedrill.report.facts import RECORDS, Facts
+from tests.unit.test_report_arithmetic import facts
+
+JUNK = (None, "much", -1, {}, [None])
+STEP = {"index": 0, "start_seconds": 0.0, "end_seconds": 9.0, "users": 3, "client": {"rate": 5.0}, "server": {}}
+ALERT = {"name": "A", "labels": {"job": "api"}, "pending_after_seconds": 1.0, "firing_after_seconds": 2.0, "firing_seconds": 3.0}
+WHOLE = {
+    **facts(figures={**facts().document["figures"], "steps": [STEP], "alerts": [ALERT]}).document,
+    "faults": [{"fault": "latency", "size": 0.3, "start": 1.0, "end": 2.0}],
+    "notifications": [{"after_seconds": 3.0, "receiver": "page", "status": "firing", "alertname": "A", "summary": "a"}],
+    "baseline": {"id": "before", "tolerance": 0.1},
+    "server": {"kind": "waitress", "threads": 4, "connection_limit": None},
+}
+
+
+def places(found, path=()):
+    """Paths of all that is in a document."""
+    yield path
+    for name, value in found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ():
+        yield from places(value, (*path, name))
+
+
+def damaged(path, junk):
+    document = copy.deepcopy(WHOLE)
+    at = document
+    for name in path[:-1]:
+        at = at[name]
+    at[path[-1]] = junk
+    return document
+
+
+@pytest.mark.parametrize("path", [path for path in places(WHOLE) if path], ids=lambda path: ".".join(map(str, path)))
+def test_a_figure_that_is_none_is_no_error(path):
+    for junk in JUNK:
+        found = Facts("run", damaged(path, junk))
+        assert "Nothing was recorded" in page.of_run(found, None)
+        assert words.load_of(found, STEP)
+        assert "2 runs side by side" in comparison.of_runs(comparison.sided([(found, None), (Facts("whole", WHOLE), None)]))
+
+
+@pytest.mark.parametrize("path", RECORDS)
+def test_a_record_that_is_none_is_left_out_and_said(path):
+    assert Facts("run", WHOLE).damage is None
+    assert len(Facts("run", WHOLE).rows(path)) == 1
+    found = Facts("run", damaged((*path.split("."), 0, next(iter(RECORDS[path]))), [None]))
+    assert found.rows(path) == []
+    assert f"run.json is damaged: records of {path} are left out." in words.warnings(found, None)
+
+
+def test_a_run_that_cannot_be_read_hides_no_other(tmp_path):
+    for name, text in (("20260101-000000-whole", json.dumps(WHOLE)), ("20260101-000001-torn", "{"), ("20260101-000002-hollow", "{}")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(text)
+    told = [summary.outcome_of(Run(folder)) for folder in sorted(tmp_path.iterdir())]
+    assert [status for status, _ in told] == ["PASSED", "DAMAGED", "DAMAGED"]
+
+
+@pytest.mark.parametrize("window", [{"start": 5}, {"start": "x", "end": 7}, {"start": 9, "end": 7}, {}])
+def test_a_window_that_is_none_is_one_line(tmp_path, window):
+    run = Run(tmp_path)
+    run.snapshot.mkdir()
+    run.write({"window": window})
+    with pytest.raises(BadInput, match=r"run\.json: window is|nothing was recorded"):
+        run.recorded()

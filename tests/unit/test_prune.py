@@ -1,0 +1,32 @@
+"""`firedrill runs prune`: the oldest runs go, and with them the pages that compare them."""
+
+from click.testing import CliRunner
+
+from firedrill.cli import main
+from firedrill.drill.record import Run
+from firedrill.report import files
+
+
+def prune(out, *words):
+    done = CliRunner().invoke(main, ["runs", "--out", str(out), "prune", *words])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_a_comparison_goes_with_the_first_of_its_runs(tmp_path):
+    oldest, middle, newest = (Run(tmp_path / f"20261124-15000{at}-launch-dev") for at in (1, 2, 3))
+    for run in (oldest, middle, newest):
+        run.folder.mkdir()
+        run.write({})
+        files.of_run(run).write_text("page")
+    pages = [files.of_several(runs, tmp_path) for runs in ([newest, oldest], [middle, newest])]
+    for page in pages:
+        page.write_text("page")
+    told = prune(tmp_path, "--keep", "2", "--dry-run")
+    assert told.splitlines()[:2] == [f"would delete {oldest.id}", f"would delete {pages[0].name}"]
+    assert oldest.folder.exists()
+    assert pages[0].exists()
+    prune(tmp_path, "--keep", "2")
+    assert {path.name for path in tmp_path.iterdir()} == {middle.id, newest.id, pages[1].name}
+    prune(tmp_path, "--keep", "0")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,42 @@
+"""Names that stand beside each other, cut down to what sets them apart."""
+
+import pytest
+
+from firedrill.report import comparison
+from firedrill.report.facts import Facts
+from firedrill.stack import overlay
+
+DRILL = ("20261124-153034-launch-dev", "20261124-153126-launch-waitress", "20261124-153459-launch-waitress-threads-64")
+
+
+@pytest.mark.parametrize(
+    ("ids", "short"),
+    [
+        (DRILL, ["153034-dev", "153126-waitress", "153459-waitress-threads-64"]),
+        (DRILL[:1], ["20261124"]),
+        (("a-b", "a"), ["b", "a"]),
+        (("x-a-b", "x-b-a"), ["x-a-b", "x-b-a"]),
+    ],
+    ids=["what all have is dropped", "one alone keeps its first part", "so does one without any of its own", "alike in all parts: whole"],
+)
+def test_runs_laid_over_each_other_are_named_by_what_sets_their_ids_apart(ids, short):
+    assert overlay.labels(ids) == short
+
+
+def titles(*documents):
+    return [side.title for side in comparison.sided([(Facts(str(at), each), None) for at, each in enumerate(documents)])]
+
+
+def waitress(started="2026-11-24T15:31:26+00:00", **tuned):
+    return {"server": {"kind": "waitress", "threads": None, "connection_limit": None, **tuned}, "started": started}
+
+
+def test_runs_side_by_side_are_named_by_what_sets_their_servers_apart():
+    assert titles({"server": {"kind": "dev"}}, waitress()) == ["A: Flask's development server", "B: waitress"]
+    assert titles(waitress(threads=4), waitress(threads=64)) == ["A: 4 threads", "B: 64 threads"]
+
+
+def test_runs_of_the_same_server_are_named_by_when_they_began():
+    assert titles(waitress(), waitress(started="2026-11-24T16:02:03+00:00")) == ["A: 15:31:26", "B: 16:02:03"]
+    assert titles(waitress(), waitress(started="2026-11-25T15:31:26+00:00")) == ["A: 24 November", "B: 25 November"]
+    assert titles(waitress(started=None), waitress(started=None)) == ["A: at an unknown time", "B: at an unknown time"]
