@@ -18,6 +18,8 @@ class Cause:
     name: str
     start: float
     end: float
+    alerts: tuple[str, ...] = ()
+    """Those that the profile expects of it."""
 
 
 def of_run(run: Mapping[str, Any]) -> tuple[Cause, ...]:
@@ -27,7 +29,7 @@ def of_run(run: Mapping[str, Any]) -> tuple[Cause, ...]:
 
 def _faults(run: Mapping[str, Any]) -> Iterator[Cause]:
     for fault in run.get("faults") or ():
-        yield Cause(spell(fault["fault"], fault["size"]), fault["start"], fault["end"])
+        yield Cause(spell(fault["fault"], fault["size"]), fault["start"], fault["end"], tuple(fault.get("alerts") or ()))
 
 
 def _steps(run: Mapping[str, Any]) -> Iterator[Cause]:

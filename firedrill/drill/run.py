@@ -313,11 +313,18 @@ class _Drill:
             "window": asdict(window) if window else None,
             "verdict": asdict(verdict),
             "aborted": asdict(self._foregone) if self._foregone else None,
-            "remarks": [asdict(remark) for remark in self._remarks.values()],
+            "remarks": [],
             "notifications": notifications,
             "figures": asdict(figures) if figures else None,
         }
-        return {**document, "scorecard": scorecard.of_run(document)}
+        card = scorecard.of_run(document)
+        remarks = [*self._remarks.values(), *scorecard.remarks(card)]
+        return {
+            **document,
+            "verdict": asdict(verdict.blaming(scorecard.reasons(card))),
+            "remarks": [asdict(remark) for remark in remarks],
+            "scorecard": card,
+        }
 
 
 def _load_window(prom: Prometheus, since: float) -> Window | None:

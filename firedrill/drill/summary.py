@@ -95,8 +95,13 @@ def _scorecard(document: Document) -> list[RenderableType]:
         table.add_column(column, justify="right" if column == "delay" else "left")
     for row in rows:
         expected = (row["expected"] or units.NOTHING).replace("_", " ")
-        table.add_row(row["alert"], expected, row["judgement"], row["cause"] or units.NOTHING, units.seconds(row["delay_seconds"]))
+        table.add_row(row["alert"], expected, row["judgement"], _cause(row), units.seconds(row["delay_seconds"]))
     return [Text(), table]
+
+
+def _cause(row: Mapping[str, Any]) -> str:
+    """With a question mark where nobody had said so before."""
+    return f"{row['cause']}{'?' if row.get('attribution') == 'latest' else ''}" if row["cause"] else units.NOTHING
 
 
 def _remarks(document: Document) -> list[Text]:

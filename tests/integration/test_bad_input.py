@@ -11,6 +11,16 @@ MISTAKES = {
     "a profile that does not exist": ("smok", 2, r"profile smok is unknown; did you mean smoke or soak"),
     "a file that is no YAML": ("name: [", 2, r"mistake\.yaml:\d+: "),
     "a key twice": ("name: a\nname: b\n", 2, r"mistake\.yaml:2: .*name"),
+    "an alert that no rule has": (
+        "name: a\nduration: 5s\nsteps:\n  - {start_time: 0s, users: 1}\nalerts: {never: [ApiDwon]}\n",
+        2,
+        r"profile a: no rule has the alert ApiDwon; did you mean ApiDown",
+    ),
+    "an alert that must and must not fire": (
+        "name: a\nduration: 5s\nsteps:\n  - {start_time: 0s, users: 1}\nalerts:\n  always: [ApiDown]\n  never:\n    - ApiDown\n",
+        2,
+        r"mistake\.yaml:8: alerts\.never\[0\] is ApiDown, which is expected to fire elsewhere",
+    ),
     "users below zero": (
         "name: a\nduration: 5s\nsteps:\n  - {start_time: 0s, users: -5}\n",
         2,
