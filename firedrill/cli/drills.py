@@ -28,8 +28,8 @@ from firedrill.cli.options import (
     tolerance,
 )
 from firedrill.cli.reports import written
+from firedrill.drill import matrix, record, story, summary
 from firedrill.drill import progress as progress_for
-from firedrill.drill import record, story, summary
 from firedrill.drill.baseline import Baseline
 from firedrill.drill.request import Request
 from firedrill.drill.run import play
@@ -42,7 +42,7 @@ from firedrill.stack.config import Scrape
 
 
 @click.command(epilog=EXIT_CODES_HELP)
-@click.argument("profile")
+@click.argument("profile", default="")
 @server_option
 @threads_option
 @connections_option
@@ -79,9 +79,16 @@ from firedrill.stack.config import Scrape
     "error share is more than the tolerance above it, or the achieved rate below; differences of 5 ms or 0.1 % of the requests are none.",
 )
 @click.option("--tolerance", callback=tolerance, default="10%", show_default=True, metavar="PERCENT", help="With --baseline.")
-@click.option("--report/--no-report", default=True, show_default=True, help="Write the run's report.html.")
-@click.option("--json", "as_json", is_flag=True, help="Print the run's run.json on standard output, and nothing else there.")
-def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json: bool, **options: Any) -> NoReturn:
+@click.option(
+    "--matrix",
+    "as_matrix",
+    is_flag=True,
+    help="Play each fault of the PROFILE (matrix if none is given) alone, after a quiet run, and print which alert noticed it, how soon. "
+    "FAILED where a fault misses one of its alerts, or one fires with nothing wrong.",
+)
+@click.option("--report/--no-report", default=True, show_default=True, help="Write the run's report.html (never with --matrix).")
+@click.option("--json", "as_json", is_flag=True, help="Print the run's run.json (matrix.json) on standard output, and nothing else there.")
+def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json: bool, as_matrix: bool, **options: Any) -> NoReturn:
     """Play a load PROFILE (a bundled one's name, or a YAML file), record it and judge it.
 
     \b
@@ -90,7 +97,11 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
       firedrill run launch --server dev
       firedrill run launch --threads 64 --baseline 20261124-1327 --tolerance 20%
       firedrill run my-profile.yaml --target http://127.0.0.1:8000 --locustfile my_load.py
+      firedrill run --matrix
     """
+    profile = profile or ("matrix" if as_matrix else "")
+    if not profile:
+        raise click.UsageError("no PROFILE; expected a bundled one's name, or a YAML file")
     target, attachment = options["target"], Attachment.from_environment(os.environ)
     if attachment:
         _refuse_what_cannot_be_changed()
@@ -113,6 +124,8 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
         attachment=attachment,
         ports=asked_ports(options),
     )
+    if as_matrix:
+        _play_matrix(request, as_json=as_json)
     with Interrupt() as interrupt:
         progress = progress_for.for_console(ERRORS, request.title)
         try:
@@ -126,6 +139,21 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
         OUTPUT.print(summary.of_run(recorded))
         _print_page(page)
     sys.exit(EXIT_CODES[Status(recorded.read()["verdict"]["status"])])
+
+
+def _play_matrix(request: Request, *, as_json: bool) -> NoReturn:
+    matrix.check(request)
+    with Interrupt() as interrupt:
+        runs = list(matrix.play_all(request, ERRORS, interrupt))
+    judged = matrix.judge([recorded.read() for recorded in runs], matrix.leasts(request))
+    file = judged.write(runs[0].folder)
+    if as_json:
+        click.echo(judged.text(), nl=False)
+    else:
+        OUTPUT.print(summary.of_matrix(judged))
+        OUTPUT.print(*(f"recorded in {recorded.folder}" for recorded in runs), sep="\n", style="dim", highlight=False, soft_wrap=True)
+        OUTPUT.print(f"matrix   in {file}", style="dim", highlight=False, soft_wrap=True)
+    sys.exit(EXIT_CODES[judged.status])
 
 
 def _refuse_what_cannot_be_changed() -> None:

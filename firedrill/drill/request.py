@@ -43,6 +43,8 @@ class Request:
     rules: tuple[Path, ...] = ()
     duration_seconds: float | None = None
     """Ends the load earlier than the profile says; None leaves it to the profile."""
+    until_firing: tuple[str, ...] = ()
+    """Ends the load when each of these alerts has fired since the first fault; empty leaves it to the profile."""
     time_scale: float = 12.0
     docker: bool = False
     """In containers instead of processes."""

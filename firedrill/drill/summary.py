@@ -16,6 +16,7 @@ from firedrill.notifications.notification import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from firedrill.drill.matrix import Column, Matrix
     from firedrill.drill.record import Run
 
 STATUS_STYLES = {"PASSED": "bold green", "FAILED": "bold red", "INVALID": "bold magenta", "INTERRUPTED": "bold yellow"}
@@ -248,6 +249,36 @@ def _step_rows(document: Document) -> Iterator[tuple[str, ...]]:
             *(units.seconds(client["latency_seconds"][name]) for name in ("p50", "p99")),
             units.seconds(step["server"]["latency_seconds"]["p99"]),
         )
+
+
+MATRIX_STYLES = {"detected": "bold green", "missed": "bold red", "false": "bold red", "undecided": "bold yellow"}
+
+
+def of_matrix(matrix: Matrix) -> RenderableType:
+    """Faults against alerts, with the delay of each, and how long an alert takes by its own definition."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("alert", "for", "least", *(column.fault for column in matrix.columns)):
+        table.add_column(name, justify="left" if name == "alert" else "right")
+    for alert in dict.fromkeys(cell.alert for column in matrix.columns for cell in column.cells):
+        least = matrix.least.get(alert)
+        table.add_row(
+            alert,
+            units.seconds(least.hold_seconds if least else None),
+            units.seconds(least.seconds if least else None),
+            *(_noticed(column, alert) for column in matrix.columns),
+        )
+    verdict = Text.assemble((f" {matrix.status} ", f"{STATUS_STYLES[matrix.status]} reverse"), "  fault matrix")
+    return Group(verdict, *(Text(f" • {reason}") for reason in matrix.reasons), Text(), table)
+
+
+def _noticed(column: Column, alert: str) -> Text:
+    """The delay, in parentheses where the fault does not name the alert."""
+    cell = next((cell for cell in column.cells if cell.alert == alert), None)
+    if cell is None:
+        return Text(units.NOTHING, style="dim")
+    delay = units.seconds(cell.delay_seconds) if cell.delay_seconds is not None else ""
+    text = delay if cell.judgement == "detected" else f"({delay})" if cell.judgement == "also" else f"{cell.judgement} {delay}".strip()
+    return Text(text, style=MATRIX_STYLES.get(cell.judgement, "dim"))
 
 
 def listing(runs: Sequence[Run]) -> Table:
