@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from firedrill.interrupt import Interrupt
     from firedrill.profile import FaultStep
 
-BASELINE_SECONDS = 40.0
-"""How long nothing is wrong: at the default time scale enough for a `for` of five minutes and most of its window."""
+BASELINE_SECONDS = 480.0
+"""How long nothing is wrong, at production scale: a `for` of five minutes, and a little more."""
 
 OF_THE_MACHINE = frozenset({"ApiCpuPressure", "ApiListenBacklog"})
 """What they read, the kernel counts for the whole machine: whoever else works there sets them off. Shown, and judged for no fault."""
@@ -121,8 +121,8 @@ def _requests(request: Request) -> Iterator[tuple[str, Request]]:
     """What is played, with its title. The profile's load is the same in all, as its file says."""
     profile = request.profile
     begins = profile.faults[0].start_seconds
-    quiet = replace(profile, faults=(), duration_seconds=BASELINE_SECONDS)
-    yield QUIET, replace(request, profile=quiet, duration_seconds=BASELINE_SECONDS)
+    seconds = BASELINE_SECONDS / request.time_scale
+    yield QUIET, replace(request, profile=replace(profile, faults=(), duration_seconds=seconds), duration_seconds=seconds)
     for step in profile.faults:
         seconds = begins + step.for_seconds
         alone = replace(profile, faults=(replace(step, start_seconds=begins),), duration_seconds=seconds)
@@ -172,7 +172,8 @@ def _cells(rows: Iterable[Mapping[str, Any]], begins: float | None) -> Iterator[
 
 
 def _reasons(column: Column, document: Mapping[str, Any]) -> Iterator[str]:
-    yield from (f"{column.fault}: {reason['text']}" for reason in document["verdict"]["reasons"])
+    told = [*document["verdict"]["reasons"], *(row for row in document["scorecard"] if row["judgement"] == "undecided")]
+    yield from (f"{column.fault}: {one['text']}" for one in told)
     for cell in column.cells:
         if cell.judgement == "false":
             yield f"{column.fault}: the alert {cell.alert} fired after {units.seconds(cell.delay_seconds)}, with nothing wrong yet"
