@@ -122,10 +122,12 @@ def _requests(request: Request) -> Iterator[tuple[str, Request]]:
     profile = request.profile
     begins = profile.faults[0].start_seconds
     seconds = BASELINE_SECONDS / request.time_scale
-    yield QUIET, replace(request, profile=replace(profile, faults=(), duration_seconds=seconds), duration_seconds=seconds)
+    quiet = replace(profile, name=f"{profile.name} {QUIET}", faults=(), duration_seconds=seconds)
+    yield QUIET, replace(request, profile=quiet, duration_seconds=seconds)
     for step in profile.faults:
         seconds = begins + step.for_seconds
-        alone = replace(profile, faults=(replace(step, start_seconds=begins),), duration_seconds=seconds)
+        faults = (replace(step, start_seconds=begins),)
+        alone = replace(profile, name=f"{profile.name} {_named(step)}", faults=faults, duration_seconds=seconds)
         yield _named(step), replace(request, profile=alone, duration_seconds=seconds, until_firing=step.alerts)
 
 

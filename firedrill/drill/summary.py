@@ -16,6 +16,7 @@ from firedrill.notifications.notification import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from firedrill.alerts.least import Least
     from firedrill.drill.matrix import Column, Matrix
     from firedrill.drill.record import Run
 
@@ -255,30 +256,33 @@ MATRIX_STYLES = {"detected": "bold green", "missed": "bold red", "false": "bold 
 
 
 def of_matrix(matrix: Matrix) -> RenderableType:
-    """Faults against alerts, with the delay of each, and how long an alert takes by its own definition."""
+    """A row for each fault and alert that met: the delay, beside what the alert takes by its own definition."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("alert", "for", "least", *(column.fault for column in matrix.columns)):
-        table.add_column(name, justify="left" if name == "alert" else "right")
-    for alert in dict.fromkeys(cell.alert for column in matrix.columns for cell in column.cells):
-        least = matrix.least.get(alert)
-        table.add_row(
-            alert,
-            units.seconds(least.hold_seconds if least else None),
-            units.seconds(least.seconds if least else None),
-            *(_noticed(column, alert) for column in matrix.columns),
-        )
+    for name in ("fault", "alert", "judgement", "delay", "for", "least"):
+        table.add_column(name, justify="right" if name in {"delay", "for", "least"} else "left", no_wrap=True)
+    for column in matrix.columns:
+        table.add_section()
+        for number, row in enumerate(_met(column, matrix) or [(units.NOTHING,)]):
+            table.add_row("" if number else column.fault, *row)
     verdict = Text.assemble((f" {matrix.status} ", f"{STATUS_STYLES[matrix.status]} reverse"), "  fault matrix")
     return Group(verdict, *(Text(f" • {reason}") for reason in matrix.reasons), Text(), table)
 
 
-def _noticed(column: Column, alert: str) -> Text:
-    """The delay, in parentheses where the fault does not name the alert."""
-    cell = next((cell for cell in column.cells if cell.alert == alert), None)
-    if cell is None:
-        return Text(units.NOTHING, style="dim")
-    delay = units.seconds(cell.delay_seconds) if cell.delay_seconds is not None else ""
-    text = delay if cell.judgement == "detected" else f"({delay})" if cell.judgement == "also" else f"{cell.judgement} {delay}".strip()
-    return Text(text, style=MATRIX_STYLES.get(cell.judgement, "dim"))
+def _met(column: Column, matrix: Matrix) -> list[tuple[str | Text, ...]]:
+    """The alerts that one run has to do with."""
+    return [
+        (
+            cell.alert,
+            Text(cell.judgement, style=MATRIX_STYLES.get(cell.judgement, "dim")),
+            units.seconds(cell.delay_seconds),
+            *(units.seconds(value) for value in _least(matrix.least.get(cell.alert))),
+        )
+        for cell in column.cells
+    ]
+
+
+def _least(least: Least | None) -> tuple[float | None, float | None]:
+    return (least.hold_seconds, least.seconds) if least else (None, None)
 
 
 def listing(runs: Sequence[Run]) -> Table:
