@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.core import ParameterSource
@@ -39,6 +39,9 @@ from firedrill.interrupt import Interrupt
 from firedrill.profile import load_profile
 from firedrill.stack.attached import Attachment
 from firedrill.stack.config import Scrape
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 @click.command(epilog=EXIT_CODES_HELP)
@@ -142,6 +145,7 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
 
 
 def _play_matrix(request: Request, *, as_json: bool) -> NoReturn:
+    _refuse("--matrix plays several runs, each as long as its fault", {"duration", "abort_on_slo", "baseline", "tolerance"})
     matrix.check(request)
     with Interrupt() as interrupt:
         runs = list(matrix.play_all(request, ERRORS, interrupt))
@@ -158,15 +162,20 @@ def _play_matrix(request: Request, *, as_json: bool) -> NoReturn:
 
 def _refuse_what_cannot_be_changed() -> None:
     """A stack that is up was started as it is. Raises BadInput for an option that would have it otherwise."""
-    context = click.get_current_context()
     kept = {"profile", "out", "as_json", "duration", "workers", "baseline", "tolerance"}
-    given = (name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE)
-    for name in given:
-        if name not in kept:
+    _refuse(
+        "the stack that is up stays as it was started; set this in .env, or run on a stack of its own with --docker",
+        click.get_current_context().params.keys() - kept,
+    )
+
+
+def _refuse(why: str, names: Collection[str]) -> None:
+    """Raises BadInput for the first of these options that was given."""
+    context = click.get_current_context()
+    for name in context.params:
+        if name in names and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             option = next(each.opts[0] for each in context.command.params if each.name == name)
-            raise BadInput(
-                f"{option}: the stack that is up stays as it was started; set this in .env, or run on a stack of its own with --docker"
-            )
+            raise BadInput(f"{option}: {why}")
 
 
 @click.command()

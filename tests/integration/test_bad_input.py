@@ -57,6 +57,18 @@ def test_a_bad_profile_is_refused_before_anything_starts(mistake, tmp_path):
     assert drill.folder() is None
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["smoke", "--matrix"], "--matrix: profile smoke sets no faults; expected some, each with its alerts"),
+        (["--matrix", "--duration", "5s"], "--duration: --matrix plays several runs, each as long as its fault"),
+    ],
+)
+def test_a_matrix_that_cannot_be_played_is_refused(tmp_path, words, message):
+    code, said, drill = fail(tmp_path, *words)
+    assert (code, said.removeprefix("firedrill: "), drill.folder()) == (2, message, None)
+
+
 def test_a_port_that_was_asked_for_and_is_taken_is_refused(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
