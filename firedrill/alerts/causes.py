@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from firedrill.faults import spell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,11 @@ class Cause:
     end: float
     alerts: tuple[str, ...] = ()
     """Those that the profile expects of it."""
+
+
+def concerning(alert: str, all_causes: Sequence[Cause]) -> list[Cause]:
+    """Those that name the alert, which was said before the run; all of them, as a guess, where none does."""
+    return [cause for cause in all_causes if alert in cause.alerts] or list(all_causes)
 
 
 def of_run(run: Mapping[str, Any]) -> tuple[Cause, ...]:

@@ -34,5 +34,9 @@ def test_a_matrix_says_which_fault_was_noticed_how_soon_and_fails_for_the_one_th
     assert any(reason.startswith("latency 1 ms: the alert ApiErrorBudgetFastBurn did not fire") for reason in found["reasons"])
     assert "3/3 latency 1 ms" in errors
     assert drill.leftovers() == []
-    window = json.loads((drill.out / stop["run"] / "run.json").read_text())["window"]
+    recorded = json.loads((drill.out / stop["run"] / "run.json").read_text())
+    firings = [one["firings"] for one in recorded["figures"]["alerts"] if one["name"] == "ApiDown" and one["firings"]]
+    begun = recorded["window"]["start"] + min(spans[0][0] for spans in firings)
+    assert begun - recorded["faults"][0]["start"] == pytest.approx(down["delay_seconds"])
+    window = recorded["window"]
     assert window["end"] - window["start"] < 15, "the load of a fault ends when its alerts have fired"

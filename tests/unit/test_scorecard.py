@@ -2,6 +2,8 @@
 
 import pytest
 
+from firedrill.alerts import causes
+from firedrill.alerts.causes import Cause
 from firedrill.drill import scorecard
 
 
@@ -125,3 +127,9 @@ def test_an_alert_that_is_expected_when_the_slo_breaks_is_none_where_it_held():
 
 def test_a_run_in_which_nothing_was_measured_has_no_card():
     assert scorecard.of_run({"figures": None}) == []
+
+
+def test_an_alert_is_held_against_the_causes_that_name_it_or_else_against_all():
+    slow, failing = Cause("latency", 10, 20, ("A",)), Cause("errors", 30, 40)
+    assert causes.concerning("A", [slow, failing]) == [slow]
+    assert causes.concerning("B", [slow, failing]) == [slow, failing]
