@@ -19,6 +19,7 @@ from firedrill.drill.run import play
 from firedrill.drill.verdict import Status
 from firedrill.errors import BadInput
 from firedrill.faults import spell
+from firedrill.profile import AlertExpectations
 from firedrill.stack import config
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def play_all(request: Request, console: Console, interrupt: Interrupt) -> Iterat
 
     Raises what `run.play` raises.
     """
-    asked = list(_requests(request))
+    asked = list(requests_of(request))
     for number, (title, one) in enumerate(asked, start=1):
         progress = progress_for.for_console(console, f"{number}/{len(asked)} {title}")
         try:
@@ -117,9 +118,9 @@ def play_all(request: Request, console: Console, interrupt: Interrupt) -> Iterat
             return
 
 
-def _requests(request: Request) -> Iterator[tuple[str, Request]]:
-    """What is played, with its title. The profile's load is the same in all, as its file says."""
-    profile = request.profile
+def requests_of(request: Request) -> Iterator[tuple[str, Request]]:
+    """What is played, with its title. The profile's load is the same in all, as its file says; what it expects beside that is no matter."""
+    profile = replace(request.profile, slo=None, alerts=AlertExpectations(), abort_on_slo=False)
     begins = profile.faults[0].start_seconds
     seconds = BASELINE_SECONDS / request.time_scale
     quiet = replace(profile, name=f"{profile.name} {QUIET}", faults=(), duration_seconds=seconds)

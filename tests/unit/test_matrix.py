@@ -11,7 +11,7 @@ from firedrill.drill import matrix, scorecard, summary
 from firedrill.drill.request import Request
 from firedrill.drill.verdict import Status
 from firedrill.errors import BadInput
-from firedrill.profile import load_profile
+from firedrill.profile import AlertExpectations, FaultStep, load_profile
 from firedrill.stack.plan import Server
 from tests.unit.test_summary import printed
 
@@ -124,6 +124,20 @@ def test_the_bundled_profile_can_be_played_as_a_matrix_and_one_without_faults_or
     silent = replace(profile, faults=(replace(profile.faults[0], alerts=()),))
     with pytest.raises(BadInput, match="latency 600 ms names no alerts"):
         matrix.check(request(silent))
+
+
+def test_each_fault_is_played_alone_at_one_time_until_its_alerts_fired_and_judged_by_nothing_else():
+    step = FaultStep(5, 20, {"latency": 0.6}, ("ApiLatencyP99High",))
+    profile = replace(load_profile("launch"), faults=(step, FaultStep(30, 10, {"errors": 0.2, "cpu": 1}, ("ApiDown",))), abort_on_slo=True)
+    played = dict(matrix.requests_of(replace(request(profile), time_scale=24)))
+    assert list(played) == ["quiet", "latency 600 ms", "errors 20 % and cpu 1 core"]
+    assert [one.duration_seconds for one in played.values()] == [one.profile.duration_seconds for one in played.values()] == [20, 25, 15]
+    assert [[step.start_seconds for step in one.profile.faults] for one in played.values()] == [[], [5], [5]]
+    assert [one.until_firing for one in played.values()] == [(), ("ApiLatencyP99High",), ("ApiDown",)]
+    assert {(one.profile.slo, one.profile.alerts, one.profile.abort_on_slo) for one in played.values()} == {
+        (None, AlertExpectations(), False)
+    }
+    assert {one.profile.steps for one in played.values()} == {profile.steps}
 
 
 RULES = """\
