@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from firedrill.drill.record import Run
     from firedrill.drill.request import Request
     from firedrill.interrupt import Interrupt
-    from firedrill.profile import FaultStep
 
 BASELINE_SECONDS = 480.0
 """How long nothing is wrong, at production scale: a `for` of five minutes, and a little more."""
@@ -99,7 +98,7 @@ def check(request: Request) -> None:
         raise BadInput(f"--matrix: profile {profile.name} sets no faults; expected some, each with its alerts")
     for step in profile.faults:
         if not step.alerts:
-            raise BadInput(f"--matrix: profile {profile.name}: {_named(step)} names no alerts; expected those that have to notice it")
+            raise BadInput(f"--matrix: profile {profile.name}: {_named(step.sizes)} names no alerts; expected those that have to notice it")
 
 
 def play_all(request: Request, console: Console, interrupt: Interrupt) -> Iterator[Run]:
@@ -128,12 +127,12 @@ def requests_of(request: Request) -> Iterator[tuple[str, Request]]:
     for step in profile.faults:
         seconds = begins + step.for_seconds
         faults = (replace(step, start_seconds=begins),)
-        alone = replace(profile, name=f"{profile.name} {_named(step)}", faults=faults, duration_seconds=seconds)
-        yield _named(step), replace(request, profile=alone, duration_seconds=seconds, until_firing=step.alerts)
+        alone = replace(profile, name=f"{profile.name} {_named(step.sizes)}", faults=faults, duration_seconds=seconds)
+        yield _named(step.sizes), replace(request, profile=alone, duration_seconds=seconds, until_firing=step.alerts)
 
 
-def _named(step: FaultStep) -> str:
-    return " and ".join(spell(fault, size) for fault, size in step.sizes.items())
+def _named(sizes: Mapping[str, float]) -> str:
+    return " and ".join(spell(fault, size) for fault, size in sizes.items())
 
 
 def leasts(request: Request) -> dict[str, Least]:
@@ -158,7 +157,7 @@ def judge(documents: Sequence[Mapping[str, Any]], least_of: Mapping[str, Least])
 def _column(document: Mapping[str, Any]) -> Column:
     faults, window = document["faults"], document["window"]
     begins = faults[0]["start"] - window["start"] if faults and window else None
-    fault = " and ".join(spell(one["fault"], one["size"]) for one in faults) or QUIET
+    fault = next((_named(step["sizes"]) for step in document["profile"]["faults"]), QUIET)
     cells = tuple(_cells(document["scorecard"], begins))
     return Column(fault, document["id"], document["verdict"]["status"], cells)
 

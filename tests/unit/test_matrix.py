@@ -28,7 +28,12 @@ def run(*fired, fault=None, named=(), status="PASSED", reasons=()):
     document = {
         "id": fault or "quiet",
         "window": {"start": 1000.0, "end": 1060.0},
-        "profile": {"slo": None, "duration_seconds": 60.0, "alerts": {"always": (), "if_slo_broken": (), "never": ()}},
+        "profile": {
+            "slo": None,
+            "duration_seconds": 60.0,
+            "alerts": {"always": (), "if_slo_broken": (), "never": ()},
+            "faults": [{"sizes": {fault: 1.0}}] if fault else [],
+        },
         "faults": faults,
         "verdict": {"status": status, "reasons": [{"code": "x", "text": text} for text in reasons]},
         "aborted": None,
@@ -92,8 +97,9 @@ def test_a_run_that_says_nothing_voids_the_matrix(status, expected):
 
 
 def test_a_run_that_was_stopped_before_its_load_began_has_an_empty_column():
-    before = {**run(status="INTERRUPTED"), "window": None, "scorecard": []}
-    assert judged(before).columns[0].cells == ()
+    before = {**run(fault="stop", status="INTERRUPTED"), "window": None, "scorecard": [], "faults": []}
+    (column,) = judged(before).columns
+    assert (column.fault, column.cells) == ("stop", ())
 
 
 def test_the_table_shows_delays_beside_what_they_take_at_least():
