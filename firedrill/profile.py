@@ -100,6 +100,8 @@ class FaultStep:
     for_seconds: float
     sizes: Mapping[str, float]
     """By the names of the contract's FAULT_KINDS, in base units."""
+    alerts: tuple[str, ...] = ()
+    """Alerts that must fire after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +207,7 @@ def _build(form: ProfileForm, document: Document) -> Profile:
         duration_seconds=form.duration,
         warmup_seconds=form.warmup,
         slo=_slo(form, document),
-        alerts=AlertExpectations(*map(tuple, (form.alerts.always, form.alerts.if_slo_broken, form.alerts.never))),
+        alerts=_alerts(form, document),
         faults=_faults(form, document),
         open_loop=OpenLoop(form.max_in_flight, form.spacing == "poisson") if form.max_in_flight else None,
         abort_on_slo=form.abort_on_slo,
@@ -264,8 +266,16 @@ def _faults(form: ProfileForm, document: Document) -> tuple[FaultStep, ...]:
             raise document.mistake(("faults", index), f"sets no fault; expected one or more of {', '.join(FAULT_KINDS)}")
         if form.duration is not None and fault.start_time >= form.duration:
             raise document.mistake(("faults", index, "start_time"), f"is {fault.start_time:g}s; expected less than the duration")
-    steps = (FaultStep(fault.start_time, fault.lasts, fault.sizes()) for fault in form.faults)
+    steps = (FaultStep(fault.start_time, fault.lasts, fault.sizes(), tuple(fault.alerts)) for fault in form.faults)
     return tuple(sorted(steps, key=lambda step: step.start_seconds))
+
+
+def _alerts(form: ProfileForm, document: Document) -> AlertExpectations:
+    wanted = {*form.alerts.always, *form.alerts.if_slo_broken, *(name for fault in form.faults for name in fault.alerts)}
+    for index, name in enumerate(form.alerts.never):
+        if name in wanted:
+            raise document.mistake(("alerts", "never", index), f"is {name}, which is expected to fire elsewhere in the profile")
+    return AlertExpectations(*map(tuple, (form.alerts.always, form.alerts.if_slo_broken, form.alerts.never)))
 
 
 def _slo(form: ProfileForm, document: Document) -> Slo | None:

@@ -160,6 +160,7 @@ class FaultStepForm(FaultForm):
 
     start_time: Seconds
     lasts: Annotated[float, BeforeValidator(parse_fault_time)] = Field(alias="for")
+    alerts: list[Text] = []
 
 
 class AlertsForm(Form):

@@ -185,12 +185,13 @@ class _Judge:
     # -- against the truth
 
     def _cause_of(self, one: Episode, rule: Rule) -> Cause | None:
-        """The latest cause that was there when the alert fired, or as long before as the alert looks back."""
+        """The latest cause that concerns it and was there when it fired, or as long before as the alert looks back."""
         if one.firing_ms is None:
             return None
         fired = one.firing_ms / 1000
         lingers = (self._reach_ms[rule.place] + rule.hold_ms + rule.keep_ms) / 1000 + LOOKBACK_SECONDS * self._bench.clock.factor
-        fitting = [cause for cause in self._causes if cause.start <= fired <= cause.end + lingers]
+        concerning = causes.concerning(rule.name, self._causes)
+        fitting = [cause for cause in concerning if cause.start <= fired <= cause.end + lingers]
         return fitting[-1] if fitting else None
 
     def _detections(self, found: Sequence[Episode], rule: Rule) -> tuple[Detection, ...]:

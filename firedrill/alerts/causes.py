@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from firedrill.faults import spell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,13 @@ class Cause:
     name: str
     start: float
     end: float
+    alerts: tuple[str, ...] = ()
+    """Those that the profile expects of it."""
+
+
+def concerning(alert: str, all_causes: Sequence[Cause]) -> list[Cause]:
+    """Those that name the alert, which was said before the run; all of them, as a guess, where none does."""
+    return [cause for cause in all_causes if alert in cause.alerts] or list(all_causes)
 
 
 def of_run(run: Mapping[str, Any]) -> tuple[Cause, ...]:
@@ -27,7 +34,7 @@ def of_run(run: Mapping[str, Any]) -> tuple[Cause, ...]:
 
 def _faults(run: Mapping[str, Any]) -> Iterator[Cause]:
     for fault in run.get("faults") or ():
-        yield Cause(spell(fault["fault"], fault["size"]), fault["start"], fault["end"])
+        yield Cause(spell(fault["fault"], fault["size"]), fault["start"], fault["end"], tuple(fault.get("alerts") or ()))
 
 
 def _steps(run: Mapping[str, Any]) -> Iterator[Cause]:

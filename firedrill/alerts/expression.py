@@ -76,11 +76,11 @@ def selectors(text: str) -> tuple[Selector, ...]:
 
 def _selectors(node: Any, around_ms: int) -> Iterator[Selector]:
     if isinstance(node, promql.MatrixSelector):
-        yield _selector(node.vector_selector, _ms(node.range), around_ms)
+        yield _selector(node.vector_selector, milliseconds(node.range), around_ms)
     elif isinstance(node, promql.VectorSelector):
         yield _selector(node, None, around_ms)
     elif isinstance(node, promql.SubqueryExpr):
-        yield from _selectors(node.expr, around_ms + _ms(node.range) + _ms(node.offset))
+        yield from _selectors(node.expr, around_ms + milliseconds(node.range) + milliseconds(node.offset))
     else:
         for child in children(node):
             yield from _selectors(child, around_ms)
@@ -99,7 +99,12 @@ def _selector(node: Any, range_ms: int | None, around_ms: int) -> Selector:
     inside = ", ".join(f"{name}{operator}{_quoted(value)}" for name, operator, value in matchers)
     named = next((value for label, operator, value in matchers if (label, operator) == ("__name__", "=")), "")
     name = node.name or named
-    return Selector(name, f"{node.name or ''}{{{inside}}}", matchers, range_ms, around_ms + (range_ms or 0) + _ms(node.offset))
+    return Selector(name, f"{node.name or ''}{{{inside}}}", matchers, range_ms, around_ms + (range_ms or 0) + milliseconds(node.offset))
+
+
+def is_equal(matcher: Any) -> bool:
+    """Whether a matcher of the tree asks for one value."""
+    return _operator(matcher.op) == "="
 
 
 def _operator(operator: Any) -> str:
@@ -111,7 +116,7 @@ def _quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
-def _ms(length: Any) -> int:
+def milliseconds(length: Any) -> int:
     """Milliseconds of a timedelta; 0 for none."""
     return round(length.total_seconds() * 1000) if length else 0
 

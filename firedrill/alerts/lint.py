@@ -29,11 +29,14 @@ LEAST_EVALUATIONS = 2
 """An alert whose `for` is shorter fires on a single evaluation."""
 PROMETHEUS_S_OWN = frozenset({
     "up", "scrape_duration_seconds", "scrape_samples_scraped", "scrape_samples_post_metric_relabeling", "scrape_series_added",
-    "ALERTS", "ALERTS_FOR_STATE",
+    "ALERTS", "ALERTS_FOR_STATE", "prometheus_rule_group_iterations_missed_total", "prometheus_rule_evaluation_failures_total",
 })  # fmt: skip
+"""Series of Prometheus itself that rules may read: of each scrape, of each alert, and of its own page."""
 IN_EXPRESSION = {"unknown_metric", "short_window", "empty_selector", "constant", "versions", "order"}
 """Checks whose findings belong to the line of the expression."""
 _BOUND_LABELS = ("le", "quantile")
+_ONLY_3 = ("labels", "query_offset")
+"""Keys of a group that Prometheus 2.42 refuses, whatever a newer promtool says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ def check(file: Path, present: Collection[str] | None = None) -> list[Finding]:
     known |= {rule.name for group in groups for rule in group.rules if not rule.is_alert}
     found = [Finding(mistake.place, "error", "promtool", mistake.text) for mistake in refused]
     for group in groups:
+        found += _newer(group)
         for number, rule in enumerate(group.rules):
             if not any(mistake.rule is rule for mistake in refused):
                 found += [*_of_rule(group, rule, known), *_order(group, number, rule)]
@@ -169,15 +173,23 @@ def _order(group: Group, number: int, rule: Rule) -> Iterator[Finding]:
 # -- Prometheus 2.42 against 3.x
 
 
+def _newer(group: Group) -> Iterator[Finding]:
+    for key in _ONLY_3:
+        if key in group.keys:
+            yield Finding(group.place, "warning", "versions", f"group {group.name}: Prometheus 2.42 knows no {key}")
+
+
 def _versions(_group: Group, rule: Rule) -> Iterator[Finding]:
     for function, renamed in expression.RENAMED.items():
         if re.search(rf"\b{function}\s*\(", rule.expr):
             yield _finding(rule, "warning", "versions", f"{function}() is called {renamed}() in Prometheus 3")
     for one in expression.selectors(rule.expr):
         for label, operator, value in one.matchers:
-            if label in _BOUND_LABELS and operator in {"=", "!="} and re.fullmatch(r"\d+", value):
-                text = f'{label}="{value}" is {label}="{value}.0" in Prometheus 3; match {label}=~"{value}([.]0)?"'
-                yield _finding(rule, "warning", "versions", text)
+            bounds = value.split("|") if operator in {"=~", "!~"} else [value]
+            for whole in bounds if label in _BOUND_LABELS else ():
+                if re.fullmatch(r"[0-9]+", whole):
+                    text = f'{label}="{whole}" is {label}="{whole}.0" in Prometheus 3; match {label}=~"{whole}([.]0)?"'
+                    yield _finding(rule, "warning", "versions", text)
         if one.range_ms == SCRAPE_MS:
             text = f"{one.text}[{one.range_ms // 1000}s] is one scrape long: Prometheus 3 leaves its left edge out and sees one sample less"
             yield _finding(rule, "warning", "versions", text)

@@ -43,6 +43,8 @@ class Group:
     limit: int
     """Most alerts (or series) that one rule may give; 0 for any number."""
     rules: tuple[Rule, ...]
+    keys: frozenset[str] = frozenset()
+    """Everything it says of itself."""
 
 
 def read(file: Path) -> tuple[Group, ...]:
@@ -73,6 +75,7 @@ def _groups(found: Any, file: str) -> Iterator[Group]:
             interval_ms=_duration(group, "interval") or None,
             limit=int(group.get("limit") or 0),
             rules=tuple(_rule(rule, file) for rule in group.get("rules") or ()),
+            keys=frozenset(map(str, group)),
         )
 
 

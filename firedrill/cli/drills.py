@@ -7,7 +7,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.core import ParameterSource
@@ -29,8 +29,8 @@ from firedrill.cli.options import (
     tolerance,
 )
 from firedrill.cli.reports import written
+from firedrill.drill import matrix, record, story, summary
 from firedrill.drill import progress as progress_for
-from firedrill.drill import record, story, summary
 from firedrill.drill.baseline import Baseline
 from firedrill.drill.request import Request
 from firedrill.drill.run import play
@@ -41,9 +41,12 @@ from firedrill.profile import load_profile
 from firedrill.stack.attached import Attachment
 from firedrill.stack.config import Scrape
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 
 @click.command(epilog=EXIT_CODES_HELP)
-@click.argument("profile")
+@click.argument("profile", default="")
 @server_option
 @threads_option
 @connections_option
@@ -80,9 +83,16 @@ from firedrill.stack.config import Scrape
     "error share is more than the tolerance above it, or the achieved rate below; differences of 5 ms or 0.1 % of the requests are none.",
 )
 @click.option("--tolerance", callback=tolerance, default="10%", show_default=True, metavar="PERCENT", help="With --baseline.")
-@click.option("--report/--no-report", default=True, show_default=True, help="Write the run's report.html.")
-@click.option("--json", "as_json", is_flag=True, help="Print the run's run.json on standard output, and nothing else there.")
-def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json: bool, **options: Any) -> NoReturn:
+@click.option(
+    "--matrix",
+    "as_matrix",
+    is_flag=True,
+    help="Play each fault of the PROFILE (matrix if none is given) alone, after a quiet run, and print which alert noticed it, how soon. "
+    "FAILED where a fault misses one of its alerts, or one fires with nothing wrong.",
+)
+@click.option("--report/--no-report", default=True, show_default=True, help="Write the run's report.html (never with --matrix).")
+@click.option("--json", "as_json", is_flag=True, help="Print the run's run.json (matrix.json) on standard output, and nothing else there.")
+def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json: bool, as_matrix: bool, **options: Any) -> NoReturn:
     """Play a load PROFILE (a bundled one's name, or a YAML file), record it and judge it.
 
     \b
@@ -91,7 +101,11 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
       firedrill run launch --server dev
       firedrill run launch --threads 64 --baseline 20261124-1327 --tolerance 20%
       firedrill run my-profile.yaml --target http://127.0.0.1:8000 --locustfile my_load.py
+      firedrill run --matrix
     """
+    profile = profile or ("matrix" if as_matrix else "")
+    if not profile:
+        raise click.UsageError("no PROFILE; expected a bundled one's name, or a YAML file")
     target, attachment = options["target"], Attachment.from_environment(os.environ)
     if attachment:
         _refuse_what_cannot_be_changed()
@@ -116,6 +130,8 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
     if before:
         earlier = Baseline.of(record.find(options["out"], before), played, options["tolerance"], request.ends_after_seconds)
         request = replace(request, baseline=earlier)
+    if as_matrix:
+        _play_matrix(request, as_json=as_json)
     with Interrupt() as interrupt:
         progress = progress_for.for_console(ERRORS, request.title)
         try:
@@ -131,17 +147,38 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
     sys.exit(EXIT_CODES[Status(recorded.read()["verdict"]["status"])])
 
 
+def _play_matrix(request: Request, *, as_json: bool) -> NoReturn:
+    _refuse("--matrix plays several runs, each as long as its fault", {"duration", "abort_on_slo", "baseline", "tolerance"})
+    matrix.check(request)
+    with Interrupt() as interrupt:
+        runs = list(matrix.play_all(request, ERRORS, interrupt))
+    judged = matrix.judge([recorded.read() for recorded in runs], matrix.leasts(request))
+    file = judged.write(runs[0].folder)
+    if as_json:
+        click.echo(judged.text(), nl=False)
+    else:
+        OUTPUT.print(summary.of_matrix(judged))
+        OUTPUT.print(*(f"recorded in {recorded.folder}" for recorded in runs), sep="\n", style="dim", highlight=False, soft_wrap=True)
+        OUTPUT.print(f"matrix   in {file}", style="dim", highlight=False, soft_wrap=True)
+    sys.exit(EXIT_CODES[judged.status])
+
+
 def _refuse_what_cannot_be_changed() -> None:
     """A stack that is up was started as it is. Raises BadInput for an option that would have it otherwise."""
-    context = click.get_current_context()
     kept = {"profile", "out", "as_json", "duration", "workers", "baseline", "tolerance"}
-    given = (name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE)
-    for name in given:
-        if name not in kept:
+    _refuse(
+        "the stack that is up stays as it was started; set this in .env, or run on a stack of its own with --docker",
+        click.get_current_context().params.keys() - kept,
+    )
+
+
+def _refuse(why: str, names: Collection[str]) -> None:
+    """Raises BadInput for the first of these options that was given."""
+    context = click.get_current_context()
+    for name in context.params:
+        if name in names and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             option = next(each.opts[0] for each in context.command.params if each.name == name)
-            raise BadInput(
-                f"{option}: the stack that is up stays as it was started; set this in .env, or run on a stack of its own with --docker"
-            )
+            raise BadInput(f"{option}: {why}")
 
 
 @click.command()

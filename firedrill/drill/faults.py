@@ -26,6 +26,8 @@ class Injected:
     start: float
     """Unix time."""
     end: float
+    alerts: tuple[str, ...] = ()
+    """Those that the profile expects of it; of faults set together, the first has them."""
 
 
 class Injector:
@@ -47,7 +49,11 @@ class Injector:
                 yield _not_set(step, str(error))
             else:
                 now = time.time()
-                self._injected += [Injected(fault, size, now, now + step.for_seconds) for fault, size in step.sizes.items()]
+                alerts = [step.alerts, *((),) * (len(step.sizes) - 1)]
+                self._injected += [
+                    Injected(fault, size, now, now + step.for_seconds, named)
+                    for (fault, size), named in zip(step.sizes.items(), alerts, strict=True)
+                ]
 
     def end(self) -> Iterator[Reason]:
         """End what is still set; gives a reason for each step whose time had not come, and for what could not be ended."""

@@ -128,6 +128,10 @@ class Alert:
     firing_after_seconds: float | None
     firing_seconds: float
     """How long it fired, in all."""
+    firings: tuple[tuple[float, float], ...] = ()
+    """Beginning and end of each time that it fired."""
+    pending_at_end: bool = False
+    """Whether the load ended before its `for` had passed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,12 @@ from urllib.parse import urlsplit
 
 import requests
 
+from firedrill import places
+from firedrill.alerts import rulefile
 from firedrill.contract import LOOPBACK
 from firedrill.errors import BadInput, Missing
+from firedrill.notifications.notification import HEARTBEAT
+from firedrill.profile_form import nearest
 from firedrill.stack import compose, config, engine, programs
 
 if TYPE_CHECKING:
@@ -39,6 +43,8 @@ class Request:
     rules: tuple[Path, ...] = ()
     duration_seconds: float | None = None
     """Ends the load earlier than the profile says; None leaves it to the profile."""
+    until_firing: tuple[str, ...] = ()
+    """Ends the load when each of these alerts has fired since the first fault; empty leaves it to the profile."""
     time_scale: float = 12.0
     docker: bool = False
     """In containers instead of processes."""
@@ -79,12 +85,23 @@ class Request:
             programs.need("prometheus")
         if not self.docker or programs.find("promtool"):
             config.check_rules(self.rules)
+        if not self.attachment:
+            self._check_expectations()
         if self.abort_on_slo and self.profile.slo is None:
             raise BadInput(f"--abort-on-slo: profile {self.profile.name} has no slo")
         if self.profile.faults and self.target and not (self.attachment or any(scrape.job == "api" for scrape in self.scrapes)):
             raise BadInput(f"profile {self.profile.name} sets faults; expected --scrape with the target's metrics page, which takes them")
         if self.target and not (self.docker or self.attachment):
             _check_target(self.target)
+
+    def _check_expectations(self) -> None:
+        """An alert that nobody has would never fire, whatever happens; misspelled under `never`, it would do so for ever."""
+        expected, of_faults = self.profile.alerts, (name for step in self.profile.faults for name in step.alerts)
+        files = (*places.RULES.glob("*.yml"), *self.rules)
+        known = {rule.name for file in files for group in rulefile.read(file) for rule in group.rules if rule.is_alert} - {HEARTBEAT}
+        for name in (*expected.always, *expected.if_slo_broken, *expected.never, *of_faults):
+            if name not in known:
+                raise BadInput(f"profile {self.profile.name}: no rule has the alert {name}{nearest(name, known)}")
 
     def _check_for_containers(self) -> None:
         """What one user may read, or calls itself, is another matter in a container."""

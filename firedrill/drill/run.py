@@ -77,6 +77,7 @@ class _Drill:
         self._versions: dict[str, str] = {}
         self._watcher = self._make_watcher()
         self._foregone: Foregone | None = None
+        self._awaited = set(request.until_firing)
 
     def _make_watcher(self) -> Watch | None:
         asked = self._request
@@ -157,6 +158,7 @@ class _Drill:
                 if began:
                     self._note_faults(self._injector.follow(time.time() - began))
                     self._look_ahead(began)
+                    self._look_for_alerts()
                     self._progress.show(live.look(self._stack.prom), time.time() - began, self._request.ends_after_seconds)
 
     def _look_ahead(self, began: float) -> None:
@@ -165,6 +167,12 @@ class _Drill:
         if self._foregone:
             self._mishaps["aborted"] = Reason("aborted", self._foregone.text())
             self._progress.phase(self._foregone.text())
+
+    def _look_for_alerts(self) -> None:
+        """Those of before the fault are not meant."""
+        if self._awaited and self._injector.injected():
+            firing = self._stack.prom.instant('ALERTS{alertstate="firing"}')
+            self._awaited -= {sample.labels["alertname"] for sample in firing}
 
     def _note_faults(self, reasons: Iterable[Reason]) -> None:
         """Without its faults, a run shows nothing of what it is about."""
@@ -180,7 +188,7 @@ class _Drill:
         """Whether the load has ended, or goes on unseen."""
         self._note_deaths()
         planned = self._request.duration_seconds
-        if self._foregone:
+        if self._foregone or (self._request.until_firing and not self._awaited):
             return True
         return self._stack.load_ended() or self._has_ended("prometheus") or bool(began and planned and time.time() - began >= planned)
 
@@ -313,11 +321,18 @@ class _Drill:
             "window": asdict(window) if window else None,
             "verdict": asdict(verdict),
             "aborted": asdict(self._foregone) if self._foregone else None,
-            "remarks": [asdict(remark) for remark in self._remarks.values()],
+            "remarks": [],
             "notifications": notifications,
             "figures": asdict(figures) if figures else None,
         }
-        return {**document, "scorecard": scorecard.of_run(document)}
+        card = scorecard.of_run(document)
+        remarks = [*self._remarks.values(), *scorecard.remarks(card)]
+        return {
+            **document,
+            "verdict": asdict(verdict.blaming(scorecard.reasons(card))),
+            "remarks": [asdict(remark) for remark in remarks],
+            "scorecard": card,
+        }
 
 
 def _load_window(prom: Prometheus, since: float) -> Window | None:

@@ -1,32 +1,157 @@
-"""Alerts against what they were for: which were expected, which fired, how soon after their cause. Pure; reads and completes run.json."""
+"""Alerts against what they were for: which were expected, which fired, how soon after their cause. Pure; reads and completes run.json.
+
+What is expected of which alert stands in the profile, and is fixed before the run: `always`, `if_slo_broken`, `never`, and the alerts that
+a fault names. An alert whose cause nobody named is held against the latest one, which is a guess and marked as such.
+"""
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass, replace
+from math import inf
 from typing import TYPE_CHECKING, Any
 
+from firedrill import units
 from firedrill.alerts import causes
+from firedrill.drill.verdict import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from firedrill.alerts.causes import Cause
 
-SLO_BROKEN = ("starved_users", "errors", "api_ended", "latency_")
+    Span = tuple[float, float]
+
+SLO_BROKEN = ("starved_users", "errors", "api_ended", "aborted", "latency_")
 """How codes of the verdict's reasons begin that say so."""
+
+EARLY_SECONDS = 1.0
+"""A load that ended so much before its profile's end did not give every alert its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One alert, held against one cause or against what the profile says. Times in seconds."""
+
+    alert: str
+    judgement: str
+    """detected: it fired after a cause. expected: it fired as the profile says, without a known cause. missed: the profile expects it.
+
+    false: the profile says never, or there was no cause. quiet: it did not fire, and need not have. undecided: the load ended too early.
+    """
+    expected: str | None = None
+    """always, if_slo_broken, never, or `fault` where a fault names it; None where nobody expected anything."""
+    firing_after_seconds: float | None = None
+    cause: str | None = None
+    attribution: str | None = None
+    """`named` if the profile names the alert beside its cause, `latest` if the cause is a guess."""
+    delay_seconds: float | None = None
+    wrong: bool = False
+    """Whether it fails the run."""
+    text: str = ""
+    """What happened, where that is wrong or undecided."""
 
 
 def of_run(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A row for each alert that fired or that the profile names, in order of the firing; those that did not fire come last.
-
-    `judgement` is one of: detected (it fired after a cause), expected (it fired as the profile says, without a known cause), missed (the
-    profile expects it), false (the profile says never, or there was no cause), quiet (it did not fire, and need not have).
-    """
+    """A row for each alert that fired or that the profile names, in order of the firing; those that did not fire come last."""
     if not document["figures"]:
         return []
-    expected = _expected(document)
-    fired = _fired(document)
-    rows = [_row(document, name, expected.get(name), fired.get(name)) for name in dict.fromkeys([*fired, *expected])]
-    return sorted(rows, key=lambda row: (row["firing_after_seconds"] is None, row["firing_after_seconds"] or 0.0))
+    rows = sorted(_Card(document).rows(), key=lambda row: inf if row.firing_after_seconds is None else row.firing_after_seconds)
+    return [asdict(row) for row in rows]
+
+
+def reasons(rows: Iterable[Mapping[str, Any]]) -> tuple[Reason, ...]:
+    """Why the alerts fail a run."""
+    return tuple(dict.fromkeys(Reason(f"alert_{row['judgement']}", row["text"]) for row in rows if row["wrong"]))
+
+
+def remarks(rows: Iterable[Mapping[str, Any]]) -> tuple[Reason, ...]:
+    """What the run was too short to say."""
+    return tuple(dict.fromkeys(Reason("alert_undecided", row["text"]) for row in rows if row["judgement"] == "undecided"))
+
+
+class _Card:
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        alerts = document["figures"]["alerts"]
+        self._start: float = document["window"]["start"]
+        self._causes = causes.of_run(document)
+        self._expected = _expected(document)
+        self._fired = _fired(alerts)
+        self._pending = {alert["name"]: alert["pending_after_seconds"] for alert in alerts if alert["pending_at_end"]}
+        self._is_early = _ended_early(document)
+
+    def rows(self) -> Iterator[Row]:
+        named: dict[str, list[Cause]] = {}
+        for cause in self._causes:
+            for name in cause.alerts:
+                named.setdefault(name, []).append(cause)
+        for name, its in named.items():
+            ends = [*(self._after(following) for following in its[1:]), inf]
+            yield from (self._of_cause(name, cause, until) for cause, until in zip(its, ends, strict=True))
+        for name in dict.fromkeys([*self._fired, *self._expected]):
+            after = self._first(name)
+            if after is not None and (name not in named or after < self._after(named[name][0])):
+                yield self._of_firing(name, after)
+            elif name not in named:
+                yield self._of_silence(name)
+
+    def _after(self, cause: Cause) -> float:
+        return cause.start - self._start
+
+    def _first(self, name: str) -> float | None:
+        return min((begun for begun, _ in self._fired.get(name, ())), default=None)
+
+    def _of_cause(self, name: str, cause: Cause, until: float) -> Row:
+        """An alert that a fault names, from the fault on until the next one that names it."""
+        since, spans = self._after(cause), self._fired.get(name, ())
+        after = min((begun for begun, _ in spans if since <= begun < until), default=None)
+        row = Row(name, "detected", "fault", after, cause.name, "named", None if after is None else after - since)
+        begun = f"{cause.name}, which began after {units.seconds(since)}"
+        if any(begin < since <= end for begin, end in spans):
+            text = f"the alert {name} fired already before {begun}: it neither detected nor missed it"
+            return replace(row, judgement="undecided", firing_after_seconds=None, delay_seconds=None, text=text)
+        return row if after is not None else self._missed(row, f"the alert {name} {self._did(name)}; the profile expects it after {begun}")
+
+    def _of_firing(self, name: str, after: float) -> Row:
+        expected, cause = self._expected.get(name), self._latest_cause(after)
+        row = Row(name, "detected" if cause else "expected" if expected else "false", expected, after)
+        if cause:
+            row = replace(row, cause=cause.name, attribution="latest", delay_seconds=after - self._after(cause))
+        if expected != "never":
+            return row
+        text = f"the alert {name} fired after {units.seconds(after)}; the profile says it never does"
+        return replace(row, judgement="false", wrong=True, text=text)
+
+    def _of_silence(self, name: str) -> Row:
+        expected = self._expected[name]
+        row = Row(name, "quiet", expected)
+        if expected == "always":
+            return self._missed(row, f"the alert {name} {self._did(name)}; the profile expects it")
+        if expected == "if_slo_broken":
+            return self._of_silence_when_broken(row)
+        return row
+
+    def _of_silence_when_broken(self, row: Row) -> Row:
+        """One of those that the profile lists is enough: somebody knew. What broke in the last moments, none of them could know."""
+        listed = [name for name, expected in self._expected.items() if expected == "if_slo_broken"]
+        if any(name in self._fired for name in listed):
+            return row
+        is_late = any(name in self._pending for name in listed)
+        what = f"none of {', '.join(listed)} fired" if len(listed) > 1 else f"the alert {listed[0]} {self._did(listed[0])}"
+        return self._missed(row, f"the SLO was broken, and {what}: nobody would have known", is_late=is_late)
+
+    def _did(self, name: str) -> str:
+        """What an alert did that did not fire."""
+        pending = self._pending.get(name)
+        return "did not fire" if pending is None else f"was pending from {units.seconds(pending)} on, and not firing when the load ended"
+
+    def _missed(self, row: Row, text: str, *, is_late: bool = False) -> Row:
+        if self._is_early or is_late:
+            return replace(row, judgement="undecided", text=f"{text}; the load ended too early to tell")
+        return replace(row, judgement="missed", text=text, wrong=True)
+
+    def _latest_cause(self, after: float) -> Cause | None:
+        """The latest thing that had gone wrong by then."""
+        return next((cause for cause in reversed(self._causes) if self._after(cause) <= after), None)
 
 
 def _expected(document: Mapping[str, Any]) -> dict[str, str]:
@@ -37,38 +162,16 @@ def _expected(document: Mapping[str, Any]) -> dict[str, str]:
     return {name: kind for kind in kinds for name in alerts[kind]}
 
 
-def _fired(document: Mapping[str, Any]) -> dict[str, float]:
-    """When each alert first fired, in seconds since the load began."""
-    fired: dict[str, float] = {}
-    for alert in document["figures"]["alerts"]:
-        after = alert["firing_after_seconds"]
-        if after is not None:
-            fired[alert["name"]] = min(after, fired.get(alert["name"], after))
-    return fired
+def _fired(alerts: Iterable[Mapping[str, Any]]) -> dict[str, tuple[Span, ...]]:
+    """When each alert began and ceased to fire, in seconds since the load began, over all its label sets."""
+    fired: dict[str, list[Span]] = {}
+    for alert in alerts:
+        if alert["firing_after_seconds"] is not None:
+            fired.setdefault(alert["name"], []).extend((begun, end) for begun, end in alert["firings"])
+    return {name: tuple(sorted(spans)) for name, spans in fired.items()}
 
 
-def _row(document: Mapping[str, Any], name: str, expected: str | None, fired_after: float | None) -> dict[str, Any]:
-    start = document["window"]["start"]
-    cause = None if fired_after is None else _cause(document, start + fired_after)
-    return {
-        "alert": name,
-        "expected": expected,
-        "firing_after_seconds": fired_after,
-        "cause": cause.name if cause else None,
-        "delay_seconds": None if cause is None or fired_after is None else start + fired_after - cause.start,
-        "judgement": _judgement(expected, is_fired=fired_after is not None, has_cause=cause is not None),
-    }
-
-
-def _cause(document: Mapping[str, Any], moment: float) -> Cause | None:
-    """The latest thing that had gone wrong by then."""
-    before = [cause for cause in causes.of_run(document) if cause.start <= moment]
-    return before[-1] if before else None
-
-
-def _judgement(expected: str | None, *, is_fired: bool, has_cause: bool) -> str:
-    if not is_fired:
-        return "quiet" if expected in {None, "never"} else "missed"
-    if expected == "never":
-        return "false"
-    return "detected" if has_cause else "expected" if expected else "false"
+def _ended_early(document: Mapping[str, Any]) -> bool:
+    planned, window = document["profile"]["duration_seconds"], document["window"]
+    is_cut = planned is not None and window["end"] - window["start"] < planned - EARLY_SECONDS
+    return is_cut or bool(document["aborted"]) or document["verdict"]["status"] == "INTERRUPTED"

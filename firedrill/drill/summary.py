@@ -17,6 +17,8 @@ from firedrill.notifications.notification import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from firedrill.alerts.least import Least
+    from firedrill.drill.matrix import Column, Matrix
     from firedrill.drill.record import Run
 
 STATUS_STYLES = {"PASSED": "bold green", "FAILED": "bold red", "INVALID": "bold magenta", "INTERRUPTED": "bold yellow"}
@@ -96,8 +98,13 @@ def _scorecard(document: Document) -> list[RenderableType]:
         table.add_column(column, justify="right" if column == "delay" else "left")
     for row in rows:
         expected = (row["expected"] or units.NOTHING).replace("_", " ")
-        table.add_row(row["alert"], expected, row["judgement"], row["cause"] or units.NOTHING, units.seconds(row["delay_seconds"]))
+        table.add_row(row["alert"], expected, row["judgement"], _cause(row), units.seconds(row["delay_seconds"]))
     return [Text(), table]
+
+
+def _cause(row: Mapping[str, Any]) -> str:
+    """With a question mark where nobody had said so before."""
+    return f"{row['cause']}{'?' if row.get('attribution') == 'latest' else ''}" if row["cause"] else units.NOTHING
 
 
 def _remarks(document: Document) -> list[Text]:
@@ -244,6 +251,39 @@ def _step_rows(document: Document) -> Iterator[tuple[str, ...]]:
             *(units.seconds(client["latency_seconds"][name]) for name in ("p50", "p99")),
             units.seconds(step["server"]["latency_seconds"]["p99"]),
         )
+
+
+MATRIX_STYLES = {"detected": "bold green", "missed": "bold red", "false": "bold red", "undecided": "bold yellow"}
+
+
+def of_matrix(matrix: Matrix) -> RenderableType:
+    """A row for each fault and alert that met: the delay, beside what the alert takes by its own definition."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("fault", "alert", "judgement", "delay", "for", "least"):
+        table.add_column(name, justify="right" if name in {"delay", "for", "least"} else "left", no_wrap=True)
+    for column in matrix.columns:
+        table.add_section()
+        for number, row in enumerate(_met(column, matrix) or [(units.NOTHING,)]):
+            table.add_row("" if number else column.fault, *row)
+    verdict = Text.assemble((f" {matrix.status} ", f"{STATUS_STYLES[matrix.status]} reverse"), "  fault matrix")
+    return Group(verdict, *(Text(f" • {reason}") for reason in matrix.reasons), Text(), table)
+
+
+def _met(column: Column, matrix: Matrix) -> list[tuple[str | Text, ...]]:
+    """The alerts that one run has to do with."""
+    return [
+        (
+            cell.alert,
+            Text(cell.judgement, style=MATRIX_STYLES.get(cell.judgement, "dim")),
+            units.seconds(cell.delay_seconds),
+            *(units.seconds(value) for value in _least(matrix.least.get(cell.alert))),
+        )
+        for cell in column.cells
+    ]
+
+
+def _least(least: Least | None) -> tuple[float | None, float | None]:
+    return (least.hold_seconds, least.seconds) if least else (None, None)
 
 
 def listing(runs: Sequence[Run]) -> Table:

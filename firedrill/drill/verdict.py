@@ -12,7 +12,7 @@ from firedrill.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from firedrill.drill.figures import Alert, Arrivals, Figures
+    from firedrill.drill.figures import Arrivals, Figures
     from firedrill.profile import Profile, Slo
 
 BLIND_LIMIT_SECONDS = 5.0
@@ -71,6 +71,11 @@ class Verdict:
     status: Status
     reasons: tuple[Reason, ...]
 
+    def blaming(self, reasons: Sequence[Reason]) -> Verdict:
+        """With more reasons against the API or its alerts: a run that had passed has failed, any other stays what it is."""
+        has_failed = reasons and self.status is Status.PASSED
+        return Verdict(Status.FAILED if has_failed else self.status, (*self.reasons, *reasons))
+
 
 def judge(
     profile: Profile,
@@ -80,10 +85,10 @@ def judge(
     *,
     interrupted: bool = False,
 ) -> Verdict:
-    """Judge a run.
+    """Judge a run, but for its alerts (scorecard.py).
 
     Args:
-        profile: Its SLO and its expectations about alerts.
+        profile: Its SLO.
         figures: What was measured; None if nothing was.
         mishaps: What happened to the parts: those of AGAINST_API count against the API, every other against the measurement.
         regressions: What became worse since an earlier run; counts against the API.
@@ -93,8 +98,7 @@ def judge(
     void = [mishap for mishap in mishaps if mishap.code not in AGAINST_API]
     if figures is not None:
         void += _void(figures)
-        broken = [*against_api, *_slo_broken(profile.slo, figures)]
-        against_api = [*broken, *_unexpected_alerts(profile, figures.alerts, slo_broken=bool(broken))]
+        against_api += _slo_broken(profile.slo, figures)
     against_api += regressions
     reasons = (*void, *against_api)
     if interrupted:
@@ -149,15 +153,3 @@ def _failing(slo: Slo, figures: Figures) -> Iterator[Reason]:
     failing = figures.client.error_ratio
     if slo.error_ratio is not None and failing is not None and failing > slo.error_ratio:
         yield Reason("errors", f"{units.percent(failing)} of the requests failed; the SLO accepts {units.percent(slo.error_ratio)}")
-
-
-def _unexpected_alerts(profile: Profile, alerts: Sequence[Alert], *, slo_broken: bool) -> Iterator[Reason]:
-    fired = {alert.name for alert in alerts if alert.firing_after_seconds is not None}
-    expected = (*profile.alerts.always, *(profile.alerts.if_slo_broken if slo_broken else ()))
-    for name in expected:
-        if name not in fired:
-            of_what = "" if name in profile.alerts.always else " when the SLO is broken"
-            yield Reason("alert_missed", f"the alert {name} did not fire; the profile expects it{of_what}")
-    for name in profile.alerts.never:
-        if name in fired:
-            yield Reason("alert_false", f"the alert {name} fired; the profile says it never does")

@@ -7,11 +7,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from firedrill import docs, places
+from firedrill.alerts.lint import PROMETHEUS_S_OWN
 from firedrill.contract import LAG_BOUNDS_SECONDS, LATENCY_BOUNDS_SECONDS, Client, Server, declared, exported_series
 from firedrill.stack.grafana import Grafana
 from tests.promql import series_read
 
-PROMETHEUS_S_OWN = {"up", "scrape_duration_seconds", "ALERTS", "scrape_samples_scraped"}
 KNOWN = exported_series() | docs.recorded_names() | PROMETHEUS_S_OWN
 RULES = [
     (rule.get("record") or rule["alert"], rule["expr"])

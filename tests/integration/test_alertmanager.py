@@ -30,6 +30,9 @@ CASES = {
             ("ApiErrorBudgetFastBurn", "critical", {"job": "locust"}),
             ("ApiErrorBudgetSlowBurn", "critical", {"job": "locust"}),
             ("ApiLatencyBudgetBurn", "critical", {"job": "locust"}),
+            ("ApiLatencyP99High", "warning", {"job": "locust"}),
+            ("ApiTrafficDrop", "warning", {"job": "api"}),
+            ("ApiMemoryGrowing", "warning", API),
             ("ApiClientServerLatencyGap", "warning", {}),
             ("UsersStarved", "critical", CLIENT),
         ],
@@ -62,6 +65,7 @@ CASES = {
         ],
         [
             ("ApiLatencyBudgetBurn", "critical", {"job": "locust"}),
+            ("ApiTrafficDrop", "warning", {"job": "locust"}),
             ("ApiClientServerLatencyGap", "warning", {}),
             ("UsersStarved", "critical", CLIENT),
         ],

@@ -11,6 +11,16 @@ MISTAKES = {
     "a profile that does not exist": ("smok", 2, r"profile smok is unknown; did you mean smoke or soak"),
     "a file that is no YAML": ("name: [", 2, r"mistake\.yaml:\d+: "),
     "a key twice": ("name: a\nname: b\n", 2, r"mistake\.yaml:2: .*name"),
+    "an alert that no rule has": (
+        "name: a\nduration: 5s\nsteps:\n  - {start_time: 0s, users: 1}\nalerts: {never: [ApiDwon]}\n",
+        2,
+        r"profile a: no rule has the alert ApiDwon; did you mean ApiDown",
+    ),
+    "an alert that must and must not fire": (
+        "name: a\nduration: 5s\nsteps:\n  - {start_time: 0s, users: 1}\nalerts:\n  always: [ApiDown]\n  never:\n    - ApiDown\n",
+        2,
+        r"mistake\.yaml:8: alerts\.never\[0\] is ApiDown, which is expected to fire elsewhere",
+    ),
     "users below zero": (
         "name: a\nduration: 5s\nsteps:\n  - {start_time: 0s, users: -5}\n",
         2,
@@ -45,6 +55,18 @@ def test_a_bad_profile_is_refused_before_anything_starts(mistake, tmp_path):
     assert code == expected
     assert re.search(message, said), said
     assert drill.folder() is None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["smoke", "--matrix"], "--matrix: profile smoke sets no faults; expected some, each with its alerts"),
+        (["--matrix", "--duration", "5s"], "--duration: --matrix plays several runs, each as long as its fault"),
+    ],
+)
+def test_a_matrix_that_cannot_be_played_is_refused(tmp_path, words, message):
+    code, said, drill = fail(tmp_path, *words)
+    assert (code, said.removeprefix("firedrill: "), drill.folder()) == (2, message, None)
 
 
 def test_a_port_that_was_asked_for_and_is_taken_is_refused(tmp_path):

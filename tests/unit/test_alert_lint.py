@@ -43,6 +43,8 @@ def test_the_rules_of_the_bundle_have_nothing_to_be_said_against(file):
         ({"expr": "holt_winters(up[1m], 0.1, 0.1) < 1"}, [("versions", 6, "warning")]),
         ({"expr": "'locust_request_duration_seconds_bucket{le=\"1\"} > 1'"}, [("versions", 6, "warning")]),
         ({"expr": "'locust_request_duration_seconds_bucket{le=\"0.25\"} > 1'"}, []),
+        ({"expr": "'locust_request_duration_seconds_bucket{le=~\"0.5|1\"} > 1'"}, [("versions", 6, "warning")]),
+        ({"expr": "'locust_request_duration_seconds_bucket{le=~\"0.5|1([.]0)?\"} > 1'"}, []),
     ],
     ids=str,
 )
@@ -60,6 +62,15 @@ def test_a_series_that_its_group_records_later_is_named(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text("groups:\n  - name: g\n    rules:\n      - {record: a:b:c, expr: d:e:f}\n      - {record: d:e:f, expr: up}\n")
     assert [(one.check, one.place) for one in lint.check(file)] == [("order", f"{file}:4")]
+
+
+@pytest.mark.parametrize("key", ["query_offset: 1m", "labels: {team: a}"])
+def test_what_only_a_newer_prometheus_knows_of_a_group_is_named(tmp_path, key):
+    """Whichever promtool there is: that of 2.42 refuses the file as well."""
+    needs.program("promtool")
+    file = tmp_path / "r.yml"
+    file.write_text(f"groups:\n  - name: g\n    {key}\n    rules:\n      - {{record: a:b:c, expr: up}}\n")
+    assert ("versions", f"{file}:2") in {(one.check, one.place) for one in lint.check(file)}
 
 
 @pytest.mark.parametrize(

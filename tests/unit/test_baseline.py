@@ -9,7 +9,7 @@ from firedrill.drill.baseline import Baseline
 from firedrill.drill.record import Run
 from firedrill.drill.verdict import Status, judge
 from firedrill.errors import BadInput
-from firedrill.profile import Step
+from firedrill.profile import FaultStep, Step
 from tests.unit.test_verdict import HEALTHY, PROFILE, codes
 
 
@@ -44,6 +44,14 @@ def test_a_signal_that_is_worse_fails_the_run_and_is_named(baseline, worse, code
     assert (verdict.status, codes(verdict)) == (Status.FAILED, [code])
     assert says in verdict.reasons[0].text
     assert "since before; 10 % is tolerated" in verdict.reasons[0].text
+
+
+def test_what_is_expected_of_alerts_is_no_load(tmp_path):
+    before = replace(PROFILE, faults=(FaultStep(5, 10, {"latency": 0.3}),))
+    now_named = replace(before, faults=(replace(before.faults[0], alerts=("ApiDown",)),))
+    assert Baseline.of(recorded(tmp_path, profile=before), now_named, tolerance=0.1)
+    with pytest.raises(BadInput, match="played another load"):
+        Baseline.of(Run(tmp_path / "before"), replace(before, faults=()), tolerance=0.1)
 
 
 @pytest.mark.parametrize(

@@ -2,31 +2,47 @@
 
 import pytest
 
+from firedrill.alerts import causes
+from firedrill.alerts.causes import Cause
 from firedrill.drill import scorecard
 
 
-def document(fired, *, faults=((10.0, 20.0),), reasons=(), **expectations):
+def document(*alerts, faults=((10.0, 20.0, ()),), reasons=(), seconds=60.0, status="PASSED", **expectations):
+    """A run of a profile of 60 s, cut to `seconds`."""
     return {
-        "window": {"start": 1000.0, "end": 1060.0},
-        "profile": {"slo": None, "alerts": {"always": (), "if_slo_broken": (), "never": (), **expectations}},
-        "faults": [{"fault": "latency", "size": 0.3, "start": 1000 + start, "end": 1000 + end} for start, end in faults],
-        "verdict": {"reasons": [{"code": code} for code in reasons]},
-        "figures": {"alerts": [{"name": name, "firing_after_seconds": after} for name, after in fired], "steps": []},
+        "window": {"start": 1000.0, "end": 1000.0 + seconds},
+        "profile": {"slo": None, "duration_seconds": 60.0, "alerts": {"always": (), "if_slo_broken": (), "never": (), **expectations}},
+        "faults": [{"fault": "latency", "size": 0.3, "start": 1000 + at, "end": 1000 + end, "alerts": named} for at, end, named in faults],
+        "verdict": {"status": status, "reasons": [{"code": code} for code in reasons]},
+        "aborted": None,
+        "figures": {"alerts": list(alerts), "steps": []},
     }
+
+
+def fired(name, *spans):
+    """An alert with the times from and to which it fired."""
+    return {"name": name, "pending_after_seconds": None, "firing_after_seconds": spans[0][0], "firings": spans, "pending_at_end": False}
+
+
+def pending(name, since, *, at_end=True):
+    return {"name": name, "pending_after_seconds": since, "firing_after_seconds": None, "firings": (), "pending_at_end": at_end}
 
 
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        (document([("A", 15.0)]), (15.0, "latency 300 ms", 5.0, "detected")),
-        (document([("A", 25.0), ("A", 15.0), ("A", None)]), (15.0, "latency 300 ms", 5.0, "detected")),
-        (document([("A", 5.0)]), (5.0, None, None, "false")),
-        (document([("A", 5.0)], always=["A"]), (5.0, None, None, "expected")),
-        (document([("A", 15.0)], never=["A"]), (15.0, "latency 300 ms", 5.0, "false")),
-        (document([("A", None)], always=["A"]), (None, None, None, "missed")),
-        (document([], never=["A"]), (None, None, None, "quiet")),
-        (document([], if_slo_broken=["A"], reasons=["latency_p99"]), (None, None, None, "missed")),
-        (document([("A", 50.0)], faults=((10, 20), (40, 55))), (50.0, "latency 300 ms", 10.0, "detected")),
+        (document(fired("A", (15, 30))), (15, "latency 300 ms", 5, "detected")),
+        (document(fired("A", (25, 26)), fired("A", (15, 16)), pending("A", 11, at_end=False)), (15, "latency 300 ms", 5, "detected")),
+        (document(fired("A", (5, 30))), (5, None, None, "false")),
+        (document(fired("A", (5, 30)), always=["A"]), (5, None, None, "expected")),
+        (document(fired("A", (15, 30)), never=["A"]), (15, "latency 300 ms", 5, "false")),
+        (document(pending("A", 11, at_end=False), always=["A"]), (None, None, None, "missed")),
+        (document(never=["A"]), (None, None, None, "quiet")),
+        (document(if_slo_broken=["A"], reasons=["latency_p99"]), (None, None, None, "missed")),
+        (document(fired("A", (50, 55)), faults=((10, 20, ()), (40, 55, ()))), (50, "latency 300 ms", 10, "detected")),
+        # What a fault names is its own, though another one has begun since.
+        (document(fired("A", (50, 55)), faults=((10, 20, ["A"]), (40, 55, ()))), (50, "latency 300 ms", 40, "detected")),
+        (document(faults=((10, 20, ["A"]),)), (None, "latency 300 ms", None, "missed")),
     ],
 )
 def test_an_alert_is_held_against_its_cause_and_what_the_profile_says(said, expected):
@@ -34,9 +50,86 @@ def test_an_alert_is_held_against_its_cause_and_what_the_profile_says(said, expe
     assert (row["firing_after_seconds"], row["cause"], row["delay_seconds"], row["judgement"]) == expected
 
 
+def test_each_fault_is_owed_the_alerts_that_it_names():
+    faults = ((10, 20, ["A"]), (40, 50, ["A", "B"]))
+    rows = scorecard.of_run(document(fired("A", (15, 25), (47, 55)), faults=faults))
+    assert [(row["alert"], row["delay_seconds"], row["judgement"]) for row in rows] == [
+        ("A", 5, "detected"),
+        ("A", 7, "detected"),
+        ("B", None, "missed"),
+    ]
+
+
+def test_a_cause_that_nobody_named_is_told_from_one_that_was():
+    rows = scorecard.of_run(document(fired("A", (15, 16)), fired("B", (17, 18)), faults=((10, 20, ["A"]),)))
+    assert [(row["alert"], row["attribution"]) for row in rows] == [("A", "named"), ("B", "latest")]
+
+
+def test_an_alert_that_a_fault_names_is_false_before_it():
+    rows = scorecard.of_run(document(fired("A", (3, 5), (15, 16)), faults=((10, 20, ["A"]),)))
+    assert [(row["firing_after_seconds"], row["judgement"]) for row in rows] == [(3, "false"), (15, "detected")]
+
+
+def test_an_alert_that_fires_when_its_fault_begins_neither_detects_nor_misses_it():
+    rows = scorecard.of_run(document(fired("A", (3, 30)), faults=((10, 20, ["A"]),)))
+    assert [row["judgement"] for row in rows] == ["false", "undecided"]
+    assert scorecard.reasons(rows) == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "reasons"),
+    [
+        (document(fired("A", (14, 30)), never=["A"]), ["the alert A fired after 14 s; the profile says it never does"]),
+        (document(always=["A"]), ["the alert A did not fire; the profile expects it"]),
+        (document(if_slo_broken=["A"], reasons=["errors"]), ["the SLO was broken, and the alert A did not fire: nobody would have known"]),
+        (
+            document(if_slo_broken=["A", "B"], reasons=["errors"]),
+            ["the SLO was broken, and none of A, B fired: nobody would have known"],
+        ),
+        (document(fired("B", (14, 30)), if_slo_broken=["A", "B"], reasons=["errors"]), []),
+        (
+            document(faults=((10, 20, ["A"]),)),
+            ["the alert A did not fire; the profile expects it after latency 300 ms, which began after 10 s"],
+        ),
+        (document(fired("A", (5, 30))), []),
+        (document(if_slo_broken=["A"]), []),
+        (document(fired("A", (14, 30)), always=["A"]), []),
+    ],
+)
+def test_what_the_profile_did_not_expect_fails_the_run_in_one_line(said, reasons):
+    assert [reason.text for reason in scorecard.reasons(scorecard.of_run(said))] == reasons
+
+
+def test_an_alert_that_was_still_pending_was_missed_where_it_had_the_whole_run_for_it():
+    (reason,) = scorecard.reasons(scorecard.of_run(document(pending("A", 41), always=["A"])))
+    assert reason.code == "alert_missed"
+    assert "was pending from 41 s on, and not firing when the load ended" in reason.text
+
+
+def test_what_broke_in_the_last_moments_leaves_a_pending_alert_undecided():
+    rows = scorecard.of_run(document(pending("A", 55), if_slo_broken=["A"], reasons=["errors"]))
+    assert scorecard.reasons(rows) == ()
+    assert [(remark.code, remark.text.rpartition("; ")[2]) for remark in scorecard.remarks(rows)] == [
+        ("alert_undecided", "the load ended too early to tell")
+    ]
+
+
+@pytest.mark.parametrize("cut", [{"seconds": 30.0}, {"status": "INTERRUPTED"}])
+def test_a_load_that_ended_early_misses_no_alert(cut):
+    rows = scorecard.of_run(document(always=["A"], never=["B"], **cut))
+    assert {row["alert"]: row["judgement"] for row in rows} == {"A": "undecided", "B": "quiet"}
+    assert scorecard.reasons(rows) == ()
+
+
 def test_an_alert_that_is_expected_when_the_slo_breaks_is_none_where_it_held():
-    assert scorecard.of_run(document([], if_slo_broken=["A"])) == []
+    assert scorecard.of_run(document(if_slo_broken=["A"])) == []
 
 
 def test_a_run_in_which_nothing_was_measured_has_no_card():
     assert scorecard.of_run({"figures": None}) == []
+
+
+def test_an_alert_is_held_against_the_causes_that_name_it_or_else_against_all():
+    slow, failing = Cause("latency", 10, 20, ("A",)), Cause("errors", 30, 40)
+    assert causes.concerning("A", [slow, failing]) == [slow]
+    assert causes.concerning("B", [slow, failing]) == [slow, failing]

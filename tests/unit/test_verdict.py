@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from firedrill.drill.figures import Alert, Arrivals, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide
+from firedrill.drill.figures import Arrivals, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide
 from firedrill.drill.verdict import Reason, Status, judge
 from firedrill.profile import AlertExpectations, Profile, Slo, Step, UserShare
 
@@ -39,10 +39,6 @@ def test_an_open_loop_that_could_not_send_is_invalid_and_says_what_to_do():
     assert (unsent.status, codes(unsent)) == (Status.INVALID, ["arrivals_unsent"])
     assert "20 of 1000 arrivals were never sent" in unsent.reasons[0].text
     assert "max_in_flight" in unsent.reasons[0].text
-
-
-def fired(name):
-    return Alert(name, "critical", {}, 10.0, 15.0, 20.0)
 
 
 def codes(verdict):
@@ -97,20 +93,13 @@ def test_an_interrupted_run_says_so_and_keeps_its_reasons():
     assert codes(verdict) == ["interrupted", "starved_users"]
 
 
-def test_alerts_are_held_to_what_the_profile_says():
-    expecting = replace(
-        PROFILE, alerts=AlertExpectations(always=("ApiDown",), if_slo_broken=("ApiErrorBudgetFastBurn",), never=("UsersStarved",))
-    )
-    assert codes(judge(expecting, replace(HEALTHY, alerts=(fired("UsersStarved"),)), [])) == ["alert_missed", "alert_false"]
-    assert judge(expecting, replace(HEALTHY, alerts=(fired("ApiDown"),)), []).status is Status.PASSED
-    broken = replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=0.5), alerts=(fired("ApiDown"),))
-    assert codes(judge(expecting, broken, [])) == ["errors", "alert_missed"]
-
-
-def test_an_alert_that_was_only_pending_did_not_fire():
-    pending = replace(fired("UsersStarved"), firing_after_seconds=None)
-    never = replace(PROFILE, alerts=AlertExpectations(never=("UsersStarved",)))
-    assert judge(never, replace(HEALTHY, alerts=(pending,)), []).status is Status.PASSED
+def test_what_alerts_did_wrong_fails_a_run_that_had_passed_and_is_only_added_to_any_other():
+    wrong = (Reason("alert_false", "the alert ApiDown fired after 3 s; the profile says it never does"),)
+    passed, failed = judge(PROFILE, HEALTHY, []), judge(PROFILE, replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=0.5)), [])
+    void = judge(PROFILE, replace(HEALTHY, invalid={"generator_cpu": 12.0}), [])
+    assert [one.blaming(wrong).status for one in (passed, failed, void)] == [Status.FAILED, Status.FAILED, Status.INVALID]
+    assert [codes(one.blaming(wrong))[-1] for one in (passed, failed, void)] == ["alert_false"] * 3
+    assert passed.blaming(()) == passed
 
 
 def test_a_profile_without_slo_judges_none():

@@ -1,0 +1,188 @@
+"""The fault matrix: a profile played quietly, and then once for each of its faults; which alert noticed which, and how soon.
+
+Every run has a stack and a database of its own, so no fault is held against what another one left behind. Which alerts have to notice it
+stands in the profile, beside each fault. `play_all` plays; what its runs come to is pure, and reads run.json.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from firedrill import units
+from firedrill.alerts import least, rulefile
+from firedrill.drill import progress as progress_for
+from firedrill.drill.run import play
+from firedrill.drill.verdict import Status
+from firedrill.errors import BadInput
+from firedrill.faults import spell
+from firedrill.profile import AlertExpectations
+from firedrill.stack import config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from rich.console import Console
+
+    from firedrill.alerts.least import Least
+    from firedrill.drill.record import Run
+    from firedrill.drill.request import Request
+    from firedrill.interrupt import Interrupt
+
+BASELINE_SECONDS = 480.0
+"""How long nothing is wrong, at production scale: a `for` of five minutes, and a little more."""
+
+OF_THE_MACHINE = frozenset({"ApiCpuPressure", "ApiListenBacklog"})
+"""What they read, the kernel counts for the whole machine: whoever else works there sets them off. Shown, and judged for no fault."""
+
+QUIET = "quiet"
+"""The column of the baseline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What an alert did in one run."""
+
+    alert: str
+    judgement: str
+    """detected or missed: the fault names it. also: it fired after a fault that does not. false: with nothing wrong yet. machine: the same,
+
+    but set off by anybody on this machine. undecided: it fired before its fault, or the run was cut short.
+    """
+    delay_seconds: float | None = None
+    """After the fault began, or after the load did where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One run."""
+
+    fault: str
+    run: str
+    status: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """All runs, and what is wrong with them."""
+
+    status: Status
+    reasons: tuple[str, ...]
+    columns: tuple[Column, ...]
+    least: Mapping[str, Least] = field(default_factory=dict)
+    """How long each alert that occurs takes by its own definition."""
+
+    def write(self, folder: Path) -> Path:
+        """Write matrix.json; returns the file."""
+        file = folder / "matrix.json"
+        file.write_text(self.text())
+        return file
+
+    def text(self) -> str:
+        """As JSON."""
+        leasts = {name: {**asdict(one), "seconds": one.seconds} for name, one in self.least.items()}
+        return json.dumps({**asdict(self), "least": leasts}, indent=2) + "\n"
+
+
+# -- playing
+
+
+def check(request: Request) -> None:
+    """Raises BadInput for a profile without faults, and for a fault that nobody has to notice."""
+    profile = request.profile
+    if not profile.faults:
+        raise BadInput(f"--matrix: profile {profile.name} sets no faults; expected some, each with its alerts")
+    for step in profile.faults:
+        if not step.alerts:
+            raise BadInput(f"--matrix: profile {profile.name}: {_named(step.sizes)} names no alerts; expected those that have to notice it")
+
+
+def play_all(request: Request, console: Console, interrupt: Interrupt) -> Iterator[Run]:
+    """Play the baseline and each fault; ends early when interrupted.
+
+    Raises what `run.play` raises.
+    """
+    asked = list(requests_of(request))
+    for number, (title, one) in enumerate(asked, start=1):
+        progress = progress_for.for_console(console, f"{number}/{len(asked)} {title}")
+        try:
+            yield play(one, interrupt, progress)
+        finally:
+            progress.close()
+        if interrupt.requested:
+            return
+
+
+def requests_of(request: Request) -> Iterator[tuple[str, Request]]:
+    """What is played, with its title. The profile's load is the same in all, as its file says; what it expects beside that is no matter."""
+    profile = replace(request.profile, slo=None, alerts=AlertExpectations(), abort_on_slo=False)
+    begins = profile.faults[0].start_seconds
+    seconds = BASELINE_SECONDS / request.time_scale
+    quiet = replace(profile, name=f"{profile.name} {QUIET}", faults=(), duration_seconds=seconds)
+    yield QUIET, replace(request, profile=quiet, duration_seconds=seconds)
+    for step in profile.faults:
+        seconds = begins + step.for_seconds
+        faults = (replace(step, start_seconds=begins),)
+        alone = replace(profile, name=f"{profile.name} {_named(step.sizes)}", faults=faults, duration_seconds=seconds)
+        yield _named(step.sizes), replace(request, profile=alone, duration_seconds=seconds, until_firing=step.alerts)
+
+
+def _named(sizes: Mapping[str, float]) -> str:
+    return " and ".join(spell(fault, size) for fault, size in sizes.items())
+
+
+def leasts(request: Request) -> dict[str, Least]:
+    """Of the rules as these runs load them."""
+    with tempfile.TemporaryDirectory() as folder:
+        config.write(Path(folder), (), request.rules, request.time_scale)
+        files = sorted((Path(folder) / "rules").glob("*.yml"))
+        return least.of_rules(group for file in files for group in rulefile.read(file))
+
+
+# -- judging
+
+
+def judge(documents: Sequence[Mapping[str, Any]], least_of: Mapping[str, Least]) -> Matrix:
+    """What the runs come to: no fault without its alerts, and no alert without a fault. INVALID if one of the runs is."""
+    columns = tuple(_column(document) for document in documents)
+    reasons = tuple(reason for column, document in zip(columns, documents, strict=True) for reason in _reasons(column, document))
+    occurring = {cell.alert for column in columns for cell in column.cells}
+    return Matrix(_status(columns, reasons), reasons, columns, {name: one for name, one in least_of.items() if name in occurring})
+
+
+def _column(document: Mapping[str, Any]) -> Column:
+    faults, window = document["faults"], document["window"]
+    begins = faults[0]["start"] - window["start"] if faults and window else None
+    fault = next((_named(step["sizes"]) for step in document["profile"]["faults"]), QUIET)
+    cells = tuple(_cells(document["scorecard"], begins))
+    return Column(fault, document["id"], document["verdict"]["status"], cells)
+
+
+def _cells(rows: Iterable[Mapping[str, Any]], begins: float | None) -> Iterator[Cell]:
+    for row in rows:
+        name, after = row["alert"], row["firing_after_seconds"]
+        if row["expected"] == "fault":
+            yield Cell(name, row["judgement"], row["delay_seconds"])
+        elif after is not None and begins is not None and after >= begins:
+            yield Cell(name, "also", after - begins)
+        elif after is not None:
+            yield Cell(name, "machine" if name in OF_THE_MACHINE else "false", after)
+
+
+def _reasons(column: Column, document: Mapping[str, Any]) -> Iterator[str]:
+    told = [*document["verdict"]["reasons"], *(row for row in document["scorecard"] if row["judgement"] == "undecided")]
+    yield from (f"{column.fault}: {one['text']}" for one in told)
+    for cell in column.cells:
+        if cell.judgement == "false":
+            yield f"{column.fault}: the alert {cell.alert} fired after {units.seconds(cell.delay_seconds)}, with nothing wrong yet"
+
+
+def _status(columns: Sequence[Column], reasons: Sequence[str]) -> Status:
+    for status in (Status.INTERRUPTED, Status.INVALID):
+        if any(column.status == status for column in columns):
+            return status
+    return Status.FAILED if reasons else Status.PASSED

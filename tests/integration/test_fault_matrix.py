@@ -1,0 +1,42 @@
+"""A fault matrix as a user plays it: a fault that is noticed, one that is not, and what lies on disk."""
+
+import json
+
+import pytest
+
+from tests import drilling
+
+pytestmark = pytest.mark.timeout(120)
+
+FAULTS = """\
+faults:
+  - {start_time: 3s, for: 15s, stop: true, alerts: [ApiDown]}
+  - {start_time: 20s, for: 3s, latency: 1ms, alerts: [ApiErrorBudgetFastBurn]}
+"""
+
+
+def test_a_matrix_says_which_fault_was_noticed_how_soon_and_fails_for_the_one_that_was_not(tmp_path):
+    """At a time scale of 60, at which five minutes of `for` are five seconds."""
+    file = drilling.profile(tmp_path, users=5, seconds=30, slo="{errors: 50%}")
+    file.write_text(file.read_text() + FAULTS)
+    drill = drilling.start(tmp_path / "runs", file, "--matrix", "--time-scale", "60", "--json")
+    code, output, errors = drill.finish()
+    found = json.loads(output)
+    quiet, stop, latency = found["columns"]
+    assert (code, found["status"]) == (1, "FAILED"), errors
+    assert [column["fault"] for column in found["columns"]] == ["quiet", "stop", "latency 1 ms"]
+    assert (drill.out / quiet["run"] / "matrix.json").read_text() == output
+    assert not any(cell["judgement"] in {"detected", "missed", "also"} for cell in quiet["cells"])
+    down = next(cell for cell in stop["cells"] if cell["alert"] == "ApiDown")
+    assert down["judgement"] == "detected"
+    assert found["least"]["ApiDown"]["hold_seconds"] == 1 <= down["delay_seconds"] < 10
+    assert {"alert": "ApiErrorBudgetFastBurn", "judgement": "missed", "delay_seconds": None} in latency["cells"]
+    assert any(reason.startswith("latency 1 ms: the alert ApiErrorBudgetFastBurn did not fire") for reason in found["reasons"])
+    assert "3/3 latency 1 ms" in errors
+    assert drill.leftovers() == []
+    recorded = json.loads((drill.out / stop["run"] / "run.json").read_text())
+    firings = [one["firings"] for one in recorded["figures"]["alerts"] if one["name"] == "ApiDown" and one["firings"]]
+    begun = recorded["window"]["start"] + min(spans[0][0] for spans in firings)
+    assert begun - recorded["faults"][0]["start"] == pytest.approx(down["delay_seconds"])
+    window = recorded["window"]
+    assert window["end"] - window["start"] < 15, "the load of a fault ends when its alerts have fired"

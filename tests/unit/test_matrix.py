@@ -1,0 +1,180 @@
+"""What the runs of a fault matrix come to, from their run.json alone; and how long an alert takes by its own definition."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from firedrill.alerts import least, rulefile
+from firedrill.alerts.least import Least
+from firedrill.drill import matrix, scorecard, summary
+from firedrill.drill.request import Request
+from firedrill.drill.verdict import Status
+from firedrill.errors import BadInput
+from firedrill.profile import AlertExpectations, FaultStep, load_profile
+from firedrill.stack.plan import Server
+from tests.unit.test_summary import printed
+
+LEASTS = {name: Least(10.0, 5.0, 1.25) for name in ("Slow", "Down", "Odd", "ApiCpuPressure")}
+
+
+def run(*fired, fault=None, named=(), status="PASSED", reasons=()):
+    """A run of 60 s whose fault, if there is one, begins after 10 s, and whose alerts fired at these times."""
+    faults = [{"fault": fault, "size": 1.0, "start": 1010.0, "end": 1060.0, "alerts": named}] if fault else []
+    alerts = [
+        {"name": name, "pending_after_seconds": None, "firing_after_seconds": at, "firings": ((at, at + 9),), "pending_at_end": False}
+        for name, at in fired
+    ]
+    document = {
+        "id": fault or "quiet",
+        "window": {"start": 1000.0, "end": 1060.0},
+        "profile": {
+            "slo": None,
+            "duration_seconds": 60.0,
+            "alerts": {"always": (), "if_slo_broken": (), "never": ()},
+            "faults": [{"sizes": {fault: 1.0}}] if fault else [],
+        },
+        "faults": faults,
+        "verdict": {"status": status, "reasons": [{"code": "x", "text": text} for text in reasons]},
+        "aborted": None,
+        "figures": {"alerts": alerts, "steps": []},
+    }
+    card = scorecard.of_run(document)
+    wrong = [{"code": reason.code, "text": reason.text} for reason in scorecard.reasons(card)]
+    failed = "FAILED" if wrong and status == "PASSED" else status
+    return {**document, "scorecard": card, "verdict": {"status": failed, "reasons": [*document["verdict"]["reasons"], *wrong]}}
+
+
+def judged(*runs):
+    return matrix.judge(runs, LEASTS)
+
+
+def test_each_fault_noticed_by_its_alerts_and_a_quiet_run_without_any_pass():
+    slow, gone = run(("Slow", 25.0), ("Odd", 30.0), fault="latency", named=["Slow"]), run(("Down", 21.0), fault="stop", named=["Down"])
+    found = judged(run(), slow, gone)
+    assert (found.status, found.reasons) == (Status.PASSED, ())
+    assert [[(cell.alert, cell.judgement, cell.delay_seconds) for cell in column.cells] for column in found.columns] == [
+        [],
+        [("Slow", "detected", 15.0), ("Odd", "also", 20.0)],
+        [("Down", "detected", 11.0)],
+    ]
+
+
+def test_a_fault_without_its_alert_fails_and_is_named():
+    found = judged(run(), run(("Odd", 30.0), fault="latency", named=["Slow"]))
+    assert found.status is Status.FAILED
+    assert found.reasons == (
+        "latency 1.0 s: the alert Slow did not fire; the profile expects it after latency 1.0 s, which began after 10 s",
+    )
+
+
+def test_an_alert_while_nothing_is_wrong_fails_in_the_quiet_run_and_before_a_fault():
+    found = judged(run(("Slow", 33.0)), run(("Odd", 4.0), ("Down", 21.0), fault="stop", named=["Down"]))
+    assert found.status is Status.FAILED
+    assert found.reasons == (
+        "quiet: the alert Slow fired after 33 s, with nothing wrong yet",
+        "stop: the alert Odd fired after 4.0 s, with nothing wrong yet",
+    )
+
+
+def test_an_alert_that_fires_before_its_own_fault_has_not_noticed_it():
+    found = judged(run(("Down", 4.0), fault="stop", named=["Down"]))
+    assert found.status is Status.FAILED
+    assert [cell.judgement for cell in found.columns[0].cells] == ["false", "undecided"]
+    assert "fired already before stop" in found.reasons[0]
+
+
+def test_what_anybody_on_the_machine_sets_off_is_shown_and_fails_nothing():
+    found = judged(run(("ApiCpuPressure", 28.0)))
+    assert (found.status, [cell.judgement for cell in found.columns[0].cells]) == (Status.PASSED, ["machine"])
+
+
+@pytest.mark.parametrize(("status", "expected"), [("INVALID", Status.INVALID), ("INTERRUPTED", Status.INTERRUPTED)])
+def test_a_run_that_says_nothing_voids_the_matrix(status, expected):
+    found = judged(run(("Slow", 33.0)), run(fault="stop", named=["Down"], status=status, reasons=["why"]))
+    assert found.status is expected
+    assert "stop: why" in found.reasons
+
+
+def test_a_run_that_was_stopped_before_its_load_began_has_an_empty_column():
+    before = {**run(fault="stop", status="INTERRUPTED"), "window": None, "scorecard": [], "faults": []}
+    (column,) = judged(before).columns
+    assert (column.fault, column.cells) == ("stop", ())
+
+
+def test_the_table_shows_delays_beside_what_they_take_at_least():
+    found = judged(run(), run(("Slow", 25.0), ("Odd", 30.0), fault="latency", named=["Slow"]), run(fault="stop", named=["Down"]))
+    lines = [line.split() for line in printed(summary.of_matrix(found)).splitlines() if "Slow" in line or "Odd" in line or "  Down" in line]
+    assert lines == [
+        ["latency", "1.0", "s", "Slow", "detected", "15", "s", "10", "s", "17", "s"],
+        ["Odd", "also", "20", "s", "10", "s", "17", "s"],
+        ["stop", "Down", "missed", "–", "10", "s", "17", "s"],
+    ]
+    assert json.loads(found.text())["least"]["Down"] == {**vars_of(LEASTS["Down"]), "seconds": 17.25}
+
+
+def vars_of(one):
+    return {name: getattr(one, name) for name in one.__slots__}
+
+
+def request(profile):
+    return Request(profile=profile, source="matrix", out="runs", server=Server("waitress"))
+
+
+def test_the_bundled_profile_can_be_played_as_a_matrix_and_one_without_faults_or_alerts_cannot():
+    profile = load_profile("matrix")
+    matrix.check(request(profile))
+    assert {fault for step in profile.faults for fault in step.sizes} == {"latency", "errors", "cpu", "stuck", "memory", "stop"}
+    with pytest.raises(BadInput, match="profile smoke sets no faults"):
+        matrix.check(request(load_profile("smoke")))
+    silent = replace(profile, faults=(replace(profile.faults[0], alerts=()),))
+    with pytest.raises(BadInput, match="latency 600 ms names no alerts"):
+        matrix.check(request(silent))
+
+
+def test_each_fault_is_played_alone_at_one_time_until_its_alerts_fired_and_judged_by_nothing_else():
+    step = FaultStep(5, 20, {"latency": 0.6}, ("ApiLatencyP99High",))
+    profile = replace(load_profile("launch"), faults=(step, FaultStep(30, 10, {"errors": 0.2, "cpu": 1}, ("ApiDown",))), abort_on_slo=True)
+    played = dict(matrix.requests_of(replace(request(profile), time_scale=24)))
+    assert list(played) == ["quiet", "latency 600 ms", "errors 20 % and cpu 1 core"]
+    assert [one.duration_seconds for one in played.values()] == [one.profile.duration_seconds for one in played.values()] == [20, 25, 15]
+    assert [[step.start_seconds for step in one.profile.faults] for one in played.values()] == [[], [5], [5]]
+    assert [one.until_firing for one in played.values()] == [(), ("ApiLatencyP99High",), ("ApiDown",)]
+    assert {(one.profile.slo, one.profile.alerts, one.profile.abort_on_slo) for one in played.values()} == {
+        (None, AlertExpectations(), False)
+    }
+    assert {one.profile.steps for one in played.values()} == {profile.steps}
+
+
+RULES = """\
+groups:
+  - name: g
+    interval: 2s
+    rules:
+      - {record: a:used:ratio, expr: 'rate(x_total[10s])', labels: {resource: cpu}}
+      - {record: a:used:ratio, expr: x, labels: {resource: memory}}
+      - {record: a:errors:ratio, expr: 'rate(e_total[1m] offset 1h) / rate(x_total[30s])'}
+      - {alert: Recorded, expr: 'avg_over_time(a:used:ratio{resource="cpu"}[5s]) > 0.8', for: 20s}
+      - {alert: Instant, expr: 'a:used:ratio{resource="memory"} > 0.8 * scalar(max_over_time(limit[1h]))', for: 20s}
+      - {alert: Both, expr: 'rate(x_total[5m]) > 1 and rate(x_total[1m]) > 1 and x'}
+      - {alert: Either, expr: 'x == 0 or rate(x_total[5m]) > 1'}
+      - {alert: Ratio, expr: a:errors:ratio > 1}
+      - {alert: Inner, expr: 'max_over_time(rate(x_total[1m])[5m:]) > 1'}
+      - {alert: Twice, expr: 'rate(x_total[5m]) > 1', for: 1m}
+      - {alert: Twice, expr: 'rate(x_total[5m]) > 1', for: 30s}
+"""
+
+
+def test_an_alert_takes_the_window_that_has_to_fill_its_for_an_evaluation_and_a_scrape(tmp_path):
+    file = tmp_path / "r.yml"
+    file.write_text(RULES)
+    found = {name: (one.window_seconds, one.hold_seconds, one.seconds) for name, one in least.of_rules(rulefile.read(file)).items()}
+    assert found == {
+        "Recorded": (15, 20, 38),
+        "Instant": (0, 20, 23),
+        "Both": (60, 0, 63),
+        "Either": (0, 0, 3),
+        "Ratio": (60, 0, 63),
+        "Inner": (360, 0, 363),
+        "Twice": (300, 30, 333),
+    }
