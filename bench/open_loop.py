@@ -2,15 +2,12 @@
 
 One process, FastHttpUser, Poisson arrivals, a server that answers at once. In each of five rounds the rate is 0.8 of what the process has
 just sent when asked for 12,000 a second. `due` is the drawn schedule, counted by itself; lateness is that of all arrivals after the first
-two seconds. Two controls show the machine's own stalls: `control` is how late a process beside it wakes that sleeps for 2 ms at a time,
-and `spinning` how late the same arrivals begin in a process that computes for as long as each request takes, and does nothing else: nobody
-is earlier at that rate. The median is the round in the middle by lateness. Aim: offered equals due, lateness under 10 ms at the 99th
-percentile. Takes two and a half minutes. Run: `python -m bench.open_loop`.
+two seconds; `control` is how late a process beside it wakes that sleeps for 2 ms at a time: the machine's own stalls. The median is the
+round in the middle by lateness. Aim: offered equals due, lateness under 10 ms at the 99th percentile. Run: `python -m bench.open_loop`.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -37,23 +34,6 @@ print(sorted(late)[int(0.99 * len(late))] * 1000)
 """
 
 
-SPINNING = """
-import sys, time
-from arrivals import schedule_of
-from firedrill.profile import load_profile
-late, busy, warm = [], float(sys.argv[2]), float(sys.argv[3])
-dues = list(schedule_of(load_profile(sys.argv[1])))
-began = time.perf_counter()
-for due in dues:
-    while (now := time.perf_counter() - began) < due:
-        time.sleep(due - now - 0.001 if due - now > 0.001 else 0)
-    late += [now - due] if due > warm else []
-    while time.perf_counter() - began < now + busy:
-        pass
-print(sorted(late)[int(0.99 * len(late))] * 1000)
-"""
-
-
 def profile_of(folder: Path, rate: int, seconds: int) -> Path:
     """A profile file."""
     steps = f"spacing: poisson\nmax_in_flight: 200\nsteps: [{{start_time: 0s, rate: {rate}}}]\nduration: {seconds}s"
@@ -68,20 +48,11 @@ def due_of(profile: Path) -> int:
     return sum(1 for _ in schedule_of(load_profile(str(profile))))
 
 
-def spinning_ms(profile: Path, rate: int) -> float:
-    """Lateness of a process that computes, and does nothing else."""
-    words = [sys.executable, "-c", SPINNING, str(profile), str(LOAD / rate), str(WARM_SECONDS)]
-    path = os.pathsep.join(map(str, (ROOT / "load", ROOT)))
-    spun = subprocess.run(words, check=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
-    return float(spun.stdout)
-
-
 def one_round(url: str, folder: Path) -> dict[str, float]:
     """Figures of one run, at a rate that the machine can do at this time."""
     most = runs.run(str(LOCUSTFILE), url, "--load-profile", profile_of(folder, MOST_RATE, MOST_SECONDS)).requests / MOST_SECONDS
     rate = round(LOAD * most)
     profile = profile_of(folder, rate, SECONDS)
-    spun_ms = spinning_ms(profile, rate)
     with subprocess.Popen([sys.executable, "-c", CONTROL], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as control:
         run = runs.run(str(LOCUSTFILE), url, "--load-profile", profile)
         control_ms, _ = control.communicate()
@@ -96,7 +67,6 @@ def one_round(url: str, folder: Path) -> dict[str, float]:
         "unsent": run.value("locust_arrivals_unsent_total"),
         "late_p99_ms": round((histogram.quantile(0.99, late) or 0.0) * 1000, 1),
         "control_p99_ms": round(float(control_ms), 1),
-        "spinning_p99_ms": round(spun_ms, 1),
     }
 
 
