@@ -7,7 +7,7 @@ nothing and writes nothing; one that exceeds the group's limit forgets everythin
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -63,7 +63,11 @@ class Replay:
     silent: int = 0
     """How many evaluations from now on are kept and not written."""
     _alerts: dict[Labels, _Alert] = field(default_factory=dict)
-    _names: dict[Labels, Labels] = field(default_factory=dict)
+    _names: dict[Labels, Labels] = field(default_factory=dict, compare=False)
+
+    def fork(self) -> Replay:
+        """Another one in the same state."""
+        return replace(self, _alerts={labels: replace(alert) for labels, alert in self._alerts.items()})
 
     def evaluate(self, time_ms: int, vector: Mapping[Labels, float] | None) -> dict[Labels, Shown] | None:
         """What is written at this time, by the alert's labels (`alertname` among them).
