@@ -67,8 +67,8 @@ def _disputed(evaluations: Sequence[Sequence[Vector]]) -> set[Labels]:
     """What some evaluation may have given or not; everything, if one may have failed or not."""
     if any(None in vectors and any(vector is not None for vector in vectors) for vectors in evaluations):
         return {labels for vectors in evaluations for vector in vectors for labels in vector or ()}
-    several = [[set(vector or ()) for vector in vectors] for vectors in evaluations if len(vectors) > 1]
-    return {labels for vectors in several for labels in set.union(*vectors) - set.intersection(*vectors)}
+    several = [[vector or {} for vector in vectors] for vectors in evaluations if len(vectors) > 1]
+    return {labels for vectors in several for one in vectors for labels in one if any(labels not in other for other in vectors)}
 
 
 def _only(vector: Vector, labels: Labels) -> Vector:
