@@ -79,6 +79,7 @@ class Replay:
         Returns:
             None where nothing is written: the evaluation failed, or gave one alert twice, or more alerts than the limit.
         """
+        is_silent, self.silent = self.silent > 0, max(0, self.silent - 1)
         active = None if vector is None else self._named(vector)
         if active is None:
             return None
@@ -90,7 +91,7 @@ class Replay:
         if 0 < self.limit < len(self._alerts):
             self._alerts.clear()
             return None
-        return self._written()
+        return {} if is_silent else self._written()
 
     def _named(self, vector: Mapping[Labels, float]) -> set[Labels] | None:
         """The alerts that a vector means; None if two of its elements mean the same one."""
@@ -121,9 +122,6 @@ class Replay:
         return time_ms - alert.empty_since_ms < self.rule.keep_ms
 
     def _written(self) -> dict[Labels, Shown]:
-        if self.silent:
-            self.silent -= 1
-            return {}
         return {
             labels: Shown(State.FIRING if alert.firing else State.PENDING, alert.active_since_ms) for labels, alert in self._alerts.items()
         }
