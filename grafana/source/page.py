@@ -62,8 +62,8 @@ def _link(name: str) -> dashboard.DashboardLink:
     return dashboard.DashboardLink(f"Look closer: {name}").url(f"/d/{uid(name)}?${{__url_time_range}}&${{__all_variables}}")
 
 
-def page(name: str, title: str, description: str, rows: Sequence[Row]) -> dashboard.Dashboard:
-    """A dashboard."""
+def page(name: str, title: str, description: str, rows: Sequence[Row], more: Sequence[Any] = ()) -> dashboard.Dashboard:
+    """A dashboard, with more variables than all have."""
     built = (
         dashboard.Dashboard(title)
         .uid(uid(name))
@@ -74,7 +74,7 @@ def page(name: str, title: str, description: str, rows: Sequence[Row]) -> dashbo
         .timezone("browser")
         .readonly()
         .tooltip(DashboardCursorSync.CROSSHAIR)
-        .variables([_datasource(), *_choices()])
+        .variables([_datasource(), *_choices(), *more])
         .link(_all_others())
     )
     for mark in marks():

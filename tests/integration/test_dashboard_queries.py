@@ -11,7 +11,7 @@ import pytest
 from firedrill.interrupt import Interrupt
 from firedrill.stack import remote
 from firedrill.stack.reopened import Reopened
-from grafana.source import client_signals, saturation_signals, server_signals, signals
+from grafana.source import alert_signals, client_signals, saturation_signals, server_signals, signals
 from tests import dashboards, drilling
 
 pytestmark = pytest.mark.timeout(120)
@@ -33,7 +33,7 @@ class Shown:
         self.start, self.end = recorded.start, recorded.end
         self.faults = {each["fault"]: each for each in run.read()["faults"]}
         self._prom = reopened.prom
-        self._choices = {**signals.EVERYTHING, "$__range": f"{self.end - self.start:.0f}s"}
+        self._choices = {**alert_signals.choices(run.read()["time_scale"]), "$__range": f"{self.end - self.start:.0f}s"}
 
     def points(self, query, once):
         """How many values a panel gets: of all times, or of the last one if it asks for no other."""
