@@ -118,7 +118,7 @@ def against_limits(alert: Alert) -> Iterator[Signal]:
 
 def _unit(measured: str) -> str:
     """Grafana's name of the unit, as the names of the series tell it."""
-    if "ratio" in measured or " / " in measured or "pressure" in measured:
+    if re.search(r":ratio| / |pressure_", measured):
         return "percentunit"
     if "bytes" in measured:
         return "bytes"
@@ -169,7 +169,7 @@ def _others() -> Query:
     firing, pending = (f'ALERTS{{alertname!~"{known}", alertstate="{state}"}}' for state in ("firing", "pending"))
     return Query(
         largest(f"(2 * {firing} or {pending})", "run, alertname, severity"),
-        "{{alertname}}, {{severity}}",
+        "{{alertname}} {{severity}}",
         empty_when_healthy="your own alerts have a row while they are active",
     )
 
@@ -187,16 +187,23 @@ STATES = Signal(
     "Alerts",
     "Which alert is pending, which fires, since when, and what was the cause below it? A row is empty while its rule is not evaluated.",
     "none",
-    (*map(_state, alerts()), _others()),
+    tuple(map(_state, alerts())),
     "no rule is evaluated",
+)
+OTHERS = Signal(
+    "Alerts of your own rules",
+    "And which of those that the bundle does not know?",
+    "none",
+    (_others(),),
+    "none is active",
 )
 FAULTS = Signal(
     "Faults",
-    "What is broken on purpose, and how badly? No alert reads this.",
+    "What is broken on purpose? No alert reads this.",
     "none",
     (
         Query(
-            f"{largest(ours('api_fault_active'), 'run, fault')} > 0",
+            f"sign({largest(ours('api_fault_active'), 'run, fault')} > 0)",
             "{{fault}}",
             empty_when_healthy="nothing is broken on purpose",
         ),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from grafana_foundation_sdk.builders import dashboard
 
 VERDICTS = [
-    number(signals.SLO_KEPT, BAD_BELOW_ONE, {"0": "BROKEN", "1": "KEPT"}),
+    *leading_to("alert-lab", number(signals.SLO_KEPT, BAD_BELOW_ONE, {"0": "BROKEN", "1": "KEPT"})),
     number(signals.TEST_VALID, BAD_BELOW_ONE, {"0": "INVALID", "1": "VALID"}),
     red_above_zero(named(number(signals.USERS, [(None, GREEN)])), "starved"),
     named(number(signals.HEADROOM, LEFT)),
