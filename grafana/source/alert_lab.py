@@ -10,13 +10,13 @@ from grafana_foundation_sdk.models.dashboard import VariableHide, VariableOption
 from grafana.source import alert_signals as asked
 from grafana.source import signals
 from grafana.source.page import Row, leading_to, page
-from grafana.source.style import DATASOURCE, FRESH, GREEN, ORANGE, RED, chart, named, number, red_above_zero, states
+from grafana.source.style import BLUE, DATASOURCE, FRESH, GREEN, ORANGE, RED, chart, named, number, red_above_zero, states
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 IN_A_ROW = 3
-STATES = {"0": ("quiet", GREEN), "1": ("pending", ORANGE), "2": ("firing", RED)}
+STATES = {"0": ("quiet", GREEN), "1": ("pending", ORANGE), "2": ("firing", RED), "3": ("broken on purpose", BLUE)}
 
 
 def _rows() -> Iterator[Row]:
@@ -30,8 +30,6 @@ def _rows() -> Iterator[Row]:
         ],
     )
     yield Row(2 + len(asked.STATES.queries) * 2 // 3, [states(asked.STATES, STATES)])
-    yield Row(4, [states(asked.OTHERS, STATES)])
-    yield Row(4, [states(asked.FAULTS, {"1": ("active", ORANGE)})])
     yield Row(6, [chart(asked.LOAD_STEPS)])
     yield Row(9, leading_to("golden-signals", chart(asked.ERROR_BURN), chart(asked.LATENCY_BURN)))
     panels = [chart(signal) for signal in asked.AGAINST_LIMITS]

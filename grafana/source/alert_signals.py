@@ -31,9 +31,9 @@ NEEDS = {
     "container_cpu_": "a CPU quota of the server's container",
     'resource="memory"': "a memory limit of the server's container",
     "rate1h offset": "an hour of load before, of production's time",
+    'error=~"Connection': "an API that refuses connections",
 }
 """What is measured by expressions with these words in them only somewhere."""
-EMPTY_WHEN_HEALTHY = {"locust_request_errors_total": "a class of error has no series before the first of its kind"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,6 @@ def _query(alert: Alert, expr: str, legend: str) -> Query:
     return Query(
         of_runs(f"({by_run})"),
         legend,
-        empty_when_healthy=next((why for words, why in EMPTY_WHEN_HEALTHY.items() if words in expr), ""),
         only_where=next((what for words, what in NEEDS.items() if words in expr), ""),
     )
 
@@ -183,32 +182,17 @@ def _burn_rates(title: str, question: str, kind: str, budget: str) -> Signal:
     return Signal(title, question, "short", (*(_burn(kind, budget, window) for window in WINDOWS), *limits), "no traffic")
 
 
+_FAULTS = Query(
+    f"3 * sgn({largest(ours('api_fault_active'), 'run, fault')} > 0)",
+    "fault: {{fault}}",
+    empty_when_healthy="nothing is broken on purpose",
+)
 STATES = Signal(
-    "Alerts",
-    "Which alert is pending, which fires, since when, and what was the cause below it? A row is empty while its rule is not evaluated.",
+    "Alerts and faults",
+    "Which alert is pending, which fires, since when, what was broken on purpose below it? A row without a rule is empty.",
     "none",
-    tuple(map(_state, alerts())),
+    (*map(_state, alerts()), _others(), _FAULTS),
     "no rule is evaluated",
-)
-OTHERS = Signal(
-    "Alerts of your own rules",
-    "And which of those that the bundle does not know?",
-    "none",
-    (_others(),),
-    "none is active",
-)
-FAULTS = Signal(
-    "Faults",
-    "What is broken on purpose? No alert reads this.",
-    "none",
-    (
-        Query(
-            f"sign({largest(ours('api_fault_active'), 'run, fault')} > 0)",
-            "{{fault}}",
-            empty_when_healthy="nothing is broken on purpose",
-        ),
-    ),
-    "no fault",
 )
 LOAD_STEPS = Signal(
     "Load",

@@ -11,6 +11,7 @@ from grafana_foundation_sdk.models.dashboard import (
     DashboardCursorSync,
     DashboardLinkType,
     GridPos,
+    VariableHide,
     VariableOption,
     VariableRefresh,
 )
@@ -94,7 +95,7 @@ def _numbered(rows: Sequence[Row]) -> Iterator[Any]:
 
 def _datasource() -> dashboard.DatasourceVariable:
     chosen = VariableOption(text="Prometheus", value="firedrill-prometheus")
-    return dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus").current(chosen)
+    return dashboard.DatasourceVariable("datasource").label("Data source").hide(VariableHide.HIDE_LABEL).type("prometheus").current(chosen)
 
 
 def _choices() -> list[dashboard.QueryVariable]:
