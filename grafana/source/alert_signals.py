@@ -212,10 +212,10 @@ ACTIVE = Signal(
     "How many alerts fire, and how many are about to? Watchdog, which always fires, is left out.",
     "none",
     tuple(
-        Query(total(f'(ALERTS{{alertstate="{state}", alertname!="Watchdog"}})'), state, empty_when_healthy="no alert is active")
+        Query(total(f'(ALERTS{{alertstate="{state}", alertname!="Watchdog"}} or 0 * firedrill:rule_evaluation)'), state)
         for state in ("firing", "pending")
     ),
-    "none",
+    "no rule is evaluated",
 )
 ERROR_BURN = _burn_rates(
     "Error budget: burn rates",

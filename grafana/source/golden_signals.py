@@ -39,7 +39,7 @@ ROWS = (
     Row(3, FACTS),
     Row(6, [*leading_to("client", chart(signals.TRAFFIC)), *leading_to("server", by_decades(chart(signals.LATENCY)))]),
     Row(
-        6,
+        5,
         [
             *leading_to("saturation", full_scale(chart(signals.SATURATION))),
             *leading_to("client", on_the_right(chart(signals.HONESTY), "oldest in flight (seconds)")),
