@@ -36,6 +36,8 @@ class Mirror:
     _seen: dict[Path, tuple[int, int]] = field(default_factory=dict)
     _held: dict[Path, str] = field(default_factory=dict)
     """Texts that are written once Prometheus has forgotten what their alerts were before."""
+    _loaded: dict[Path, str] = field(default_factory=dict)
+    """What Prometheus had loaded of the files that were saved since."""
     _missing: set[Path] = field(default_factory=set)
 
     def update(self) -> tuple[bool, list[str]]:
@@ -52,6 +54,7 @@ class Mirror:
     def settle(self) -> bool:
         """After a reload: write what waited for it; returns whether another one is due."""
         held, self._held = self._held, {}
+        self._loaded.clear()
         for place, text in held.items():
             _replace(place, text)
         return bool(held)
@@ -88,7 +91,7 @@ class Mirror:
     def _first(self, place: Path, text: str, said: list[str]) -> str:
         """What is loaded first: the text, or where alerts were edited, the text without them."""
         self._held.pop(place, None)
-        without, edited = fresh.between(place.read_text(), text)
+        without, edited = fresh.between(self._loaded.setdefault(place, place.read_text()), text)
         if not edited:
             return text
         said.append(f"{place.name}: {', '.join(edited)} {'begin' if edited[1:] else 'begins'} anew, without what the old rule had pending")
