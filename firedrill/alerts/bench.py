@@ -174,7 +174,8 @@ class Bench:
             return [Late(begun, [0] * len(begun))]
         width = self.span_ms[1] - self.span_ms[0] + 1
         pages = self.prom.instant(f"group by (job, instance) (last_over_time({selector.text}[{width}ms]))", self.span_ms[1] / 1000)
-        return [self._scrapes(page.labels) for page in pages if "instance" in page.labels]
+        took = [self._took(page.labels.get("job", ""), page.labels["instance"]) for page in pages if "instance" in page.labels]
+        return [Late(list(one), list(one.values())) for one in took]
 
     def silence_of(self, group: Group) -> int:
         """Evaluations at the beginning that leave no trace, because this group was loaded as its Prometheus started."""
@@ -215,16 +216,12 @@ class Bench:
 
         return readable
 
-    def _took(self, job: str, instance: str) -> dict[int, int]:
+    def _took(self, job: str, instance: str) -> Mapping[int, int]:
         """Of each scrape of a page, by its beginning."""
         if (job, instance) not in self._pages:
-            scrapes = self._scrapes({"job": job, "instance": instance})
-            self._pages[job, instance] = dict(zip(scrapes.begun, scrapes.took, strict=True))
+            found = self._points(f'scrape_duration_seconds{{job="{job}", instance="{instance}"}}')
+            self._pages[job, instance] = {time_ms: round(seconds * 1000) for time_ms, seconds in found}
         return self._pages[job, instance]
-
-    def _scrapes(self, page: Any) -> Late:
-        took = self._points(f'scrape_duration_seconds{{job="{page["job"]}", instance="{page["instance"]}"}}')
-        return Late([time_ms for time_ms, _ in took], [round(seconds * 1000) for _, seconds in took])
 
     def _points(self, selector: str) -> list[tuple[int, float]]:
         # Rules are evaluated from Prometheus's start on, which is seconds before the first scrape.

@@ -1,9 +1,11 @@
-"""What expressions gave while samples were under way: asked of a Prometheus that is fed in the order in which samples became readable."""
+"""What expressions gave while samples were under way: asked of a Prometheus that is given each sample when it could be read."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from firedrill.alerts import ambiguity, expression, grid
@@ -115,7 +117,7 @@ def _answers(
     read = {selector.name for ask in asks for selector in expression.selectors(rules[ask.number].expr)}
     found: dict[tuple[int, int], list[Vector]] = {}
     with Reopened(None, interrupt) as reopened:
-        feed = _Feed(reopened.prom, bench.samples(read), bench.readable_to(group))
+        feed = _Feed(reopened.prom, bench.samples(read), asks, bench.readable_to(group))
         for ask in asks:
             feed.until(ask.moment_ms)
             found.setdefault((ask.number, ask.time_ms), []).append(grid.at(reopened.prom, rules[ask.number].expr, ask.time_ms))
@@ -133,23 +135,37 @@ def _seen(bench: Bench, group: Group, rule: Rule, vectors: Sequence[Vector], lat
 
 
 class _Feed:
-    """Samples that are on their way to a Prometheus."""
+    """A Prometheus that is given at once what no question comes before, and the rest when it became readable."""
 
-    def __init__(self, prom: Prometheus, series: Sequence[Any], readable: Callable[[Mapping[str, str], int], int]) -> None:
+    def __init__(
+        self, prom: Prometheus, series: Sequence[Any], asks: Sequence[_Ask], readable: Callable[[Mapping[str, str], int], int]
+    ) -> None:
         self._prom = prom
-        self._labels = [{label.name: label.value for label in one.labels} for one in series]
-        self._samples = sorted(
-            (readable(labels, sample.timestamp), number, sample.timestamp, sample.value)
-            for number, (labels, one) in enumerate(zip(self._labels, series, strict=True))
-            for sample in one.samples
-        )
-        self._given = 0
+        times = sorted({ask.time_ms for ask in asks})
+        waiting = [held for one in series for held in _held_back(one, times, readable)]
+        self._waiting = deque(sorted(waiting, key=itemgetter(0)))
+        remote.write(prom.url, series)
 
     def until(self, moment_ms: int) -> None:
         """Hand over what could be read at this moment."""
-        batch: dict[int, Any] = {}
-        while self._given < len(self._samples) and self._samples[self._given][0] <= moment_ms:
-            _, number, timestamp, value = self._samples[self._given]
-            batch.setdefault(number, remote.series(self._labels[number])).samples.add(timestamp=timestamp, value=value)
-            self._given += 1
-        remote.write(self._prom.url, batch.values())
+        batch = []
+        while self._waiting and self._waiting[0][0] <= moment_ms:
+            batch.append(self._waiting.popleft()[1])
+        remote.write(self._prom.url, batch)
+
+
+def _held_back(series: Any, times: Sequence[int], readable: Callable[[Mapping[str, str], int], int]) -> list[tuple[int, Any]]:
+    """Take from a series those samples that were on their way at one of the times; each as a series, with when it could be read."""
+    labels = {label.name: label.value for label in series.labels}
+    held: dict[int, int] = {}
+    for time_ms in times:
+        at = bisect_right(series.samples, time_ms, key=attrgetter("timestamp")) - 1
+        if at >= 0 and (moment_ms := readable(labels, series.samples[at].timestamp)) > time_ms:
+            held[at] = moment_ms
+    found = []
+    for at in sorted(held, reverse=True):
+        alone = remote.series(labels)
+        alone.samples.add(timestamp=series.samples[at].timestamp, value=series.samples[at].value)
+        found.append((held[at], alone))
+        del series.samples[at]
+    return found
