@@ -59,12 +59,14 @@ def _one(labels: dict[str, str], start_ms: int, seconds: range, value: Callable[
     return made
 
 
-def made_up_run(folder: Path, seconds: int, rules: str, interrupt: Interrupt) -> Run:
-    """A recorded run that had loaded these rules."""
+def made_up_run(folder: Path, seconds: int, rules: str, interrupt: Interrupt, unseen: range = range(0)) -> Run:
+    """A recorded run that had loaded these rules; in the unseen seconds nothing was recorded."""
     start = round(time.time()) - seconds - 10
+    spans = [(0, unseen.start), (unseen.stop, seconds)] if unseen else [(0, seconds)]
     with Reopened(None, interrupt) as reopened:
-        for first in range(0, seconds, SLICE_SECONDS):
-            remote.write(reopened.prom.url, series(start * 1000, first, min(first + SLICE_SECONDS, seconds)))
+        for begin, end in spans:
+            for first in range(begin, end, SLICE_SECONDS):
+                remote.write(reopened.prom.url, series(start * 1000, first, min(first + SLICE_SECONDS, end)))
         run = Run(folder)
         shutil.move(reopened.folder / "data" / "snapshots" / reopened.prom.snapshot(), run.snapshot)
     (folder / "prometheus" / "rules").mkdir(parents=True)
