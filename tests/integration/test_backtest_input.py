@@ -61,7 +61,7 @@ def test_each_rule_that_is_broken_is_named_with_its_line_and_the_others_are_judg
         assert f"{file}:{line}: {text}" in errors
     judged = {alert["name"]: alert for alert in json.loads(output)["alerts"]}
     assert set(judged) == {"Twice", "Good"}
-    assert judged["Twice"]["failed_evaluations"] == judged["Twice"]["evaluations"]
+    assert judged["Twice"]["failed_evaluations"] > SECONDS - 5
     assert judged["Good"]["failed_evaluations"] == 0
 
 
