@@ -30,7 +30,7 @@ WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 NEEDS = {
     "container_cpu_": "a CPU quota of the server's container",
     'resource="memory"': "a memory limit of the server's container",
-    "rate1h offset": "an hour of load before, of production's time",
+    " offset ": "as much time before as the rule looks back",
     'error=~"Connection': "an API that refuses connections",
 }
 """What is measured by expressions with these words in them only somewhere."""

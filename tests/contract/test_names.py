@@ -9,6 +9,8 @@ from ruamel.yaml import YAML
 from firedrill import docs, places
 from firedrill.contract import LAG_BOUNDS_SECONDS, LATENCY_BOUNDS_SECONDS, Client, Server, declared, exported_series
 from firedrill.stack.grafana import Grafana
+from grafana.source import alert_signals
+from grafana.source.signals import Query
 from tests.promql import series_read
 
 PROMETHEUS_S_OWN = {"up", "scrape_duration_seconds", "ALERTS", "scrape_samples_scraped"}
@@ -20,7 +22,12 @@ RULES = [
     for rule in group["rules"]
 ]
 DASHBOARDS = [json.loads(path.read_text()) for path in sorted((places.GRAFANA / "dashboards").glob("*.json"))]
-TARGETS = [target["expr"] for page in DASHBOARDS for panel in page["panels"] for target in panel["targets"]]
+TARGETS = [
+    Query(target["expr"], "").asked(alert_signals.choices(12))
+    for page in DASHBOARDS
+    for panel in page["panels"]
+    for target in panel["targets"]
+]
 MARKS = [mark["expr"] for page in DASHBOARDS for mark in page["annotations"]["list"]]
 
 
