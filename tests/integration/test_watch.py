@@ -68,7 +68,7 @@ def test_what_is_saved_is_in_force_within_two_seconds_and_what_is_broken_is_name
     save(source, "rate(")
     poll_until(lambda: "mine.yml: 5:" in said.read_text(), "the mistake to be said", 10)
     assert loaded(prom) == ['up{job="prometheus"} == 1'], "the old rules stay"
-    assert prom.number('count(up{job="locust"})') == 1, "targets are the stack's own"
+    poll_until(lambda: prom.number('count(up{job="locust"})') == 1, "the stack's own targets to be scraped", 20)
 
 
 def test_an_edited_alert_does_not_go_on_with_what_the_old_one_began(watched, source):
