@@ -57,19 +57,14 @@ class _Worlds:
     """How long after its time it had ended."""
 
     @property
-    def possible(self) -> int:
-        """So many things at most could be read."""
+    def readable(self) -> int:
+        """So many things at most could be read; most likely so many were."""
         return bisect_right(self.done_ms, self.time_ms + self.lag_ms)
-
-    @property
-    def likely(self) -> int:
-        """So many most likely."""
-        return bisect_right(self.done_ms, self.time_ms)
 
     @property
     def moments(self) -> list[int]:
         """When nothing of it could be read, when the first, and so on; without the last, which is what the replay sees by itself."""
-        return [self.time_ms, *(done + COMMIT_MS for done in self.done_ms)][: self.possible + 1][: len(self.done_ms)]
+        return [self.time_ms, *(done + COMMIT_MS for done in self.done_ms)][: self.readable + 1][: len(self.done_ms)]
 
 
 def seen(bench: Bench, group: Group, evaluated: Sequence[tuple[Rule, Sequence[Vector]]], interrupt: Interrupt) -> list[Seen]:
@@ -129,8 +124,8 @@ def _seen(bench: Bench, group: Group, rule: Rule, vectors: Sequence[Vector], lat
     for time_ms, vector in zip(bench.times_of(group)[0], vectors, strict=True):
         worlds, earlier = late.get(time_ms, (None, ()))
         known = [*earlier, vector]
-        likely.append(known[worlds.likely if worlds else 0])
-        possible.append((time_ms, known[: worlds.possible + 1] if worlds else known))
+        likely.append(known[worlds.readable if worlds else 0])
+        possible.append((time_ms, known[: worlds.readable + 1] if worlds else known))
     return Seen(likely, ambiguity.unsure(Replay(rule, group.limit, bench.silence_of(group)), possible))
 
 

@@ -44,8 +44,14 @@ SCRAPE_TIMEOUT_SECONDS = 1.0
 """prometheus.yml's."""
 
 
+def patience_seconds(number):
+    """How long a scrape takes: every seventh hangs, every third is slow. No two take the same, so that none suits the phase of a group."""
+    part = number * 0.618 % 1
+    return SCRAPE_TIMEOUT_SECONDS + 0.2 if number % 7 == 0 else 0.3 + 0.6 * part if number % 3 == 0 else 0.2 * part
+
+
 class Page(ThreadingHTTPServer):
-    """A metrics page that is odd for half of the time, slow every third scrape, fails every eleventh and hangs every seventh.
+    """A metrics page that is odd for half of the time, and slow, and fails every eleventh time.
 
     A scrape that hangs lasts as long as the interval, so an evaluation falls into it whatever the phase.
     """
@@ -61,7 +67,7 @@ class Page(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         number = next(self.server.asked)
-        threading.Event().wait(SCRAPE_TIMEOUT_SECONDS + 0.2 if number % 7 == 0 else 0.7 if number % 3 == 0 else 0)
+        threading.Event().wait(patience_seconds(number))
         body = f"odd {number % 12 // 6}\nasked_total {number}\n".encode()
         self.send_response(200 if number % 11 else 503)
         self.send_header("Content-Type", "text/plain; version=0.0.4")
