@@ -131,23 +131,10 @@ def _ms(length: Any) -> int:
 
 def threshold(text: str) -> Threshold | None:
     """The number that an expression compares with, if that is the last thing it does and the number stands at its end."""
-    depth, at, previous = 0, None, ""
-    lexemes = list(scale.significant(text))
-    for place, (_, _, lexeme) in enumerate(lexemes):
-        depth += (lexeme in "([{") - (lexeme in ")]}")
-        if depth == 0 and lexeme.lower() in _SET_OPERATORS:
-            return None
-        at = place if depth == 0 and lexeme in "><=!" and previous not in set("><=!") else at
-        previous = lexeme
-    return _split(text, lexemes, at) if at else None
-
-
-def _split(text: str, lexemes: list[tuple[int, str, str]], at: int) -> Threshold | None:
-    operator = lexemes[at][2] + (lexemes[at + 1][2] if lexemes[at + 1 : at + 2] and lexemes[at + 1][2] == "=" else "")
-    rest = "".join(lexeme for _, _, lexeme in lexemes[at + len(operator) :])
-    measured = scale.text_before(text, lexemes[at][0])
+    first, *others = _joined(scale.lexemes(text))
+    found = None if others else _comparison(first)
     try:
-        return Threshold(measured, operator, float(rest)) if operator in COMPARISONS else None
+        return Threshold(found.measured, found.operator, float(found.limit)) if found else None
     except ValueError:
         return None
 

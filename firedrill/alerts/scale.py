@@ -7,7 +7,6 @@ Not scaled, because no token tells them from other numbers: seconds written as n
 
 from __future__ import annotations
 
-import itertools
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -150,11 +149,6 @@ def _durations(text: str) -> Iterator[tuple[int, int]]:
 def lexemes(text: str) -> list[str]:
     """Everything the text is made of, comments left out, any blank as one."""
     return [" " if match.lastgroup == "blank" else match.group() for match in _TOKEN.finditer(text) if not match.group().startswith("#")]
-
-
-def text_before(text: str, index: int) -> str:
-    """What stands before the lexeme with this index."""
-    return "".join(match.group() for match in itertools.islice(_TOKEN.finditer(text), index)).strip()
 
 
 def _increases(text: str) -> Iterator[tuple[int, int, int]]:
