@@ -3,14 +3,15 @@
 import json
 
 from firedrill import places
-from grafana.source import client_signals, saturation_signals, server_signals, signals
+from grafana.source import alert_signals, client_signals, saturation_signals, server_signals, signals
 
 FILES = sorted((places.GRAFANA / "dashboards").glob("*.json"))
 PAGES = {file.stem: json.loads(file.read_text()) for file in FILES}
 ASKED = {
     query.expr: query
-    for module in (signals, client_signals, server_signals, saturation_signals)
-    for signal in vars(module).values()
+    for module in (signals, client_signals, server_signals, saturation_signals, alert_signals)
+    for value in vars(module).values()
+    for signal in (value if isinstance(value, tuple) else (value,))
     if isinstance(signal, signals.Signal)
     for query in signal.queries
 }

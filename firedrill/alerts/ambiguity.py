@@ -1,20 +1,28 @@
-"""At which evaluations a replay cannot know what Prometheus saw, told from scrape data alone.
+"""At which evaluations a replay cannot know what Prometheus wrote, told from scrape data alone.
 
-A sample carries the time at which its scrape began and can be read when the scrape has ended. An evaluation in between saw the sample
-before; a replay sees this one. The same holds for series that another group records.
+A sample carries the time at which its scrape began and can be read when the scrape has ended; an evaluation in between saw the sample
+before. The same holds for series that another group records. Where the two come too close to tell which was first, there are several
+worlds. A rule is replayed in all of them, and unsure is where they write different things.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
+
+from firedrill.alerts import template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from firedrill.alerts.replay import Labels, Replay
+
+    Vector: TypeAlias = Mapping[Labels, float] | None
+    """What an expression gave; None if it failed."""
 
 COMMIT_MS = 20
-"""What storing a page takes beyond its scrape, with the two milliseconds by which a scrape may begin late."""
+"""What storing a page takes at most beyond its scrape, with the two milliseconds by which a scrape may begin late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +31,61 @@ class Late:
 
     begun: Sequence[int]
     took: Sequence[int]
+    """Without `COMMIT_MS`."""
 
-    def covers(self, time_ms: int) -> bool:
-        """Whether something was under way."""
+    def done_ms(self, time_ms: int) -> int | None:
+        """When what was perhaps under way at that time had ended; None if nothing was."""
         at = bisect_right(self.begun, time_ms) - 1
-        return at >= 0 and time_ms < self.begun[at] + self.took[at]
+        return self.begun[at] + self.took[at] if at >= 0 and time_ms < self.begun[at] + self.took[at] + COMMIT_MS else None
 
 
-def ambiguous(times: Iterable[int], sources: Iterable[Late]) -> frozenset[int]:
-    """Those of the evaluations that one of the sources overlaps."""
-    listed = tuple(sources)
-    return frozenset(time_ms for time_ms in times if any(source.covers(time_ms) for source in listed))
+def under_way(time_ms: int, sources: Iterable[Late]) -> list[int]:
+    """When each thing that was perhaps under way at that time had ended, in order."""
+    return sorted({done for source in sources if (done := source.done_ms(time_ms)) is not None})
+
+
+def unsure(replay: Replay, evaluations: Sequence[tuple[int, Sequence[Vector]]]) -> frozenset[int]:
+    """The evaluations at which it is open what is written.
+
+    Args:
+        replay: The rule at its beginning; left as it is.
+        evaluations: Each with everything that the expression may have given.
+    """
+    return frozenset(time_ms for part in _parts(replay, evaluations) for time_ms in _different(replay, part))
+
+
+def _parts(replay: Replay, evaluations: Sequence[tuple[int, Sequence[Vector]]]) -> Iterator[Sequence[tuple[int, Sequence[Vector]]]]:
+    """Alerts of one rule know nothing of each other, unless they are counted or named by their value; a part is what may differ."""
+    if replay.limit or any(template.VALUE.search(text) for text in replay.rule.labels.values()):
+        yield evaluations
+        return
+    for labels in _disputed([vectors for _, vectors in evaluations]):
+        yield [(time_ms, [_only(vector, labels) for vector in vectors]) for time_ms, vectors in evaluations]
+
+
+def _disputed(evaluations: Sequence[Sequence[Vector]]) -> set[Labels]:
+    """What some evaluation may have given or not; everything, if one may have failed or not."""
+    if any(None in vectors and any(vector is not None for vector in vectors) for vectors in evaluations):
+        return {labels for vectors in evaluations for vector in vectors for labels in vector or ()}
+    several = [[vector or {} for vector in vectors] for vectors in evaluations if len(vectors) > 1]
+    return {labels for vectors in several for one in vectors for labels in one if any(labels not in other for other in vectors)}
+
+
+def _only(vector: Vector, labels: Labels) -> Vector:
+    return None if vector is None else {labels: vector[labels]} if labels in vector else {}
+
+
+def _different(replay: Replay, evaluations: Iterable[tuple[int, Sequence[Vector]]]) -> Iterator[int]:
+    worlds = [replay.fork()]
+    for time_ms, vectors in evaluations:
+        stepped: list[Replay] = []
+        written = []
+        for world in worlds:
+            for vector in vectors:
+                fork = world.fork() if len(vectors) > 1 else world
+                written.append(fork.evaluate(time_ms, vector) or {})
+                if fork not in stepped:
+                    stepped.append(fork)
+        worlds = stepped
+        if any(one != written[0] for one in written):
+            yield time_ms

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import ambiguity, causes, expression, grid, promtool, rulefile
+from firedrill.alerts import causes, expression, grid, promtool, readable, rulefile, template
 from firedrill.alerts.bench import Bench, Refused
-from firedrill.alerts.replay import SILENT_AFTER_START, Replay, episodes
+from firedrill.alerts.replay import Replay, episodes
 from firedrill.errors import BadInput
 from firedrill.notifications.notification import HEARTBEAT
 from firedrill.prom import QueryRefused
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from firedrill.alerts.ambiguity import Vector
     from firedrill.alerts.causes import Cause
-    from firedrill.alerts.replay import Episode, Labels
+    from firedrill.alerts.readable import Seen
+    from firedrill.alerts.replay import Episode
     from firedrill.alerts.rulefile import Group, Rule
     from firedrill.drill.record import Run
     from firedrill.interrupt import Interrupt
@@ -123,7 +125,7 @@ def backtest(question: Question, interrupt: Interrupt) -> Report:
         if name not in known:
             raise BadInput(f"--alert {name}: not among {', '.join(sorted(known)) or 'no alerts'}")
     with Bench(question.run, groups, question.stretch, question.history, interrupt) as bench:
-        return _Judge(question, groups, bench).report([Refused(mistake.place, mistake.text) for mistake in refused])
+        return _Judge(question, groups, bench, interrupt).report([Refused(mistake.place, mistake.text) for mistake in refused])
 
 
 def _without(group: Group, broken: Sequence[Rule | None]) -> Group:
@@ -131,8 +133,8 @@ def _without(group: Group, broken: Sequence[Rule | None]) -> Group:
 
 
 class _Judge:
-    def __init__(self, question: Question, groups: Sequence[Group], bench: Bench) -> None:
-        self._question, self._groups, self._bench = question, groups, bench
+    def __init__(self, question: Question, groups: Sequence[Group], bench: Bench, interrupt: Interrupt) -> None:
+        self._question, self._groups, self._bench, self._interrupt = question, groups, bench, interrupt
         run = question.run.read()
         clock = bench.clock
         self._start = clock.seconds(run["window"]["start"])
@@ -144,43 +146,47 @@ class _Judge:
         report.refused = [*refused, *self._bench.refused]
         report.remarks = self._bench.remarks
         for group in self._groups:
-            for rule in group.rules:
-                if rule.is_alert and (not self._question.alerts or rule.name in self._question.alerts):
-                    try:
-                        report.alerts.append(self._judged(group, rule))
-                    except QueryRefused as error:
-                        report.refused.append(Refused(rule.expr_place, f"{rule.name}: {error.answer}"))
-                    except BadInput as error:
-                        report.refused.append(Refused(rule.place, f"{rule.name}: {error}"))
+            evaluated = list(self._evaluated(group, report.refused))
+            for (rule, _), seen in zip(evaluated, readable.seen(self._bench, group, evaluated, self._interrupt), strict=True):
+                report.alerts.append(self._judged(group, rule, seen))
         return report
+
+    def _evaluated(self, group: Group, refused: list[Refused]) -> Iterator[tuple[Rule, list[Vector]]]:
+        """The group's alerts that are asked for and can be judged, with what their expressions gave."""
+        times, interval_ms = self._bench.times_of(group)
+        for rule in group.rules:
+            if rule.is_alert and (not self._question.alerts or rule.name in self._question.alerts):
+                try:
+                    template.need_known(rule)
+                    yield rule, list(grid.evaluate(self._bench.prom, rule.expr, times, interval_ms))
+                except QueryRefused as error:
+                    refused.append(Refused(rule.expr_place, f"{rule.name}: {error.answer}"))
+                except BadInput as error:
+                    refused.append(Refused(rule.place, f"{rule.name}: {error}"))
 
     def _relative_causes(self) -> tuple[Cause, ...]:
         return tuple(replace(one, start=one.start - self._start, end=one.end - self._start) for one in self._causes)
 
-    def _judged(self, group: Group, rule: Rule) -> Judged:
+    def _judged(self, group: Group, rule: Rule, seen: Seen) -> Judged:
         times, interval_ms = self._bench.times_of(group)
-        vectors = grid.evaluate(self._bench.prom, rule.expr, times, interval_ms)
-        unsure = ambiguity.ambiguous(times, self._bench.late(rule, group))
-        found = self._replayed(group, rule, times, vectors)
+        found = self._replayed(group, rule, times, seen.vectors)
         return Judged(
             name=rule.name,
             severity=rule.labels.get("severity", ""),
             place=rule.place,
             evaluations=len(times),
-            ambiguous_evaluations=len(unsure),
-            failed_evaluations=vectors.count(None),
+            ambiguous_evaluations=len(seen.unsure),
+            failed_evaluations=seen.vectors.count(None),
             hold_seconds=rule.hold_ms / 1000,
             window_seconds=self._reach_ms[rule.place] / 1000,
-            fired=tuple(self._fired(one, rule, interval_ms, unsure) for one in found),
+            fired=tuple(self._fired(one, rule, interval_ms, seen.unsure) for one in found),
             detections=self._detections(found, rule),
             false_fires=self._false_fires(found, rule),
             sweep=tuple(self._swept(group, rule, times, interval_ms)),
         )
 
-    def _replayed(self, group: Group, rule: Rule, times: Sequence[int], vectors: Sequence[dict[Labels, float] | None]) -> list[Episode]:
-        began_empty = self._question.history is None and bool(self._bench.recorded_times(group))
-        replay = Replay(rule, group.limit, SILENT_AFTER_START if began_empty else 0)
-        return episodes(replay, zip(times, vectors, strict=True))
+    def _replayed(self, group: Group, rule: Rule, times: Sequence[int], vectors: Sequence[Vector]) -> list[Episode]:
+        return episodes(Replay(rule, group.limit, self._bench.silence_of(group)), zip(times, vectors, strict=True))
 
     # -- against the truth
 
@@ -239,7 +245,7 @@ class _Judge:
                 yield Trial(hold_ms / 1000, value, self._detections(found, other), self._false_fires(found, other))
 
 
-def _kept(vector: dict[Labels, float] | None, limit: expression.Threshold) -> dict[Labels, float] | None:
+def _kept(vector: Vector, limit: expression.Threshold) -> Vector:
     return None if vector is None else {labels: value for labels, value in vector.items() if limit.met_by(value)}
 
 

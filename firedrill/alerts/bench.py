@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import struct
+from bisect import bisect_right
 from contextlib import ExitStack
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from firedrill.alerts import expression, grid, rulefile
 from firedrill.alerts.ambiguity import COMMIT_MS, Late
+from firedrill.alerts.replay import SILENT_AFTER_START
 from firedrill.alerts.stretch import MARGIN_SECONDS, Clock, copy
 from firedrill.errors import BadInput
 from firedrill.prom import QueryRefused
@@ -18,7 +21,7 @@ from firedrill.stack import remote
 from firedrill.stack.reopened import Reopened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from firedrill.alerts.replay import Labels
     from firedrill.alerts.rulefile import Group, Rule
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 DEFAULT_INTERVAL_MS = 1_000
 """prometheus.yml's evaluation_interval, in a drill's time."""
+UNKNOWN_LAG_MS = 250
+"""How late an evaluation is taken to end at most where the run's Prometheus was not scraped."""
 GAP_SECONDS = 5.0
 """A longer time without any scrape is said."""
 STALE = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
@@ -55,6 +60,8 @@ class Bench:
         self.clock = Clock(factor, round(self._recorded.end * 1000))
         self._was = {name: [rule for _, rule in listed] for name, listed in _records(_loaded(run)).items()}
         self._was_in = {group.name: [rule.name for rule in group.rules if not rule.is_alert] for group in _loaded(run)}
+        self._evaluations: dict[str, list[int]] = {}
+        self._pages: dict[tuple[str, str], dict[int, int]] = {}
         self.refused: list[Refused] = []
         self.remarks: list[str] = []
 
@@ -141,6 +148,11 @@ class Bench:
 
     def recorded_times(self, group: Group) -> list[int]:
         """When the run evaluated a group of this name and interval; nothing if it had none."""
+        if group.name not in self._evaluations:
+            self._evaluations[group.name] = self._recorded_times(group)
+        return self._evaluations[group.name]
+
+    def _recorded_times(self, group: Group) -> list[int]:
         names = [name for name in self._was_in.get(group.name, ()) if name != grid.MARK]
         for selector in (f'{grid.MARK}{{group="{group.name}"}}', *(f'{{__name__=~"{"|".join(names)}"}}' for _ in names[:1])):
             times = sorted({time_ms for time_ms, _ in self._points(selector)})
@@ -159,15 +171,57 @@ class Bench:
     def _late(self, selector: expression.Selector) -> list[Late]:
         if selector.name in self._was:
             begun = sorted({time_ms for time_ms, _ in self._points(selector.text)})
-            return [Late(begun, [COMMIT_MS * self.clock.factor] * len(begun))]
+            return [Late(begun, [0] * len(begun))]
         width = self.span_ms[1] - self.span_ms[0] + 1
         pages = self.prom.instant(f"group by (job, instance) (last_over_time({selector.text}[{width}ms]))", self.span_ms[1] / 1000)
-        return [self._scrapes(page.labels) for page in pages if "instance" in page.labels]
+        took = [self._took(page.labels.get("job", ""), page.labels["instance"]) for page in pages if "instance" in page.labels]
+        return [Late(list(one), list(one.values())) for one in took]
 
-    def _scrapes(self, page: Any) -> Late:
-        took = self._points(f'scrape_duration_seconds{{job="{page["job"]}", instance="{page["instance"]}"}}')
-        factor = self.clock.factor
-        return Late([time_ms for time_ms, _ in took], [round((seconds * 1000 + COMMIT_MS) * factor) for _, seconds in took])
+    def silence_of(self, group: Group) -> int:
+        """Evaluations at the beginning that leave no trace, because this group was loaded as its Prometheus started."""
+        return SILENT_AFTER_START if self._history is None and self.recorded_times(group) else 0
+
+    def lags_ms(self, group: Group) -> list[int]:
+        """How long after the time that it stands for each evaluation of the group had ended, as the run's Prometheus said of itself."""
+        times = self.times_of(group)[0]
+        name = re.escape(group.name).replace("\\", "\\\\")
+        began, took = (
+            dict(self._points(f'prometheus_rule_group_last_{what}{{rule_group=~".*;{name}"}}'))
+            for what in ("evaluation_timestamp_seconds", "duration_seconds")
+        )
+        known: dict[int, int] = {}
+        for scraped_ms in began.keys() & took.keys():
+            began_ms = round(began[scraped_ms] * 1000)
+            time_ms = times[max(0, bisect_right(times, began_ms) - 1)]
+            known[time_ms] = began_ms - time_ms + round(took[scraped_ms] * 1000)
+        longest = max(known.values(), default=UNKNOWN_LAG_MS)
+        return [known.get(time_ms, longest) for time_ms in times]
+
+    def samples(self, names: Collection[str]) -> list[Any]:
+        """Everything recorded under these names, as prompb TimeSeries; an empty name stands for all."""
+        start, end = self.span_ms[0] / 1000 - MARGIN_SECONDS, self.span_ms[1] / 1000 + 1
+        return remote.read(self.prom.url, start, end, ".+" if "" in names else "|".join(sorted(names)))
+
+    def readable_to(self, group: Group) -> Callable[[Mapping[str, str], int], int]:
+        """When a sample, told by its labels and its time, could be read by a group's rules (milliseconds)."""
+        own = set(self._was_in.get(group.name, ()))
+
+        def readable(labels: Mapping[str, str], time_ms: int) -> int:
+            if labels["__name__"] in own:
+                return time_ms
+            if labels["__name__"] in self._was:
+                return time_ms + COMMIT_MS
+            took = self._took(labels.get("job", ""), labels.get("instance", "")).get(time_ms)
+            return time_ms if took is None else time_ms + took + COMMIT_MS
+
+        return readable
+
+    def _took(self, job: str, instance: str) -> Mapping[int, int]:
+        """Of each scrape of a page, by its beginning."""
+        if (job, instance) not in self._pages:
+            found = self._points(f'scrape_duration_seconds{{job="{job}", instance="{instance}"}}')
+            self._pages[job, instance] = {time_ms: round(seconds * 1000) for time_ms, seconds in found}
+        return self._pages[job, instance]
 
     def _points(self, selector: str) -> list[tuple[int, float]]:
         # Rules are evaluated from Prometheus's start on, which is seconds before the first scrape.

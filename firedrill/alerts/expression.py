@@ -5,7 +5,9 @@ promql-parser speaks Prometheus 3; what only 2.42 knows is declared to be read a
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import promql_parser as promql
@@ -20,6 +22,7 @@ RENAMED = {"holt_winters": "double_exponential_smoothing"}
 
 COMPARISONS = {">", "<", ">=", "<=", "==", "!="}
 _SET_OPERATORS = {"and", "or", "unless"}
+_OPENING, _CLOSING = {*"([{"}, {*")]}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,16 @@ class Threshold:
             "==": measured == self.value,
             "!=": measured != self.value,
         }[self.operator]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One of the comparisons that an expression joins by `and`, `or` and `unless`."""
+
+    measured: str
+    operator: str
+    limit: str
+    """An expression too, often a number."""
 
 
 def parse(text: str) -> Any:
@@ -123,22 +136,52 @@ def milliseconds(length: Any) -> int:
 
 def threshold(text: str) -> Threshold | None:
     """The number that an expression compares with, if that is the last thing it does and the number stands at its end."""
-    depth, at, previous = 0, None, ""
-    lexemes = list(scale.significant(text))
-    for place, (_, _, lexeme) in enumerate(lexemes):
-        depth += (lexeme in "([{") - (lexeme in ")]}")
-        if depth == 0 and lexeme.lower() in _SET_OPERATORS:
-            return None
-        at = place if depth == 0 and lexeme in "><=!" and previous not in set("><=!") else at
-        previous = lexeme
-    return _split(text, lexemes, at) if at else None
-
-
-def _split(text: str, lexemes: list[tuple[int, str, str]], at: int) -> Threshold | None:
-    operator = lexemes[at][2] + (lexemes[at + 1][2] if lexemes[at + 1 : at + 2] and lexemes[at + 1][2] == "=" else "")
-    rest = "".join(lexeme for _, _, lexeme in lexemes[at + len(operator) :])
-    measured = scale.text_before(text, lexemes[at][0])
+    first, *others = _joined(scale.lexemes(text))
+    found = None if others else _comparison(first)
     try:
-        return Threshold(measured, operator, float(rest)) if operator in COMPARISONS else None
+        return Threshold(found.measured, found.operator, float(found.limit)) if found else None
     except ValueError:
         return None
+
+
+def comparisons(text: str) -> tuple[Comparison, ...]:
+    """What an expression compares with what, in order; a comparison that matches labels (`on`, `ignoring`) has no limit of its own."""
+    found = (_comparison(part) for part in _joined(scale.lexemes(text)))
+    return tuple(dict.fromkeys(one for one in found if one))
+
+
+def _joined(lexemes: list[str]) -> Iterator[list[str]]:
+    """The parts that set operators join."""
+    depth, part = 0, list[str]()
+    for lexeme in lexemes:
+        depth += (lexeme in _OPENING) - (lexeme in _CLOSING)
+        if depth == 0 and lexeme.lower() in _SET_OPERATORS:
+            yield part
+            part = []
+        else:
+            part.append(lexeme)
+    yield part
+
+
+def _comparison(part: list[str]) -> Comparison | None:
+    depths = list(accumulate((lexeme in _OPENING) - (lexeme in _CLOSING) for lexeme in part))
+    at = next((at for at, lexeme in enumerate(part) if not depths[at] and lexeme in {*"><=!"}), None)
+    if at is None:
+        return None
+    operator = part[at] + (part[at + 1] if part[at + 1 : at + 2] == ["="] else "")
+    measured, limit = ("".join(lexemes).strip() for lexemes in (part[:at], part[at + len(operator) :]))
+    is_plain = operator in COMPARISONS and not re.match(r"(?:on|ignoring|bool)\b", limit) and not re.match(r"(?:on|ignoring)\b", measured)
+    return Comparison(measured, operator, limit) if is_plain else None
+
+
+def is_scalar(text: str) -> bool:
+    """Whether an expression gives a number, and no series."""
+    return _is_scalar(parse(text))
+
+
+def _is_scalar(node: Any) -> bool:
+    if isinstance(node, promql.Call):
+        return node.func.name in {"scalar", "time", "pi"}
+    if isinstance(node, (promql.BinaryExpr, promql.ParenExpr, promql.UnaryExpr)):
+        return all(map(_is_scalar, children(node)))
+    return isinstance(node, promql.NumberLiteral)

@@ -51,6 +51,16 @@ def evaluate(prom: Prometheus, expr: str, times: Sequence[int], interval_ms: int
     return [found[time_ms] for time_ms in times]
 
 
+def at(prom: Prometheus, expr: str, time_ms: int) -> dict[Labels, float] | None:
+    """What a valid expression gives at a time; None where it fails on its data."""
+    try:
+        return {tuple(sorted(one.labels.items())): one.value for one in prom.instant(expr, time_ms / 1000)}
+    except QueryRefused as error:
+        if error.kind != "execution":
+            raise
+        return None
+
+
 def _fill(found: dict[int, dict[Labels, float] | None], prom: Prometheus, expr: str, span: tuple[int, int, int]) -> None:
     first, last, step = span
     try:

@@ -7,7 +7,7 @@ nothing and writes nothing; one that exceeds the group's limit forgets everythin
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -63,7 +63,11 @@ class Replay:
     silent: int = 0
     """How many evaluations from now on are kept and not written."""
     _alerts: dict[Labels, _Alert] = field(default_factory=dict)
-    _names: dict[Labels, Labels] = field(default_factory=dict)
+    _names: dict[Labels, Labels] = field(default_factory=dict, compare=False)
+
+    def fork(self) -> Replay:
+        """Another one in the same state."""
+        return replace(self, _alerts={labels: replace(alert) for labels, alert in self._alerts.items()})
 
     def evaluate(self, time_ms: int, vector: Mapping[Labels, float] | None) -> dict[Labels, Shown] | None:
         """What is written at this time, by the alert's labels (`alertname` among them).
@@ -75,6 +79,7 @@ class Replay:
         Returns:
             None where nothing is written: the evaluation failed, or gave one alert twice, or more alerts than the limit.
         """
+        is_silent, self.silent = self.silent > 0, max(0, self.silent - 1)
         active = None if vector is None else self._named(vector)
         if active is None:
             return None
@@ -86,7 +91,7 @@ class Replay:
         if 0 < self.limit < len(self._alerts):
             self._alerts.clear()
             return None
-        return self._written()
+        return {} if is_silent else self._written()
 
     def _named(self, vector: Mapping[Labels, float]) -> set[Labels] | None:
         """The alerts that a vector means; None if two of its elements mean the same one."""
@@ -117,9 +122,6 @@ class Replay:
         return time_ms - alert.empty_since_ms < self.rule.keep_ms
 
     def _written(self) -> dict[Labels, Shown]:
-        if self.silent:
-            self.silent -= 1
-            return {}
         return {
             labels: Shown(State.FIRING if alert.firing else State.PENDING, alert.active_since_ms) for labels, alert in self._alerts.items()
         }

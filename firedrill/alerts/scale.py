@@ -7,7 +7,6 @@ Not scaled, because no token tells them from other numbers: seconds written as n
 
 from __future__ import annotations
 
-import itertools
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from firedrill.alerts import document, durations
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SCRAPE_INTERVAL_MS = 1_000
 """prometheus.yml's scrape_interval. No evaluation interval or subquery step becomes shorter."""
@@ -62,15 +61,11 @@ class Scaler:
 
     def expression(self, text: str, place: str) -> str:
         """`text` with every window, subquery step and offset shrunk, and every `increase()` multiplied by what its window lost."""
-        tokens = [match.group() for match in _TOKEN.finditer(text)]
-        scaled = list(tokens)
-        for index, shortest_ms in _durations(text):
-            scaled[index] = self.shrink(tokens[index], place, shortest_ms)
-        for start, window, end in _increases(text):
-            lost = durations.milliseconds(tokens[window]) / durations.milliseconds(scaled[window])
-            scaled[start] = f"({lost:.12g} * {scaled[start]}"
-            scaled[end] += ")"
-        return "".join(scaled)
+        return rewritten(
+            text,
+            lambda duration, shortest_ms: self.shrink(duration, place, shortest_ms),
+            lambda before, after: f"{durations.milliseconds(before) / durations.milliseconds(after):.12g}",
+        )
 
 
 def scale_rules(text: str, factor: float) -> ScaledRules:
@@ -89,6 +84,24 @@ def scale_rules(text: str, factor: float) -> ScaledRules:
     for mapping, key, value in list(_edits(rules, scaler)):
         mapping[key] = value
     return ScaledRules(document.printed(rules), tuple(dict.fromkeys(scaler.clamped)))
+
+
+def rewritten(text: str, length: Callable[[str, int], str], lost: Callable[[str, str], str]) -> str:
+    """An expression with other durations.
+
+    Args:
+        text: The expression.
+        length: What to write for a duration, and the shortest that it may become (milliseconds).
+        lost: By what to multiply an `increase()` whose window was the first and is now the second.
+    """
+    tokens = [match.group() for match in _TOKEN.finditer(text)]
+    scaled = list(tokens)
+    for index, shortest_ms in _durations(text):
+        scaled[index] = length(tokens[index], shortest_ms)
+    for start, window, end in _increases(text):
+        scaled[start] = f"({lost(tokens[window], scaled[window])} * {scaled[start]}"
+        scaled[end] += ")"
+    return "".join(scaled)
 
 
 def _parse(text: str) -> dict[str, Any]:
@@ -133,9 +146,9 @@ def _durations(text: str) -> Iterator[tuple[int, int]]:
         before = [before[-1], lexeme]
 
 
-def text_before(text: str, index: int) -> str:
-    """What stands before the lexeme with this index."""
-    return "".join(match.group() for match in itertools.islice(_TOKEN.finditer(text), index)).strip()
+def lexemes(text: str) -> list[str]:
+    """Everything the text is made of, comments left out, any blank as one."""
+    return [" " if match.lastgroup == "blank" else match.group() for match in _TOKEN.finditer(text) if not match.group().startswith("#")]
 
 
 def _increases(text: str) -> Iterator[tuple[int, int, int]]:

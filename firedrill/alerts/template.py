@@ -12,6 +12,8 @@ from firedrill.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from firedrill.alerts.rulefile import Rule
+
 _ACTION = re.compile(r"(\s*)\{\{(-\s)?\s*(.*?)\s*(\s-)?\}\}(\s*)", re.DOTALL)
 _LABEL = re.compile(r"(?:\$labels|\.Labels)\.(\w+)")
 VALUE = re.compile(r"\$value\b|\.Value\b")
@@ -25,6 +27,12 @@ def expand(text: str, labels: Mapping[str, str], value: float) -> str:
         BadInput: the template uses more than labels and the value.
     """
     return _ACTION.sub(lambda found: _expanded(found, labels, value), text) if "{{" in text else text
+
+
+def need_known(rule: Rule) -> None:
+    """Raises BadInput unless every label of the rule can be expanded."""
+    for text in rule.labels.values():
+        expand(text, {}, 0)
 
 
 def _expanded(found: re.Match[str], labels: Mapping[str, str], value: float) -> str:

@@ -21,6 +21,7 @@ from firedrill.cli.options import out_option, time_scale_option
 from firedrill.drill import record
 from firedrill.errors import BadInput, ExitCode
 from firedrill.interrupt import Interrupt
+from firedrill.stack import standing
 from firedrill.stack import watch as watcher
 
 
@@ -37,18 +38,33 @@ def alerts() -> None:
     metavar="DIR",
     help="Rules and configuration that you edit. [default: the bundle's prometheus/]",
 )
-@click.option("--into", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The folder that Prometheus reads.")
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The folder that Prometheus reads. [default: the rules of the stack that `firedrill up` keeps]",
+)
+@out_option
 @time_scale_option
 @click.option("--reload", "reload_urls", multiple=True, metavar="URL", help="Have this Prometheus or Alertmanager reload (repeatable).")
-def watch(source: Path, into: Path, time_scale: float, reload_urls: tuple[str, ...]) -> None:
+def watch(source: Path, into: Path | None, out: Path, time_scale: float, reload_urls: tuple[str, ...]) -> None:
     """Save a rule file, and it is in force: checked, scaled, reloaded. A broken one is named with its line, and its old rules stay.
 
+    An alert that was edited begins anew: Prometheus would let it go on with what the old one had pending.
+
     \b
-    Example (what Compose runs):
+    Examples (the first beside `firedrill up`, in another terminal; the second is what Compose runs):
+      firedrill alerts watch
       firedrill alerts watch --source prometheus --into /config --reload http://prometheus:9090
     """
+    if into is None:
+        stack = standing.find(out)
+        mirror = watcher.Mirror(source, out / standing.NAME / "prometheus", stack.time_scale, rules_only=True)
+        reload_urls = (stack.prometheus,)
+    else:
+        mirror = watcher.Mirror(source, into, time_scale)
     with Interrupt() as interrupt:
-        watcher.watch(watcher.Mirror(source, into, time_scale), reload_urls, interrupt, click.echo)
+        watcher.watch(mirror, reload_urls, interrupt, click.echo)
 
 
 RULE_FILE = click.Path(path_type=Path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from firedrill import units
 from firedrill.contract import FAULT_KINDS
 from firedrill.faults import spell
-from firedrill.report import charts, colors, strokes, words
+from firedrill.report import charts, colors, expectations, strokes, words
 from firedrill.report.canvas import Canvas, Mark, Marks
 from firedrill.report.charts import Bar, Chart
 from firedrill.report.facts import Facts
@@ -89,10 +89,12 @@ def _spelled(fault: Mapping[str, Any]) -> str:
 def _timeline(canvas: Canvas, facts: Facts, recording: Recording) -> Chart:
     expected = words.alerts_expected(facts)
     began = sorted((each for each in recording.alerts if each.span.start < canvas.end), key=lambda each: each.span.start)
-    alerts = dict.fromkeys([*(each.name for each in began), *expected])
+    awaited = list(expectations.bars(facts, canvas.marks.faults, canvas.end))
+    alerts = dict.fromkeys([*(each.name for each in began), *(each.row for each in awaited), *expected])
     bars = [
         *(Bar("load", step.start, step.end, colors.LOAD, step.text) for step in canvas.marks.steps),
         *(Bar("faults", fault.start, fault.end, colors.ORANGE, fault.text) for fault in canvas.marks.faults),
+        *awaited,
         *(_alert_bar(each, canvas.end) for each in began),
     ]
     told = [_told(note) for note in facts.rows("notifications") if note.get("status") == "firing" and note["after_seconds"] < canvas.end]
@@ -101,7 +103,7 @@ def _timeline(canvas: Canvas, facts: Facts, recording: Recording) -> Chart:
     rows = ["load", *(["faults"] if canvas.marks.faults else []), *alerts, *(["who is told"] if told else [])]
     return Chart(
         title="What happened when",
-        question="Which alerts were pending (pale) and firing (red), and who would have been told, under which load and which faults?",
+        question="Which alerts were expected (blue), pending (pale red) and firing (red), and who was told, under which load and faults?",
         figure=charts.timeline(canvas, rows, bars, told, missed),
         wide=True,
     )

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import requests
 
 from firedrill.contract import GRAFANA_PORT, LOOPBACK, PROMETHEUS_PORT
-from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupted
 from firedrill.notifications.journal import Tail
-from firedrill.stack import grafana, overlay, ports, programs
+from firedrill.stack import grafana, overlay, ports, programs, standing
 from firedrill.stack.native import NativeStack
 from firedrill.stack.plan import Plan
 from firedrill.stack.reopened import Reopened
+from firedrill.stack.standing import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -46,9 +44,9 @@ def run(
         BadInput: another one uses that folder.
         Missing: a part is missing or did not start.
     """
-    folder = out / "up"
+    folder = out / standing.NAME
     plan = Plan(folder=folder, run_id="up", ports=chosen, server=server, profile=profile, web=True, takes_faults=takes_faults)
-    with _alone_in(folder), NativeStack(plan, interrupt) as stack:
+    with standing.alone_in(folder), NativeStack(plan, interrupt) as stack:
         tail = Tail(plan.notifications)
         try:
             _start(stack, console)
@@ -64,6 +62,7 @@ def run(
 def _start(stack: NativeStack, console: Console) -> None:
     began = time.time()
     stack.start_prometheus()
+    Standing(stack.plan.prometheus_url, stack.plan.time_scale).announce(stack.plan.folder)
     if not stack.start_alerting():
         console.print(f"no notifications: there is no Alertmanager; {programs.HOW_TO_GET}", highlight=False, soft_wrap=True)
     stack.start_api()
@@ -159,15 +158,3 @@ def _reopened_addresses(reopened: Reopened, runs: Sequence[Recorded], grafana_po
 
 def _utc(moment: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment))
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Hold a folder against a second stack."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise BadInput(f"{folder} is in use by another `firedrill up`; stop it, or give --out another folder") from error
-        yield

@@ -57,14 +57,14 @@ def _add_field(message: descriptor_pb2.DescriptorProto, kind: str, name: str, nu
 _CLASS = _declare()
 
 
-def read(url: str, start: float, end: float) -> list[Any]:
-    """Every sample of every series in [start, end] (Unix seconds), as prompb TimeSeries; stale markers included.
+def read(url: str, start: float, end: float, names: str = ".+") -> list[Any]:
+    """Every sample in [start, end] (Unix seconds) of every series with such a name, as prompb TimeSeries; stale markers included.
 
     Raises:
         Missing: the Prometheus at the URL did not deliver.
     """
     query = _CLASS["Query"](start_timestamp_ms=round(start * 1000), end_timestamp_ms=round(end * 1000))
-    query.matchers.add(type=_REGEX_MATCH, name="__name__", value=".+")
+    query.matchers.add(type=_REGEX_MATCH, name="__name__", value=names)
     answer = _post(f"{url}/api/v1/read", _CLASS["ReadRequest"](queries=[query]))
     return [
         series

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import requests
 
 from firedrill import whole_file
+from firedrill.alerts import fresh
 from firedrill.errors import BadInput
 from firedrill.stack import config
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.5
 """Files are looked at, not subscribed to: a folder shared with a virtual machine (Docker on a Mac) sends no events."""
 
-SUBFOLDERS = ("rules", "targets")
+FILES = {"rules": "[!.#]*.yml", "targets": "[!.#]*.json"}
+"""What lies in which folder; editors put other files beside them."""
 
 
 @dataclass(slots=True)
@@ -30,51 +32,79 @@ class Mirror:
     source: Path
     into: Path
     time_scale: float
+    rules_only: bool = False
+    """Where targets and configuration are not the source's."""
     _seen: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    _held: dict[Path, str] = field(default_factory=dict)
+    """Texts that are written once Prometheus has forgotten what their alerts were before."""
+    _loaded: dict[Path, str] = field(default_factory=dict)
+    """What Prometheus had loaded of the files that were saved since."""
+    _missing: set[Path] = field(default_factory=set)
 
     def update(self) -> tuple[bool, list[str]]:
-        """Take over what was saved or deleted since the last call; returns whether a reload is due, and each mistake with its line.
+        """Take over what was saved or deleted since the last call; returns whether a reload is due, and each sentence about a file.
 
         Prometheus finds targets by itself. A reload in that moment would make it keep those that were deleted (2.42).
         """
         before, self._seen = self._seen, {file: state for file in self._files() if (state := _state(file))}
-        changed = [file for file, state in self._seen.items() if before.get(file) != state]
-        mistakes = {file: mistake for file in changed if (mistake := self._mistake(file))}
-        written = [file for file in changed if file not in mistakes]
-        for file in written:
-            self._write(file)
+        said: list[str] = []
+        written = [file for file, state in self._seen.items() if before.get(file) != state and self._take(file, said)]
         folders = {file.parent.name for file in (*written, *self._delete_orphans())}
-        return bool(folders - {"targets"}), list(mistakes.values())
+        return bool(folders - {"targets"}), said
+
+    def settle(self) -> bool:
+        """After a reload: write what waited for it; returns whether another one is due."""
+        held, self._held = self._held, {}
+        self._loaded.clear()
+        for place, text in held.items():
+            whole_file.write(place, text)
+        return bool(held)
+
+    def _folders(self) -> Iterator[tuple[str, str]]:
+        yield from ((folder, names) for folder, names in FILES.items() if folder == "rules" or not self.rules_only)
 
     def _files(self) -> Iterator[Path]:
-        yield from (self.source / folder / file.name for folder in SUBFOLDERS for file in sorted((self.source / folder).glob("[!.]*.*")))
+        yield from (
+            self.source / folder / file.name for folder, names in self._folders() for file in sorted((self.source / folder).glob(names))
+        )
         # Last: where it is, the folder is complete.
-        yield from sorted(self.source.glob("*.yml"))
+        yield from () if self.rules_only else sorted(self.source.glob("*.yml"))
 
-    def _mistake(self, file: Path) -> str | None:
-        mistake = self._obstacle(file) or (config.rule_mistake(file) if file.parent.name == "rules" else None)
-        return f"{mistake}; the rest stays in force" if mistake else None
-
-    def _obstacle(self, file: Path) -> str | None:
-        """Why it cannot be read, or its times not be divided."""
+    def _take(self, file: Path, said: list[str]) -> bool:
+        """Put a file into force; False if it is broken."""
         try:
-            config.scaled(file, self.time_scale)
+            text = config.scaled(file, self.time_scale)
+            mistake = config.rule_mistake(file) if file.parent.name == "rules" else None
         except BadInput as error:
-            return f"{file.name}: {error}"
+            mistake = str(error)
         except OSError as error:
-            return f"{file.name}: {error.strerror}; expected a file that everybody may read"
+            mistake = f"{error.strerror}; expected a file that everybody may read"
         except UnicodeDecodeError:
-            return f"{file.name}: no text; expected YAML or JSON"
-        return None
-
-    def _write(self, file: Path) -> None:
+            mistake = "no text; expected YAML or JSON"
+        if mistake:
+            said.append(f"{mistake if file.name in mistake else f'{file.name}: {mistake}'}; the rest stays in force")
+            return False
         place = self.into / file.relative_to(self.source)
         place.parent.mkdir(parents=True, exist_ok=True)
-        whole_file.write(place, config.scaled(file, self.time_scale))
+        whole_file.write(place, self._first(place, text, said) if file.parent.name == "rules" and place.is_file() else text)
+        return True
+
+    def _first(self, place: Path, text: str, said: list[str]) -> str:
+        """What is loaded first: the text, or where alerts were edited, the text without them."""
+        self._held.pop(place, None)
+        without, edited = fresh.between(self._loaded.setdefault(place, place.read_text()), text)
+        if not edited:
+            return text
+        said.append(f"{place.name}: {', '.join(edited)} {'begin' if edited[1:] else 'begins'} anew, without what the old rule had pending")
+        self._held[place] = text
+        return without
 
     def _delete_orphans(self) -> list[Path]:
+        """Delete what has had no source twice: an editor that saves takes a file away for a moment."""
         known = {self.into / file.relative_to(self.source) for file in self._seen}
-        orphans = [file for folder in SUBFOLDERS for file in (self.into / folder).glob("[!.]*") if file not in known]
+        missing = {file for folder, _ in self._folders() for file in (self.into / folder).glob("[!.]*") if file not in known}
+        orphans = sorted(missing & self._missing)
+        self._missing = missing - self._missing
         for orphan in orphans:
             orphan.unlink()
         return orphans
@@ -86,17 +116,19 @@ def watch(mirror: Mirror, reload_urls: Sequence[str], interrupt: Interrupt, say:
     Raises:
         BadInput: the source has no prometheus.yml.
     """
-    if not (mirror.source / "prometheus.yml").is_file():
+    if not mirror.rules_only and not (mirror.source / "prometheus.yml").is_file():
         raise BadInput(f"--source {mirror.source}: has no prometheus.yml; expected a folder such as the bundle's prometheus/")
     pending: set[str] = set()
     while True:
-        changed, mistakes = mirror.update()
-        for mistake in mistakes:
-            say(mistake)
+        changed, said = mirror.update()
+        for sentence in said:
+            say(sentence)
         if changed:
             pending = set(reload_urls)
             say(f"{mirror.into} is up to date with {mirror.source}")
         pending -= {url for url in pending if _reloaded(url, say)}
+        if not pending and mirror.settle():
+            pending = {url for url in reload_urls if not _reloaded(url, say)}
         if interrupt.pause(POLL_SECONDS):
             return
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from grafana.source import client, golden_signals, saturation, server
+from grafana.source import alert_lab, client, golden_signals, saturation, server
 
 FOLDER = Path(__file__).parent.parent / "dashboards"
 DASHBOARDS = {
@@ -15,6 +15,7 @@ DASHBOARDS = {
     "client": client.build,
     "server": server.build,
     "saturation": saturation.build,
+    "alert-lab": alert_lab.build,
 }
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from grafana_foundation_sdk.builders import dashboard
 
 VERDICTS = [
-    number(signals.SLO_KEPT, BAD_BELOW_ONE, {"0": "BROKEN", "1": "KEPT"}),
+    *leading_to("alert-lab", number(signals.SLO_KEPT, BAD_BELOW_ONE, {"0": "BROKEN", "1": "KEPT"})),
     number(signals.TEST_VALID, BAD_BELOW_ONE, {"0": "INVALID", "1": "VALID"}),
     red_above_zero(named(number(signals.USERS, [(None, GREEN)])), "starved"),
     named(number(signals.HEADROOM, LEFT)),
@@ -39,7 +39,7 @@ ROWS = (
     Row(3, FACTS),
     Row(6, [*leading_to("client", chart(signals.TRAFFIC)), *leading_to("server", by_decades(chart(signals.LATENCY)))]),
     Row(
-        6,
+        5,
         [
             *leading_to("saturation", full_scale(chart(signals.SATURATION))),
             *leading_to("client", on_the_right(chart(signals.HONESTY), "oldest in flight (seconds)")),

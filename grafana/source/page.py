@@ -11,6 +11,7 @@ from grafana_foundation_sdk.models.dashboard import (
     DashboardCursorSync,
     DashboardLinkType,
     GridPos,
+    VariableHide,
     VariableOption,
     VariableRefresh,
 )
@@ -62,8 +63,8 @@ def _link(name: str) -> dashboard.DashboardLink:
     return dashboard.DashboardLink(f"Look closer: {name}").url(f"/d/{uid(name)}?${{__url_time_range}}&${{__all_variables}}")
 
 
-def page(name: str, title: str, description: str, rows: Sequence[Row]) -> dashboard.Dashboard:
-    """A dashboard."""
+def page(name: str, title: str, description: str, rows: Sequence[Row], more: Sequence[Any] = ()) -> dashboard.Dashboard:
+    """A dashboard, with more variables than all have."""
     built = (
         dashboard.Dashboard(title)
         .uid(uid(name))
@@ -74,7 +75,7 @@ def page(name: str, title: str, description: str, rows: Sequence[Row]) -> dashbo
         .timezone("browser")
         .readonly()
         .tooltip(DashboardCursorSync.CROSSHAIR)
-        .variables([_datasource(), *_choices()])
+        .variables([_datasource(), *_choices(), *more])
         .link(_all_others())
     )
     for mark in marks():
@@ -94,7 +95,7 @@ def _numbered(rows: Sequence[Row]) -> Iterator[Any]:
 
 def _datasource() -> dashboard.DatasourceVariable:
     chosen = VariableOption(text="Prometheus", value="firedrill-prometheus")
-    return dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus").current(chosen)
+    return dashboard.DatasourceVariable("datasource").label("Data source").hide(VariableHide.HIDE_LABEL).type("prometheus").current(chosen)
 
 
 def _choices() -> list[dashboard.QueryVariable]:

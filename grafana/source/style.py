@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from itertools import count, product
+from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 from grafana_foundation_sdk.builders import bargauge, common, dashboard, heatmap, prometheus, stat, statetimeline, table, timeseries
@@ -35,7 +37,7 @@ from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     Steps = Sequence[tuple[float | None, str]]
     """From which value on which colour; None is the smallest."""
@@ -61,7 +63,13 @@ LIMITS: Steps = [(None, GREEN), (0.7, ORANGE), (0.9, RED)]
 
 
 def _targets(signal: Signal, form: PromQueryFormat = PromQueryFormat.TIME_SERIES) -> list[prometheus.Dataquery]:
-    return [_target(query, chr(ord("A") + at)).format(form) for at, query in enumerate(signal.queries)]
+    return [_target(query, name).format(form) for name, query in zip(_names(), signal.queries, strict=False)]
+
+
+def _names() -> Iterator[str]:
+    """A to Z, AA and so on, as Grafana calls the queries of a panel."""
+    for length in count(1):
+        yield from map("".join, product(ascii_uppercase, repeat=length))
 
 
 def _target(query: Query, name: str) -> prometheus.Dataquery:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(180)
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SCREEN = {"width": 1440, "height": 900}
-WHOLE_PAGE = {"width": 1440, "height": 3000}
+WHOLE_PAGE = {"width": 1440, "height": 6000}
 PANELS = """() => [...document.querySelectorAll("[data-testid^='data-testid Panel header']")].map(panel => {
   const title = panel.dataset.testid.replace("data-testid Panel header ", "");
   const heading = panel.querySelector("h2, h6") || panel;

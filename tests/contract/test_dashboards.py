@@ -7,7 +7,8 @@ import time
 import pytest
 
 from firedrill import places
-from grafana.source import signals
+from firedrill.alerts import expression
+from grafana.source import alert_signals, signals
 from grafana.source.__main__ import DASHBOARDS, built
 from grafana.source.page import TAG, uid
 from tests import dashboards
@@ -17,6 +18,12 @@ WITHOUT_JOB = {
     signals.SLO_LATENCY: "one objective for all jobs",
     signals.SLO_ERRORS: "one objective for all jobs",
 }
+AS_THE_RULES = {
+    query.expr
+    for signal in (alert_signals.STATES, alert_signals.ACTIVE, alert_signals.ERROR_BURN, alert_signals.LATENCY_BURN)
+    for query in signal.queries
+} | {query.expr for signal in alert_signals.AGAINST_LIMITS for query in signal.queries}
+"""An alert reads all jobs and instances, whatever is chosen, over windows of its own."""
 LOGARITHMIC = "nothing is filled: an area over decades measures nothing"
 
 
@@ -81,7 +88,7 @@ def test_every_query_selects_the_chosen_jobs_instances_and_runs(page):
     for panel, target in targets(page):
         expr = target["expr"]
         assert 'unless on (run) locust_test_info{run_id!~"$run"}' in expr, panel["title"]
-        if expr not in WITHOUT_JOB:
+        if expr not in {*WITHOUT_JOB, *AS_THE_RULES}:
             assert 'job=~"$job"' in expr, panel["title"]
             assert 'instance=~"$instance"' in expr, panel["title"]
 
@@ -92,11 +99,12 @@ def test_counters_are_rated_and_rates_follow_the_resolution(page):
         function, allowed = ("increase", "$__range") if panel["type"] == "table" else ("rate", "$__rate_interval")
         assert panel["type"] != "table" or (target["instant"] and not target["range"])
         for window in re.findall(r"\[([^\]]+)\]", target["expr"]):
-            assert window == allowed, panel["title"]
+            assert window == allowed or target["expr"] in AS_THE_RULES, panel["title"]
         if target.get("exemplar"):
             continue  # It gives exemplars, and no counts.
         for counter in re.findall(r"\b\w+(?:_total|_count|_sum|_bucket)\{", target["expr"]):
-            assert f"{function}({counter}" in target["expr"], panel["title"]
+            either = "rate|increase" if target["expr"] in AS_THE_RULES else function
+            assert re.search(rf"(?:{either})\({re.escape(counter)}", target["expr"]), panel["title"]
 
 
 def test_exemplars_are_asked_for_without_their_buckets(page):
@@ -208,3 +216,20 @@ def test_ratios_to_limits_stand_on_an_axis_from_0_to_100_percent():
                 ends = (drawn["min"], drawn["max"] if panel["type"] == "bargauge" else drawn["custom"]["axisSoftMax"])
                 assert (drawn["unit"], *ends) == ("percentunit", 0, 1), panel["title"]
                 assert panel["type"] == "bargauge" or "max" not in drawn, "Grafana keeps to the softer of two"
+
+
+def test_the_lab_shows_every_alert_and_its_variables_are_the_durations_of_the_rules():
+    lab = json.loads((places.GRAFANA / "dashboards" / "alert-lab.json").read_text())
+    (timeline,) = [panel for panel in lab["panels"] if panel["type"] == "state-timeline"]
+    shown = [target["legendFormat"].split(",")[0] for target in timeline["targets"]]
+    assert shown == [
+        *(alert.rule.name for alert in alert_signals.alerts()),
+        "{{alertname}} {{severity}} {{run}}",
+        "fault: {{fault}} {{run}}",
+    ]
+    compared = {alert.title for alert in alert_signals.alerts() if expression.comparisons(alert.rule.expr)}
+    assert compared == {panel["title"].partition(":")[0] for panel in lab["panels"]} & {alert.title for alert in alert_signals.alerts()}
+    read = {name for panel, target in targets(lab) for name in re.findall(r"\$\{(\w+)\}ms", target["expr"])}
+    hidden = {variable["name"]: variable for variable in lab["templating"]["list"] if "query_result" in str(variable["query"])}
+    assert read <= set(hidden)
+    assert all(variable["query"].startswith("query_result(") and variable["refresh"] == 2 for variable in hidden.values())

@@ -10,6 +10,8 @@ from firedrill import docs, places
 from firedrill.alerts.lint import PROMETHEUS_S_OWN
 from firedrill.contract import LAG_BOUNDS_SECONDS, LATENCY_BOUNDS_SECONDS, Client, Server, declared, exported_series
 from firedrill.stack.grafana import Grafana
+from grafana.source import alert_signals
+from grafana.source.signals import Query
 from tests.promql import series_read
 
 KNOWN = exported_series() | docs.recorded_names() | PROMETHEUS_S_OWN
@@ -20,7 +22,12 @@ RULES = [
     for rule in group["rules"]
 ]
 DASHBOARDS = [json.loads(path.read_text()) for path in sorted((places.GRAFANA / "dashboards").glob("*.json"))]
-TARGETS = [target["expr"] for page in DASHBOARDS for panel in page["panels"] for target in panel["targets"]]
+TARGETS = [
+    Query(target["expr"], "").asked(alert_signals.choices(12))
+    for page in DASHBOARDS
+    for panel in page["panels"]
+    for target in panel["targets"]
+]
 MARKS = [mark["expr"] for page in DASHBOARDS for mark in page["annotations"]["list"]]
 
 

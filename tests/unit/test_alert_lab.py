@@ -9,6 +9,8 @@ from firedrill.alerts import ambiguity, causes, grid
 from firedrill.alerts.ambiguity import Late
 from firedrill.alerts.bench import STALE, gaps
 from firedrill.alerts.causes import Cause
+from firedrill.alerts.replay import Replay
+from firedrill.alerts.rulefile import Rule
 from firedrill.alerts.stretch import Clock, stretch
 from firedrill.cli import main
 from firedrill.stack import remote
@@ -35,9 +37,34 @@ def test_recorded_evaluations_have_an_interval_though_some_are_missing():
     assert not grid.has_interval([5], 1000)
 
 
-def test_an_evaluation_amid_a_scrape_is_ambiguous():
-    late = Late(begun=[1000, 2000], took=[300, 20])
-    assert ambiguity.ambiguous([999, 1000, 1299, 1300, 2010, 2020], [late]) == {1000, 1299, 2010}
+def test_what_is_under_way_at_an_evaluation_is_told_by_when_it_ended():
+    sources = [Late(begun=[1000, 2000], took=[300, 20]), Late(begun=[1100], took=[10])]
+    assert [ambiguity.under_way(time_ms, sources) for time_ms in (999, 1000, 1100, 1129, 1130, 1319, 1320, 2039)] == [
+        [], [1300], [1110, 1300], [1110, 1300], [1300], [1300], [], [2020],
+    ]  # fmt: skip
+
+
+HOT, NOTHING = {(("i", "a"),): 1.0}, {}
+
+
+def unsure(*seen, hold_ms=0, limit=0, labels=None):
+    """Numbers of the evaluations, a second apart, at which it is open what a rule wrote."""
+    rule = Rule("Hot", "hot > 0", True, "f.yml:1", "f.yml:2", labels or {}, {}, hold_ms)
+    found = ambiguity.unsure(Replay(rule, limit), [(number * 1000, vectors) for number, vectors in enumerate(seen)])
+    return sorted(time_ms // 1000 for time_ms in found)
+
+
+def test_an_evaluation_that_may_have_seen_either_is_unsure_and_so_is_what_follows_while_it_can_matter():
+    assert unsure([NOTHING], [NOTHING, HOT], [NOTHING], [HOT]) == [1]
+    assert unsure([HOT], [HOT, {(("i", "a"),): 2.0}], [HOT]) == [], "the alert is the same"
+    assert unsure([NOTHING], [NOTHING, HOT], [HOT], [HOT], [NOTHING], [HOT], hold_ms=1000) == [1, 2, 3], "active since one or two"
+    assert unsure([HOT], [None, NOTHING], [HOT], [NOTHING], [HOT]) == [2], "failed, it would have kept its state"
+
+
+def test_alerts_that_are_counted_or_named_by_value_are_unsure_together():
+    other = {(("i", "b"),): 1.0}
+    assert unsure([HOT], [HOT, HOT | other], [HOT], limit=1) == [1, 2], "forgotten, or not"
+    assert unsure([HOT, {(("i", "a"),): 2.0}], [HOT], labels={"v": "{{ $value }}"}) == [0, 1]
 
 
 def run(faults, slower):

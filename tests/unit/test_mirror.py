@@ -5,7 +5,18 @@ import shutil
 import pytest
 
 from firedrill import places
+from firedrill.alerts import fresh
 from firedrill.stack.watch import Mirror
+from tests import needs
+
+RULES = """\
+groups:
+  - name: mine
+    interval: 1m
+    rules:
+      - {alert: Hot, expr: hot > 1, for: 2m}  # a comment
+      - {alert: Cold, expr: hot < 0}
+"""
 
 
 @pytest.fixture
@@ -19,6 +30,30 @@ def mirror(tmp_path):
     return mirror
 
 
+@pytest.fixture
+def rules(tmp_path):
+    """A mirror of rules alone, with one file in force."""
+    needs.program("promtool")
+    (tmp_path / "source" / "rules").mkdir(parents=True)
+    mirror = Mirror(tmp_path / "source", tmp_path / "into", 12.0, rules_only=True)
+    write(mirror, RULES)
+    assert mirror.update() == (True, [])
+    assert in_force(mirror) == RULES
+    return mirror
+
+
+def write(mirror, text, name="mine.yml"):
+    """As an editor does that saves atomically: a new file takes the place of the old."""
+    place = mirror.source / "rules" / name
+    draft = place.with_name(".draft")
+    draft.write_text(text)
+    draft.replace(place)
+
+
+def in_force(mirror, name="mine.yml"):
+    return (mirror.into / "rules" / name).read_text()
+
+
 def test_routing_that_is_half_typed_leaves_the_one_before_in_force(mirror):
     before = (mirror.into / "alertmanager.yml").read_text()
     assert "group_wait: 2500ms" in before
@@ -28,3 +63,85 @@ def test_routing_that_is_half_typed_leaves_the_one_before_in_force(mirror):
     assert mistake.startswith("alertmanager.yml: line ")
     assert mistake.endswith("; the rest stays in force")
     assert (mirror.into / "alertmanager.yml").read_text() == before
+
+
+def test_a_rule_that_is_broken_is_named_with_its_line_and_the_one_before_stays(rules):
+    write(rules, RULES.replace("hot > 1", "rate(hot"))
+    changed, (mistake,) = rules.update()
+    assert not changed
+    assert "mine.yml" in mistake
+    assert "could not parse expression" in mistake
+    assert "mine.yml: 5:" in mistake
+    assert in_force(rules) == RULES
+    write(rules, RULES)
+    assert rules.update() == (True, []), "mended"
+
+
+def test_what_editors_leave_beside_a_file_is_none_of_the_rules(rules):
+    for name in (".mine.yml.swp", "mine.yml~", "#mine.yml#", "4913", "mine.yml.bak", ".#mine.yml"):
+        (rules.source / "rules" / name).write_text("{ half")
+    assert rules.update() == (False, [])
+    assert [file.name for file in (rules.into / "rules").iterdir()] == ["mine.yml"]
+
+
+def test_a_file_that_is_away_for_a_moment_stays_in_force(rules):
+    (rules.source / "rules" / "mine.yml").unlink()
+    assert rules.update() == (False, [])
+    write(rules, RULES)
+    assert rules.update() == (True, [])
+    assert in_force(rules) == RULES
+
+
+def test_a_file_that_is_gone_for_good_is_gone(rules):
+    (rules.source / "rules" / "mine.yml").unlink()
+    assert [rules.update(), rules.update(), rules.update()] == [(False, []), (True, []), (False, [])]
+    assert list((rules.into / "rules").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda place: place.mkdir(), "odd.yml: Is a directory; expected a file that everybody may read; the rest stays in force"),
+        (lambda place: place.write_bytes(b"\xff\xfe\x00"), "odd.yml: no text; expected YAML or JSON; the rest stays in force"),
+    ],
+)
+def test_what_cannot_be_read_is_named_once_and_stops_nobody(rules, make, said):
+    make(rules.source / "rules" / "odd.yml")
+    assert rules.update() == (False, [said])
+    assert rules.update() == (False, [])
+    write(rules, RULES + "      - {alert: New, expr: new}\n")
+    assert rules.update() == (True, [])
+    assert "New" in in_force(rules)
+
+
+def test_a_link_that_leads_nowhere_is_no_file(rules):
+    (rules.source / "rules" / "odd.yml").symlink_to("nowhere.yml")
+    assert rules.update() == (False, [])
+
+
+def test_an_edited_alert_is_away_for_one_reload_and_the_others_are_not(rules):
+    edited = RULES.replace("hot > 1", "hot > 2")
+    write(rules, edited)
+    changed, (said,) = rules.update()
+    assert changed
+    assert said == "mine.yml: Hot begins anew, without what the old rule had pending"
+    assert "Hot" not in in_force(rules)
+    assert "Cold" in in_force(rules)
+    assert rules.settle()
+    assert in_force(rules) == edited
+    assert not rules.settle()
+
+
+def test_an_edit_of_an_edit_leaves_the_last_one_in_force(rules):
+    for limit in (2, 3):
+        write(rules, RULES.replace("hot > 1", f"hot > {limit}"))
+        assert rules.update()[0]
+    assert rules.settle()
+    assert "hot > 3" in in_force(rules)
+
+
+def test_words_and_blanks_do_not_make_another_alert():
+    spaced = RULES.replace("hot > 1", "'hot  >  1'").replace("# a comment", "# another")
+    assert fresh.between(RULES, spaced)[1] == ()
+    assert fresh.between(RULES, RULES.replace("for: 2m", "for: 1m"))[1] == ("Hot",)
+    assert fresh.between("groups: [", RULES)[1] == ()

@@ -42,6 +42,8 @@ def test_missing_evaluations_count_by_the_clock_and_not_by_their_number():
 def test_after_start_up_state_is_kept_and_not_written():
     replay = Replay(rule(hold_ms=1000), silent=SILENT_AFTER_START)
     assert states(replay, (0, {A: 1}), (1000, {A: 1}), (2000, {A: 1})) == [[], [], [State.FIRING]]
+    failing = Replay(rule(), silent=SILENT_AFTER_START)
+    assert states(failing, (0, None), (1000, {A: 1}), (2000, {A: 1})) == [None, [], [State.FIRING]]
 
 
 def test_an_alert_kept_firing_ends_when_its_time_has_passed():

@@ -1,0 +1,71 @@
+"""The stack that `firedrill up` keeps: what another terminal has to know of it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from firedrill.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NAME = "up"
+"""Its folder, below the one of the runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A stack that is up."""
+
+    prometheus: str
+    """Base URL."""
+    time_scale: float
+
+    def announce(self, folder: Path) -> None:
+        """Write it where others look."""
+        (folder / "stack.json").write_text(json.dumps(asdict(self)))
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a folder against a second stack.
+
+    Raises:
+        BadInput: another one uses it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "stack.json").unlink(missing_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise BadInput(f"{folder} is in use by another `firedrill up`; stop it, or give --out another folder") from error
+        yield
+
+
+def find(out: Path) -> Standing:
+    """The stack that is up in a folder of runs.
+
+    Raises:
+        BadInput: there is none.
+    """
+    folder = out / NAME
+    if not _is_held(folder) or not (folder / "stack.json").is_file():
+        raise BadInput(f"{folder}: no `firedrill up` runs here; start one, or say --into and --reload (Compose watches by itself)")
+    return Standing(**json.loads((folder / "stack.json").read_text()))
+
+
+def _is_held(folder: Path) -> bool:
+    try:
+        with (folder / ".lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

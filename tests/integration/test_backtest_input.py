@@ -1,0 +1,109 @@
+"""What a backtest is given: rule files and runs that are broken, incomplete, long, or have a past."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from bench.backtest import made_up_run, rules
+from firedrill.cli import main
+from firedrill.interrupt import Interrupt
+
+pytestmark = pytest.mark.timeout(60)
+
+SECONDS = 60
+MISTAKES = """\
+groups:
+  - name: mine
+    interval: 1s
+    rules:
+      - {alert: Unclosed, expr: 'rate(load_ratio'}
+      - {alert: Unknown, expr: frobnicate(up)}
+      - alert: Template
+        expr: up
+        annotations: {description: "{{ $labels.job "}
+      - {alert: Twice, expr: 'up * on (job) up'}
+      - {alert: Good, expr: up}
+"""
+
+
+def recorded(tmp_path_factory, seconds, unseen=range(0)):
+    with Interrupt() as interrupt:
+        return made_up_run(tmp_path_factory.mktemp("made"), seconds, rules(20), interrupt, unseen)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return recorded(tmp_path_factory, SECONDS)
+
+
+@pytest.fixture
+def asked(tmp_path):
+    """Backtest a rule file's text: (exit code, what was printed, complaints, the file)."""
+
+    def ask(text, run, *words):
+        file = tmp_path / "mine.yml"
+        file.write_text(text)
+        done = CliRunner().invoke(main, ["alerts", "backtest", str(file), "--run", str(run.folder), *map(str, words)])
+        return done.exit_code, done.stdout, done.stderr, file
+
+    return ask
+
+
+def test_each_rule_that_is_broken_is_named_with_its_line_and_the_others_are_judged(asked, run):
+    code, output, errors, file = asked(MISTAKES, run, "--json")
+    assert code == 2
+    for line, text in (
+        (5, "Unclosed: could not parse expression: 1:16: parse error: unclosed left parenthesis"),
+        (6, 'Unknown: could not parse expression: 1:1: parse error: unknown function with name "frobnicate"'),
+        (7, "Template: "),
+    ):
+        assert f"{file}:{line}: {text}" in errors
+    judged = {alert["name"]: alert for alert in json.loads(output)["alerts"]}
+    assert set(judged) == {"Twice", "Good"}
+    assert judged["Twice"]["failed_evaluations"] > SECONDS - 5
+    assert judged["Good"]["failed_evaluations"] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("groups:\n  - name: [\n", "mine.yml: line 3: "),
+        ("- a\n- b\n", "mine.yml: line 1: no mapping; expected a Prometheus rule file"),
+        ("groups:\n  - name: g\n    rules:\n      - {alert: A, expr: up, for: soon}\n", "mine.yml: line 4: for: soon is no duration"),
+    ],
+)
+def test_a_file_that_is_no_rule_file_is_named_with_the_line(asked, run, text, message):
+    code, _, errors, _ = asked(text, run)
+    assert code == 2
+    assert message in errors
+
+
+def test_a_run_in_which_nothing_was_scraped_is_bad_input(asked, tmp_path_factory):
+    empty = recorded(tmp_path_factory, 0)
+    code, _, errors, _ = asked(rules(20), empty)
+    assert code == 2
+    assert f"{empty.folder}: nothing was scraped in this run" in errors
+
+
+def test_a_run_with_a_gap_says_so_and_is_judged(asked, tmp_path_factory):
+    code, output, _, _ = asked(rules(4), recorded(tmp_path_factory, SECONDS, range(20, 40)))
+    assert code == 0
+    assert "nothing was scraped for 21 s, 19 s after the load began" in " ".join(output.split())
+
+
+def test_five_hundred_rules_are_judged(asked, run):
+    code, output, errors, _ = asked(rules(500), run, "--json")
+    assert (code, errors) == (0, "")
+    assert len(json.loads(output)["alerts"]) == 500
+
+
+def test_a_rule_that_compares_with_the_past_has_one_with_history(asked, run):
+    text = "groups:\n  - {name: mine, interval: 1s, rules: [{alert: Past, expr: 'count(load_ratio offset 30s) > 0'}]}\n"
+    fired = {}
+    for name, words in (("without", ()), ("with", ("--history", run.folder))):
+        _, output, _, _ = asked(text, run, "--json", *words)
+        (alert,) = json.loads(output)["alerts"]
+        fired[name] = alert["fired"][0]["firing_after_seconds"]
+    assert 29 <= fired["without"] <= 32
+    assert fired["with"] <= 1

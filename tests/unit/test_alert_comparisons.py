@@ -1,0 +1,58 @@
+"""What the alert lab makes of a rule: the comparisons that it consists of, at the scale of the drill that is shown."""
+
+import pytest
+
+from firedrill.alerts import expression
+from firedrill.alerts.expression import Comparison
+from firedrill.stack import standing
+from grafana.source import alert_signals
+
+
+@pytest.mark.parametrize(
+    ("expr", "found"),
+    [
+        ("up", []),
+        ("avg_over_time(a[1m]) > 0.8", [("avg_over_time(a[1m])", ">", "0.8")]),
+        (
+            'a{b="x > y"} >= 1 # c < d\n and e <\n  2 * scalar(f) or g',
+            [('a{b="x > y"}', ">=", "1"), ("e", "<", "2 * scalar(f)")],
+        ),
+        ("a == 1 and a == 1", [("a", "==", "1")]),
+        ("a > bool 1 or b > on (c) d", []),
+        ("a > 1 unless on (b) c != 0", [("a", ">", "1")]),
+        ("sum by (x) (a > 1) / 2", []),
+    ],
+)
+def test_an_expression_consists_of_the_comparisons_that_set_operators_join(expr, found):
+    assert expression.comparisons(expr) == tuple(Comparison(*one) for one in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "scalar"), [("14.4 * 0.01", True), ("-(2 * scalar(a))", True), ("a", False), ("2 * a", False), ("vector(1)", False)]
+)
+def test_a_number_is_told_from_series(text, scalar):
+    assert expression.is_scalar(text) is scalar
+
+
+def test_windows_of_the_lab_are_those_of_the_rules_divided_and_never_below_four_scrapes():
+    at_12, at_36 = alert_signals.choices(12), alert_signals.choices(36)
+    name = "${at_least_4000_for_1m}"
+    assert (at_12[name], at_36[name]) == ("5000", "4000")
+    assert "60000" in alert_signals.looked_up(name.strip("${}"))
+
+
+def test_rules_that_a_drill_does_not_shrink_are_asked_as_they_are():
+    for alert in alert_signals.alerts():
+        asked = " ".join(query.expr for signal in alert_signals.against_limits(alert) for query in signal.queries)
+        assert alert.is_scaled or "${" not in asked, alert.title
+
+
+def test_a_stack_is_known_while_it_holds_its_folder(tmp_path):
+    found = standing.Standing("http://127.0.0.1:9", 12.0)
+    with standing.alone_in(tmp_path / standing.NAME):
+        found.announce(tmp_path / standing.NAME)
+        assert standing.find(tmp_path) == found
+        with pytest.raises(standing.BadInput, match="in use by another"), standing.alone_in(tmp_path / standing.NAME):
+            pass
+    with pytest.raises(standing.BadInput, match="no `firedrill up` runs here"):
+        standing.find(tmp_path)

@@ -1,0 +1,50 @@
+"""What was expected of alerts, as the report's timeline shows it below what they did."""
+
+import pytest
+
+from firedrill.report import colors, expectations
+from firedrill.report.canvas import Mark
+from firedrill.report.charts import Bar
+from firedrill.report.facts import Facts
+
+SLOW = Mark(2.0, 8.0, "latency 300 ms")
+DETECTED = {
+    "alert": "Slow",
+    "expected": "always",
+    "judgement": "detected",
+    "cause": "latency 300 ms",
+    "firing_after_seconds": 5.5,
+    "delay_seconds": 3.5,
+}
+MISSED = {"alert": "Down", "expected": "always", "judgement": "missed", "cause": None, "firing_after_seconds": None, "delay_seconds": None}
+
+
+def bars(row, causes=(SLOW,)):
+    facts = Facts("r", {"scorecard": [row]})
+    return [(bar.row, bar.start, bar.end, bar.text) for bar in expectations.bars(facts, causes, 20.0)]
+
+
+def test_an_alert_is_expected_as_long_as_its_cause_lasts():
+    assert bars(DETECTED) == [("Slow", 2.0, 8.0, "Slow expected, 0:02–0:08 (latency 300 ms): detected 3.5 s after it")]
+
+
+def test_of_a_cause_that_came_twice_it_is_the_one_that_was_detected():
+    assert bars(DETECTED | {"firing_after_seconds": 15.5}, (SLOW, Mark(12.0, 14.0, SLOW.text)))[0][1:3] == (12.0, 14.0)
+
+
+def test_a_step_of_the_load_is_a_cause_until_the_end():
+    assert bars(DETECTED | {"cause": "step 1: 9 users"})[0][1:3] == (2.0, 20.0)
+
+
+def test_what_the_profile_alone_expects_is_expected_all_the_time():
+    assert bars(MISSED) == [("Down", 0.0, 20.0, "Down expected, 0:00–0:20 (the profile says so): missed")]
+
+
+@pytest.mark.parametrize("changed", [{"expected": "never"}, {"expected": None}, {"expected": "if_slo_broken", "judgement": "quiet"}])
+def test_who_is_not_expected_has_no_bar(changed):
+    assert bars(MISSED | changed) == []
+
+
+def test_a_run_without_a_scorecard_has_no_bars():
+    assert list(expectations.bars(Facts("r", {}), (), 20.0)) == []
+    assert Bar("a", 0, 1, colors.EXPECTED, "").color not in {colors.RED, colors.PENDING}
