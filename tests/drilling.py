@@ -62,6 +62,7 @@ class Drill:
         prom = Prometheus(f"http://{LOOPBACK}:{self.ports['--prometheus-port']}")
 
         def seen():
+            assert self.process.poll() is None, self.process.stderr.read()
             with suppress(FiredrillError):
                 return prom.number("sum(locust_requests_total) > 0")
 

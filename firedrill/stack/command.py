@@ -56,7 +56,7 @@ def _start(words: list[str], variables: Mapping[str, str] | None) -> subprocess.
 def _end(running: subprocess.Popen[str]) -> None:
     """Politely, and after the grace time for certain, with what it started."""
     with suppress(ProcessLookupError):
-        os.killpg(running.pid, signal.SIGINT)
+        os.killpg(running.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             running.communicate(timeout=GRACE_SECONDS)
         os.killpg(running.pid, signal.SIGKILL)

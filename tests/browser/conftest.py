@@ -23,7 +23,10 @@ def recorded(tmp_path_factory):
     """A run by users with hostile names, in whose midst nothing was recorded for some seconds; its report was written at its end."""
     folder = tmp_path_factory.mktemp("reported")
     file = drilling.profile(folder, users=8, seconds=12, alerts="{always: [Watchful], never: [ApiDown]}", think_time="0.1s..0.2s")
-    drill = drilling.start(folder / "runs", file, "--locustfile", drilling.LOCUSTFILES / "hostile.py", report=True)
+    rules = folder / "watchful.yml"
+    rules.write_text("groups: [{name: watchful, rules: [{alert: Watchful, expr: vector(0) > 1}]}]\n")
+    words = (file, "--locustfile", drilling.LOCUSTFILES / "hostile.py", "--rules", rules)
+    drill = drilling.start(folder / "runs", *words, report=True)
     drill.wait_for_requests()
     _blind(drill.pid_of("prometheus"))
     _, _, errors = drill.finish()

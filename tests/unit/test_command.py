@@ -10,7 +10,7 @@ import pytest
 from firedrill.interrupt import Interrupt, Interrupted
 from firedrill.stack import command
 
-STUBBORN = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('here', flush=True); time.sleep(60)"
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('here', flush=True); time.sleep(60)"
 
 
 def test_what_a_command_says_and_returns_comes_back():
