@@ -58,7 +58,7 @@ def engine():
             daemon = _last_to_leave(users)
             if daemon:
                 daemon.terminate()
-                daemon.wait(60)
+                poll_until(lambda: not _runs(daemon), "the Docker engine to end", 60, every_seconds=0.2)
 
 
 @contextmanager
@@ -84,6 +84,13 @@ def _start(users):
     users.truncate(0)
     users.write(str(daemon.pid))
     users.flush()
+
+
+def _runs(daemon):
+    """Whether it does; whose parent is another test process stays a zombie until that one ends."""
+    with suppress(psutil.NoSuchProcess):
+        return daemon.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _last_to_leave(users):
