@@ -60,9 +60,18 @@ def read(file: Path) -> tuple[Group, ...]:
     except UnicodeDecodeError as error:
         raise BadInput(f"{file}: no text; expected a Prometheus rule file") from error
     try:
-        return tuple(_groups(document.parse(text, "a Prometheus rule file"), str(file)))
+        return groups_in(document.parse(text, "a Prometheus rule file"), str(file))
     except BadInput as error:
         raise BadInput(f"{file}: {error}") from error
+
+
+def groups_in(found: Any, file: str) -> tuple[Group, ...]:
+    """The groups of a parsed rule file.
+
+    Raises:
+        BadInput: it is no rule file; the message has the line.
+    """
+    return tuple(_groups(found, file))
 
 
 def _groups(found: Any, file: str) -> Iterator[Group]:
