@@ -141,6 +141,8 @@ def scale(factor: float, source: Path, target: Path) -> None:
         target.write_text(scaled.text)
     except OSError as error:
         raise BadInput(f"{error.filename}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{source}: no text; expected a Prometheus rule file") from error
     except BadInput as error:
         raise BadInput(f"{source}: {error}") from error
     for sentence in scaled.clamped:

@@ -115,3 +115,6 @@ def test_rules_are_scaled_from_file_to_file_and_what_stayed_longer_is_said(tmp_p
     assert "is 4s here, not 1s" in done.stderr
     lost = CliRunner().invoke(main, ["alerts", "scale", str(tmp_path / "none.yml"), str(out)])
     assert (lost.exit_code, "none.yml: No such file" in lost.stderr) == (2, True)
+    (tmp_path / "odd.yml").write_bytes(b"\xff")
+    odd = CliRunner().invoke(main, ["alerts", "scale", str(tmp_path / "odd.yml"), str(out)])
+    assert (odd.exit_code, "odd.yml: no text" in odd.stderr) == (2, True)
