@@ -77,6 +77,14 @@ def test_a_rule_that_is_broken_is_named_with_its_line_and_the_one_before_stays(r
     assert rules.update() == (True, []), "mended"
 
 
+@pytest.mark.parametrize("text", ["", "# groups:\n", "{}\n", "groups:\n", "groups: []\n"])
+def test_a_file_without_any_rule_left_takes_the_old_ones_out_of_force(rules, text):
+    write(rules, text)
+    assert rules.update() == (True, [])
+    assert in_force(rules) == text
+    assert not rules.settle()
+
+
 def test_what_editors_leave_beside_a_file_is_none_of_the_rules(rules):
     for name in (".mine.yml.swp", "mine.yml~", "#mine.yml#", "4913", "mine.yml.bak", ".#mine.yml"):
         (rules.source / "rules" / name).write_text("{ half")
