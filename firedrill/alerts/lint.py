@@ -35,6 +35,8 @@ PROMETHEUS_S_OWN = frozenset({
 IN_EXPRESSION = {"unknown_metric", "short_window", "empty_selector", "constant", "versions", "order"}
 """Checks whose findings belong to the line of the expression."""
 _BOUND_LABELS = ("le", "quantile")
+_TELL_TIME = {"time", "minute", "hour", "day_of_month", "day_of_week", "day_of_year", "days_in_month", "month", "year"}
+"""Functions that read no series and change all the same."""
 _ONLY_3 = ("labels", "query_offset")
 """Keys of a group that Prometheus 2.42 refuses, whatever a newer promtool says."""
 
@@ -152,7 +154,7 @@ def _constant(_group: Group, rule: Rule) -> Iterator[Finding]:
 def _is_constant(node: Any) -> bool:
     if isinstance(node, promql.VectorSelector | promql.MatrixSelector):
         return False
-    if isinstance(node, promql.Call) and node.func.name in {"time", "minute", "hour", "day_of_month", "day_of_week", "month", "year"}:
+    if isinstance(node, promql.Call) and node.func.name in _TELL_TIME:
         return False
     return all(_is_constant(child) for child in expression.children(node))
 

@@ -40,6 +40,8 @@ def test_the_rules_of_the_bundle_have_nothing_to_be_said_against(file):
         ({"expr": "vector(1) > 2"}, [("constant", 6, "error")]),
         ({"expr": "vector(1)"}, []),
         ({"expr": "vector(time()) > 1e10"}, []),
+        ({"expr": "days_in_month() == 31"}, []),
+        ({"expr": "day_of_year() == 1"}, []),
         ({"expr": "holt_winters(up[1m], 0.1, 0.1) < 1"}, [("versions", 6, "warning")]),
         ({"expr": "'locust_request_duration_seconds_bucket{le=\"1\"} > 1'"}, [("versions", 6, "warning")]),
         ({"expr": "'locust_request_duration_seconds_bucket{le=\"0.25\"} > 1'"}, []),
