@@ -104,7 +104,7 @@ def test_settings_to_try_are_spelled_as_a_range_or_a_list():
     assert sweep.parse(["for=0,1m"]) == ((0, 60_000), ())
 
 
-@pytest.mark.parametrize("text", ["for=1..x", "for=", "threshold=1..2/1", "limit=1..2", "threshold=a"])
+@pytest.mark.parametrize("text", ["for=1..x", "for=", "threshold=1..2/1", "limit=1..2", "threshold=a", "threshold=nan", "threshold=0..inf"])
 def test_a_sweep_that_cannot_be_read_is_named(text):
     with pytest.raises(BadInput, match=text):
         sweep.parse([text])
