@@ -154,7 +154,10 @@ class Bench:
 
     def _recorded_times(self, group: Group) -> list[int]:
         names = [name for name in self._was_in.get(group.name, ()) if name != grid.MARK]
-        for selector in (f'{grid.MARK}{{group="{group.name}"}}', *(f'{{__name__=~"{"|".join(names)}"}}' for _ in names[:1])):
+        for selector in (
+            f"{grid.MARK}{{group={expression.quoted(group.name)}}}",
+            *(f'{{__name__=~"{"|".join(names)}"}}' for _ in names[:1]),
+        ):
             times = sorted({time_ms for time_ms, _ in self._points(selector)})
             if grid.has_interval(times, self.interval_of(group)):
                 return times
@@ -184,9 +187,9 @@ class Bench:
     def lags_ms(self, group: Group) -> list[int]:
         """How long after the time that it stands for each evaluation of the group had ended, as the run's Prometheus said of itself."""
         times = self.times_of(group)[0]
-        name = re.escape(group.name).replace("\\", "\\\\")
+        name = expression.quoted(f".*;{re.escape(group.name)}")
         began, took = (
-            dict(self._points(f'prometheus_rule_group_last_{what}{{rule_group=~".*;{name}"}}'))
+            dict(self._points(f"prometheus_rule_group_last_{what}{{rule_group=~{name}}}"))
             for what in ("evaluation_timestamp_seconds", "duration_seconds")
         )
         known: dict[int, int] = {}

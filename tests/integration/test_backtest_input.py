@@ -98,6 +98,12 @@ def test_five_hundred_rules_are_judged(asked, run):
     assert len(json.loads(output)["alerts"]) == 500
 
 
+def test_a_group_may_have_any_name(asked, run):
+    code, output, errors, _ = asked("groups:\n  - {name: 'my \\ \"own\".*', rules: [{alert: A, expr: up}]}\n", run, "--json")
+    assert (code, errors) == (0, "")
+    assert json.loads(output)["alerts"][0]["evaluations"] > SECONDS - 5
+
+
 def test_a_rule_that_compares_with_the_past_has_one_with_history(asked, run):
     text = "groups:\n  - {name: mine, interval: 1s, rules: [{alert: Past, expr: 'count(load_ratio offset 30s) > 0'}]}\n"
     fired = {}
