@@ -35,6 +35,8 @@ UNKNOWN_LAG_MS = 250
 """How late an evaluation is taken to end at most where the run's Prometheus was not scraped."""
 GAP_SECONDS = 5.0
 """A longer time without any scrape is said."""
+LOOKBACK_SECONDS = 300.0
+"""Prometheus's own: for so long it goes on with the last sample of a series that nobody marked as ended."""
 STALE = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
 """Prometheus's mark for a series that has ended."""
 
@@ -104,6 +106,7 @@ class Bench:
             earlier = self._stack.enter_context(Reopened(past.data, self._interrupt)).prom
             clock = Clock(self.clock.factor, round(past.end * 1000), self.span_ms[0] - round(past.end * 1000) - 1000)
             copy(earlier.url, target.url, (past.start - MARGIN_SECONDS, past.end), clock, without)
+            remote.write(target.url, _ended(remote.read(earlier.url, past.end - LOOKBACK_SECONDS, past.end), clock.ms(clock.anchor_ms) + 1))
         copy(source.url, target.url, (scraped[0] / 1000 - MARGIN_SECONDS, scraped[-1] / 1000 + 1), self.clock, without)
         return target
 
@@ -306,6 +309,14 @@ def _as_series(rule: Rule, times: Sequence[int], vectors: Sequence[dict[Labels, 
             series.setdefault(labels, remote.series(_record_labels(rule, labels))).samples.add(value=value, timestamp=time_ms)
         before = set(vector)
     return list(series.values())
+
+
+def _ended(series: Sequence[Any], time_ms: int) -> Sequence[Any]:
+    """The same series with nothing but the mark that they ended at this time."""
+    for one in series:
+        del one.samples[:]
+        one.samples.add(value=STALE, timestamp=time_ms)
+    return series
 
 
 def _record_labels(rule: Rule, labels: Labels) -> dict[str, str]:

@@ -104,6 +104,14 @@ def test_a_group_may_have_any_name(asked, run):
     assert json.loads(output)["alerts"][0]["evaluations"] > SECONDS - 5
 
 
+def test_what_only_the_history_had_is_gone_when_the_run_begins(asked, run, tmp_path_factory, monkeypatch):
+    monkeypatch.setattr("bench.backtest.PAGES", 5)
+    past = recorded(tmp_path_factory, SECONDS)
+    text = "groups:\n  - {name: mine, interval: 1s, rules: [{alert: Ghost, expr: 'count(up) > 4'}, {alert: Past, expr: 'up offset 30s'}]}\n"
+    _, output, _, _ = asked(text, run, "--json", "--history", past.folder)
+    assert {alert["name"]: len(alert["fired"]) for alert in json.loads(output)["alerts"]} == {"Ghost": 0, "Past": 5}
+
+
 def test_a_rule_that_compares_with_the_past_has_one_with_history(asked, run):
     text = "groups:\n  - {name: mine, interval: 1s, rules: [{alert: Past, expr: 'count(load_ratio offset 30s) > 0'}]}\n"
     fired = {}
