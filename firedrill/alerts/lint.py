@@ -166,7 +166,7 @@ def _has_comparison(node: Any) -> bool:
 
 def _order(group: Group, number: int, rule: Rule) -> Iterator[Finding]:
     """Rules of a group are evaluated in order, each seeing what those before it recorded at the same time."""
-    later = {one.name for one in group.rules[number + 1 :] if not one.is_alert} - {one.name for one in group.rules[:number]} - {rule.name}
+    later = group.recorded_after(number)
     for name in dict.fromkeys(one.name for one in expression.selectors(rule.expr)):
         if name in later:
             yield _finding(rule, "warning", "order", f"{name} is recorded after it: it sees the evaluation before")

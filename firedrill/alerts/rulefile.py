@@ -46,6 +46,11 @@ class Group:
     keys: frozenset[str] = frozenset()
     """Everything it says of itself."""
 
+    def recorded_after(self, number: int) -> set[str]:
+        """Names that its rule of this number (from 0) finds as the evaluation before left them: recorded after it, and not before."""
+        before = {one.name for one in self.rules[:number]} | {self.rules[number].name}
+        return {one.name for one in self.rules[number + 1 :] if not one.is_alert} - before
+
 
 def read(file: Path) -> tuple[Group, ...]:
     """The groups of a rule file.

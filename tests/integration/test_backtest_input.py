@@ -104,6 +104,15 @@ def test_a_group_may_have_any_name(asked, run):
     assert json.loads(output)["alerts"][0]["evaluations"] > SECONDS - 5
 
 
+def test_an_alert_that_stands_before_what_it_reads_is_said_to_be_replayed_too_early(asked, run):
+    text = "groups:\n  - name: mine\n    rules:\n"
+    for name in ("Early", "Late"):
+        text += f"      - {{alert: {name}, expr: 'mine:up == 1'}}\n      - {{record: 'mine:up', expr: up}}\n"
+    _, output, _, _ = asked(text, run, "--json")
+    (remark,) = json.loads(output)["remarks"]
+    assert remark.startswith("Early reads mine:up, which its group records after it")
+
+
 def test_what_only_the_history_had_is_gone_when_the_run_begins(asked, run, tmp_path_factory, monkeypatch):
     monkeypatch.setattr("bench.backtest.PAGES", 5)
     past = recorded(tmp_path_factory, SECONDS)
