@@ -11,8 +11,8 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
-from firedrill.alerts import expression, grid, rulefile
-from firedrill.alerts.ambiguity import COMMIT_MS, Late
+from firedrill.alerts import ambiguity, expression, grid, rulefile
+from firedrill.alerts.ambiguity import COMMIT_MS
 from firedrill.alerts.replay import SILENT_AFTER_START
 from firedrill.alerts.stretch import MARGIN_SECONDS, Clock, copy
 from firedrill.errors import BadInput
@@ -23,6 +23,7 @@ from firedrill.stack.reopened import Reopened
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from firedrill.alerts.ambiguity import Late
     from firedrill.alerts.replay import Labels
     from firedrill.alerts.rulefile import Group, Rule
     from firedrill.drill.record import Run
@@ -60,7 +61,8 @@ class Bench:
         self._run, self._groups, self._history, self._interrupt = run, groups, history, interrupt
         self._recorded = run.recorded()
         self.clock = Clock(factor, round(self._recorded.end * 1000))
-        self._was = {name: [rule for _, rule in listed] for name, listed in _records(_loaded(run)).items()}
+        self._was = _records(_loaded(run))
+        self._recorders: dict[str, dict[int, int]] = {}
         self._was_in = {group.name: [rule.name for rule in group.rules if not rule.is_alert] for group in _loaded(run)}
         self._evaluations: dict[str, list[int]] = {}
         self._pages: dict[tuple[str, str], dict[int, int]] = {}
@@ -124,7 +126,7 @@ class Bench:
 
     def _is_known(self, name: str, records: Sequence[tuple[Group, Rule]]) -> bool:
         """Whether the run recorded this name by the same rules."""
-        was = [_meaning(rule) for rule in self._was.get(name, ())]
+        was = [_meaning(rule) for _, rule in self._was.get(name, ())]
         return all(_meaning(rule) in was for _, rule in records)
 
     def _backfill(self, new: Iterable[tuple[Group, Rule]]) -> None:
@@ -176,12 +178,12 @@ class Bench:
 
     def _late(self, selector: expression.Selector) -> list[Late]:
         if selector.name in self._was:
-            begun = sorted({time_ms for time_ms, _ in self._points(selector.text)})
-            return [Late(begun, [0] * len(begun))]
+            lags = self._recorded_lags(selector.name)
+            return [ambiguity.recordings(list(lags), list(lags.values()))]
         width = self.span_ms[1] - self.span_ms[0] + 1
         pages = self.prom.instant(f"group by (job, instance) (last_over_time({selector.text}[{width}ms]))", self.span_ms[1] / 1000)
         took = [self._took(page.labels.get("job", ""), page.labels["instance"]) for page in pages if "instance" in page.labels]
-        return [Late(list(one), list(one.values())) for one in took]
+        return [ambiguity.scrapes(one) for one in took]
 
     def silence_of(self, group: Group) -> int:
         """Evaluations at the beginning that leave no trace, because this group was loaded as its Prometheus started."""
@@ -216,11 +218,19 @@ class Bench:
             if labels["__name__"] in own:
                 return time_ms
             if labels["__name__"] in self._was:
-                return time_ms + COMMIT_MS
+                return time_ms + self._recorded_lags(labels["__name__"]).get(time_ms, 0) + COMMIT_MS
             took = self._took(labels.get("job", ""), labels.get("instance", "")).get(time_ms)
             return time_ms if took is None else time_ms + took + COMMIT_MS
 
         return readable
+
+    def _recorded_lags(self, name: str) -> Mapping[int, int]:
+        """By the time of each evaluation that recorded a name: how long after it the evaluation's group had ended."""
+        if name not in self._recorders:
+            groups = {group.name: group for group, _ in self._was[name]}.values()
+            found = {at: lag for group in groups for at, lag in zip(self.times_of(group)[0], self.lags_ms(group), strict=True)}
+            self._recorders[name] = dict(sorted(found.items()))
+        return self._recorders[name]
 
     def _took(self, job: str, instance: str) -> Mapping[int, int]:
         """Of each scrape of a page, by its beginning."""

@@ -9,7 +9,6 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from firedrill.alerts import ambiguity, expression, grid
-from firedrill.alerts.ambiguity import COMMIT_MS
 from firedrill.alerts.replay import Replay
 from firedrill.stack import remote
 from firedrill.stack.reopened import Reopened
@@ -52,19 +51,21 @@ class _Worlds:
     """What may have been known at one evaluation: what was under way ended in this order, and some of it first."""
 
     time_ms: int
-    done_ms: Sequence[int]
+    done_ms: Sequence[tuple[int, int]]
+    """When each could be read for certain, and when at the earliest."""
     lag_ms: int
     """How long after its time it had ended."""
 
     @property
     def readable(self) -> int:
         """So many things at most could be read; most likely so many were."""
-        return bisect_right(self.done_ms, self.time_ms + self.lag_ms)
+        ended_ms = self.time_ms + self.lag_ms
+        return max((number for number, (_, earliest) in enumerate(self.done_ms, start=1) if earliest <= ended_ms), default=0)
 
     @property
     def moments(self) -> list[int]:
         """When nothing of it could be read, when the first, and so on; without the last, which is what the replay sees by itself."""
-        return [self.time_ms, *(done + COMMIT_MS for done in self.done_ms)][: self.readable + 1][: len(self.done_ms)]
+        return [self.time_ms, *(latest for latest, _ in self.done_ms)][: self.readable + 1][: len(self.done_ms)]
 
 
 def seen(bench: Bench, group: Group, evaluated: Sequence[tuple[Rule, Sequence[Vector]]], interrupt: Interrupt) -> list[Seen]:
