@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from firedrill.prom import Prometheus
 
 MOST_ASKED = 2_000
-"""Questions a group, a millisecond or two each. Of a rule for which there are more, every evaluation amid something is unsure."""
+"""Questions a group, a millisecond or two each. Of a rule for which there are more, all from the first one on is unsure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def seen(bench: Bench, group: Group, evaluated: Sequence[tuple[Rule, Sequence[Ve
     return [
         _seen(bench, group, rule, vectors, {one.time_ms: (one, answers[number, one.time_ms]) for one in late[number]})
         if number in asked
-        else Seen(list(vectors), frozenset(one.time_ms for one in late[number]))
+        else Seen(list(vectors), _from_first(late[number], times))
         for number, (rule, vectors) in enumerate(evaluated)
     ]
 
@@ -96,6 +96,11 @@ def _late(sources: Sequence[Late], times: Sequence[tuple[int, int]]) -> list[_Wo
     """The evaluations amid something."""
     worlds = (_Worlds(time_ms, ambiguity.under_way(time_ms, sources), lag_ms) for time_ms, lag_ms in times)
     return [one for one in worlds if one.done_ms]
+
+
+def _from_first(late: Sequence[_Worlds], times: Sequence[tuple[int, int]]) -> frozenset[int]:
+    """What was open once may be so for ever: what is pending, and since when."""
+    return frozenset(time_ms for time_ms, _ in times if late and time_ms >= late[0].time_ms)
 
 
 def _affordable(asks: Sequence[Sequence[_Ask]]) -> list[_Ask]:

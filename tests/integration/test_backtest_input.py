@@ -113,6 +113,13 @@ def test_an_alert_that_stands_before_what_it_reads_is_said_to_be_replayed_too_ea
     assert remark.startswith("Early reads mine:up, which its group records after it")
 
 
+def test_where_too_much_is_open_to_be_asked_all_is_unsure_from_there_on(asked, run, monkeypatch):
+    monkeypatch.setattr("firedrill.alerts.readable.MOST_ASKED", 0)
+    _, output, _, _ = asked(rules(4), run, "--json")
+    for alert in json.loads(output)["alerts"]:
+        assert alert["ambiguous_evaluations"] == alert["evaluations"], "the first scrape was slow"
+
+
 def test_what_only_the_history_had_is_gone_when_the_run_begins(asked, run, tmp_path_factory, monkeypatch):
     monkeypatch.setattr("bench.backtest.PAGES", 5)
     past = recorded(tmp_path_factory, SECONDS)
