@@ -16,7 +16,7 @@ from firedrill.contract import exported_series
 from firedrill.docs import recorded_names
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from firedrill.alerts.rulefile import Group, Rule
@@ -54,12 +54,13 @@ class Finding:
     text: str
 
 
-def check(file: Path, present: Collection[str] | None = None) -> list[Finding]:
+def check(file: Path, present: Collection[str] | None = None, beside: Iterable[Path] = ()) -> list[Finding]:
     """Everything to say about a rule file, line by line.
 
     Args:
         file: The rule file.
         present: Names of the series that a recorded run holds; None to go by what the bundle exports and records.
+        beside: Rule files that are loaded with it, and may record what it reads.
 
     Raises:
         BadInput: it is no rule file.
@@ -68,7 +69,8 @@ def check(file: Path, present: Collection[str] | None = None) -> list[Finding]:
     groups = rulefile.read(file)
     refused = promtool.mistakes(file, groups)
     known = set(present if present is not None else exported_series() | recorded_names()) | PROMETHEUS_S_OWN
-    known |= {rule.name for group in groups for rule in group.rules if not rule.is_alert}
+    loaded = [*groups, *(group for other in beside for group in rulefile.read(other))]
+    known |= {rule.name for group in loaded for rule in group.rules if not rule.is_alert}
     found = [Finding(mistake.place, "error", "promtool", mistake.text) for mistake in refused]
     for group in groups:
         found += _newer(group)

@@ -59,6 +59,15 @@ def test_names_are_looked_up_in_a_recorded_run_where_one_is_given(tmp_path):
     assert findings(tmp_path, present={"theirs_total"}, expr="locust_users > 1") == [("unknown_metric", 6, "warning")]
 
 
+def test_what_another_file_of_theirs_records_is_known(tmp_path):
+    needs.program("promtool")
+    records, file = tmp_path / "records.yml", tmp_path / "r.yml"
+    records.write_text("groups: [{name: h, rules: [{record: a:b:c, expr: up}]}]\n")
+    file.write_text("groups: [{name: g, rules: [{record: d:e:f, expr: a:b:c}]}]\n")
+    assert [one.check for one in lint.check(file)] == ["unknown_metric"]
+    assert lint.check(file, beside=[records, file]) == []
+
+
 def test_a_series_that_its_group_records_later_is_named(tmp_path):
     needs.program("promtool")
     file = tmp_path / "r.yml"
