@@ -31,16 +31,30 @@ class Late:
 
     begun: Sequence[int]
     took: Sequence[int]
-    """Without `COMMIT_MS`."""
+    """At least."""
+    settled: Sequence[int]
+    """At most."""
 
-    def done_ms(self, time_ms: int) -> int | None:
-        """When what was perhaps under way at that time had ended; None if nothing was."""
+    def done_ms(self, time_ms: int) -> tuple[int, int] | None:
+        """From when on, and from when on for certain, what was perhaps under way at that time could be read; None if nothing was."""
         at = bisect_right(self.begun, time_ms) - 1
-        return self.begun[at] + self.took[at] if at >= 0 and time_ms < self.begun[at] + self.took[at] + COMMIT_MS else None
+        if at < 0 or time_ms >= self.begun[at] + self.settled[at]:
+            return None
+        return self.begun[at] + self.settled[at], self.begun[at] + self.took[at]
 
 
-def under_way(time_ms: int, sources: Iterable[Late]) -> list[int]:
-    """When each thing that was perhaps under way at that time had ended, in order."""
+def scrapes(took: Mapping[int, int]) -> Late:
+    """Of a page, by their beginning."""
+    return Late(list(took), list(took.values()), [taken + COMMIT_MS for taken in took.values()])
+
+
+def recordings(times: Sequence[int], lags: Sequence[int]) -> Late:
+    """Of a group that had ended each evaluation so long after its time: its first rule may be done at once, its last one then."""
+    return Late(times, [0] * len(times), [lag + COMMIT_MS for lag in lags])
+
+
+def under_way(time_ms: int, sources: Iterable[Late]) -> list[tuple[int, int]]:
+    """When each thing that was perhaps under way at that time could be read for certain, in order; and when at the earliest."""
     return sorted({done for source in sources if (done := source.done_ms(time_ms)) is not None})
 
 

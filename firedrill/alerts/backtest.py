@@ -144,7 +144,7 @@ class _Judge:
     def report(self, refused: list[Refused]) -> Report:
         report = Report(self._question.run.id, self._question.stretch, self._relative_causes())
         report.refused = [*refused, *self._bench.refused]
-        report.remarks = self._bench.remarks
+        report.remarks = [*self._bench.remarks, *(remark for group in self._groups for remark in _out_of_order(group))]
         for group in self._groups:
             evaluated = list(self._evaluated(group, report.refused))
             for (rule, _), seen in zip(evaluated, readable.seen(self._bench, group, evaluated, self._interrupt), strict=True):
@@ -251,6 +251,14 @@ def _kept(vector: Vector, limit: expression.Threshold) -> Vector:
 
 def _spans(one: Episode, moment: float) -> bool:
     return one.firing_ms is not None and one.firing_ms / 1000 < moment and (one.resolved_ms is None or one.resolved_ms / 1000 > moment)
+
+
+def _out_of_order(group: Group) -> Iterator[str]:
+    """A sentence for each alert that a replay by time stamps shows one evaluation too early."""
+    for number, rule in enumerate(group.rules):
+        read = {one.name for one in expression.selectors(rule.expr)} if rule.is_alert else set()
+        for name in sorted(read & group.recorded_after(number)):
+            yield f"{rule.name} reads {name}, which its group records after it: Prometheus is an evaluation later than this replay"
 
 
 def _reaches(groups: Sequence[Group]) -> dict[str, int]:

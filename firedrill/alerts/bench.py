@@ -11,8 +11,8 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
-from firedrill.alerts import expression, grid, rulefile
-from firedrill.alerts.ambiguity import COMMIT_MS, Late
+from firedrill.alerts import ambiguity, expression, grid, rulefile
+from firedrill.alerts.ambiguity import COMMIT_MS
 from firedrill.alerts.replay import SILENT_AFTER_START
 from firedrill.alerts.stretch import MARGIN_SECONDS, Clock, copy
 from firedrill.errors import BadInput
@@ -23,6 +23,7 @@ from firedrill.stack.reopened import Reopened
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from firedrill.alerts.ambiguity import Late
     from firedrill.alerts.replay import Labels
     from firedrill.alerts.rulefile import Group, Rule
     from firedrill.drill.record import Run
@@ -35,6 +36,8 @@ UNKNOWN_LAG_MS = 250
 """How late an evaluation is taken to end at most where the run's Prometheus was not scraped."""
 GAP_SECONDS = 5.0
 """A longer time without any scrape is said."""
+LOOKBACK_SECONDS = 300.0
+"""Prometheus's own: for so long it goes on with the last sample of a series that nobody marked as ended."""
 STALE = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
 """Prometheus's mark for a series that has ended."""
 
@@ -58,7 +61,8 @@ class Bench:
         self._run, self._groups, self._history, self._interrupt = run, groups, history, interrupt
         self._recorded = run.recorded()
         self.clock = Clock(factor, round(self._recorded.end * 1000))
-        self._was = {name: [rule for _, rule in listed] for name, listed in _records(_loaded(run)).items()}
+        self._was = _records(_loaded(run))
+        self._recorders: dict[str, dict[int, int]] = {}
         self._was_in = {group.name: [rule.name for rule in group.rules if not rule.is_alert] for group in _loaded(run)}
         self._evaluations: dict[str, list[int]] = {}
         self._pages: dict[tuple[str, str], dict[int, int]] = {}
@@ -104,6 +108,7 @@ class Bench:
             earlier = self._stack.enter_context(Reopened(past.data, self._interrupt)).prom
             clock = Clock(self.clock.factor, round(past.end * 1000), self.span_ms[0] - round(past.end * 1000) - 1000)
             copy(earlier.url, target.url, (past.start - MARGIN_SECONDS, past.end), clock, without)
+            remote.write(target.url, _ended(remote.read(earlier.url, past.end - LOOKBACK_SECONDS, past.end), clock.ms(clock.anchor_ms) + 1))
         copy(source.url, target.url, (scraped[0] / 1000 - MARGIN_SECONDS, scraped[-1] / 1000 + 1), self.clock, without)
         return target
 
@@ -121,7 +126,7 @@ class Bench:
 
     def _is_known(self, name: str, records: Sequence[tuple[Group, Rule]]) -> bool:
         """Whether the run recorded this name by the same rules."""
-        was = [_meaning(rule) for rule in self._was.get(name, ())]
+        was = [_meaning(rule) for _, rule in self._was.get(name, ())]
         return all(_meaning(rule) in was for _, rule in records)
 
     def _backfill(self, new: Iterable[tuple[Group, Rule]]) -> None:
@@ -154,7 +159,10 @@ class Bench:
 
     def _recorded_times(self, group: Group) -> list[int]:
         names = [name for name in self._was_in.get(group.name, ()) if name != grid.MARK]
-        for selector in (f'{grid.MARK}{{group="{group.name}"}}', *(f'{{__name__=~"{"|".join(names)}"}}' for _ in names[:1])):
+        for selector in (
+            f"{grid.MARK}{{group={expression.quoted(group.name)}}}",
+            *(f'{{__name__=~"{"|".join(names)}"}}' for _ in names[:1]),
+        ):
             times = sorted({time_ms for time_ms, _ in self._points(selector)})
             if grid.has_interval(times, self.interval_of(group)):
                 return times
@@ -170,12 +178,12 @@ class Bench:
 
     def _late(self, selector: expression.Selector) -> list[Late]:
         if selector.name in self._was:
-            begun = sorted({time_ms for time_ms, _ in self._points(selector.text)})
-            return [Late(begun, [0] * len(begun))]
+            lags = self._recorded_lags(selector.name)
+            return [ambiguity.recordings(list(lags), list(lags.values()))]
         width = self.span_ms[1] - self.span_ms[0] + 1
         pages = self.prom.instant(f"group by (job, instance) (last_over_time({selector.text}[{width}ms]))", self.span_ms[1] / 1000)
         took = [self._took(page.labels.get("job", ""), page.labels["instance"]) for page in pages if "instance" in page.labels]
-        return [Late(list(one), list(one.values())) for one in took]
+        return [ambiguity.scrapes(one) for one in took]
 
     def silence_of(self, group: Group) -> int:
         """Evaluations at the beginning that leave no trace, because this group was loaded as its Prometheus started."""
@@ -184,9 +192,9 @@ class Bench:
     def lags_ms(self, group: Group) -> list[int]:
         """How long after the time that it stands for each evaluation of the group had ended, as the run's Prometheus said of itself."""
         times = self.times_of(group)[0]
-        name = re.escape(group.name).replace("\\", "\\\\")
+        name = expression.quoted(f".*;{re.escape(group.name)}")
         began, took = (
-            dict(self._points(f'prometheus_rule_group_last_{what}{{rule_group=~".*;{name}"}}'))
+            dict(self._points(f"prometheus_rule_group_last_{what}{{rule_group=~{name}}}"))
             for what in ("evaluation_timestamp_seconds", "duration_seconds")
         )
         known: dict[int, int] = {}
@@ -210,11 +218,19 @@ class Bench:
             if labels["__name__"] in own:
                 return time_ms
             if labels["__name__"] in self._was:
-                return time_ms + COMMIT_MS
+                return time_ms + self._recorded_lags(labels["__name__"]).get(time_ms, 0) + COMMIT_MS
             took = self._took(labels.get("job", ""), labels.get("instance", "")).get(time_ms)
             return time_ms if took is None else time_ms + took + COMMIT_MS
 
         return readable
+
+    def _recorded_lags(self, name: str) -> Mapping[int, int]:
+        """By the time of each evaluation that recorded a name: how long after it the evaluation's group had ended."""
+        if name not in self._recorders:
+            groups = {group.name: group for group, _ in self._was[name]}.values()
+            found = {at: lag for group in groups for at, lag in zip(self.times_of(group)[0], self.lags_ms(group), strict=True)}
+            self._recorders[name] = dict(sorted(found.items()))
+        return self._recorders[name]
 
     def _took(self, job: str, instance: str) -> Mapping[int, int]:
         """Of each scrape of a page, by its beginning."""
@@ -303,6 +319,14 @@ def _as_series(rule: Rule, times: Sequence[int], vectors: Sequence[dict[Labels, 
             series.setdefault(labels, remote.series(_record_labels(rule, labels))).samples.add(value=value, timestamp=time_ms)
         before = set(vector)
     return list(series.values())
+
+
+def _ended(series: Sequence[Any], time_ms: int) -> Sequence[Any]:
+    """The same series with nothing but the mark that they ended at this time."""
+    for one in series:
+        del one.samples[:]
+        one.samples.add(value=STALE, timestamp=time_ms)
+    return series
 
 
 def _record_labels(rule: Rule, labels: Labels) -> dict[str, str]:

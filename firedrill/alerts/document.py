@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from firedrill.errors import BadInput
 
@@ -21,6 +21,10 @@ def parse(text: str, what: str) -> dict[str, Any]:
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise BadInput(f"line {line}: {error.problem}; expected {what}") from error
+    except YAMLError as error:
+        # A character that no YAML may hold; such an error knows its position alone.
+        line = text.count("\n", 0, getattr(error, "position", 0)) + 1
+        raise BadInput(f"line {line}: {str(error).splitlines()[0]}; expected {what}") from error
     if not isinstance(found, dict):
         raise BadInput(f"line 1: no mapping; expected {what}")
     return found

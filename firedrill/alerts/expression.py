@@ -109,7 +109,7 @@ def children(node: Any) -> list[Any]:
 
 def _selector(node: Any, range_ms: int | None, around_ms: int) -> Selector:
     matchers = tuple((one.name, _operator(one.op), one.value) for one in node.matchers.matchers)
-    inside = ", ".join(f"{name}{operator}{_quoted(value)}" for name, operator, value in matchers)
+    inside = ", ".join(f"{name}{operator}{quoted(value)}" for name, operator, value in matchers)
     named = next((value for label, operator, value in matchers if (label, operator) == ("__name__", "=")), "")
     name = node.name or named
     return Selector(name, f"{node.name or ''}{{{inside}}}", matchers, range_ms, around_ms + (range_ms or 0) + milliseconds(node.offset))
@@ -124,7 +124,8 @@ def _operator(operator: Any) -> str:
     return {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}[str(operator).rpartition(".")[2]]
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """A label's value, or a pattern of such, as PromQL spells it."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
 

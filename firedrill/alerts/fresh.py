@@ -20,6 +20,8 @@ SETTINGS = ("for", "keep_firing_for", "labels")
 def between(before: str, after: str) -> tuple[str, tuple[str, ...]]:
     """The later text without those alerts that the earlier one has in another form, and their names; both texts are rule files."""
     known = {rule["alert"]: _meanings(before, rule["alert"]) for rule in _alerts(before)}
+    if not _alerts(after):
+        return after, ()  # To Prometheus a file of comments is a rule file, too.
     rules = document.parse(after, "a Prometheus rule file")
     edited = [rule for rule in _alerts_of(rules) if rule["alert"] in known and _meaning(rule) not in known[rule["alert"]]]
     names = {str(rule["alert"]) for rule in edited}

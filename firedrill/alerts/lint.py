@@ -16,7 +16,7 @@ from firedrill.contract import exported_series
 from firedrill.docs import recorded_names
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from firedrill.alerts.rulefile import Group, Rule
@@ -35,6 +35,8 @@ PROMETHEUS_S_OWN = frozenset({
 IN_EXPRESSION = {"unknown_metric", "short_window", "empty_selector", "constant", "versions", "order"}
 """Checks whose findings belong to the line of the expression."""
 _BOUND_LABELS = ("le", "quantile")
+_TELL_TIME = {"time", "minute", "hour", "day_of_month", "day_of_week", "day_of_year", "days_in_month", "month", "year"}
+"""Functions that read no series and change all the same."""
 _ONLY_3 = ("labels", "query_offset")
 """Keys of a group that Prometheus 2.42 refuses, whatever a newer promtool says."""
 
@@ -52,12 +54,13 @@ class Finding:
     text: str
 
 
-def check(file: Path, present: Collection[str] | None = None) -> list[Finding]:
+def check(file: Path, present: Collection[str] | None = None, beside: Iterable[Path] = ()) -> list[Finding]:
     """Everything to say about a rule file, line by line.
 
     Args:
         file: The rule file.
         present: Names of the series that a recorded run holds; None to go by what the bundle exports and records.
+        beside: Rule files that are loaded with it, and may record what it reads.
 
     Raises:
         BadInput: it is no rule file.
@@ -66,7 +69,8 @@ def check(file: Path, present: Collection[str] | None = None) -> list[Finding]:
     groups = rulefile.read(file)
     refused = promtool.mistakes(file, groups)
     known = set(present if present is not None else exported_series() | recorded_names()) | PROMETHEUS_S_OWN
-    known |= {rule.name for group in groups for rule in group.rules if not rule.is_alert}
+    loaded = [*groups, *(group for other in beside for group in rulefile.read(other))]
+    known |= {rule.name for group in loaded for rule in group.rules if not rule.is_alert}
     found = [Finding(mistake.place, "error", "promtool", mistake.text) for mistake in refused]
     for group in groups:
         found += _newer(group)
@@ -152,7 +156,7 @@ def _constant(_group: Group, rule: Rule) -> Iterator[Finding]:
 def _is_constant(node: Any) -> bool:
     if isinstance(node, promql.VectorSelector | promql.MatrixSelector):
         return False
-    if isinstance(node, promql.Call) and node.func.name in {"time", "minute", "hour", "day_of_month", "day_of_week", "month", "year"}:
+    if isinstance(node, promql.Call) and node.func.name in _TELL_TIME:
         return False
     return all(_is_constant(child) for child in expression.children(node))
 
@@ -164,7 +168,7 @@ def _has_comparison(node: Any) -> bool:
 
 def _order(group: Group, number: int, rule: Rule) -> Iterator[Finding]:
     """Rules of a group are evaluated in order, each seeing what those before it recorded at the same time."""
-    later = {one.name for one in group.rules[number + 1 :] if not one.is_alert} - {one.name for one in group.rules[:number]} - {rule.name}
+    later = group.recorded_after(number)
     for name in dict.fromkeys(one.name for one in expression.selectors(rule.expr)):
         if name in later:
             yield _finding(rule, "warning", "order", f"{name} is recorded after it: it sees the evaluation before")

@@ -9,7 +9,6 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from firedrill.alerts import ambiguity, expression, grid
-from firedrill.alerts.ambiguity import COMMIT_MS
 from firedrill.alerts.replay import Replay
 from firedrill.stack import remote
 from firedrill.stack.reopened import Reopened
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from firedrill.prom import Prometheus
 
 MOST_ASKED = 2_000
-"""Questions a group, a millisecond or two each. Of a rule for which there are more, every evaluation amid something is unsure."""
+"""Questions a group, a millisecond or two each. Of a rule for which there are more, all from the first one on is unsure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +51,21 @@ class _Worlds:
     """What may have been known at one evaluation: what was under way ended in this order, and some of it first."""
 
     time_ms: int
-    done_ms: Sequence[int]
+    done_ms: Sequence[tuple[int, int]]
+    """When each could be read for certain, and when at the earliest."""
     lag_ms: int
     """How long after its time it had ended."""
 
     @property
     def readable(self) -> int:
         """So many things at most could be read; most likely so many were."""
-        return bisect_right(self.done_ms, self.time_ms + self.lag_ms)
+        ended_ms = self.time_ms + self.lag_ms
+        return max((number for number, (_, earliest) in enumerate(self.done_ms, start=1) if earliest <= ended_ms), default=0)
 
     @property
     def moments(self) -> list[int]:
         """When nothing of it could be read, when the first, and so on; without the last, which is what the replay sees by itself."""
-        return [self.time_ms, *(done + COMMIT_MS for done in self.done_ms)][: self.readable + 1][: len(self.done_ms)]
+        return [self.time_ms, *(latest for latest, _ in self.done_ms)][: self.readable + 1][: len(self.done_ms)]
 
 
 def seen(bench: Bench, group: Group, evaluated: Sequence[tuple[Rule, Sequence[Vector]]], interrupt: Interrupt) -> list[Seen]:
@@ -86,7 +87,7 @@ def seen(bench: Bench, group: Group, evaluated: Sequence[tuple[Rule, Sequence[Ve
     return [
         _seen(bench, group, rule, vectors, {one.time_ms: (one, answers[number, one.time_ms]) for one in late[number]})
         if number in asked
-        else Seen(list(vectors), frozenset(one.time_ms for one in late[number]))
+        else Seen(list(vectors), _from_first(late[number], times))
         for number, (rule, vectors) in enumerate(evaluated)
     ]
 
@@ -95,6 +96,11 @@ def _late(sources: Sequence[Late], times: Sequence[tuple[int, int]]) -> list[_Wo
     """The evaluations amid something."""
     worlds = (_Worlds(time_ms, ambiguity.under_way(time_ms, sources), lag_ms) for time_ms, lag_ms in times)
     return [one for one in worlds if one.done_ms]
+
+
+def _from_first(late: Sequence[_Worlds], times: Sequence[tuple[int, int]]) -> frozenset[int]:
+    """What was open once may be so for ever: what is pending, and since when."""
+    return frozenset(time_ms for time_ms, _ in times if late and time_ms >= late[0].time_ms)
 
 
 def _affordable(asks: Sequence[Sequence[_Ask]]) -> list[_Ask]:

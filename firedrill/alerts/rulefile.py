@@ -46,6 +46,11 @@ class Group:
     keys: frozenset[str] = frozenset()
     """Everything it says of itself."""
 
+    def recorded_after(self, number: int) -> set[str]:
+        """Names that its rule of this number (from 0) finds as the evaluation before left them: recorded after it, and not before."""
+        before = {one.name for one in self.rules[:number]} | {self.rules[number].name}
+        return {one.name for one in self.rules[number + 1 :] if not one.is_alert} - before
+
 
 def read(file: Path) -> tuple[Group, ...]:
     """The groups of a rule file.
@@ -57,10 +62,21 @@ def read(file: Path) -> tuple[Group, ...]:
         text = file.read_text()
     except OSError as error:
         raise BadInput(f"{file}: {error.strerror}; expected a Prometheus rule file") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{file}: no text; expected a Prometheus rule file") from error
     try:
-        return tuple(_groups(document.parse(text, "a Prometheus rule file"), str(file)))
+        return groups_in(document.parse(text, "a Prometheus rule file"), str(file))
     except BadInput as error:
         raise BadInput(f"{file}: {error}") from error
+
+
+def groups_in(found: Any, file: str) -> tuple[Group, ...]:
+    """The groups of a parsed rule file.
+
+    Raises:
+        BadInput: it is no rule file; the message has the line.
+    """
+    return tuple(_groups(found, file))
 
 
 def _groups(found: Any, file: str) -> Iterator[Group]:
@@ -73,7 +89,7 @@ def _groups(found: Any, file: str) -> Iterator[Group]:
             name=str(group["name"]),
             place=f"{file}:{_line(group)}",
             interval_ms=_duration(group, "interval") or None,
-            limit=int(group.get("limit") or 0),
+            limit=_number(group, "limit"),
             rules=tuple(_rule(rule, file) for rule in group.get("rules") or ()),
             keys=frozenset(map(str, group)),
         )
@@ -87,9 +103,9 @@ def _rule(rule: Any, file: str) -> Rule:
         expr=str(rule["expr"]).strip(),
         is_alert="alert" in rule,
         place=f"{file}:{_line(rule)}",
-        expr_place=f"{file}:{rule.lc.value('expr')[0] + 1}",
-        labels=_strings(rule.get("labels")),
-        annotations=_strings(rule.get("annotations")),
+        expr_place=f"{file}:{_line_of(rule, 'expr')}",
+        labels=_strings(rule, "labels"),
+        annotations=_strings(rule, "annotations"),
         hold_ms=_duration(rule, "for"),
         keep_ms=_duration(rule, "keep_firing_for"),
     )
@@ -100,11 +116,27 @@ def _duration(mapping: Any, key: str) -> int:
     try:
         return durations.milliseconds(str(mapping[key])) if key in mapping else 0
     except BadInput as error:
-        raise BadInput(f"line {mapping.lc.value(key)[0] + 1}: {key}: {error}") from error
+        raise BadInput(f"line {_line_of(mapping, key)}: {key}: {error}") from error
 
 
-def _strings(mapping: Any) -> dict[str, str]:
-    return {str(name): str(value) for name, value in (mapping or {}).items()}
+def _number(mapping: Any, key: str) -> int:
+    """0 where there is none."""
+    found = mapping.get(key) or 0
+    if not isinstance(found, int):
+        raise BadInput(f"line {_line_of(mapping, key)}: {key}: {found} is no whole number")
+    return found
+
+
+def _strings(rule: Any, key: str) -> dict[str, str]:
+    found = rule.get(key) or {}
+    if not isinstance(found, dict):
+        raise BadInput(f"line {_line_of(rule, key)}: {key}: {found} is no mapping")
+    return {str(name): str(value) for name, value in found.items()}
+
+
+def _line_of(mapping: Any, key: str) -> int:
+    """Of a key's value; what a merge key (`<<`) brought has no line here, and the mapping's is given."""
+    return int(mapping.lc.value(key)[0]) + 1 if key in mapping.lc.data else _line(mapping)
 
 
 def _line(node: Any) -> int:

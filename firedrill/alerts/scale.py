@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from firedrill.alerts import document, durations
+from firedrill.alerts import document, durations, rulefile
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def scale_rules(text: str, factor: float) -> ScaledRules:
     Raises BadInput for text that is no rule file, naming the line where YAML itself is broken. Whether its rules are valid is for
     `promtool check rules` to say.
     """
-    if factor < 1:
+    if not factor >= 1:
         raise BadInput(f"the time scale is {factor:g}; expected 1 or more")
     if factor == 1:
         return ScaledRules(text, ())
@@ -106,8 +106,7 @@ def rewritten(text: str, length: Callable[[str, int], str], lost: Callable[[str,
 
 def _parse(text: str) -> dict[str, Any]:
     rules = document.parse(text, "a Prometheus rule file")
-    if not isinstance(rules.get("groups"), list):
-        raise BadInput("line 1: no list of groups; expected a Prometheus rule file")
+    rulefile.groups_in(rules, "")
     return rules
 
 

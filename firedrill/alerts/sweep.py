@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from firedrill.alerts import durations
@@ -29,10 +30,16 @@ def parse(texts: Sequence[str]) -> tuple[tuple[int, ...], tuple[float, ...]]:
         if kind == "for":
             holds += _values(text, values, durations.milliseconds)
         elif kind == "threshold":
-            thresholds += _values(text, values, float)
+            thresholds += _values(text, values, _finite)
         else:
             raise BadInput(f"--sweep {text}: expected for=A..B or threshold=A..B")
     return tuple(dict.fromkeys(map(round, holds))), tuple(dict.fromkeys(thresholds))
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(text)
+    return number
 
 
 def _values(text: str, values: str, read: Callable[[str], float]) -> tuple[float, ...]:

@@ -150,6 +150,7 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
 def _play_matrix(request: Request, *, as_json: bool) -> NoReturn:
     _refuse("--matrix plays several runs, each as long as its fault", {"duration", "abort_on_slo", "baseline", "tolerance"})
     matrix.check(request)
+    request.check()  # All of it, before the first of several runs and not in the middle of them.
     with Interrupt() as interrupt:
         runs = list(matrix.play_all(request, ERRORS, interrupt))
     judged = matrix.judge([recorded.read() for recorded in runs], matrix.leasts(request))

@@ -141,6 +141,8 @@ def scale(factor: float, source: Path, target: Path) -> None:
         target.write_text(scaled.text)
     except OSError as error:
         raise BadInput(f"{error.filename}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{source}: no text; expected a Prometheus rule file") from error
     except BadInput as error:
         raise BadInput(f"{source}: {error}") from error
     for sentence in scaled.clamped:
@@ -164,7 +166,7 @@ def check(files: tuple[Path, ...], run_name: str | None, out: Path, as_json: boo
     """
     with Interrupt() as interrupt:
         present = names_in(record.find(out, run_name), interrupt) if run_name else None
-    findings = [finding for file in files for finding in lint.check(file, present)]
+    findings = [finding for file in files for finding in lint.check(file, present, files)]
     errors = sum(finding.severity == "error" for finding in findings)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))

@@ -2,52 +2,69 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 from firedrill.drill.figures import Alert, Window
+from firedrill.notifications.notification import HEARTBEAT
+from firedrill.stack import remote
 
 if TYPE_CHECKING:
-    from firedrill.prom import Prometheus, Series
+    from collections.abc import Iterable, Mapping, Sequence
 
-GAP_SECONDS = 5.0
-"""Evaluations are a second apart, or little more: after a longer time without a sample, an alert was not there meanwhile."""
+    from firedrill.prom import Prometheus
+
+    Span = tuple[float, float, float]
+    """First and last sample of a time that a series was there, and when it was gone; infinity if it stayed."""
 
 OWN_LABELS = {"__name__", "alertname", "alertstate", "severity"}
 
 
 def read(prom: Prometheus, window: Window, tail_seconds: float) -> tuple[Alert, ...]:
     """Every alert and label set that was pending or firing, by the time at which it began; the watchdog left out."""
-    raw = prom.raw('ALERTS{alertname!="Watchdog"}', window.start - 1, window.end + tail_seconds)
-    found: dict[tuple[tuple[str, str], ...], dict[str, Series]] = {}
-    for series in raw:
-        key = tuple(sorted((name, value) for name, value in series.labels.items() if name not in {"__name__", "alertstate"}))
-        found.setdefault(key, {})[series.labels["alertstate"]] = series
+    return of_series(remote.read(prom.url, window.start - 1, window.end + tail_seconds, "ALERTS"), window)
+
+
+def of_series(series: Iterable[Any], window: Window) -> tuple[Alert, ...]:
+    """The same from ALERTS as prompb TimeSeries, whose stale markers tell an alert that ended from one that is evaluated seldom."""
+    found: dict[tuple[tuple[str, str], ...], dict[str, Sequence[Span]]] = {}
+    for one in series:
+        labels = {label.name: label.value for label in one.labels}
+        spans = _spans([(sample.timestamp / 1000 - window.start, sample.value) for sample in one.samples])
+        if spans and labels["alertname"] != HEARTBEAT:
+            key = tuple(sorted((name, value) for name, value in labels.items() if name not in {"__name__", "alertstate"}))
+            found.setdefault(key, {})[labels["alertstate"]] = spans
     alerts = [_alert(dict(key), states, window) for key, states in found.items()]
     return tuple(sorted(alerts, key=_beginning))
 
 
-def _alert(labels: dict[str, str], states: dict[str, Series], window: Window) -> Alert:
-    first = {state: series.points[0][0] - window.start for state, series in states.items()}
-    firings = _spans(states["firing"], window.start) if "firing" in states else []
-    pending = states.get("pending")
+def _alert(labels: dict[str, str], states: Mapping[str, Sequence[Span]], window: Window) -> Alert:
+    first = {state: spans[0][0] for state, spans in states.items()}
+    firings, pending = states.get("firing", ()), states.get("pending", ())
+    lasted = window.end - window.start
     return Alert(
         name=labels["alertname"],
         severity=labels.get("severity", ""),
         labels={name: value for name, value in labels.items() if name not in OWN_LABELS},
         pending_after_seconds=first.get("pending"),
         firing_after_seconds=first.get("firing"),
-        firing_seconds=sum(end - begun for begun, end in firings),
-        firings=tuple(firings),
-        pending_at_end=bool(pending and pending.points[-1][0] > window.end - GAP_SECONDS and "firing" not in states),
+        firing_seconds=sum(end - begun for begun, end, _ in firings),
+        firings=tuple((begun, end) for begun, end, _ in firings),
+        pending_at_end=not firings and any(begun <= lasted < gone for begun, _, gone in pending),
     )
 
 
-def _spans(series: Series, start: float) -> list[tuple[float, float]]:
-    """First and last sample of each time that a series was there, in seconds after `start`."""
-    times = [time - start for time, _ in series.points]
-    edges = [(earlier, later) for earlier, later in pairwise(times) if later - earlier >= GAP_SECONDS]
-    return list(zip([times[0], *(later for _, later in edges)], [*(earlier for earlier, _ in edges), times[-1]], strict=True))
+def _spans(points: Iterable[tuple[float, float]]) -> list[Span]:
+    """The times that a series was there; a NaN is the mark that it ended."""
+    spans: list[Span] = []
+    current: tuple[float, float] | None = None
+    for time, value in points:
+        if not math.isnan(value):
+            current = (current[0] if current else time, time)
+        elif current:
+            spans.append((*current, time))
+            current = None
+    return [*spans, (*current, math.inf)] if current else spans
 
 
 def _beginning(alert: Alert) -> float:

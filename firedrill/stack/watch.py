@@ -114,10 +114,12 @@ def watch(mirror: Mirror, reload_urls: Sequence[str], interrupt: Interrupt, say:
     """Mirror until somebody asks to stop, and have the programs at the URLs reload what changed.
 
     Raises:
-        BadInput: the source has no prometheus.yml.
+        BadInput: the source has no rules, or no prometheus.yml where that is mirrored.
     """
-    if not mirror.rules_only and not (mirror.source / "prometheus.yml").is_file():
-        raise BadInput(f"--source {mirror.source}: has no prometheus.yml; expected a folder such as the bundle's prometheus/")
+    # Else every rule in force would be taken for one that was deleted.
+    needed = "rules" if mirror.rules_only else "prometheus.yml"
+    if not (mirror.source / needed).exists():
+        raise BadInput(f"--source {mirror.source}: has no {needed}; expected a folder such as the bundle's prometheus/")
     pending: set[str] = set()
     while True:
         changed, said = mirror.update()

@@ -98,6 +98,36 @@ def test_five_hundred_rules_are_judged(asked, run):
     assert len(json.loads(output)["alerts"]) == 500
 
 
+def test_a_group_may_have_any_name(asked, run):
+    code, output, errors, _ = asked("groups:\n  - {name: 'my \\ \"own\".*', rules: [{alert: A, expr: up}]}\n", run, "--json")
+    assert (code, errors) == (0, "")
+    assert json.loads(output)["alerts"][0]["evaluations"] > SECONDS - 5
+
+
+def test_an_alert_that_stands_before_what_it_reads_is_said_to_be_replayed_too_early(asked, run):
+    text = "groups:\n  - name: mine\n    rules:\n"
+    for name in ("Early", "Late"):
+        text += f"      - {{alert: {name}, expr: 'mine:up == 1'}}\n      - {{record: 'mine:up', expr: up}}\n"
+    _, output, _, _ = asked(text, run, "--json")
+    (remark,) = json.loads(output)["remarks"]
+    assert remark.startswith("Early reads mine:up, which its group records after it")
+
+
+def test_where_too_much_is_open_to_be_asked_all_is_unsure_from_there_on(asked, run, monkeypatch):
+    monkeypatch.setattr("firedrill.alerts.readable.MOST_ASKED", 0)
+    _, output, _, _ = asked(rules(4), run, "--json")
+    for alert in json.loads(output)["alerts"]:
+        assert alert["ambiguous_evaluations"] == alert["evaluations"], "the first scrape was slow"
+
+
+def test_what_only_the_history_had_is_gone_when_the_run_begins(asked, run, tmp_path_factory, monkeypatch):
+    monkeypatch.setattr("bench.backtest.PAGES", 5)
+    past = recorded(tmp_path_factory, SECONDS)
+    text = "groups:\n  - {name: mine, interval: 1s, rules: [{alert: Ghost, expr: 'count(up) > 4'}, {alert: Past, expr: 'up offset 30s'}]}\n"
+    _, output, _, _ = asked(text, run, "--json", "--history", past.folder)
+    assert {alert["name"]: len(alert["fired"]) for alert in json.loads(output)["alerts"]} == {"Ghost": 0, "Past": 5}
+
+
 def test_a_rule_that_compares_with_the_past_has_one_with_history(asked, run):
     text = "groups:\n  - {name: mine, interval: 1s, rules: [{alert: Past, expr: 'count(load_ratio offset 30s) > 0'}]}\n"
     fired = {}

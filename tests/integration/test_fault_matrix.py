@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from click.testing import CliRunner
 
-from tests import drilling
+from firedrill.cli import main
+from tests import drilling, needs
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -13,6 +15,16 @@ faults:
   - {start_time: 3s, for: 15s, stop: true, alerts: [ApiDown]}
   - {start_time: 20s, for: 3s, latency: 1ms, alerts: [ApiErrorBudgetFastBurn]}
 """
+
+
+def test_an_alert_that_no_rule_has_is_refused_before_anything_is_played(tmp_path):
+    needs.program("prometheus")
+    file = drilling.profile(tmp_path, users=5, seconds=30, slo="{errors: 50%}")
+    file.write_text(file.read_text() + FAULTS.replace("ApiErrorBudgetFastBurn", "ApiErrorBudgetFastBum"))
+    done = CliRunner().invoke(main, ["run", str(file), "--matrix", "--out", str(tmp_path / "runs")])
+    assert done.exit_code == 2
+    assert "no rule has the alert ApiErrorBudgetFastBum" in done.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_matrix_says_which_fault_was_noticed_how_soon_and_fails_for_the_one_that_was_not(tmp_path):

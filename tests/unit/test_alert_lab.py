@@ -6,7 +6,6 @@ from click.testing import CliRunner
 
 from firedrill import places
 from firedrill.alerts import ambiguity, causes, grid
-from firedrill.alerts.ambiguity import Late
 from firedrill.alerts.bench import STALE, gaps
 from firedrill.alerts.causes import Cause
 from firedrill.alerts.replay import Replay
@@ -38,10 +37,16 @@ def test_recorded_evaluations_have_an_interval_though_some_are_missing():
 
 
 def test_what_is_under_way_at_an_evaluation_is_told_by_when_it_ended():
-    sources = [Late(begun=[1000, 2000], took=[300, 20]), Late(begun=[1100], took=[10])]
-    assert [ambiguity.under_way(time_ms, sources) for time_ms in (999, 1000, 1100, 1129, 1130, 1319, 1320, 2039)] == [
+    sources = [ambiguity.scrapes({1000: 300, 2000: 20}), ambiguity.scrapes({1100: 10})]
+    found = [ambiguity.under_way(time_ms, sources) for time_ms in (999, 1000, 1100, 1129, 1130, 1319, 1320, 2039)]
+    assert [[earliest for _, earliest in at] for at in found] == [
         [], [1300], [1110, 1300], [1110, 1300], [1300], [1300], [], [2020],
     ]  # fmt: skip
+
+
+def test_what_a_group_records_may_be_read_at_once_or_when_its_evaluation_has_ended():
+    late = [ambiguity.recordings([1000, 2000], [40, 5])]
+    assert [ambiguity.under_way(time_ms, late) for time_ms in (1059, 1060, 2024, 2025)] == [[(1060, 1000)], [], [(2025, 2000)], []]
 
 
 HOT, NOTHING = {(("i", "a"),): 1.0}, {}
@@ -115,3 +120,6 @@ def test_rules_are_scaled_from_file_to_file_and_what_stayed_longer_is_said(tmp_p
     assert "is 4s here, not 1s" in done.stderr
     lost = CliRunner().invoke(main, ["alerts", "scale", str(tmp_path / "none.yml"), str(out)])
     assert (lost.exit_code, "none.yml: No such file" in lost.stderr) == (2, True)
+    (tmp_path / "odd.yml").write_bytes(b"\xff")
+    odd = CliRunner().invoke(main, ["alerts", "scale", str(tmp_path / "odd.yml"), str(out)])
+    assert (odd.exit_code, "odd.yml: no text" in odd.stderr) == (2, True)

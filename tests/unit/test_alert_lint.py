@@ -40,6 +40,8 @@ def test_the_rules_of_the_bundle_have_nothing_to_be_said_against(file):
         ({"expr": "vector(1) > 2"}, [("constant", 6, "error")]),
         ({"expr": "vector(1)"}, []),
         ({"expr": "vector(time()) > 1e10"}, []),
+        ({"expr": "days_in_month() == 31"}, []),
+        ({"expr": "day_of_year() == 1"}, []),
         ({"expr": "holt_winters(up[1m], 0.1, 0.1) < 1"}, [("versions", 6, "warning")]),
         ({"expr": "'locust_request_duration_seconds_bucket{le=\"1\"} > 1'"}, [("versions", 6, "warning")]),
         ({"expr": "'locust_request_duration_seconds_bucket{le=\"0.25\"} > 1'"}, []),
@@ -55,6 +57,15 @@ def test_each_mistake_is_found_on_its_line(tmp_path, changed, expected):
 def test_names_are_looked_up_in_a_recorded_run_where_one_is_given(tmp_path):
     assert findings(tmp_path, present={"theirs_total"}, expr="rate(theirs_total[1m]) > 1") == []
     assert findings(tmp_path, present={"theirs_total"}, expr="locust_users > 1") == [("unknown_metric", 6, "warning")]
+
+
+def test_what_another_file_of_theirs_records_is_known(tmp_path):
+    needs.program("promtool")
+    records, file = tmp_path / "records.yml", tmp_path / "r.yml"
+    records.write_text("groups: [{name: h, rules: [{record: a:b:c, expr: up}]}]\n")
+    file.write_text("groups: [{name: g, rules: [{record: d:e:f, expr: a:b:c}]}]\n")
+    assert [one.check for one in lint.check(file)] == ["unknown_metric"]
+    assert lint.check(file, beside=[records, file]) == []
 
 
 def test_a_series_that_its_group_records_later_is_named(tmp_path):
@@ -102,7 +113,7 @@ def test_settings_to_try_are_spelled_as_a_range_or_a_list():
     assert sweep.parse(["for=0,1m"]) == ((0, 60_000), ())
 
 
-@pytest.mark.parametrize("text", ["for=1..x", "for=", "threshold=1..2/1", "limit=1..2", "threshold=a"])
+@pytest.mark.parametrize("text", ["for=1..x", "for=", "threshold=1..2/1", "limit=1..2", "threshold=a", "threshold=nan", "threshold=0..inf"])
 def test_a_sweep_that_cannot_be_read_is_named(text):
     with pytest.raises(BadInput, match=text):
         sweep.parse([text])

@@ -6,7 +6,9 @@ import pytest
 
 from firedrill import places
 from firedrill.alerts import fresh
-from firedrill.stack.watch import Mirror
+from firedrill.errors import BadInput
+from firedrill.interrupt import Interrupt
+from firedrill.stack.watch import Mirror, watch
 from tests import needs
 
 RULES = """\
@@ -77,6 +79,14 @@ def test_a_rule_that_is_broken_is_named_with_its_line_and_the_one_before_stays(r
     assert rules.update() == (True, []), "mended"
 
 
+@pytest.mark.parametrize("text", ["", "# groups:\n", "{}\n", "groups:\n", "groups: []\n"])
+def test_a_file_without_any_rule_left_takes_the_old_ones_out_of_force(rules, text):
+    write(rules, text)
+    assert rules.update() == (True, [])
+    assert in_force(rules) == text
+    assert not rules.settle()
+
+
 def test_what_editors_leave_beside_a_file_is_none_of_the_rules(rules):
     for name in (".mine.yml.swp", "mine.yml~", "#mine.yml#", "4913", "mine.yml.bak", ".#mine.yml"):
         (rules.source / "rules" / name).write_text("{ half")
@@ -112,6 +122,13 @@ def test_what_cannot_be_read_is_named_once_and_stops_nobody(rules, make, said):
     write(rules, RULES + "      - {alert: New, expr: new}\n")
     assert rules.update() == (True, [])
     assert "New" in in_force(rules)
+
+
+def test_a_source_that_is_not_there_takes_no_rule_out_of_force(rules, tmp_path):
+    elsewhere = Mirror(tmp_path / "misspelled", rules.into, 12.0, rules_only=True)
+    with Interrupt() as interrupt, pytest.raises(BadInput, match="misspelled: has no rules; expected a folder such as"):
+        watch(elsewhere, (), interrupt, print)
+    assert in_force(rules) == RULES
 
 
 def test_a_link_that_leads_nowhere_is_no_file(rules):

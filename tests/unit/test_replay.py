@@ -67,12 +67,33 @@ def test_a_rule_file_knows_its_lines_and_is_read_as_prometheus_reads_it(tmp_path
     assert (one.place, one.expr_place) == (f"{file}:6", f"{file}:7")
 
 
+def test_a_rule_that_takes_its_expression_from_another_has_the_line_of_its_own(tmp_path):
+    file = tmp_path / "r.yml"
+    file.write_text("groups:\n  - name: g\n    rules:\n      - &a {alert: A, expr: 1}\n      - <<: *a\n        alert: B\n")
+    ((_, merged),) = [group.rules for group in rulefile.read(file)]
+    assert (merged.name, merged.expr, merged.expr_place) == ("B", "1", f"{file}:5")
+
+
+def test_what_is_no_text_is_no_rule_file(tmp_path):
+    file = tmp_path / "r.yml"
+    file.write_bytes(b"groups: [{name: \xe9}]")
+    with pytest.raises(BadInput, match="no text; expected a Prometheus rule file"):
+        rulefile.read(file)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: 1\n        for: 5x\n", "r.yml: line 6: for: 5x is no duration"),
         ("groups: [\n", "r.yml: line 2"),
         ("groups:\n  - name: g\n    rules:\n      - expr: 1\n", "r.yml: line 4: no rule"),
+        ("groups:\n  - name: g\n    limit: few\n    rules: []\n", "r.yml: line 3: limit: few is no whole number"),
+        (
+            "groups:\n  - name: g\n    rules:\n      - {alert: A, expr: 1,\n        labels: [a]}\n",
+            "r.yml: line 5: labels: .* is no mapping",
+        ),
+        ("groups:\n  - name: g\n    rules:\n      - {alert: A, expr: 1, annotations: a}\n", "r.yml: line 4: annotations: a is no mapping"),
+        ("groups:\n  - name: g\x07\n", "r.yml: line 2: unacceptable character"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_with_its_line(tmp_path, text, message):

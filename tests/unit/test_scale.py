@@ -110,6 +110,9 @@ def test_our_own_rules_keep_every_window_at_a_factor_of_twelve():
     ("text", "factor", "message"),
     [
         (RULE_FILE, 0.5, "the time scale is 0.5; expected 1 or more"),
+        (RULE_FILE, float("nan"), "the time scale is nan; expected 1 or more"),
+        ("groups: [a]\n", 12, "line 1: no group"),
+        ("groups:\n- {name: a, rules: [b]}\n", 12, "no rule; expected alert or record, and expr"),
         ("groups: [", 12, "line 1"),
         ("a: 1\na: 2\n", 12, "line 2"),
         ("- a", 12, "expected a Prometheus rule file"),

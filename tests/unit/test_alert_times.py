@@ -1,0 +1,40 @@
+"""When alerts were pending and firing, told from the samples of ALERTS and the marks between them."""
+
+from math import nan
+
+import pytest
+
+from firedrill.drill import alerts
+from firedrill.drill.figures import Window
+from firedrill.stack import remote
+
+
+def found(name="A", state="firing", *, samples):
+    """The alert of a series whose samples lie so many seconds after the load's beginning; a negative one marks the end."""
+    one = remote.series({"__name__": "ALERTS", "alertname": name, "alertstate": state, "job": "api"})
+    for at in samples:
+        one.samples.add(timestamp=round((1000 + abs(at)) * 1000), value=nan if at < 0 else 1)
+    return alerts.of_series([one], Window(1000, 1060))
+
+
+@pytest.mark.parametrize("interval", [1, 15])
+def test_an_alert_fires_from_its_first_sample_to_its_last_however_seldom_it_is_evaluated(interval):
+    (one,) = found(samples=range(interval, 60, interval))
+    assert (one.firing_after_seconds, one.firings) == (interval, ((interval, (59 // interval) * interval),))
+
+
+def test_an_alert_that_ended_and_came_back_fired_twice():
+    (one,) = found(samples=[1, 2, -3, 4, 5])
+    assert (one.firings, one.firing_seconds, one.labels) == (((1, 2), (4, 5)), 2, {"job": "api"})
+
+
+@pytest.mark.parametrize(
+    ("samples", "is_pending"), [([40, 50], True), ([40, 55, -61], True), ([40, 50, -55], False), ([62], False)], ids=str
+)
+def test_an_alert_is_pending_at_the_load_s_end_unless_it_was_gone_by_then(samples, is_pending):
+    (one,) = found(state="pending", samples=samples)
+    assert one.pending_at_end is is_pending
+
+
+def test_what_only_ended_in_the_run_and_the_watchdog_are_none_of_its_alerts():
+    assert found(samples=[-1]) == found("Watchdog", samples=[1, 2]) == ()
