@@ -26,6 +26,9 @@ HIGHEST_RATE = 100_000.0
 
 MOST_IN_FLIGHT = 100_000
 
+LONGEST_SECONDS = 1000 * 3600.0
+"""Of any duration: run.json cannot hold what is infinite, and is written when the run is over."""
+
 _DURATION = re.compile(r"(?:([\d.]+)h)?(?:([\d.]+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
 
 
@@ -37,7 +40,10 @@ def parse_seconds(text: object) -> float:
     except (AttributeError, ValueError):
         raise ValueError("a duration such as 30s, 1m30s or 250ms") from None
     # Division, not multiplication by 0.001: 75ms has to be the very number that the bucket bound 0.075 is.
-    return hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
+    total = hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
+    if total > LONGEST_SECONDS:
+        raise ValueError(f"a duration of {LONGEST_SECONDS / 3600:g}h at most")
+    return total
 
 
 def parse_range(text: object) -> tuple[float, float]:

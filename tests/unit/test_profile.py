@@ -190,6 +190,7 @@ def test_smoke_takes_less_than_twenty_seconds():
         ("90s", "20s", "launch.yaml:9: steps[2].start_time is 20s; expected more than the 30s of the step before it"),
         ("0s, users: 10,", "1s, users: 10,", "launch.yaml:7: steps[0].start_time is 1s; expected 0s"),
         ("duration: 150s", "duration: 150", "launch.yaml:10: duration is 150; expected a duration such as 30s, 1m30s or 250ms"),
+        ("duration: 150s", f"duration: {'9' * 400}s", "expected a duration of 1000h at most"),
         ("duration: 150s", "duration: 80s", "launch.yaml:10: duration is 80s; expected more than the last step's start_time"),
         ("250ms", "400ms", "launch.yaml:11: slo.p99 is 0.4s; expected a bucket bound: 0.005s 0.01s"),
         ("1%", "0.01", "launch.yaml:11: slo.errors is 0.01; expected a percentage such as 1%"),
