@@ -179,6 +179,7 @@ def test_smoke_takes_less_than_twenty_seconds():
     ("old", "new", "message"),
     [
         ("users: 40", "users: -5", "launch.yaml:9: steps[2].users is -5; expected 0 or more"),
+        ("users: 40", "users: 10000000", "launch.yaml:9: steps[2].users is 10000000; expected 500000 or less"),
         ("users: 40", "users: '5'", "launch.yaml:9: steps[2].users is '5'; expected a whole number"),
         (
             "users: 40",
@@ -206,6 +207,7 @@ def test_smoke_takes_less_than_twenty_seconds():
         ),
         ("user: BasicUser", "spacing: even", "launch.yaml:4: spacing belongs to arrivals: open"),
         ("user: BasicUser", "user: 3", "launch.yaml:4: user is 3; expected a list"),
+        ("duration: 150s", "ramp: {add_users: 1, every: 1ms}", "launch.yaml:10: ramp.every is '1ms'; expected 0.1 or more"),
         ("duration: 150s", "ramp: {add_users: 1, every: 1s}", "launch.yaml:10: ramp is given beside steps; expected one of them"),
         ("title:", "name:", 'launch.yaml:2: found duplicate key "name"'),
         ("slo: {", "slo: {{", "launch.yaml:12: expected ',' or '}'"),
