@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from locust_exporter.ages import Ages, Tally
-from locust_exporter.cardinality import Cap, clean
+from locust_exporter.cardinality import MOST_METHODS, Cap, clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ class Arrivals:
         self.from_schedule: dict[Endpoint, Tally] = {}
         self.asked_of_lost: dict[str, int] = {}
         """On a master: how many arrivals the schedule had asked of each worker that is gone."""
-        self._names = Cap(max_names)
+        self._methods, self._names = Cap(MOST_METHODS), Cap(max_names)
         self._tally_of: dict[tuple[object, object], Tally] = {}
 
     def start(self, late_seconds: float) -> None:
@@ -37,7 +37,7 @@ class Arrivals:
         """A request was answered or failed, so long after its arrival had been due."""
         tally = self._tally_of.get((method, name))
         if tally is None:
-            endpoint = clean(method), self._names.fold(clean(name))
+            endpoint = self._methods.fold(clean(method)), self._names.fold(clean(name))
             tally = self._tally_of[method, name] = self.from_schedule.setdefault(endpoint, Tally())
         tally.observe(seconds)
 

@@ -7,6 +7,9 @@ import re
 OTHER = "other"
 """What lies beyond a cap."""
 
+MOST_METHODS = 30
+"""HTTP has nine; a client of another protocol may call a number or an id its method."""
+
 _LONGEST = 200
 _CLASS = re.compile(r"<?([A-Za-z_]\w*)(?: at 0x|\()")
 _STATUS = re.compile(r"HTTPError\('(\d{3}) |code=(\d{3})\b")

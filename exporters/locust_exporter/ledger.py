@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from firedrill.contract import REQUEST_LABELS, Client
 from locust_exporter.buckets import BucketIndex
-from locust_exporter.cardinality import Cap, clean, error_class
+from locust_exporter.cardinality import MOST_METHODS, Cap, clean, error_class
 from locust_exporter.exposition import LES, family, header, labels
 
 if TYPE_CHECKING:
@@ -224,6 +224,7 @@ class Ledger:
 
     def __init__(self, max_names: int) -> None:
         self.names = Cap(max_names)
+        self._methods = Cap(MOST_METHODS)
         self._error_classes = Cap(_MOST_ERROR_CLASSES)
         self._rows: dict[Endpoint, _Row] = {}
         self._row_of: dict[tuple[object, object], _Row] = {}
@@ -275,7 +276,7 @@ class Ledger:
         return row
 
     def _endpoint(self, method: object, name: object) -> Endpoint:
-        return clean(method), self.names.fold(clean(name))
+        return self._methods.fold(clean(method)), self.names.fold(clean(name))
 
     def _by_class(self, errors: Iterable[Error]) -> Counter[tuple[str, str, str]]:
         counts: Counter[tuple[str, str, str]] = Counter()
