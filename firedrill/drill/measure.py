@@ -73,13 +73,14 @@ class Measurement:
         unsent = {inf: sum(self._gained(Client.UNSENT.name, window=window).values())}
         including = histogram.merged(from_schedule or answered, abandoned, self._waiting_ages(window), unsent)
         rate = self._rate("locust_requests_total", window)
+        failures, requests = (sum(self._gained(each.name, window=window).values()) for each in (Client.FAILURES, Client.REQUESTS))
         return ClientSide(
             latency_seconds=_latency(answered),
             latency_including_waiting_seconds=_latency(including),
             slower_than_slo={key: histogram.share_above(bound, including) for key, bound in self._objectives().items()},
             rate=rate,
             offered_rate=self._offered_rate(window),
-            error_ratio=_ratio(self._rate("locust_request_failures_total", window) or 0.0, rate),
+            error_ratio=_ratio(failures, requests),
             latency_from_schedule_seconds=_latency(from_schedule) if from_schedule else None,
         )
 

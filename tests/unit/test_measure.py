@@ -3,8 +3,41 @@
 import pytest
 
 from firedrill.drill.figures import Window
-from firedrill.drill.measure import increase, judged
+from firedrill.drill.measure import Measurement, increase, judged
+from firedrill.profile import load_profile
 from firedrill.prom import Series
+
+
+class Recorded:
+    """Answers queries for raw samples from what was recorded, and none of the others."""
+
+    def __init__(self, **points):
+        self._points = points
+
+    def raw(self, selector, start, end):
+        points = [(time, value) for time, value in self._points.get(selector, ()) if start < time <= end]
+        return [Series({}, tuple(points))] if points else []
+
+    def instant(self, _query, _time):
+        return []
+
+    def range(self, _query, _start, _end):
+        return []
+
+    def number(self, _query, _time):
+        return None
+
+
+def figures(seconds, **points):
+    window = Window(100, 100 + seconds)
+    return Measurement(Recorded(**points), load_profile("simple"), "run", window, knows_think_time=True).figures()
+
+
+def test_the_share_of_errors_is_of_what_was_counted_and_those_that_came_after_the_end_are_in_it():
+    """rate() would be told of neither the last scrape nor, of a counter that begins at zero, of the first."""
+    requests, failures = [(100 + at, at * 10) for at in range(21)], [(100 + at, at) for at in range(20)]
+    share = figures(20, locust_requests_total=requests, locust_request_failures_total=[*failures, (121, 22)]).client.error_ratio
+    assert share == 22 / 200
 
 
 @pytest.mark.parametrize(
