@@ -11,6 +11,7 @@ from firedrill import histogram
 from firedrill.contract import Client, Server
 from firedrill.drill import alerts
 from firedrill.drill.figures import Arrivals, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide, Step, Window
+from firedrill.prom import step_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -204,7 +205,7 @@ class Measurement:
     def _invalid(self) -> dict[str, float]:
         seconds: dict[str, float] = {}
         for series in self.prom.range("max by (reason) (locust:run_invalid_reason:bool)", self.window.start, self.window.end):
-            broken = sum(value == 1 for value in series.values())
+            broken = sum(value == 1 for value in series.values()) * self._step_seconds
             if broken and (series.labels["reason"] not in SHARES or series.values()[-1] == 1):
                 seconds[series.labels["reason"]] = float(broken)
         return seconds | self._users_behind()
@@ -218,7 +219,12 @@ class Measurement:
             for time, users in series.points
             if time - self.window.start > 30
         )
-        return {"users_behind": float(behind)} if behind else {}
+        return {"users_behind": behind * self._step_seconds} if behind else {}
+
+    @property
+    def _step_seconds(self) -> float:
+        """For so long a point of a range stands: a second, longer in a run of hours."""
+        return step_of(self.window.start, self.window.end)
 
     def _scheduled(self, after_seconds: float) -> float:
         return self.profile.scheduled_users(max(0.0, after_seconds))

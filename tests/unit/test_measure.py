@@ -5,7 +5,7 @@ import pytest
 from firedrill.drill.figures import Window
 from firedrill.drill.measure import Measurement, increase, judged
 from firedrill.profile import load_profile
-from firedrill.prom import Series
+from firedrill.prom import Series, step_of
 
 
 class Recorded:
@@ -21,8 +21,10 @@ class Recorded:
     def instant(self, _query, _time):
         return []
 
-    def range(self, _query, _start, _end):
-        return []
+    def range(self, query, start, end):
+        step = step_of(start, end)
+        points = [(start + at * step, 1.0) for at in range(3)]
+        return [Series({"reason": "generator_cpu"}, tuple(points))] if "run_invalid_reason" in query else []
 
     def number(self, _query, _time):
         return None
@@ -57,3 +59,9 @@ def test_what_a_counter_gained_since_a_time(points, gained):
 def test_the_warm_up_is_not_judged_unless_there_is_nothing_else():
     assert judged(Window(100, 160), warmup_seconds=30) == Window(130, 160)
     assert judged(Window(100, 115), warmup_seconds=30) == Window(100, 115)
+
+
+@pytest.mark.parametrize(("seconds", "broken"), [(3600, 3.0), (12 * 3600, 12.0)])
+def test_a_condition_is_broken_for_as_long_in_a_run_of_hours(seconds, broken):
+    """Of twelve hours, Prometheus gives a point every four seconds."""
+    assert figures(seconds).invalid == {"generator_cpu": broken}
