@@ -102,7 +102,9 @@ class Measurement:
     def _steps(self) -> Iterator[Step]:
         start = self.window.start
         for index, begin, end in _steps_of(self.profile, self.window.seconds):
-            span, asked = Window(start + begin, start + end), self.profile.load_at(begin)
+            # The last one ends with the run, and has what was answered after it.
+            span = Window(start + begin, start + end if end < self.window.seconds else self.window.end)
+            asked = self.profile.load_at(begin)
             yield Step(index, begin, end, asked.users, self._client(span), self._server(span), asked.rate)
 
     def _gained_buckets(self, metric: Metric, window: Window) -> Buckets:
@@ -267,5 +269,5 @@ def _steps_of(profile: Profile, seconds: float) -> Iterator[tuple[int, float, fl
     for second in range(1, int(seconds) + 1):
         now = profile.step_at(second) if second < int(seconds) else None
         if now != index:
-            yield index, float(begin), float(second)
+            yield index, float(begin), seconds if now is None else float(second)
             begin, index = second, now if now is not None else index

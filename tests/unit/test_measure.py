@@ -65,3 +65,10 @@ def test_the_warm_up_is_not_judged_unless_there_is_nothing_else():
 def test_a_condition_is_broken_for_as_long_in_a_run_of_hours(seconds, broken):
     """Of twelve hours, Prometheus gives a point every four seconds."""
     assert figures(seconds).invalid == {"generator_cpu": broken}
+
+
+def test_the_last_step_ends_with_the_run_and_has_what_was_answered_after_it():
+    slow = [(at, float(at >= 108)) for at in range(100, 112)]
+    (step,) = figures(7.5, locust_requests_total=slow, locust_request_failures_total=slow).steps
+    assert (step.start_seconds, step.end_seconds) == (0, 7.5)
+    assert step.client.error_ratio == 1
