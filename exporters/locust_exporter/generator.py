@@ -66,6 +66,7 @@ class Reports:
     def __init__(self) -> None:
         self.latest: dict[str, Report] = {}
         self._foreign: set[str] = set()
+        self._most_offered = self._most_unsent = 0
 
     def receive(self, worker: str, report: Report) -> None:
         """Replace the worker's report."""
@@ -104,6 +105,9 @@ class Reports:
         seen = {worker: report.arrivals for worker, report in self.latest.items() if report.arrivals is not None}
         for worker, arrivals in seen.items():
             total.add(arrivals, asked_of_lost.get(worker, 0))
+        # A worker that was missed and comes back has lost less than was feared; a counter that fell would be taken for a new one.
+        total.offered = self._most_offered = max(self._most_offered, total.offered)
+        total.unsent = self._most_unsent = max(self._most_unsent, total.unsent)
         return total if seen else None
 
     def pacing(self) -> dict[str, tuple[int, int]]:

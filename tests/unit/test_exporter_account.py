@@ -2,7 +2,8 @@
 
 import pytest
 from locust_exporter.ages import Ages
-from locust_exporter.generator import Report
+from locust_exporter.arrivals import Arrivals
+from locust_exporter.generator import Report, Reports
 from locust_exporter.inflight import InFlight, Waiting
 
 
@@ -73,3 +74,14 @@ def test_a_report_arrives_as_it_was_sent():
     arrived = Report.from_message(message)
     assert (arrived.waiting, arrived.abandoned_ages, arrived.lag_max_seconds) == (report.waiting, report.abandoned_ages, 0.8)
     assert arrived.received > 0
+
+
+def test_a_worker_that_was_missed_and_comes_back_makes_no_counter_fall():
+    arrivals, reports = Arrivals(), Reports()
+    arrivals.offered, arrivals.started = 10, 9
+    reports.receive("w", Report(None, {}, Ages(), 0, 0.5, 6, 0.0, 0.0, arrivals))
+    missed = reports.arrivals({"w": 15})
+    assert (missed.offered, missed.unsent) == (15, 6)
+    arrivals.offered = arrivals.started = 14
+    back = reports.arrivals({})
+    assert (back.offered, back.started, back.unsent) == (15, 14, 6)
