@@ -8,7 +8,7 @@ from locust_exporter.ages import Ages, Tally
 from locust_exporter.cardinality import MOST_METHODS, Cap, clean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from locust_exporter.ledger import Endpoint
 
@@ -41,15 +41,18 @@ class Arrivals:
             tally = self._tally_of[method, name] = self.from_schedule.setdefault(endpoint, Tally())
         tally.observe(seconds)
 
-    def add(self, other: Arrivals, asked: int = 0) -> None:
-        """Count another process's as well. Of one that is gone, what it was `asked` for and did not start is unsent."""
+    def add(self, other: Arrivals, asked: int = 0, fold: Callable[[str, str], Endpoint] = lambda *endpoint: endpoint) -> None:
+        """Count another process's as well. Of one that is gone, what it was `asked` for and did not start is unsent.
+
+        `fold` is what a method and a name become among those of all processes, each of which may have folded others.
+        """
         offered = max(other.offered, asked)
         self.offered += offered
         self.started += other.started
         self.unsent += offered - other.started if asked else other.unsent
         self.lateness.add(other.lateness.ages())
         for endpoint, tally in other.from_schedule.items():
-            self.from_schedule.setdefault(endpoint, Tally()).add(tally.ages())
+            self.from_schedule.setdefault(fold(*endpoint), Tally()).add(tally.ages())
 
     def to_message(self) -> dict[str, Any]:
         """Plain values, as Locust's protocol carries them."""

@@ -31,7 +31,7 @@ class Cap:
 
     def fold(self, value: str) -> str:
         """The value itself, or `other`."""
-        if value in self._admitted:
+        if value in self._admitted or value == OTHER:
             return value
         if value not in self._folded and len(self._admitted) < self._limit:
             self._admitted.add(value)

@@ -269,17 +269,18 @@ class Ledger:
         row = self._row_of.get(key)
         if row is None:
             name, method = key
-            endpoint = self._endpoint(method, name)
+            endpoint = self.endpoint(method, name)
             if endpoint not in self._rows:
                 self._rows[endpoint] = _Row(endpoint)
             row = self._row_of[key] = self._rows[endpoint]
         return row
 
-    def _endpoint(self, method: object, name: object) -> Endpoint:
+    def endpoint(self, method: object, name: object) -> Endpoint:
+        """The labels of a request: itself, or `other` beyond a cap."""
         return self._methods.fold(clean(method)), self.names.fold(clean(name))
 
     def _by_class(self, errors: Iterable[Error]) -> Counter[tuple[str, str, str]]:
         counts: Counter[tuple[str, str, str]] = Counter()
         for method, name, text, occurrences in errors:
-            counts[(*self._endpoint(method, name), self._error_classes.fold(error_class(text)))] += occurrences
+            counts[(*self.endpoint(method, name), self._error_classes.fold(error_class(text)))] += occurrences
         return counts
