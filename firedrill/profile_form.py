@@ -26,6 +26,15 @@ HIGHEST_RATE = 100_000.0
 
 MOST_IN_FLIGHT = 100_000
 
+MOST_USERS = 500_000
+"""More than any number of workers can run; Locust would plan for days how to start them."""
+
+SHORTEST_RISE_SECONDS = 0.1
+"""Between two steps of a ramp, all of which are counted again at every look at the profile."""
+
+LONGEST_SECONDS = 1000 * 3600.0
+"""Of any duration: run.json cannot hold what is infinite, and is written when the run is over."""
+
 _DURATION = re.compile(r"(?:([\d.]+)h)?(?:([\d.]+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
 
 
@@ -37,7 +46,10 @@ def parse_seconds(text: object) -> float:
     except (AttributeError, ValueError):
         raise ValueError("a duration such as 30s, 1m30s or 250ms") from None
     # Division, not multiplication by 0.001: 75ms has to be the very number that the bucket bound 0.075 is.
-    return hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
+    total = hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
+    if total > LONGEST_SECONDS:
+        raise ValueError(f"a duration of {LONGEST_SECONDS / 3600:g}h at most")
+    return total
 
 
 def parse_range(text: object) -> tuple[float, float]:
@@ -111,7 +123,7 @@ class StepForm(Form):
     """Users, or arrivals a second, from `start_time` until the next step's."""
 
     start_time: Seconds
-    users: int | None = Field(default=None, ge=0)
+    users: int | None = Field(default=None, ge=0, le=MOST_USERS)
     spawn_rate: Rate | None = None
     rate: float | None = Field(default=None, ge=0, le=HIGHEST_RATE, allow_inf_nan=False)
 
@@ -119,8 +131,8 @@ class StepForm(Form):
 class RampForm(Form):
     """Users, or arrivals a second, added at fixed intervals."""
 
-    add_users: int | None = Field(default=None, gt=0)
-    every: PositiveSeconds
+    add_users: int | None = Field(default=None, gt=0, le=MOST_USERS)
+    every: Annotated[Seconds, Field(ge=SHORTEST_RISE_SECONDS)]
     spawn_rate: Rate | None = None
     add_rate: float | None = Field(default=None, gt=0, le=HIGHEST_RATE, allow_inf_nan=False)
 

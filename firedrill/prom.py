@@ -90,7 +90,7 @@ class Prometheus:
 
     def range(self, query: str, start: float, end: float, step_seconds: float = 1.0) -> list[Series]:
         """An expression evaluated from start to end; the step grows where the window would exceed `MAX_POINTS`."""
-        step = max(step_seconds, math.ceil((end - start) / (MAX_POINTS - 1)))
+        step = step_of(start, end, step_seconds)
         result = self._query("query_range", {"query": query, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"})
         return [_series(row) for row in result["result"]]
 
@@ -122,6 +122,11 @@ class Prometheus:
                 f"Prometheus at {self.url} refused {parameters.get('query', path)}: {said}", str(answer.get("errorType")), said
             )
         return answer["data"]
+
+
+def step_of(start: float, end: float, wanted_seconds: float = 1.0) -> float:
+    """Seconds between the points of a range: those that are wanted, or more where there would be too many."""
+    return max(wanted_seconds, math.ceil((end - start) / (MAX_POINTS - 1)))
 
 
 def _sample(labels: Mapping[str, str], point: list[Any]) -> Sample:

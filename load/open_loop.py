@@ -222,6 +222,8 @@ class Conductor:
         for gone in set(self._present) - set(present):
             self._asked[gone] += sum(1 for _ in self._parts.pop(gone).until(from_seconds))
             self._arrivals.asked_of_lost[gone] = self._asked[gone]
+        for back in set(present) - set(self._present):
+            self._arrivals.asked_of_lost.pop(back, None)
         self._present = present
         for index, worker in enumerate(present):
             self._assign(worker, Share(from_seconds, index, len(present)))

@@ -20,7 +20,7 @@ from profile_option import FLAG, HELP, VARIABLE, chosen_profile, or_exit
 from same_origin import is_foreign
 
 PROFILE = or_exit(lambda: chosen_profile(sys.argv[1:], os.environ))
-ARRIVALS = open_loop.install(PROFILE) if PROFILE and PROFILE.open_loop else None
+ARRIVALS = or_exit(lambda: open_loop.install(PROFILE) if PROFILE and PROFILE.open_loop else None)
 
 
 class ProfileShape(locust.LoadTestShape):

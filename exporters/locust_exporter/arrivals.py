@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from locust_exporter.ages import Ages, Tally
-from locust_exporter.cardinality import Cap, clean
+from locust_exporter.cardinality import MOST_METHODS, Cap, clean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from locust_exporter.ledger import Endpoint
 
@@ -25,7 +25,7 @@ class Arrivals:
         self.from_schedule: dict[Endpoint, Tally] = {}
         self.asked_of_lost: dict[str, int] = {}
         """On a master: how many arrivals the schedule had asked of each worker that is gone."""
-        self._names = Cap(max_names)
+        self._methods, self._names = Cap(MOST_METHODS), Cap(max_names)
         self._tally_of: dict[tuple[object, object], Tally] = {}
 
     def start(self, late_seconds: float) -> None:
@@ -37,19 +37,22 @@ class Arrivals:
         """A request was answered or failed, so long after its arrival had been due."""
         tally = self._tally_of.get((method, name))
         if tally is None:
-            endpoint = clean(method), self._names.fold(clean(name))
+            endpoint = self._methods.fold(clean(method)), self._names.fold(clean(name))
             tally = self._tally_of[method, name] = self.from_schedule.setdefault(endpoint, Tally())
         tally.observe(seconds)
 
-    def add(self, other: Arrivals, asked: int = 0) -> None:
-        """Count another process's as well. Of one that is gone, what it was `asked` for and did not start is unsent."""
+    def add(self, other: Arrivals, asked: int = 0, fold: Callable[[str, str], Endpoint] = lambda *endpoint: endpoint) -> None:
+        """Count another process's as well. Of one that is gone, what it was `asked` for and did not start is unsent.
+
+        `fold` is what a method and a name become among those of all processes, each of which may have folded others.
+        """
         offered = max(other.offered, asked)
         self.offered += offered
         self.started += other.started
         self.unsent += offered - other.started if asked else other.unsent
         self.lateness.add(other.lateness.ages())
         for endpoint, tally in other.from_schedule.items():
-            self.from_schedule.setdefault(endpoint, Tally()).add(tally.ages())
+            self.from_schedule.setdefault(fold(*endpoint), Tally()).add(tally.ages())
 
     def to_message(self) -> dict[str, Any]:
         """Plain values, as Locust's protocol carries them."""

@@ -7,6 +7,9 @@ import re
 OTHER = "other"
 """What lies beyond a cap."""
 
+MOST_METHODS = 30
+"""HTTP has nine; a client of another protocol may call a number or an id its method."""
+
 _LONGEST = 200
 _CLASS = re.compile(r"<?([A-Za-z_]\w*)(?: at 0x|\()")
 _STATUS = re.compile(r"HTTPError\('(\d{3}) |code=(\d{3})\b")
@@ -28,7 +31,7 @@ class Cap:
 
     def fold(self, value: str) -> str:
         """The value itself, or `other`."""
-        if value in self._admitted:
+        if value in self._admitted or value == OTHER:
             return value
         if value not in self._folded and len(self._admitted) < self._limit:
             self._admitted.add(value)

@@ -148,7 +148,7 @@ class Exporter:
 
     def _arrivals(self, scraper: Scraper | None) -> str:
         facts = announced()
-        arrivals = self._reports.arrivals(facts.arrivals.asked_of_lost) if facts.arrivals else None
+        arrivals = self._reports.arrivals(facts.arrivals.asked_of_lost, self._ledger.endpoint) if facts.arrivals else None
         if arrivals is None:
             return ""
         new = [end for end in arrivals.from_schedule if scraper and scraper.first_sight((Client.FROM_SCHEDULE, end))]

@@ -12,7 +12,9 @@ from locust_exporter.arrivals import Arrivals
 from locust_exporter.inflight import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from locust_exporter.ledger import Endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +68,7 @@ class Reports:
     def __init__(self) -> None:
         self.latest: dict[str, Report] = {}
         self._foreign: set[str] = set()
+        self._most_offered = self._most_unsent = 0
 
     def receive(self, worker: str, report: Report) -> None:
         """Replace the worker's report."""
@@ -98,12 +101,18 @@ class Reports:
         """Of the requests that were lost in flight, those of workers that are gone included."""
         return sum((report.abandoned_ages for report in self.latest.values()), start=Ages())
 
-    def arrivals(self, asked_of_lost: Mapping[str, int]) -> Arrivals | None:
-        """Of all processes, those that are gone included with what was asked of them; None where no open loop ran."""
+    def arrivals(self, asked_of_lost: Mapping[str, int], fold: Callable[[str, str], Endpoint]) -> Arrivals | None:
+        """Of all processes, those that are gone included with what was asked of them; None where no open loop ran.
+
+        `fold` is what a method and a name become on the page, whose cap holds for all processes together.
+        """
         total = Arrivals()
         seen = {worker: report.arrivals for worker, report in self.latest.items() if report.arrivals is not None}
         for worker, arrivals in seen.items():
-            total.add(arrivals, asked_of_lost.get(worker, 0))
+            total.add(arrivals, asked_of_lost.get(worker, 0), fold)
+        # A worker that was missed and comes back has lost less than was feared; a counter that fell would be taken for a new one.
+        total.offered = self._most_offered = max(self._most_offered, total.offered)
+        total.unsent = self._most_unsent = max(self._most_unsent, total.unsent)
         return total if seen else None
 
     def pacing(self) -> dict[str, tuple[int, int]]:

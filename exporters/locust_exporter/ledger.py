@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from firedrill.contract import REQUEST_LABELS, Client
 from locust_exporter.buckets import BucketIndex
-from locust_exporter.cardinality import Cap, clean, error_class
+from locust_exporter.cardinality import MOST_METHODS, Cap, clean, error_class
 from locust_exporter.exposition import LES, family, header, labels
 
 if TYPE_CHECKING:
@@ -224,6 +224,7 @@ class Ledger:
 
     def __init__(self, max_names: int) -> None:
         self.names = Cap(max_names)
+        self._methods = Cap(MOST_METHODS)
         self._error_classes = Cap(_MOST_ERROR_CLASSES)
         self._rows: dict[Endpoint, _Row] = {}
         self._row_of: dict[tuple[object, object], _Row] = {}
@@ -268,17 +269,18 @@ class Ledger:
         row = self._row_of.get(key)
         if row is None:
             name, method = key
-            endpoint = self._endpoint(method, name)
+            endpoint = self.endpoint(method, name)
             if endpoint not in self._rows:
                 self._rows[endpoint] = _Row(endpoint)
             row = self._row_of[key] = self._rows[endpoint]
         return row
 
-    def _endpoint(self, method: object, name: object) -> Endpoint:
-        return clean(method), self.names.fold(clean(name))
+    def endpoint(self, method: object, name: object) -> Endpoint:
+        """The labels of a request: itself, or `other` beyond a cap."""
+        return self._methods.fold(clean(method)), self.names.fold(clean(name))
 
     def _by_class(self, errors: Iterable[Error]) -> Counter[tuple[str, str, str]]:
         counts: Counter[tuple[str, str, str]] = Counter()
         for method, name, text, occurrences in errors:
-            counts[(*self._endpoint(method, name), self._error_classes.fold(error_class(text)))] += occurrences
+            counts[(*self.endpoint(method, name), self._error_classes.fold(error_class(text)))] += occurrences
         return counts

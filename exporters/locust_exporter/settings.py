@@ -41,25 +41,29 @@ class Settings:
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Settings in `environ`. Raises BadInput for a value that is no number."""
+    """Settings in `environ`. Raises BadInput for a value that is no number, or none that could be meant."""
     port = environ.get("FIREDRILL_EXPORTER_PORT")
     defaults = Settings()
     return Settings(
         host=environ.get("FIREDRILL_EXPORTER_HOST", LOOPBACK),
-        port=_number(environ, "FIREDRILL_EXPORTER_PORT", EXPORTER_PORT),
+        port=_number(environ, "FIREDRILL_EXPORTER_PORT", EXPORTER_PORT, most=65535),
         port_was_asked_for=port is not None and port != "0",
         exact_buckets=environ.get("FIREDRILL_EXACT_BUCKETS", "1") != "0",
         starvation_seconds=_number(environ, "FIREDRILL_STARVATION_SECONDS", defaults.starvation_seconds),
         linger_seconds=_number(environ, "FIREDRILL_LINGER_SECONDS", defaults.linger_seconds),
-        max_names=_number(environ, "FIREDRILL_MAX_NAMES", defaults.max_names),
+        max_names=_number(environ, "FIREDRILL_MAX_NAMES", defaults.max_names, least=1),
         run_id=environ.get("FIREDRILL_RUN_ID", ""),
         profile=environ.get("LOAD_PROFILE", ""),
-        time_scale=_number(environ, "FIREDRILL_TIME_SCALE", defaults.time_scale),
+        time_scale=_number(environ, "FIREDRILL_TIME_SCALE", defaults.time_scale, least=1),
     )
 
 
-def _number(environ: Mapping[str, str], name: str, default: _Number) -> _Number:
+def _number(environ: Mapping[str, str], name: str, default: _Number, least: float = 0, most: float = 1e6) -> _Number:
+    kind = "a whole number" if isinstance(default, int) else "a number"
     try:
-        return type(default)(environ.get(name, default))
+        value = type(default)(environ.get(name, default))
     except ValueError:
-        raise BadInput(f"{name} is {environ[name]!r}; expected {'a whole number' if isinstance(default, int) else 'a number'}") from None
+        raise BadInput(f"{name} is {environ[name]!r}; expected {kind}") from None
+    if not least <= value <= most:
+        raise BadInput(f"{name} is {environ[name]!r}; expected {kind} from {least:g} to {most:.0f}")
+    return value

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from rich.console import Console
 
-ERRORS = Console(stderr=True)
-OUTPUT = Console()
+# Names of profiles, alerts and folders are other people's text: a square bracket in them is no markup.
+ERRORS = Console(stderr=True, markup=False)
+OUTPUT = Console(markup=False)

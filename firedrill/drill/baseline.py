@@ -50,13 +50,15 @@ class Baseline:
             BadInput: it has none, they cannot be trusted, or another load was played.
         """
         document = run.read()
-        client, status = _client(document), document.get("verdict", {}).get("status")
+        if damaged := _damaged(document):
+            raise BadInput(f"--baseline {run.id}: its run.json is damaged ({damaged})")
+        client, status = _client(document), (document.get("verdict") or {}).get("status")
         if not client:
             raise BadInput(f"--baseline {run.id}: nothing was measured in this run")
-        if status in {Status.INVALID, Status.INTERRUPTED}:
+        if status in (Status.INVALID, Status.INTERRUPTED):
             raise BadInput(f"--baseline {run.id}: the run is {status}; expected one that can be trusted and was played to its end")
         if load_of(document.get("profile") or {}) != load_of(asdict(profile)):
-            name = document.get("profile", {}).get("name")
+            name = (document.get("profile") or {}).get("name")
             raise BadInput(f"--baseline {run.id}: played another load ({name}); expected the load of {profile.name}")
         lasted = _seconds(document)
         if seconds is not None and lasted is not None and abs(lasted - seconds) > seconds * LENGTH_RATIO + 1:
@@ -92,6 +94,19 @@ class Baseline:
     def _reason(self, code: str, signal: str, values: list[str]) -> Reason:
         before, now = values
         return Reason(code, f"{signal} went from {before} to {now} since {self.id}; {units.percent(self.tolerance)} is tolerated")
+
+
+def _damaged(document: Mapping[str, Any]) -> str | None:
+    """What of the parts that are read is not what it should be; None where all is, or is missing."""
+    for name in ("profile", "verdict", "window", "figures"):
+        if not isinstance(document.get(name) or {}, dict):
+            return name
+    client, window = (document.get("figures") or {}).get("client") or {}, document.get("window") or {}
+    latency = client.get("latency_including_waiting_seconds") or {} if isinstance(client, dict) else None
+    if not isinstance(latency, dict):
+        return "figures.client"
+    numbers = {"rate": client.get("rate"), "error_ratio": client.get("error_ratio"), **latency, **window}
+    return next((name for name, value in numbers.items() if not isinstance(value, float | int | None)), None)
 
 
 def _client(document: Mapping[str, Any]) -> Mapping[str, Any]:

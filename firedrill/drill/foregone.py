@@ -100,22 +100,24 @@ def most_to_come(profile: Profile, after_seconds: float, end_seconds: float | No
     """Most requests that a load can still make between two of its times; infinite where that is not known."""
     if end_seconds is None:
         return inf
-    return sum(seconds * _highest_rate(profile, step) for seconds, step in _spans(profile, after_seconds, end_seconds))
+    return sum((stop - start) * _highest_rate(profile, step, start) for start, stop, step in _spans(profile, after_seconds, end_seconds))
 
 
-def _spans(profile: Profile, start: float, end: float) -> Iterator[tuple[float, Step]]:
-    """Seconds that each step has of a span of time."""
+def _spans(profile: Profile, start: float, end: float) -> Iterator[tuple[float, float, Step]]:
+    """(start, end, step) of what each step has of a span of time."""
     steps = itertools.takewhile(lambda step: step.start_seconds < end, profile.all_steps())
     for step, following in itertools.pairwise([*steps, None]):
-        if step:
-            yield max(0.0, (following.start_seconds if following else end) - max(start, step.start_seconds)), step
+        begin, stop = max(start, step.start_seconds) if step else inf, following.start_seconds if following else end
+        if step and begin < stop:
+            yield begin, stop, step
 
 
-def _highest_rate(profile: Profile, step: Step) -> float:
+def _highest_rate(profile: Profile, step: Step, start_seconds: float) -> float:
+    """Of a step from a time on: where users become fewer, they do so at its spawn rate."""
     if step.rate is not None:
         return step.rate
     shortest = profile.think_time_seconds[0]
-    return step.users / shortest if shortest else inf
+    return max(step.users, profile.scheduled_users(start_seconds)) / shortest if shortest else inf
 
 
 def broken(slo: Slo, seen: Seen, to_come: float) -> str | None:

@@ -11,6 +11,7 @@ from firedrill import histogram
 from firedrill.contract import Client, Server
 from firedrill.drill import alerts
 from firedrill.drill.figures import Arrivals, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide, Step, Window
+from firedrill.prom import step_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -73,13 +74,14 @@ class Measurement:
         unsent = {inf: sum(self._gained(Client.UNSENT.name, window=window).values())}
         including = histogram.merged(from_schedule or answered, abandoned, self._waiting_ages(window), unsent)
         rate = self._rate("locust_requests_total", window)
+        failures, requests = (sum(self._gained(each.name, window=window).values()) for each in (Client.FAILURES, Client.REQUESTS))
         return ClientSide(
             latency_seconds=_latency(answered),
             latency_including_waiting_seconds=_latency(including),
             slower_than_slo={key: histogram.share_above(bound, including) for key, bound in self._objectives().items()},
             rate=rate,
             offered_rate=self._offered_rate(window),
-            error_ratio=_ratio(self._rate("locust_request_failures_total", window) or 0.0, rate),
+            error_ratio=_ratio(failures, requests),
             latency_from_schedule_seconds=_latency(from_schedule) if from_schedule else None,
         )
 
@@ -100,7 +102,9 @@ class Measurement:
     def _steps(self) -> Iterator[Step]:
         start = self.window.start
         for index, begin, end in _steps_of(self.profile, self.window.seconds):
-            span, asked = Window(start + begin, start + end), self.profile.load_at(begin)
+            # The last one ends with the run, and has what was answered after it.
+            span = Window(start + begin, start + end if end < self.window.seconds else self.window.end)
+            asked = self.profile.load_at(begin)
             yield Step(index, begin, end, asked.users, self._client(span), self._server(span), asked.rate)
 
     def _gained_buckets(self, metric: Metric, window: Window) -> Buckets:
@@ -203,7 +207,7 @@ class Measurement:
     def _invalid(self) -> dict[str, float]:
         seconds: dict[str, float] = {}
         for series in self.prom.range("max by (reason) (locust:run_invalid_reason:bool)", self.window.start, self.window.end):
-            broken = sum(value == 1 for value in series.values())
+            broken = sum(value == 1 for value in series.values()) * self._step_seconds
             if broken and (series.labels["reason"] not in SHARES or series.values()[-1] == 1):
                 seconds[series.labels["reason"]] = float(broken)
         return seconds | self._users_behind()
@@ -217,7 +221,12 @@ class Measurement:
             for time, users in series.points
             if time - self.window.start > 30
         )
-        return {"users_behind": float(behind)} if behind else {}
+        return {"users_behind": behind * self._step_seconds} if behind else {}
+
+    @property
+    def _step_seconds(self) -> float:
+        """For so long a point of a range stands: a second, longer in a run of hours."""
+        return step_of(self.window.start, self.window.end)
 
     def _scheduled(self, after_seconds: float) -> float:
         return self.profile.scheduled_users(max(0.0, after_seconds))
@@ -260,5 +269,5 @@ def _steps_of(profile: Profile, seconds: float) -> Iterator[tuple[int, float, fl
     for second in range(1, int(seconds) + 1):
         now = profile.step_at(second) if second < int(seconds) else None
         if now != index:
-            yield index, float(begin), float(second)
+            yield index, float(begin), seconds if now is None else float(second)
             begin, index = second, now if now is not None else index

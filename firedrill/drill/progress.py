@@ -120,7 +120,7 @@ class Panels:
         foot.add_column(ratio=1)
         foot.add_column(justify="right")
         foot.add_row(self._bar, Text(text, style="dim"))
-        self._screen.update(Panel(Group(self._body, *self._notifications, foot), title=self._title, title_align="left"))
+        self._screen.update(Panel(Group(self._body, *self._notifications, foot), title=Text(self._title), title_align="left"))
 
 
 def _style(name: str, live: Live) -> str:

@@ -7,7 +7,7 @@ import re
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import nan
+from math import isinf, nan
 from typing import TYPE_CHECKING, Any, Self
 
 from firedrill import whole_file
@@ -86,11 +86,11 @@ class Run:
             BadInput: there is none, or it is no JSON object.
         """
         try:
-            # What is no number to JSON (`NaN`) is no figure.
-            content = json.loads(self.document.read_text(), parse_constant=lambda _: None)
+            # What is no number to JSON (`NaN`), or too large for one (`1e999`), is no figure.
+            content = json.loads(self.document.read_text(), parse_constant=lambda _: None, parse_float=_figure, parse_int=_figure)
         except OSError as error:
             raise BadInput(f"{self.document}: {error.strerror}; expected a run's folder with run.json in it") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadInput(f"{self.document}: no JSON ({error})") from error
         if not isinstance(content, dict):
             raise BadInput(f"{self.document}: a {type(content).__name__}; expected a JSON object")
@@ -118,6 +118,11 @@ class Run:
     def remove(self) -> None:
         """Delete it."""
         shutil.rmtree(self.folder)
+
+
+def _figure(text: str) -> float | None:
+    number = float(text)
+    return None if isinf(number) else int(text) if text.lstrip("-").isdecimal() else number
 
 
 def runs_in(out: Path) -> list[Run]:

@@ -141,12 +141,13 @@ def _starved(slo: Slo, figures: Figures) -> Iterator[Reason]:
 
 def _slow(slo: Slo, figures: Figures) -> Iterator[Reason]:
     for name, bound in slo.latency_seconds.items():
-        slower, accepted = figures.client.slower_than_slo.get(name, 0.0), 1 - int(name[1:]) / 100
+        slower, accepted = figures.client.slower_than_slo.get(name, 0.0), (100 - int(name[1:])) / 100
         # Shares are floating point: 1 - 0.99 is a little more than 0.01.
         if slower > accepted + 1e-9:
-            seen = units.seconds(figures.client.latency_including_waiting_seconds.get(name))
+            seen = figures.client.latency_including_waiting_seconds.get(name)  # None for p90, which is judged by its share alone
+            client = f"client {name}" if seen is None else f"client {name} is {units.seconds(seen)}"
             share = f"{units.percent(slower)} of the requests took longer than {units.seconds(bound)}"
-            yield Reason(f"latency_{name}", f"client {name} is {seen}: {share}; the SLO accepts {units.percent(accepted)}")
+            yield Reason(f"latency_{name}", f"{client}: {share}; the SLO accepts {units.percent(accepted)}")
 
 
 def _failing(slo: Slo, figures: Figures) -> Iterator[Reason]:

@@ -117,6 +117,15 @@ def test_bad_input_is_one_line_and_exit_code_two(arguments, environment, message
         assert "Traceback" not in locust.log()
 
 
+def test_an_open_loop_beside_other_users_refuses_a_bad_setting_in_one_line():
+    files = (LOCUSTFILES / "theirs.py", SHAPE, EXPORTER_PLUGIN)
+    load = ("--load-profile", "open", "--headless", "-H", "http://127.0.0.1:9")
+    with Locust(*load, files=files, exporter=False, FIREDRILL_MAX_NAMES="many") as locust:
+        assert locust.wait() == 2
+        assert "FIREDRILL_MAX_NAMES is 'many'; expected a whole number" in locust.log()
+        assert "Traceback" not in locust.log()
+
+
 def test_a_profile_that_names_unknown_users_is_refused(profile):
     profile.write_text(PROFILE.replace("BrowsingUser", "BrowseUser"))
     with Locust("--load-profile", profile, "--headless", "-H", "http://127.0.0.1:9", exporter=False) as locust:

@@ -132,3 +132,11 @@ def test_names_are_cleaned_and_folded_beyond_the_cap():
         arrivals.answer(None, name, 0.1)
     assert set(arrivals.from_schedule) == {("", "/a"), ("", "/b"), ("", "other")}
     assert arrivals.from_schedule["", "other"].ages().cumulative()[-1] == 4
+
+
+def test_methods_are_folded_beyond_their_cap():
+    arrivals = Arrivals()
+    for number in range(1000):
+        arrivals.answer(f"call {number}", "/", 0.1)
+    assert len(arrivals.from_schedule) == 31
+    assert arrivals.from_schedule["other", "/"].ages().cumulative()[-1] == 970

@@ -123,3 +123,24 @@ def test_a_baseline_that_was_cut_short_or_longer_saw_another_load(tmp_path, last
 def test_a_baseline_that_proves_nothing_is_refused(tmp_path, changed, says):
     with pytest.raises(BadInput, match=f"--baseline before: {says}"):
         Baseline.of(recorded(tmp_path, **changed), PROFILE, tolerance=0.1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "damaged"),
+    [
+        ({"profile": []}, None),
+        ({"profile": "much"}, "profile"),
+        ({"verdict": ["PASSED"]}, "verdict"),
+        ({"window": {"start": "much", "end": 9.0}}, "start"),
+        ({"verdict": {"status": []}, "profile": None}, None),
+        ({"figures": "much"}, "figures"),
+        ({"figures": {"client": [1]}}, "figures.client"),
+        ({"figures": {"client": {"rate": "much"}}}, "rate"),
+        ({"figures": {"client": {"latency_including_waiting_seconds": {"p99": "much"}}}}, "p99"),
+    ],
+)
+def test_a_damaged_baseline_is_refused_before_the_run(tmp_path, changed, damaged):
+    before = recorded(tmp_path)
+    before.write({**before.read(), **changed})
+    with pytest.raises(BadInput, match=rf"its run\.json is damaged \({damaged}\)" if damaged else "played another load"):
+        Baseline.of(before, PROFILE, tolerance=0.1, seconds=9)

@@ -73,3 +73,19 @@ def test_a_window_that_is_none_is_one_line(tmp_path, window):
     run.write({"window": window})
     with pytest.raises(BadInput, match=r"run\.json: window is|nothing was recorded"):
         run.recorded()
+
+
+def test_a_number_that_is_too_large_for_one_is_no_figure(tmp_path):
+    run = Run(tmp_path)
+    run.document.write_text(f'{{"figures": {{"client": {{"rate": 1e999, "error_ratio": {"9" * 400}, "offered_rate": -2, "x": 2.5}}}}}}')
+    client = run.read()["figures"]["client"]
+    assert client == {"rate": None, "error_ratio": None, "offered_rate": -2, "x": 2.5}
+    assert isinstance(client["offered_rate"], int)
+    assert "Nothing was recorded" in page.of_run(Facts("run", run.read()), None)
+
+
+def test_a_document_without_a_bottom_is_no_json(tmp_path):
+    run = Run(tmp_path)
+    run.document.write_text("[" * 100_000)
+    with pytest.raises(BadInput, match="no JSON"):
+        run.read()

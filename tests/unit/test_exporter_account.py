@@ -2,8 +2,10 @@
 
 import pytest
 from locust_exporter.ages import Ages
-from locust_exporter.generator import Report
+from locust_exporter.arrivals import Arrivals
+from locust_exporter.generator import Report, Reports
 from locust_exporter.inflight import InFlight, Waiting
+from locust_exporter.ledger import Ledger
 
 
 class Clock:
@@ -73,3 +75,26 @@ def test_a_report_arrives_as_it_was_sent():
     arrived = Report.from_message(message)
     assert (arrived.waiting, arrived.abandoned_ages, arrived.lag_max_seconds) == (report.waiting, report.abandoned_ages, 0.8)
     assert arrived.received > 0
+
+
+def test_a_worker_that_was_missed_and_comes_back_makes_no_counter_fall():
+    arrivals, reports = Arrivals(), Reports()
+    arrivals.offered, arrivals.started = 10, 9
+    reports.receive("w", Report(None, {}, Ages(), 0, 0.5, 6, 0.0, 0.0, arrivals))
+    missed = reports.arrivals({"w": 15}, Ledger(10).endpoint)
+    assert (missed.offered, missed.unsent) == (15, 6)
+    arrivals.offered = arrivals.started = 14
+    back = reports.arrivals({}, Ledger(10).endpoint)
+    assert (back.offered, back.started, back.unsent) == (15, 14, 6)
+
+
+def test_the_cap_of_names_holds_for_all_workers_together():
+    reports = Reports()
+    for worker in ("first", "second"):
+        arrivals = Arrivals(max_names=2)
+        for number in range(3):
+            arrivals.answer("GET", f"/{worker}/{number}", 0.1)
+        reports.receive(worker, Report(None, {}, Ages(), 0, 0.5, 6, 0.0, 0.0, arrivals))
+    together = reports.arrivals({}, Ledger(max_names=2).endpoint).from_schedule
+    assert set(together) == {("GET", "/first/0"), ("GET", "/first/1"), ("GET", "other")}
+    assert together["GET", "other"].ages().cumulative()[-1] == 4

@@ -97,6 +97,14 @@ def test_names_that_are_one_when_cleaned_are_one_series(stats):
     assert page.value("locust_requests_total", name="x" * 200) == 3
 
 
+def test_methods_by_the_thousand_are_folded_and_none_is_lost():
+    entries = {("/", f"call {number}"): Entry(num_requests=1) for number in range(1000)}
+    page = parse(Ledger(10).page(entries, ()))
+    assert len(page.values("locust_requests_total")) == 31
+    assert page.value("locust_requests_total", method="call 29") == 1
+    assert page.value("locust_requests_total", method="other") == 970
+
+
 NAMES = ("/", "100 % off", "%s%d", 'a "quote"', "back\\slash\n", "{le}", "ü")
 
 

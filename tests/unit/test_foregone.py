@@ -1,5 +1,6 @@
 """When a run has failed, whatever its remaining requests will be."""
 
+from dataclasses import replace
 from math import inf
 
 import pytest
@@ -46,6 +47,12 @@ def test_an_objective_that_is_not_judged_is_never_broken():
 )
 def test_what_is_to_come_is_what_the_profile_can_ask_for_at_most(name, after, end, requests):
     assert most_to_come(load_profile(name), after, end) == pytest.approx(requests)
+
+
+def test_users_that_are_still_to_stop_go_on_asking():
+    slow_end = replace(load_profile("simple"), steps=(Step(0, 100, 100), Step(10, 10, 1)), duration_seconds=40, think_time_seconds=(1, 2))
+    assert most_to_come(slow_end, 10, 40) == pytest.approx(100 * 30)
+    assert most_to_come(slow_end, 30, 40) == pytest.approx(80 * 10)
 
 
 def test_where_it_broke_is_said_in_a_sentence():

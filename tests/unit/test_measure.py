@@ -3,8 +3,43 @@
 import pytest
 
 from firedrill.drill.figures import Window
-from firedrill.drill.measure import increase, judged
-from firedrill.prom import Series
+from firedrill.drill.measure import Measurement, increase, judged
+from firedrill.profile import load_profile
+from firedrill.prom import Series, step_of
+
+
+class Recorded:
+    """Answers queries for raw samples from what was recorded, and none of the others."""
+
+    def __init__(self, **points):
+        self._points = points
+
+    def raw(self, selector, start, end):
+        points = [(time, value) for time, value in self._points.get(selector, ()) if start < time <= end]
+        return [Series({}, tuple(points))] if points else []
+
+    def instant(self, _query, _time):
+        return []
+
+    def range(self, query, start, end):
+        step = step_of(start, end)
+        points = [(start + at * step, 1.0) for at in range(3)]
+        return [Series({"reason": "generator_cpu"}, tuple(points))] if "run_invalid_reason" in query else []
+
+    def number(self, _query, _time):
+        return None
+
+
+def figures(seconds, **points):
+    window = Window(100, 100 + seconds)
+    return Measurement(Recorded(**points), load_profile("simple"), "run", window, knows_think_time=True).figures()
+
+
+def test_the_share_of_errors_is_of_what_was_counted_and_those_that_came_after_the_end_are_in_it():
+    """rate() would be told of neither the last scrape nor, of a counter that begins at zero, of the first."""
+    requests, failures = [(100 + at, at * 10) for at in range(21)], [(100 + at, at) for at in range(20)]
+    share = figures(20, locust_requests_total=requests, locust_request_failures_total=[*failures, (121, 22)]).client.error_ratio
+    assert share == 22 / 200
 
 
 @pytest.mark.parametrize(
@@ -24,3 +59,16 @@ def test_what_a_counter_gained_since_a_time(points, gained):
 def test_the_warm_up_is_not_judged_unless_there_is_nothing_else():
     assert judged(Window(100, 160), warmup_seconds=30) == Window(130, 160)
     assert judged(Window(100, 115), warmup_seconds=30) == Window(100, 115)
+
+
+@pytest.mark.parametrize(("seconds", "broken"), [(3600, 3.0), (12 * 3600, 12.0)])
+def test_a_condition_is_broken_for_as_long_in_a_run_of_hours(seconds, broken):
+    """Of twelve hours, Prometheus gives a point every four seconds."""
+    assert figures(seconds).invalid == {"generator_cpu": broken}
+
+
+def test_the_last_step_ends_with_the_run_and_has_what_was_answered_after_it():
+    slow = [(at, float(at >= 108)) for at in range(100, 112)]
+    (step,) = figures(7.5, locust_requests_total=slow, locust_request_failures_total=slow).steps
+    assert (step.start_seconds, step.end_seconds) == (0, 7.5)
+    assert step.client.error_ratio == 1

@@ -179,6 +179,7 @@ def test_smoke_takes_less_than_twenty_seconds():
     ("old", "new", "message"),
     [
         ("users: 40", "users: -5", "launch.yaml:9: steps[2].users is -5; expected 0 or more"),
+        ("users: 40", "users: 10000000", "launch.yaml:9: steps[2].users is 10000000; expected 500000 or less"),
         ("users: 40", "users: '5'", "launch.yaml:9: steps[2].users is '5'; expected a whole number"),
         (
             "users: 40",
@@ -190,6 +191,7 @@ def test_smoke_takes_less_than_twenty_seconds():
         ("90s", "20s", "launch.yaml:9: steps[2].start_time is 20s; expected more than the 30s of the step before it"),
         ("0s, users: 10,", "1s, users: 10,", "launch.yaml:7: steps[0].start_time is 1s; expected 0s"),
         ("duration: 150s", "duration: 150", "launch.yaml:10: duration is 150; expected a duration such as 30s, 1m30s or 250ms"),
+        ("duration: 150s", f"duration: {'9' * 400}s", "expected a duration of 1000h at most"),
         ("duration: 150s", "duration: 80s", "launch.yaml:10: duration is 80s; expected more than the last step's start_time"),
         ("250ms", "400ms", "launch.yaml:11: slo.p99 is 0.4s; expected a bucket bound: 0.005s 0.01s"),
         ("1%", "0.01", "launch.yaml:11: slo.errors is 0.01; expected a percentage such as 1%"),
@@ -205,6 +207,7 @@ def test_smoke_takes_less_than_twenty_seconds():
         ),
         ("user: BasicUser", "spacing: even", "launch.yaml:4: spacing belongs to arrivals: open"),
         ("user: BasicUser", "user: 3", "launch.yaml:4: user is 3; expected a list"),
+        ("duration: 150s", "ramp: {add_users: 1, every: 1ms}", "launch.yaml:10: ramp.every is '1ms'; expected 0.1 or more"),
         ("duration: 150s", "ramp: {add_users: 1, every: 1s}", "launch.yaml:10: ramp is given beside steps; expected one of them"),
         ("title:", "name:", 'launch.yaml:2: found duplicate key "name"'),
         ("slo: {", "slo: {{", "launch.yaml:12: expected ',' or '}'"),

@@ -6,8 +6,10 @@ from dataclasses import asdict, replace
 import pytest
 from rich.console import Console
 
+from firedrill.cli.console import OUTPUT
 from firedrill.drill import summary
 from firedrill.drill.figures import Alert
+from firedrill.drill.progress import Panels
 from firedrill.drill.record import Run
 from firedrill.drill.verdict import Reason, Status, Verdict
 from tests.unit.test_verdict import HEALTHY, PROFILE
@@ -116,3 +118,28 @@ def test_what_was_injected_is_told_with_its_times(tmp_path):
     stop = {"fault": "stop", "size": 1.0, "start": 1030.0, "end": 1035.5}
     text = summary_of(tmp_path, faults=[latency, stop], window={"start": 1000.0, "end": 1060.0})
     assert "Faults that were injected\n • latency 300 ms after 12 s, for 12 s\n • stop after 30 s, for 5.5 s\n" in text
+
+
+def test_square_brackets_in_names_are_text():
+    named = {**document(), "profile": {"name": "a [/b] c"}, "server": None, "target": "http://[fe80::1]:80"}
+    with OUTPUT.capture() as captured:
+        OUTPUT.print(summary.side_by_side([named]))
+    assert captured.get().count("http://[fe80::1]:80") == 2
+    assert "a [/b] c against" in captured.get()
+
+
+def test_square_brackets_in_a_run_list_are_text(tmp_path):
+    run = Run(tmp_path / "20261124-000000-a")
+    run.folder.mkdir()
+    run.write({**document(), "profile": {"name": "a [/b] c"}})
+    with OUTPUT.capture() as captured:
+        OUTPUT.print(summary.listing([run]))
+    assert "a [/b] c" in captured.get()
+
+
+def test_square_brackets_in_the_title_of_the_live_panel_are_text():
+    terminal = Console(file=io.StringIO(), force_terminal=True)
+    panels = Panels(terminal, "a [/b] c")
+    panels.phase("starting")
+    panels.close()
+    assert "a [/b] c" in terminal.file.getvalue()

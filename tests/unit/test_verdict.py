@@ -65,6 +65,12 @@ def test_exactly_the_accepted_share_of_slow_requests_passes():
     assert codes(judge(PROFILE, more, [])) == ["latency_p99"]
 
 
+def test_an_objective_of_a_percentile_that_no_table_shows_is_judged_by_its_share():
+    slow = replace(HEALTHY, client=replace(HEALTHY.client, slower_than_slo={"p90": 0.2}))
+    (reason,) = judge(replace(PROFILE, slo=Slo({"p90": 0.1})), slow, []).reasons
+    assert reason == Reason("latency_p90", "client p90: 20 % of the requests took longer than 100 ms; the SLO accepts 10 %")
+
+
 def test_errors_above_the_slo_fail():
     failing = replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=0.02))
     assert codes(judge(PROFILE, failing, [])) == ["errors"]
