@@ -185,6 +185,7 @@ class Client:
     FOLDED_NAMES = gauge("locust_exporter_folded_names", "Request names folded into `other` by the cap.")
     SLO_LATENCY = gauge("firedrill_slo_latency_seconds", "Latency objective of this run.", "quantile")
     SLO_ERRORS = gauge("firedrill_slo_error_ratio", "Largest share of failed requests this run accepts.")
+    SLO_STARVED = gauge("firedrill_slo_starved_users", "Most users that this run lets starve at a time.")
     TIME_SCALE = gauge("firedrill_time_scale", "How many production seconds a drill second stands for.")
 
 

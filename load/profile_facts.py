@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def facts_of(profile: Profile) -> RunFacts:
     """The profile's name and objectives; no step is active yet."""
     slo = profile.slo or Slo()
-    return RunFacts(profile.name, {quantile_label(name): seconds for name, seconds in slo.latency_seconds.items()}, slo.error_ratio)
+    latency = {quantile_label(name): seconds for name, seconds in slo.latency_seconds.items()}
+    return RunFacts(profile.name, latency, slo.error_ratio, slo.starved_users)
 
 
 def quantile_label(name: str) -> str:

@@ -225,6 +225,7 @@ class Exporter:
                 family(Client.LOAD_STEP, {(): facts.step}),
                 family(Client.SLO_LATENCY, {(quantile,): seconds for quantile, seconds in facts.slo_latency_seconds.items()}),
                 family(Client.SLO_ERRORS, {(): facts.slo_error_ratio}),
+                family(Client.SLO_STARVED, {(): facts.slo_starved_users}),
                 family(Client.TIME_SCALE, {(): self._settings.time_scale}),
             )
         )

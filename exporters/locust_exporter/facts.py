@@ -21,6 +21,7 @@ class RunFacts:
     slo_latency_seconds: Mapping[str, float] = field(default_factory=dict)
     """By quantile, spelled as the label is: `0.99`."""
     slo_error_ratio: float | None = None
+    slo_starved_users: int | None = None
     step: int | None = None
     """Index of the active step; None before the first."""
     arrivals: Arrivals | None = None

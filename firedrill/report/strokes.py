@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,16 +57,8 @@ class Stroke:
 def of_lines(lines: Sequence[Line], unit: str) -> list[Stroke]:
     """Each side in the colour that it has on every chart."""
     return [
-        Stroke(_level(line), colors.of_series(line.name, at), "s" if line.name.endswith("(seconds)") else unit)
-        for at, line in enumerate(lines)
+        Stroke(line, colors.of_series(line.name, at), "s" if line.name.endswith("(seconds)") else unit) for at, line in enumerate(lines)
     ]
-
-
-def _level(line: Line) -> Line:
-    """An objective is one level: what the rules assume before the load generator told them is no objective of this run."""
-    if line.name != "SLO" or line.largest is None:
-        return line
-    return replace(line, values=np.where(np.isnan(line.values), line.values, np.nanmedian(line.values)))
 
 
 def of_statuses(lines: Sequence[Line], unit: str) -> list[Stroke]:

@@ -124,7 +124,9 @@ def _generator(facts: Facts) -> Iterator[Statement]:
     cpu, lag = facts.number("figures.honesty.generator_cpu_max_ratio"), facts.number("figures.honesty.generator_lag_ratio")
     busy = "of one core is what the load generator used at most; above 90 % its own slowness would be in every figure."
     yield Statement("Generator CPU", units.percent(cpu), busy, _above(cpu, 0.9))
-    late = "of the time the load generator's event loop was late by anything. A fifth of the SLO's p99, for 1 % of a minute, voids a run."
+    late = (
+        "of the time the load generator's event loop was late. A fifth of the strictest latency objective for 1 % of a minute voids a run."
+    )
     yield Statement("Generator late", units.percent(lag), late, "loop_lag" in facts.mapping("figures.invalid"))
     blind = facts.number("figures.blind_seconds")
     unseen = "was the longest time for which nothing was recorded of the load generator; more than 5 s voids the run."

@@ -20,7 +20,7 @@ steps:
   - {start_time: 0s, users: 2, spawn_rate: 10}
   - {start_time: 2s, users: 4}
 duration: 5s
-slo: {p99: 250ms, errors: 1%}
+slo: {p99: 250ms, errors: 1%, starved_users: 3}
 """
 
 
@@ -46,6 +46,7 @@ def test_a_profile_runs_to_its_end_and_shows_its_steps_and_objectives(target, pr
     assert second.value("locust_users_target") == 4
     assert first.value("firedrill_slo_latency_seconds", quantile="0.99") == 0.25
     assert first.value("firedrill_slo_error_ratio") == 0.01
+    assert first.value("firedrill_slo_starved_users") == 3
     assert first.value("firedrill_time_scale") == 12
     assert {labels["profile"] for name, labels, _ in first.samples if name == "locust_test_info"} == {"two-steps"}
 

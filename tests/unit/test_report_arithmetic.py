@@ -153,10 +153,8 @@ def test_what_is_not_known_is_said_in_words():
     assert counted.meaning.endswith("; the server counts none of them.")
 
 
-def test_an_objective_is_one_level_and_blank_where_nothing_was_recorded():
-    assumed_at_first = Line("SLO", np.array([0.25, 1, 1, np.nan, 1], dtype=np.float32))
-    (drawn,) = of_lines([assumed_at_first], "s")
-    assert drawn.line.values.tolist() == pytest.approx([1, 1, 1, np.nan, 1], nan_ok=True)
+def test_of_an_objective_its_level_is_told_and_no_maximum():
+    (drawn,) = of_lines([Line("SLO", np.array([np.nan, 1, 1, 1], dtype=np.float32))], "s")
     assert drawn.most == "1.0 s"
 
 
