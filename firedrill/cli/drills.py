@@ -128,7 +128,9 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
         ports=asked_ports(options),
     )
     if before:
-        earlier = Baseline.of(record.find(options["out"], before), played, options["tolerance"], request.ends_after_seconds)
+        earlier = Baseline.of(
+            record.find(options["out"], before), played, options["tolerance"], request.ends_after_seconds, request.generator()
+        )
         request = replace(request, baseline=earlier)
     if as_matrix:
         _play_matrix(request, as_json=as_json)

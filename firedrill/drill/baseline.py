@@ -26,7 +26,7 @@ ERROR_FLOOR_RATIO = 0.001
 LENGTH_RATIO = 0.1
 """Share of a run's length that another of the same load may lack or have more: one that was cut short saw another load."""
 
-LOAD = ("users", "think_time_seconds", "steps", "ramp", "open_loop", "faults")
+LOAD = ("users", "think_time_seconds", "steps", "ramp", "open_loop", "faults", "warmup_seconds")
 """What two profiles must have in common for their runs to be comparable."""
 
 
@@ -43,8 +43,10 @@ class Baseline:
     """Share, 0..1, by which each of them may be worse."""
 
     @classmethod
-    def of(cls, run: Run, profile: Profile, tolerance: float, seconds: float | None = None) -> Self:
-        """The figures of a run, for one of a profile that will last so many seconds (None: until it is stopped).
+    def of(
+        cls, run: Run, profile: Profile, tolerance: float, seconds: float | None = None, generator: Mapping[str, Any] | None = None
+    ) -> Self:
+        """The figures of a run, for one of a profile that will last so many seconds (None: until it is stopped), made by this generator.
 
         Raises:
             BadInput: it has none, they cannot be trusted, or another load was played.
@@ -60,6 +62,9 @@ class Baseline:
         if load_of(document.get("profile") or {}) != load_of(asdict(profile)):
             name = (document.get("profile") or {}).get("name")
             raise BadInput(f"--baseline {run.id}: played another load ({name}); expected the load of {profile.name}")
+        before = document.get("generator") or {}  # Older runs do not tell.
+        if before and generator and _made_by(before) != _made_by(generator):
+            raise BadInput(f"--baseline {run.id}: its load was made by {users_of(before)}; expected {users_of(generator)}")
         lasted = _seconds(document)
         if seconds is not None and lasted is not None and abs(lasted - seconds) > seconds * LENGTH_RATIO + 1:
             raise BadInput(f"--baseline {run.id}: lasted {units.seconds(lasted)}; expected the {units.seconds(seconds)} of this run")
@@ -98,15 +103,29 @@ class Baseline:
 
 def _damaged(document: Mapping[str, Any]) -> str | None:
     """What of the parts that are read is not what it should be; None where all is, or is missing."""
-    for name in ("profile", "verdict", "window", "figures"):
+    for name in ("profile", "verdict", "window", "figures", "generator"):
         if not isinstance(document.get(name) or {}, dict):
             return name
+    if not isinstance((document.get("generator") or {}).get("locustfile") or {}, dict):
+        return "generator.locustfile"
     client, window = (document.get("figures") or {}).get("client") or {}, document.get("window") or {}
     latency = client.get("latency_including_waiting_seconds") or {} if isinstance(client, dict) else None
     if not isinstance(latency, dict):
         return "figures.client"
     numbers = {"rate": client.get("rate"), "error_ratio": client.get("error_ratio"), **latency, **window}
     return next((name for name, value in numbers.items() if not isinstance(value, float | int | None)), None)
+
+
+def _made_by(generator: Mapping[str, Any]) -> tuple[Any, Any]:
+    """What two loads must have in common beside their profile: a file's name is no matter, its bytes are."""
+    return (generator.get("locustfile") or {}).get("sha256"), generator.get("workers")
+
+
+def users_of(generator: Mapping[str, Any]) -> str:
+    """What made a load, in words."""
+    file, workers = generator.get("locustfile") or {}, generator.get("workers")
+    users = f"{file.get('name')} ({str(file.get('sha256'))[:12]})" if file else "the bundled users"
+    return f"{users} on {workers} worker{'' if workers == 1 else 's'}"
 
 
 def _client(document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import stat
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
@@ -68,6 +69,19 @@ class Request:
         """Profile and what it meets, in words."""
         return f"{self.profile.name} {self.target.removeprefix('http://').removeprefix('https://') if self.target else self.server}"
 
+    def generator(self) -> dict[str, Any]:
+        """What makes the load, for run.json: `locustfile` with its bytes' hash (None: the bundled users), `workers`, `docker`.
+
+        Raises:
+            BadInput: the locustfile cannot be read.
+        """
+        file = self.locustfile
+        try:
+            theirs = {"name": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()} if file else None
+        except OSError as error:
+            raise BadInput(f"--locustfile {file}: {error.strerror}") from error
+        return {"locustfile": theirs, "workers": self.workers, "docker": self.docker}
+
     def check(self) -> None:
         """Look at everything the run will need.
 
@@ -77,6 +91,7 @@ class Request:
         """
         if self.locustfile and not self.locustfile.is_file():
             raise BadInput(f"--locustfile {self.locustfile}: no such file")
+        self.generator()  # Before there is a folder for the run.
         if self.target and not self.attachment and not self.target.startswith(("http://", "https://")):
             raise BadInput(f"--target {self.target}: expected a URL such as http://127.0.0.1:8000")
         if self.docker:

@@ -74,6 +74,7 @@ class _Drill:
         self._injector = Injector(self._faults_url() or "nowhere", request.profile.faults)
         self._tail = Tail(self._stack.plan.notifications)
         self._started = datetime.now(UTC)
+        self._generator = request.generator()
         self._versions: dict[str, str] = {}
         self._watcher = self._make_watcher()
         self._foregone: Foregone | None = None
@@ -314,6 +315,7 @@ class _Drill:
             "profile": {"source": request.source, **asdict(profile)},
             "target": request.target or "bundled API",
             "server": None if request.target else asdict(request.server),
+            "generator": self._generator,
             "time_scale": request.time_scale,
             "versions": self._versions,
             "baseline": {"id": request.baseline.id, "tolerance": request.baseline.tolerance} if request.baseline else None,

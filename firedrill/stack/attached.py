@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from firedrill import __version__
 from firedrill.errors import BadInput
-from firedrill.stack import remote
+from firedrill.stack import remote, versions
 from firedrill.stack.reopened import Reopened
 from firedrill.stack.steered import SteeredStack
 
@@ -103,5 +103,5 @@ class AttachedStack(SteeredStack):
         """It is not ours."""
 
     def versions(self) -> dict[str, str]:
-        """Version by part."""
-        return {"firedrill": __version__, "prometheus": self.prom.version()}
+        """Version by part; the machine is known where this runs beside the stack, as Compose's `firedrill` does."""
+        return {"firedrill": __version__, "prometheus": self.prom.version(), **versions.of_machine()}

@@ -15,6 +15,7 @@ from firedrill.interrupt import Interrupted
 from firedrill.profile import profile_file
 from firedrill.stack import config, engine
 from firedrill.stack.steered import SteeredStack
+from firedrill.stack.versions import of_machine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -180,7 +181,13 @@ class ComposedStack(SteeredStack):
 
     def versions(self) -> dict[str, str]:
         """Version by part; what the containers hold is told by their images."""
-        return {"firedrill": __version__, "prometheus": self.prom.version(), "docker": engine.version(), **self._project.images()}
+        return {
+            "firedrill": __version__,
+            "prometheus": self.prom.version(),
+            "docker": engine.version(),
+            **self._project.images(),
+            **of_machine(),
+        }
 
 
 def build(interrupt: Interrupt) -> None:

@@ -25,8 +25,12 @@ def of_parts(prom: Prometheus) -> dict[str, str]:
         "prometheus": prom.version(),
         "alertmanager": programs.version(alertmanager) if alertmanager else "missing",
     }
-    machine = {"kernel": platform.release(), "cpu_cores": str(os.cpu_count())}
-    return {**parts, **{name: _package(name) for name in PACKAGES}, **machine}
+    return {**parts, **{name: _package(name) for name in PACKAGES}, **of_machine()}
+
+
+def of_machine() -> dict[str, str]:
+    """The machine that this runs on; containers share its kernel."""
+    return {"kernel": platform.release(), "cpu_cores": str(os.cpu_count())}
 
 
 def _package(name: str) -> str:

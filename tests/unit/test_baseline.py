@@ -12,6 +12,8 @@ from firedrill.errors import BadInput
 from firedrill.profile import FaultStep, Step
 from tests.unit.test_verdict import HEALTHY, PROFILE, codes
 
+MADE = {"locustfile": {"name": "mine.py", "sha256": "abc"}, "workers": 1, "docker": False}
+
 
 def recorded(folder, *, profile=PROFILE, figures=HEALTHY, status="PASSED", **changed):
     run = Run(folder / "before")
@@ -118,11 +120,20 @@ def test_a_baseline_that_was_cut_short_or_longer_saw_another_load(tmp_path, last
         ({"status": "INVALID"}, "the run is INVALID"),
         ({"status": "INTERRUPTED"}, "the run is INTERRUPTED"),
         ({"profile": replace(PROFILE, steps=(Step(0, 20, 10),))}, r"played another load \(launch\)"),
+        ({"profile": replace(PROFILE, warmup_seconds=0)}, r"played another load \(launch\)"),
+        ({"generator": {**MADE, "workers": 2}}, "its load was made by mine.py .abc. on 2 workers; expected mine.py .abc. on 1 worker"),
+        ({"generator": {**MADE, "locustfile": None}}, "its load was made by the bundled users on 1 worker"),
+        ({"generator": {**MADE, "locustfile": {"name": "mine.py", "sha256": "def"}}}, "its load was made by mine.py .def."),
     ],
 )
 def test_a_baseline_that_proves_nothing_is_refused(tmp_path, changed, says):
     with pytest.raises(BadInput, match=f"--baseline before: {says}"):
-        Baseline.of(recorded(tmp_path, **changed), PROFILE, tolerance=0.1)
+        Baseline.of(recorded(tmp_path, **changed), PROFILE, 0.1, generator=MADE)
+
+
+@pytest.mark.parametrize("before", [None, {**MADE, "docker": True}, {**MADE, "locustfile": {"name": "moved.py", "sha256": "abc"}}])
+def test_the_same_users_elsewhere_make_the_same_load_and_older_runs_do_not_tell(tmp_path, before):
+    assert Baseline.of(recorded(tmp_path, generator=before), PROFILE, 0.1, generator=MADE).rate == 100.0
 
 
 @pytest.mark.parametrize(

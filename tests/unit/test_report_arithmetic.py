@@ -6,10 +6,12 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from firedrill.report import comparison, scales, words
+from firedrill.drill.request import Request
+from firedrill.report import comparison, page, scales, words
 from firedrill.report.facts import FIGURES, Facts
 from firedrill.report.recording import Line, Recording, Span, named
 from firedrill.report.strokes import Stroke, largest, of_lines, smallest
+from firedrill.stack.plan import Server
 from tests.unit.test_verdict import HEALTHY, PROFILE
 
 NOTHING = Facts("run", {})
@@ -156,6 +158,18 @@ def test_what_is_not_known_is_said_in_words():
 def test_of_an_objective_its_level_is_told_and_no_maximum():
     (drawn,) = of_lines([Line("SLO", np.array([np.nan, 1, 1, 1], dtype=np.float32))], "s")
     assert drawn.most == "1.0 s"
+
+
+def test_the_page_tells_what_made_the_load(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_bytes(b"users\n")
+    made = Request(PROFILE, "launch", tmp_path, Server(), locustfile=file, workers=2, docker=True).generator()
+    shown = dict(page._environment(facts(generator=made)))
+    assert (shown["locustfile"], shown["workers"], shown["in containers"]) == ("mine.py", "2", "yes")
+    assert shown["locustfile's sha256"] == "b564f6e197166aedb0ae56e953f87798fda346e9322da5588b21c1b8e7b3a4b4"
+    bundled = Request(PROFILE, "launch", tmp_path, Server()).generator()
+    assert dict(page._environment(facts(generator=bundled)))["locustfile"] == "the bundled one"
+    assert dict(page._environment(facts()))["locustfile"] == "–"
 
 
 def test_a_step_is_its_users_or_its_arrivals():
