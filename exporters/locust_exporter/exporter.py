@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from firedrill.contract import Client
+from firedrill.names import without_userinfo
 from locust_exporter.ages import Ages
 from locust_exporter.exposition import LES, family, histogram
 from locust_exporter.facts import announced
@@ -207,7 +208,7 @@ class Exporter:
         start, end = self._test_times
         runner = self._environment.runner
         host = self._environment.host or next((user.host for user in self._environment.user_classes if user.host), "")
-        info = (self._settings.run_id, announced().profile or self._settings.profile, host, self._version)
+        info = (self._settings.run_id, announced().profile or self._settings.profile, without_userinfo(host), self._version)
         return "".join(
             (
                 family(Client.STATE, {(state,): int(state == runner.state) for state in STATES}),

@@ -14,6 +14,7 @@ from firedrill import places
 from firedrill.alerts import rulefile
 from firedrill.contract import LOOPBACK
 from firedrill.errors import BadInput, Missing
+from firedrill.names import without_userinfo
 from firedrill.notifications.notification import HEARTBEAT
 from firedrill.profile_form import nearest
 from firedrill.stack import compose, config, engine, programs
@@ -65,9 +66,15 @@ class Request:
         return min(planned, default=None)
 
     @property
+    def shown_target(self) -> str | None:
+        """The target for people and files: requests alone are to know its password."""
+        return self.target and without_userinfo(self.target)
+
+    @property
     def title(self) -> str:
         """Profile and what it meets, in words."""
-        return f"{self.profile.name} {self.target.removeprefix('http://').removeprefix('https://') if self.target else self.server}"
+        target = self.shown_target
+        return f"{self.profile.name} {target.removeprefix('http://').removeprefix('https://') if target else self.server}"
 
     def generator(self) -> dict[str, Any]:
         """What makes the load, for run.json: `locustfile` with its bytes' hash (None: the bundled users), `workers`, `docker`.
@@ -93,7 +100,7 @@ class Request:
             raise BadInput(f"--locustfile {self.locustfile}: no such file")
         self.generator()  # Before there is a folder for the run.
         if self.target and not self.attachment and not self.target.startswith(("http://", "https://")):
-            raise BadInput(f"--target {self.target}: expected a URL such as http://127.0.0.1:8000")
+            raise BadInput(f"--target {self.shown_target}: expected a URL such as http://127.0.0.1:8000")
         if self.docker:
             self._check_for_containers()
         elif not self.attachment:
@@ -145,9 +152,9 @@ def _check_target(url: str) -> None:
     try:
         requests.get(url, timeout=5, allow_redirects=False)
     except requests.Timeout as error:
-        raise Missing(f"--target {url}: no answer within 5 s") from error
+        raise Missing(f"--target {without_userinfo(url)}: no answer within 5 s") from error
     except requests.RequestException as error:
-        raise Missing(f"--target {url}: {_cause(error)}; is it running?") from error
+        raise Missing(f"--target {without_userinfo(url)}: {_cause(error)}; is it running?") from error
 
 
 def _cause(error: BaseException) -> str:

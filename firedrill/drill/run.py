@@ -313,7 +313,7 @@ class _Drill:
             "id": self._run.id,
             "started": self._started.isoformat(timespec="seconds"),
             "profile": {"source": request.source, **asdict(profile)},
-            "target": request.target or "bundled API",
+            "target": request.shown_target or "bundled API",
             "server": None if request.target else asdict(request.server),
             "generator": self._generator,
             "time_scale": request.time_scale,

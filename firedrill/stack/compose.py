@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from firedrill import __version__, contract, places
 from firedrill.errors import Missing
 from firedrill.interrupt import Interrupted
+from firedrill.names import without_userinfo
 from firedrill.profile import profile_file
 from firedrill.stack import config, engine
 from firedrill.stack.steered import SteeredStack
@@ -155,7 +156,8 @@ class ComposedStack(SteeredStack):
         self.locust = Container(self, "locust")
         if self.plan.target and not self._project.execute("locust-master", "python3", "-c", ASK, self.plan.target):
             raise Missing(
-                f"--target {self.plan.target}: no answer from inside the containers; is it running, and on more than {contract.LOOPBACK}?"
+                f"--target {without_userinfo(self.plan.target)}: no answer from inside the containers; "
+                f"is it running, and on more than {contract.LOOPBACK}?"
             )
         self.start_load()
 

@@ -25,11 +25,15 @@ def test_an_api_and_a_locustfile_that_know_nothing_of_firedrill_are_judged(tmp_p
     rules.write_text("groups:\n  - name: mine\n    rules:\n      - {alert: MineAlways, expr: locust_users > 0}\n")
     profile = drilling.profile(tmp_path, users=4, seconds=8, slo="{p99: 1s, errors: 1%, starved_users: 0}", alerts="{always: [MineAlways]}")
     with Target() as target:
-        drill = drilling.start(tmp_path / "runs", profile, "--target", target.url, "--locustfile", theirs, "--rules", rules)
+        with_password = target.url.replace("://", "://me:secret@")
+        drill = drilling.start(tmp_path / "runs", profile, "--target", with_password, "--locustfile", theirs, "--rules", rules)
         code, output, errors = drill.finish()
     document = drill.run().read()
     figures = document["figures"]
     assert code == 1, output + errors
+    assert document["target"] == target.url
+    assert document["generator"]["locustfile"]["name"] == "theirs.py"
+    assert "secret" not in f"{drill.run().document.read_text()}{drill.run().folder}{output}{errors}"
     assert {reason["code"] for reason in document["verdict"]["reasons"]} == {"errors"}, (
         "half of their requests fail, and nothing else is wrong"
     )

@@ -189,7 +189,7 @@ def test_counters_go_on_through_stop_restart_and_reset_from_the_web_page(target)
 @pytest.mark.parametrize(("profile", "load"), [("", ("-u", 2, "-r", 2, "-t", "60s")), ("open", ("--load-profile", "open"))])
 def test_the_page_is_one_that_prometheus_accepts(target, profile, load):
     promtool = needs.program("promtool")
-    with Locust("--headless", *load, "-H", target.url, FIREDRILL_RUN_ID="r-1") as locust:
+    with Locust("--headless", *load, "-H", target.url.replace("://", "://me:secret@"), FIREDRILL_RUN_ID="r-1") as locust:
         page = locust.until(lambda page: page.total("locust_requests_total") > 1, "requests")
         answer = requests.get(locust.url, timeout=5)
         assert answer.headers["Content-Type"] == CONTENT_TYPE
@@ -203,6 +203,7 @@ def test_the_page_is_one_that_prometheus_accepts(target, profile, load):
     assert names <= {name for metric in declared(Client) for name in metric.series_names()}
     assert bool(page.values("locust_arrival_lateness_seconds_count")) == bool(profile)
     assert page.value("locust_test_info", run_id="r-1", profile=profile, host=target.url, version=page_version(page)) == 1
+    assert "secret" not in page.text
     assert target.run_ids == {"r-1"}
     assert page.value("locust_worker_cpu_ratio", worker="local") is None or page.value("locust_worker_cpu_ratio", worker="local") < 1
     assert page.value("locust_worker_memory_bytes", worker="local") > 10_000_000

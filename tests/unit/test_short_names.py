@@ -1,10 +1,15 @@
 """Names that stand beside each other, cut down to what sets them apart."""
 
+from pathlib import Path
+
 import pytest
 
+from firedrill.drill.request import Request
 from firedrill.report import comparison
 from firedrill.report.facts import Facts
 from firedrill.stack import overlay
+from firedrill.stack.plan import Server
+from tests.unit.test_verdict import PROFILE
 
 DRILL = ("20261124-153034-launch-dev", "20261124-153126-launch-waitress", "20261124-153459-launch-waitress-threads-64")
 
@@ -40,3 +45,19 @@ def test_runs_of_the_same_server_are_named_by_when_they_began():
     assert titles(waitress(), waitress(started="2026-11-24T16:02:03+00:00")) == ["A: 15:31:26", "B: 16:02:03"]
     assert titles(waitress(), waitress(started="2026-11-25T15:31:26+00:00")) == ["A: 24 November", "B: 25 November"]
     assert titles(waitress(started=None), waitress(started=None)) == ["A: at an unknown time", "B: at an unknown time"]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://me:se@cret@10.0.0.7:80/a", "http://10.0.0.7:80/a"),
+        ("https://token@api.example", "https://api.example"),
+        ("http://api.example/users/me@home?to=a@b", "http://api.example/users/me@home?to=a@b"),
+        ("the running stack", "the running stack"),
+    ],
+)
+def test_a_target_is_named_without_its_password(url, shown):
+    asked = Request(PROFILE, "launch", Path("runs"), Server(), target=url)
+    assert asked.shown_target == shown
+    assert asked.title == f"launch {shown.rpartition('://')[2]}"
+    assert asked.target == url, "requests still use it"
