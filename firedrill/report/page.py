@@ -13,13 +13,14 @@ from firedrill.report.canvas import Canvas, Mark, Marks
 from firedrill.report.charts import Bar, Chart
 from firedrill.report.facts import Facts
 from firedrill.report.panels import PANELS
+from firedrill.report.recording import AlertSpan, Span
 from firedrill.report.render import Table, data_of, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from firedrill.report.panels import Panel
-    from firedrill.report.recording import AlertSpan, Endpoint, Line, Recording
+    from firedrill.report.recording import Endpoint, Line, Recording
 
 
 def of_run(facts: Facts, recording: Recording | None) -> str:
@@ -88,7 +89,8 @@ def _spelled(fault: Mapping[str, Any]) -> str:
 
 def _timeline(canvas: Canvas, facts: Facts, recording: Recording) -> Chart:
     expected = words.alerts_expected(facts)
-    began = sorted((each for each in recording.alerts if each.span.start < canvas.end), key=lambda each: each.span.start)
+    spans = _alert_spans(facts, recording)
+    began = sorted((each for each in spans if each.span.start < canvas.end), key=lambda each: each.span.start)
     awaited = list(expectations.bars(facts, canvas.marks.faults, canvas.end))
     alerts = dict.fromkeys([*(each.name for each in began), *(each.row for each in awaited), *expected])
     bars = [
@@ -98,7 +100,7 @@ def _timeline(canvas: Canvas, facts: Facts, recording: Recording) -> Chart:
         *(_alert_bar(each, canvas.end) for each in began),
     ]
     told = [_told(note) for note in facts.rows("notifications") if note.get("status") == "firing" and note["after_seconds"] < canvas.end]
-    fired = {each.name for each in recording.alerts if each.state == "firing"}
+    fired = {each.name for each in spans if each.state == "firing"}
     missed = [Bar(name, 0, 0, "", f"{text}: did not fire") for name, text in expected.items() if name not in fired]
     rows = ["load", *(["faults"] if canvas.marks.faults else []), *alerts, *(["who is told"] if told else [])]
     return Chart(
@@ -107,6 +109,23 @@ def _timeline(canvas: Canvas, facts: Facts, recording: Recording) -> Chart:
         figure=charts.timeline(canvas, rows, bars, told, missed),
         wide=True,
     )
+
+
+def _alert_spans(facts: Facts, recording: Recording) -> list[AlertSpan]:
+    """What alerts did: they fired when the scorecard says so. An older run.json has no such times, and none has those of the pending."""
+    told = [alert for alert in facts.rows("figures.alerts") if isinstance(alert.get("firings"), list)]
+    if not told:
+        return list(recording.alerts)
+    firings = dict.fromkeys((str(alert["name"]), begun, end) for alert in told for begun, end in _pairs(alert["firings"]))
+    pending = [each for each in recording.alerts if each.state != "firing"]
+    return [*pending, *(AlertSpan(name, "firing", Span(begun, end)) for name, begun, end in firings)]
+
+
+def _pairs(found: Sequence[Any]) -> Iterator[tuple[float, float]]:
+    """Those of a list that are two numbers."""
+    for pair in found:
+        if isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(time, int | float) for time in pair):
+            yield pair[0], pair[1]
 
 
 def _alert_bar(alert: AlertSpan, end: float) -> Bar:

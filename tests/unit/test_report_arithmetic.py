@@ -1,7 +1,7 @@
 """What a report computes before it draws."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from firedrill.drill.request import Request
 from firedrill.report import comparison, page, scales, words
 from firedrill.report.facts import FIGURES, Facts
-from firedrill.report.recording import Line, Recording, Span, named
+from firedrill.report.recording import AlertSpan, Line, Recording, Span, named
 from firedrill.report.strokes import Stroke, largest, of_lines, smallest
 from firedrill.stack.plan import Server
 from tests.unit.test_verdict import HEALTHY, PROFILE
@@ -158,6 +158,27 @@ def test_what_is_not_known_is_said_in_words():
 def test_of_an_objective_its_level_is_told_and_no_maximum():
     (drawn,) = of_lines([Line("SLO", np.array([np.nan, 1, 1, 1], dtype=np.float32))], "s")
     assert drawn.most == "1.0 s"
+
+
+SEEN = AlertSpan("A", "firing", Span(10, 40))
+
+
+@pytest.mark.parametrize(
+    ("alert", "fired"),
+    [
+        ({"firings": [[10.0, 18.0], [20.0, 40.0]]}, [Span(10, 18), Span(20, 40)]),
+        ({"firings": [[10.0, 18.0], ["damaged"], [20.0, None]]}, [Span(10, 18)]),
+        ({}, [SEEN.span]),
+    ],
+    ids=["twice, as the scorecard says", "what is damaged is left out", "an older run.json does not tell"],
+)
+def test_the_timeline_shows_an_alert_firing_when_the_scorecard_says_so(alert, fired):
+    whole = {"name": "A", "labels": {}, "pending_after_seconds": 5.0, "firing_after_seconds": 10.0, "firing_seconds": 28.0}
+    pending = AlertSpan("A", "pending", Span(5, 10))
+    seen = replace(recording(), alerts=(pending, SEEN))
+    spans = page._alert_spans(facts(figures={"alerts": [{**whole, **alert}]}), seen)
+    assert pending in spans
+    assert [each.span for each in spans if each.state == "firing"] == fired
 
 
 def test_the_page_tells_what_made_the_load(tmp_path):
