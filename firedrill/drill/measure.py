@@ -73,13 +73,12 @@ class Measurement:
         from_schedule = self._gained_buckets(Client.FROM_SCHEDULE, window) if self.profile.open_loop else {}
         unsent = {inf: sum(self._gained(Client.UNSENT.name, window=window).values())}
         including = histogram.merged(from_schedule or answered, abandoned, self._waiting_ages(window), unsent)
-        rate = self._rate("locust_requests_total", window)
         failures, requests = (sum(self._gained(each.name, window=window).values()) for each in (Client.FAILURES, Client.REQUESTS))
         return ClientSide(
             latency_seconds=_latency(answered),
             latency_including_waiting_seconds=_latency(including),
             slower_than_slo={key: histogram.share_above(bound, including) for key, bound in self._objectives().items()},
-            rate=rate,
+            rate=self._counted_rate(Client.REQUESTS, window),
             offered_rate=self._offered_rate(window),
             error_ratio=_ratio(failures, requests),
             latency_from_schedule_seconds=_latency(from_schedule) if from_schedule else None,
@@ -126,7 +125,7 @@ class Measurement:
     def _offered_rate(self, window: Window) -> float | None:
         """Open loop: what was due. Closed: users / (mean think time + mean time in the handler), the handler being blind to queueing."""
         if self.profile.open_loop:
-            return self._rate(Client.OFFERED.name, window)
+            return self._counted_rate(Client.OFFERED, window)
         if not self.knows_think_time:
             return None
         users = self.prom.number(f"avg_over_time(sum(locust_users_target)[{_span(window)}:1s])", window.end)
@@ -140,6 +139,11 @@ class Measurement:
     def _buckets(self, metric: Metric, window: Window) -> Buckets:
         counted = self.prom.instant(f"sum by (le) (increase({metric.name}_bucket[{_span(window)}]))", window.end)
         return {float(sample.labels["le"]): sample.value for sample in counted}
+
+    def _counted_rate(self, counter: Metric, window: Window) -> float | None:
+        """What was counted, by the seconds: rate() adds what it supposes before the first sample and after the last."""
+        gained = self._gained(counter.name, window=window)
+        return sum(gained.values()) / window.seconds if gained else None
 
     def _rate(self, selector: str, window: Window) -> float | None:
         return self.prom.number(f"sum(rate({selector}[{_span(window)}]))", window.end)

@@ -42,6 +42,13 @@ def test_the_share_of_errors_is_of_what_was_counted_and_those_that_came_after_th
     assert share == 22 / 200
 
 
+def test_the_achieved_rate_is_what_was_counted_by_the_seconds_and_unknown_where_nothing_counts():
+    """Scrapes do not fall on the ends of the window: 200 requests were answered in 20 s, none of them in the first half second."""
+    requests = [(100.4 + at, min(200.0, at * 12)) for at in range(23)]
+    assert figures(20, locust_requests_total=requests).client.rate == 10
+    assert figures(20).client.rate is None
+
+
 @pytest.mark.parametrize(
     ("points", "gained"),
     [
