@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from firedrill import histogram
 from firedrill.contract import Client, Server
-from firedrill.drill import alerts
 from firedrill.drill.figures import Arrivals, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide, Step, Window
 from firedrill.prom import step_of
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from firedrill.contract import Metric
-    from firedrill.drill.figures import Latency
+    from firedrill.drill.figures import Alert, Latency
     from firedrill.histogram import Buckets
     from firedrill.profile import Profile
     from firedrill.prom import Prometheus, Series
@@ -48,8 +47,8 @@ class Measurement:
     knows_think_time: bool
     """Whether the users are the bundled ones, so that the rate they offer is known."""
 
-    def figures(self) -> Figures:
-        """Everything, the warm-up left out of the two sides' figures and of nothing else."""
+    def figures(self, alerts: tuple[Alert, ...]) -> Figures:
+        """Everything, these alerts included; the warm-up left out of the two sides' figures and of nothing else."""
         judged_window = judged(self.window, self.profile.warmup_seconds)
         return Figures(
             client=self._client(judged_window),
@@ -57,7 +56,7 @@ class Measurement:
             steps=tuple(self._steps()),
             saturation=self._saturation(),
             honesty=self._honesty(),
-            alerts=alerts.read(self.prom, self.window, TAIL_SECONDS),
+            alerts=alerts,
             counts=self._counts(),
             invalid=self._invalid(),
             blind_seconds=self._blind_seconds(),

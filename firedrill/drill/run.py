@@ -9,11 +9,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from firedrill.drill import live, scorecard, told
+from firedrill.drill import alerts, live, scorecard, told
 from firedrill.drill.faults import Injector
 from firedrill.drill.figures import Window
 from firedrill.drill.foregone import Watch
-from firedrill.drill.measure import Measurement
+from firedrill.drill.measure import TAIL_SECONDS, Measurement
 from firedrill.drill.record import Run
 from firedrill.drill.verdict import Reason, judge
 from firedrill.errors import BadInput, FiredrillError
@@ -287,7 +287,8 @@ class _Drill:
         if window is None:
             return None, None
         bundled = self._request.locustfile is None
-        return window, Measurement(prom, self._request.profile, self._stack.run_id, window, knows_think_time=bundled).figures()
+        measurement = Measurement(prom, self._request.profile, self._stack.run_id, window, knows_think_time=bundled)
+        return window, measurement.figures(alerts.read(prom, window, TAIL_SECONDS))
 
     def _notifications(self, window: Window | None) -> list[dict[str, Any]] | None:
         """Who would have been told; None where nobody could be."""

@@ -32,7 +32,7 @@ class Recorded:
 
 def figures(seconds, **points):
     window = Window(100, 100 + seconds)
-    return Measurement(Recorded(**points), load_profile("simple"), "run", window, knows_think_time=True).figures()
+    return Measurement(Recorded(**points), load_profile("simple"), "run", window, knows_think_time=True).figures(())
 
 
 def test_the_share_of_errors_is_of_what_was_counted_and_those_that_came_after_the_end_are_in_it():
