@@ -36,7 +36,6 @@ class StatsEntry(Protocol):
     num_none_requests: int
     total_response_time: float
     total_content_length: int
-    start_time: float
     response_times: Mapping[float, int]
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from firedrill.profile import Profile
     from firedrill.prom import Prometheus, Series
 
-QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 EXHAUSTED_RATIO = 0.9
 """A resource has run out when so much of its limit is in use for three seconds."""
 
@@ -248,7 +248,7 @@ def judged(window: Window, warmup_seconds: float) -> Window:
 
 
 def _latency(buckets: Buckets) -> Latency:
-    return {name: histogram.quantile(q, buckets) for name, q in QUANTILES.items() if name != "p90"}
+    return {name: histogram.quantile(q, buckets) for name, q in QUANTILES.items()}
 
 
 def _ratio(part: float, whole: float | None) -> float | None:

@@ -54,13 +54,13 @@ def title_of(document: Document) -> str:
     return f"{document['profile']['name']} against {server_of(document)}"
 
 
-def server_of(document: Document) -> str:
+def server_of(document: Mapping[str, Any]) -> str:
     """The server's name as people say it: `waitress, 64 threads, 1000 connections`."""
-    server = document["server"]
-    if server is None:
-        return str(document["target"])
-    name = {"dev": "Flask's development server"}.get(server["kind"], server["kind"])
-    tuned = {"threads": server["threads"], "connections": server["connection_limit"]}
+    server = document.get("server")
+    if not isinstance(server, dict) or not server:
+        return str(document.get("target") or "an unknown server")
+    name = {"dev": "Flask's development server"}.get(str(server.get("kind")), str(server.get("kind")))
+    tuned = {"threads": server.get("threads"), "connections": server.get("connection_limit")}
     return ", ".join([name, *(f"{value} {word}" for word, value in tuned.items() if value is not None)])
 
 

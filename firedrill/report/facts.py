@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from firedrill import units
 from firedrill.drill.baseline import ERROR_FLOOR_RATIO, LATENCY_FLOOR_SECONDS
 from firedrill.drill.run import SCHEMA
+from firedrill.drill.summary import server_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,11 +85,7 @@ class Facts:
     @property
     def server(self) -> str:
         """What was loaded, as people say it."""
-        if not self.mapping("server"):
-            return str(self("target") or "an unknown server")
-        name = {"dev": "Flask's development server"}.get(str(self("server.kind")), str(self("server.kind")))
-        tuned = {"threads": self("server.threads"), "connections": self("server.connection_limit")}
-        return ", ".join([name, *(f"{value} {word}" for word, value in tuned.items() if value is not None)])
+        return server_of(self.document)
 
     @property
     def profile(self) -> str:

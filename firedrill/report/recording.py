@@ -12,7 +12,7 @@ import numpy as np
 
 from firedrill import histogram
 from firedrill.contract import Client
-from firedrill.drill.measure import TAIL_SECONDS
+from firedrill.drill.measure import QUANTILES, TAIL_SECONDS
 from firedrill.drill.verdict import BLIND_LIMIT_SECONDS
 from firedrill.report import panels
 from firedrill.stack.reopened import Reopened
@@ -55,7 +55,8 @@ class Endpoint:
     method: str
     name: str
     requests: float
-    rate: float
+    rate: float | None
+    """None where the load lasted no time at all."""
     error_ratio: float | None
     latency_seconds: Mapping[str, float | None]
     """Of the answered requests."""
@@ -186,7 +187,7 @@ class _Reader:
             yield Endpoint(
                 *key,
                 requests=requests[key],
-                rate=requests[key] / (self._end - self._start),
+                rate=requests[key] / (self._end - self._start) if self._end > self._start else None,
                 error_ratio=failures.get(key, 0.0) / requests[key] if requests[key] else None,
                 latency_seconds={name: histogram.quantile(q, buckets.get(key, {})) for name, q in QUANTILES.items()},
                 errors=errors.get(key, {}),
@@ -203,9 +204,6 @@ class _Reader:
             f"sum by ({by}) ({last} - (last_over_time({counter}[5s] offset {span}) or 0 * {last}))", self._end + TAIL_SECONDS
         ):
             yield sample.labels, sample.value
-
-
-QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 def named(legend: str, labels: Mapping[str, str]) -> str:

@@ -109,9 +109,8 @@ def honesty(facts: Facts) -> Iterator[Statement]:
     yield Statement("Abandoned", units.count(abandoned), forgotten, (abandoned or 0) > 10)
     unsent = facts.number("figures.arrivals.unsent")
     if unsent is not None:
-        dropped = (
-            "arrivals were due and never sent, because every slot was taken; “waiting included” counts them as slower than all others."
-        )
+        why = "every slot was taken, or their worker was gone"
+        dropped = f"arrivals were due and never sent: {why}; “waiting included” counts them as slower than all others."
         yield Statement("Never sent", units.count(unsent), dropped, unsent > 0)
     answered, waiting = (facts.number(f"{client}.{name}.p99") for name in ("latency_seconds", "latency_including_waiting_seconds"))
     apart = f"is the p99 of the answered alone; with the waiting it is {units.seconds(waiting)}. An ordinary report shows the first."

@@ -23,7 +23,6 @@ class Entry:
     num_none_requests: int = 0
     total_response_time: float = 0.0
     total_content_length: int = 0
-    start_time: float = 0.0
     response_times: Counter[float] = field(default_factory=Counter)
 
 

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from firedrill.drill.request import Request
+from firedrill.prom import Sample
 from firedrill.report import comparison, page, scales, words
 from firedrill.report.facts import FIGURES, Facts
-from firedrill.report.recording import AlertSpan, Line, Recording, Span, named
+from firedrill.report.recording import AlertSpan, Line, Recording, Span, _Reader, named
 from firedrill.report.strokes import Stroke, largest, of_lines, smallest
+from firedrill.stack.overlay import Recorded
 from firedrill.stack.plan import Server
 from tests.unit.test_verdict import HEALTHY, PROFILE
 
@@ -179,6 +181,23 @@ def test_the_timeline_shows_an_alert_firing_when_the_scorecard_says_so(alert, fi
     spans = page._alert_spans(facts(figures={"alerts": [{**whole, **alert}]}), seen)
     assert pending in spans
     assert [each.span for each in spans if each.state == "firing"] == fired
+
+
+class OneRequest:
+    """Answers every query with one request."""
+
+    def instant(self, _query, _time):
+        return [Sample({"method": "GET", "name": "/", "le": "0.1"}, 115.0, 1.0)]
+
+
+def test_a_load_that_lasted_no_time_has_requests_and_no_rate():
+    (endpoint,) = _Reader(OneRequest(), Recorded("run", None, 100.0, 100.0))._endpoints()
+    assert (endpoint.requests, endpoint.rate) == (1, None)
+
+
+def test_arrivals_that_were_never_sent_may_have_lost_their_worker():
+    (said,) = [each for each in words.honesty(facts(figures={"arrivals": {"unsent": 3}})) if each.name == "Never sent"]
+    assert "every slot was taken, or their worker was gone" in said.meaning
 
 
 def test_the_page_tells_what_made_the_load(tmp_path):
