@@ -3,7 +3,8 @@
 One FastHttpUser process against a server that answers at once: plain Locust with 20 users that do not pause, the same with the exporter
 (scraped every second), and the same requests as 1,000 arrivals a second of an open loop, which come one by one where those of the closed
 loop come in bunches. Each is the difference between a run of five seconds and one of a second, so that nobody's start counts. Five rounds
-in turn, medians. Aim: the exporter costs 3 % at most. Run: `python -m bench.generator_rate`.
+in turn. Requests are the median of the rounds; the ratio is the median of the ratios within each round, which a machine that slows down
+for a while does not move, and not the ratio of the medians. Aim: the exporter costs 3 % at most. Run: `python -m bench.generator_rate`.
 """
 
 from __future__ import annotations
