@@ -36,7 +36,9 @@ class Row:
     judgement: str
     """detected: it fired after a cause. expected: it fired as the profile says, without a known cause. missed: the profile expects it.
 
-    false: the profile says never, or there was no cause. quiet: it did not fire, and need not have. undecided: the load ended too early.
+    false: the profile says never, or there was no cause. quiet: it did not fire, and need not have. undecided: the load ended too early, or
+
+    it fired already before the load, or before its fault, began.
     """
     expected: str | None = None
     """always, if_slo_broken, never, or `fault` where a fault names it; None where nobody expected anything."""
@@ -88,17 +90,25 @@ class _Card:
             ends = [*(self._after(following) for following in its[1:]), inf]
             yield from (self._of_cause(name, cause, until) for cause, until in zip(its, ends, strict=True))
         for name in dict.fromkeys([*self._fired, *self._expected]):
-            after = self._first(name)
+            left_over, after = self._left_over(name), self._first(name)
+            if left_over:
+                yield left_over
             if after is not None and (name not in named or after < self._after(named[name][0])):
                 yield self._of_firing(name, after)
-            elif name not in named:
+            elif name not in named and not left_over:
                 yield self._of_silence(name)
 
     def _after(self, cause: Cause) -> float:
         return cause.start - self._start
 
     def _first(self, name: str) -> float | None:
-        return min((begun for begun, _ in self._fired.get(name, ())), default=None)
+        return min((begun for begun, _ in self._fired.get(name, ()) if begun > 0), default=None)
+
+    def _left_over(self, name: str) -> Row | None:
+        """An alert that fired before this load could set it off, as where a run is attached to what ran already."""
+        begun = next((begun for begun, _ in self._fired.get(name, ()) if begun <= 0), None)
+        text = f"the alert {name} fired already when the load began: what set it off was there before"
+        return None if begun is None else Row(name, "undecided", self._expected.get(name), begun, text=text)
 
     def _of_cause(self, name: str, cause: Cause, until: float) -> Row:
         """An alert that a fault names, from the fault on until the next one that names it."""
