@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from firedrill.alerts import causes, expression, grid, promtool, readable, rulefile, template
 from firedrill.alerts.bench import Bench, Refused
 from firedrill.alerts.replay import Replay, episodes
+from firedrill.alerts.truth import Truth
 from firedrill.errors import BadInput
 from firedrill.notifications.notification import HEARTBEAT
 from firedrill.prom import QueryRefused
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from firedrill.alerts.readable import Seen
     from firedrill.alerts.replay import Episode
     from firedrill.alerts.rulefile import Group, Rule
+    from firedrill.alerts.truth import Detection
     from firedrill.drill.record import Run
     from firedrill.interrupt import Interrupt
 
@@ -43,14 +45,6 @@ class Question:
     """Values of `for` to try."""
     thresholds: tuple[float, ...] = ()
     """Numbers to compare with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Detection:
-    """How an alert met a cause. Seconds; None where it did not fire."""
-
-    cause: str
-    delay_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,31 +184,20 @@ class _Judge:
 
     # -- against the truth
 
-    def _cause_of(self, one: Episode, rule: Rule) -> Cause | None:
-        """The latest cause that concerns it and was there when it fired, or as long before as the alert looks back."""
-        if one.firing_ms is None:
-            return None
-        fired = one.firing_ms / 1000
+    def _truth(self, rule: Rule) -> Truth:
         lingers = (self._reach_ms[rule.place] + rule.hold_ms + rule.keep_ms) / 1000 + LOOKBACK_SECONDS * self._bench.clock.factor
-        concerning = causes.concerning(rule.name, self._causes)
-        fitting = [cause for cause in concerning if cause.start <= fired <= cause.end + lingers]
-        return fitting[-1] if fitting else None
+        return Truth.about(rule.name, self._causes, lingers)
 
     def _detections(self, found: Sequence[Episode], rule: Rule) -> tuple[Detection, ...]:
-        return tuple(Detection(cause.name, self._delay(found, rule, cause)) for cause in self._causes)
-
-    def _delay(self, found: Sequence[Episode], rule: Rule, cause: Cause) -> float | None:
-        """Until the first firing that owes itself to this cause; 0 if the alert was firing already and did not stop."""
-        delays = [one.firing_ms / 1000 - cause.start for one in found if one.firing_ms is not None and self._cause_of(one, rule) == cause]
-        delays += [0.0 for one in found if one.firing_ms is not None and _spans(one, cause.start)]
-        return min(delays, default=None)
+        return tuple(replace(one, began=one.began - self._start) for one in self._truth(rule).detections(found))
 
     def _false_fires(self, found: Sequence[Episode], rule: Rule) -> int:
+        truth = self._truth(rule)
         fired = [one for one in found if one.firing_ms is not None and rule.name != HEARTBEAT]
-        return sum(self._cause_of(one, rule) is None for one in fired)
+        return sum(truth.cause_of(one) is None for one in fired)
 
     def _fired(self, one: Episode, rule: Rule, interval_ms: int, unsure: frozenset[int]) -> Fired:
-        cause = self._cause_of(one, rule)
+        cause = self._truth(rule).cause_of(one)
         moments = [moment for moment in (one.pending_ms, one.firing_ms, one.resolved_ms) if moment is not None]
         return Fired(
             labels={name: value for name, value in one.labels if name != "alertname"},
@@ -247,10 +230,6 @@ class _Judge:
 
 def _kept(vector: Vector, limit: expression.Threshold) -> Vector:
     return None if vector is None else {labels: value for labels, value in vector.items() if limit.met_by(value)}
-
-
-def _spans(one: Episode, moment: float) -> bool:
-    return one.firing_ms is not None and one.firing_ms / 1000 < moment and (one.resolved_ms is None or one.resolved_ms / 1000 > moment)
 
 
 def _out_of_order(group: Group) -> Iterator[str]:
