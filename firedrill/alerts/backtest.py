@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import causes, expression, grid, promtool, readable, rulefile, template
+from firedrill.alerts import causes, expression, grid, lingering, promtool, readable, rulefile, template
 from firedrill.alerts.bench import Bench, Refused
 from firedrill.alerts.replay import Replay, episodes
 from firedrill.alerts.truth import Truth
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from firedrill.alerts.truth import Detection
     from firedrill.drill.record import Run
     from firedrill.interrupt import Interrupt
-
-LOOKBACK_SECONDS = 5.0
-"""How much longer than its window an alert may owe its firing to a cause that is over: a scrape and an evaluation, generously."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +130,7 @@ class _Judge:
         clock = bench.clock
         self._start = clock.seconds(run["window"]["start"])
         self._causes = tuple(replace(one, start=clock.seconds(one.start), end=clock.seconds(one.end)) for one in causes.of_run(run))
-        self._reach_ms = _reaches(groups)
+        self._reach_ms = lingering.reaches(groups)
 
     def report(self, refused: list[Refused]) -> Report:
         report = Report(self._question.run.id, self._question.stretch, self._relative_causes())
@@ -185,7 +182,7 @@ class _Judge:
     # -- against the truth
 
     def _truth(self, rule: Rule) -> Truth:
-        lingers = (self._reach_ms[rule.place] + rule.hold_ms + rule.keep_ms) / 1000 + LOOKBACK_SECONDS * self._bench.clock.factor
+        lingers = lingering.seconds(rule, self._reach_ms[rule.place], self._bench.clock.factor)
         return Truth.about(rule.name, self._causes, lingers)
 
     def _detections(self, found: Sequence[Episode], rule: Rule) -> tuple[Detection, ...]:
@@ -238,17 +235,3 @@ def _out_of_order(group: Group) -> Iterator[str]:
         read = {one.name for one in expression.selectors(rule.expr)} if rule.is_alert else set()
         for name in sorted(read & group.recorded_after(number)):
             yield f"{rule.name} reads {name}, which its group records after it: Prometheus is an evaluation later than this replay"
-
-
-def _reaches(groups: Sequence[Group]) -> dict[str, int]:
-    """How far back each alert looks, through the series that the same files record for it; by its place."""
-    records = {rule.name: rule.expr for group in groups for rule in group.rules if not rule.is_alert}
-
-    def reach(expr: str, seen: frozenset[str]) -> int:
-        selectors = expression.selectors(expr)
-        return max(
-            (one.reach_ms + (reach(records[one.name], seen | {one.name}) if one.name in records.keys() - seen else 0) for one in selectors),
-            default=0,
-        )
-
-    return {rule.place: reach(rule.expr, frozenset()) for group in groups for rule in group.rules if rule.is_alert}

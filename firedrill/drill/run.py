@@ -9,6 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from firedrill.alerts import lingering, rulefile
 from firedrill.drill import live, scorecard, told
 from firedrill.drill.faults import Injector
 from firedrill.drill.figures import Window
@@ -325,7 +326,7 @@ class _Drill:
             "notifications": notifications,
             "figures": asdict(figures) if figures else None,
         }
-        card = scorecard.of_run(document)
+        card = scorecard.of_run(document, self._lingers())
         remarks = [*self._remarks.values(), *scorecard.remarks(card)]
         return {
             **document,
@@ -333,6 +334,11 @@ class _Drill:
             "remarks": [asdict(remark) for remark in remarks],
             "scorecard": card,
         }
+
+    def _lingers(self) -> dict[str, float]:
+        """Of the alerts that this run's own Prometheus had loaded; those of one that it was attached to are not known."""
+        files = sorted((self._run.folder / "prometheus" / "rules").glob("*.yml"))
+        return lingering.by_name(group for file in files for group in rulefile.read(file))
 
 
 def _load_window(prom: Prometheus, since: float) -> Window | None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from firedrill.alerts import lingering, rulefile
 from firedrill.alerts.causes import Cause
 from firedrill.alerts.replay import Episode
 from firedrill.alerts.truth import Truth
@@ -37,3 +38,12 @@ def test_a_cause_is_met_by_a_firing_that_begins_with_it_and_undecided_where_the_
 def test_causes_that_name_others_do_not_concern_an_alert_that_one_names():
     assert met("Failing", fired(13, 15), fired(43)) == [("errors", 3, False)]
     assert met("Other", fired(13, 15), fired(43)) == [("latency", 3, False), ("errors", 3, False)]
+
+
+def test_an_alert_lingers_for_its_window_its_for_and_as_long_as_it_is_kept(tmp_path):
+    file = tmp_path / "r.yml"
+    file.write_text(
+        "groups:\n- name: g\n  rules:\n  - {record: 'a:b', expr: 'rate(x[20s])'}\n"
+        "  - {alert: A, expr: 'a:b > 1', for: 10s, keep_firing_for: 5s}\n  - {alert: A, expr: 'a:b > 2'}\n"
+    )
+    assert lingering.by_name(rulefile.read(file)) == {"A": 35 + lingering.SLACK_SECONDS}
