@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import causes, expression, grid, promtool, readable, rulefile, template
+from firedrill.alerts import causes, expression, grid, lingering, promtool, readable, rulefile, template
 from firedrill.alerts.bench import Bench, Refused
 from firedrill.alerts.replay import Replay, episodes
+from firedrill.alerts.truth import Truth
 from firedrill.errors import BadInput
 from firedrill.notifications.notification import HEARTBEAT
 from firedrill.prom import QueryRefused
@@ -21,11 +22,9 @@ if TYPE_CHECKING:
     from firedrill.alerts.readable import Seen
     from firedrill.alerts.replay import Episode
     from firedrill.alerts.rulefile import Group, Rule
+    from firedrill.alerts.truth import Detection
     from firedrill.drill.record import Run
     from firedrill.interrupt import Interrupt
-
-LOOKBACK_SECONDS = 5.0
-"""How much longer than its window an alert may owe its firing to a cause that is over: a scrape and an evaluation, generously."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +42,6 @@ class Question:
     """Values of `for` to try."""
     thresholds: tuple[float, ...] = ()
     """Numbers to compare with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Detection:
-    """How an alert met a cause. Seconds; None where it did not fire."""
-
-    cause: str
-    delay_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +130,7 @@ class _Judge:
         clock = bench.clock
         self._start = clock.seconds(run["window"]["start"])
         self._causes = tuple(replace(one, start=clock.seconds(one.start), end=clock.seconds(one.end)) for one in causes.of_run(run))
-        self._reach_ms = _reaches(groups)
+        self._reach_ms = lingering.reaches(groups)
 
     def report(self, refused: list[Refused]) -> Report:
         report = Report(self._question.run.id, self._question.stretch, self._relative_causes())
@@ -190,31 +181,20 @@ class _Judge:
 
     # -- against the truth
 
-    def _cause_of(self, one: Episode, rule: Rule) -> Cause | None:
-        """The latest cause that concerns it and was there when it fired, or as long before as the alert looks back."""
-        if one.firing_ms is None:
-            return None
-        fired = one.firing_ms / 1000
-        lingers = (self._reach_ms[rule.place] + rule.hold_ms + rule.keep_ms) / 1000 + LOOKBACK_SECONDS * self._bench.clock.factor
-        concerning = causes.concerning(rule.name, self._causes)
-        fitting = [cause for cause in concerning if cause.start <= fired <= cause.end + lingers]
-        return fitting[-1] if fitting else None
+    def _truth(self, rule: Rule) -> Truth:
+        lingers = lingering.seconds(rule, self._reach_ms[rule.place], self._bench.clock.factor)
+        return Truth.about(rule.name, self._causes, lingers)
 
     def _detections(self, found: Sequence[Episode], rule: Rule) -> tuple[Detection, ...]:
-        return tuple(Detection(cause.name, self._delay(found, rule, cause)) for cause in self._causes)
-
-    def _delay(self, found: Sequence[Episode], rule: Rule, cause: Cause) -> float | None:
-        """Until the first firing that owes itself to this cause; 0 if the alert was firing already and did not stop."""
-        delays = [one.firing_ms / 1000 - cause.start for one in found if one.firing_ms is not None and self._cause_of(one, rule) == cause]
-        delays += [0.0 for one in found if one.firing_ms is not None and _spans(one, cause.start)]
-        return min(delays, default=None)
+        return tuple(replace(one, began=one.began - self._start) for one in self._truth(rule).detections(found))
 
     def _false_fires(self, found: Sequence[Episode], rule: Rule) -> int:
+        truth = self._truth(rule)
         fired = [one for one in found if one.firing_ms is not None and rule.name != HEARTBEAT]
-        return sum(self._cause_of(one, rule) is None for one in fired)
+        return sum(truth.cause_of(one) is None for one in fired)
 
     def _fired(self, one: Episode, rule: Rule, interval_ms: int, unsure: frozenset[int]) -> Fired:
-        cause = self._cause_of(one, rule)
+        cause = self._truth(rule).cause_of(one)
         moments = [moment for moment in (one.pending_ms, one.firing_ms, one.resolved_ms) if moment is not None]
         return Fired(
             labels={name: value for name, value in one.labels if name != "alertname"},
@@ -249,27 +229,9 @@ def _kept(vector: Vector, limit: expression.Threshold) -> Vector:
     return None if vector is None else {labels: value for labels, value in vector.items() if limit.met_by(value)}
 
 
-def _spans(one: Episode, moment: float) -> bool:
-    return one.firing_ms is not None and one.firing_ms / 1000 < moment and (one.resolved_ms is None or one.resolved_ms / 1000 > moment)
-
-
 def _out_of_order(group: Group) -> Iterator[str]:
     """A sentence for each alert that a replay by time stamps shows one evaluation too early."""
     for number, rule in enumerate(group.rules):
         read = {one.name for one in expression.selectors(rule.expr)} if rule.is_alert else set()
         for name in sorted(read & group.recorded_after(number)):
             yield f"{rule.name} reads {name}, which its group records after it: Prometheus is an evaluation later than this replay"
-
-
-def _reaches(groups: Sequence[Group]) -> dict[str, int]:
-    """How far back each alert looks, through the series that the same files record for it; by its place."""
-    records = {rule.name: rule.expr for group in groups for rule in group.rules if not rule.is_alert}
-
-    def reach(expr: str, seen: frozenset[str]) -> int:
-        selectors = expression.selectors(expr)
-        return max(
-            (one.reach_ms + (reach(records[one.name], seen | {one.name}) if one.name in records.keys() - seen else 0) for one in selectors),
-            default=0,
-        )
-
-    return {rule.place: reach(rule.expr, frozenset()) for group in groups for rule in group.rules if rule.is_alert}

@@ -1,7 +1,8 @@
-"""How long an alert takes by its own definition: the window that has to fill, `for`, an evaluation, and a scrape. Pure."""
+"""How long an alert takes by its own definition: `for` at least, and until all that it reads is new at most. Pure."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Least:
-    """Seconds. Nothing fires sooner than `hold`; what fills only a part of the window may fire sooner than the sum."""
+    """Seconds."""
 
     hold_seconds: float
     window_seconds: float
@@ -28,7 +29,12 @@ class Least:
 
     @property
     def seconds(self) -> float:
-        """All of it."""
+        """Nothing fires sooner: `for`, in whole evaluations. A scrape and an evaluation right after the fault cost no more."""
+        return math.ceil(self.hold_seconds / self.interval_seconds - 1e-9) * self.interval_seconds
+
+    @property
+    def full_seconds(self) -> float:
+        """When all of the window has filled, was scraped and evaluated, and has held; a large fault needs only a part of the window."""
         return self.hold_seconds + self.window_seconds + self.interval_seconds + self.scrape_seconds
 
 
@@ -42,7 +48,7 @@ def of_rules(groups: Iterable[Group]) -> dict[str, Least]:
             if rule.is_alert:
                 window_ms = _window_ms(expression.parse(rule.expr), records)
                 least = Least(rule.hold_ms / 1000, window_ms / 1000, (group.interval_ms or SCRAPE_MS) / 1000)
-                found[rule.name] = min(found.get(rule.name, least), least, key=lambda one: one.seconds)
+                found[rule.name] = min(found.get(rule.name, least), least, key=lambda one: (one.seconds, one.full_seconds))
     return found
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from firedrill.alerts.backtest import Judged, Report, Trial
+    from firedrill.alerts.truth import Detection
 
 
 def of_report(report: Report) -> RenderableType:
@@ -40,11 +41,19 @@ def _alerts(report: Report) -> Table:
         "alert", *(f"delay: {cause.name}" for cause in report.causes), "for", "false fires", "evaluations", "ambiguous", "failed"
     )
     for alert in report.alerts:
-        delays = [units.seconds(one.delay_seconds) for one in alert.detections]
+        met = {(one.cause, one.began): one for one in alert.detections}
+        delays = [_delay(met.get((cause.name, cause.start))) for cause in report.causes]
         counts = (alert.false_fires, alert.evaluations, alert.ambiguous_evaluations, alert.failed_evaluations)
         name = f"{alert.name} ({alert.severity})" if alert.severity else alert.name
         table.add_row(name, *delays, units.seconds(alert.hold_seconds), *map(str, counts))
     return table
+
+
+def _delay(one: Detection | None) -> str:
+    """Nothing for a cause that does not concern the alert."""
+    if one is None:
+        return ""
+    return "undecided" if one.undecided else units.seconds(one.delay_seconds)
 
 
 def _firings(report: Report) -> Iterator[Text]:

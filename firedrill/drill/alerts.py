@@ -21,7 +21,10 @@ OWN_LABELS = {"__name__", "alertname", "alertstate", "severity"}
 
 
 def read(prom: Prometheus, window: Window, tail_seconds: float) -> tuple[Alert, ...]:
-    """Every alert and label set that was pending or firing, by the time at which it began; the watchdog left out."""
+    """Every alert and label set that was pending or firing, by the time at which it began; the watchdog left out.
+
+    What begins to fire when the load has ended is left out as well: no load set it off, or that there is none any more.
+    """
     return of_series(remote.read(prom.url, window.start - 1, window.end + tail_seconds, "ALERTS"), window)
 
 
@@ -31,6 +34,8 @@ def of_series(series: Iterable[Any], window: Window) -> tuple[Alert, ...]:
     for one in series:
         labels = {label.name: label.value for label in one.labels}
         spans = _spans([(sample.timestamp / 1000 - window.start, sample.value) for sample in one.samples])
+        if labels["alertstate"] == "firing":
+            spans = [span for span in spans if span[0] <= window.seconds]
         if spans and labels["alertname"] != HEARTBEAT:
             key = tuple(sorted((name, value) for name, value in labels.items() if name not in {"__name__", "alertstate"}))
             found.setdefault(key, {})[labels["alertstate"]] = spans
@@ -41,7 +46,6 @@ def of_series(series: Iterable[Any], window: Window) -> tuple[Alert, ...]:
 def _alert(labels: dict[str, str], states: Mapping[str, Sequence[Span]], window: Window) -> Alert:
     first = {state: spans[0][0] for state, spans in states.items()}
     firings, pending = states.get("firing", ()), states.get("pending", ())
-    lasted = window.end - window.start
     return Alert(
         name=labels["alertname"],
         severity=labels.get("severity", ""),
@@ -50,7 +54,7 @@ def _alert(labels: dict[str, str], states: Mapping[str, Sequence[Span]], window:
         firing_after_seconds=first.get("firing"),
         firing_seconds=sum(end - begun for begun, end, _ in firings),
         firings=tuple((begun, end) for begun, end, _ in firings),
-        pending_at_end=not firings and any(begun <= lasted < gone for begun, _, gone in pending),
+        pending_at_end=not firings and any(begun <= window.seconds < gone for begun, _, gone in pending),
     )
 
 

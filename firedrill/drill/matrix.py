@@ -84,7 +84,7 @@ class Matrix:
 
     def text(self) -> str:
         """As JSON."""
-        leasts = {name: {**asdict(one), "seconds": one.seconds} for name, one in self.least.items()}
+        leasts = {name: {**asdict(one), "seconds": one.seconds, "full_seconds": one.full_seconds} for name, one in self.least.items()}
         return json.dumps({**asdict(self), "least": leasts}, indent=2) + "\n"
 
 

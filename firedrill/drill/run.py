@@ -9,6 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from firedrill.alerts import lingering, rulefile
 from firedrill.drill import alerts, live, scorecard, told
 from firedrill.drill.faults import Injector
 from firedrill.drill.figures import Window
@@ -328,7 +329,7 @@ class _Drill:
             "notifications": notifications,
             "figures": asdict(figures) if figures else None,
         }
-        card = scorecard.of_run(document)
+        card = scorecard.of_run(document, self._lingers())
         remarks = [*self._remarks.values(), *scorecard.remarks(card)]
         return {
             **document,
@@ -336,6 +337,14 @@ class _Drill:
             "remarks": [asdict(remark) for remark in remarks],
             "scorecard": card,
         }
+
+    def _lingers(self) -> dict[str, float]:
+        """Of the alerts that this run's own Prometheus had loaded; those of one that it was attached to are not known."""
+        files = sorted((self._run.folder / "prometheus" / "rules").glob("*.yml"))
+        try:
+            return lingering.by_name([group for file in files for group in rulefile.read(file)])
+        except BadInput:  # Prometheus took them, which is enough for a run to be recorded.
+            return {}
 
 
 def _load_window(prom: Prometheus, since: float) -> Window | None:

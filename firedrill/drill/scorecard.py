@@ -36,7 +36,9 @@ class Row:
     judgement: str
     """detected: it fired after a cause. expected: it fired as the profile says, without a known cause. missed: the profile expects it.
 
-    false: the profile says never, or there was no cause. quiet: it did not fire, and need not have. undecided: the load ended too early.
+    false: the profile says never, or there was no cause. quiet: it did not fire, and need not have. undecided: the load ended too early, or
+
+    it fired already before the load, or before its fault, began.
     """
     expected: str | None = None
     """always, if_slo_broken, never, or `fault` where a fault names it; None where nobody expected anything."""
@@ -51,11 +53,16 @@ class Row:
     """What happened, where that is wrong or undecided."""
 
 
-def of_run(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A row for each alert that fired or that the profile names, in order of the firing; those that did not fire come last."""
+def of_run(document: Mapping[str, Any], lingers: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
+    """A row for each alert that fired or that the profile names, in order of the firing; those that did not fire come last.
+
+    `lingers` says by alert for how many seconds it may owe its firing to a fault that is over; without bound where nobody knows its rule.
+    """
     if not document["figures"]:
         return []
-    rows = sorted(_Card(document).rows(), key=lambda row: inf if row.firing_after_seconds is None else row.firing_after_seconds)
+    rows = sorted(
+        _Card(document, lingers or {}).rows(), key=lambda row: inf if row.firing_after_seconds is None else row.firing_after_seconds
+    )
     return [asdict(row) for row in rows]
 
 
@@ -70,7 +77,8 @@ def remarks(rows: Iterable[Mapping[str, Any]]) -> tuple[Reason, ...]:
 
 
 class _Card:
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    def __init__(self, document: Mapping[str, Any], lingers: Mapping[str, float]) -> None:
+        self._lingers = lingers
         alerts = document["figures"]["alerts"]
         self._start: float = document["window"]["start"]
         self._causes = causes.of_run(document)
@@ -88,28 +96,41 @@ class _Card:
             ends = [*(self._after(following) for following in its[1:]), inf]
             yield from (self._of_cause(name, cause, until) for cause, until in zip(its, ends, strict=True))
         for name in dict.fromkeys([*self._fired, *self._expected]):
-            after = self._first(name)
+            left_over, after = self._left_over(name), self._first(name)
+            if left_over:
+                yield left_over
             if after is not None and (name not in named or after < self._after(named[name][0])):
                 yield self._of_firing(name, after)
-            elif name not in named:
+            elif name not in named and not left_over:
                 yield self._of_silence(name)
 
     def _after(self, cause: Cause) -> float:
         return cause.start - self._start
 
     def _first(self, name: str) -> float | None:
-        return min((begun for begun, _ in self._fired.get(name, ())), default=None)
+        return min((begun for begun, _ in self._fired.get(name, ()) if begun > 0), default=None)
+
+    def _left_over(self, name: str) -> Row | None:
+        """An alert that fired before this load could set it off, as where a run is attached to what ran already."""
+        begun = next((begun for begun, _ in self._fired.get(name, ()) if begun <= 0), None)
+        text = f"the alert {name} fired already when the load began: what set it off was there before"
+        return None if begun is None else Row(name, "undecided", self._expected.get(name), begun, text=text)
 
     def _of_cause(self, name: str, cause: Cause, until: float) -> Row:
         """An alert that a fault names, from the fault on until the next one that names it."""
         since, spans = self._after(cause), self._fired.get(name, ())
-        after = min((begun for begun, _ in spans if since <= begun < until), default=None)
+        latest = cause.end - self._start + self._lingers.get(name, inf)
+        after = min((begun for begun, _ in spans if since <= begun < until and begun <= latest), default=None)
         row = Row(name, "detected", "fault", after, cause.name, "named", None if after is None else after - since)
         begun = f"{cause.name}, which began after {units.seconds(since)}"
         if any(begin < since <= end for begin, end in spans):
             text = f"the alert {name} fired already before {begun}: it neither detected nor missed it"
             return replace(row, judgement="undecided", firing_after_seconds=None, delay_seconds=None, text=text)
-        return row if after is not None else self._missed(row, f"the alert {name} {self._did(name)}; the profile expects it after {begun}")
+        if after is not None:
+            return row
+        late = next((at for at, _ in spans if since <= at < until), None)
+        did = self._did(name) if late is None else f"fired after {units.seconds(late)}, when it looked back on nothing of its fault"
+        return self._missed(row, f"the alert {name} {did}; the profile expects it after {begun}")
 
     def _of_firing(self, name: str, after: float) -> Row:
         expected, cause = self._expected.get(name), self._latest_cause(after)

@@ -259,8 +259,8 @@ MATRIX_STYLES = {"detected": "bold green", "missed": "bold red", "false": "bold 
 def of_matrix(matrix: Matrix) -> RenderableType:
     """A row for each fault and alert that met: the delay, beside what the alert takes by its own definition."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("fault", "alert", "judgement", "delay", "for", "least"):
-        table.add_column(name, justify="right" if name in {"delay", "for", "least"} else "left", no_wrap=True)
+    for name in ("fault", "alert", "judgement", "delay", "least", "full"):
+        table.add_column(name, justify="right" if name in {"delay", "least", "full"} else "left", no_wrap=True)
     for column in matrix.columns:
         table.add_section()
         for number, row in enumerate(_met(column, matrix) or [(units.NOTHING,)]):
@@ -283,7 +283,7 @@ def _met(column: Column, matrix: Matrix) -> list[tuple[str | Text, ...]]:
 
 
 def _least(least: Least | None) -> tuple[float | None, float | None]:
-    return (least.hold_seconds, least.seconds) if least else (None, None)
+    return (least.seconds, least.full_seconds) if least else (None, None)
 
 
 def listing(runs: Sequence[Run]) -> Table:

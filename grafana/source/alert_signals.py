@@ -24,6 +24,8 @@ WORDS = {"percentunit": "shares", "s": "seconds", "reqps": "rates", "bytes": "by
 """An alert that compares in several units has a panel a unit."""
 BURNS = (1, 3, 6, 14.4)
 """Times the budget at which api.yml's burn rates are compared."""
+HIGHEST_SHARE = 0.9
+"""Of bad requests, that they are compared with at most."""
 WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 """Of its burn rates."""
 
@@ -178,7 +180,7 @@ def _burn(kind: str, budget: str, window: str) -> Query:
 
 
 def _burn_rates(title: str, question: str, kind: str, budget: str) -> Signal:
-    limits = (Query(of_runs(f"(vector({times}))"), f"limit {times:g}") for times in BURNS)
+    limits = (Query(of_runs(f"(clamp_max(vector({times}), {HIGHEST_SHARE} / {budget}))"), f"limit {times:g}") for times in BURNS)
     return Signal(title, question, "short", (*(_burn(kind, budget, window) for window in WINDOWS), *limits), "no traffic")
 
 

@@ -28,7 +28,15 @@ def test_an_expression_consists_of_the_comparisons_that_set_operators_join(expr,
 
 
 @pytest.mark.parametrize(
-    ("text", "scalar"), [("14.4 * 0.01", True), ("-(2 * scalar(a))", True), ("a", False), ("2 * a", False), ("vector(1)", False)]
+    ("text", "scalar"),
+    [
+        ("14.4 * 0.01", True),
+        ("-(2 * scalar(a))", True),
+        ("scalar(clamp_max(14.4 * a, 0.9))", True),
+        ("a", False),
+        ("2 * a", False),
+        ("vector(1)", False),
+    ],
 )
 def test_a_number_is_told_from_series(text, scalar):
     assert expression.is_scalar(text) is scalar
@@ -45,6 +53,14 @@ def test_rules_that_a_drill_does_not_shrink_are_asked_as_they_are():
     for alert in alert_signals.alerts():
         asked = " ".join(query.expr for signal in alert_signals.against_limits(alert) for query in signal.queries)
         assert alert.is_scaled or "${" not in asked, alert.title
+
+
+def test_the_lab_shows_a_burn_rate_s_limit_where_the_rules_have_it():
+    (rule,) = [alert.rule for alert in alert_signals.alerts() if alert.rule.name == "ApiErrorBudgetFastBurn"]
+    shown = [query.expr for query in alert_signals.ERROR_BURN.queries if query.legend == "limit 14.4"]
+    highest = alert_signals.HIGHEST_SHARE
+    assert f"clamp_max(14.4 * api:slo_errors:ratio, {highest})" in rule.expr
+    assert f"clamp_max(vector(14.4), {highest} / scalar(api:slo_errors:ratio))" in shown[0]
 
 
 def test_a_stack_is_known_while_it_holds_its_folder(tmp_path):

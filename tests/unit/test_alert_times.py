@@ -8,13 +8,20 @@ from firedrill.drill import alerts
 from firedrill.drill.figures import Window
 from firedrill.stack import remote
 
+WINDOW = Window(1000, 1060)
 
-def found(name="A", state="firing", *, samples):
-    """The alert of a series whose samples lie so many seconds after the load's beginning; a negative one marks the end."""
+
+def series(state, samples, name="A"):
+    """One whose samples lie so many seconds after the load's beginning; a negative one marks the end."""
     one = remote.series({"__name__": "ALERTS", "alertname": name, "alertstate": state, "job": "api"})
     for at in samples:
         one.samples.add(timestamp=round((1000 + abs(at)) * 1000), value=nan if at < 0 else 1)
-    return alerts.of_series([one], Window(1000, 1060))
+    return one
+
+
+def found(name="A", state="firing", *, samples):
+    """The alert of such a series."""
+    return alerts.of_series([series(state, samples, name)], WINDOW)
 
 
 @pytest.mark.parametrize("interval", [1, 15])
@@ -34,6 +41,15 @@ def test_an_alert_that_ended_and_came_back_fired_twice():
 def test_an_alert_is_pending_at_the_load_s_end_unless_it_was_gone_by_then(samples, is_pending):
     (one,) = found(state="pending", samples=samples)
     assert one.pending_at_end is is_pending
+
+
+def test_what_begins_to_fire_when_the_load_has_ended_did_not_fire():
+    assert found(samples=[61, 62]) == ()
+    (one,) = found(samples=[50, 62, -63, 64])
+    assert one.firings == ((50, 62),)
+    held, fired = (series(state, samples) for state, samples in (("pending", [55, 60, -62]), ("firing", [62, 63])))
+    (late,) = alerts.of_series([held, fired], WINDOW)
+    assert (late.firing_after_seconds, late.firings, late.pending_at_end) == (None, (), True)
 
 
 def test_what_only_ended_in_the_run_and_the_watchdog_are_none_of_its_alerts():

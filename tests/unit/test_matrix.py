@@ -102,7 +102,7 @@ def test_a_run_that_was_stopped_before_its_load_began_has_an_empty_column():
     assert (column.fault, column.cells) == ("stop", ())
 
 
-def test_the_table_shows_delays_beside_what_they_take_at_least():
+def test_the_table_shows_delays_beside_what_they_take_at_least_and_in_full():
     found = judged(run(), run(("Slow", 25.0), ("Odd", 30.0), fault="latency", named=["Slow"]), run(fault="stop", named=["Down"]))
     lines = [line.split() for line in printed(summary.of_matrix(found)).splitlines() if "Slow" in line or "Odd" in line or "  Down" in line]
     assert lines == [
@@ -110,7 +110,7 @@ def test_the_table_shows_delays_beside_what_they_take_at_least():
         ["Odd", "also", "20", "s", "10", "s", "17", "s"],
         ["stop", "Down", "missed", "–", "10", "s", "17", "s"],
     ]
-    assert json.loads(found.text())["least"]["Down"] == {**vars_of(LEASTS["Down"]), "seconds": 17.25}
+    assert json.loads(found.text())["least"]["Down"] == {**vars_of(LEASTS["Down"]), "seconds": 10.0, "full_seconds": 17.25}
 
 
 def vars_of(one):
@@ -165,10 +165,10 @@ groups:
 """
 
 
-def test_an_alert_takes_the_window_that_has_to_fill_its_for_an_evaluation_and_a_scrape(tmp_path):
+def test_an_alert_takes_its_for_at_least_and_the_window_an_evaluation_and_a_scrape_more_until_all_has_filled(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text(RULES)
-    found = {name: (one.window_seconds, one.hold_seconds, one.seconds) for name, one in least.of_rules(rulefile.read(file)).items()}
+    found = {name: (one.window_seconds, one.seconds, one.full_seconds) for name, one in least.of_rules(rulefile.read(file)).items()}
     assert found == {
         "Recorded": (15, 20, 38),
         "Instant": (0, 20, 23),
@@ -178,3 +178,7 @@ def test_an_alert_takes_the_window_that_has_to_fill_its_for_an_evaluation_and_a_
         "Inner": (360, 0, 363),
         "Twice": (300, 30, 333),
     }
+
+
+def test_nothing_fires_before_its_for_in_whole_evaluations():
+    assert [Least(hold, 5.0, 1.25).seconds for hold in (0.0, 0.5, 5.0, 5.1)] == [0.0, 1.25, 5.0, 6.25]

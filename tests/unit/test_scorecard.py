@@ -76,6 +76,32 @@ def test_an_alert_that_fires_when_its_fault_begins_neither_detects_nor_misses_it
     assert scorecard.reasons(rows) == ()
 
 
+@pytest.mark.parametrize("expectations", [{}, {"never": ["A"]}, {"always": ["A"]}], ids=str)
+@pytest.mark.parametrize("begun", [-1, 0])
+def test_an_alert_that_was_left_over_from_before_the_load_is_undecided(begun, expectations):
+    rows = scorecard.of_run(document(fired("A", (begun, 30)), faults=((0, 20, ()),), **expectations))
+    assert [row["judgement"] for row in rows] == ["undecided"]
+    assert scorecard.reasons(rows) == ()
+    assert [one.text for one in scorecard.remarks(rows)] == [
+        "the alert A fired already when the load began: what set it off was there before"
+    ]
+
+
+@pytest.mark.parametrize(("begun", "judgement"), [(30, "detected"), (31, "missed")])
+def test_a_fault_that_is_over_is_noticed_only_while_the_alert_looks_back_on_it(begun, judgement):
+    said = document(fired("A", (begun, 50)), faults=((10, 20, ["A"]),))
+    (row,) = scorecard.of_run(said, {"A": 10.0})
+    assert row["judgement"] == judgement
+    assert ("fired after 31 s, when it looked back on nothing of its fault" in row["text"]) is (judgement == "missed")
+    assert [row["judgement"] for row in scorecard.of_run(said)] == ["detected"], "where nobody knows the rule"
+
+
+def test_an_alert_that_was_left_over_and_comes_back_is_judged_for_that():
+    rows = scorecard.of_run(document(fired("A", (-1, 3), (15, 30)), never=["A"]))
+    assert [(row["firing_after_seconds"], row["judgement"]) for row in rows] == [(-1, "undecided"), (15, "false")]
+    assert len(scorecard.reasons(rows)) == 1
+
+
 @pytest.mark.parametrize(
     ("said", "reasons"),
     [

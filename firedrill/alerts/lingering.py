@@ -1,0 +1,44 @@
+"""For how long an alert may owe its firing to a cause that is over. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from firedrill.alerts import expression
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from firedrill.alerts.rulefile import Group, Rule
+
+SLACK_SECONDS = 5.0
+"""Beside its window and `for`: a scrape and an evaluation, generously."""
+
+
+def seconds(rule: Rule, reach_ms: int, factor: float = 1) -> float:
+    """Of an alert that looks so far back, where a second of the run was made `factor` long."""
+    return (reach_ms + rule.hold_ms + rule.keep_ms) / 1000 + SLACK_SECONDS * factor
+
+
+def by_name(groups: Iterable[Group]) -> dict[str, float]:
+    """Seconds of each alert; of several rules with one name, the longest."""
+    groups = tuple(groups)
+    reach_ms = reaches(groups)
+    found: dict[str, float] = {}
+    for rule in (rule for group in groups for rule in group.rules if rule.is_alert):
+        found[rule.name] = max(found.get(rule.name, 0.0), seconds(rule, reach_ms[rule.place]))
+    return found
+
+
+def reaches(groups: Sequence[Group]) -> dict[str, int]:
+    """How far back each alert looks, through the series that the same files record for it; by its place."""
+    records = {rule.name: rule.expr for group in groups for rule in group.rules if not rule.is_alert}
+
+    def reach(expr: str, seen: frozenset[str]) -> int:
+        selectors = expression.selectors(expr)
+        return max(
+            (one.reach_ms + (reach(records[one.name], seen | {one.name}) if one.name in records.keys() - seen else 0) for one in selectors),
+            default=0,
+        )
+
+    return {rule.place: reach(rule.expr, frozenset()) for group in groups for rule in group.rules if rule.is_alert}

@@ -1,0 +1,49 @@
+"""Firings of a replay against the causes of its run."""
+
+import pytest
+
+from firedrill.alerts import lingering, rulefile
+from firedrill.alerts.causes import Cause
+from firedrill.alerts.replay import Episode
+from firedrill.alerts.truth import Truth
+
+SLOW, FAILING = Cause("latency", 10, 20, ("Slow",)), Cause("errors", 40, 50, ("Failing",))
+
+
+def fired(since, until=None):
+    return Episode((), since * 1000, firing_ms=since * 1000, resolved_ms=None if until is None else until * 1000)
+
+
+def met(alert, *found):
+    return [(one.cause, one.delay_seconds, one.undecided) for one in Truth.about(alert, (SLOW, FAILING), 5.0).detections(found)]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ([fired(13, 30)], (3, False)),
+        ([fired(25)], (15, False)),
+        ([fired(26)], (None, False)),
+        ([fired(3, 30)], (None, True)),
+        ([fired(3, 12), fired(15)], (None, True)),
+        ([fired(3, 5), fired(15)], (5, False)),
+        ([fired(3)], (None, True)),
+        ([], (None, False)),
+    ],
+)
+def test_a_cause_is_met_by_a_firing_that_begins_with_it_and_undecided_where_the_alert_fired_already(found, expected):
+    assert met("Slow", *found) == [("latency", *expected)]
+
+
+def test_causes_that_name_others_do_not_concern_an_alert_that_one_names():
+    assert met("Failing", fired(13, 15), fired(43)) == [("errors", 3, False)]
+    assert met("Other", fired(13, 15), fired(43)) == [("latency", 3, False), ("errors", 3, False)]
+
+
+def test_an_alert_lingers_for_its_window_its_for_and_as_long_as_it_is_kept(tmp_path):
+    file = tmp_path / "r.yml"
+    file.write_text(
+        "groups:\n- name: g\n  rules:\n  - {record: 'a:b', expr: 'rate(x[20s])'}\n"
+        "  - {alert: A, expr: 'a:b > 1', for: 10s, keep_firing_for: 5s}\n  - {alert: A, expr: 'a:b > 2'}\n"
+    )
+    assert lingering.by_name(rulefile.read(file)) == {"A": 35 + lingering.SLACK_SECONDS}
