@@ -45,7 +45,7 @@ def due_of(profile: Path) -> int:
     sys.path.append(str(ROOT / "load"))
     from arrivals import schedule_of  # noqa: PLC0415 - found where Locust finds it
 
-    return sum(1 for _ in schedule_of(load_profile(str(profile))))
+    return sum(1 for _ in schedule_of(load_profile(str(profile))).since(0.0))
 
 
 def one_round(url: str, folder: Path) -> dict[str, float]:

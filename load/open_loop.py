@@ -12,14 +12,14 @@ import os
 import random
 import select
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import gevent
 import gevent.monkey
 import locust
-from arrivals import Backlog, Part, Share, schedule_of
+from arrivals import Backlog, Part, Roll, Share, schedule_of
 from gevent.event import AsyncResult
 from geventhttpclient.connectionpool import ConnectionPool
 from locust.exception import StopUser
@@ -64,7 +64,7 @@ class Desk:
         self._profile = profile
         self._arrivals = arrivals
         self._began = 0.0
-        self._part = Part(iter(()))
+        self._part = Part(schedule_of(profile))
         self._has_share = False
         self._ahead: deque[float] = deque()
         self._ahead_until = 0.0
@@ -186,8 +186,8 @@ class Conductor:
         self._arrivals = arrivals
         self._runner = runner
         self._began = 0.0
-        self._parts: dict[str, Part] = {}
-        self._asked: defaultdict[str, int] = defaultdict(int)
+        self._asked: Counter[str] = Counter()
+        self._roll = Roll(schedule_of(profile), self._asked)
         self._present: list[str] = []
         self._watching: gevent.Greenlet | None = None
 
@@ -195,7 +195,8 @@ class Conductor:
         """The load begins."""
         shape: Any = self._runner.environment.shape_class
         elapsed = shape.get_run_time()
-        self._began, self._parts, self._present = time.perf_counter() - elapsed, {}, []
+        self._began, self._present = time.perf_counter() - elapsed, []
+        self._roll = Roll(schedule_of(self._profile), self._asked)
         self._watching = gevent.spawn(self._watch)
         self._share_out(0.0)
 
@@ -208,19 +209,15 @@ class Conductor:
         while True:
             gevent.sleep(WATCH_SECONDS)
             now = time.perf_counter() - self._began
-            self._count(now)
+            self._roll.count(now)
             self._share_out(now + HANDOVER_SECONDS)
-
-    def _count(self, seconds: float) -> None:
-        for worker, part in self._parts.items():
-            self._asked[worker] += sum(1 for _ in part.until(seconds))
 
     def _share_out(self, from_seconds: float) -> None:
         present = sorted(worker.id for worker in self._runner.clients.all if worker.state != STATE_MISSING)
         if present == self._present:
             return
+        self._roll.divide(from_seconds, present)
         for gone in set(self._present) - set(present):
-            self._asked[gone] += sum(1 for _ in self._parts.pop(gone).until(from_seconds))
             self._arrivals.asked_of_lost[gone] = self._asked[gone]
         for back in set(present) - set(self._present):
             self._arrivals.asked_of_lost.pop(back, None)
@@ -229,9 +226,6 @@ class Conductor:
             self._assign(worker, Share(from_seconds, index, len(present)))
 
     def _assign(self, worker: str, share: Share) -> None:
-        if worker not in self._parts:
-            self._parts[worker] = Part(schedule_of(self._profile))
-        self._parts[worker].assign(share)
         elapsed = time.perf_counter() - self._began
         self._runner.send_message(MESSAGE, {"elapsed_seconds": elapsed, "share": asdict(share)}, worker)
 

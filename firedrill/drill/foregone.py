@@ -83,7 +83,8 @@ class Watch:
         if self._broken_since is None:
             self._broken_since = after_seconds
         lasted = after_seconds - self._broken_since >= RECENT_SECONDS
-        return self._found(objective, self._broken_since) if lasted else None
+        # What was slow lay somewhere in the seconds before the first bad look: nothing after their start is known to have held.
+        return self._found(objective, max(0.0, self._broken_since - RECENT_SECONDS)) if lasted else None
 
     def _found(self, objective: str, after_seconds: float) -> Foregone:
         index = self._profile.step_at(after_seconds)

@@ -3,6 +3,8 @@
 import itertools
 import statistics
 import sys
+import time
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -14,7 +16,7 @@ from firedrill.places import ROOT
 from firedrill.profile import AlertExpectations, OpenLoop, Profile, RateRamp, Step, UserShare
 
 sys.path.append(str(ROOT / "load"))
-from arrivals import Backlog, Part, Share, due_seconds, even_gaps, schedule_of  # found where Locust finds it
+from arrivals import BLOCK, Backlog, Part, Roll, Schedule, Share, even_block, poisson_block, schedule_of  # found where Locust finds it
 
 OPEN = Profile(
     name="open",
@@ -32,21 +34,29 @@ OPEN = Profile(
 POISSON = replace(OPEN, open_loop=OpenLoop(10, poisson=True))
 
 
+def all_due(profile):
+    return [due for _, due in schedule_of(profile).since(0)]
+
+
+def evenly(rate, end=float("inf")):
+    return Schedule(lambda: [(0.0, rate)], even_block, end)
+
+
 def between(due, start, end):
     return [seconds for seconds in due if start <= seconds < end]
 
 
 def test_evenly_spaced_arrivals_are_the_rate_times_the_time_in_every_step():
-    due = list(schedule_of(OPEN))
+    due = all_due(OPEN)
     assert [len(between(due, *span)) for span in ((0, 10), (10, 20), (20, 30))] == [500, 0, 2000]
     assert due[0] == pytest.approx(0.01)
     assert {round(later - earlier, 6) for earlier, later in itertools.pairwise(between(due, 0, 10))} == {0.02}
 
 
 def test_poisson_arrivals_have_the_rate_and_a_spread_and_are_the_same_again():
-    due = list(schedule_of(POISSON))
-    assert due == list(schedule_of(POISSON))
-    assert due != list(schedule_of(replace(POISSON, name="another")))
+    due = all_due(POISSON)
+    assert due == all_due(POISSON)
+    assert due != all_due(replace(POISSON, name="another"))
     assert len(between(due, 0, 10)) == pytest.approx(500, abs=3 * 500**0.5)
     assert not between(due, 10, 20)
     assert len(between(due, 20, 30)) == pytest.approx(2000, abs=3 * 2000**0.5)
@@ -57,7 +67,7 @@ def test_poisson_arrivals_have_the_rate_and_a_spread_and_are_the_same_again():
 
 def test_a_ramp_goes_on_without_end():
     ramp = replace(OPEN, steps=(), ramp=RateRamp(10, 2, 5), duration_seconds=None)
-    due = list(itertools.takewhile(lambda seconds: seconds < 100, schedule_of(ramp)))
+    due = list(itertools.takewhile(lambda seconds: seconds < 100, (due for _, due in schedule_of(ramp).since(0))))
     assert [len(between(due, start, start + 2)) for start in (0, 2, 98)] == [20, 40, 1000]
 
 
@@ -65,28 +75,62 @@ def test_a_ramp_goes_on_without_end():
 def test_the_number_of_arrivals_is_the_area_below_the_rate(rates, seconds):
     spans = [(index * seconds, rate) for index, rate in enumerate(rates)] + [(len(rates) * seconds, 0.0)]
     area = sum(rates) * seconds
-    assert len(list(due_seconds(spans, even_gaps()))) == pytest.approx(area, abs=0.5 + 1e-6)
+    assert len(list(Schedule(lambda: spans, even_block).since(0))) == pytest.approx(area, abs=0.5 + 1e-6)
 
 
 def test_shares_divide_a_schedule_and_a_new_division_loses_and_doubles_nothing():
     """Two workers, a third one from 10 s on, and from 20 s on the first one is gone."""
-    whole = [number / 10 for number in range(300)]
-    parts = [Part(iter(whole)) for _ in range(3)]
+    whole = [due for _, due in evenly(10, end=30).since(0)]
+    parts = [Part(evenly(10, end=30)) for _ in range(3)]
+    roll = Roll(evenly(10, end=30), asked := Counter())
     for from_seconds, workers in ((0, (0, 1)), (10, (0, 1, 2)), (20, (1, 2))):
+        roll.divide(from_seconds, [str(worker) for worker in workers])
         for index, worker in enumerate(workers):
             parts[worker].assign(Share(from_seconds, index, len(workers)))
+    roll.count(30)
     taken = [list(part.until(20)) for part in parts]
     late = [list(part.until(30)) for part in parts]
-    assert sorted(itertools.chain(*taken)) == whole[:201]
-    assert sorted([*late[1], *late[2]]) == whole[201:]
-    assert {len(late[1]), len(late[2])} == {49, 50}
+    assert sorted(itertools.chain(*taken)) == whole[:200]
+    assert sorted([*late[1], *late[2]]) == whole[200:]
+    assert {len(late[1]), len(late[2])} == {50}
+    # Gone from 20 s on, but it was not told: it goes on by itself, and nobody asks that of it.
+    assert asked == {"0": len(taken[0]), "1": len(taken[1]) + 50, "2": len(taken[2]) + 50}
+
+
+@pytest.mark.parametrize("profile", [OPEN, POISSON])
+@pytest.mark.parametrize("seconds", [0.0, 3.3, 10.0, 15.0, 20.0, 29.9, 31.0])
+def test_a_walk_from_any_time_on_finds_the_same_arrivals_with_the_same_numbers(profile, seconds):
+    longer = replace(profile, steps=(Step(0, 10, 10, 500.0), *profile.steps[1:]))
+    walked = [(number, due) for number, due in schedule_of(longer).since(0) if due >= seconds]
+    assert list(schedule_of(longer).since(seconds)) == walked
+
+
+def test_no_arrival_is_bound_to_the_beginning_of_a_block():
+    firsts = [next(poisson_block("any", block)) - block * BLOCK for block in range(400)]
+    assert min(firsts) > 0
+    assert statistics.mean(firsts) == pytest.approx(1, abs=0.2)
+
+
+def test_poisson_arrivals_are_shared_in_equal_parts():
+    workers = Counter(number % 4 for number, _ in schedule_of(replace(POISSON, steps=(Step(0, 10, 10, 2000.0),))).since(0))
+    assert max(workers.values()) - min(workers.values()) < 0.01 * sum(workers.values())
+
+
+@pytest.mark.parametrize("profile", [OPEN, POISSON])
+def test_who_joins_after_an_hour_does_not_walk_through_it(profile):
+    part = Part(schedule_of(replace(profile, steps=(Step(0, 10, 10, 2000.0),), duration_seconds=7200)))
+    began = time.process_time()
+    part.assign(Share(3600, 1, 2))
+    assert len(list(part.until(3610))) == pytest.approx(10_000, abs=500)
+    # The walk alone would be 7.2 million steps.
+    assert time.process_time() - began < 0.5
 
 
 def test_a_part_without_a_share_is_empty_and_one_that_joins_late_has_nothing_from_before():
-    part = Part(iter([1.0, 2.0, 3.0]))
-    assert list(part.until(1.5)) == []
-    part.assign(Share(2.5, 0, 1))
-    assert list(part.until(9)) == [3.0]
+    part = Part(evenly(1, end=3))
+    assert list(part.until(1.2)) == []
+    part.assign(Share(2.2, 0, 1))
+    assert list(part.until(9)) == [2.5]
 
 
 def test_what_waits_is_taken_in_order_and_given_up_in_time():

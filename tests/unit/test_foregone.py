@@ -5,7 +5,7 @@ from math import inf
 
 import pytest
 
-from firedrill.drill.foregone import Foregone, Seen, broken, load_of, most_to_come
+from firedrill.drill.foregone import Foregone, Seen, Watch, broken, load_of, most_to_come
 from firedrill.profile import Slo, Step, load_profile
 
 SLO = Slo({"p99": 0.25}, error_ratio=0.01, starved_users=0)
@@ -62,3 +62,12 @@ def test_where_it_broke_is_said_in_a_sentence():
     assert load_of(Step(0, 40, 10)) == "40 users"
     text = Foregone("p99", 26.0, 2, loads[2], loads[1]).text()
     assert text == "the SLO (p99) broke at 60/s (step 2, 26 s after the start); it had held at 40/s; the load was ended there"
+
+
+def test_a_break_is_put_where_the_first_bad_seconds_began_and_not_where_they_were_looked_at():
+    """Steps change every 10 s: what was seen at 31 s began at 26 s."""
+    watch = Watch(load_profile("breakpoint"), None, knows_requests=True)
+    assert watch._lasting(None, 30.0) is None
+    assert watch._lasting("p99", 31.0) is None
+    found = watch._lasting("p99", 36.0)
+    assert (found.after_seconds, found.step, found.load, found.held) == (26.0, 2, "60/s", "40/s")
