@@ -237,6 +237,7 @@ arrivals: open
 max_in_flight: 20
 steps: [{start_time: 0s, rate: 40}]
 duration: 12s
+slo: {p99: 500ms}
 faults: [{start_time: 3s, for: 1m, latency: 1s}]
 """
 """From the fault on 20 slots of a second each do half of what is asked for."""
