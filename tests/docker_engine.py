@@ -31,6 +31,8 @@ IMAGES = {
 
 USERS = Path(tempfile.gettempdir()) / f"firedrill-test-engine-{os.getuid()}.users"
 """Locked by each test process that uses the engine; holds the process id of one that was started for the tests."""
+POOL = ("--default-address-pool", "base=10.213.0.0/16,size=26")
+"""Addresses for a thousand networks: the engine's own choice ends after thirty, and each stack has seven."""
 PREPARING = USERS.with_suffix(".preparing")
 DAEMON_LOG = USERS.with_suffix(".log")
 
@@ -77,7 +79,7 @@ def _start(users):
         needs.install(*PACKAGES)
     with DAEMON_LOG.open("w") as log:
         # A session of its own, so that a Ctrl-C of the tests leaves it time to end in order.
-        daemon = subprocess.Popen(["dockerd"], stdout=log, stderr=log, start_new_session=True)
+        daemon = subprocess.Popen(["dockerd", *POOL], stdout=log, stderr=log, start_new_session=True)
     poll_until(lambda: _answers() or daemon.poll() is not None, "the Docker engine to answer", timeout_seconds=60, every_seconds=0.5)
     if daemon.poll() is not None:
         needs.give_up(f"dockerd ended: {DAEMON_LOG.read_text(errors='replace').splitlines()[-1:]}")
