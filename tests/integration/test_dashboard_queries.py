@@ -20,7 +20,7 @@ STUCK, THREADS, FAILING = 100, 200, 0.2
 FAULTS = f"""\
 faults:
   - {{start_time: 0s, for: 1m, errors: {FAILING:.0%}}}
-  - {{start_time: 0s, for: 11s, latency: 300ms}}
+  - {{start_time: 0s, for: 14s, latency: 300ms}}
   - {{start_time: 5s, for: 1m, stuck: {STUCK}}}
 """
 MINE = """\
