@@ -34,7 +34,8 @@ class ClientSide:
     latency_including_waiting_seconds: Latency
     """The same with the requests that were still waiting or abandoned at the end, at the age they had: a lower bound.
 
-    In an open loop from the moment they were due, arrivals that were dropped included as slower than all others.
+    In an open loop answered requests count from the moment they were due, those in flight from the moment they were sent, and arrivals that
+    were dropped as slower than all others.
     """
     slower_than_slo: Mapping[str, float]
     """Share of requests, the waiting included as above, beyond each latency objective."""

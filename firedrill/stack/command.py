@@ -26,6 +26,7 @@ def run(
     variables: Mapping[str, str] | None = None,
     *,
     patience_seconds: float = PATIENCE_SECONDS,
+    grace_seconds: float = GRACE_SECONDS,
     interrupt: Interrupt | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run it, with these environment variables on top of ours; one that takes longer than the patience has failed.
@@ -40,10 +41,10 @@ def run(
                 output, errors = running.communicate(timeout=0.2)
                 return subprocess.CompletedProcess(words, running.returncode, output, errors)
             if interrupt and interrupt.requested:
-                _end(running)
+                _end(running, grace_seconds)
                 raise Interrupted(f"interrupted in {words[0]}")
             if time.monotonic() > deadline:
-                _end(running)
+                _end(running, grace_seconds)
                 return subprocess.CompletedProcess(words, 1, "", f"no answer within {patience_seconds:g} s")
 
 
@@ -53,10 +54,10 @@ def _start(words: list[str], variables: Mapping[str, str] | None) -> subprocess.
     return subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, env=environment, start_new_session=True)
 
 
-def _end(running: subprocess.Popen[str]) -> None:
+def _end(running: subprocess.Popen[str], grace_seconds: float) -> None:
     """Politely, and after the grace time for certain, with what it started."""
     with suppress(ProcessLookupError):
         os.killpg(running.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            running.communicate(timeout=GRACE_SECONDS)
+            running.communicate(timeout=grace_seconds)
         os.killpg(running.pid, signal.SIGKILL)
