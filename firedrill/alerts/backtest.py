@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import causes, expression, grid, lingering, promtool, readable, rulefile, template
+from firedrill.alerts import causes, expression, lingering, promtool, readable, rulefile, template
 from firedrill.alerts.bench import Bench, Refused
-from firedrill.alerts.replay import Replay, episodes
+from firedrill.alerts.replay import FAILED, Replay, episodes
 from firedrill.alerts.truth import Truth
 from firedrill.errors import BadInput
 from firedrill.notifications.notification import HEARTBEAT
 from firedrill.prom import QueryRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from firedrill.alerts.ambiguity import Vector
@@ -135,49 +136,59 @@ class _Judge:
     def report(self, refused: list[Refused]) -> Report:
         report = Report(self._question.run.id, self._question.stretch, self._relative_causes())
         report.refused = [*refused, *self._bench.refused]
-        report.remarks = [*self._bench.remarks, *(remark for group in self._groups for remark in _out_of_order(group))]
+        report.remarks = list(self._bench.remarks)
         for group in self._groups:
             evaluated = list(self._evaluated(group, report.refused))
             for (rule, _), seen in zip(evaluated, readable.seen(self._bench, group, evaluated, self._interrupt), strict=True):
-                report.alerts.append(self._judged(group, rule, seen))
+                report.alerts.append(self._judged(group, rule, seen, report.remarks))
         return report
 
     def _evaluated(self, group: Group, refused: list[Refused]) -> Iterator[tuple[Rule, list[Vector]]]:
         """The group's alerts that are asked for and can be judged, with what their expressions gave."""
-        times, interval_ms = self._bench.times_of(group)
         for rule in group.rules:
             if rule.is_alert and (not self._question.alerts or rule.name in self._question.alerts):
                 try:
                     template.need_known(rule)
-                    yield rule, list(grid.evaluate(self._bench.prom, rule.expr, times, interval_ms))
-                except QueryRefused as error:
-                    refused.append(Refused(rule.expr_place, f"{rule.name}: {error.answer}"))
                 except BadInput as error:
                     refused.append(Refused(rule.place, f"{rule.name}: {error}"))
+                    continue
+                try:
+                    yield rule, self._bench.vectors(group, rule, rule.expr)
+                except (QueryRefused, BadInput) as error:
+                    refused.append(Refused(rule.expr_place, f"{rule.name}: {getattr(error, 'answer', error)}"))
 
     def _relative_causes(self) -> tuple[Cause, ...]:
         return tuple(replace(one, start=one.start - self._start, end=one.end - self._start) for one in self._causes)
 
-    def _judged(self, group: Group, rule: Rule, seen: Seen) -> Judged:
+    def _judged(self, group: Group, rule: Rule, seen: Seen, remarks: list[str]) -> Judged:
         times, interval_ms = self._bench.times_of(group)
-        found = self._replayed(group, rule, times, seen.vectors)
+        replay = self._replay(group, rule)
+        found = episodes(replay, zip(times, seen.vectors, strict=True))
+        remarks += self._failed(rule, replay.failures)
         return Judged(
             name=rule.name,
             severity=rule.labels.get("severity", ""),
             place=rule.place,
             evaluations=len(times),
             ambiguous_evaluations=len(seen.unsure),
-            failed_evaluations=seen.vectors.count(None),
+            failed_evaluations=len(replay.failures),
             hold_seconds=rule.hold_ms / 1000,
             window_seconds=self._reach_ms[rule.place] / 1000,
             fired=tuple(self._fired(one, rule, interval_ms, seen.unsure) for one in found),
             detections=self._detections(found, rule),
             false_fires=self._false_fires(found, rule),
-            sweep=tuple(self._swept(group, rule, times, interval_ms)),
+            sweep=tuple(self._swept(group, rule, times)),
         )
 
-    def _replayed(self, group: Group, rule: Rule, times: Sequence[int], vectors: Sequence[Vector]) -> list[Episode]:
-        return episodes(Replay(rule, group.limit, self._bench.silence_of(group)), zip(times, vectors, strict=True))
+    def _replay(self, group: Group, rule: Rule) -> Replay:
+        return Replay(rule, group.limit, self._bench.silence_of(group))
+
+    def _failed(self, rule: Rule, failures: Mapping[int, str]) -> Iterator[str]:
+        """A sentence for each reason for which evaluations fail."""
+        for why, number in Counter(failures.values()).items():
+            first = next(time_ms for time_ms, one in failures.items() if one == why)
+            said = (self._bench.complaint(rule.expr, first) if why == FAILED else None) or why
+            yield f"{rule.expr_place}: {rule.name}: evaluations that fail: {number}, the first after {self._after(first):.1f} s: {said}"
 
     # -- against the truth
 
@@ -210,28 +221,20 @@ class _Judge:
 
     # -- other settings
 
-    def _swept(self, group: Group, rule: Rule, times: Sequence[int], interval_ms: int) -> Iterator[Trial]:
+    def _swept(self, group: Group, rule: Rule, times: Sequence[int]) -> Iterator[Trial]:
         """Every `for` with every threshold. The expression is evaluated once, without its comparison; an alert without one keeps it."""
         question = self._question
         limit = expression.threshold(rule.expr) if question.thresholds else None
         if not question.holds_ms and limit is None:
             return
-        vectors = grid.evaluate(self._bench.prom, limit.measured if limit else rule.expr, times, interval_ms)
+        vectors = self._bench.vectors(group, rule, limit.measured if limit else rule.expr)
         for value in question.thresholds if limit else (None,):
             kept = [_kept(vector, replace(limit, value=value)) for vector in vectors] if limit and value is not None else vectors
             for hold_ms in question.holds_ms or (rule.hold_ms,):
                 other = replace(rule, hold_ms=hold_ms)
-                found = self._replayed(group, other, times, kept)
+                found = episodes(self._replay(group, other), zip(times, kept, strict=True))
                 yield Trial(hold_ms / 1000, value, self._detections(found, other), self._false_fires(found, other))
 
 
 def _kept(vector: Vector, limit: expression.Threshold) -> Vector:
     return None if vector is None else {labels: value for labels, value in vector.items() if limit.met_by(value)}
-
-
-def _out_of_order(group: Group) -> Iterator[str]:
-    """A sentence for each alert that a replay by time stamps shows one evaluation too early."""
-    for number, rule in enumerate(group.rules):
-        read = {one.name for one in expression.selectors(rule.expr)} if rule.is_alert else set()
-        for name in sorted(read & group.recorded_after(number)):
-            yield f"{rule.name} reads {name}, which its group records after it: Prometheus is an evaluation later than this replay"

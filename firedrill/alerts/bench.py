@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-import struct
 from bisect import bisect_right
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
+from statistics import mode
 from typing import TYPE_CHECKING, Any, Self
 
-from firedrill.alerts import ambiguity, expression, grid, rulefile
+from firedrill.alerts import ambiguity, expression, grid, loaded, meaning, moments, order
 from firedrill.alerts.ambiguity import COMMIT_MS
+from firedrill.alerts.recorded import STALE, Recorder, as_series
 from firedrill.alerts.replay import SILENT_AFTER_START
+from firedrill.alerts.stepped import Steps
 from firedrill.alerts.stretch import MARGIN_SECONDS, Clock, copy
 from firedrill.errors import BadInput
 from firedrill.prom import QueryRefused
@@ -23,7 +25,8 @@ from firedrill.stack.reopened import Reopened
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from firedrill.alerts.ambiguity import Late
+    from firedrill.alerts.ambiguity import Late, Vector
+    from firedrill.alerts.order import Unit
     from firedrill.alerts.replay import Labels
     from firedrill.alerts.rulefile import Group, Rule
     from firedrill.drill.record import Run
@@ -38,8 +41,6 @@ GAP_SECONDS = 5.0
 """A longer time without any scrape is said."""
 LOOKBACK_SECONDS = 300.0
 """Prometheus's own: for so long it goes on with the last sample of a series that nobody marked as ended."""
-STALE = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
-"""Prometheus's mark for a series that has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,11 @@ class Bench:
         self._run, self._groups, self._history, self._interrupt = run, groups, history, interrupt
         self._recorded = run.recorded()
         self.clock = Clock(factor, round(self._recorded.end * 1000))
-        self._was = _records(_loaded(run))
+        self._loaded = loaded.groups(run)
+        self._was = _records(self._loaded)
         self._recorders: dict[str, dict[int, int]] = {}
-        self._was_in = {group.name: [rule.name for rule in group.rules if not rule.is_alert] for group in _loaded(run)}
+        self._origins = loaded.origins(groups, self._loaded) | {group.place: group for group in self._loaded}
+        self._stepped: dict[tuple[int, str], list[Vector]] = {}
         self._evaluations: dict[str, list[int]] = {}
         self._pages: dict[tuple[str, str], dict[int, int]] = {}
         self.refused: list[Refused] = []
@@ -87,12 +90,19 @@ class Bench:
         source = self._stack.enter_context(Reopened(self._recorded.data, self._interrupt)).prom
         scraped = self._scraped(source)
         self.remarks += gaps(scraped, self._recorded.start)
-        new = self._new_records()
-        taken = _present(source, {rule.name for _, rule in new}, scraped)
+        units, circular = order.units(self._groups)
+        self.refused += [Refused(rule.place, f"{rule.name}: recorded from what another group records from it") for rule in circular]
+        known = self._known(units)
+        new = [unit for unit in units if order.is_stepped(unit[0][0]) or id(unit) not in known]
+        taken = _present(source, {rule.name for unit in new for _, rule in unit}, scraped)
         self.span_ms = self.clock.ms(scraped[0]), self.clock.ms(scraped[-1])
         is_copied = self.clock.factor > 1 or self._history is not None or bool(taken)
         self.prom = self._copied(source, scraped, taken) if is_copied else source
-        self._backfill(new)
+        for unit in new:
+            if order.is_stepped(unit[0][0]):
+                self._step(unit, source if id(unit) in known else None)
+            else:
+                self._backfill(unit)
 
     def _scraped(self, source: Prometheus) -> list[int]:
         up = source.raw("up", self._recorded.start - MARGIN_SECONDS, self._recorded.end + MARGIN_SECONDS)
@@ -114,30 +124,62 @@ class Bench:
 
     # -- recorded series
 
-    def _new_records(self) -> list[tuple[Group, Rule]]:
-        """Recording rules whose series are not in the run as these rules would have recorded them, each after those it reads."""
-        records = _records(self._groups)
-        new: list[tuple[Group, Rule]] = []
-        for name in _in_order(records):
-            reads_new = _read_by(records[name]) & {rule.name for _, rule in new}
-            if self.clock.factor > 1 or self._history or reads_new or not self._is_known(name, records[name]):
-                new += records[name]
-        return new
+    def _known(self, units: Sequence[Unit]) -> set[int]:
+        """Those whose series are in the run as these rules would have recorded them."""
+        if self.clock.factor > 1 or self._history:
+            return set()
+        known: set[int] = set()
+        new: set[str] = set()
+        for unit in units:
+            if all(self._is_known(group, rule) and not order.reads(rule) & new for group, rule in unit):
+                known.add(id(unit))
+            else:
+                new |= {rule.name for _, rule in unit}
+        return known
 
-    def _is_known(self, name: str, records: Sequence[tuple[Group, Rule]]) -> bool:
-        """Whether the run recorded this name by the same rules."""
-        was = [_meaning(rule) for _, rule in self._was.get(name, ())]
-        return all(_meaning(rule) in was for _, rule in records)
+    def _is_known(self, group: Group, rule: Rule) -> bool:
+        """Whether the run recorded this name by the same rule."""
+        return any(_meaning(*one) == _meaning(group, rule) for one in self._was.get(rule.name, ()))
 
-    def _backfill(self, new: Iterable[tuple[Group, Rule]]) -> None:
-        for group, rule in new:
+    def _backfill(self, unit: Unit) -> None:
+        written: list[tuple[int, dict[Labels, float]]] = []
+        for group, rule in unit:
             times, interval_ms = self.times_of(group)
             try:
                 vectors = grid.evaluate(self.prom, rule.expr, times, interval_ms)
-            except QueryRefused as error:
-                self.refused.append(Refused(rule.expr_place, f"{rule.name}: {error.answer}"))
+            except (QueryRefused, BadInput) as error:
+                self.refused.append(Refused(rule.expr_place, f"{rule.name}: {getattr(error, 'answer', error)}"))
                 continue
-            remote.write(self.prom.url, _as_series(rule, times, vectors))
+            recorder = Recorder(rule, group.limit)
+            written += [(time_ms, recorder.record(time_ms, vector)) for time_ms, vector in zip(times, vectors, strict=True)]
+            self._note_failures(rule, recorder.failures)
+        remote.write(self.prom.url, as_series(written))
+
+    def _step(self, unit: Unit, recorded_by: Prometheus | None) -> None:
+        """Evaluate the rules of a group one by one; what a run has recorded is taken from there."""
+        group = unit[0][0]
+        names = {rule.name for _, rule in unit}
+        rules = [rule for number, rule in enumerate(group.rules) if rule.name in names or order.read_early(group, number)]
+        if not (times := self.times_of(group)[0]):
+            return
+        recorded = remote.read(recorded_by.url, times[0] / 1000, times[-1] / 1000, "|".join(sorted(names))) if recorded_by else None
+        steps = Steps(self.prom, group, [rule for rule in rules if self._reads_past(rule, times)], recorded)
+        steps.evaluate(times)
+        self._stepped |= steps.vectors
+        for recorder in steps.recorders.values():
+            self._note_failures(recorder.rule, recorder.failures)
+
+    def _reads_past(self, rule: Rule, times: Sequence[int]) -> bool:
+        try:
+            moments.need_past(rule.expr, times[0])
+        except BadInput as error:
+            self.refused.append(Refused(rule.expr_place, f"{rule.name}: {error}"))
+            return False
+        return True
+
+    def _note_failures(self, rule: Rule, failures: Mapping[int, str]) -> None:
+        for why, number in Counter(failures.values()).items():
+            self.remarks.append(f"{rule.place}: {rule.name}: nothing is recorded by {number} of its evaluations: {why}")
 
     # -- evaluations
 
@@ -152,27 +194,45 @@ class Bench:
         return recorded or grid.regular(*self.span_ms, interval_ms), interval_ms
 
     def recorded_times(self, group: Group) -> list[int]:
-        """When the run evaluated a group of this name and interval; nothing if it had none."""
-        if group.name not in self._evaluations:
-            self._evaluations[group.name] = self._recorded_times(group)
-        return self._evaluations[group.name]
+        """When the run evaluated this group, if it had it at this interval; else nothing."""
+        if group.place not in self._evaluations:
+            self._evaluations[group.place] = self._recorded_times(group)
+        return self._evaluations[group.place]
 
     def _recorded_times(self, group: Group) -> list[int]:
-        names = [name for name in self._was_in.get(group.name, ()) if name != grid.MARK]
-        for selector in (
-            f"{grid.MARK}{{group={expression.quoted(group.name)}}}",
-            *(f'{{__name__=~"{"|".join(names)}"}}' for _ in names[:1]),
-        ):
-            times = sorted({time_ms for time_ms, _ in self._points(selector)})
+        if not (origin := self._origins.get(group.place)):
+            return []
+        names = "|".join(sorted(self._own(group)))
+        for selector in (f"{grid.MARK}{{group={expression.quoted(origin.name)}}}", *([f'{{__name__=~"{names}"}}'] if names else [])):
+            times = self._of_phase(origin, sorted({time_ms for time_ms, _ in self._points(selector)}))
             if grid.has_interval(times, self.interval_of(group)):
                 return times
         return []
+
+    def _of_phase(self, origin: Group, times: list[int]) -> list[int]:
+        """Those that are the group's own, where another file had a group of the same name: each has a phase of its own."""
+        if sum(one.name == origin.name for one in self._loaded) < 2:
+            return times
+        interval_ms = self.interval_of(origin)
+        began = [round(seconds * 1000) for _, seconds in self._said(origin, "evaluation_timestamp_seconds")]
+        phases = [times[at - 1] % interval_ms for moment in began if (at := bisect_right(times, moment))]
+        return [time_ms for time_ms in times if phases and time_ms % interval_ms == mode(phases)]
+
+    def _said(self, group: Group, what: str) -> list[tuple[int, float]]:
+        """What the run's Prometheus said of the last evaluation of a group that it had loaded, at each scrape of itself."""
+        key = re.escape(f"{loaded.file_of(group)};{group.name}")
+        return self._points(f"prometheus_rule_group_last_{what}{{rule_group=~{expression.quoted(f'(.*/)?{key}')}}}")
+
+    def _own(self, group: Group) -> set[str]:
+        """Names of what the group recorded in the run."""
+        origin = self._origins.get(group.place)
+        return {rule.name for rule in origin.rules if not rule.is_alert} - {grid.MARK} if origin else set()
 
     def late(self, rule: Rule, group: Group) -> list[Late]:
         """What was under way while the rule was evaluated: scrapes of the pages it reads, and other groups that record for it."""
         if self.clock.factor > 1:
             return []  # There was no Prometheus that this is to equal.
-        own = set(self._was_in.get(group.name, ()))
+        own = self._own(group)
         selectors = [selector for selector in expression.selectors(rule.expr) if selector.name not in own]
         return [late for selector in selectors for late in self._late(selector)]
 
@@ -185,6 +245,24 @@ class Bench:
         took = [self._took(page.labels.get("job", ""), page.labels["instance"]) for page in pages if "instance" in page.labels]
         return [ambiguity.scrapes(one) for one in took]
 
+    def vectors(self, group: Group, rule: Rule, expr: str) -> list[Vector]:
+        """What an alert's expression, or what it compares, gave at each evaluation by the samples' time stamps; None where it failed.
+
+        Raises:
+            QueryRefused: it is no valid expression.
+            BadInput: it reads what is recorded later.
+        """
+        stepped = self._stepped.get((id(rule), expr))
+        return list(grid.evaluate(self.prom, expr, *self.times_of(group))) if stepped is None else stepped
+
+    def complaint(self, expr: str, time_ms: int) -> str | None:
+        """What Prometheus says of an expression that fails at a time; None if it does not."""
+        try:
+            self.prom.instant(expr, time_ms / 1000)
+        except QueryRefused as error:
+            return error.answer
+        return None
+
     def silence_of(self, group: Group) -> int:
         """Evaluations at the beginning that leave no trace, because this group was loaded as its Prometheus started."""
         return SILENT_AFTER_START if self._history is None and self.recorded_times(group) else 0
@@ -192,11 +270,8 @@ class Bench:
     def lags_ms(self, group: Group) -> list[int]:
         """How long after the time that it stands for each evaluation of the group had ended, as the run's Prometheus said of itself."""
         times = self.times_of(group)[0]
-        name = expression.quoted(f".*;{re.escape(group.name)}")
-        began, took = (
-            dict(self._points(f"prometheus_rule_group_last_{what}{{rule_group=~{name}}}"))
-            for what in ("evaluation_timestamp_seconds", "duration_seconds")
-        )
+        origin = self._origins.get(group.place, group)
+        began, took = (dict(self._said(origin, what)) for what in ("evaluation_timestamp_seconds", "duration_seconds"))
         known: dict[int, int] = {}
         for scraped_ms in began.keys() & took.keys():
             began_ms = round(began[scraped_ms] * 1000)
@@ -210,11 +285,13 @@ class Bench:
         start, end = self.span_ms[0] / 1000 - MARGIN_SECONDS, self.span_ms[1] / 1000 + 1
         return remote.read(self.prom.url, start, end, ".+" if "" in names else "|".join(sorted(names)))
 
-    def readable_to(self, group: Group) -> Callable[[Mapping[str, str], int], int]:
-        """When a sample, told by its labels and its time, could be read by a group's rules (milliseconds)."""
-        own = set(self._was_in.get(group.name, ()))
+    def readable_to(self, group: Group, early: Collection[str]) -> Callable[[Mapping[str, str], int], int]:
+        """When a sample, told by its labels and its time, could be read by a group's rules that read these names early (milliseconds)."""
+        own, interval_ms = self._own(group), self.interval_of(group)
 
         def readable(labels: Mapping[str, str], time_ms: int) -> int:
+            if labels["__name__"] in early:
+                return time_ms + interval_ms
             if labels["__name__"] in own:
                 return time_ms
             if labels["__name__"] in self._was:
@@ -227,7 +304,7 @@ class Bench:
     def _recorded_lags(self, name: str) -> Mapping[int, int]:
         """By the time of each evaluation that recorded a name: how long after it the evaluation's group had ended."""
         if name not in self._recorders:
-            groups = {group.name: group for group, _ in self._was[name]}.values()
+            groups = {group.place: group for group, _ in self._was[name]}.values()
             found = {at: lag for group in groups for at, lag in zip(self.times_of(group)[0], self.lags_ms(group), strict=True)}
             self._recorders[name] = dict(sorted(found.items()))
         return self._recorders[name]
@@ -267,11 +344,6 @@ def names_in(run: Run, interrupt: Interrupt) -> frozenset[str]:
     return frozenset(series.labels["__name__"] for series in found)
 
 
-def _loaded(run: Run) -> list[Group]:
-    """The groups that the run's own Prometheus had loaded; nothing where that was not kept."""
-    return [group for file in sorted((run.folder / "prometheus" / "rules").glob("*.yml")) for group in rulefile.read(file)]
-
-
 def _present(prom: Prometheus, names: set[str], scraped: Sequence[int]) -> frozenset[str]:
     """Those of the names that the data has series of."""
     if not names:
@@ -290,35 +362,11 @@ def _records(groups: Iterable[Group]) -> dict[str, list[tuple[Group, Rule]]]:
     return records
 
 
-def _in_order(records: Mapping[str, Sequence[tuple[Group, Rule]]]) -> list[str]:
-    """The names, each after those that its rules read."""
-    try:
-        return list(
-            TopologicalSorter({name: _read_by(listed) & records.keys() - {name} for name, listed in records.items()}).static_order()
-        )
-    except CycleError as error:
-        raise BadInput(f"{records[error.args[1][0]][0][1].place}: recorded from each other: {', '.join(error.args[1])}") from error
-
-
-def _read_by(rules: Iterable[tuple[Group, Rule]]) -> set[str]:
-    return {selector.name for _, rule in rules for selector in expression.selectors(rule.expr)}
-
-
-def _meaning(rule: Rule) -> tuple[list[str], Mapping[str, str]]:
-    return rule.expr.split(), rule.labels
-
-
-def _as_series(rule: Rule, times: Sequence[int], vectors: Sequence[dict[Labels, float] | None]) -> list[Any]:
-    """What Prometheus would have written: a sample an evaluation, and a stale marker where a series was there the evaluation before."""
-    series: dict[Labels, Any] = {}
-    before: set[Labels] = set()
-    for time_ms, vector in zip(times, vectors, strict=True):
-        if vector is None:
-            continue
-        for labels, value in [*vector.items(), *((labels, STALE) for labels in before - vector.keys())]:
-            series.setdefault(labels, remote.series(_record_labels(rule, labels))).samples.add(value=value, timestamp=time_ms)
-        before = set(vector)
-    return list(series.values())
+def _meaning(group: Group, rule: Rule) -> tuple[object, ...]:
+    """What decides on the series that a rule records."""
+    number = next(number for number, one in enumerate(group.rules) if one is rule)
+    early = order.read_early(group, number)
+    return meaning.of(rule.expr), dict(rule.labels), early, group.interval_ms or DEFAULT_INTERVAL_MS, group.limit
 
 
 def _ended(series: Sequence[Any], time_ms: int) -> Sequence[Any]:
@@ -327,7 +375,3 @@ def _ended(series: Sequence[Any], time_ms: int) -> Sequence[Any]:
         del one.samples[:]
         one.samples.add(value=STALE, timestamp=time_ms)
     return series
-
-
-def _record_labels(rule: Rule, labels: Labels) -> dict[str, str]:
-    return {**dict(labels), **rule.labels, "__name__": rule.name}

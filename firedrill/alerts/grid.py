@@ -6,6 +6,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
+from firedrill.alerts import moments
 from firedrill.prom import MAX_POINTS, QueryRefused
 
 if TYPE_CHECKING:
@@ -44,9 +45,14 @@ def evaluate(prom: Prometheus, expr: str, times: Sequence[int], interval_ms: int
 
     Raises:
         QueryRefused: it is no valid expression.
+        BadInput: it reads what is recorded later.
     """
+    if not times:
+        return []
+    moments.need_past(expr, times[0])
+    parts = ((time_ms, time_ms) for time_ms in times) if moments.is_alone(expr) else spans(times, interval_ms)
     found: dict[int, dict[Labels, float] | None] = {time_ms: {} for time_ms in times}
-    for first, last in spans(times, interval_ms):
+    for first, last in parts:
         _fill(found, prom, expr, (first, last, interval_ms))
     return [found[time_ms] for time_ms in times]
 

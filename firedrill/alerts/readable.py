@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
-from firedrill.alerts import ambiguity, expression, grid
+from firedrill.alerts import ambiguity, expression, grid, order
 from firedrill.alerts.replay import Replay
 from firedrill.stack import remote
 from firedrill.stack.reopened import Reopened
@@ -77,12 +77,26 @@ def seen(bench: Bench, group: Group, evaluated: Sequence[tuple[Rule, Sequence[Ve
         evaluated: Its alerts, each with what its expression gives by the samples' time stamps.
         interrupt: Ends the waiting for a Prometheus.
     """
+    early = {id(rule): frozenset(order.read_early(group, number)) for number, rule in enumerate(group.rules)}
+    found: dict[int, Seen] = {}
+    for names in {early[id(rule)] for rule, _ in evaluated}:
+        alike = [(rule, vectors) for rule, vectors in evaluated if early[id(rule)] == names]
+        for (rule, _), one in zip(alike, _seen_alike(bench, group, alike, names, interrupt), strict=True):
+            found[id(rule)] = one
+    return [found[id(rule)] for rule, _ in evaluated]
+
+
+def _seen_alike(
+    bench: Bench, group: Group, evaluated: Sequence[tuple[Rule, Sequence[Vector]]], early: frozenset[str], interrupt: Interrupt
+) -> list[Seen]:
+    """What alerts saw that read the same names early."""
     times = list(zip(bench.times_of(group)[0], bench.lags_ms(group), strict=True))
     late = [_late(bench.late(rule, group), times) for rule, _ in evaluated]
     asks = _affordable(
         [[_Ask(moment, one.time_ms, number) for one in listed for moment in one.moments] for number, listed in enumerate(late)]
     )
-    answers = _answers(bench, group, [rule for rule, _ in evaluated], asks, interrupt) if asks else {}
+    rules = [rule for rule, _ in evaluated]
+    answers = _answers(bench, rules, asks, bench.readable_to(group, early), interrupt) if asks else {}
     asked = {ask.number for ask in asks}
     return [
         _seen(bench, group, rule, vectors, {one.time_ms: (one, answers[number, one.time_ms]) for one in late[number]})
@@ -112,13 +126,13 @@ def _affordable(asks: Sequence[Sequence[_Ask]]) -> list[_Ask]:
 
 
 def _answers(
-    bench: Bench, group: Group, rules: Sequence[Rule], asks: Sequence[_Ask], interrupt: Interrupt
+    bench: Bench, rules: Sequence[Rule], asks: Sequence[_Ask], readable: Callable[[Mapping[str, str], int], int], interrupt: Interrupt
 ) -> dict[tuple[int, int], list[Vector]]:
     """By number and time."""
     read = {selector.name for ask in asks for selector in expression.selectors(rules[ask.number].expr)}
     found: dict[tuple[int, int], list[Vector]] = {}
     with Reopened(None, interrupt) as reopened:
-        feed = _Feed(reopened.prom, bench.samples(read), asks, bench.readable_to(group))
+        feed = _Feed(reopened.prom, bench.samples(read), asks, readable)
         for ask in asks:
             feed.until(ask.moment_ms)
             found.setdefault((ask.number, ask.time_ms), []).append(grid.at(reopened.prom, rules[ask.number].expr, ask.time_ms))

@@ -26,6 +26,12 @@ SILENT_AFTER_START = 2
 reload adds have none of these."""
 
 
+FAILED = "the expression fails on its data"
+CLASH = "two elements have the same labels once the rule's are applied"
+OVER_LIMIT = "{} of them are more than the group's limit of {}"
+"""Why Prometheus fails an evaluation."""
+
+
 class State(StrEnum):
     """What the label `alertstate` says."""
 
@@ -62,12 +68,14 @@ class Replay:
     limit: int = 0
     silent: int = 0
     """How many evaluations from now on are kept and not written."""
+    failures: dict[int, str] = field(default_factory=dict, compare=False)
+    """Why which evaluation wrote nothing."""
     _alerts: dict[Labels, _Alert] = field(default_factory=dict)
     _names: dict[Labels, Labels] = field(default_factory=dict, compare=False)
 
     def fork(self) -> Replay:
         """Another one in the same state."""
-        return replace(self, _alerts={labels: replace(alert) for labels, alert in self._alerts.items()})
+        return replace(self, failures={}, _alerts={labels: replace(alert) for labels, alert in self._alerts.items()})
 
     def evaluate(self, time_ms: int, vector: Mapping[Labels, float] | None) -> dict[Labels, Shown] | None:
         """What is written at this time, by the alert's labels (`alertname` among them).
@@ -82,6 +90,7 @@ class Replay:
         is_silent, self.silent = self.silent > 0, max(0, self.silent - 1)
         active = None if vector is None else self._named(vector)
         if active is None:
+            self.failures[time_ms] = FAILED if vector is None else CLASH
             return None
         for labels in active:
             self._alerts.setdefault(labels, _Alert(time_ms))
@@ -89,6 +98,7 @@ class Replay:
             if not self._stays(alert, time_ms, is_active=labels in active):
                 del self._alerts[labels]
         if 0 < self.limit < len(self._alerts):
+            self.failures[time_ms] = OVER_LIMIT.format(len(self._alerts), self.limit)
             self._alerts.clear()
             return None
         return {} if is_silent else self._written()

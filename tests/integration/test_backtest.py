@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from firedrill import places
-from firedrill.alerts import grid, readable, rulefile
+from firedrill.alerts import readable, rulefile
 from firedrill.alerts.backtest import Question, backtest
 from firedrill.alerts.bench import Bench
 from firedrill.alerts.replay import Replay
@@ -38,6 +38,14 @@ RULES = """\
       - {{alert: Busy{n}, expr: 'rate(asked_total[4s]) > 0'}}
       - {{alert: Unreliable{n}, expr: 'avg_over_time(up{{job="extra"}}[10s]) < 0.9', for: 2s}}
       - {{alert: Slow{n}, expr: 'avg_over_time(scrape_duration_seconds{{job="extra"}}[10s]) > 0.3'}}
+      - {{alert: Early{n}, expr: 'late{n}:odd == 1'}}
+      - {{alert: EarlyWindow{n}, expr: 'avg_over_time(late{n}:odd[3s]) > 0.5', for: 1s}}
+      - {{record: 'late{n}:odd', expr: odd}}
+      - {{record: 'own{n}:evaluations', expr: 'own{n}:evaluations + 1 or vector(1)'}}
+      - {{alert: Often{n}, expr: 'own{n}:evaluations > 9'}}
+      - {{record: 'clash{n}:any', expr: '{{__name__=~"up|odd", job="extra"}}'}}
+      - {{alert: Clash{n}, expr: '{{__name__=~"up|odd", job="extra"}} >= 0'}}
+      - {{alert: AtEnd{n}, expr: 'max_over_time((odd{{job="extra"}} @ end())[4s:1s]) > 0'}}
 """
 
 SCRAPE_TIMEOUT_SECONDS = 1.0
@@ -123,8 +131,7 @@ def samples(name, shown, time_ms):
 
 def evaluated(bench, group):
     """Each alert of a group, with what its expression gives at its evaluations."""
-    times, interval_ms = bench.times_of(group)
-    return [(rule, grid.evaluate(bench.prom, rule.expr, times, interval_ms)) for rule in group.rules if rule.is_alert]
+    return [(rule, bench.vectors(group, rule, rule.expr)) for rule in group.rules if rule.is_alert]
 
 
 def replayed(bench, group, rule, vectors, last_ms):

@@ -1,19 +1,23 @@
 """The replay against Prometheus itself: `promtool test rules` says of every alert, at every evaluation, what the replay says."""
 
 import json
+import math
+import re
 import subprocess
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from firedrill.alerts import durations
-from firedrill.alerts.replay import Replay
-from firedrill.alerts.rulefile import Rule
+from firedrill.alerts.recorded import Recorder
+from firedrill.alerts.replay import CLASH, Replay
+from firedrill.alerts.rulefile import Group, Rule
 from tests import needs
 
 INTERVAL_MS = 10_000
 EVALUATIONS = 24
-RULES = 12
+GROUPS, RULES = 3, 4
+"""Rules a group that read a metric of their own; an alert may do so through a record that stands before or after it."""
 TEMPLATES = [
     {},
     {"severity": "critical"},
@@ -21,8 +25,14 @@ TEMPLATES = [
     {"value": "is {{ $value }}"},
     {"alertname": "another", "a": "b"},
 ]
+RECORDED_AS = [{}, {"more": "x"}, {"rule": ""}]
 VALUES = [1, 0.5, 2.25, 1e-7, 1e22, 1234567.5, 123456, 0.0001]
 LENGTHS_MS = st.sampled_from([0, 0, 1, 5_000, 10_000, 15_000, 20_000, 30_000, 75_000])
+QUICKLY = settings(
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],  # Shrinking would start promtool for minutes.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 
 
 @st.composite
@@ -33,76 +43,138 @@ def histories(draw):
     return (values * EVALUATIONS)[:EVALUATIONS]
 
 
+def rule(name, expr, labels, hold_ms=0, keep_ms=0):
+    return Rule(name, expr, name.startswith("Alert"), "", "", labels, {}, hold_ms, keep_ms)
+
+
 @st.composite
-def cases(draw, number):
-    """A rule, and the histories of the series that it reads."""
-    rule = Rule(
-        name=f"Alert{number}",
-        expr=f'metric{{rule="{number}"}} > 0',
-        is_alert=True,
-        place="",
-        expr_place="",
-        labels=draw(st.sampled_from(TEMPLATES)),
-        annotations={},
-        hold_ms=draw(LENGTHS_MS),
-        keep_ms=draw(LENGTHS_MS),
-    )
-    return rule, draw(st.lists(histories(), min_size=1, max_size=1 if "i" in rule.labels and not rule.labels["i"] else 3))
+def cases(draw, number, as_recorded=RECORDED_AS):
+    """Rules in their order, and the histories of the series that they read."""
+    labels, lengths = draw(st.sampled_from(TEMPLATES)), (draw(LENGTHS_MS), draw(LENGTHS_MS))
+    metric, recorded = f'metric{{rule="{number}"}} > 0', draw(st.sampled_from(["", "before", "after"]))
+    rules = [rule(f"Alert{number}", f"rec:{number} > 0" if recorded else metric, labels, *lengths)]
+    if recorded:
+        rules.insert(recorded == "after", rule(f"rec:{number}", metric, draw(st.sampled_from(as_recorded))))
+    return rules, draw(st.lists(histories(), min_size=1, max_size=1 if labels.get("i") == "" else 3))
+
+
+@st.composite
+def groups(draw, name, numbers, limits, **drawn):
+    """A group of such rules, and the histories by the metric's label."""
+    found = {number: draw(cases(number, **drawn)) for number in numbers}
+    rules = tuple(one for rules, _ in found.values() for one in rules)
+    return Group(name, "", None, draw(limits), rules), {str(number): series for number, (_, series) in found.items()}
 
 
 def in_promql(labels, name):
     return f"{name}{{{', '.join(f'{key}={json.dumps(value)}' for key, value in labels)}}}"
 
 
-def replayed(rule, series):
-    """Per evaluation, the samples of ALERTS and ALERTS_FOR_STATE."""
-    replay = Replay(rule)
-    for at in range(EVALUATIONS):
-        vector = {(("i", str(i)), ("rule", rule.name[5:])): values[at] for i, values in enumerate(series) if values[at]}
-        shown = replay.evaluate(at * INTERVAL_MS, vector)
-        states = [{"labels": in_promql((*labels, ("alertstate", one.state)), "ALERTS"), "value": 1} for labels, one in shown.items()]
-        yield states, [{"labels": in_promql(labels, "ALERTS_FOR_STATE"), "value": one.for_state} for labels, one in shown.items()]
+class Evaluated:
+    """Groups, evaluated in order: what is written, and what fails."""
+
+    def __init__(self, groups, series):
+        self.series, self.current = series, {}
+        self.rules = [(one, (Replay if one.is_alert else Recorder)(one, group.limit)) for group in groups for one in group.rules]
+
+    def given(self, expr, at):
+        """What one of these expressions gives."""
+        if not (metric := re.match(r'metric{rule="(\d+)"}', expr)):
+            return self.current.get(expr.partition(" ")[0], {})
+        found = enumerate(self.series[metric[1]])
+        return {(("i", str(number)), ("rule", metric[1])): values[at] for number, values in found if values[at]}
+
+    def evaluate(self, at):
+        """(expression, samples that it gives) of each alert's series at the evaluation of this number."""
+        for one, state in self.rules:
+            vector = self.given(one.expr, at)
+            if one.is_alert:
+                shown = state.evaluate(at * INTERVAL_MS, vector) or {}
+                alerts = [{"labels": in_promql((*found, ("alertstate", two.state)), "ALERTS"), "value": 1} for found, two in shown.items()]
+                since = [{"labels": in_promql(found, "ALERTS_FOR_STATE"), "value": two.for_state} for found, two in shown.items()]
+                yield f'ALERTS{{alertname="{one.name}"}}', alerts
+                yield f'ALERTS_FOR_STATE{{alertname="{one.name}"}}', since
+            else:
+                written = state.record(at * INTERVAL_MS, vector)
+                known = self.current.get(one.name, {}) | written
+                self.current[one.name] = {found: value for found, value in known.items() if not math.isnan(value)}
+
+    def failures(self, at):
+        """(rule, why) of each that fails there."""
+        return [(one, state.failures[at * INTERVAL_MS]) for one, state in self.rules if at * INTERVAL_MS in state.failures]
 
 
-def as_rule(rule):
-    return {
-        "alert": rule.name,
-        "expr": rule.expr,
-        "labels": rule.labels,
-        "for": durations.spelled(rule.hold_ms),
-        "keep_firing_for": durations.spelled(rule.keep_ms),
-    }
+def as_rule(one):
+    if not one.is_alert:
+        return {"record": one.name, "expr": one.expr, "labels": one.labels}
+    lengths = {"for": durations.spelled(one.hold_ms), "keep_firing_for": durations.spelled(one.keep_ms)}
+    return {"alert": one.name, "expr": one.expr, "labels": one.labels, **lengths}
 
 
-def as_series(rule, number, values):
+def as_series(number, i, values):
     spelled = " ".join("stale" if value is None else repr(value) for value in values)
-    return {"series": f'metric{{rule="{rule.name[5:]}", i="{number}"}}', "values": spelled}
+    return {"series": f'metric{{rule="{number}", i="{i}"}}', "values": spelled}
 
 
-def checks(rule, series):
-    """What promtool is to confirm: two expressions an evaluation."""
-    for at, expected in enumerate(replayed(rule, series)):
-        for name, samples in zip(("ALERTS", "ALERTS_FOR_STATE"), expected, strict=True):
-            yield {"expr": f'{name}{{alertname="{rule.name}"}}', "eval_time": f"{at * INTERVAL_MS}ms", "exp_samples": samples}
+def promtool(folder, groups, series, checks):
+    """What `promtool test rules` makes of some checks: exit code and text."""
+    rules, cases_file = folder / "rules.yml", folder / "cases.yml"
+    of_groups = [{"name": group.name, "limit": group.limit, "rules": list(map(as_rule, group.rules))} for group in groups]
+    rules.write_text(json.dumps({"groups": of_groups}))
+    listed = [as_series(number, i, values) for number, found in series.items() for i, values in enumerate(found)]
+    test = {"interval": f"{INTERVAL_MS}ms", "input_series": listed, "promql_expr_test": checks}
+    whole = {"rule_files": [str(rules)], "evaluation_interval": f"{INTERVAL_MS}ms", "tests": [test]}
+    cases_file.write_text(json.dumps({**whole, "group_eval_order": [group.name for group in groups]}))
+    done = subprocess.run([needs.program("promtool"), "test", "rules", cases_file], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
 
 
-@settings(
-    max_examples=12,
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],  # Shrinking would start promtool for minutes.
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+def checks_at(evaluated, at):
+    return [{"expr": expr, "eval_time": f"{at * INTERVAL_MS}ms", "exp_samples": samples} for expr, samples in evaluated.evaluate(at)]
+
+
+@settings(QUICKLY, max_examples=12)
+@given(
+    drawn=st.tuples(
+        *(groups(f"g{at}", range(at * RULES, (at + 1) * RULES), limits=st.sampled_from([0, EVALUATIONS])) for at in range(GROUPS))
+    )
 )
-@given(drawn=st.tuples(*(cases(number) for number in range(RULES))))
 def test_every_alert_is_what_prometheus_says_at_every_evaluation(drawn, tmp_path):
     """576 equalities an example, one run of promtool each."""
-    rules, cases_file = tmp_path / "rules.yml", tmp_path / "cases.yml"
-    rules.write_text(json.dumps({"groups": [{"name": "g", "rules": [as_rule(rule) for rule, _ in drawn]}]}))
-    test = {
-        "interval": f"{INTERVAL_MS}ms",
-        "input_series": [as_series(rule, number, values) for rule, series in drawn for number, values in enumerate(series)],
-        "promql_expr_test": [check for rule, series in drawn for check in checks(rule, series)],
-    }
-    assert len(test["promql_expr_test"]) == 2 * RULES * EVALUATIONS
-    cases_file.write_text(json.dumps({"rule_files": [str(rules)], "evaluation_interval": f"{INTERVAL_MS}ms", "tests": [test]}))
-    done = subprocess.run([needs.program("promtool"), "test", "rules", cases_file], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    listed, series = [group for group, _ in drawn], {number: found for _, one in drawn for number, found in one.items()}
+    evaluated = Evaluated(listed, series)
+    checks = [check for at in range(EVALUATIONS) for check in checks_at(evaluated, at)]
+    assert len(checks) == 2 * GROUPS * RULES * EVALUATIONS
+    code, said = promtool(tmp_path, listed, series, checks)
+    assert code == 0, said[-3000:]
+
+
+@settings(QUICKLY, max_examples=8)
+@given(drawn=groups("g", range(3), limits=st.sampled_from([0, 1, 2]), as_recorded=[*RECORDED_AS, {"i": ""}, {"i": "same"}]))
+def test_evaluations_fail_that_prometheus_fails_and_for_its_reason(drawn, tmp_path):
+    """Promtool ends with the first evaluation at which a rule fails, and names all that do."""
+    group, series = drawn
+    evaluated = Evaluated([group], series)
+    for at in range(EVALUATIONS):
+        checks = checks_at(evaluated, at)
+        if evaluated.failures(at):
+            break
+    code, said = promtool(tmp_path, [group], series, checks)
+    failed = re.findall(r"rule: (\S+), time: (\S+), err: (.+)", said)
+    expected = [(one.name, in_go(at), in_prometheus_s_words(one, why)) for one, why in evaluated.failures(at)]
+    assert failed == expected
+    assert code == bool(expected), said[-3000:]
+
+
+def in_go(at):
+    """The time of an evaluation as Go prints it."""
+    minutes, seconds = divmod(at * INTERVAL_MS // 1000, 60)
+    return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
+
+
+def in_prometheus_s_words(one, why):
+    kind = "alert" if one.is_alert else "rule"
+    if why == CLASH:
+        return f"vector contains metrics with the same labelset after applying {kind} labels"
+    number, limit = re.findall(r"\d+", why)
+    return f"exceeded limit of {limit} with {number} {'alerts' if one.is_alert else 'series'}"

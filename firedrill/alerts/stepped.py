@@ -1,0 +1,75 @@
+"""Rules of a group evaluated one by one, as Prometheus does: where one reads what the evaluation before it left."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from firedrill.alerts import expression, grid
+from firedrill.alerts.recorded import Recorder, as_series
+from firedrill.stack import remote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from firedrill.alerts.ambiguity import Vector
+    from firedrill.alerts.rulefile import Group, Rule
+    from firedrill.prom import Prometheus
+
+
+class Steps:
+    """Recording rules of a group and those alerts that read early, over a Prometheus that has none of the series that they record."""
+
+    def __init__(self, prom: Prometheus, group: Group, rules: Sequence[Rule], recorded: Iterable[Any] | None) -> None:
+        """`recorded`: what the run recorded by these rules, as prompb TimeSeries; None to compute it."""
+        self._prom, self._rules = prom, rules
+        self.recorders = {id(rule): Recorder(rule, group.limit) for rule in rules if not rule.is_alert}
+        self._recorded = None if recorded is None else {id(rule): _of(rule, recorded) for rule in rules if not rule.is_alert}
+        self.vectors: dict[tuple[int, str], list[Vector]] = {
+            (id(rule), expr): [] for rule in rules if rule.is_alert for expr in _asked(rule)
+        }
+        """By rule and expression: what an alert's condition, and what it measures, gave at each evaluation."""
+
+    def evaluate(self, times: Iterable[int]) -> None:
+        """Every rule at each of the times."""
+        for time_ms in times:
+            for rule in self._rules:
+                if rule.is_alert:
+                    for expr in _asked(rule):
+                        self.vectors[id(rule), expr].append(grid.at(self._prom, expr, time_ms))
+                else:
+                    remote.write(self._prom.url, self._written(rule, time_ms))
+
+    def _written(self, rule: Rule, time_ms: int) -> list[Any]:
+        if self._recorded is not None:
+            return _until(self._recorded[id(rule)], time_ms)
+        vector = grid.at(self._prom, rule.expr, time_ms)
+        return as_series([(time_ms, self.recorders[id(rule)].record(time_ms, vector))])
+
+
+def _asked(rule: Rule) -> list[str]:
+    limit = expression.threshold(rule.expr)
+    return [rule.expr, *([limit.measured] if limit else [])]
+
+
+def _of(rule: Rule, recorded: Iterable[Any]) -> deque[tuple[int, Any]]:
+    """The samples of a rule's series in order of time, each as a series."""
+    samples = []
+    for series in recorded:
+        labels = {label.name: label.value for label in series.labels}
+        if labels.items() >= {**rule.labels, "__name__": rule.name}.items():
+            samples += [(sample.timestamp, _alone(labels, sample)) for sample in series.samples]
+    return deque(sorted(samples, key=lambda timed: timed[0]))
+
+
+def _alone(labels: Mapping[str, str], sample: Any) -> Any:
+    series = remote.series(labels)
+    series.samples.add(timestamp=sample.timestamp, value=sample.value)
+    return series
+
+
+def _until(waiting: deque[tuple[int, Any]], time_ms: int) -> list[Any]:
+    taken = []
+    while waiting and waiting[0][0] <= time_ms:
+        taken.append(waiting.popleft()[1])
+    return taken

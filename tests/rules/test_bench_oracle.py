@@ -1,0 +1,108 @@
+"""The whole bench against Prometheus itself: rules that record for each other, before and after their readers, in several groups."""
+
+import random
+import shutil
+import time
+
+import pytest
+
+from firedrill.alerts import rulefile
+from firedrill.alerts.bench import Bench
+from firedrill.alerts.recorded import STALE
+from firedrill.alerts.replay import Replay
+from firedrill.drill.record import Run
+from firedrill.interrupt import Interrupt
+from firedrill.stack import remote
+from firedrill.stack.reopened import Reopened
+from tests import needs
+from tests.rules.test_replay_oracle import EVALUATIONS, INTERVAL_MS, in_promql, promtool
+
+pytestmark = pytest.mark.timeout(60)
+
+NUMBERS = [str(number) for number in range(6)]
+RULES = """\
+groups:
+  - name: first
+    interval: 10s
+    limit: 8
+    rules:
+      - {alert: Early, expr: 'own:metric > 0', for: 20s}
+      - {alert: EarlyWindow, expr: 'max_over_time(own:metric[20s]) > 0', keep_firing_for: 15s}
+      - {record: 'own:before', expr: 'own:metric * 2'}
+      - {record: 'own:metric', expr: 'metric > 0', labels: {more: x}}
+      - {alert: InTime, expr: 'own:metric > 0', for: 20s}
+      - {alert: OfBefore, expr: 'own:before > 0', for: 10s}
+      - {record: 'own:steps', expr: 'own:steps + 1 or vector(1)'}
+      - {alert: Steps, expr: 'own:steps > 5', for: 10s}
+      - {alert: OfSubquery, expr: 'count_over_time(own:metric[30s:10s]) > 2'}
+      - {alert: AtItsEnd, expr: 'max_over_time((metric @ end())[30s:10s]) > 0'}
+      - {alert: AtAMoment, expr: 'metric @ MOMENT > 0', for: 10s}
+  - name: second
+    interval: 10s
+    rules:
+      - {alert: OfAnother, expr: 'sum by (rule) (own:metric) > 1', for: 10s}
+      - {record: 'another:metric', expr: 'sum without (i) (own:metric)', labels: {sum: x}}
+      - {alert: Sum, expr: 'another:metric > 1', keep_firing_for: 30s}
+"""
+
+
+def histories():
+    """Series by their label, each with its value at each evaluation; the same every time."""
+    drawn = random.Random(0)
+    for number in NUMBERS:
+        runs = [(drawn.randint(1, 5), drawn.choice([1, 0.5, 0, None])) for _ in range(EVALUATIONS)]
+        yield number, [[value for length, value in runs for _ in range(length)][:EVALUATIONS]]
+
+
+def recorded(folder, start_ms, series, interrupt):
+    """A run of these values, scraped at the evaluations."""
+    run = Run(folder)
+    with Reopened(None, interrupt) as reopened:
+        written = [remote.series({"__name__": "metric", "rule": number, "i": "0"}) for number in series]
+        for one, (values,) in zip(written, series.values(), strict=True):
+            _fill(one, start_ms, values)
+        up = remote.series({"__name__": "up"})
+        _fill(up, start_ms, [1] * EVALUATIONS)
+        remote.write(reopened.prom.url, [*written, up])
+        shutil.move(reopened.folder / "data" / "snapshots" / reopened.prom.snapshot(), run.snapshot)
+    run.write({"window": {"start": start_ms / 1000, "end": start_ms / 1000 + EVALUATIONS * INTERVAL_MS / 1000}, "profile": {}})
+    return run
+
+
+def _fill(series, start_ms, values):
+    for at, value in enumerate(values):
+        if value is not None or (at and values[at - 1] is not None):
+            series.samples.add(timestamp=start_ms + at * INTERVAL_MS, value=STALE if value is None else value)
+
+
+def checks(bench, groups, start_ms):
+    """What promtool is to confirm."""
+    for group in groups:
+        times = bench.times_of(group)[0]
+        assert times == [start_ms + at * INTERVAL_MS for at in range(EVALUATIONS)]
+        for rule in (rule for rule in group.rules if rule.is_alert):
+            replay = Replay(rule, group.limit)
+            for time_ms, vector in zip(times, bench.vectors(group, rule, rule.expr), strict=True):
+                yield from _of_evaluation(rule, replay.evaluate(time_ms, vector), time_ms - start_ms, start_ms)
+
+
+def _of_evaluation(rule, shown, at_ms, start_ms):
+    states = [{"labels": in_promql((*labels, ("alertstate", one.state)), "ALERTS"), "value": 1} for labels, one in shown.items()]
+    since = [{"labels": in_promql(labels, "ALERTS_FOR_STATE"), "value": one.for_state - start_ms // 1000} for labels, one in shown.items()]
+    for name, samples in (("ALERTS", states), ("ALERTS_FOR_STATE", since)):
+        yield {"expr": f'{name}{{alertname="{rule.name}"}}', "eval_time": f"{at_ms}ms", "exp_samples": samples}
+
+
+def test_rules_that_record_for_each_other_are_what_prometheus_says(tmp_path):
+    needs.program("promtool")
+    start_ms = round(time.time()) // 10 * 10_000 - EVALUATIONS * INTERVAL_MS
+    series = dict(histories())
+    (tmp_path / "ours.yml").write_text(RULES.replace("MOMENT", f"{start_ms / 1000:.0f}"))
+    (tmp_path / "theirs.yml").write_text(RULES.replace("MOMENT", "0"))
+    groups = rulefile.read(tmp_path / "ours.yml")
+    with Interrupt() as interrupt, Bench(recorded(tmp_path, start_ms, series, interrupt), groups, 1, None, interrupt) as bench:
+        assert not bench.refused
+        listed = list(checks(bench, groups, start_ms))
+    code, said = promtool(tmp_path, rulefile.read(tmp_path / "theirs.yml"), series, listed)
+    assert sum(bool(check["exp_samples"]) for check in listed) > 200
+    assert code == 0, said[-3000:]

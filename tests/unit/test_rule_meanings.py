@@ -1,0 +1,91 @@
+"""What rules say and read, told from their text: meaning, moments, order, and which group a run had loaded."""
+
+import pytest
+
+from firedrill.alerts import loaded, meaning, moments, order, rulefile
+from firedrill.errors import BadInput
+
+NOW_MS = 1_700_000_000_000
+
+
+def groups(tmp_path, text, name="r.yml"):
+    file = tmp_path / name
+    file.write_text(text)
+    return rulefile.read(file)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("rate(x[60s]) > 0.10", " rate( x[1m] )>1e-1 # often"),
+        ("x{a='b'}", 'x{a="b"}'),
+        ("x{a=`b`} > 0x10", 'x{a="b"} > 16'),
+    ],
+)
+def test_blanks_comments_quotes_and_units_mean_nothing(one, other):
+    assert meaning.of(one) == meaning.of(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [('x{a="b c"}', 'x{a="b  c"}'), ('x{a="#b"}', 'x{a="#c"}'), ("x > 1", "x > 1.5"), ('x == y{a="1"}', "x == y{a=1}")]
+)
+def test_all_else_does(one, other):
+    assert meaning.of(one) != meaning.of(other)
+
+
+@pytest.mark.parametrize(
+    ("expr", "what"),
+    [
+        ("x offset -5m", "offset -5m reads what is recorded later"),
+        ("max_over_time(x[5m:1m] OFFSET - 1m)", "offset -1m reads what is recorded later"),
+        ("x @ 1700000001", "@ 1700000001 reads a moment amid the run"),
+    ],
+)
+def test_what_reads_the_future_is_refused(expr, what):
+    with pytest.raises(BadInput, match=what):
+        moments.need_past(expr, NOW_MS)
+
+
+@pytest.mark.parametrize("expr", ["x offset 5m", "x @ 1700000000", "x @ end()", 'x{a="offset -5m"}', "x - 5", "sum by (offset) (x) - 1"])
+def test_what_reads_the_past_is_not(expr):
+    moments.need_past(expr, NOW_MS)
+
+
+def test_only_start_and_end_mean_something_else_in_a_query_over_many_times():
+    assert moments.is_alone("x @ start() > 0")
+    assert moments.is_alone("max_over_time(x[5m:1m] @ end())")
+    assert not moments.is_alone('x{at="@ end()"} @ 17 > start')
+
+
+def test_what_is_recorded_at_a_rule_s_place_or_after_it_is_read_early(tmp_path):
+    (group,) = groups(
+        tmp_path,
+        "groups:\n  - name: g\n    rules:\n"
+        "      - {alert: A, expr: b > 1}\n"
+        "      - {record: b, expr: c}\n"
+        "      - {record: c, expr: c + 1 or d}\n"
+        "      - {alert: Z, expr: b > 1}\n",
+    )
+    assert [order.read_early(group, number) for number in range(4)] == [{"b"}, {"c"}, {"c"}, set()]
+    ((_, _),) = order.units([group])[0]
+
+
+def test_groups_that_record_from_each_other_come_in_no_order(tmp_path):
+    found = groups(
+        tmp_path,
+        "groups:\n  - {name: f, rules: [{record: a, expr: b}, {record: d, expr: e}]}\n  - {name: g, rules: [{record: b, expr: a}]}\n"
+        "  - {name: h, rules: [{record: e, expr: up}]}\n",
+    )
+    units, circular = order.units(found)
+    assert [rule.name for unit in units for _, rule in unit] == ["e", "d"]
+    assert {rule.name for rule in circular} == {"a", "b"}
+
+
+def test_groups_of_one_name_are_told_by_their_files(tmp_path):
+    text = "groups:\n  - {name: g, rules: []}\n"
+    theirs = [*groups(tmp_path, text, "user-0-a.yml"), *groups(tmp_path, text, "b.yml")]
+    (tmp_path / "mine").mkdir()
+    a, b, c = (groups(tmp_path / "mine", text, name)[0] for name in ("a.yml", "b.yml", "c.yml"))
+    assert loaded.origins([a, b, c], theirs) == {a.place: theirs[0], b.place: theirs[1]}
+    assert loaded.origins([c], theirs[:1]) == {c.place: theirs[0]}
+    assert loaded.origins([c], theirs) == {}
