@@ -1,51 +1,77 @@
-"""A rule file between two versions, so that an edited alert begins anew.
+"""Rule files between two versions, so that an edited alert begins anew.
 
 On a reload Prometheus keeps what is pending and firing by name and labels, whatever the new expression is: an edited alert would go on with
-what the old one began. A reload in between, without it, makes it forget. Pure.
+what the old one began, and so would one that reads an edited recording rule. A reload in between, without it, makes it forget. What the old
+recording rule has recorded stays, and is looked back on as far as expressions do. Pure.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from firedrill.alerts import document
+from firedrill.alerts import document, expression, meaning, rulefile
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Mapping, Sequence
 
-SETTINGS = ("for", "keep_firing_for", "labels")
-
-
-def between(before: str, after: str) -> tuple[str, tuple[str, ...]]:
-    """The later text without those alerts that the earlier one has in another form, and their names; both texts are rule files."""
-    known = {rule["alert"]: _meanings(before, rule["alert"]) for rule in _alerts(before)}
-    if not _alerts(after):
-        return after, ()  # To Prometheus a file of comments is a rule file, too.
-    rules = document.parse(after, "a Prometheus rule file")
-    edited = [rule for rule in _alerts_of(rules) if rule["alert"] in known and _meaning(rule) not in known[rule["alert"]]]
-    names = {str(rule["alert"]) for rule in edited}
-    for group in rules["groups"]:
-        # All of that name: state is kept by name, and several rules may share it.
-        group["rules"] = [rule for rule in group.get("rules") or () if rule.get("alert") not in names]
-    return document.printed(rules), tuple(sorted(names))
+    from firedrill.alerts.rulefile import Rule
 
 
-def _alerts(text: str) -> list[Any]:
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Names of what a later version of a file has in another form than the earlier one."""
+
+    alerts: frozenset[str]
+    records: frozenset[str]
+
+
+def edit(before: str, after: str) -> Edit:
+    """What was edited between two texts of a rule file."""
+    known: dict[tuple[bool, str], list[Any]] = {}
+    for rule in rules_in(before):
+        known.setdefault((rule.is_alert, rule.name), []).append(_meaning(rule))
+    edited = [one for one in rules_in(after) if _meaning(one) not in known.get((one.is_alert, one.name), [_meaning(one)])]
+    names = {is_alert: frozenset(rule.name for rule in edited if rule.is_alert == is_alert) for is_alert in (True, False)}
+    return Edit(names[True], names[False])
+
+
+def rules_in(text: str) -> list[Rule]:
+    """The rules of a file; none where it is damaged, or made of comments."""
     try:
-        return list(_alerts_of(document.parse(text, "a Prometheus rule file")))
+        return [rule for group in rulefile.groups_in(document.parse(text, "a Prometheus rule file"), "") for rule in group.rules]
     except BadInput:
         return []
 
 
-def _alerts_of(rules: Any) -> Iterator[Any]:
-    for group in rules.get("groups") or ():
-        yield from (rule for rule in group.get("rules") or () if "alert" in rule)
+def readers(rules: Sequence[Rule], records: Iterable[str]) -> dict[str, int]:
+    """The alerts that read one of these recorded series, and how far they look back on it (milliseconds), through others if need be."""
+    recorded = {rule.name: [one.expr for one in rules if not one.is_alert and one.name == rule.name] for rule in rules if not rule.is_alert}
+    found: dict[str, int] = {}
+    for rule in (rule for rule in rules if rule.is_alert):
+        back_ms = _back_ms(rule.expr, frozenset(records), recorded, frozenset())
+        if back_ms is not None:
+            found[rule.name] = max(back_ms, found.get(rule.name, 0))
+    return found
 
 
-def _meanings(text: str, name: str) -> list[Any]:
-    return [_meaning(rule) for rule in _alerts(text) if rule["alert"] == name]
+def _back_ms(expr: str, records: frozenset[str], recorded: Mapping[str, Sequence[str]], seen: frozenset[str]) -> int | None:
+    """None for an expression that reads none of the records."""
+    found = [one.reach_ms for one in expression.selectors(expr) if one.name in records]
+    for one in expression.selectors(expr):
+        deeper = [_back_ms(other, records, recorded, seen | {one.name}) for other in recorded.get(one.name, ()) if one.name not in seen]
+        found += [one.reach_ms + further for further in deeper if further is not None]
+    return max(found, default=None)
 
 
-def _meaning(rule: Any) -> Any:
-    return str(rule.get("expr")).split(), *(rule.get(setting) for setting in SETTINGS)
+def without(text: str, alerts: Iterable[str]) -> str:
+    """A rule file without the alerts of these names: all of them, as state is kept by name and several rules may share it."""
+    names, rules = set(alerts), document.parse(text, "a Prometheus rule file")
+    for group in rules["groups"]:
+        group["rules"] = [rule for rule in group.get("rules") or () if str(rule.get("alert")) not in names]
+    return document.printed(rules)
+
+
+def _meaning(rule: Rule) -> Any:
+    return meaning.of(rule.expr), rule.labels, rule.hold_ms, rule.keep_ms

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import requests
 
 from firedrill import whole_file
-from firedrill.alerts import fresh
+from firedrill.alerts import durations, fresh
 from firedrill.errors import BadInput
 from firedrill.stack import config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from firedrill.interrupt import Interrupt
@@ -39,6 +39,8 @@ class Mirror:
     """Texts that are written once Prometheus has forgotten what their alerts were before."""
     _loaded: dict[Path, str] = field(default_factory=dict)
     """What Prometheus had loaded of the files that were saved since."""
+    _anew: dict[Path, set[str]] = field(default_factory=dict)
+    """Alerts of each file that Prometheus has to forget first."""
     _missing: set[Path] = field(default_factory=set)
 
     def update(self) -> tuple[bool, list[str]]:
@@ -56,6 +58,7 @@ class Mirror:
         """After a reload: write what waited for it; returns whether another one is due."""
         held, self._held = self._held, {}
         self._loaded.clear()
+        self._anew.clear()
         for place, text in held.items():
             whole_file.write(place, text)
         return bool(held)
@@ -90,14 +93,22 @@ class Mirror:
         return True
 
     def _first(self, place: Path, text: str, said: list[str]) -> str:
-        """What is loaded first: the text, or where alerts were edited, the text without them."""
+        """What is loaded first: the text, or where alerts are to begin anew, the text without them."""
         self._held.pop(place, None)
-        without, edited = fresh.between(self._loaded.setdefault(place, place.read_text()), text)
-        if not edited:
-            return text
-        said.append(f"{place.name}: {', '.join(edited)} {'begin' if edited[1:] else 'begins'} anew, without what the old rule had pending")
-        self._held[place] = text
-        return without
+        edited = fresh.edit(self._loaded.setdefault(place, place.read_text()), text)
+        texts = {file: self._held.get(file) or file.read_text() for file in self.into.glob(f"rules/{FILES['rules']}")} | {place: text}
+        rules = {file: fresh.rules_in(one) for file, one in texts.items()}
+        back_ms = fresh.readers([rule for listed in rules.values() for rule in listed], edited.records)
+        said += (f"{place.name}: {sentence}" for sentence in _sentences(edited, back_ms))
+        for file, listed in rules.items():
+            anew = self._anew.setdefault(file, set())
+            anew |= {rule.name for rule in listed if rule.name in back_ms} | (edited.alerts if file == place else set())
+            if anew:
+                self._loaded.setdefault(file, texts[file])
+                self._held[file] = texts[file]
+                texts[file] = fresh.without(texts[file], anew)
+                whole_file.write(file, texts[file])
+        return texts[place]
 
     def _delete_orphans(self) -> list[Path]:
         """Delete what has had no source twice: an editor that saves takes a file away for a moment."""
@@ -107,6 +118,7 @@ class Mirror:
         self._missing = missing - self._missing
         for orphan in orphans:
             orphan.unlink()
+            self._held.pop(orphan, None)
         return orphans
 
 
@@ -133,6 +145,18 @@ def watch(mirror: Mirror, reload_urls: Sequence[str], interrupt: Interrupt, say:
             pending = {url for url in reload_urls if not _reloaded(url, say)}
         if interrupt.pause(POLL_SECONDS):
             return
+
+
+def _sentences(edited: fresh.Edit, back_ms: Mapping[str, int]) -> Iterator[str]:
+    """What comes of an edit."""
+    anew = sorted(edited.alerts | back_ms.keys())
+    if anew:
+        yield f"{', '.join(anew)} {'begin' if anew[1:] else 'begins'} anew, without what the old rule had pending"
+    for record in sorted(edited.records):
+        yield f"{record} is recorded otherwise from now on; what was recorded before stays"
+    for alert, back in sorted(back_ms.items()):
+        if back:
+            yield f"{alert} looks back on what was recorded before the edit for {durations.spelled(back)}"
 
 
 def _reloaded(url: str, say: Callable[[str], None]) -> bool:

@@ -159,6 +159,62 @@ def test_an_edit_of_an_edit_leaves_the_last_one_in_force(rules):
 
 def test_words_and_blanks_do_not_make_another_alert():
     spaced = RULES.replace("hot > 1", "'hot  >  1'").replace("# a comment", "# another")
-    assert fresh.between(RULES, spaced)[1] == ()
-    assert fresh.between(RULES, RULES.replace("for: 2m", "for: 1m"))[1] == ("Hot",)
-    assert fresh.between("groups: [", RULES)[1] == ()
+    assert not fresh.edit(RULES, spaced).alerts
+    assert fresh.edit(RULES, RULES.replace("for: 2m", "for: 1m")).alerts == {"Hot"}
+    assert not fresh.edit("groups: [", RULES).alerts
+
+
+def test_blanks_inside_a_string_do():
+    text = RULES.replace("hot > 1", "'hot{of=\"a b\"} > 1'")
+    assert fresh.edit(text, text.replace("a b", "a  b")).alerts == {"Hot"}
+
+
+RECORDS = """\
+groups:
+  - name: records
+    rules:
+      - {record: hot, expr: of_heat}
+      - {record: "hot:mean", expr: "avg_over_time(hot[5m])"}
+"""
+READERS = """\
+groups:
+  - name: readers
+    rules:
+      - {alert: Now, expr: hot > 1, for: 2m}
+      - {alert: Then, expr: "max_over_time(hot:mean[1m]) > 1"}
+      - {alert: Neither, expr: up == 0}
+"""
+
+
+def test_alerts_that_read_what_is_recorded_otherwise_begin_anew_whatever_their_file(rules):
+    write(rules, RECORDS, "records.yml")
+    write(rules, READERS, "readers.yml")
+    rules.update()
+    rules.settle()
+    write(rules, RECORDS.replace("of_heat", "2 * of_heat"), "records.yml")
+    changed, said = rules.update()
+    assert changed
+    assert said == [
+        "records.yml: Cold, Hot, Now, Then begin anew, without what the old rule had pending",
+        "records.yml: hot is recorded otherwise from now on; what was recorded before stays",
+        "records.yml: Then looks back on what was recorded before the edit for 360s",
+    ]
+    assert [name for name in ("Now", "Then", "Neither") if name in in_force(rules, "readers.yml")] == ["Neither"]
+    assert "Hot" not in in_force(rules)
+    assert rules.settle()
+    assert in_force(rules, "readers.yml") == READERS
+    assert "2 * of_heat" in in_force(rules, "records.yml")
+    assert rules.update() == (False, [])
+
+
+def test_two_files_that_are_saved_at_once_both_begin_anew(rules):
+    write(rules, RECORDS, "a-records.yml")
+    write(rules, READERS, "readers.yml")
+    rules.update()
+    rules.settle()
+    write(rules, RECORDS.replace("of_heat", "2 * of_heat"), "a-records.yml")
+    write(rules, READERS.replace("up == 0", "up < 1"), "readers.yml")
+    rules.update()
+    assert [name for name in ("Now", "Then", "Neither") if name in in_force(rules, "readers.yml")] == []
+    assert rules.settle()
+    assert in_force(rules, "readers.yml") == READERS.replace("up == 0", "up < 1")
