@@ -99,6 +99,14 @@ class Prometheus:
         times = {"start": f"{start_ms / 1000:.3f}", "end": f"{end_ms / 1000:.3f}", "step": f"{step_ms}ms"}
         return [_series(row) for row in self._query("query_range", {"query": query, **times})["result"]]
 
+    def label_sets(self, selector: str, start: float, end: float) -> list[Mapping[str, str]]:
+        """The labels of every series that a selector matches and that has samples about then; far cheaper than the samples."""
+        return list(self._call("POST", "/api/v1/series", {"match[]": selector, "start": f"{start:.3f}", "end": f"{end:.3f}"}))
+
+    def rule_groups(self) -> list[Any]:
+        """The groups of rules that it has loaded, as `/api/v1/rules` tells them."""
+        return list(self._call("GET", "/api/v1/rules", {})["groups"])
+
     def snapshot(self) -> str:
         """Write a snapshot of everything stored, the head included; returns its name below `<data>/snapshots/`."""
         return str(self._call("POST", "/api/v1/admin/tsdb/snapshot", {})["name"])

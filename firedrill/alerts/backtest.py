@@ -200,8 +200,10 @@ class _Judge:
         return tuple(replace(one, began=one.began - self._start) for one in self._truth(rule).detections(found))
 
     def _false_fires(self, found: Sequence[Episode], rule: Rule) -> int:
+        """Without what fired already when the load began: that was there before."""
         truth = self._truth(rule)
-        fired = [one for one in found if one.firing_ms is not None and rule.name != HEARTBEAT]
+        start_ms = self._start * 1000
+        fired = [one for one in found if one.firing_ms is not None and one.firing_ms >= start_ms and rule.name != HEARTBEAT]
         return sum(truth.cause_of(one) is None for one in fired)
 
     def _fired(self, one: Episode, rule: Rule, interval_ms: int, unsure: frozenset[int]) -> Fired:

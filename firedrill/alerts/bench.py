@@ -11,7 +11,7 @@ from itertools import pairwise
 from statistics import mode
 from typing import TYPE_CHECKING, Any, Self
 
-from firedrill.alerts import ambiguity, expression, grid, loaded, meaning, moments, order
+from firedrill.alerts import ambiguity, expression, grid, lingering, loaded, meaning, moments, order
 from firedrill.alerts.ambiguity import COMMIT_MS
 from firedrill.alerts.recorded import STALE, Recorder, as_series
 from firedrill.alerts.replay import SILENT_AFTER_START
@@ -37,6 +37,10 @@ DEFAULT_INTERVAL_MS = 1_000
 """prometheus.yml's evaluation_interval, in a drill's time."""
 UNKNOWN_LAG_MS = 250
 """How late an evaluation is taken to end at most where the run's Prometheus was not scraped."""
+BEFORE_SECONDS = 1_000.0
+"""What was recorded so long before the load is taken in: where a run was attached to what ran already, more than its own margin."""
+BEGUN_SECONDS = 15.0
+"""A Prometheus that was older than this when the record begins has a past that the record does not have."""
 GAP_SECONDS = 5.0
 """A longer time without any scrape is said."""
 LOOKBACK_SECONDS = 300.0
@@ -66,6 +70,7 @@ class Bench:
         self._was = _records(self._loaded)
         self._recorders: dict[str, dict[int, int]] = {}
         self._origins = loaded.origins(groups, self._loaded) | {group.place: group for group in self._loaded}
+        self._reach_ms = lingering.reaches(groups)
         self._stepped: dict[tuple[int, str], list[Vector]] = {}
         self._evaluations: dict[str, list[int]] = {}
         self._pages: dict[tuple[str, str], dict[int, int]] = {}
@@ -96,6 +101,8 @@ class Bench:
         new = [unit for unit in units if order.is_stepped(unit[0][0]) or id(unit) not in known]
         taken = _present(source, {rule.name for unit in new for _, rule in unit}, scraped)
         self.span_ms = self.clock.ms(scraped[0]), self.clock.ms(scraped[-1])
+        started = source.number("min(min_over_time(process_start_time_seconds{job='prometheus'}[1h]))", scraped[-1] / 1000)
+        self._has_a_past = self._history is None and started is not None and started < scraped[0] / 1000 - BEGUN_SECONDS
         is_copied = self.clock.factor > 1 or self._history is not None or bool(taken)
         self.prom = self._copied(source, scraped, taken) if is_copied else source
         for unit in new:
@@ -105,7 +112,7 @@ class Bench:
                 self._backfill(unit)
 
     def _scraped(self, source: Prometheus) -> list[int]:
-        up = source.raw("up", self._recorded.start - MARGIN_SECONDS, self._recorded.end + MARGIN_SECONDS)
+        up = source.raw("up", self._recorded.start - BEFORE_SECONDS, self._recorded.end + MARGIN_SECONDS)
         times = sorted({round(time * 1000) for series in up for time, _ in series.points})
         if not times:
             raise BadInput(f"{self._run.folder}: nothing was scraped in this run")
@@ -265,7 +272,14 @@ class Bench:
 
     def silence_of(self, group: Group) -> int:
         """Evaluations at the beginning that leave no trace, because this group was loaded as its Prometheus started."""
-        return SILENT_AFTER_START if self._history is None and self.recorded_times(group) else 0
+        return SILENT_AFTER_START if self._history is None and not self._has_a_past and self.recorded_times(group) else 0
+
+    def unsettled(self, group: Group, rule: Rule) -> frozenset[int]:
+        """Evaluations at which an alert depends on what was before the record: by its windows, or by what was pending or kept firing."""
+        if not self._has_a_past:
+            return frozenset()
+        settled_ms = self.span_ms[0] + lingering.settled_ms(rule, self._reach_ms[rule.place])
+        return frozenset(time_ms for time_ms in self.times_of(group)[0] if time_ms < settled_ms)
 
     def lags_ms(self, group: Group) -> list[int]:
         """How long after the time that it stands for each evaluation of the group had ended, as the run's Prometheus said of itself."""
@@ -328,7 +342,7 @@ def gaps(scraped: Sequence[int], start: float) -> list[str]:
     return [
         f"nothing was scraped for {(later - earlier) / 1000:.0f} s, {earlier / 1000 - start:.0f} s after the load began"
         for earlier, later in pairwise(scraped)
-        if later - earlier > GAP_SECONDS * 1000
+        if later - earlier > GAP_SECONDS * 1000 and later / 1000 > start
     ]
 
 
@@ -340,8 +354,8 @@ def names_in(run: Run, interrupt: Interrupt) -> frozenset[str]:
     """
     recorded = run.recorded()
     with Reopened(recorded.data, interrupt) as reopened:
-        found = reopened.prom.raw('{__name__!=""}', recorded.start - MARGIN_SECONDS, recorded.end + MARGIN_SECONDS)
-    return frozenset(series.labels["__name__"] for series in found)
+        found = reopened.prom.label_sets('{__name__!=""}', recorded.start - MARGIN_SECONDS, recorded.end + MARGIN_SECONDS)
+    return frozenset(labels["__name__"] for labels in found)
 
 
 def _present(prom: Prometheus, names: set[str], scraped: Sequence[int]) -> frozenset[str]:
@@ -349,7 +363,7 @@ def _present(prom: Prometheus, names: set[str], scraped: Sequence[int]) -> froze
     if not names:
         return frozenset()
     selector = f'{{__name__=~"{"|".join(sorted(names))}"}}'
-    return frozenset(series.labels["__name__"] for series in prom.raw(selector, scraped[0] / 1000 - 30, scraped[-1] / 1000 + 30))
+    return frozenset(labels["__name__"] for labels in prom.label_sets(selector, scraped[0] / 1000 - 30, scraped[-1] / 1000 + 30))
 
 
 def _records(groups: Iterable[Group]) -> dict[str, list[tuple[Group, Rule]]]:

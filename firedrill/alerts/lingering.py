@@ -17,17 +17,26 @@ SLACK_SECONDS = 5.0
 
 def seconds(rule: Rule, reach_ms: int, factor: float = 1) -> float:
     """Of an alert that looks so far back, where a second of the run was made `factor` long."""
-    return (reach_ms + rule.hold_ms + rule.keep_ms) / 1000 + SLACK_SECONDS * factor
+    return settled_ms(rule, reach_ms) / 1000 + SLACK_SECONDS * factor
+
+
+def settled_ms(rule: Rule, reach_ms: int) -> int:
+    """How long after its data's beginning an alert that looks so far back is what it would be if there had been data before."""
+    return reach_ms + rule.hold_ms + rule.keep_ms
 
 
 def by_name(groups: Iterable[Group]) -> dict[str, float]:
     """Seconds of each alert; of several rules with one name, the longest."""
-    groups = tuple(groups)
-    reach_ms = reaches(groups)
     found: dict[str, float] = {}
-    for rule in (rule for group in groups for rule in group.rules if rule.is_alert):
-        found[rule.name] = max(found.get(rule.name, 0.0), seconds(rule, reach_ms[rule.place]))
+    for rule, reach_ms in with_reaches(tuple(groups)):
+        found[rule.name] = max(found.get(rule.name, 0.0), seconds(rule, reach_ms))
     return found
+
+
+def with_reaches(groups: Sequence[Group]) -> list[tuple[Rule, int]]:
+    """Each alert with how far back it looks, in milliseconds."""
+    reach_ms = reaches(groups)
+    return [(rule, reach_ms[rule.place]) for group in groups for rule in group.rules if rule.is_alert]
 
 
 def reaches(groups: Sequence[Group]) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +82,7 @@ def seen(bench: Bench, group: Group, evaluated: Sequence[tuple[Rule, Sequence[Ve
     for names in {early[id(rule)] for rule, _ in evaluated}:
         alike = [(rule, vectors) for rule, vectors in evaluated if early[id(rule)] == names]
         for (rule, _), one in zip(alike, _seen_alike(bench, group, alike, names, interrupt), strict=True):
-            found[id(rule)] = one
+            found[id(rule)] = replace(one, unsure=one.unsure | bench.unsettled(group, rule))
     return [found[id(rule)] for rule, _ in evaluated]
 
 

@@ -339,7 +339,7 @@ class _Drill:
         }
 
     def _lingers(self) -> dict[str, float]:
-        """Of the alerts that this run's own Prometheus had loaded; those of one that it was attached to are not known."""
+        """Of the alerts that this run's Prometheus had loaded."""
         files = sorted((self._run.folder / "prometheus" / "rules").glob("*.yml"))
         try:
             return lingering.by_name([group for file in files for group in rulefile.read(file)])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from firedrill import __version__
 from firedrill.errors import BadInput
-from firedrill.stack import remote, versions
+from firedrill.stack import remembered, remote, versions
 from firedrill.stack.reopened import Reopened
 from firedrill.stack.steered import SteeredStack
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from firedrill.interrupt import Interrupt
     from firedrill.stack.plan import Plan
 
-BEFORE_SECONDS = 30.0
-"""What was recorded before the load belongs to the run: where its counters started, and what was quiet."""
+BEFORE_SECONDS, MOST_BEFORE_SECONDS = 30.0, 900.0
+"""What was recorded before the load belongs to the run: where its counters started, and what was quiet. As much as the alerts look back,
+so that they can be replayed, within these bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,9 @@ class AttachedStack(SteeredStack):
         """Nothing was started."""
 
     def start_prometheus(self) -> None:
-        """It runs."""
+        """It runs. Its rules are kept: alerts are judged and replayed by them."""
         self.records = True
+        remembered.keep(self.prom, self.plan.folder / "prometheus" / "rules")
 
     def start_alerting(self) -> bool:
         """It runs."""
@@ -91,8 +93,10 @@ class AttachedStack(SteeredStack):
 
     def take_snapshot(self, destination: Path) -> None:
         """Copy what Prometheus recorded of this load to a folder that does not exist."""
+        before = remembered.longest_reach_seconds(self.plan.folder / "prometheus" / "rules")
+        start = self.load_since - min(max(BEFORE_SECONDS, before), MOST_BEFORE_SECONDS)
         with Reopened(None, self._interrupt) as copy:
-            remote.write(copy.prom.url, remote.read(self.prom.url, self.load_since - BEFORE_SECONDS, time.time()))
+            remote.write(copy.prom.url, remote.read(self.prom.url, start, time.time()))
             shutil.move(copy.folder / "data" / "snapshots" / copy.prom.snapshot(), destination)
 
     def rescue(self, destination: Path) -> bool:

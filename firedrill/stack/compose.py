@@ -227,7 +227,7 @@ def of_run(plan: Plan) -> dict[str, str]:
     """What a run sets in docker-compose.yml."""
     chosen = {
         "RUN_ID": plan.run_id,
-        "PROMETHEUS_SOURCE": str(plan.folder / "prometheus"),
+        "PROMETHEUS_SOURCE": str(_source(plan)),
         "TIME_SCALE": f"{plan.time_scale:g}",
         "AUTOSTART": "false",
         # Whatever .env says: a run is what it was asked for.
@@ -254,9 +254,16 @@ def _profile_copy(plan: Plan) -> Path:
     return plan.folder / "profiles" / "profile.yaml"
 
 
+def _source(plan: Plan) -> Path:
+    return plan.folder / "prometheus" / "source"
+
+
 def _lay_out(plan: Plan) -> None:
-    """Put what the containers read into the run's folder: the profile, and Prometheus's folder with this run's rules and targets."""
-    source, profiles = plan.folder / "prometheus", _profile_copy(plan).parent
+    """Put what the containers read into the run's folder: the profile, and Prometheus's folder with this run's rules and targets.
+
+    Beside it, as in every run, the rules as Prometheus loads them: the containers scale them for themselves.
+    """
+    source, profiles = _source(plan), _profile_copy(plan).parent
     shutil.copytree(places.PROMETHEUS, source, ignore=shutil.ignore_patterns("tests"))
     profiles.mkdir()
     if plan.profile:
@@ -264,5 +271,8 @@ def _lay_out(plan: Plan) -> None:
     if plan.server is None:
         (source / "targets" / "api.json").unlink()
     config.add(source, plan.scrapes, plan.rules)
+    (loaded := plan.folder / "prometheus" / "rules").mkdir()
+    for file in (source / "rules").glob("*.yml"):
+        (loaded / file.name).write_text(config.scaled(file, plan.time_scale))
     for path in (source, profiles, *source.rglob("*"), *profiles.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)  # The containers' users are not this one, whatever its umask.

@@ -1,0 +1,46 @@
+"""The rules that a Prometheus has loaded, kept as files: what a run that is attached to it can know of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from firedrill.alerts import durations, lingering, rulefile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from firedrill.prom import Prometheus
+
+
+def keep(prom: Prometheus, folder: Path) -> None:
+    """Write the groups that a Prometheus has loaded to files of their own names, in a folder that need not exist."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files: dict[str, list[Any]] = {}
+    for group in prom.rule_groups():
+        name = PurePath(group["file"]).name
+        files.setdefault(name if name.endswith(".yml") else f"{name}.yml", []).append(_group(group))
+    for name, groups in files.items():
+        # JSON is YAML, too, but for the halves of what lies beyond its escapes.
+        (folder / name).write_text(json.dumps({"groups": groups}, indent=1, ensure_ascii=False))
+
+
+def longest_reach_seconds(folder: Path) -> float:
+    """How far back the alerts in a folder of rule files look at most, `for` included; 0 if there are none."""
+    groups = [group for file in folder.glob("*.yml") for group in rulefile.read(file)]
+    return max((lingering.settled_ms(rule, reach_ms) / 1000 for rule, reach_ms in lingering.with_reaches(groups)), default=0.0)
+
+
+def _group(found: Any) -> Any:
+    interval = durations.spelled(round(found["interval"] * 1000))
+    return {"name": found["name"], "interval": interval, "limit": found.get("limit", 0), "rules": [_rule(rule) for rule in found["rules"]]}
+
+
+def _rule(found: Any) -> Any:
+    rule = {"expr": found["query"], "labels": found.get("labels", {})}
+    if found["type"] == "recording":
+        return {"record": found["name"], **rule}
+    lengths = {"for": found.get("duration", 0), "keep_firing_for": found.get("keepFiringFor", 0)}
+    spelled = {name: durations.spelled(round(seconds * 1000)) for name, seconds in lengths.items()}
+    return {"alert": found["name"], **rule, **spelled, "annotations": found.get("annotations", {})}

@@ -1,0 +1,117 @@
+"""What is recorded of a Prometheus that was there before the run: its rules, and enough before the load to replay its alerts."""
+
+import time
+
+import pytest
+
+from firedrill.alerts import lingering, loaded, readable
+from firedrill.alerts.bench import Bench
+from firedrill.alerts.replay import Replay
+from firedrill.contract import LOOPBACK
+from firedrill.drill.record import Run
+from firedrill.interrupt import Interrupt
+from firedrill.prom import Prometheus
+from firedrill.stack import attached, ports, remembered, remote
+from firedrill.stack.attached import AttachedStack, Attachment
+from firedrill.stack.plan import Plan, Ports
+from firedrill.stack.processes import Children
+from tests import needs
+from tests.waiting import poll_until
+
+pytestmark = pytest.mark.timeout(60)
+
+CONFIG = "global: {evaluation_interval: 200ms}\nrule_files: [rules/*.yml]\n"
+RULES = """\
+groups:
+  - name: g
+    limit: 7
+    rules:
+      - {record: firedrill:rule_evaluation, expr: vector(1), labels: {group: g}}
+      - {record: "flap:mean", expr: "avg_over_time(flap[600ms])", labels: {of: "a 'b' ü 🙂"}}
+      - {alert: Standing, expr: up == 1, for: 2500ms, annotations: {summary: It stands.}}
+      - {alert: Flapping, expr: flap == 1, for: 200ms, keep_firing_for: 400ms}
+      - {alert: Mean, expr: "flap:mean > 0.5", labels: {severity: "{{ $labels.of }}"}}
+"""
+LIVED_MS, RECORDED_MS, AHEAD_MS = 4_500, 3_000, 500
+
+
+def written(start_ms):
+    """Two series, ahead of their time; the Prometheus says that it is a minute old."""
+    flap, up, started = (remote.series({"__name__": name, "job": "prometheus"}) for name in ("flap", "up", "process_start_time_seconds"))
+    for at_ms in range(0, LIVED_MS + 1_000, 50):
+        for series, value in ((flap, at_ms // 700 % 2), (up, 1), (started, start_ms / 1000 - 60)):
+            series.samples.add(timestamp=start_ms + at_ms, value=value)
+    return [flap, up, started]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Three seconds of a Prometheus that lived before, recorded as a run that is attached to it records them."""
+    folder, port = tmp_path_factory.mktemp("lives"), ports.any_free()
+    (folder / "prometheus.yml").write_text(CONFIG)
+    (folder / "rules").mkdir()
+    (folder / "rules" / "mine.yml").write_text(RULES)
+    prom = Prometheus(f"http://{LOOPBACK}:{port}")
+    children = Children(folder)
+    command = [
+        needs.program("prometheus"), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address={LOOPBACK}:{port}", "--web.enable-remote-write-receiver",
+    ]  # fmt: skip
+    made = Run(tmp_path_factory.mktemp("run"))
+    plan = Plan(made.folder, "id", Ports.choose({}), None, attached_prometheus=prom.url)
+    try:
+        children.start("prometheus", command)
+        poll_until(prom.is_ready, "Prometheus to be ready", 20)
+        start_ms = round(time.time() * 1000) + AHEAD_MS
+        remote.write(prom.url, written(start_ms))
+        end_ms = start_ms + LIVED_MS
+        poll_until(lambda: time.time() * 1000 > end_ms, "some evaluations", 20)
+        with Interrupt() as interrupt, AttachedStack(plan, interrupt, Attachment(prom.url, prom.url, prom.url)) as stack:
+            stack.start_prometheus()
+            stack.load_since = (end_ms - RECORDED_MS) / 1000 + attached.BEFORE_SECONDS
+            stack.take_snapshot(made.snapshot)
+    finally:
+        children.stop_all()
+    made.write({"window": {"start": (end_ms - RECORDED_MS) / 1000, "end": end_ms / 1000}, "profile": {}})
+    return made
+
+
+def test_the_rules_are_kept_as_they_were_loaded(run):
+    (group,) = loaded.groups(run)
+    assert (group.name, group.interval_ms, group.limit) == ("g", 200, 7)
+    _, record, standing, flapping, mean = group.rules
+    assert (record.name, record.expr, record.labels) == ("flap:mean", "avg_over_time(flap[600ms])", {"of": "a 'b' ü 🙂"})
+    assert (standing.hold_ms, standing.annotations) == (2_500, {"summary": "It stands."})
+    assert (flapping.hold_ms, flapping.keep_ms, mean.labels) == (200, 400, {"severity": "{{ $labels.of }}"})
+    assert remembered.longest_reach_seconds(run.folder / "prometheus" / "rules") == 2.5
+    assert lingering.by_name([group])["Flapping"] == 0.6 + lingering.SLACK_SECONDS
+
+
+def shown(replay, times, vectors):
+    for time_ms, vector in zip(times, vectors, strict=True):
+        for labels, one in (replay.evaluate(time_ms, vector) or {}).items():
+            yield tuple(sorted((*labels, ("alertstate", str(one.state))))), time_ms
+
+
+def recorded(bench, name):
+    for series in bench.prom.raw(f'ALERTS{{alertname="{name}"}}', bench.span_ms[0] / 1000 - 60, bench.span_ms[1] / 1000 + 60):
+        labels = tuple(sorted((key, value) for key, value in series.labels.items() if key != "__name__"))
+        yield from ((labels, round(time_s * 1000)) for time_s, _ in series.points)
+
+
+def test_alerts_are_what_they_were_but_where_they_hang_on_what_was_before(run):
+    groups = loaded.groups(run)
+    unsure = {}
+    with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:
+        (group,) = groups
+        times = bench.recorded_times(group)[:-1]
+        assert len(times) > 10
+        evaluated = [(rule, bench.vectors(group, rule, rule.expr)) for rule in group.rules if rule.is_alert]
+        for (rule, vectors), seen in zip(evaluated, readable.seen(bench, group, evaluated, interrupt), strict=True):
+            ours = set(shown(Replay(rule, group.limit, bench.silence_of(group)), times, vectors[:-1]))
+            theirs = {sample for sample in recorded(bench, rule.name) if sample[1] in times}
+            assert {time_ms for _, time_ms in ours ^ theirs} <= seen.unsure
+            unsure[rule.name] = len(seen.unsure), bool(ours ^ theirs)
+        assert unsure["Standing"][1], "it was pending since before the record"
+        assert len(times) / 2 < unsure["Standing"][0] < len(times)
+        assert max(unsure[name][0] for name in ("Flapping", "Mean")) < len(times) / 2
