@@ -278,8 +278,10 @@ class Bench:
         """Evaluations at which an alert depends on what was before the record: by its windows, or by what was pending or kept firing."""
         if not self._has_a_past:
             return frozenset()
-        settled_ms = self.span_ms[0] + lingering.settled_ms(rule, self._reach_ms[rule.place])
-        return frozenset(time_ms for time_ms in self.times_of(group)[0] if time_ms < settled_ms)
+        times, interval_ms = self.times_of(group)
+        # What it looks back on, `for` and `keep_firing_for` are each over at an evaluation only.
+        settled_ms = lingering.settled_ms(rule, self._reach_ms[rule.place]) + 3 * interval_ms
+        return frozenset(time_ms for time_ms in times if time_ms <= max(times[0], self.span_ms[0]) + settled_ms)
 
     def lags_ms(self, group: Group) -> list[int]:
         """How long after the time that it stands for each evaluation of the group had ended, as the run's Prometheus said of itself."""
