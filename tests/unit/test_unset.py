@@ -1,0 +1,44 @@
+"""What a run says of objectives that nobody set."""
+
+import re
+
+import pytest
+
+from firedrill import places
+from firedrill.alerts import fresh
+from firedrill.drill import unset
+
+
+def document(slo, *fired):
+    alerts = [{"name": name, "firing_after_seconds": 3.0} for name in fired] + [{"name": "ApiLatencyP99High", "firing_after_seconds": None}]
+    return {"figures": {"alerts": alerts}, "profile": {"slo": slo}}
+
+
+def said(slo, *fired):
+    return [one.text for one in unset.remarks(document(slo, *fired))]
+
+
+@pytest.mark.parametrize("slo", [None, {"latency_seconds": {"p95": 0.1}, "error_ratio": None}])
+def test_alerts_over_objectives_that_nobody_set_say_by_what_they_judge(slo):
+    assert said(slo, "ApiQueueWaitHigh", "ApiLatencyBudgetBurn", "ApiErrorBudgetFastBurn", "ApiDown") == [
+        "the profile sets no p99: ApiLatencyBudgetBurn, ApiQueueWaitHigh fired over the bundle's own, 250 ms",
+        "the profile sets no share of errors: ApiErrorBudgetFastBurn fired over the bundle's own, 0.1%",
+    ]
+
+
+def test_nothing_is_said_where_they_are_set_or_nothing_fired():
+    assert said({"latency_seconds": {"p99": 0.1}, "error_ratio": 0.0}, "ApiLatencyBudgetBurn", "ApiErrorBudgetFastBurn") == []
+    assert said(None, "ApiDown") == []
+    assert list(unset.remarks({"figures": None, "profile": {"slo": None}})) == []
+
+
+def test_the_defaults_and_who_compares_with_them_are_the_rules_own():
+    texts = {file.name: file.read_text() for file in places.RULES.glob("*.yml")}
+    rules = [rule for text in texts.values() for rule in fresh.rules_in(text)]
+    for record, default, alerts in (
+        ("api:slo_latency:seconds", unset.LATENCY_SECONDS, unset.OF_LATENCY),
+        ("api:slo_errors:ratio", unset.ERROR_RATIO, unset.OF_ERRORS),
+    ):
+        assert set(fresh.readers(rules, [record])) == alerts
+        (expr,) = [rule.expr for rule in rules if rule.name == record]
+        assert float(re.search(r"or vector\((.+)\)", expr)[1]) == default
