@@ -103,6 +103,10 @@ class Prometheus:
         """The labels of every series that a selector matches and that has samples about then; far cheaper than the samples."""
         return list(self._call("POST", "/api/v1/series", {"match[]": selector, "start": f"{start:.3f}", "end": f"{end:.3f}"}))
 
+    def names(self) -> frozenset[str]:
+        """Of all series that it has."""
+        return frozenset(self._call("GET", "/api/v1/label/__name__/values", {}))
+
     def rule_groups(self) -> list[Any]:
         """The groups of rules that it has loaded, as `/api/v1/rules` tells them."""
         return list(self._call("GET", "/api/v1/rules", {})["groups"])

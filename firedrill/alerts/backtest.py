@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import causes, expression, lingering, promtool, readable, rulefile, template
+from firedrill.alerts import causes, doubts, expression, lingering, promtool, readable, rulefile, template
 from firedrill.alerts.bench import Bench, Refused
 from firedrill.alerts.replay import FAILED, Replay, episodes
 from firedrill.alerts.truth import Truth
@@ -96,6 +95,7 @@ class Report:
     run: str
     stretch: int
     causes: tuple[Cause, ...]
+    load_seconds: float
     alerts: list[Judged] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -105,11 +105,11 @@ def backtest(question: Question, interrupt: Interrupt) -> Report:
     """Replay every alert of some rule files over a recorded run. A rule that cannot be evaluated is named, and the others are judged.
 
     Raises:
-        BadInput: a file is no rule file, nothing was recorded in the run, or no alert has a name that was asked for.
+        BadInput: the only file is no rule file, nothing was recorded in the run, or no alert has a name that was asked for.
         Missing: a program is missing.
     """
     question.run.recorded()  # Said before anything is started.
-    by_file = {file: rulefile.read(file) for file in question.files}
+    by_file, unread = _read(question.files)
     refused = [mistake for file, groups in by_file.items() for mistake in promtool.mistakes(file, groups)]
     groups = [_without(group, [mistake.rule for mistake in refused]) for groups in by_file.values() for group in groups]
     known = {rule.name for group in groups for rule in group.rules if rule.is_alert}
@@ -117,7 +117,21 @@ def backtest(question: Question, interrupt: Interrupt) -> Report:
         if name not in known:
             raise BadInput(f"--alert {name}: not among {', '.join(sorted(known)) or 'no alerts'}")
     with Bench(question.run, groups, question.stretch, question.history, interrupt) as bench:
-        return _Judge(question, groups, bench, interrupt).report([Refused(mistake.place, mistake.text) for mistake in refused])
+        return _Judge(question, groups, bench, interrupt).report([*unread, *(Refused(mistake.place, mistake.text) for mistake in refused)])
+
+
+def _read(files: Sequence[Path]) -> tuple[dict[Path, tuple[Group, ...]], list[Refused]]:
+    """The groups of each file that is a rule file, and what is wrong with the others; BadInput if none is."""
+    found: dict[Path, tuple[Group, ...]] = {}
+    refused: list[Refused] = []
+    for file in files:
+        try:
+            found[file] = rulefile.read(file)
+        except BadInput as error:
+            if len(files) == 1:
+                raise
+            refused.append(Refused(str(file), str(error).removeprefix(f"{file}: ")))
+    return found, refused
 
 
 def _without(group: Group, broken: Sequence[Rule | None]) -> Group:
@@ -129,15 +143,20 @@ class _Judge:
         self._question, self._groups, self._bench, self._interrupt = question, groups, bench, interrupt
         run = question.run.read()
         clock = bench.clock
-        self._start = clock.seconds(run["window"]["start"])
+        self._start, self._end = (clock.seconds(run["window"][name]) for name in ("start", "end"))
         self._causes = tuple(replace(one, start=clock.seconds(one.start), end=clock.seconds(one.end)) for one in causes.of_run(run))
         self._reach_ms = lingering.reaches(groups)
 
     def report(self, refused: list[Refused]) -> Report:
-        report = Report(self._question.run.id, self._question.stretch, self._relative_causes())
+        report = Report(self._question.run.id, self._question.stretch, self._relative_causes(), round(self._end - self._start, 3))
         report.refused = [*refused, *self._bench.refused]
         report.remarks = list(self._bench.remarks)
+        asked = {rule.name for group in self._groups for rule in group.rules if self._is_asked(rule)}
+        report.remarks += doubts.of_groups(self._groups, asked, self._bench.names(), self._end - self._start)
         for group in self._groups:
+            times, interval_ms = self._bench.times_of(group)
+            if not times and any(rule.name in asked for rule in group.rules):
+                report.remarks.append(doubts.never_evaluated(group, interval_ms))
             evaluated = list(self._evaluated(group, report.refused))
             for (rule, _), seen in zip(evaluated, readable.seen(self._bench, group, evaluated, self._interrupt), strict=True):
                 report.alerts.append(self._judged(group, rule, seen, report.remarks))
@@ -146,7 +165,7 @@ class _Judge:
     def _evaluated(self, group: Group, refused: list[Refused]) -> Iterator[tuple[Rule, list[Vector]]]:
         """The group's alerts that are asked for and can be judged, with what their expressions gave."""
         for rule in group.rules:
-            if rule.is_alert and (not self._question.alerts or rule.name in self._question.alerts):
+            if self._is_asked(rule):
                 try:
                     template.need_known(rule)
                 except BadInput as error:
@@ -157,14 +176,17 @@ class _Judge:
                 except (QueryRefused, BadInput) as error:
                     refused.append(Refused(rule.expr_place, f"{rule.name}: {getattr(error, 'answer', error)}"))
 
+    def _is_asked(self, rule: Rule) -> bool:
+        return rule.is_alert and (not self._question.alerts or rule.name in self._question.alerts)
+
     def _relative_causes(self) -> tuple[Cause, ...]:
-        return tuple(replace(one, start=one.start - self._start, end=one.end - self._start) for one in self._causes)
+        return tuple(replace(one, start=round(one.start - self._start, 3), end=round(one.end - self._start, 3)) for one in self._causes)
 
     def _judged(self, group: Group, rule: Rule, seen: Seen, remarks: list[str]) -> Judged:
         times, interval_ms = self._bench.times_of(group)
         replay = self._replay(group, rule)
         found = episodes(replay, zip(times, seen.vectors, strict=True))
-        remarks += self._failed(rule, replay.failures)
+        remarks += self._failed(rule, len(times), replay.failures)
         return Judged(
             name=rule.name,
             severity=rule.labels.get("severity", ""),
@@ -183,12 +205,12 @@ class _Judge:
     def _replay(self, group: Group, rule: Rule) -> Replay:
         return Replay(rule, group.limit, self._bench.silence_of(group))
 
-    def _failed(self, rule: Rule, failures: Mapping[int, str]) -> Iterator[str]:
-        """A sentence for each reason for which evaluations fail."""
-        for why, number in Counter(failures.values()).items():
-            first = next(time_ms for time_ms, one in failures.items() if one == why)
+    def _failed(self, rule: Rule, evaluations: int, failures: Mapping[int, str]) -> Iterator[str]:
+        """A sentence, if evaluations fail."""
+        if failures:
+            first, why = next(iter(failures.items()))
             said = (self._bench.complaint(rule.expr, first) if why == FAILED else None) or why
-            yield f"{rule.expr_place}: {rule.name}: evaluations that fail: {number}, the first after {self._after(first):.1f} s: {said}"
+            yield doubts.failures(rule, evaluations, first / 1000 - self._start, said, len(failures))
 
     # -- against the truth
 
@@ -197,17 +219,21 @@ class _Judge:
         return Truth.about(rule.name, self._causes, lingers)
 
     def _detections(self, found: Sequence[Episode], rule: Rule) -> tuple[Detection, ...]:
-        return tuple(replace(one, began=one.began - self._start) for one in self._truth(rule).detections(found))
+        """Without what began to fire when the load had ended: that there was none any more set it off."""
+        met = self._truth(rule).detections([one for one in found if one.firing_ms is None or one.firing_ms <= self._end * 1000])
+        return tuple(replace(one, delay_seconds=_rounded(one.delay_seconds), began=round(one.began - self._start, 3)) for one in met)
 
     def _false_fires(self, found: Sequence[Episode], rule: Rule) -> int:
-        """Without what fired already when the load began: that was there before."""
+        """Of the load: what fired already when it began was there before."""
         truth = self._truth(rule)
-        start_ms = self._start * 1000
-        fired = [one for one in found if one.firing_ms is not None and one.firing_ms >= start_ms and rule.name != HEARTBEAT]
+        fired = [one for one in found if self._is_of_load(one) and rule.name != HEARTBEAT]
         return sum(truth.cause_of(one) is None for one in fired)
 
+    def _is_of_load(self, one: Episode) -> bool:
+        return one.firing_ms is not None and self._start <= one.firing_ms / 1000 <= self._end
+
     def _fired(self, one: Episode, rule: Rule, interval_ms: int, unsure: frozenset[int]) -> Fired:
-        cause = self._truth(rule).cause_of(one)
+        cause = self._truth(rule).cause_of(one) if self._is_of_load(one) else None
         moments = [moment for moment in (one.pending_ms, one.firing_ms, one.resolved_ms) if moment is not None]
         return Fired(
             labels={name: value for name, value in one.labels if name != "alertname"},
@@ -219,7 +245,7 @@ class _Judge:
         )
 
     def _after(self, moment_ms: int | None) -> float | None:
-        return None if moment_ms is None else moment_ms / 1000 - self._start
+        return None if moment_ms is None else _rounded(moment_ms / 1000 - self._start)
 
     # -- other settings
 
@@ -240,3 +266,7 @@ class _Judge:
 
 def _kept(vector: Vector, limit: expression.Threshold) -> Vector:
     return None if vector is None else {labels: value for labels, value in vector.items() if limit.met_by(value)}
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)

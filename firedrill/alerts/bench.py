@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import mode
 from typing import TYPE_CHECKING, Any, Self
 
-from firedrill.alerts import ambiguity, expression, grid, lingering, loaded, meaning, moments, order
+from firedrill.alerts import ambiguity, doubts, expression, grid, lingering, loaded, meaning, moments, order
 from firedrill.alerts.ambiguity import COMMIT_MS
 from firedrill.alerts.recorded import STALE, Recorder, as_series
 from firedrill.alerts.replay import SILENT_AFTER_START
@@ -159,7 +158,7 @@ class Bench:
                 continue
             recorder = Recorder(rule, group.limit)
             written += [(time_ms, recorder.record(time_ms, vector)) for time_ms, vector in zip(times, vectors, strict=True)]
-            self._note_failures(rule, recorder.failures)
+            self._note_failures(rule, len(times), recorder.failures)
         remote.write(self.prom.url, as_series(written))
 
     def _step(self, unit: Unit, recorded_by: Prometheus | None) -> None:
@@ -174,7 +173,7 @@ class Bench:
         steps.evaluate(times)
         self._stepped |= steps.vectors
         for recorder in steps.recorders.values():
-            self._note_failures(recorder.rule, recorder.failures)
+            self._note_failures(recorder.rule, len(times), recorder.failures)
 
     def _reads_past(self, rule: Rule, times: Sequence[int]) -> bool:
         try:
@@ -184,9 +183,11 @@ class Bench:
             return False
         return True
 
-    def _note_failures(self, rule: Rule, failures: Mapping[int, str]) -> None:
-        for why, number in Counter(failures.values()).items():
-            self.remarks.append(f"{rule.place}: {rule.name}: nothing is recorded by {number} of its evaluations: {why}")
+    def _note_failures(self, rule: Rule, evaluations: int, failures: Mapping[int, str]) -> None:
+        if failures:
+            first, why = next(iter(failures.items()))
+            after = first / 1000 - self.clock.seconds(self._recorded.start)
+            self.remarks.append(doubts.failures(rule, evaluations, after, why, len(failures)))
 
     # -- evaluations
 
@@ -261,6 +262,10 @@ class Bench:
         """
         stepped = self._stepped.get((id(rule), expr))
         return list(grid.evaluate(self.prom, expr, *self.times_of(group))) if stepped is None else stepped
+
+    def names(self) -> frozenset[str]:
+        """Of all series that there are, new recorded ones included."""
+        return self.prom.names()
 
     def complaint(self, expr: str, time_ms: int) -> str | None:
         """What Prometheus says of an expression that fails at a time; None if it does not."""

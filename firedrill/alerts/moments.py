@@ -21,7 +21,9 @@ def need_past(expr: str, first_ms: int) -> None:
             raise BadInput(f"offset -{third} reads what is recorded later: Prometheus does not know it yet, the recorded run does")
         moment_ms = _milliseconds(following + third if following in {"-", "+"} else following) if one == "@" else None
         if moment_ms is not None and moment_ms > first_ms:
-            raise BadInput(f"@ {following} reads a moment amid the run: evaluations before it do not know it yet, the recorded run does")
+            raise BadInput(
+                f"@ {following} comes after the first evaluation: Prometheus does not know that moment yet, the recorded run does"
+            )
 
 
 def is_alone(expr: str) -> bool:

@@ -14,7 +14,7 @@ from firedrill import units
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from firedrill.alerts.backtest import Judged, Report, Trial
+    from firedrill.alerts.backtest import Fired, Judged, Report, Trial
     from firedrill.alerts.truth import Detection
 
 
@@ -24,7 +24,11 @@ def of_report(report: Report) -> RenderableType:
         Text(f"{report.run}, {report.stretch} seconds for one" if report.stretch > 1 else report.run, style="bold")
     ]
     parts += [Text(f" • {one.name} after {units.seconds(one.start)}, for {units.seconds(one.end - one.start)}") for one in report.causes]
-    parts += [_alerts(report), *_firings(report), *(_sweep(alert) for alert in report.alerts if alert.sweep)]
+    parts += [
+        _alerts(report) if report.alerts else Text("\nno alert was judged\n"),
+        *_firings(report),
+        *(_sweep(alert) for alert in report.alerts if alert.sweep),
+    ]
     parts += [Text(f" • {remark}") for remark in report.remarks]
     return Group(*parts)
 
@@ -32,20 +36,25 @@ def of_report(report: Report) -> RenderableType:
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left", no_wrap=not number)
+        table.add_column(column, justify="right" if number else "left", no_wrap=True)
     return table
 
 
 def _alerts(report: Report) -> Table:
-    table = _table(
-        "alert", *(f"delay: {cause.name}" for cause in report.causes), "for", "false fires", "evaluations", "ambiguous", "failed"
-    )
-    for alert in report.alerts:
+    """Counts that are all 0 are left out."""
+    counts = {
+        "false\nfires": [alert.false_fires for alert in report.alerts],
+        "evalu-\nations": [alert.evaluations for alert in report.alerts],
+        "ambig-\nuous": [alert.ambiguous_evaluations for alert in report.alerts],
+        "failed": [alert.failed_evaluations for alert in report.alerts],
+    }
+    shown = {name: numbers for name, numbers in counts.items() if any(numbers) or name == "false\nfires"}
+    table = _table("alert", *(f"delay:\n{cause.name.replace(' ', chr(10), 1)}" for cause in report.causes), "for", *shown)
+    for number, alert in enumerate(report.alerts):
         met = {(one.cause, one.began): one for one in alert.detections}
         delays = [_delay(met.get((cause.name, cause.start))) for cause in report.causes]
-        counts = (alert.false_fires, alert.evaluations, alert.ambiguous_evaluations, alert.failed_evaluations)
         name = f"{alert.name} ({alert.severity})" if alert.severity else alert.name
-        table.add_row(name, *delays, units.seconds(alert.hold_seconds), *map(str, counts))
+        table.add_row(name, *delays, units.seconds(alert.hold_seconds), *(str(numbers[number]) for numbers in shown.values()))
     return table
 
 
@@ -63,14 +72,20 @@ def _firings(report: Report) -> Iterator[Text]:
                 labels = ", ".join(f"{name}={value}" for name, value in one.labels.items())
                 over = f"until {units.seconds(one.resolved_after_seconds)}" if one.resolved_after_seconds is not None else "to the end"
                 said = f" • {alert.name} {{{labels}}} fired from {units.seconds(one.firing_after_seconds)} {over}"
-                yield Text(f"{said}: {one.cause or 'without a cause'}{', ambiguous' if one.ambiguous else ''}")
+                yield Text(f"{said}: {_why(one, report.load_seconds)}{', ambiguous' if one.ambiguous else ''}")
+
+
+def _why(one: Fired, load_seconds: float) -> str:
+    after = one.firing_after_seconds or 0.0
+    unloaded = "since before the load" if after < 0 else "after the load" if after > load_seconds else None
+    return unloaded or one.cause or "without a cause"
 
 
 def _sweep(alert: Judged) -> Table:
-    """Threshold by `for`: longest delay over the causes that were met, and how many were; false fires behind the comma."""
+    """Threshold by `for`: longest delay over the causes that were met, how many were, and false fires where there are any."""
     holds = sorted({trial.hold_seconds for trial in alert.sweep})
     table = _table("threshold", *(f"for {units.seconds(hold)}" for hold in holds))
-    table.title = f"{alert.name}: longest delay, causes met, false fires"
+    table.title = f"{alert.name}: longest delay, causes met, +false fires"
     for threshold in dict.fromkeys(trial.threshold for trial in alert.sweep):
         row = {trial.hold_seconds: _trial(trial) for trial in alert.sweep if trial.threshold == threshold}
         table.add_row(units.NOTHING if threshold is None else f"{threshold:g}", *(row[hold] for hold in holds))
@@ -79,4 +94,5 @@ def _sweep(alert: Judged) -> Table:
 
 def _trial(trial: Trial) -> str:
     met = [one.delay_seconds for one in trial.detections if one.delay_seconds is not None]
-    return f"{units.seconds(max(met, default=None))}, {len(met)}/{len(trial.detections)}, {trial.false_fires}"
+    false = f" +{trial.false_fires}" if trial.false_fires else ""
+    return f"{units.seconds(max(met, default=None))} {len(met)}/{len(trial.detections)}{false}"

@@ -38,7 +38,7 @@ def test_all_else_does(one, other):
     [
         ("x offset -5m", "offset -5m reads what is recorded later"),
         ("max_over_time(x[5m:1m] OFFSET - 1m)", "offset -1m reads what is recorded later"),
-        ("x @ 1700000001", "@ 1700000001 reads a moment amid the run"),
+        ("x @ 1700000001", "@ 1700000001 comes after the first evaluation"),
     ],
 )
 def test_what_reads_the_future_is_refused(expr, what):

@@ -1,0 +1,70 @@
+"""What a replay shows less of than its reader may think, as sentences. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from firedrill import units
+from firedrill.alerts import lingering, order
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from firedrill.alerts.rulefile import Group, Rule
+
+MOST_LISTED = 4
+"""Names in a sentence."""
+WRITTEN_BY_ALERTS = {"ALERTS", "ALERTS_FOR_STATE"}
+
+
+def of_groups(groups: Sequence[Group], judged: Collection[str], names: Collection[str], seconds: float) -> Iterator[str]:
+    """All of them.
+
+    Args:
+        groups: What is replayed.
+        judged: Names of the alerts that are asked for.
+        names: Names of the series that there are, recorded ones included.
+        seconds: How long the replayed time is.
+    """
+    alerts = [rule for group in groups for rule in group.rules if rule.is_alert and rule.name in judged]
+    yield from _unrecorded(groups, alerts, names)
+    for rule in alerts:
+        if order.reads(rule) & WRITTEN_BY_ALERTS:
+            yield f"{rule.place}: {rule.name} reads what the alerts of the run wrote, and not what these would have"
+    far = [
+        rule.name for rule, reach_ms in lingering.with_reaches(groups) if rule in alerts and max(reach_ms, rule.hold_ms) / 1000 > seconds
+    ]
+    if far:
+        yield f"the run lasts {units.seconds(seconds)}, shorter than these look back or wait (--stretch is for production scale): {_listed(far)}"
+
+
+def never_evaluated(group: Group, interval_ms: int) -> str:
+    """Of a group whose interval is longer than the run."""
+    return f"{group.place}: group {group.name} is evaluated every {units.seconds(interval_ms / 1000)}, and never in this run"
+
+
+def failures(rule: Rule, evaluations: int, first_after: float, why: str, number: int) -> str:
+    """Of a rule some of whose evaluations fail."""
+    return f"{rule.expr_place}: {rule.name}: {number} of {evaluations} evaluations fail, the first after {first_after:.1f} s: {why}"
+
+
+def _unrecorded(groups: Sequence[Group], alerts: Sequence[Rule], names: Collection[str]) -> Iterator[str]:
+    records = {rule.name: rule for group in groups for rule in group.rules if not rule.is_alert}
+    missing: dict[str, list[str]] = {}
+    for alert in alerts:
+        for name in sorted(_read_by(alert, records) - {*names, *records, ""}):
+            missing.setdefault(name, []).append(alert.name)
+    if missing:
+        yield f"nothing was recorded of {', '.join(f'{name} ({_listed(readers)})' for name, readers in missing.items())}"
+
+
+def _read_by(rule: Rule, records: Mapping[str, Rule], seen: frozenset[str] = frozenset()) -> set[str]:
+    """Everything that a rule reads, through recorded series too."""
+    read = order.reads(rule)
+    deeper = [_read_by(records[name], records, seen | {name}) for name in read & records.keys() - seen]
+    return read.union(*deeper)
+
+
+def _listed(names: Iterable[str]) -> str:
+    found = list(dict.fromkeys(names))
+    return ", ".join(found[:MOST_LISTED]) + (f" and {len(found) - MOST_LISTED} more" if found[MOST_LISTED:] else "")
