@@ -35,7 +35,7 @@ def of_groups(groups: Sequence[Group], judged: Collection[str], names: Collectio
         rule.name for rule, reach_ms in lingering.with_reaches(groups) if rule in alerts and max(reach_ms, rule.hold_ms) / 1000 > seconds
     ]
     if far:
-        yield f"the run lasts {units.seconds(seconds)}, shorter than these look back or wait (--stretch is for production scale): {_listed(far)}"
+        yield f"shorter than these look back or wait is the run of {units.seconds(seconds)} (production rules: --stretch): {_listed(far)}"
 
 
 def never_evaluated(group: Group, interval_ms: int) -> str:
