@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from firedrill.alerts import template
 
@@ -25,37 +25,51 @@ COMMIT_MS = 20
 """What storing a page takes at most beyond its scrape, with the two milliseconds by which a scrape may begin late."""
 
 
+class Done(NamedTuple):
+    """Something that was perhaps under way at an evaluation."""
+
+    latest_ms: int
+    """From when on it could be read for certain."""
+    earliest_ms: int
+    """From when on it perhaps could."""
+    source: str
+
+
 @dataclass(frozen=True, slots=True)
 class Late:
-    """Times at which something was begun, in order, and how long each took until it could be read. Milliseconds."""
+    """Times at which a source (a page, a group that records) was begun, in order, and how long each took until it could be read.
 
+    Milliseconds.
+    """
+
+    source: str
     begun: Sequence[int]
     took: Sequence[int]
     """At least."""
     settled: Sequence[int]
     """At most."""
 
-    def done_ms(self, time_ms: int) -> tuple[int, int] | None:
-        """From when on, and from when on for certain, what was perhaps under way at that time could be read; None if nothing was."""
+    def done(self, time_ms: int) -> Done | None:
+        """What was perhaps under way at that time; None if nothing was."""
         at = bisect_right(self.begun, time_ms) - 1
         if at < 0 or time_ms >= self.begun[at] + self.settled[at]:
             return None
-        return self.begun[at] + self.settled[at], self.begun[at] + self.took[at]
+        return Done(self.begun[at] + self.settled[at], self.begun[at] + self.took[at], self.source)
 
 
-def scrapes(took: Mapping[int, int]) -> Late:
+def scrapes(page: str, took: Mapping[int, int]) -> Late:
     """Of a page, by their beginning."""
-    return Late(list(took), list(took.values()), [taken + COMMIT_MS for taken in took.values()])
+    return Late(page, list(took), list(took.values()), [taken + COMMIT_MS for taken in took.values()])
 
 
-def recordings(times: Sequence[int], lags: Sequence[int]) -> Late:
-    """Of a group that had ended each evaluation so long after its time: its first rule may be done at once, its last one then."""
-    return Late(times, [0] * len(times), [lag + COMMIT_MS for lag in lags])
+def recordings(source: str, times: Sequence[int], lags: Sequence[int]) -> Late:
+    """Of groups that had ended each evaluation so long after its time: its first rule may be done at once, its last one then."""
+    return Late(source, times, [0] * len(times), [lag + COMMIT_MS for lag in lags])
 
 
-def under_way(time_ms: int, sources: Iterable[Late]) -> list[tuple[int, int]]:
-    """When each thing that was perhaps under way at that time could be read for certain, in order; and when at the earliest."""
-    return sorted({done for source in sources if (done := source.done_ms(time_ms)) is not None})
+def under_way(time_ms: int, sources: Iterable[Late]) -> list[Done]:
+    """What was perhaps under way at that time, in order of its end."""
+    return sorted({done for source in sources if (done := source.done(time_ms)) is not None})
 
 
 def unsure(replay: Replay, evaluations: Sequence[tuple[int, Sequence[Vector]]]) -> frozenset[int]:

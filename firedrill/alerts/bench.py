@@ -72,6 +72,7 @@ class Bench:
         self._reach_ms = lingering.reaches(groups)
         self._stepped: dict[tuple[int, str], list[Vector]] = {}
         self._evaluations: dict[str, list[int]] = {}
+        self._late_pages: dict[tuple[str, str], Late] = {}
         self._pages: dict[tuple[str, str], dict[int, int]] = {}
         self.refused: list[Refused] = []
         self.remarks: list[str] = []
@@ -247,11 +248,24 @@ class Bench:
     def _late(self, selector: expression.Selector) -> list[Late]:
         if selector.name in self._was:
             lags = self._recorded_lags(selector.name)
-            return [ambiguity.recordings(list(lags), list(lags.values()))]
+            return [ambiguity.recordings(self._recorded_by(selector.name), list(lags), list(lags.values()))]
         width = self.span_ms[1] - self.span_ms[0] + 1
         pages = self.prom.instant(f"group by (job, instance) (last_over_time({selector.text}[{width}ms]))", self.span_ms[1] / 1000)
-        took = [self._took(page.labels.get("job", ""), page.labels["instance"]) for page in pages if "instance" in page.labels]
-        return [ambiguity.scrapes(one) for one in took]
+        return [self._scrapes(page.labels.get("job", ""), page.labels["instance"]) for page in pages if "instance" in page.labels]
+
+    def _scrapes(self, job: str, instance: str) -> Late:
+        if (job, instance) not in self._late_pages:
+            self._late_pages[job, instance] = ambiguity.scrapes(f"{job} {instance}", self._took(job, instance))
+        return self._late_pages[job, instance]
+
+    def _recorded_by(self, name: str) -> str:
+        """The groups that recorded a name in the run."""
+        return " ".join(sorted({group.place for group, _ in self._was[name]}))
+
+    def source_of(self, labels: Mapping[str, str]) -> str:
+        """Where a series comes from, as `late` names it."""
+        name = labels["__name__"]
+        return self._recorded_by(name) if name in self._was else f"{labels.get('job', '')} {labels.get('instance', '')}"
 
     def vectors(self, group: Group, rule: Rule, expr: str) -> list[Vector]:
         """What an alert's expression, or what it compares, gave at each evaluation by the samples' time stamps; None where it failed.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
+
+import promql_parser as promql
 
 from firedrill.alerts import ambiguity, expression, grid, order
 from firedrill.alerts.replay import Replay
@@ -14,14 +17,18 @@ from firedrill.stack import remote
 from firedrill.stack.reopened import Reopened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from firedrill.alerts.ambiguity import Late, Vector
+    from firedrill.alerts.ambiguity import Done, Late, Vector
     from firedrill.alerts.bench import Bench
     from firedrill.alerts.rulefile import Group, Rule
     from firedrill.interrupt import Interrupt
     from firedrill.prom import Prometheus
 
+GATHERING = {"absent", "absent_over_time", "scalar"}
+"""Functions that make one element of many."""
+MOST_AT_ONCE = 4
+"""Sources under way at one evaluation whose every order is tried."""
 MOST_ASKED = 2_000
 """Questions a group, a millisecond or two each. Of a rule for which there are more, all from the first one on is unsure."""
 
@@ -40,32 +47,58 @@ class Seen:
 class _Ask:
     """What did a rule's expression give at a time, when everything was known that could be read at a moment? Unix milliseconds."""
 
+    turn: int
+    """0 where what was under way ends as it did; each other one is asked of a Prometheus of its own."""
     moment_ms: int
     time_ms: int
     number: int
     """Which of the rules."""
+    known: frozenset[str] = field(default=frozenset(), compare=False)
+    """Sources of what else was known."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Worlds:
+class Worlds:
     """What may have been known at one evaluation: what was under way ended in this order, and some of it first."""
 
     time_ms: int
-    done_ms: Sequence[tuple[int, int]]
-    """When each could be read for certain, and when at the earliest."""
+    done: Sequence[Done]
     lag_ms: int
     """How long after its time it had ended."""
 
     @property
+    def steps(self) -> list[tuple[int, int]]:
+        """When each could be read for certain, and when at the earliest; of what ends at once, one."""
+        return sorted({(one.latest_ms, one.earliest_ms) for one in self.done})
+
+    @property
     def readable(self) -> int:
         """So many things at most could be read; most likely so many were."""
-        ended_ms = self.time_ms + self.lag_ms
-        return max((number for number, (_, earliest) in enumerate(self.done_ms, start=1) if earliest <= ended_ms), default=0)
+        return max((number for number, (_, earliest) in enumerate(self.steps, start=1) if earliest <= self.ended_ms), default=0)
+
+    @property
+    def ended_ms(self) -> int:
+        """When the evaluation had."""
+        return self.time_ms + self.lag_ms
 
     @property
     def moments(self) -> list[int]:
         """When nothing of it could be read, when the first, and so on; without the last, which is what the replay sees by itself."""
-        return [self.time_ms, *(latest for latest, _ in self.done_ms)][: self.readable + 1][: len(self.done_ms)]
+        return [self.time_ms, *(latest for latest, _ in self.steps)][: self.readable + 1][: len(self.steps)]
+
+    @property
+    def others(self) -> list[frozenset[str]]:
+        """Sources that alone may have been readable, in another order than that of their ends."""
+        in_order = [frozenset(one.source for one in self.done if (one.latest_ms, one.earliest_ms) <= step) for step in self.steps]
+        seen = [one for one in self.done if one.earliest_ms <= self.ended_ms][:MOST_AT_ONCE]
+        chosen = (some for number in range(1, len(seen) + 1) for some in combinations(seen, number))
+        sources = [frozenset(one.source for one in some) for some in chosen if self._is_possible(frozenset(some))]
+        return [one for one in sources if one not in in_order]
+
+    def _is_possible(self, some: frozenset[Done]) -> bool:
+        """Whether there was a moment at which these could be read and the others not."""
+        begins = max(one.earliest_ms for one in some)
+        return all(begins < one.latest_ms for one in self.done if one not in some)
 
 
 def seen(bench: Bench, group: Group, evaluated: Sequence[tuple[Rule, Sequence[Vector]]], interrupt: Interrupt) -> list[Seen]:
@@ -92,11 +125,10 @@ def _seen_alike(
     """What alerts saw that read the same names early."""
     times = list(zip(bench.times_of(group)[0], bench.lags_ms(group), strict=True))
     late = [_late(bench.late(rule, group), times) for rule, _ in evaluated]
-    asks = _affordable(
-        [[_Ask(moment, one.time_ms, number) for one in listed for moment in one.moments] for number, listed in enumerate(late)]
-    )
+    turns: dict[int, list[frozenset[str]]] = {}
+    asks = _affordable([list(_asks(number, rule, late[number], turns)) for number, (rule, _) in enumerate(evaluated)])
     rules = [rule for rule, _ in evaluated]
-    answers = _answers(bench, rules, asks, bench.readable_to(group, early), interrupt) if asks else {}
+    answers = _answers(bench, rules, asks, bench.readable_to(group, early), interrupt)
     asked = {ask.number for ask in asks}
     return [
         _seen(bench, group, rule, vectors, {one.time_ms: (one, answers[number, one.time_ms]) for one in late[number]})
@@ -106,13 +138,33 @@ def _seen_alike(
     ]
 
 
-def _late(sources: Sequence[Late], times: Sequence[tuple[int, int]]) -> list[_Worlds]:
+def _asks(number: int, rule: Rule, late: Sequence[Worlds], turns: dict[int, list[frozenset[str]]]) -> Iterator[_Ask]:
+    by_element = _is_by_element(rule.expr)
+    for one in late:
+        yield from (_Ask(0, moment_ms, one.time_ms, number) for moment_ms in one.moments)
+        for sources in () if by_element else one.others:
+            listed = turns.setdefault(one.time_ms, [])
+            listed += [sources] if sources not in listed else []
+            yield _Ask(listed.index(sources) + 1, one.time_ms, one.time_ms, number, sources)
+
+
+def _is_by_element(expr: str) -> bool:
+    """Whether each element of the result comes from one series, and so from one source: then their order means nothing."""
+    return len(expression.selectors(expr)) == 1 and not _gathers(expression.parse(expr))
+
+
+def _gathers(node: Any) -> bool:
+    is_one = isinstance(node, promql.AggregateExpr) or (isinstance(node, promql.Call) and node.func.name in GATHERING)
+    return is_one or any(_gathers(child) for child in expression.children(node))
+
+
+def _late(sources: Sequence[Late], times: Sequence[tuple[int, int]]) -> list[Worlds]:
     """The evaluations amid something."""
-    worlds = (_Worlds(time_ms, ambiguity.under_way(time_ms, sources), lag_ms) for time_ms, lag_ms in times)
-    return [one for one in worlds if one.done_ms]
+    worlds = (Worlds(time_ms, ambiguity.under_way(time_ms, sources), lag_ms) for time_ms, lag_ms in times)
+    return [one for one in worlds if one.done]
 
 
-def _from_first(late: Sequence[_Worlds], times: Sequence[tuple[int, int]]) -> frozenset[int]:
+def _from_first(late: Sequence[Worlds], times: Sequence[tuple[int, int]]) -> frozenset[int]:
     """What was open once may be so for ever: what is pending, and since when."""
     return frozenset(time_ms for time_ms, _ in times if late and time_ms >= late[0].time_ms)
 
@@ -127,38 +179,53 @@ def _affordable(asks: Sequence[Sequence[_Ask]]) -> list[_Ask]:
 
 def _answers(
     bench: Bench, rules: Sequence[Rule], asks: Sequence[_Ask], readable: Callable[[Mapping[str, str], int], int], interrupt: Interrupt
-) -> dict[tuple[int, int], list[Vector]]:
-    """By number and time."""
+) -> dict[tuple[int, int], tuple[list[Vector], list[Vector]]]:
+    """By number and time: in order of the ends, and in others."""
+    found: dict[tuple[int, int], tuple[list[Vector], list[Vector]]] = {(ask.number, ask.time_ms): ([], []) for ask in asks}
     read = {selector.name for ask in asks for selector in expression.selectors(rules[ask.number].expr)}
-    found: dict[tuple[int, int], list[Vector]] = {}
-    with Reopened(None, interrupt) as reopened:
-        feed = _Feed(reopened.prom, bench.samples(read), asks, readable)
-        for ask in asks:
-            feed.until(ask.moment_ms)
-            found.setdefault((ask.number, ask.time_ms), []).append(grid.at(reopened.prom, rules[ask.number].expr, ask.time_ms))
+    for turn in sorted({ask.turn for ask in asks}):
+        listed = [ask for ask in asks if ask.turn == turn]
+        known = {ask.time_ms: ask.known for ask in listed}
+        with Reopened(None, interrupt) as reopened:
+            feed = _Feed(reopened.prom, bench.samples(read), known, readable, bench.source_of)
+            for ask in listed:
+                feed.until(ask.moment_ms)
+                found[ask.number, ask.time_ms][turn > 0].append(grid.at(reopened.prom, rules[ask.number].expr, ask.time_ms))
     return found
 
 
-def _seen(bench: Bench, group: Group, rule: Rule, vectors: Sequence[Vector], late: Mapping[int, tuple[_Worlds, Sequence[Vector]]]) -> Seen:
+def _seen(
+    bench: Bench,
+    group: Group,
+    rule: Rule,
+    vectors: Sequence[Vector],
+    late: Mapping[int, tuple[Worlds, tuple[Sequence[Vector], Sequence[Vector]]]],
+) -> Seen:
     likely, possible = [], []
     for time_ms, vector in zip(bench.times_of(group)[0], vectors, strict=True):
-        worlds, earlier = late.get(time_ms, (None, ()))
+        worlds, (earlier, others) = late.get(time_ms, (None, ((), ())))
         known = [*earlier, vector]
         likely.append(known[worlds.readable if worlds else 0])
-        possible.append((time_ms, known[: worlds.readable + 1] if worlds else known))
+        possible.append((time_ms, [*(known[: worlds.readable + 1] if worlds else known), *others]))
     return Seen(likely, ambiguity.unsure(Replay(rule, group.limit, bench.silence_of(group)), possible))
 
 
 class _Feed:
-    """A Prometheus that is given at once what no question comes before, and the rest when it became readable."""
+    """A Prometheus that is given at once what no question comes before, and the rest when it became readable.
+
+    What comes from sources that are known at the time of a question all the same is not held back there.
+    """
 
     def __init__(
-        self, prom: Prometheus, series: Sequence[Any], asks: Sequence[_Ask], readable: Callable[[Mapping[str, str], int], int]
+        self,
+        prom: Prometheus,
+        series: Sequence[Any],
+        known: Mapping[int, frozenset[str]],
+        readable: Callable[[Mapping[str, str], int], int],
+        source: Callable[[Mapping[str, str]], str],
     ) -> None:
-        self._prom = prom
-        times = sorted({ask.time_ms for ask in asks})
-        waiting = [held for one in series for held in _held_back(one, times, readable)]
-        self._waiting = deque(sorted(waiting, key=itemgetter(0)))
+        self._prom, self._known, self._readable, self._source = prom, dict(sorted(known.items())), readable, source
+        self._waiting = deque(sorted((held for one in series for held in self._held_back(one)), key=itemgetter(0)))
         remote.write(prom.url, series)
 
     def until(self, moment_ms: int) -> None:
@@ -168,19 +235,19 @@ class _Feed:
             batch.append(self._waiting.popleft()[1])
         remote.write(self._prom.url, batch)
 
-
-def _held_back(series: Any, times: Sequence[int], readable: Callable[[Mapping[str, str], int], int]) -> list[tuple[int, Any]]:
-    """Take from a series those samples that were on their way at one of the times; each as a series, with when it could be read."""
-    labels = {label.name: label.value for label in series.labels}
-    held: dict[int, int] = {}
-    for time_ms in times:
-        at = bisect_right(series.samples, time_ms, key=attrgetter("timestamp")) - 1
-        if at >= 0 and (moment_ms := readable(labels, series.samples[at].timestamp)) > time_ms:
-            held[at] = moment_ms
-    found = []
-    for at in sorted(held, reverse=True):
-        alone = remote.series(labels)
-        alone.samples.add(timestamp=series.samples[at].timestamp, value=series.samples[at].value)
-        found.append((held[at], alone))
-        del series.samples[at]
-    return found
+    def _held_back(self, series: Any) -> list[tuple[int, Any]]:
+        """Take from a series those samples that were on their way at a question; each as a series, with when it could be read."""
+        labels = {label.name: label.value for label in series.labels}
+        source = self._source(labels)
+        held: dict[int, int] = {}
+        for time_ms, known in self._known.items():
+            at = bisect_right(series.samples, time_ms, key=attrgetter("timestamp")) - 1
+            if at >= 0 and source not in known and (moment_ms := self._readable(labels, series.samples[at].timestamp)) > time_ms:
+                held[at] = moment_ms
+        found = []
+        for at in sorted(held, reverse=True):
+            alone = remote.series(labels)
+            alone.samples.add(timestamp=series.samples[at].timestamp, value=series.samples[at].value)
+            found.append((held[at], alone))
+            del series.samples[at]
+        return found

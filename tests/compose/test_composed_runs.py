@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from firedrill.alerts import loaded
 from firedrill.contract import LOOPBACK
 from firedrill.drill.record import Run
 from firedrill.errors import Missing
@@ -43,6 +44,8 @@ def test_a_run_is_judged_and_recorded_as_one_in_processes_is(images, tmp_path):
     assert counts["client_requests"] == counts["server_finished"] > 50
     assert document["versions"]["api image"] == "firedrill-api"
     assert any(run.snapshot.iterdir())
+    (api,) = [group for group in loaded.groups(run) if group.name == "api"]
+    assert api.interval_ms == 1_250, "the rules are kept as the containers scaled them, by 12"
     assert {"api.log", "locust-master.log", "locust-worker.log", "prometheus.log", "config.log"} <= {
         file.name for file in run.folder.iterdir()
     }

@@ -120,6 +120,18 @@ def test_where_too_much_is_open_to_be_asked_all_is_unsure_from_there_on(asked, r
         assert alert["ambiguous_evaluations"] == alert["evaluations"], "the first scrape was slow"
 
 
+def test_pages_that_are_read_at_the_same_time_may_be_seen_one_without_the_other(asked, run):
+    text = rules(4)
+    text += "      - {alert: Half, expr: 'count(asked_total{number=\"0\"}) == 2', keep_firing_for: 3s}\n"
+    text += "      - {alert: Five, expr: 'count(up) > 4'}\n"
+    _, output, _, _ = asked(text, run, "--json", "--alert", "Half", "--alert", "Five")
+    half, five = json.loads(output)["alerts"]
+    assert (half["ambiguous_evaluations"], half["fired"]) == (2, []), (
+        "the first scrape of all four was slow, amid the silence after a start"
+    )
+    assert five["ambiguous_evaluations"] == 0
+
+
 def test_what_only_the_history_had_is_gone_when_the_run_begins(asked, run, tmp_path_factory, monkeypatch):
     monkeypatch.setattr("bench.backtest.PAGES", 5)
     past = recorded(tmp_path_factory, SECONDS)

@@ -8,6 +8,7 @@ from firedrill import places
 from firedrill.alerts import ambiguity, causes, grid
 from firedrill.alerts.bench import STALE, gaps
 from firedrill.alerts.causes import Cause
+from firedrill.alerts.readable import Worlds
 from firedrill.alerts.replay import Replay
 from firedrill.alerts.rulefile import Rule
 from firedrill.alerts.stretch import Clock, stretch
@@ -37,16 +38,32 @@ def test_recorded_evaluations_have_an_interval_though_some_are_missing():
 
 
 def test_what_is_under_way_at_an_evaluation_is_told_by_when_it_ended():
-    sources = [ambiguity.scrapes({1000: 300, 2000: 20}), ambiguity.scrapes({1100: 10})]
+    sources = [ambiguity.scrapes("a", {1000: 300, 2000: 20}), ambiguity.scrapes("b", {1100: 10})]
     found = [ambiguity.under_way(time_ms, sources) for time_ms in (999, 1000, 1100, 1129, 1130, 1319, 1320, 2039)]
-    assert [[earliest for _, earliest in at] for at in found] == [
+    assert [[one.earliest_ms for one in at] for at in found] == [
         [], [1300], [1110, 1300], [1110, 1300], [1300], [1300], [], [2020],
     ]  # fmt: skip
 
 
 def test_what_a_group_records_may_be_read_at_once_or_when_its_evaluation_has_ended():
-    late = [ambiguity.recordings([1000, 2000], [40, 5])]
-    assert [ambiguity.under_way(time_ms, late) for time_ms in (1059, 1060, 2024, 2025)] == [[(1060, 1000)], [], [(2025, 2000)], []]
+    late = [ambiguity.recordings("a", [1000, 2000], [40, 5])]
+    assert [ambiguity.under_way(time_ms, late) for time_ms in (1059, 1060, 2024, 2025)] == [
+        [(1060, 1000, "a")],
+        [],
+        [(2025, 2000, "a")],
+        [],
+    ]
+
+
+def others(*done, lag_ms=250):
+    return {"".join(sorted(sources)) for sources in Worlds(1000, sorted(map(ambiguity.Done._make, done)), lag_ms).others}
+
+
+def test_what_ends_at_nearly_the_same_time_may_be_readable_in_any_order():
+    assert others((1120, 1100, "a"), (1130, 1110, "b")) == {"b"}
+    assert others((1120, 1100, "a"), (1120, 1100, "b"), (1125, 1105, "c")) == {"a", "b", "c", "ac", "bc"}
+    assert others((1120, 1100, "a"), (1200, 1180, "b")) == set(), "b is not done before a"
+    assert others((1120, 1100, "a"), (1130, 1110, "b"), lag_ms=50) == set(), "neither is done when the evaluation has ended"
 
 
 HOT, NOTHING = {(("i", "a"),): 1.0}, {}
