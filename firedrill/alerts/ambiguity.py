@@ -33,6 +33,12 @@ class Done(NamedTuple):
     earliest_ms: int
     """From when on it perhaps could."""
     source: str
+    begun_ms: int
+
+    @property
+    def what(self) -> tuple[str, int]:
+        """What it was, whenever it could be read."""
+        return self.source, self.begun_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +55,12 @@ class Late:
     settled: Sequence[int]
     """At most."""
 
-    def done(self, time_ms: int) -> Done | None:
-        """What was perhaps under way at that time; None if nothing was."""
+    def done(self, time_ms: int) -> Iterator[Done]:
+        """What was perhaps under way at that time: the last that was begun, and one before it that had hardly ended."""
         at = bisect_right(self.begun, time_ms) - 1
-        if at < 0 or time_ms >= self.begun[at] + self.settled[at]:
-            return None
-        return Done(self.begun[at] + self.settled[at], self.begun[at] + self.took[at], self.source)
+        while at >= 0 and time_ms < self.begun[at] + self.settled[at]:
+            yield Done(self.begun[at] + self.settled[at], self.begun[at] + self.took[at], self.source, self.begun[at])
+            at -= 1
 
 
 def scrapes(page: str, took: Mapping[int, int]) -> Late:
@@ -69,7 +75,7 @@ def recordings(source: str, times: Sequence[int], lags: Sequence[int]) -> Late:
 
 def under_way(time_ms: int, sources: Iterable[Late]) -> list[Done]:
     """What was perhaps under way at that time, in order of its end."""
-    return sorted({done for source in sources if (done := source.done(time_ms)) is not None})
+    return sorted({done for source in sources for done in source.done(time_ms)})
 
 
 def unsure(replay: Replay, evaluations: Sequence[tuple[int, Sequence[Vector]]]) -> frozenset[int]:

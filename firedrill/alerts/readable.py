@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from firedrill.interrupt import Interrupt
     from firedrill.prom import Prometheus
 
+    What = tuple[str, int]
+    """A source, and when what it gave was begun."""
+
 GATHERING = {"absent", "absent_over_time", "scalar"}
 """Functions that make one element of many."""
 MOST_AT_ONCE = 4
@@ -53,8 +56,8 @@ class _Ask:
     time_ms: int
     number: int
     """Which of the rules."""
-    known: frozenset[str] = field(default=frozenset(), compare=False)
-    """Sources of what else was known."""
+    known: frozenset[What] = field(default=frozenset(), compare=False)
+    """What else was known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +90,13 @@ class Worlds:
         return [self.time_ms, *(latest for latest, _ in self.steps)][: self.readable + 1][: len(self.steps)]
 
     @property
-    def others(self) -> list[frozenset[str]]:
-        """Sources that alone may have been readable, in another order than that of their ends."""
-        in_order = [frozenset(one.source for one in self.done if (one.latest_ms, one.earliest_ms) <= step) for step in self.steps]
+    def others(self) -> list[frozenset[What]]:
+        """What alone may have been readable, in another order than that of the ends."""
+        in_order = [frozenset(one.what for one in self.done if (one.latest_ms, one.earliest_ms) <= step) for step in self.steps]
         seen = [one for one in self.done if one.earliest_ms <= self.ended_ms][:MOST_AT_ONCE]
         chosen = (some for number in range(1, len(seen) + 1) for some in combinations(seen, number))
-        sources = [frozenset(one.source for one in some) for some in chosen if self._is_possible(frozenset(some))]
-        return [one for one in sources if one not in in_order]
+        possible = [frozenset(one.what for one in some) for some in chosen if self._is_possible(frozenset(some))]
+        return [one for one in possible if one not in in_order]
 
     def _is_possible(self, some: frozenset[Done]) -> bool:
         """Whether there was a moment at which these could be read and the others not."""
@@ -125,7 +128,7 @@ def _seen_alike(
     """What alerts saw that read the same names early."""
     times = list(zip(bench.times_of(group)[0], bench.lags_ms(group), strict=True))
     late = [_late(bench.late(rule, group), times) for rule, _ in evaluated]
-    turns: dict[int, list[frozenset[str]]] = {}
+    turns: dict[int, list[frozenset[What]]] = {}
     asks = _affordable([list(_asks(number, rule, late[number], turns)) for number, (rule, _) in enumerate(evaluated)])
     rules = [rule for rule, _ in evaluated]
     answers = _answers(bench, rules, asks, bench.readable_to(group, early), interrupt)
@@ -138,7 +141,7 @@ def _seen_alike(
     ]
 
 
-def _asks(number: int, rule: Rule, late: Sequence[Worlds], turns: dict[int, list[frozenset[str]]]) -> Iterator[_Ask]:
+def _asks(number: int, rule: Rule, late: Sequence[Worlds], turns: dict[int, list[frozenset[What]]]) -> Iterator[_Ask]:
     by_element = _is_by_element(rule.expr)
     for one in late:
         yield from (_Ask(0, moment_ms, one.time_ms, number) for moment_ms in one.moments)
@@ -213,14 +216,14 @@ def _seen(
 class _Feed:
     """A Prometheus that is given at once what no question comes before, and the rest when it became readable.
 
-    What comes from sources that are known at the time of a question all the same is not held back there.
+    What is known at the time of a question all the same is not held back there.
     """
 
     def __init__(
         self,
         prom: Prometheus,
         series: Sequence[Any],
-        known: Mapping[int, frozenset[str]],
+        known: Mapping[int, frozenset[What]],
         readable: Callable[[Mapping[str, str], int], int],
         source: Callable[[Mapping[str, str]], str],
     ) -> None:
@@ -242,8 +245,10 @@ class _Feed:
         held: dict[int, int] = {}
         for time_ms, known in self._known.items():
             at = bisect_right(series.samples, time_ms, key=attrgetter("timestamp")) - 1
-            if at >= 0 and source not in known and (moment_ms := self._readable(labels, series.samples[at].timestamp)) > time_ms:
-                held[at] = moment_ms
+            while at >= 0 and (moment_ms := self._readable(labels, begun_ms := series.samples[at].timestamp)) > time_ms:
+                if (source, begun_ms) not in known:
+                    held[at] = moment_ms
+                at -= 1
         found = []
         for at in sorted(held, reverse=True):
             alone = remote.series(labels)

@@ -48,15 +48,22 @@ def test_what_is_under_way_at_an_evaluation_is_told_by_when_it_ended():
 def test_what_a_group_records_may_be_read_at_once_or_when_its_evaluation_has_ended():
     late = [ambiguity.recordings("a", [1000, 2000], [40, 5])]
     assert [ambiguity.under_way(time_ms, late) for time_ms in (1059, 1060, 2024, 2025)] == [
-        [(1060, 1000, "a")],
+        [(1060, 1000, "a", 1000)],
         [],
-        [(2025, 2000, "a")],
+        [(2025, 2000, "a", 2000)],
         [],
     ]
 
 
+def test_a_scrape_that_hung_until_the_next_one_began_may_be_under_way_too():
+    (hung, following) = ambiguity.under_way(2003, [ambiguity.scrapes("a", {1000: 1000, 2000: 191})])
+    assert (hung.what, hung.latest_ms, hung.earliest_ms) == (("a", 1000), 2020, 2000)
+    assert following.what == ("a", 2000)
+
+
 def others(*done, lag_ms=250):
-    return {"".join(sorted(sources)) for sources in Worlds(1000, sorted(map(ambiguity.Done._make, done)), lag_ms).others}
+    under_way = sorted(ambiguity.Done(*one, 1000) for one in done)
+    return {"".join(sorted(source for source, _ in some)) for some in Worlds(1000, under_way, lag_ms).others}
 
 
 def test_what_ends_at_nearly_the_same_time_may_be_readable_in_any_order():
