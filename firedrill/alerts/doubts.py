@@ -52,7 +52,7 @@ def _unrecorded(groups: Sequence[Group], alerts: Sequence[Rule], names: Collecti
     records = {rule.name: rule for group in groups for rule in group.rules if not rule.is_alert}
     missing: dict[str, list[str]] = {}
     for alert in alerts:
-        for name in sorted(_read_by(alert, records) - {*names, *records, ""}):
+        for name in sorted(_read_by(alert, records) - {*names, *records, *WRITTEN_BY_ALERTS, ""}):
             missing.setdefault(name, []).append(alert.name)
     if missing:
         yield f"nothing was recorded of {', '.join(f'{name} ({_listed(readers)})' for name, readers in missing.items())}"

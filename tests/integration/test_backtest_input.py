@@ -1,6 +1,7 @@
 """What a backtest is given: rule files and runs that are broken, incomplete, long, or have a past."""
 
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -63,6 +64,53 @@ def test_each_rule_that_is_broken_is_named_with_its_line_and_the_others_are_judg
     assert set(judged) == {"Twice", "Good"}
     assert judged["Twice"]["failed_evaluations"] > SECONDS - 5
     assert judged["Good"]["failed_evaluations"] == 0
+
+
+DOUBTS = """\
+groups:
+  - name: often
+    interval: 1s
+    limit: 2
+    rules:
+      - {record: "mine:clash", expr: up, labels: {instance: same}}
+      - {alert: TooMany, expr: up}
+      - {alert: Same, expr: up, labels: {instance: same}}
+      - {alert: Unseen, expr: no_such_metric > 0}
+      - {alert: Meta, expr: 'count(ALERTS) > 10'}
+      - {alert: Long, expr: 'avg_over_time(load_ratio{number="1", instance="page-1"}[5m]) > 0.5', for: 2m}
+      - {alert: Future, expr: up offset -5s}
+  - name: seldom
+    interval: 10m
+    rules:
+      - {alert: Never, expr: up}
+"""
+
+
+def test_what_a_replay_cannot_show_is_said(asked, run):
+    code, output, errors, file = asked(DOUBTS, run, "--json")
+    assert code == 2
+    assert f"{file}:12: Future: offset -5s reads what is recorded later" in errors
+    report = json.loads(output)
+    clash = "two elements have the same labels once the rule's are applied"
+    said = [re.sub(r"after [-0-9.]+ s|^\S+?(?=:\d+:)", "", remark) for remark in report["remarks"]]
+    number = report["alerts"][0]["evaluations"]
+    assert said == [
+        f":6: mine:clash: {number} of {number} evaluations fail, the first : {clash}",
+        "nothing was recorded of no_such_metric (Unseen)",
+        ":10: Meta reads what the alerts of the run wrote, and not what these would have",
+        "shorter than these look back or wait is the run of 60 s (production rules: --stretch): Long",
+        f":7: TooMany: {number} of {number} evaluations fail, the first : 4 of them are more than the group's limit of 2",
+        f":8: Same: {number} of {number} evaluations fail, the first : {clash}",
+        ":13: group seldom is evaluated every 600 s, and never in this run",
+    ]
+
+
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(asked, run, tmp_path):
+    (tmp_path / "broken.yml").write_text("groups:\n  - nme: a\n")
+    code, output, errors, _ = asked(rules(4), run, str(tmp_path / "broken.yml"), "--json")
+    assert code == 2
+    assert f"{tmp_path / 'broken.yml'}: line 2: no group" in errors
+    assert len(json.loads(output)["alerts"]) == 4
 
 
 @pytest.mark.parametrize(
