@@ -27,7 +27,7 @@ def of_report(report: Report) -> RenderableType:
     parts += [
         _alerts(report) if report.alerts else Text("\nno alert was judged\n"),
         *_firings(report),
-        *(_sweep(alert) for alert in report.alerts if alert.sweep),
+        *(part for alert in report.alerts if alert.sweep for part in _sweep(alert)),
     ]
     parts += [Text(f" • {remark}") for remark in report.remarks]
     return Group(*parts)
@@ -69,9 +69,9 @@ def _firings(report: Report) -> Iterator[Text]:
     for alert in report.alerts:
         for one in alert.fired:
             if one.firing_after_seconds is not None:
-                labels = ", ".join(f"{name}={value}" for name, value in one.labels.items())
+                labels = f" {{{', '.join(f'{name}={value}' for name, value in one.labels.items())}}}" if one.labels else ""
                 over = f"until {units.seconds(one.resolved_after_seconds)}" if one.resolved_after_seconds is not None else "to the end"
-                said = f" • {alert.name} {{{labels}}} fired from {units.seconds(one.firing_after_seconds)} {over}"
+                said = f" • {alert.name}{labels} fired from {units.seconds(one.firing_after_seconds)} {over}"
                 yield Text(f"{said}: {_why(one, report.load_seconds)}{', ambiguous' if one.ambiguous else ''}")
 
 
@@ -81,15 +81,14 @@ def _why(one: Fired, load_seconds: float) -> str:
     return unloaded or one.cause or "without a cause"
 
 
-def _sweep(alert: Judged) -> Table:
+def _sweep(alert: Judged) -> tuple[Text, Table]:
     """Threshold by `for`: longest delay over the causes that were met, how many were, and false fires where there are any."""
     holds = sorted({trial.hold_seconds for trial in alert.sweep})
     table = _table("threshold", *(f"for {units.seconds(hold)}" for hold in holds))
-    table.title = f"{alert.name}: longest delay, causes met, +false fires"
     for threshold in dict.fromkeys(trial.threshold for trial in alert.sweep):
         row = {trial.hold_seconds: _trial(trial) for trial in alert.sweep if trial.threshold == threshold}
         table.add_row(units.NOTHING if threshold is None else f"{threshold:g}", *(row[hold] for hold in holds))
-    return table
+    return Text(f"\n{alert.name}: longest delay, causes met, +false fires"), table
 
 
 def _trial(trial: Trial) -> str:
