@@ -257,15 +257,11 @@ class _Judge:
             return
         vectors = self._bench.vectors(group, rule, limit.measured if limit else rule.expr)
         for value in question.thresholds if limit else (None,):
-            kept = [_kept(vector, replace(limit, value=value)) for vector in vectors] if limit and value is not None else vectors
+            kept = [replace(limit, value=value).kept(vector) for vector in vectors] if limit and value is not None else vectors
             for hold_ms in question.holds_ms or (rule.hold_ms,):
                 other = replace(rule, hold_ms=hold_ms)
                 found = episodes(self._replay(group, other), zip(times, kept, strict=True))
                 yield Trial(hold_ms / 1000, value, self._detections(found, other), self._false_fires(found, other))
-
-
-def _kept(vector: Vector, limit: expression.Threshold) -> Vector:
-    return None if vector is None else {labels: value for labels, value in vector.items() if limit.met_by(value)}
 
 
 def _rounded(seconds: float | None) -> float | None:

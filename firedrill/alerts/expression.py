@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import promql_parser as promql
 
 from firedrill.alerts import scale
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+_Key = TypeVar("_Key")
 
 RENAMED = {"holt_winters": "double_exponential_smoothing"}
 """Functions of 2.42 that 3.x calls otherwise."""
@@ -60,6 +62,10 @@ class Threshold:
             "==": measured == self.value,
             "!=": measured != self.value,
         }[self.operator]
+
+    def kept(self, vector: Mapping[_Key, float] | None) -> dict[_Key, float] | None:
+        """Those elements of what is compared that meet the condition; None of an evaluation that failed."""
+        return None if vector is None else {labels: value for labels, value in vector.items() if self.met_by(value)}
 
 
 @dataclass(frozen=True, slots=True)

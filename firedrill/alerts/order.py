@@ -6,6 +6,7 @@ or after it, a rule sees as the evaluation before left it.
 
 from __future__ import annotations
 
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
 
 def reads(rule: Rule) -> set[str]:
     """Names of the series that a rule reads."""
-    return {selector.name for selector in expression.selectors(rule.expr)}
+    return set(_names(rule.expr))
+
+
+@cache
+def _names(expr: str) -> frozenset[str]:
+    return frozenset(selector.name for selector in expression.selectors(expr))
 
 
 def read_early(group: Group, number: int) -> set[str]:
@@ -32,7 +38,12 @@ def read_early(group: Group, number: int) -> set[str]:
 
 def is_stepped(group: Group) -> bool:
     """Whether its recording rules and some of its alerts have to be evaluated one by one."""
-    return any(read_early(group, number) for number in range(len(group.rules)))
+    recorded: set[str] = set()
+    for rule in reversed(group.rules):
+        recorded |= set() if rule.is_alert else {rule.name}
+        if reads(rule) & recorded:
+            return True
+    return False
 
 
 def units(groups: Sequence[Group]) -> tuple[list[Unit], list[Rule]]:
@@ -42,8 +53,9 @@ def units(groups: Sequence[Group]) -> tuple[list[Unit], list[Rule]]:
     """
     found: dict[str, Unit] = {}
     for group in groups:
+        stepped = is_stepped(group)
         for rule in (rule for rule in group.rules if not rule.is_alert and rule.name != MARK):
-            found.setdefault(group.place if is_stepped(group) else rule.name, []).append((group, rule))
+            found.setdefault(group.place if stepped else rule.name, []).append((group, rule))
     circular: list[Rule] = []
     while True:
         try:

@@ -25,9 +25,7 @@ class Steps:
         self._prom, self._rules = prom, rules
         self.recorders = {id(rule): Recorder(rule, group.limit) for rule in rules if not rule.is_alert}
         self._recorded = None if recorded is None else {id(rule): _of(rule, recorded) for rule in rules if not rule.is_alert}
-        self.vectors: dict[tuple[int, str], list[Vector]] = {
-            (id(rule), expr): [] for rule in rules if rule.is_alert for expr in _asked(rule)
-        }
+        self.vectors: dict[tuple[int, str], list[Vector]] = {}
         """By rule and expression: what an alert's condition, and what it measures, gave at each evaluation."""
 
     def evaluate(self, times: Iterable[int]) -> None:
@@ -35,21 +33,24 @@ class Steps:
         for time_ms in times:
             for rule in self._rules:
                 if rule.is_alert:
-                    for expr in _asked(rule):
-                        self.vectors[id(rule), expr].append(grid.at(self._prom, expr, time_ms))
+                    self._ask(rule, time_ms)
                 else:
                     remote.write(self._prom.url, self._written(rule, time_ms))
+
+    def _ask(self, rule: Rule, time_ms: int) -> None:
+        """What an alert measures, if it compares that with a number: its condition is told from it."""
+        limit = expression.threshold(rule.expr)
+        expr = limit.measured if limit else rule.expr
+        vector = grid.at(self._prom, expr, time_ms)
+        self.vectors.setdefault((id(rule), expr), []).append(vector)
+        if limit:
+            self.vectors.setdefault((id(rule), rule.expr), []).append(limit.kept(vector))
 
     def _written(self, rule: Rule, time_ms: int) -> list[Any]:
         if self._recorded is not None:
             return _until(self._recorded[id(rule)], time_ms)
         vector = grid.at(self._prom, rule.expr, time_ms)
         return as_series([(time_ms, self.recorders[id(rule)].record(time_ms, vector))])
-
-
-def _asked(rule: Rule) -> list[str]:
-    limit = expression.threshold(rule.expr)
-    return [rule.expr, *([limit.measured] if limit else [])]
 
 
 def _of(rule: Rule, recorded: Iterable[Any]) -> deque[tuple[int, Any]]:

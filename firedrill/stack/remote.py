@@ -5,6 +5,7 @@ The messages are those of prometheus/prompb (remote.proto, types.proto), declare
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import cramjam
@@ -102,10 +103,18 @@ def shift(series: Any, seconds: float, **labels: str) -> None:
     series.labels.sort(key=lambda label: label.name)
 
 
+@cache
+def _session() -> requests.Session:
+    """Connections that are kept: rules that are evaluated one by one write thousands of times."""
+    session = requests.Session()
+    session.trust_env = False  # A proxy from the environment has no business on loopback.
+    return session
+
+
 def _post(url: str, message: Any) -> bytes:
     body = bytes(cramjam.snappy.compress_raw(message.SerializeToString()))
     try:
-        answer = requests.post(url, data=body, headers=_HEADERS, timeout=_TIMEOUT_SECONDS)
+        answer = _session().post(url, data=body, headers=_HEADERS, timeout=_TIMEOUT_SECONDS)
     except requests.RequestException as error:
         raise Missing(f"Prometheus at {url} does not answer: {error.__class__.__name__}") from error
     if not answer.ok:
