@@ -74,12 +74,15 @@ class Comparison:
 
 def parse(text: str) -> Any:
     """The tree of an expression; None for one that the parser does not know (Prometheus has the last word)."""
-    for old, new in RENAMED.items():
-        text = text.replace(f"{old}(", f"{new}(")
     try:
-        return promql.parse(text)
+        return promql.parse("".join(map(_respelled, scale.lexemes(text))))
     except (ValueError, TypeError):
         return None
+
+
+def _respelled(lexeme: str) -> str:
+    """As the parser knows it: it takes a backslash between backquotes for an escape (and, left out already, no comment in brackets)."""
+    return quoted(lexeme[1:-1]) if lexeme[0] == "`" else RENAMED.get(lexeme, lexeme)
 
 
 def selectors(text: str) -> tuple[Selector, ...]:

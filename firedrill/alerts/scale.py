@@ -141,7 +141,7 @@ def _durations(text: str) -> Iterator[tuple[int, int]]:
             if in_brackets:
                 yield index, SHORTEST_WINDOW_MS if before[-1] == "[" else SCRAPE_INTERVAL_MS
             elif "offset" in (before[-1].lower(), before[-2].lower() if before[-1] == "-" else ""):
-                yield index, 0
+                yield index, 1  # An offset of nothing is refused.
         before = [before[-1], lexeme]
 
 

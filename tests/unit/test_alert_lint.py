@@ -108,6 +108,12 @@ def test_an_expression_looks_back_by_its_ranges_offsets_and_subqueries():
     assert [(one.name, one.reach_ms) for one in found] == [("x", 300_000), ("y", 300_000), ("z", 660_000)]
 
 
+def test_what_the_parser_alone_does_not_know_is_read_as_prometheus_does():
+    found = expression.selectors("rate(x{a=`\\d`}[5m # minutes\n]) + holt_winters (y[1h], 0.1, 0.2)")
+    assert [(one.name, one.reach_ms) for one in found] == [("x", 300_000), ("y", 3_600_000)]
+    assert found[0].text == r'x{a="\\d"}'
+
+
 def test_settings_to_try_are_spelled_as_a_range_or_a_list():
     assert sweep.parse(["for=15s..2m/8", "threshold=0.1..0.5"]) == (tuple(range(15_000, 120_001, 15_000)), (0.1, 0.2, 0.3, 0.4, 0.5))
     assert sweep.parse(["for=0,1m"]) == ((0, 60_000), ())
