@@ -255,18 +255,6 @@ def gaps(scraped: Sequence[int], start: float) -> list[str]:
     ]
 
 
-def names_in(run: Run, interrupt: Interrupt) -> frozenset[str]:
-    """Names of every series that a run recorded.
-
-    Raises:
-        BadInput: it recorded none.
-    """
-    recorded = run.recorded()
-    with Reopened(recorded.data, interrupt) as reopened:
-        found = reopened.prom.raw('{__name__!=""}', recorded.start - MARGIN_SECONDS, recorded.end + MARGIN_SECONDS)
-    return frozenset(series.labels["__name__"] for series in found)
-
-
 def _loaded(run: Run) -> list[Group]:
     """The groups that the run's own Prometheus had loaded; nothing where that was not kept."""
     return [group for file in sorted((run.folder / "prometheus" / "rules").glob("*.yml")) for group in rulefile.read(file)]

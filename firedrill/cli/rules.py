@@ -11,10 +11,9 @@ from typing import NoReturn
 import click
 
 from firedrill import places
-from firedrill.alerts import lint, shown
+from firedrill.alerts import inventory, lint, shown
 from firedrill.alerts import sweep as sweeps
 from firedrill.alerts.backtest import Question, backtest
-from firedrill.alerts.bench import names_in
 from firedrill.alerts.scale import scale_rules
 from firedrill.cli.console import ERRORS, OUTPUT
 from firedrill.cli.options import out_option, time_scale_option
@@ -152,7 +151,7 @@ def scale(factor: float, source: Path, target: Path) -> None:
 
 @alerts.command()
 @click.argument("files", nargs=-1, required=True, type=RULE_FILE, metavar="FILE...")
-@click.option("--run", "run_name", metavar="RUN", help="Look names up in what this run recorded, not in what the bundle exports.")
+@click.option("--run", "run_name", metavar="RUN", help="Look series up in what this run recorded, not in what the bundle exports.")
 @out_option
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as a JSON list on standard output, and nothing else there.")
 def check(files: tuple[Path, ...], run_name: str | None, out: Path, as_json: bool) -> NoReturn:
@@ -165,8 +164,8 @@ def check(files: tuple[Path, ...], run_name: str | None, out: Path, as_json: boo
       firedrill alerts check my_alerts.yml --run 20260102
     """
     with Interrupt() as interrupt:
-        present = names_in(record.find(out, run_name), interrupt) if run_name else None
-    findings = [finding for file in files for finding in lint.check(file, present, files)]
+        recorded = inventory.of_run(record.find(out, run_name), interrupt) if run_name else None
+    findings = [finding for file in files for finding in lint.check(file, recorded, files)]
     errors = sum(finding.severity == "error" for finding in findings)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
