@@ -85,12 +85,12 @@ def check(file: Path, recorded: Inventory | None = None, beside: Iterable[Path] 
             if any(mistake.rule is rule for mistake in refused):
                 found += _versions(group, rule)  # It may be the reason.
             else:
-                found += [*_of_rule(group, rule, known), *_order(group, number, rule), *(_missing(rule, recorded) if recorded else ())]
+                found += _unknown(rule, known, "the run has no" if recorded else "nobody exports or records")
+                found += [*_of_rule(group, rule), *_order(group, number, rule), *(_missing(rule, recorded) if recorded else ())]
     return sorted(found, key=lambda one: int(one.place.rpartition(":")[2]))
 
 
-def _of_rule(group: Group, rule: Rule, known: Collection[str]) -> Iterator[Finding]:
-    yield from _unknown(rule, known)
+def _of_rule(group: Group, rule: Rule) -> Iterator[Finding]:
     for always in (_result, _windows, _empty, _versions):
         yield from always(group, rule)
     for of_alerts in (_labels, _notes, _hold, _constant) if rule.is_alert else ():
@@ -146,10 +146,10 @@ def _windows(_group: Group, rule: Rule) -> Iterator[Finding]:
 # -- series
 
 
-def _unknown(rule: Rule, known: Collection[str]) -> Iterator[Finding]:
+def _unknown(rule: Rule, known: Collection[str], where: str) -> Iterator[Finding]:
     for name in dict.fromkeys(one.name for one in expression.selectors(rule.expr)):
         if name and name not in known:
-            yield _finding(rule, "warning", "unknown_metric", f"nobody exports or records {name}")
+            yield _finding(rule, "warning", "unknown_metric", f"{where} {name}")
 
 
 def _empty(_group: Group, rule: Rule) -> Iterator[Finding]:
