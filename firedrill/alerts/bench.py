@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 DEFAULT_INTERVAL_MS = 1_000
 """prometheus.yml's evaluation_interval, in a drill's time."""
+MOST_ASKED = 2_000
+"""Questions a group, a millisecond or two each. Of a rule for which there are more, all from the first one on is unsure."""
 UNKNOWN_LAG_MS = 250
 """How late an evaluation is taken to end at most where the run's Prometheus was not scraped."""
 GAP_SECONDS = 5.0
@@ -57,7 +59,10 @@ class Bench:
         BadInput: nothing was recorded in the run.
     """
 
-    def __init__(self, run: Run, groups: Sequence[Group], factor: int, history: Run | None, interrupt: Interrupt) -> None:
+    def __init__(
+        self, run: Run, groups: Sequence[Group], factor: int, history: Run | None, interrupt: Interrupt, most_asked: int = MOST_ASKED
+    ) -> None:
+        self.most_asked = most_asked
         self._run, self._groups, self._history, self._interrupt = run, groups, history, interrupt
         self._recorded = run.recorded()
         self.clock = Clock(factor, round(self._recorded.end * 1000))

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from firedrill.interrupt import Interrupt
     from firedrill.prom import Prometheus
 
-MOST_ASKED = 2_000
-"""Questions a group, a millisecond or two each. Of a rule for which there are more, all from the first one on is unsure."""
-
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -80,7 +77,8 @@ def seen(bench: Bench, group: Group, evaluated: Sequence[tuple[Rule, Sequence[Ve
     times = list(zip(bench.times_of(group)[0], bench.lags_ms(group), strict=True))
     late = [_late(bench.late(rule, group), times) for rule, _ in evaluated]
     asks = _affordable(
-        [[_Ask(moment, one.time_ms, number) for one in listed for moment in one.moments] for number, listed in enumerate(late)]
+        bench.most_asked,
+        [[_Ask(moment, one.time_ms, number) for one in listed for moment in one.moments] for number, listed in enumerate(late)],
     )
     answers = _answers(bench, group, [rule for rule, _ in evaluated], asks, interrupt) if asks else {}
     asked = {ask.number for ask in asks}
@@ -103,11 +101,11 @@ def _from_first(late: Sequence[_Worlds], times: Sequence[tuple[int, int]]) -> fr
     return frozenset(time_ms for time_ms, _ in times if late and time_ms >= late[0].time_ms)
 
 
-def _affordable(asks: Sequence[Sequence[_Ask]]) -> list[_Ask]:
+def _affordable(most: int, asks: Sequence[Sequence[_Ask]]) -> list[_Ask]:
     """Those of as many rules as may be, in order of the moments."""
     chosen: list[_Ask] = []
     for listed in sorted(asks, key=len):
-        chosen += listed if len(chosen) + len(listed) <= MOST_ASKED else ()
+        chosen += listed if len(chosen) + len(listed) <= most else ()
     return sorted(chosen)
 
 

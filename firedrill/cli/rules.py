@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from firedrill import places
-from firedrill.alerts import inventory, lint, shown
+from firedrill.alerts import inventory, lint, rulefile, shown
 from firedrill.alerts import sweep as sweeps
 from firedrill.alerts.backtest import Question, backtest
 from firedrill.alerts.scale import scale_rules
@@ -22,6 +23,11 @@ from firedrill.errors import BadInput, ExitCode
 from firedrill.interrupt import Interrupt
 from firedrill.stack import standing
 from firedrill.stack import watch as watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from firedrill.alerts.rulefile import Rule
 
 
 @click.group()
@@ -111,6 +117,8 @@ def backtest_command(
       firedrill alerts backtest my_alerts.yml --run 20260102 --alert Slow --sweep for=15s..2m --sweep threshold=0.1..0.5
     """
     holds_ms, thresholds = sweeps.parse(swept)
+    for sentence in sweeps.without_number(list(_alerts(files, names))) if thresholds else ():
+        ERRORS.print(sentence, markup=False, highlight=False, soft_wrap=True)
     past = record.find(out, history) if history else None
     question = Question(files, record.find(out, run_name), stretch, past, names, holds_ms, thresholds)
     with Interrupt() as interrupt:
@@ -122,6 +130,14 @@ def backtest_command(
     for refused in report.refused:
         ERRORS.print(f"{refused.place}: {refused.text}", markup=False, highlight=False, soft_wrap=True)
     sys.exit(ExitCode.BAD_INPUT if report.refused else ExitCode.PASSED)
+
+
+def _alerts(files: Iterable[Path], names: Collection[str]) -> Iterator[Rule]:
+    """Those of these names, or all."""
+    for file in files:
+        with suppress(BadInput):  # The backtest says it.
+            rules = [rule for group in rulefile.read(file) for rule in group.rules if rule.is_alert]
+            yield from (rule for rule in rules if not names or rule.name in names)
 
 
 @alerts.command()
