@@ -63,7 +63,8 @@ class Scaler:
         """`text` with every window, subquery step and offset shrunk, and every `increase()` multiplied by what its window lost."""
         return rewritten(
             text,
-            lambda duration, shortest_ms: self.shrink(duration, place, shortest_ms),
+            # Prometheus refuses a duration of nothing there.
+            lambda duration, shortest_ms: self.shrink(duration, place, max(1, shortest_ms)),
             lambda before, after: f"{durations.milliseconds(before) / durations.milliseconds(after):.12g}",
         )
 
@@ -141,7 +142,7 @@ def _durations(text: str) -> Iterator[tuple[int, int]]:
             if in_brackets:
                 yield index, SHORTEST_WINDOW_MS if before[-1] == "[" else SCRAPE_INTERVAL_MS
             elif "offset" in (before[-1].lower(), before[-2].lower() if before[-1] == "-" else ""):
-                yield index, 1  # An offset of nothing is refused.
+                yield index, 0
         before = [before[-1], lexeme]
 
 
