@@ -66,4 +66,12 @@ def _mistake(line: str, file: Path, groups: Sequence[Group]) -> Mistake:
         placed = _OF_FILE.match(line)
         return Mistake(f"{file}:{placed['line']}", placed["text"], None) if placed else Mistake(f"{file}:1", line, None)
     rule = group.rules[int(found["number"]) - 1]
-    return Mistake(rule.expr_place if "expression" in found["text"] else rule.place, f"{rule.name}: {found['text']}", rule)
+    place = _in_expression(rule, found["text"]) if "expression" in found["text"] else rule.place
+    return Mistake(place, f"{rule.name}: {found['text']}", rule)
+
+
+def _in_expression(rule: Rule, text: str) -> str:
+    """The line that is meant of an expression; one of several lines begins below its key (`expr: |`)."""
+    file, _, line = rule.expr_place.rpartition(":")
+    found = re.search(r"expression: (\d+):", text)
+    return f"{file}:{int(line) + int(found[1])}" if found and int(found[1]) > 1 else rule.expr_place

@@ -30,6 +30,7 @@ def test_the_rules_of_the_bundle_have_nothing_to_be_said_against(file):
     [
         ({}, []),
         ({"expr": "rate(up"}, [("promtool", 6, "error")]),
+        ({"expr": "|\n          up\n          # minutes\n          > 5 5"}, [("promtool", 9, "error")]),
         ({"severity": "'{{ $value }}'"}, [("value_in_label", 5, "error"), ("severity", 5, "warning")]),
         ({"severity": "loud"}, [("severity", 5, "warning")]),
         ({"expr": "up[5m]"}, [("result", 6, "error")]),
