@@ -157,11 +157,19 @@ class Client:
         "locust_arrivals_unsent_total", "Arrivals that were dropped: all users were busy for too long, or their worker was gone."
     )
     LATENESS = histogram("locust_arrival_lateness_seconds", "Begin of an arrival after it was due.")
+    WAITING_AGE = gauge(
+        "locust_arrivals_waiting_age",
+        "Of an open loop: requests in flight and arrivals that no user was free for, with an age up to le since they were due.",
+        "le",
+    )
     IN_FLIGHT = gauge("locust_requests_in_flight", "Requests sent and not answered.")
     OLDEST = gauge("locust_requests_in_flight_oldest_seconds", "Age of the oldest request in flight.")
     STARVED = gauge("locust_users_starved", "Users whose current request is older than the starvation threshold.")
     ABANDONED = counter("locust_requests_abandoned_total", "Requests that no statistic will ever show, by stage.", "stage")
-    ABANDONED_AGE = histogram("locust_requests_abandoned_age_seconds", "Age of a request when its user was stopped before the answer came.")
+    ABANDONED_AGE = histogram(
+        "locust_requests_abandoned_age_seconds",
+        "Age of a request when its user was stopped before the answer came, in an open loop since it was due.",
+    )
     IN_FLIGHT_AGE = gauge("locust_requests_in_flight_age", "Requests in flight with an age up to le.", "le")
     PACING = counter("locust_pacing_intervals_total", "Intervals that users with a fixed pace (constant_pacing) have begun.", "user_class")
     PACING_MISSED = counter("locust_pacing_missed_total", "Those that began late, because the task before had not ended.", "user_class")

@@ -176,6 +176,10 @@ class Backlog:
         """Those that arrivals wait for."""
         return [name for name, waiting in self._waiting.items() if waiting]
 
+    def ages(self, now: float) -> Iterator[float]:
+        """How long each has waited."""
+        return (now - due for waiting in self._waiting.values() for due in waiting)
+
     def expire(self, now: float) -> int:
         """Give up those that have waited too long; returns how many."""
         given_up = 0

@@ -25,7 +25,8 @@ from geventhttpclient.connectionpool import ConnectionPool
 from locust.exception import StopUser
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING, TaskSet
-from locust_exporter.facts import Arrivals
+from locust_exporter.ages import Ages
+from locust_exporter.facts import LATENESS, Arrivals
 from locust_exporter.settings import read_settings
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Desk:
     def __init__(self, profile: Profile, arrivals: Arrivals) -> None:
         self._profile = profile
         self._arrivals = arrivals
+        arrivals.backlog = lambda: Ages.of(self._backlog.ages(self._now()))
         self._began = 0.0
         self._part = Part(schedule_of(profile))
         self._has_share = False
@@ -111,11 +113,12 @@ class Desk:
             due = self._park(user)
         late = self._now() - due
         self._arrivals.start(late)
-        gevent.getcurrent().arrival_lateness = late
+        LATENESS.set(late)
 
     def on_request(self, request_type: object, name: object, response_time: float | None, **_: Any) -> None:
         """Locust's event. The first request of an arrival was meant to be sent when it was due, later ones when they were."""
-        late = vars(gevent.getcurrent()).pop("arrival_lateness", 0.0)
+        late = LATENESS.get()
+        LATENESS.set(0.0)
         if response_time is not None:
             self._arrivals.answer(request_type, name, late + response_time / 1000)  # Locust speaks milliseconds
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from locust_exporter.ages import Ages, Tally
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from locust_exporter.ledger import Endpoint
+
+
+LATENESS: ContextVar[float] = ContextVar("lateness", default=0.0)
+"""Seconds by which the arrival that this greenlet has begun is late, until the first request of it was answered."""
 
 
 class Arrivals:
@@ -25,6 +30,8 @@ class Arrivals:
         self.from_schedule: dict[Endpoint, Tally] = {}
         self.asked_of_lost: dict[str, int] = {}
         """On a master: how many arrivals the schedule had asked of each worker that is gone."""
+        self.backlog: Callable[[], Ages] = Ages
+        """In a process with users: how long those that still wait for a user have been due."""
         self._methods, self._names = Cap(MOST_METHODS), Cap(max_names)
         self._tally_of: dict[tuple[object, object], Tally] = {}
 

@@ -143,7 +143,7 @@ class Exporter:
                 family(Client.IN_FLIGHT, {(): waiting.requests}),
                 family(Client.OLDEST, {(): waiting.oldest_seconds}),
                 family(Client.STARVED, {(): waiting.starved_users}),
-                family(Client.IN_FLIGHT_AGE, {(le,): count for le, count in zip(LES, waiting.ages.cumulative(), strict=True)}),
+                family(Client.IN_FLIGHT_AGE, _by_le(waiting.ages)),
             )
         )
 
@@ -159,6 +159,7 @@ class Exporter:
                 family(Client.OFFERED, {(): arrivals.offered}),
                 family(Client.STARTED, {(): arrivals.started}),
                 family(Client.UNSENT, {(): arrivals.unsent}),
+                family(Client.WAITING_AGE, _by_le(self._reports.since_due())),
                 histogram(Client.LATENESS, {(): arrivals.lateness.ages()}),
                 histogram(Client.FROM_SCHEDULE, from_schedule),
             )
@@ -230,3 +231,8 @@ class Exporter:
                 family(Client.TIME_SCALE, {(): self._settings.time_scale}),
             )
         )
+
+
+def _by_le(ages: Ages | None) -> dict[tuple[str], int]:
+    """A gauge's samples: how many are as old as each bound at most."""
+    return {(le,): count for le, count in zip(LES, ages.cumulative(), strict=True)} if ages else {}

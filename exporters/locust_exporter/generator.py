@@ -43,6 +43,8 @@ class Report:
     lag_max_seconds: float
     arrivals: Arrivals | None = None
     """None where no open loop runs."""
+    since_due: Ages | None = None
+    """Of an open loop: how long ago the requests in flight, and the arrivals that no user was free for, were due."""
     pacing: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Intervals begun and begun late, by class of users with a fixed pace."""
     received: float = field(default_factory=time.time)
@@ -59,7 +61,9 @@ class Report:
         seen = None if waiting is None else Waiting(**{**waiting, "ages": Ages.from_message(waiting["ages"])})
         abandoned_ages = Ages.from_message(message["abandoned_ages"])
         arrivals = message["arrivals"] and Arrivals.from_message(message["arrivals"])
-        return cls(**{**message, "waiting": seen, "abandoned_ages": abandoned_ages, "arrivals": arrivals, "received": time.time()})
+        since_due = message["since_due"] and Ages.from_message(message["since_due"])
+        read = {"waiting": seen, "abandoned_ages": abandoned_ages, "arrivals": arrivals, "since_due": since_due}
+        return cls(**{**message, **read, "received": time.time()})
 
 
 class Reports:
@@ -85,9 +89,17 @@ class Reports:
 
     def waiting(self) -> Waiting | None:
         """What is in flight in all processes that can tell; None if none can."""
-        oldest = time.time() - STALE_SECONDS
-        seen = [report.waiting for report in self.latest.values() if report.waiting is not None and report.received > oldest]
+        seen = [report.waiting for report in self._fresh() if report.waiting is not None]
         return sum(seen, start=Waiting()) if seen else None
+
+    def since_due(self) -> Ages | None:
+        """How long ago what an open loop waits for was due, in all processes; None where none runs."""
+        seen = [report.since_due for report in self._fresh() if report.since_due is not None]
+        return sum(seen, start=Ages()) if seen else None
+
+    def _fresh(self) -> list[Report]:
+        oldest = time.time() - STALE_SECONDS
+        return [report for report in self.latest.values() if report.received > oldest]
 
     def see_requests(self) -> bool:
         """Whether any process ever saw the start of a request; if not, nothing is known of what was lost either."""

@@ -116,12 +116,13 @@ class Measurement:
         return {float(le): count for le, count in self._gained(f"{metric.name}_bucket", "le", window).items()}
 
     def _waiting_ages(self, window: Window) -> Buckets:
-        """Ages of the requests that were in flight at a window's end; at the run's, when the load generator was last heard of.
+        """Ages of what was waiting at a window's end, in an open loop since it was due; at the run's, when Locust was last heard of.
 
         None after an orderly stop. Who waits from one step into the next is slow in both.
         """
         until = Window(self.window.start, self.window.end + TAIL_SECONDS) if window.end == self.window.end else window
-        ages = self.prom.instant(f"sum by (le) (last_over_time({Client.IN_FLIGHT_AGE.name}[{_span(until)}]))", until.end)
+        waiting = Client.WAITING_AGE if self.profile.open_loop else Client.IN_FLIGHT_AGE
+        ages = self.prom.instant(f"sum by (le) (last_over_time({waiting.name}[{_span(until)}]))", until.end)
         return {float(sample.labels["le"]): sample.value for sample in ages}
 
     def _objectives(self) -> Mapping[str, float]:

@@ -8,8 +8,10 @@ from contextlib import ExitStack
 import pytest
 import requests
 
+from firedrill.drill.live import ANSWERED, WAITING_INCLUDED
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, ROOT, SHAPE
 from firedrill.stack.ports import any_free
+from tests import drilling
 from tests.locust_process import Locust
 from tests.target import Target
 from tests.waiting import poll_until
@@ -57,6 +59,23 @@ def test_a_stall_shows_in_the_time_from_schedule_and_hides_in_service_time(targe
     assert last.total(f"{SCHEDULE}_count") == last.total(f"{SERVICE}_count") == target.received
     assert slower_than_a_second(last, SERVICE) < 0.01
     assert slower_than_a_second(last, SCHEDULE) > 0.15
+
+
+def test_a_stall_shows_while_it_lasts_in_what_is_watched_and_in_the_verdict_after_it(target, profile, tmp_path):
+    """The three slots are taken at once: all but three of what waits has not been sent."""
+    drill = drilling.start(tmp_path / "runs", profile(50, 9, max_in_flight=3), "--target", target.url)
+    drill.wait_for_requests()
+    prom = drill.prometheus()
+    poll_until(lambda: prom.number("sum(increase(locust_requests_total[5s])) > 50"), "a second of load")
+    target.gate.clear()
+    threading.Timer(3, target.gate.set).start()
+    poll_until(lambda: prom.number(f"max({WAITING_INCLUDED}) > 1.5"), "the stall to show")
+    assert not target.gate.is_set()
+    assert prom.number(f"max({ANSWERED})") < 0.5
+    drill.finish()
+    client = drill.run().read()["figures"]["client"]
+    assert client["latency_including_waiting_seconds"]["p95"] > 1
+    assert client["latency_seconds"]["p95"] < 0.5
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])

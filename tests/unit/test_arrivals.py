@@ -139,6 +139,7 @@ def test_what_waits_is_taken_in_order_and_given_up_in_time():
         backlog.add("A", due)
     backlog.add("B", 4.0)
     assert backlog.classes() == ["A", "B"]
+    assert list(backlog.ages(4.5)) == [3.5, 2.5, 1.5, 0.5]
     assert backlog.take("A") == 1.0
     assert backlog.expire(7.5) == 1
     assert backlog.take("A") == 3.0
