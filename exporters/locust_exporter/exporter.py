@@ -19,6 +19,8 @@ from locust_exporter.server import Server
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from firedrill.contract import Metric
+    from locust_exporter.arrivals import Arrivals
     from locust_exporter.generator import Report
     from locust_exporter.settings import Settings
 
@@ -43,6 +45,7 @@ class Exporter:
         self._resets = dict.fromkeys(RESET_REASONS, 0)
         self._reset_was_asked_for = False
         self._test_times: tuple[float | None, float | None] = (None, None)
+        self._counted_before: dict[Metric, int] = {}
         self._page_seconds = 0.0
         self._server = Server(self._page)
         self._bank_before_clearing(environment.stats)
@@ -90,6 +93,7 @@ class Exporter:
 
     def _on_test_start(self, **_: Any) -> None:
         self._test_times = (time.time(), None)
+        self._counted_before = self._counted()
 
     def _on_test_stopping(self, **_: Any) -> None:
         # Not test_stop: up to --stop-timeout later users still finish their tasks, but no longer at the load that was asked for.
@@ -113,8 +117,7 @@ class Exporter:
 
     def _page(self, scraper: Scraper | None) -> str:
         started = time.perf_counter()
-        if self._own_report:
-            self._reports.receive("local", self._own_report())
+        self._hear_myself()
         parts = (
             self._ledger.page(self._environment.stats.entries, errors_of(self._environment.stats), scraper),
             self._waiting(),
@@ -129,6 +132,22 @@ class Exporter:
         page = "".join(parts)
         self._page_seconds = time.perf_counter() - started
         return page
+
+    def _hear_myself(self) -> None:
+        if self._own_report:
+            self._reports.receive("local", self._own_report())
+
+    def _counted(self) -> dict[Metric, int]:
+        """What is judged as a share of a test."""
+        self._hear_myself()
+        arrivals, pacing = self._open_loop(), self._reports.pacing().values()
+        of_open_loop = {Client.OFFERED: arrivals.offered, Client.UNSENT: arrivals.unsent} if arrivals else {}
+        intervals, missed = (sum(counts) for counts in zip((0, 0), *pacing, strict=True))
+        return {**of_open_loop, Client.PACING: intervals, Client.PACING_MISSED: missed}
+
+    def _open_loop(self) -> Arrivals | None:
+        facts = announced()
+        return self._reports.arrivals(facts.arrivals.asked_of_lost, self._ledger.endpoint) if facts.arrivals else None
 
     def _waiting(self) -> str:
         if not self._reports.see_requests():
@@ -148,8 +167,7 @@ class Exporter:
         )
 
     def _arrivals(self, scraper: Scraper | None) -> str:
-        facts = announced()
-        arrivals = self._reports.arrivals(facts.arrivals.asked_of_lost, self._ledger.endpoint) if facts.arrivals else None
+        arrivals = self._open_loop()
         if arrivals is None:
             return ""
         new = [end for end in arrivals.from_schedule if scraper and scraper.first_sight((Client.FROM_SCHEDULE, end))]
@@ -216,6 +234,7 @@ class Exporter:
                 family(Client.TEST_INFO, {info: 1}),
                 family(Client.TEST_START, {(): start}),
                 family(Client.TEST_END, {(): end}),
+                family(Client.COUNTED_BEFORE, {(metric.name,): count for metric, count in self._counted_before.items()}),
                 family(Client.STATS_RESETS, {(reason,): count for reason, count in self._resets.items()}),
             )
         )

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 import requests
@@ -179,6 +179,32 @@ def test_a_worker_that_stood_still_until_it_was_missed_goes_on_with_its_part_and
     assert started + unsent == offered
     # Of its part what had become too old for anybody; all else was sent late by itself, or in time by the other one.
     assert unsent == pytest.approx(HALF * late, abs=HALF * JITTER_SECONDS + 1)
+
+
+def test_what_an_earlier_load_had_counted_is_told_apart_from_what_the_next_one_counts(target, profile):
+    port = any_free()
+    web = ("--web-host", "127.0.0.1", "--web-port", port)
+    with Locust("--load-profile", profile(WHOLE, 60, max_in_flight=1), *web, "--stop-timeout", 1, "-H", target.url) as locust:
+
+        def order(what):
+            with suppress(requests.ConnectionError):  # Its own page is there a little later than the exporter's.
+                return requests.post(f"http://127.0.0.1:{port}/{what}", data={}, timeout=10).ok
+
+        poll_until(lambda: order("swarm"), "Locust's own page")
+        locust.until(lambda page: page.value("locust_arrivals_started_total") > WHOLE, "a second of load")
+        target.gate.clear()
+        locust.until(lambda page: page.value("locust_arrivals_waiting_age", le="+Inf") > HALF, "arrivals to wait for the only slot")
+        assert order("stop")
+        first = locust.until(lambda page: page.value("locust_state", state="stopped") == 1, "the stop")
+        target.gate.set()
+        assert order("swarm")
+        counted = first.value("locust_arrivals_offered_total")
+        second = locust.until(lambda page: page.value("locust_arrivals_offered_total") > counted + WHOLE, "the next load")
+    assert first.value("locust_arrivals_unsent_total") > HALF
+    for name in ("locust_arrivals_offered_total", "locust_arrivals_unsent_total"):
+        assert first.value("locust_counted_before_test", counter=name) == 0
+        assert second.value("locust_counted_before_test", counter=name) == first.value(name)
+    assert second.value("locust_arrivals_unsent_total") == first.value("locust_arrivals_unsent_total")
 
 
 def test_a_worker_whose_master_plays_no_open_profile_says_why_it_stands_idle_and_is_missed_when_it_dies(target, profile):
