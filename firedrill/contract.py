@@ -182,6 +182,7 @@ class Client:
     USERS_TARGET = gauge("locust_users_target", "Users asked for.")
     STATE = gauge("locust_state", "1 for the state the runner is in.", "state")
     WORKERS = gauge("locust_workers", "Workers by state.", "state")
+    WORKER_STATE = gauge("locust_worker_state", "1 for the state a worker is in.", "worker", "state")
     WORKER_CPU = gauge("locust_worker_cpu_ratio", "CPU of a load generator's process, in cores.", "worker")
     WORKER_MEMORY = gauge("locust_worker_memory_bytes", "Resident memory of a load generator's process.", "worker")
     WORKER_USERS = gauge("locust_worker_users", "Users on a worker.", "worker")

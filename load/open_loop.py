@@ -75,7 +75,8 @@ class Desk:
         self._began = time.perf_counter() - elapsed_seconds
         self._part, self._ahead, self._ahead_until = Part(schedule_of(self._profile)), deque(), 0.0
         self._count_users = lambda: environment.runner.user_classes_count
-        self._users = (list(environment.user_classes_by_name), [user.weight for user in environment.user_classes])
+        weights = {user.__name__: user.weight for user in environment.user_classes}
+        self._users = (list(weights), list(weights.values()))
         self._dealing = gevent.spawn(self._deal)
 
     def assign(self, share: Share) -> None:

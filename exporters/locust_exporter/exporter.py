@@ -203,17 +203,21 @@ class Exporter:
             index = {client: (str(runner.get_worker_index(client)),) for client in runner.clients}
             users = {index[client]: node.user_count for client, node in runner.clients.items()}
             counts = {(state,): len(runner.clients.get_by_state(state)) for state in WORKER_STATES}
+            states = {
+                (*index[client], state): int(state == node.state) for client, node in runner.clients.items() for state in WORKER_STATES
+            }
             missing = {client for client, node in runner.clients.items() if node.state == "missing"}
         else:
             index = {"local": ("local",)}
             users = {("local",): runner.user_count}
-            counts, missing = {}, set()
+            counts, states, missing = {}, {}, set()
         known = {index[client]: report for client, report in reports.items() if client in index}
         # How a missing one fared last says nothing of now.
         present = {index[client]: report for client, report in reports.items() if client in index.keys() - missing}
         return "".join(
             (
                 family(Client.WORKERS, counts),
+                family(Client.WORKER_STATE, states),
                 family(Client.WORKER_USERS, users),
                 family(Client.WORKER_CPU, {worker: report.cpu_ratio for worker, report in present.items()}),
                 family(Client.WORKER_MEMORY, {worker: report.memory_bytes for worker, report in present.items()}),

@@ -59,9 +59,9 @@ def test_a_stall_shows_in_the_time_from_schedule_and_hides_in_service_time(targe
         threading.Timer(3, target.gate.set).start()
         last = locust.scrape_until_the_end()[-1]
     offered = last.value("locust_arrivals_offered_total")
-    assert offered == pytest.approx(400, abs=10)
-    assert last.value("locust_arrivals_unsent_total") <= 1
-    assert last.value("locust_arrivals_started_total") >= offered - 1
+    assert offered == 50 * 8
+    assert last.value("locust_arrivals_unsent_total") == 0
+    assert last.value("locust_arrivals_started_total") == offered
     assert last.total(f"{SCHEDULE}_count") == last.total(f"{SERVICE}_count") == target.received
     assert slower_than_a_second(last, SERVICE) < 0.01
     assert slower_than_a_second(last, SCHEDULE) > 0.15
@@ -93,7 +93,7 @@ def test_a_rate_is_the_same_by_any_number_of_workers(target, profile, workers):
         locust.until(lambda page: page.value("locust_workers", state="running") == workers, "all of them to run")
         last = locust.scrape_until_the_end()[-1]
     offered = last.value("locust_arrivals_offered_total")
-    assert offered == pytest.approx(240, abs=6)
+    assert offered == 80 * 3
     assert last.value("locust_arrivals_started_total") + last.value("locust_arrivals_unsent_total") == offered
     assert target.received == last.value("locust_arrivals_started_total")
     assert last.value("locust_arrival_lateness_seconds_count") == target.received
@@ -137,6 +137,7 @@ def test_the_rate_stays_right_when_a_worker_is_killed_and_another_one_joins(targ
     missing = locust.until(lambda page: page.value("locust_workers", state="missing") == 1, "the dead one to be missed")
     assert missing.total("locust_requests_total") >= before.total("locust_requests_total")
     assert (len(missing.values("locust_worker_memory_bytes")), len(missing.values("locust_worker_users"))) == (1, 2)
+    assert sorted(missing.values("locust_worker_state", state="missing")) == [0, 1]
     join()
     locust.until(lambda page: page.value("locust_workers", state="running") == 2, "the new one to run")
     now_right(locust, target)
@@ -225,7 +226,7 @@ def test_tasks_of_nested_sets_of_somebody_elses_users_are_arrivals(target, profi
     with Locust(*load, files=files) as locust:
         last = locust.scrape_until_the_end()[-1]
     offered = last.value("locust_arrivals_offered_total")
-    assert offered == pytest.approx(90, abs=6)
+    assert offered == 30 * 3
     assert last.value("locust_arrivals_started_total") == offered
     assert 0 < last.total("locust_request_failures_total") < last.total("locust_requests_total")
 

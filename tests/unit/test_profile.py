@@ -132,6 +132,13 @@ def test_a_mistake_in_an_open_loop_is_named_like_any_other(load, old, new, messa
     assert message in str(mistake.value)
 
 
+def test_a_class_of_users_stands_once_in_a_profile(load):
+    twice = LAUNCH.replace("user: BasicUser\n", "user:\n  - {name: BasicUser}\n  - {name: BasicUser, weight: 3}\n")
+    assert twice != LAUNCH
+    with pytest.raises(BadInput, match=r"user\[1\]\.name is BasicUser once more; expected each class of users once"):
+        load(twice)
+
+
 FAULTS = """\
 faults:
   - {start_time: 60s, for: 20s, errors: 20%, cpu: 1, stuck: 3, memory: 500kB/s, stop: true}
