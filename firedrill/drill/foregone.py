@@ -81,19 +81,27 @@ class Watch:
         heard = prom.number(f"min({Client.WORKER_REPORT.name})", scraped) or scraped
         to_come = most_to_come(self._profile, min(heard, scraped) - REPORT_SECONDS - began, self._ends_after)
         if to_come == inf:
-            return self._lasting(broken(slo, seen(self._profile, prom, scraped - RECENT_SECONDS, scraped), 0.0), scraped - began)
+            objective = broken(slo, seen(self._profile, prom, scraped - RECENT_SECONDS, scraped), 0.0)
+            since = self._lasting(objective, scraped - began)
+            return None if objective is None or since is None else self._found(objective, self._where(slo, prom, began, since, scraped))
         objective = broken(slo, seen(self._profile, prom, judged_from, scraped), to_come)
         return self._found(objective, scraped - began) if objective else None
 
-    def _lasting(self, objective: str | None, after_seconds: float) -> Foregone | None:
+    def _lasting(self, objective: str | None, after_seconds: float) -> float | None:
+        """When what is broken began, as soon as it has lasted: somewhere in the seconds before the first bad look."""
         if objective is None:
             self._broken_since = None
             return None
         if self._broken_since is None:
             self._broken_since = after_seconds
         lasted = after_seconds - self._broken_since >= RECENT_SECONDS
-        # What was slow lay somewhere in the seconds before the first bad look: nothing after their start is known to have held.
-        return self._found(objective, max(0.0, self._broken_since - RECENT_SECONDS)) if lasted else None
+        return max(0.0, self._broken_since - RECENT_SECONDS) if lasted else None
+
+    def _where(self, slo: Slo, prom: Prometheus, began: float, since: float, now: float) -> float:
+        """When the first step began, since then, whose own requests broke the SLO: the one before it may have held until its end."""
+        spans = _spans(self._profile, since, now - began)
+        own = ((start, seen(self._profile, prom, began + start, began + end)) for start, end, _ in spans)
+        return next((start for start, requests in own if broken(slo, requests, 0.0)), since)
 
     def _found(self, objective: str, after_seconds: float) -> Foregone:
         index = self._profile.step_at(after_seconds)

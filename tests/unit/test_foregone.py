@@ -70,5 +70,5 @@ def test_a_break_is_put_where_the_first_bad_seconds_began_and_not_where_they_wer
     watch = Watch(load_profile("breakpoint"), None, knows_requests=True)
     assert watch._lasting(None, 30.0) is None
     assert watch._lasting("p99", 31.0) is None
-    found = watch._lasting("p99", 36.0)
+    found = watch._found("p99", watch._lasting("p99", 36.0))
     assert (found.after_seconds, found.step, found.load, found.held) == (26.0, 2, "60/s", "40/s")
