@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from dataclasses import asdict
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -15,12 +13,20 @@ from locust.runners import STATE_MISSING
 from shares import GIVEN_AHEAD_SECONDS, GIVING_SECONDS, Allotment
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from locust.runners import MasterRunner
     from locust_exporter.facts import Arrivals
 
     from firedrill.profile import Profile
 
-MESSAGE = "firedrill_share"
+SETTLED_SECONDS = PATIENCE_SECONDS + 1.0
+"""What was due so long ago nobody will begin any more, and every worker that lives has reported what became of it."""
+
+REPORTED_SECONDS = 3.0
+"""So long after a load every worker that lives has reported the last of it."""
+
+MESSAGE = "firedrill_span"
 """Type of a master's message: seconds since the load began, and the worker's next Share."""
 
 
@@ -32,7 +38,8 @@ class Conductor:
         self._arrivals = arrivals
         self._runner = runner
         self._began = 0.0
-        self._asked: Counter[str] = Counter()
+        self._asked: Mapping[str, int] = {}
+        """By the loads before this one."""
         self._allotment = Allotment(schedule_of(profile), self._asked)
         self._giving: gevent.Greenlet | None = None
 
@@ -48,27 +55,22 @@ class Conductor:
         """The load ends."""
         if self._giving:
             self._giving.kill()
-            self._count_lost(inf)
+            self._asked = self._allotment.asked_before(self._now())
+            gevent.spawn_later(REPORTED_SECONDS, self._tell, self._asked)
         self._giving = None
 
     def _go_on(self) -> None:
         while True:
             gevent.sleep(GIVING_SECONDS)
             self._give()
-            # What was given to one that comes back sooner may still be begun.
-            self._count_lost(self._now() - PATIENCE_SECONDS)
+            self._tell(self._allotment.asked_before(self._now() - SETTLED_SECONDS))
 
     def _give(self) -> None:
         for worker, share in self._allotment.extend(self._now() + GIVEN_AHEAD_SECONDS, self._present()).items():
             self._runner.send_message(MESSAGE, {"elapsed_seconds": self._now(), "share": asdict(share)}, worker)
 
-    def _count_lost(self, before_seconds: float) -> None:
-        """What was asked of workers that are missing, and had begun nothing of it when its time was over."""
-        present = set(self._present())
-        for lost in self._allotment.given_before(before_seconds) - present:
-            self._arrivals.asked_of_lost[lost] = self._asked[lost]
-        for back in present:
-            self._arrivals.asked_of_lost.pop(back, None)
+    def _tell(self, asked: Mapping[str, int]) -> None:
+        self._arrivals.asked = asked
 
     def _present(self) -> list[str]:
         return sorted(worker.id for worker in self._runner.clients.all if worker.state != STATE_MISSING)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from arrivals import Walk
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from arrivals import Schedule
 
@@ -55,12 +54,13 @@ class Part:
 class Allotment:
     """What is given to whom of a schedule: one span of time after the other, and none of them twice."""
 
-    def __init__(self, schedule: Schedule, asked: Counter[str]) -> None:
-        """Counts into `asked` the arrivals of each worker."""
+    def __init__(self, schedule: Schedule, asked: Mapping[str, int]) -> None:
+        """`asked` is what had been asked of each worker before."""
         self._walk = Walk(schedule)
-        self._asked = asked
+        self._asked = Counter(asked)
         self._until = 0.0
-        self._until_of: dict[str, float] = {}
+        self._asked_by_end: deque[tuple[float, Mapping[str, int]]] = deque([(0.0, asked)])
+        """Of each span; one that has ended, and those after it."""
 
     def extend(self, until_seconds: float, workers: Sequence[str]) -> dict[str, Share]:
         """The time up to then, divided among these workers; it waits for the next call where there are none."""
@@ -68,9 +68,11 @@ class Allotment:
             return {}
         start, self._until = self._until, until_seconds
         self._asked.update(workers[number % len(workers)] for number, _ in self._walk.between(start, until_seconds))
-        self._until_of |= dict.fromkeys(workers, until_seconds)
+        self._asked_by_end.append((until_seconds, dict(self._asked)))
         return {worker: Share(start, until_seconds, index, len(workers)) for index, worker in enumerate(workers)}
 
-    def given_before(self, seconds: float) -> set[str]:
-        """Workers that have nothing left from a time on."""
-        return {worker for worker, until in self._until_of.items() if until <= seconds}
+    def asked_before(self, seconds: float) -> Mapping[str, int]:
+        """What has been asked of each worker by the end of the last span that is over then; of times that only go on."""
+        while len(self._asked_by_end) > 1 and self._asked_by_end[1][0] <= seconds:
+            self._asked_by_end.popleft()
+        return self._asked_by_end[0][1]

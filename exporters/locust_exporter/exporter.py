@@ -147,7 +147,7 @@ class Exporter:
 
     def _open_loop(self) -> Arrivals | None:
         facts = announced()
-        return self._reports.arrivals(facts.arrivals.asked_of_lost, self._ledger.endpoint) if facts.arrivals else None
+        return self._reports.arrivals(facts.arrivals.asked, self._ledger.endpoint) if facts.arrivals else None
 
     def _waiting(self) -> str:
         if not self._reports.see_requests():

@@ -113,19 +113,19 @@ class Reports:
         """Of the requests that were lost in flight, those of workers that are gone included."""
         return sum((report.abandoned_ages for report in self.latest.values()), start=Ages())
 
-    def arrivals(self, asked_of_lost: Mapping[str, int], fold: Callable[[str, str], Endpoint]) -> Arrivals | None:
-        """Of all processes, those that are gone included with what was asked of them; None where no open loop ran.
+    def arrivals(self, asked: Mapping[str, int], fold: Callable[[str, str], Endpoint]) -> Arrivals | None:
+        """Of all processes, also those that are gone or know nothing of what was asked of them; None where no open loop ran.
 
         `fold` is what a method and a name become on the page, whose cap holds for all processes together.
         """
         total = Arrivals()
         seen = {worker: report.arrivals for worker, report in self.latest.items() if report.arrivals is not None}
-        for worker, arrivals in seen.items():
-            total.add(arrivals, asked_of_lost.get(worker, 0), fold)
-        # A worker that was missed and comes back has lost less than was feared; a counter that fell would be taken for a new one.
+        for worker in dict.fromkeys((*seen, *asked)):
+            total.add(seen.get(worker, Arrivals()), asked.get(worker, 0), fold)
+        # A worker that was missed and comes back had begun more than it had told; a counter that fell would be taken for a new one.
         total.offered = self._most_offered = max(self._most_offered, total.offered)
         total.unsent = self._most_unsent = max(self._most_unsent, total.unsent)
-        return total if seen else None
+        return total if seen or asked else None
 
     def pacing(self) -> dict[str, tuple[int, int]]:
         """Intervals begun and begun late by class of users, those on workers that are gone included."""

@@ -181,23 +181,22 @@ def now_right(locust, target):
 
 
 def test_a_worker_that_stood_still_until_it_was_missed_goes_on_with_its_part_and_nothing_is_sent_twice(target, two_workers):
-    locust, _, (first, _) = two_workers(18)
+    locust, _, (first, _) = two_workers(16)
     locust.until(lambda page: page.total("locust_requests_total") > 80, "both to send")
     frozen = time.monotonic()
     os.killpg(first.process.pid, signal.SIGSTOP)
     locust.until(lambda page: page.value("locust_workers", state="missing") == 1, "the frozen one to be missed")
-    poll_until(lambda: time.monotonic() > frozen + PATIENCE_SECONDS + 1, "what it had to send to become too old")
     os.killpg(first.process.pid, signal.SIGCONT)
-    late = time.monotonic() - frozen - PATIENCE_SECONDS
+    too_old = max(0.0, time.monotonic() - frozen - PATIENCE_SECONDS)
     locust.until(lambda page: page.value("locust_workers", state="running") == 2, "it to be back")
     now_right(locust, target)
     last = locust.scrape_until_the_end()[-1]
     offered, started, unsent = (last.value(f"locust_arrivals_{fate}_total") for fate in ("offered", "started", "unsent"))
-    assert offered == 18 * WHOLE
+    assert offered == 16 * WHOLE
     assert started == target.received
     assert started + unsent == offered
     # Of its part what had become too old for anybody; all else was sent late by itself, or in time by the other one.
-    assert unsent == pytest.approx(HALF * late, abs=HALF * JITTER_SECONDS + 1)
+    assert HALF * too_old - 1 <= unsent <= HALF * (too_old + JITTER_SECONDS) + 1
 
 
 def test_what_an_earlier_load_had_counted_is_told_apart_from_what_the_next_one_counts(target, profile):

@@ -84,8 +84,8 @@ def test_the_number_of_arrivals_is_the_area_below_the_rate(rates, seconds):
 @given(st.lists(st.tuples(st.floats(0.1, 3), st.sets(st.sampled_from("abc")), st.sets(st.sampled_from("abc"))), max_size=20))
 def test_whoever_joins_dies_stands_still_or_comes_back_no_arrival_is_lost_and_none_is_twice(schedule, turns):
     """Each turn gives some more time to those that are there; some of them look how far they have come, the others stand still."""
-    asked, taken = Counter(), {name: [] for name in "abc"}
-    allotment, parts, now = Allotment(schedule, asked), {name: Part(schedule) for name in "abc"}, 0.0
+    taken = {name: [] for name in "abc"}
+    allotment, parts, now = Allotment(schedule, {}), {name: Part(schedule) for name in "abc"}, 0.0
     for seconds, present, awake in [*turns, (40, set("ab"), set("abc"))]:
         now += seconds
         for name, share in allotment.extend(now, sorted(present)).items():
@@ -95,17 +95,20 @@ def test_whoever_joins_dies_stands_still_or_comes_back_no_arrival_is_lost_and_no
     for name in "abc":
         taken[name] += parts[name].until(now)
     assert sorted(itertools.chain(*taken.values())) == [due for _, due in schedule.since(0)]
-    assert asked == {name: len(due) for name, due in taken.items() if due}
+    assert allotment.asked_before(now) == {name: len(due) for name, due in taken.items() if due}
     assert all(due == sorted(due) for due in taken.values())
 
 
 def test_what_workers_have_is_equal_parts_and_ends_with_what_they_were_given():
-    allotment = Allotment(evenly(10), Counter())
+    allotment = Allotment(evenly(10), {})
     assert allotment.extend(1.5, []) == {}
     assert allotment.extend(2.0, ["a", "b"]) == {"a": Share(0, 2, 0, 2), "b": Share(0, 2, 1, 2)}
     assert allotment.extend(3.0, ["b"]) == {"b": Share(2, 3, 0, 1)}
-    assert allotment.given_before(2.5) == {"a"}
-    assert allotment.given_before(3.0) == {"a", "b"}
+    assert allotment.asked_before(1.9) == {}
+    assert allotment.asked_before(2.5) == {"a": 10, "b": 10}
+    assert allotment.asked_before(2.9) == {"a": 10, "b": 10}
+    assert allotment.asked_before(9.0) == {"a": 10, "b": 20}
+    assert Allotment(evenly(10), {"a": 10}).asked_before(9.0) == {"a": 10}
     part = Part(evenly(10))
     part.assign(Share(0, 2, 1, 2))
     assert len(list(part.until(1))) == len(list(part.until(99))) == 5
@@ -186,6 +189,12 @@ def test_what_a_lost_worker_was_asked_for_and_did_not_start_is_unsent():
     everything = Arrivals()
     everything.add(counted(10, [0.0] * 9), asked=15)
     assert (everything.offered, everything.started, everything.unsent) == (15, 9, 6)
+
+
+def test_what_a_worker_that_lives_was_asked_for_may_still_wait():
+    everything = Arrivals()
+    everything.add(counted(10, [0.0] * 9), asked=10)
+    assert (everything.offered, everything.started, everything.unsent) == (10, 9, 0)
 
 
 def test_names_are_cleaned_and_folded_beyond_the_cap():
