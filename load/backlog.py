@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 5.0
 """An arrival for which no user was free so long is dropped. What waited shorter is sent late, which the time from schedule shows."""
 
+SETTLED_SECONDS = PATIENCE_SECONDS + 1.0
+"""What was due so long ago nobody will begin any more, and every worker that lives has reported what became of it."""
+
 
 class Backlog:
     """Arrivals that are due and wait for a user, by the class of users that they are for."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 from arrivals import schedule_of
-from backlog import PATIENCE_SECONDS
+from backlog import SETTLED_SECONDS
 from locust.runners import STATE_MISSING
 from shares import GIVEN_AHEAD_SECONDS, GIVING_SECONDS, Allotment
 
@@ -20,11 +20,8 @@ if TYPE_CHECKING:
 
     from firedrill.profile import Profile
 
-SETTLED_SECONDS = PATIENCE_SECONDS + 1.0
-"""What was due so long ago nobody will begin any more, and every worker that lives has reported what became of it."""
-
 REPORTED_SECONDS = 3.0
-"""So long after a load every worker that lives has reported the last of it."""
+"""So long after a load every worker that lives has reported the last of it, if it has not left before."""
 
 MESSAGE = "firedrill_span"
 """Type of a master's message: seconds since the load began, and the worker's next Share."""
@@ -56,7 +53,7 @@ class Conductor:
         if self._giving:
             self._giving.kill()
             self._asked = self._allotment.asked_before(self._now())
-            gevent.spawn_later(REPORTED_SECONDS, self._tell, self._asked)
+            gevent.spawn(self._settle)
         self._giving = None
 
     def _go_on(self) -> None:
@@ -68,6 +65,12 @@ class Conductor:
     def _give(self) -> None:
         for worker, share in self._allotment.extend(self._now() + GIVEN_AHEAD_SECONDS, self._present()).items():
             self._runner.send_message(MESSAGE, {"elapsed_seconds": self._now(), "share": asdict(share)}, worker)
+
+    def _settle(self) -> None:
+        deadline = time.perf_counter() + REPORTED_SECONDS
+        while self._present() and time.perf_counter() < deadline:
+            gevent.sleep(0.05)
+        self._tell(self._asked)
 
     def _tell(self, asked: Mapping[str, int]) -> None:
         self._arrivals.asked = asked
