@@ -154,7 +154,8 @@ class Client:
     OFFERED = counter("locust_arrivals_offered_total", "Arrivals of an open loop's schedule that were due.")
     STARTED = counter("locust_arrivals_started_total", "Arrivals that a user began.")
     UNSENT = counter(
-        "locust_arrivals_unsent_total", "Arrivals that were dropped: all users were busy for too long, or their worker was gone."
+        "locust_arrivals_unsent_total",
+        "Arrivals that were dropped: all users were busy for too long, or their worker was gone or did not know of them.",
     )
     LATENESS = histogram("locust_arrival_lateness_seconds", "Begin of an arrival after it was due.")
     WAITING_AGE = gauge(
@@ -181,8 +182,8 @@ class Client:
     USERS = gauge("locust_users", "Users running.", "user_class")
     USERS_TARGET = gauge("locust_users_target", "Users asked for.")
     STATE = gauge("locust_state", "1 for the state the runner is in.", "state")
-    WORKERS = gauge("locust_workers", "Workers by state.", "state")
     WORKER_STATE = gauge("locust_worker_state", "1 for the state a worker is in.", "worker", "state")
+    WORKERS = gauge("locust_workers", "Workers by state.", "state")
     WORKER_CPU = gauge("locust_worker_cpu_ratio", "CPU of a load generator's process, in cores.", "worker")
     WORKER_MEMORY = gauge("locust_worker_memory_bytes", "Resident memory of a load generator's process.", "worker")
     WORKER_USERS = gauge("locust_worker_users", "Users on a worker.", "worker")
