@@ -8,7 +8,8 @@ from firedrill.contract import LATENCY_BOUNDS_SECONDS
 from firedrill.errors import BadInput
 from firedrill.places import ROOT
 from firedrill.profile import FaultStep, OpenLoop, Ramp, RateRamp, Step, UserShare, bundled_profiles, load_profile
-from firedrill.profile_form import keys, parse_growth, parse_range, parse_ratio, parse_seconds
+from firedrill.profile_form import keys
+from firedrill.quantities import parse_growth, parse_range, parse_ratio, parse_seconds
 
 LAUNCH = """\
 name: launch
