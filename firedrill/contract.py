@@ -154,20 +154,35 @@ class Client:
     OFFERED = counter("locust_arrivals_offered_total", "Arrivals of an open loop's schedule that were due.")
     STARTED = counter("locust_arrivals_started_total", "Arrivals that a user began.")
     UNSENT = counter(
-        "locust_arrivals_unsent_total", "Arrivals that were dropped: all users were busy for too long, or their worker was gone."
+        "locust_arrivals_unsent_total",
+        "Arrivals that were dropped: all users were busy for too long, or their worker was gone or did not know of them.",
     )
     LATENESS = histogram("locust_arrival_lateness_seconds", "Begin of an arrival after it was due.")
+    WAITING_AGE = gauge(
+        "locust_arrivals_waiting_age",
+        "Of an open loop: requests in flight and arrivals that no user was free for, with an age up to le since they were due.",
+        "le",
+    )
     IN_FLIGHT = gauge("locust_requests_in_flight", "Requests sent and not answered.")
     OLDEST = gauge("locust_requests_in_flight_oldest_seconds", "Age of the oldest request in flight.")
     STARVED = gauge("locust_users_starved", "Users whose current request is older than the starvation threshold.")
     ABANDONED = counter("locust_requests_abandoned_total", "Requests that no statistic will ever show, by stage.", "stage")
-    ABANDONED_AGE = histogram("locust_requests_abandoned_age_seconds", "Age of a request when its user was stopped before the answer came.")
+    ABANDONED_AGE = histogram(
+        "locust_requests_abandoned_age_seconds",
+        "Age of a request when its user was stopped before the answer came, in an open loop since it was due.",
+    )
     IN_FLIGHT_AGE = gauge("locust_requests_in_flight_age", "Requests in flight with an age up to le.", "le")
     PACING = counter("locust_pacing_intervals_total", "Intervals that users with a fixed pace (constant_pacing) have begun.", "user_class")
     PACING_MISSED = counter("locust_pacing_missed_total", "Those that began late, because the task before had not ended.", "user_class")
+    COUNTED_BEFORE = gauge(
+        "locust_counted_before_test",
+        "What a counter held when the test began: the loads that the same Locust had played before are in it.",
+        "counter",
+    )
     USERS = gauge("locust_users", "Users running.", "user_class")
     USERS_TARGET = gauge("locust_users_target", "Users asked for.")
     STATE = gauge("locust_state", "1 for the state the runner is in.", "state")
+    WORKER_STATE = gauge("locust_worker_state", "1 for the state a worker is in.", "worker", "state")
     WORKERS = gauge("locust_workers", "Workers by state.", "state")
     WORKER_CPU = gauge("locust_worker_cpu_ratio", "CPU of a load generator's process, in cores.", "worker")
     WORKER_MEMORY = gauge("locust_worker_memory_bytes", "Resident memory of a load generator's process.", "worker")

@@ -200,7 +200,7 @@ def _build(form: ProfileForm, document: Document) -> Profile:
     return Profile(
         name=form.name,
         title=form.title or form.name,
-        users=tuple(UserShare(user.name, user.weight) for user in form.user),
+        users=_users(form, document),
         think_time_seconds=form.think_time,
         steps=_steps(form, document),
         ramp=_ramp(form),
@@ -235,6 +235,14 @@ def _demand(form: object, place: Location, needed: tuple[str, ...], foreign: tup
         if getattr(form, key) is not None:
             expected = "closed" if key in {"users", "spawn_rate", "add_users"} else "open"
             raise document.mistake((*place, key), f"belongs to arrivals: {expected}")
+
+
+def _users(form: ProfileForm, document: Document) -> tuple[UserShare, ...]:
+    names = [user.name for user in form.user]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise document.mistake(("user", index, "name"), f"is {name} once more; expected each class of users once, with its weight")
+    return tuple(UserShare(user.name, user.weight) for user in form.user)
 
 
 def _ramp(form: ProfileForm) -> Ramp | RateRamp | None:

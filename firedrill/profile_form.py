@@ -1,9 +1,8 @@
-"""The YAML form of a load profile: its keys, its units, and the line of a mistake."""
+"""The YAML form of a load profile: its keys, and the line of a mistake."""
 
 from __future__ import annotations
 
 import difflib
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,8 +11,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from firedrill.contract import FAULT_KINDS, FAULT_LONGEST_SECONDS
+from firedrill.contract import FAULT_KINDS
 from firedrill.errors import BadInput
+from firedrill.quantities import parse_fault_time, parse_growth, parse_presence, parse_range, parse_ratio, parse_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,68 +31,6 @@ MOST_USERS = 500_000
 
 SHORTEST_RISE_SECONDS = 0.1
 """Between two steps of a ramp, all of which are counted again at every look at the profile."""
-
-LONGEST_SECONDS = 1000 * 3600.0
-"""Of any duration: run.json cannot hold what is infinite, and is written when the run is over."""
-
-_DURATION = re.compile(r"(?:([\d.]+)h)?(?:([\d.]+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
-
-
-def parse_seconds(text: object) -> float:
-    """Seconds in `30s`, `1m30s`, `250ms`, `1h`. Raises ValueError whose text is what was expected."""
-    match = _DURATION.fullmatch(text) if isinstance(text, str) and text else None
-    try:
-        hours, minutes, seconds, milliseconds = (float(part or 0) for part in match.groups())  # type: ignore[union-attr]
-    except (AttributeError, ValueError):
-        raise ValueError("a duration such as 30s, 1m30s or 250ms") from None
-    # Division, not multiplication by 0.001: 75ms has to be the very number that the bucket bound 0.075 is.
-    total = hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
-    if total > LONGEST_SECONDS:
-        raise ValueError(f"a duration of {LONGEST_SECONDS / 3600:g}h at most")
-    return total
-
-
-def parse_range(text: object) -> tuple[float, float]:
-    """Shortest and longest of `0.5s..1s`; a single duration is both. Raises ValueError as `parse_seconds` does."""
-    low, _, high = text.partition("..") if isinstance(text, str) else ("", "", "")
-    try:
-        shortest, longest = parse_seconds(low), parse_seconds(high or low)
-    except ValueError:
-        raise ValueError("a duration or a range such as 0.5s..1s") from None
-    if shortest > longest:
-        raise ValueError("a range that begins with the shorter duration")
-    return shortest, longest
-
-
-def parse_ratio(text: object) -> float:
-    """Ratio 0..1 of a percentage such as `1%`. Raises ValueError whose text is what was expected."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text) if isinstance(text, str) else None
-    if match is None or float(match[1]) > 100:
-        raise ValueError("a percentage such as 1%")
-    return float(match[1]) / 100
-
-
-def parse_fault_time(text: object) -> float:
-    """Seconds that a fault may last. Raises ValueError whose text is what was expected."""
-    seconds = parse_seconds(text)
-    if not 0 < seconds <= FAULT_LONGEST_SECONDS:
-        raise ValueError(f"a duration above 0s, {FAULT_LONGEST_SECONDS / 3600:g}h at most")
-    return seconds
-
-
-def parse_growth(text: object) -> float:
-    """Bytes a second of `5MB/s`, `500kB/s`. Raises ValueError whose text is what was expected."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kM])B/s", text) if isinstance(text, str) else None
-    if match is None:
-        raise ValueError("a growth such as 5MB/s or 500kB/s")
-    return float(match[1]) * {"k": 1e3, "M": 1e6}[match[2]]
-
-
-def parse_presence(value: object) -> bool:
-    """True. Raises ValueError for anything else, whose text is what was expected."""
-    if value is not True:
-        raise ValueError("no value but true")
-    return True
 
 
 def _as_shares(value: object) -> object:

@@ -1,4 +1,4 @@
-"""When the arrivals of an open loop are due, whose they are, and which of them wait. Pure; times are seconds since the load began."""
+"""When the arrivals of an open loop are due. Pure; times are seconds since the load began."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import functools
 import itertools
 import math
 import random
-from collections import defaultdict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from firedrill.profile import Profile
 
@@ -95,96 +93,21 @@ class Schedule:
             place = end_place
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """Of the arrivals that are due from `from_seconds` on: those whose number, divided by `of`, leaves `index`."""
-
-    from_seconds: float
-    index: int
-    of: int
-
-
-class Part:
-    """One process's part of a schedule. Nothing is its own before a share is assigned."""
+class Walk:
+    """Through a schedule, from one span of time into the next."""
 
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = schedule
         self._numbered: Iterator[tuple[int, float]] = iter(())
         self._next: tuple[int, float] | None = None
-        self._shares: list[Share] = []
+        self._at: float | None = None
 
-    def assign(self, share: Share) -> None:
-        """From its time on this share holds, instead of the one before it."""
-        if not self._shares:
-            self._numbered = self._schedule.since(share.from_seconds)
+    def between(self, start: float, end: float) -> Iterator[tuple[int, float]]:
+        """(number, due time) of the arrivals from `start` on and before `end`; all of them are to be taken."""
+        if start != self._at:
+            self._numbered = self._schedule.since(start)
             self._next = next(self._numbered, None)
-        self._shares.append(share)
-
-    def until(self, seconds: float) -> Iterator[float]:
-        """Due times of the arrivals of this part, from where the last call ended."""
-        while self._next and self._next[1] <= seconds:
-            (number, due), self._next = self._next, next(self._numbered, None)
-            if self._has(number, due):
-                yield due
-
-    def _has(self, number: int, due: float) -> bool:
-        share = next((share for share in reversed(self._shares) if share.from_seconds <= due), None)
-        return share is not None and number % share.of == share.index
-
-
-class Roll:
-    """What a schedule asks of each worker; one walk for all of them."""
-
-    def __init__(self, schedule: Schedule, asked: Counter[str]) -> None:
-        """Counts into `asked`, by worker."""
-        self._asked = asked
-        self._numbered = schedule.since(0.0)
-        self._next = next(self._numbered, None)
-        self._workers: Sequence[str] = ()
-
-    def divide(self, from_seconds: float, workers: Sequence[str]) -> None:
-        """From a time on each of these has its share, by its index. What was due before is counted."""
-        self.count(from_seconds)
-        self._workers = workers
-
-    def count(self, until_seconds: float) -> None:
-        """Count what is due before a time."""
-        while self._next and self._next[1] < until_seconds:
-            if self._workers:
-                self._asked[self._workers[self._next[0] % len(self._workers)]] += 1
+        self._at = end
+        while self._next and self._next[1] < end:
+            yield self._next
             self._next = next(self._numbered, None)
-
-
-class Backlog:
-    """Arrivals that are due and wait for a user, by the class of users that they are for."""
-
-    def __init__(self, patience_seconds: float) -> None:
-        """An arrival that has waited longer than `patience_seconds` is given up."""
-        self._patience_seconds = patience_seconds
-        self._waiting: defaultdict[str, deque[float]] = defaultdict(deque)
-
-    def add(self, user_class: str, due: float) -> None:
-        """One more waits."""
-        self._waiting[user_class].append(due)
-
-    def take(self, user_class: str) -> float | None:
-        """Due time of the one that waits longest; None if none does."""
-        waiting = self._waiting[user_class]
-        return waiting.popleft() if waiting else None
-
-    def classes(self) -> list[str]:
-        """Those that arrivals wait for."""
-        return [name for name, waiting in self._waiting.items() if waiting]
-
-    def expire(self, now: float) -> int:
-        """Give up those that have waited too long; returns how many."""
-        given_up = 0
-        for waiting in self._waiting.values():
-            while waiting and now - waiting[0] > self._patience_seconds:
-                waiting.popleft()
-                given_up += 1
-        return given_up
-
-    def clear(self) -> int:
-        """Give up all; returns how many."""
-        return self.expire(float("inf"))

@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 import os
 import random
 import select
 import time
-from collections import Counter, defaultdict, deque
-from dataclasses import asdict
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
 import gevent
 import gevent.monkey
 import locust
-from arrivals import Backlog, Part, Roll, Share, schedule_of
+from arrivals import schedule_of
+from backlog import PATIENCE_SECONDS, Backlog
+from conductor import MESSAGE, Conductor
 from gevent.event import AsyncResult
 from geventhttpclient.connectionpool import ConnectionPool
 from locust.exception import StopUser
-from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
+from locust.runners import MasterRunner, WorkerRunner
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING, TaskSet
-from locust_exporter.facts import Arrivals
+from locust_exporter.ages import Ages
+from locust_exporter.facts import LATENESS, Arrivals
 from locust_exporter.settings import read_settings
+from shares import Part, Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,23 +39,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PATIENCE_SECONDS = 5.0
-"""An arrival for which no user was free so long is dropped. What waited shorter is sent late, which the time from schedule shows."""
-
 LOOKAHEAD_SECONDS = 0.1
 """So far ahead a process knows which arrivals are its own."""
 
-HANDOVER_SECONDS = 0.5
-"""A new share of the schedule holds from so much later on, so that all workers turn to it at once. More than the look ahead."""
-
 SHARE_SECONDS = 3.0
 """A worker that has heard nothing of its share for so long says so."""
-
-WATCH_SECONDS = 0.2
-"""How often a master looks whether its workers are still the same."""
-
-MESSAGE = "firedrill_share"
-"""Type of a master's message: seconds since the load began, and the worker's Share from then on."""
 
 POLL = gevent.monkey.get_original("select", "poll")
 """The one that does not hand over to other users."""
@@ -63,6 +55,7 @@ class Desk:
     def __init__(self, profile: Profile, arrivals: Arrivals) -> None:
         self._profile = profile
         self._arrivals = arrivals
+        arrivals.backlog = lambda: Ages.of(self._backlog.ages(self._now()))
         self._began = 0.0
         self._part = Part(schedule_of(profile))
         self._has_share = False
@@ -82,11 +75,12 @@ class Desk:
         self._began = time.perf_counter() - elapsed_seconds
         self._part, self._ahead, self._ahead_until = Part(schedule_of(self._profile)), deque(), 0.0
         self._count_users = lambda: environment.runner.user_classes_count
-        self._users = (list(environment.user_classes_by_name), [user.weight for user in environment.user_classes])
+        weights = {user.__name__: user.weight for user in environment.user_classes}
+        self._users = (list(weights), list(weights.values()))
         self._dealing = gevent.spawn(self._deal)
 
     def assign(self, share: Share) -> None:
-        """Which arrivals are this process's."""
+        """More arrivals of this process."""
         self._part.assign(share)
         self._has_share = True
 
@@ -97,7 +91,8 @@ class Desk:
             logger.warning("No share of the arrivals of %s has come: was the master started with the same --load-profile?", name)
 
     def close(self) -> None:
-        """No more arrivals; those that wait are unsent."""
+        """No more arrivals; those that wait are unsent, as is what came due while the process stood still."""
+        self._look()
         if self._dealing:
             self._dealing.kill()
         self._dealing = None
@@ -111,11 +106,12 @@ class Desk:
             due = self._park(user)
         late = self._now() - due
         self._arrivals.start(late)
-        gevent.getcurrent().arrival_lateness = late
+        LATENESS.set(late)
 
     def on_request(self, request_type: object, name: object, response_time: float | None, **_: Any) -> None:
         """Locust's event. The first request of an arrival was meant to be sent when it was due, later ones when they were."""
-        late = vars(gevent.getcurrent()).pop("arrival_lateness", 0.0)
+        late = LATENESS.get()
+        LATENESS.set(0.0)
         if response_time is not None:
             self._arrivals.answer(request_type, name, late + response_time / 1000)  # Locust speaks milliseconds
 
@@ -178,58 +174,6 @@ class Desk:
             parked.popitem()[0].set(due)
 
 
-class Conductor:
-    """On a master: shares the schedule among the workers there are."""
-
-    def __init__(self, profile: Profile, arrivals: Arrivals, runner: MasterRunner) -> None:
-        self._profile = profile
-        self._arrivals = arrivals
-        self._runner = runner
-        self._began = 0.0
-        self._asked: Counter[str] = Counter()
-        self._roll = Roll(schedule_of(profile), self._asked)
-        self._present: list[str] = []
-        self._watching: gevent.Greenlet | None = None
-
-    def start(self) -> None:
-        """The load begins."""
-        shape: Any = self._runner.environment.shape_class
-        elapsed = shape.get_run_time()
-        self._began, self._present = time.perf_counter() - elapsed, []
-        self._roll = Roll(schedule_of(self._profile), self._asked)
-        self._watching = gevent.spawn(self._watch)
-        self._share_out(0.0)
-
-    def stop(self) -> None:
-        """The load ends."""
-        if self._watching:
-            self._watching.kill()
-
-    def _watch(self) -> None:
-        while True:
-            gevent.sleep(WATCH_SECONDS)
-            now = time.perf_counter() - self._began
-            self._roll.count(now)
-            self._share_out(now + HANDOVER_SECONDS)
-
-    def _share_out(self, from_seconds: float) -> None:
-        present = sorted(worker.id for worker in self._runner.clients.all if worker.state != STATE_MISSING)
-        if present == self._present:
-            return
-        self._roll.divide(from_seconds, present)
-        for gone in set(self._present) - set(present):
-            self._arrivals.asked_of_lost[gone] = self._asked[gone]
-        for back in set(present) - set(self._present):
-            self._arrivals.asked_of_lost.pop(back, None)
-        self._present = present
-        for index, worker in enumerate(present):
-            self._assign(worker, Share(from_seconds, index, len(present)))
-
-    def _assign(self, worker: str, share: Share) -> None:
-        elapsed = time.perf_counter() - self._began
-        self._runner.send_message(MESSAGE, {"elapsed_seconds": elapsed, "share": asdict(share)}, worker)
-
-
 def install(profile: Profile) -> Arrivals:
     """Make this process's loop an open one; returns the counts of what becomes of it."""
     arrivals = Arrivals(read_settings(os.environ).max_names)
@@ -262,7 +206,7 @@ def install(profile: Profile) -> Arrivals:
 
 def _begin_alone(desk: Desk, environment: Any) -> None:
     desk.open(environment.shape_class.get_run_time(), environment)
-    desk.assign(Share(0.0, 0, 1))
+    desk.assign(Share(0.0, math.inf, 0, 1))
 
 
 def _on_share(desk: Desk, environment: Any, msg: Any) -> None:

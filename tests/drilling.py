@@ -59,7 +59,7 @@ class Drill:
 
     def wait_for_requests(self, timeout_seconds=40):
         """Wait until Prometheus has seen some."""
-        prom = Prometheus(f"http://{LOOPBACK}:{self.ports['--prometheus-port']}")
+        prom = self.prometheus()
 
         def seen():
             assert self.process.poll() is None, self.process.stderr.read()
@@ -67,6 +67,10 @@ class Drill:
                 return prom.number("sum(locust_requests_total) > 0")
 
         poll_until(seen, "Prometheus to know of requests", timeout_seconds)
+
+    def prometheus(self):
+        """Its Prometheus, while it runs."""
+        return Prometheus(f"http://{LOOPBACK}:{self.ports['--prometheus-port']}")
 
     def interrupt(self):
         """Ctrl-C."""

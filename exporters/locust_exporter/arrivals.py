@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from locust_exporter.ages import Ages, Tally
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from locust_exporter.ledger import Endpoint
+
+
+LATENESS: ContextVar[float] = ContextVar("lateness", default=0.0)
+"""Seconds by which the arrival that this greenlet has begun is late, until the first request of it was answered."""
 
 
 class Arrivals:
@@ -23,8 +28,10 @@ class Arrivals:
         self.unsent = 0
         self.lateness = Tally()
         self.from_schedule: dict[Endpoint, Tally] = {}
-        self.asked_of_lost: dict[str, int] = {}
-        """On a master: how many arrivals the schedule had asked of each worker that is gone."""
+        self.asked: Mapping[str, int] = {}
+        """On a master: how many arrivals the schedule has asked of each worker, but for those that it may still begin."""
+        self.backlog: Callable[[], Ages] = Ages
+        """In a process with users: how long those that still wait for a user have been due."""
         self._methods, self._names = Cap(MOST_METHODS), Cap(max_names)
         self._tally_of: dict[tuple[object, object], Tally] = {}
 
@@ -42,14 +49,14 @@ class Arrivals:
         tally.observe(seconds)
 
     def add(self, other: Arrivals, asked: int = 0, fold: Callable[[str, str], Endpoint] = lambda *endpoint: endpoint) -> None:
-        """Count another process's as well. Of one that is gone, what it was `asked` for and did not start is unsent.
+        """Count another process's as well. If it does not know of all that it was `asked` for, what it did not start is unsent.
 
         `fold` is what a method and a name become among those of all processes, each of which may have folded others.
         """
         offered = max(other.offered, asked)
         self.offered += offered
         self.started += other.started
-        self.unsent += offered - other.started if asked else other.unsent
+        self.unsent += offered - other.started if asked > other.offered else other.unsent
         self.lateness.add(other.lateness.ages())
         for endpoint, tally in other.from_schedule.items():
             self.from_schedule.setdefault(fold(*endpoint), Tally()).add(tally.ages())

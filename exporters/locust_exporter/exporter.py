@@ -19,6 +19,8 @@ from locust_exporter.server import Server
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from firedrill.contract import Metric
+    from locust_exporter.arrivals import Arrivals
     from locust_exporter.generator import Report
     from locust_exporter.settings import Settings
 
@@ -43,6 +45,7 @@ class Exporter:
         self._resets = dict.fromkeys(RESET_REASONS, 0)
         self._reset_was_asked_for = False
         self._test_times: tuple[float | None, float | None] = (None, None)
+        self._counted_before: dict[Metric, int] = {}
         self._page_seconds = 0.0
         self._server = Server(self._page)
         self._bank_before_clearing(environment.stats)
@@ -90,6 +93,7 @@ class Exporter:
 
     def _on_test_start(self, **_: Any) -> None:
         self._test_times = (time.time(), None)
+        self._counted_before = self._counted()
 
     def _on_test_stopping(self, **_: Any) -> None:
         # Not test_stop: up to --stop-timeout later users still finish their tasks, but no longer at the load that was asked for.
@@ -113,8 +117,7 @@ class Exporter:
 
     def _page(self, scraper: Scraper | None) -> str:
         started = time.perf_counter()
-        if self._own_report:
-            self._reports.receive("local", self._own_report())
+        self._hear_myself()
         parts = (
             self._ledger.page(self._environment.stats.entries, errors_of(self._environment.stats), scraper),
             self._waiting(),
@@ -130,6 +133,22 @@ class Exporter:
         self._page_seconds = time.perf_counter() - started
         return page
 
+    def _hear_myself(self) -> None:
+        if self._own_report:
+            self._reports.receive("local", self._own_report())
+
+    def _counted(self) -> dict[Metric, int]:
+        """What is judged as a share of a test."""
+        self._hear_myself()
+        arrivals, pacing = self._open_loop(), self._reports.pacing().values()
+        of_open_loop = {Client.OFFERED: arrivals.offered, Client.UNSENT: arrivals.unsent} if arrivals else {}
+        intervals, missed = (sum(counts) for counts in zip((0, 0), *pacing, strict=True))
+        return {**of_open_loop, Client.PACING: intervals, Client.PACING_MISSED: missed}
+
+    def _open_loop(self) -> Arrivals | None:
+        facts = announced()
+        return self._reports.arrivals(facts.arrivals.asked, self._ledger.endpoint) if facts.arrivals else None
+
     def _waiting(self) -> str:
         if not self._reports.see_requests():
             return ""
@@ -143,13 +162,12 @@ class Exporter:
                 family(Client.IN_FLIGHT, {(): waiting.requests}),
                 family(Client.OLDEST, {(): waiting.oldest_seconds}),
                 family(Client.STARVED, {(): waiting.starved_users}),
-                family(Client.IN_FLIGHT_AGE, {(le,): count for le, count in zip(LES, waiting.ages.cumulative(), strict=True)}),
+                family(Client.IN_FLIGHT_AGE, _by_le(waiting.ages)),
             )
         )
 
     def _arrivals(self, scraper: Scraper | None) -> str:
-        facts = announced()
-        arrivals = self._reports.arrivals(facts.arrivals.asked_of_lost, self._ledger.endpoint) if facts.arrivals else None
+        arrivals = self._open_loop()
         if arrivals is None:
             return ""
         new = [end for end in arrivals.from_schedule if scraper and scraper.first_sight((Client.FROM_SCHEDULE, end))]
@@ -159,6 +177,7 @@ class Exporter:
                 family(Client.OFFERED, {(): arrivals.offered}),
                 family(Client.STARTED, {(): arrivals.started}),
                 family(Client.UNSENT, {(): arrivals.unsent}),
+                family(Client.WAITING_AGE, _by_le(self._reports.since_due())),
                 histogram(Client.LATENESS, {(): arrivals.lateness.ages()}),
                 histogram(Client.FROM_SCHEDULE, from_schedule),
             )
@@ -184,17 +203,21 @@ class Exporter:
             index = {client: (str(runner.get_worker_index(client)),) for client in runner.clients}
             users = {index[client]: node.user_count for client, node in runner.clients.items()}
             counts = {(state,): len(runner.clients.get_by_state(state)) for state in WORKER_STATES}
+            states = {
+                (*index[client], state): int(state == node.state) for client, node in runner.clients.items() for state in WORKER_STATES
+            }
             missing = {client for client, node in runner.clients.items() if node.state == "missing"}
         else:
             index = {"local": ("local",)}
             users = {("local",): runner.user_count}
-            counts, missing = {}, set()
+            counts, states, missing = {}, {}, set()
         known = {index[client]: report for client, report in reports.items() if client in index}
         # How a missing one fared last says nothing of now.
         present = {index[client]: report for client, report in reports.items() if client in index.keys() - missing}
         return "".join(
             (
                 family(Client.WORKERS, counts),
+                family(Client.WORKER_STATE, states),
                 family(Client.WORKER_USERS, users),
                 family(Client.WORKER_CPU, {worker: report.cpu_ratio for worker, report in present.items()}),
                 family(Client.WORKER_MEMORY, {worker: report.memory_bytes for worker, report in present.items()}),
@@ -215,6 +238,7 @@ class Exporter:
                 family(Client.TEST_INFO, {info: 1}),
                 family(Client.TEST_START, {(): start}),
                 family(Client.TEST_END, {(): end}),
+                family(Client.COUNTED_BEFORE, {(metric.name,): count for metric, count in self._counted_before.items()}),
                 family(Client.STATS_RESETS, {(reason,): count for reason, count in self._resets.items()}),
             )
         )
@@ -230,3 +254,8 @@ class Exporter:
                 family(Client.TIME_SCALE, {(): self._settings.time_scale}),
             )
         )
+
+
+def _by_le(ages: Ages | None) -> dict[tuple[str], int]:
+    """A gauge's samples: how many are as old as each bound at most."""
+    return {(le,): count for le, count in zip(LES, ages.cumulative(), strict=True)} if ages else {}

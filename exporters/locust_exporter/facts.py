@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from locust_exporter.arrivals import Arrivals
+from locust_exporter.arrivals import LATENESS, Arrivals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Arrivals", "RunFacts", "announce", "announced"]
+__all__ = ["LATENESS", "Arrivals", "RunFacts", "announce", "announced"]
 
 
 @dataclass(slots=True)

@@ -43,6 +43,8 @@ class Report:
     lag_max_seconds: float
     arrivals: Arrivals | None = None
     """None where no open loop runs."""
+    since_due: Ages | None = None
+    """Of an open loop: how long ago the requests in flight, and the arrivals that no user was free for, were due."""
     pacing: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Intervals begun and begun late, by class of users with a fixed pace."""
     received: float = field(default_factory=time.time)
@@ -59,7 +61,9 @@ class Report:
         seen = None if waiting is None else Waiting(**{**waiting, "ages": Ages.from_message(waiting["ages"])})
         abandoned_ages = Ages.from_message(message["abandoned_ages"])
         arrivals = message["arrivals"] and Arrivals.from_message(message["arrivals"])
-        return cls(**{**message, "waiting": seen, "abandoned_ages": abandoned_ages, "arrivals": arrivals, "received": time.time()})
+        since_due = message["since_due"] and Ages.from_message(message["since_due"])
+        read = {"waiting": seen, "abandoned_ages": abandoned_ages, "arrivals": arrivals, "since_due": since_due}
+        return cls(**{**message, **read, "received": time.time()})
 
 
 class Reports:
@@ -85,9 +89,17 @@ class Reports:
 
     def waiting(self) -> Waiting | None:
         """What is in flight in all processes that can tell; None if none can."""
-        oldest = time.time() - STALE_SECONDS
-        seen = [report.waiting for report in self.latest.values() if report.waiting is not None and report.received > oldest]
+        seen = [report.waiting for report in self._fresh() if report.waiting is not None]
         return sum(seen, start=Waiting()) if seen else None
+
+    def since_due(self) -> Ages | None:
+        """How long ago what an open loop waits for was due, in all processes; None where none runs."""
+        seen = [report.since_due for report in self._fresh() if report.since_due is not None]
+        return sum(seen, start=Ages()) if seen else None
+
+    def _fresh(self) -> list[Report]:
+        oldest = time.time() - STALE_SECONDS
+        return [report for report in self.latest.values() if report.received > oldest]
 
     def see_requests(self) -> bool:
         """Whether any process ever saw the start of a request; if not, nothing is known of what was lost either."""
@@ -101,19 +113,19 @@ class Reports:
         """Of the requests that were lost in flight, those of workers that are gone included."""
         return sum((report.abandoned_ages for report in self.latest.values()), start=Ages())
 
-    def arrivals(self, asked_of_lost: Mapping[str, int], fold: Callable[[str, str], Endpoint]) -> Arrivals | None:
-        """Of all processes, those that are gone included with what was asked of them; None where no open loop ran.
+    def arrivals(self, asked: Mapping[str, int], fold: Callable[[str, str], Endpoint]) -> Arrivals | None:
+        """Of all processes, also those that are gone or know nothing of what was asked of them; None where no open loop ran.
 
         `fold` is what a method and a name become on the page, whose cap holds for all processes together.
         """
         total = Arrivals()
         seen = {worker: report.arrivals for worker, report in self.latest.items() if report.arrivals is not None}
-        for worker, arrivals in seen.items():
-            total.add(arrivals, asked_of_lost.get(worker, 0), fold)
-        # A worker that was missed and comes back has lost less than was feared; a counter that fell would be taken for a new one.
+        for worker in dict.fromkeys((*seen, *asked)):
+            total.add(seen.get(worker, Arrivals()), asked.get(worker, 0), fold)
+        # A worker that was missed and comes back had begun more than it had told; a counter that fell would be taken for a new one.
         total.offered = self._most_offered = max(self._most_offered, total.offered)
         total.unsent = self._most_unsent = max(self._most_unsent, total.unsent)
-        return total if seen else None
+        return total if seen or asked else None
 
     def pacing(self) -> dict[str, tuple[int, int]]:
         """Intervals begun and begun late by class of users, those on workers that are gone included."""

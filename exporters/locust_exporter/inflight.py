@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from locust_exporter.ages import Ages
+from locust_exporter.arrivals import LATENESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,29 +50,30 @@ class InFlight:
 
     def __init__(self, harmless: tuple[type[BaseException], ...] = (), clock: Callable[[], float] = time.perf_counter) -> None:
         """`harmless` are exceptions that leave a request only before it is sent or after it was reported."""
-        self._sent: dict[object, tuple[float, object]] = {}
+        self._sent: dict[object, tuple[float, object, float]] = {}
+        """When it was sent, by whom, and how long after it was due."""
         self._harmless = harmless
         self._clock = clock
         self.abandoned = dict.fromkeys(STAGES, 0)
         self.abandoned_ages = Ages()
-        """Of those in flight."""
+        """Of those in flight, since they were due."""
         self._block_class: Callable[[Any], type] = functools.cache(self._make_block_class)
 
     def tracked(self, request: Callable[..., Any]) -> Callable[..., Any]:
         """`request`, a method of a client session, with its time in flight accounted for."""
-        sent, clock, harmless = self._sent, self._clock, self._harmless
+        sent, clock, harmless, lateness = self._sent, self._clock, self._harmless, LATENESS.get
 
         @functools.wraps(request)
         def tracking(session: object, *args: Any, **kwargs: Any) -> Any:
             token = object()
-            start = clock()
-            sent[token] = (start, session)
+            start, late = clock(), lateness()
+            sent[token] = (start, session, late)
             try:
                 response = request(session, *args, **kwargs)
             except harmless:
                 raise
             except BaseException:
-                self._abandon(clock() - start)
+                self._abandon(clock() - start + late)
                 raise
             finally:
                 del sent[token]
@@ -86,7 +88,7 @@ class InFlight:
     def during(self, block: AbstractContextManager[Yielded], user: object) -> Iterator[Yielded]:
         """`block`, in flight while it lasts, for clients that always report."""
         token = object()
-        self._sent[token] = (self._clock(), user)
+        self._sent[token] = (self._clock(), user, LATENESS.get())
         try:
             with block as value:
                 yield value
@@ -96,9 +98,14 @@ class InFlight:
     def look(self, starvation_seconds: float) -> Waiting:
         """What is in flight now."""
         now = self._clock()
-        ages = [now - start for start, _ in self._sent.values()]
-        starved = {id(session) for start, session in self._sent.values() if now - start > starvation_seconds}
+        ages = [now - start for start, _, _ in self._sent.values()]
+        starved = {id(session) for start, session, _ in self._sent.values() if now - start > starvation_seconds}
         return Waiting(len(ages), max(ages, default=0.0), len(starved), Ages.of(ages))
+
+    def since_due(self) -> Ages:
+        """How long ago each request in flight was due, which in an open loop is before it was sent."""
+        now = self._clock()
+        return Ages.of(now - start + late for start, _, late in self._sent.values())
 
     def _abandon(self, age_seconds: float) -> None:
         self.abandoned["in_flight"] += 1

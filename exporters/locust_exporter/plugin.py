@@ -80,6 +80,7 @@ class Generator:
 
     def report(self, environment: Any) -> Report:
         """Everything as of now."""
+        arrivals = announced().arrivals
         visible = self._measures or any(issubclass(user, locust.HttpUser | locust.FastHttpUser) for user in environment.user_classes)
         return Report(
             waiting=self.in_flight.look(self._settings.starvation_seconds) if visible else None,
@@ -90,7 +91,8 @@ class Generator:
             memory_bytes=self._process.memory_info().rss,
             lag_seconds=self._lag.total_seconds,
             lag_max_seconds=self._lag.max_seconds,
-            arrivals=announced().arrivals,
+            arrivals=arrivals,
+            since_due=self.in_flight.since_due() + arrivals.backlog() if arrivals else None,
             pacing={name: (intervals, self.pacing.missed[name]) for name, intervals in self.pacing.intervals.items()},
         )
 

@@ -45,7 +45,8 @@ def _steps(run: Mapping[str, Any]) -> Iterator[Cause]:
     for step in figures["steps"]:
         if is_broken(step["client"], slo):
             start, end = (window["start"] + step[f"{edge}_seconds"] for edge in ("start", "end"))
-            yield Cause(f"step {step['index']}: {step['users']} users", start, end)
+            rate = step.get("arrival_rate")
+            yield Cause(f"step {step['index']}: {step['users']} users" if rate is None else f"step {step['index']}: {rate:g}/s", start, end)
 
 
 def is_broken(client: Mapping[str, Any], slo: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from firedrill import contract
 from firedrill.cli.console import OUTPUT
 from firedrill.cli.options import read_by
 from firedrill.faults import FaultClient, parse_words
-from firedrill.profile_form import parse_fault_time
+from firedrill.quantities import parse_fault_time
 
 FAULTS_HELP = """\b
 Kinds:

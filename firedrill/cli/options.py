@@ -9,7 +9,7 @@ import click
 
 from firedrill.errors import BadInput
 from firedrill.profile import bundled_profiles
-from firedrill.profile_form import parse_ratio, parse_seconds
+from firedrill.quantities import parse_ratio, parse_seconds
 from firedrill.stack.plan import PORT_OPTIONS, Server
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from firedrill import units
 from firedrill.contract import Client, format_bound
+from firedrill.prom import step_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,10 +20,16 @@ if TYPE_CHECKING:
 RECENT_SECONDS = 5.0
 """Where nobody knows how many requests are still to come, the last seconds are judged, and once more when they have passed."""
 
+REPORT_SECONDS = 3.0
+"""What a worker counted may be so much older than the last that was heard of it: Locust's own interval, the exporter's is shorter."""
+
+LATE_SECONDS = 2.0
+"""Locust, which looks once a second what its profile asks for, may be so late with less load, or with none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Requests in a span of time, those that wait at its end included."""
+    """Requests in a span of time, those that wait at its end included, and what an open loop dropped."""
 
     requests: float
     failed: float
@@ -65,26 +72,36 @@ class Watch:
         Where the end of the load is known: more requests were slow (or failed) than the SLO accepts of all that can still come.
         """
         judged_from = began + self._profile.warmup_seconds
-        slo = self._profile.slo
-        if slo is None or now - judged_from < RECENT_SECONDS:
+        slo, scraped = self._profile.slo, prom.number(f"min(timestamp({Client.TEST_START.name}))", now)
+        if slo is None or scraped is None or scraped - judged_from < RECENT_SECONDS:
             return None
-        if starved(slo, prom, now):
-            return self._found("starved_users", now - began)
-        to_come = most_to_come(self._profile, now - began, self._ends_after)
+        # All figures are those of the last scrape: of two scrapes, a request might be in both or in neither.
+        if starved(slo, prom, began, scraped):
+            return self._found("starved_users", scraped - began)
+        heard = prom.number(f"min({Client.WORKER_REPORT.name})", scraped) or scraped
+        to_come = most_to_come(self._profile, min(heard, scraped) - REPORT_SECONDS - began, self._ends_after)
         if to_come == inf:
-            return self._lasting(broken(slo, seen(self._profile, prom, now - RECENT_SECONDS, now), 0.0), now - began)
-        objective = broken(slo, seen(self._profile, prom, judged_from, now), to_come)
-        return self._found(objective, now - began) if objective else None
+            objective = broken(slo, seen(self._profile, prom, scraped - RECENT_SECONDS, scraped), 0.0)
+            since = self._lasting(objective, scraped - began)
+            return None if objective is None or since is None else self._found(objective, self._where(slo, prom, began, since, scraped))
+        objective = broken(slo, seen(self._profile, prom, judged_from, scraped), to_come)
+        return self._found(objective, scraped - began) if objective else None
 
-    def _lasting(self, objective: str | None, after_seconds: float) -> Foregone | None:
+    def _lasting(self, objective: str | None, after_seconds: float) -> float | None:
+        """When what is broken began, as soon as it has lasted: somewhere in the seconds before the first bad look."""
         if objective is None:
             self._broken_since = None
             return None
         if self._broken_since is None:
             self._broken_since = after_seconds
         lasted = after_seconds - self._broken_since >= RECENT_SECONDS
-        # What was slow lay somewhere in the seconds before the first bad look: nothing after their start is known to have held.
-        return self._found(objective, max(0.0, self._broken_since - RECENT_SECONDS)) if lasted else None
+        return max(0.0, self._broken_since - RECENT_SECONDS) if lasted else None
+
+    def _where(self, slo: Slo, prom: Prometheus, began: float, since: float, now: float) -> float:
+        """When the first step began, since then, whose own requests broke the SLO: the one before it may have held until its end."""
+        spans = _spans(self._profile, since, now - began)
+        own = ((start, seen(self._profile, prom, began + start, began + end)) for start, end, _ in spans)
+        return next((start for start, requests in own if broken(slo, requests, 0.0)), since)
 
     def _found(self, objective: str, after_seconds: float) -> Foregone:
         index = self._profile.step_at(after_seconds)
@@ -98,10 +115,16 @@ def load_of(step: Step) -> str:
 
 
 def most_to_come(profile: Profile, after_seconds: float, end_seconds: float | None) -> float:
-    """Most requests that a load can still make between two of its times; infinite where that is not known."""
+    """Most requests that a load can still report from one of its times until its end; infinite where that is not known.
+
+    Each user may do one more than its pace has room for: the one that it is about to report.
+    """
     if end_seconds is None:
         return inf
-    return sum((stop - start) * _highest_rate(profile, step, start) for start, stop, step in _spans(profile, after_seconds, end_seconds))
+    end = end_seconds + LATE_SECONDS
+    users = max(step.users for step in itertools.takewhile(lambda step: step.start_seconds < end, profile.all_steps()))
+    spans = _spans(profile, max(0.0, after_seconds), end)
+    return users + sum((stop - start) * _highest_rate(profile, step, start) for start, stop, step in spans)
 
 
 def _spans(profile: Profile, start: float, end: float) -> Iterator[tuple[float, float, Step]]:
@@ -118,7 +141,7 @@ def _highest_rate(profile: Profile, step: Step, start_seconds: float) -> float:
     if step.rate is not None:
         return step.rate
     shortest = profile.think_time_seconds[0]
-    return max(step.users, profile.scheduled_users(start_seconds)) / shortest if shortest else inf
+    return max(step.users, profile.scheduled_users(start_seconds - LATE_SECONDS)) / shortest if shortest else inf
 
 
 def broken(slo: Slo, seen: Seen, to_come: float) -> str | None:
@@ -131,22 +154,22 @@ def broken(slo: Slo, seen: Seen, to_come: float) -> str | None:
     return "errors" if slo.error_ratio is not None and seen.failed > slo.error_ratio * all_requests else None
 
 
-def starved(slo: Slo, prom: Prometheus, now: float) -> bool:
-    """Whether more users starve, and have for five seconds, than the SLO accepts; the verdict says the same."""
-    lasting = prom.number(f"max(min_over_time({Client.STARVED.name}[5s]))", now) or 0.0
+def starved(slo: Slo, prom: Prometheus, began: float, now: float) -> bool:
+    """Whether more users starve than the SLO accepts, and have for so long that the verdict, which looks at five seconds, saw it."""
+    lasting = prom.number(f"max(min_over_time({Client.STARVED.name}[{5 + step_of(began, now):.0f}s]))", now) or 0.0
     return slo.starved_users is not None and lasting > slo.starved_users
 
 
 def seen(profile: Profile, prom: Prometheus, start: float, now: float) -> Seen:
     """What a span of time has shown."""
-    metric = (Client.FROM_SCHEDULE if profile.open_loop else Client.REQUEST_DURATION).name
+    answered, waiting = (Client.FROM_SCHEDULE, Client.WAITING_AGE) if profile.open_loop else (Client.REQUEST_DURATION, Client.IN_FLIGHT_AGE)
 
     def gained(selector: str) -> float:
         return (prom.number(f"sum({selector})", now) or 0.0) - (prom.number(f"sum({selector})", start) or 0.0)
 
     def within(bound: str) -> float:
-        return gained(f'{metric}_bucket{{le="{bound}"}}') + (prom.number(f'sum({Client.IN_FLIGHT_AGE.name}{{le="{bound}"}})', now) or 0.0)
+        return gained(f'{answered.name}_bucket{{le="{bound}"}}') + (prom.number(f'sum({waiting.name}{{le="{bound}"}})', now) or 0.0)
 
-    requests = within("+Inf")
+    requests = within("+Inf") + gained(Client.UNSENT.name)
     slow = {name: requests - within(format_bound(bound)) for name, bound in (profile.slo.latency_seconds if profile.slo else {}).items()}
     return Seen(requests, gained(Client.FAILURES.name), slow)

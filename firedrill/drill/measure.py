@@ -25,8 +25,14 @@ QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 EXHAUSTED_RATIO = 0.9
 """A resource has run out when so much of its limit is in use for three seconds."""
 
-SHARES = frozenset({"arrivals_unsent", "pacing_missed"})
-"""Conditions on a share of all so far: what was a large share of a run's beginning may be a small one of it all."""
+SHARES = {"arrivals_unsent": (Client.UNSENT, Client.OFFERED, 1), "pacing_missed": (Client.PACING_MISSED, Client.PACING, 100)}
+"""Conditions on a share of all that a run gained: (part, whole, least whole that is judged).
+
+The rules, which look on, see what counters hold since the process began: the loads that one Locust played before are in that.
+"""
+
+MOST_SHARE = 0.01
+"""As much may be missed."""
 
 TAIL_SECONDS = 15.0
 """How long after the load's end the last figures may still arrive."""
@@ -110,12 +116,13 @@ class Measurement:
         return {float(le): count for le, count in self._gained(f"{metric.name}_bucket", "le", window).items()}
 
     def _waiting_ages(self, window: Window) -> Buckets:
-        """Ages of the requests that were in flight at a window's end; at the run's, when the load generator was last heard of.
+        """Ages of what was waiting at a window's end, in an open loop since it was due; at the run's, when Locust was last heard of.
 
         None after an orderly stop. Who waits from one step into the next is slow in both.
         """
         until = Window(self.window.start, self.window.end + TAIL_SECONDS) if window.end == self.window.end else window
-        ages = self.prom.instant(f"sum by (le) (last_over_time({Client.IN_FLIGHT_AGE.name}[{_span(until)}]))", until.end)
+        waiting = Client.WAITING_AGE if self.profile.open_loop else Client.IN_FLIGHT_AGE
+        ages = self.prom.instant(f"sum by (le) (last_over_time({waiting.name}[{_span(until)}]))", until.end)
         return {float(sample.labels["le"]): sample.value for sample in ages}
 
     def _objectives(self) -> Mapping[str, float]:
@@ -211,9 +218,18 @@ class Measurement:
         seconds: dict[str, float] = {}
         for series in self.prom.range("max by (reason) (locust:run_invalid_reason:bool)", self.window.start, self.window.end):
             broken = sum(value == 1 for value in series.values()) * self._step_seconds
-            if broken and (series.labels["reason"] not in SHARES or series.values()[-1] == 1):
+            if broken and series.labels["reason"] not in SHARES:
                 seconds[series.labels["reason"]] = float(broken)
-        return seconds | self._users_behind()
+        return seconds | self._missed_shares() | self._users_behind()
+
+    def _missed_shares(self) -> dict[str, float]:
+        """A share is one of the whole run, and so is its length."""
+        missed = {}
+        for reason, (part, whole, least) in SHARES.items():
+            gained, of = (sum(self._gained(each.name).values()) for each in (part, whole))
+            if of >= least and gained > MOST_SHARE * of:
+                missed[reason] = self.window.seconds
+        return missed
 
     def _users_behind(self) -> dict[str, float]:
         """Seconds for which the users were fewer than the schedule had asked for half a minute before."""

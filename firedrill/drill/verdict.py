@@ -121,7 +121,8 @@ def _void(figures: Figures) -> Iterator[Reason]:
 def _unsent(arrivals: Arrivals | None) -> Iterator[Reason]:
     if arrivals is not None and arrivals.unsent > UNSENT_LIMIT_RATIO * arrivals.offered:
         share = f"{units.count(arrivals.unsent)} of {units.count(arrivals.offered)} arrivals"
-        yield Reason("arrivals_unsent", f"{share} were never sent: no user was free (raise max_in_flight), or their worker was gone")
+        why = "no user was free (raise max_in_flight), or their worker was gone or has not this profile"
+        yield Reason("arrivals_unsent", f"{share} were never sent: {why}")
 
 
 def _slo_broken(slo: Slo | None, figures: Figures) -> Iterator[Reason]:

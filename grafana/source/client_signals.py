@@ -6,6 +6,7 @@ from grafana.source.signals import SLO_LATENCY, Query, Signal, grown, largest, o
 
 NAME = "{{method}} {{name}}"
 BY_NAME = "run, method, name"
+ALL_AGES = ', le="+Inf"'
 
 
 def waiting_longer(bound: str) -> str:
@@ -156,12 +157,15 @@ MEMORY = Signal(
     "bytes",
     (Query(largest(ours("locust_worker_memory_bytes"), "run, worker"), "{{worker}}"),),
 )
+IN_FLIGHT = total(ours("locust_requests_in_flight"))
+WITHOUT_SLOT = f"{total(ours('locust_arrivals_waiting_age', ALL_AGES))} - {IN_FLIGHT}"
 SLOTS = Signal(
     "Slots of the open loop",
     "How many requests are in flight of as many as may be? Where the limit is reached, arrivals wait, and the API no longer gets the rate.",
     "short",
     (
-        of_open_loop(total(ours("locust_requests_in_flight")), "in flight"),
+        of_open_loop(IN_FLIGHT, "in flight"),
+        of_open_loop(WITHOUT_SLOT, "waiting for a slot"),
         of_open_loop(total(ours("locust_users")), "limit"),
     ),
     "closed loop: no slots",

@@ -16,7 +16,9 @@ from firedrill.places import ROOT
 from firedrill.profile import AlertExpectations, OpenLoop, Profile, RateRamp, Step, UserShare
 
 sys.path.append(str(ROOT / "load"))
-from arrivals import BLOCK, Backlog, Part, Roll, Schedule, Share, even_block, poisson_block, schedule_of  # found where Locust finds it
+from arrivals import BLOCK, Schedule, even_block, poisson_block, schedule_of  # found where Locust finds it
+from backlog import Backlog
+from shares import Allotment, Part, Share
 
 OPEN = Profile(
     name="open",
@@ -78,23 +80,41 @@ def test_the_number_of_arrivals_is_the_area_below_the_rate(rates, seconds):
     assert len(list(Schedule(lambda: spans, even_block).since(0))) == pytest.approx(area, abs=0.5 + 1e-6)
 
 
-def test_shares_divide_a_schedule_and_a_new_division_loses_and_doubles_nothing():
-    """Two workers, a third one from 10 s on, and from 20 s on the first one is gone."""
-    whole = [due for _, due in evenly(10, end=30).since(0)]
-    parts = [Part(evenly(10, end=30)) for _ in range(3)]
-    roll = Roll(evenly(10, end=30), asked := Counter())
-    for from_seconds, workers in ((0, (0, 1)), (10, (0, 1, 2)), (20, (1, 2))):
-        roll.divide(from_seconds, [str(worker) for worker in workers])
-        for index, worker in enumerate(workers):
-            parts[worker].assign(Share(from_seconds, index, len(workers)))
-    roll.count(30)
-    taken = [list(part.until(20)) for part in parts]
-    late = [list(part.until(30)) for part in parts]
-    assert sorted(itertools.chain(*taken)) == whole[:200]
-    assert sorted([*late[1], *late[2]]) == whole[200:]
-    assert {len(late[1]), len(late[2])} == {50}
-    # Gone from 20 s on, but it was not told: it goes on by itself, and nobody asks that of it.
-    assert asked == {"0": len(taken[0]), "1": len(taken[1]) + 50, "2": len(taken[2]) + 50}
+@pytest.mark.parametrize("schedule", [evenly(10, end=30), schedule_of(POISSON)], ids=["even", "poisson"])
+@given(st.lists(st.tuples(st.floats(0.1, 3), st.sets(st.sampled_from("abc")), st.sets(st.sampled_from("abc"))), max_size=20))
+def test_whoever_joins_dies_stands_still_or_comes_back_no_arrival_is_lost_and_none_is_twice(schedule, turns):
+    """Each turn gives some more time to those that are there; some of them look how far they have come, the others stand still."""
+    taken = {name: [] for name in "abc"}
+    allotment, parts, now = Allotment(schedule, {}), {name: Part(schedule) for name in "abc"}, 0.0
+    for seconds, present, awake in [*turns, (40, set("ab"), set("abc"))]:
+        now += seconds
+        for name, share in allotment.extend(now, sorted(present)).items():
+            parts[name].assign(share)
+        for name in awake:
+            taken[name] += parts[name].until(now - 1)
+    for name in "abc":
+        taken[name] += parts[name].until(now)
+    assert sorted(itertools.chain(*taken.values())) == [due for _, due in schedule.since(0)]
+    assert allotment.asked_before(now) == {name: len(due) for name, due in taken.items() if due}
+    assert all(due == sorted(due) for due in taken.values())
+
+
+def test_what_workers_have_is_equal_parts_and_ends_with_what_they_were_given():
+    allotment = Allotment(evenly(10), {})
+    assert allotment.extend(1.5, []) == {}
+    assert allotment.extend(2.0, ["a", "b"]) == {"a": Share(0, 2, 0, 2), "b": Share(0, 2, 1, 2)}
+    assert allotment.extend(3.0, ["b"]) == {"b": Share(2, 3, 0, 1)}
+    assert allotment.asked_before(1.9) == {}
+    assert allotment.asked_before(2.5) == {"a": 10, "b": 10}
+    assert allotment.asked_before(2.9) == {"a": 10, "b": 10}
+    assert allotment.asked_before(9.0) == {"a": 10, "b": 20}
+    assert Allotment(evenly(10), {"a": 10}).asked_before(9.0) == {"a": 10}
+    part = Part(evenly(10))
+    part.assign(Share(0, 2, 1, 2))
+    assert len(list(part.until(1))) == len(list(part.until(99))) == 5
+    # It was left out for a while.
+    part.assign(Share(50, 51, 0, 1))
+    assert list(part.until(99)) == pytest.approx([50.05 + number / 10 for number in range(10)])
 
 
 @pytest.mark.parametrize("profile", [OPEN, POISSON])
@@ -120,7 +140,7 @@ def test_poisson_arrivals_are_shared_in_equal_parts():
 def test_who_joins_after_an_hour_does_not_walk_through_it(profile):
     part = Part(schedule_of(replace(profile, steps=(Step(0, 10, 10, 2000.0),), duration_seconds=7200)))
     began = time.process_time()
-    part.assign(Share(3600, 1, 2))
+    part.assign(Share(3600, 3610, 1, 2))
     assert len(list(part.until(3610))) == pytest.approx(10_000, abs=500)
     # The walk alone would be 7.2 million steps.
     assert time.process_time() - began < 0.5
@@ -129,7 +149,7 @@ def test_who_joins_after_an_hour_does_not_walk_through_it(profile):
 def test_a_part_without_a_share_is_empty_and_one_that_joins_late_has_nothing_from_before():
     part = Part(evenly(1, end=3))
     assert list(part.until(1.2)) == []
-    part.assign(Share(2.2, 0, 1))
+    part.assign(Share(2.2, 9, 0, 1))
     assert list(part.until(9)) == [2.5]
 
 
@@ -139,6 +159,7 @@ def test_what_waits_is_taken_in_order_and_given_up_in_time():
         backlog.add("A", due)
     backlog.add("B", 4.0)
     assert backlog.classes() == ["A", "B"]
+    assert list(backlog.ages(4.5)) == [3.5, 2.5, 1.5, 0.5]
     assert backlog.take("A") == 1.0
     assert backlog.expire(7.5) == 1
     assert backlog.take("A") == 3.0
@@ -168,6 +189,12 @@ def test_what_a_lost_worker_was_asked_for_and_did_not_start_is_unsent():
     everything = Arrivals()
     everything.add(counted(10, [0.0] * 9), asked=15)
     assert (everything.offered, everything.started, everything.unsent) == (15, 9, 6)
+
+
+def test_what_a_worker_that_lives_was_asked_for_may_still_wait():
+    everything = Arrivals()
+    everything.add(counted(10, [0.0] * 9), asked=10)
+    assert (everything.offered, everything.started, everything.unsent) == (10, 9, 0)
 
 
 def test_names_are_cleaned_and_folded_beyond_the_cap():

@@ -1,8 +1,10 @@
 """What is sent is answered, in flight or abandoned, and its age is known meanwhile."""
 
+import contextvars
+
 import pytest
 from locust_exporter.ages import Ages
-from locust_exporter.arrivals import Arrivals
+from locust_exporter.arrivals import LATENESS, Arrivals
 from locust_exporter.generator import Report, Reports
 from locust_exporter.inflight import InFlight, Waiting
 from locust_exporter.ledger import Ledger
@@ -42,6 +44,24 @@ def test_ages_and_starved_users_are_those_of_the_moment(in_flight, clock):
     tracked("first")
     assert seen == [Waiting(2, 4.0, 2, Ages.of([4.0, 2.0])), Waiting(2, 6.0, 2, Ages.of([6.0, 2.0]))]
     assert in_flight.look(1) == Waiting()
+
+
+def test_what_waits_in_an_open_loop_is_as_old_as_it_has_been_due(in_flight, clock):
+    """Its second request was due when it was sent; one that is given up is so old, too."""
+    seen = []
+
+    def request(session):
+        clock.seconds += 2
+        seen.append((in_flight.since_due(), in_flight.look(1).ages))
+
+    def task():
+        LATENESS.set(3.0)
+        in_flight.tracked(request)("user")
+        LATENESS.set(0.0)
+        in_flight.tracked(request)("user")
+
+    contextvars.Context().run(task)
+    assert seen == [(Ages.of([5.0]), Ages.of([2.0])), (Ages.of([2.0]), Ages.of([2.0]))]
 
 
 @pytest.mark.parametrize(

@@ -35,14 +35,15 @@ def test_an_objective_that_is_not_judged_is_never_broken():
 @pytest.mark.parametrize(
     ("name", "after", "end", "requests"),
     [
-        ("open", 0, 50, 20 * 15 + 50 * 20 + 20 * 15),
-        ("open", 30, 50, 50 * 5 + 20 * 15),
-        ("open", 30, 40, 50 * 5 + 20 * 5),
-        ("open", 50, 50, 0),
-        # Its users think for half a second at least.
-        ("simple", 10, 30, 40),
+        # One for each user, and a load that ends two seconds late.
+        ("open", 0, 50, 200 + 20 * 15 + 50 * 20 + 20 * 17),
+        ("open", 30, 50, 200 + 50 * 5 + 20 * 17),
+        ("open", 30, 40, 200 + 50 * 5 + 20 * 7),
+        ("open", 50, 50, 200 + 20 * 2),
+        # Its user thinks for half a second at least.
+        ("simple", 10, 30, 1 + 2 * 22),
         ("breakpoint", 10, None, inf),
-        ("breakpoint", 5, 15, 20 * 5 + 40 * 5),
+        ("breakpoint", 5, 15, 500 + 20 * 5 + 40 * 7),
     ],
 )
 def test_what_is_to_come_is_what_the_profile_can_ask_for_at_most(name, after, end, requests):
@@ -51,8 +52,8 @@ def test_what_is_to_come_is_what_the_profile_can_ask_for_at_most(name, after, en
 
 def test_users_that_are_still_to_stop_go_on_asking():
     slow_end = replace(load_profile("simple"), steps=(Step(0, 100, 100), Step(10, 10, 1)), duration_seconds=40, think_time_seconds=(1, 2))
-    assert most_to_come(slow_end, 10, 40) == pytest.approx(100 * 30)
-    assert most_to_come(slow_end, 30, 40) == pytest.approx(80 * 10)
+    assert most_to_come(slow_end, 10, 40) == pytest.approx(100 + 100 * 32)
+    assert most_to_come(slow_end, 30, 40) == pytest.approx(100 + 82 * 12)
 
 
 def test_where_it_broke_is_said_in_a_sentence():
@@ -69,5 +70,5 @@ def test_a_break_is_put_where_the_first_bad_seconds_began_and_not_where_they_wer
     watch = Watch(load_profile("breakpoint"), None, knows_requests=True)
     assert watch._lasting(None, 30.0) is None
     assert watch._lasting("p99", 31.0) is None
-    found = watch._lasting("p99", 36.0)
+    found = watch._found("p99", watch._lasting("p99", 36.0))
     assert (found.after_seconds, found.step, found.load, found.held) == (26.0, 2, "60/s", "40/s")

@@ -79,3 +79,20 @@ def test_the_last_step_ends_with_the_run_and_has_what_was_answered_after_it():
     (step,) = figures(7.5, locust_requests_total=slow, locust_request_failures_total=slow).steps
     assert (step.start_seconds, step.end_seconds) == (0, 7.5)
     assert step.client.error_ratio == 1
+
+
+def invalid(**points):
+    return Measurement(Recorded(**points), load_profile("simple"), "run", Window(100, 120), knows_think_time=True)._invalid()
+
+
+def test_what_an_earlier_load_of_the_same_locust_missed_does_not_void_this_one():
+    intervals = [(99, 1000.0), (120, 2000.0)]
+    clean = invalid(locust_pacing_intervals_total=intervals, locust_pacing_missed_total=[(99, 900.0), (120, 905.0)])
+    assert "pacing_missed" not in clean
+
+
+def test_what_this_load_missed_voids_it_however_much_an_earlier_one_kept():
+    offered, unsent = [(99, 100_000.0), (120, 101_000.0)], [(99, 0.0), (120, 11.0)]
+    assert invalid(locust_arrivals_offered_total=offered, locust_arrivals_unsent_total=unsent)["arrivals_unsent"] == 20
+    few = invalid(locust_pacing_intervals_total=[(99, 0.0), (120, 99.0)], locust_pacing_missed_total=[(99, 0.0), (120, 9.0)])
+    assert "pacing_missed" not in few

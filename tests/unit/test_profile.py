@@ -8,7 +8,8 @@ from firedrill.contract import LATENCY_BOUNDS_SECONDS
 from firedrill.errors import BadInput
 from firedrill.places import ROOT
 from firedrill.profile import FaultStep, OpenLoop, Ramp, RateRamp, Step, UserShare, bundled_profiles, load_profile
-from firedrill.profile_form import keys, parse_growth, parse_range, parse_ratio, parse_seconds
+from firedrill.profile_form import keys
+from firedrill.quantities import parse_growth, parse_range, parse_ratio, parse_seconds
 
 LAUNCH = """\
 name: launch
@@ -130,6 +131,13 @@ def test_a_mistake_in_an_open_loop_is_named_like_any_other(load, old, new, messa
     with pytest.raises(BadInput) as mistake:
         load(OPEN.replace(old, new, 1))
     assert message in str(mistake.value)
+
+
+def test_a_class_of_users_stands_once_in_a_profile(load):
+    twice = LAUNCH.replace("user: BasicUser\n", "user:\n  - {name: BasicUser}\n  - {name: BasicUser, weight: 3}\n")
+    assert twice != LAUNCH
+    with pytest.raises(BadInput, match=r"user\[1\]\.name is BasicUser once more; expected each class of users once"):
+        load(twice)
 
 
 FAULTS = """\

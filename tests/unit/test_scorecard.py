@@ -155,6 +155,14 @@ def test_a_run_in_which_nothing_was_measured_has_no_card():
     assert scorecard.of_run({"figures": None}) == []
 
 
+@pytest.mark.parametrize(("load", "name"), [({"users": 40}, "step 1: 40 users"), ({"users": 9, "arrival_rate": 60.0}, "step 1: 60/s")])
+def test_a_step_that_breaks_the_slo_is_called_by_what_it_asks_for(load, name):
+    slow = {"slower_than_slo": {"p99": 0.5}, "error_ratio": 0.0}
+    step = {"index": 1, "start_seconds": 5.0, "end_seconds": 9.0, "client": slow, **load}
+    run = {"profile": {"slo": {"error_ratio": None}}, "figures": {"steps": [step]}, "window": {"start": 100.0}}
+    assert causes.of_run(run) == (Cause(name, 105.0, 109.0),)
+
+
 def test_an_alert_is_held_against_the_causes_that_name_it_or_else_against_all():
     slow, failing = Cause("latency", 10, 20, ("A",)), Cause("errors", 30, 40)
     assert causes.concerning("A", [slow, failing]) == [slow]
