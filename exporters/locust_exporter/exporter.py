@@ -13,7 +13,7 @@ from locust_exporter.exposition import LES, family, histogram
 from locust_exporter.facts import announced
 from locust_exporter.generator import MESSAGE, UNREPORTED_MESSAGE, Reports
 from locust_exporter.inflight import STAGES
-from locust_exporter.ledger import Ledger, Scraper, Unreported, errors_of
+from locust_exporter.ledger import Ledger, Scraper, Unreported
 from locust_exporter.server import Server
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from locust_exporter.generator import Report
     from locust_exporter.settings import Settings
+    from locust_exporter.turn import Turn
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class Exporter:
     def _bank(self, reason: str) -> None:
         self._resets[reason] += 1
         self._ledger.bank_entries(self._environment.stats.entries)
-        self._ledger.bank_errors(errors_of(self._environment.stats))
+        self._ledger.bank_errors(self._environment.stats.errors)
 
     def _on_test_start(self, **_: Any) -> None:
         self._test_times = (time.time(), None)
@@ -111,12 +112,12 @@ class Exporter:
     def _on_unreported_message(self, msg: Any, **_: Any) -> None:
         self._ledger.add(Unreported.from_message(msg.data))
 
-    def _page(self, scraper: Scraper | None) -> str:
+    def _page(self, scraper: Scraper | None, turn: Turn) -> str:
         started = time.perf_counter()
         if self._own_report:
             self._reports.receive("local", self._own_report())
         parts = (
-            self._ledger.page(self._environment.stats.entries, errors_of(self._environment.stats), scraper),
+            self._ledger.page(self._environment.stats.entries, self._environment.stats.errors, scraper, turn),
             self._waiting(),
             self._arrivals(scraper),
             self._users(),

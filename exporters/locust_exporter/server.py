@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import logging
 import os
+import zlib
 from typing import TYPE_CHECKING, Any
 
+import gevent
 from gevent.event import Event
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
@@ -14,6 +15,7 @@ from gevent.pywsgi import WSGIServer
 from firedrill.contract import CONTENT_TYPE
 from firedrill.errors import BadInput
 from locust_exporter.ledger import Scraper
+from locust_exporter.turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -27,15 +29,29 @@ _MOST_SCRAPERS = 16
 _MOST_AT_ONCE = 8
 
 
-def packed(body: bytes) -> bytes:
+_PIECE_BYTES = 250_000
+"""Compressed at a time: about a millisecond."""
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+def packed(body: bytes, turn: Turn) -> bytes:
     """As gzip. At 1000 endpoints level 9 takes 83 ms, 1 takes 7.5 ms, in which no request of the load test proceeds."""
-    return gzip.compress(body, compresslevel=1)
+    packer, pieces = zlib.compressobj(level=1, wbits=_GZIP), []
+    for start in range(0, len(body), _PIECE_BYTES):
+        pieces.append(packer.compress(body[start : start + _PIECE_BYTES]))
+        turn.pause()
+    return b"".join((*pieces, packer.flush()))
+
+
+def give_way() -> None:
+    """Let everybody run once. A sleep of 0 lets only those run who wait for nothing."""
+    gevent.sleep(0.0001)
 
 
 class Server:
     """Serves `/metrics` from `page`, a function of the scraper that asks."""
 
-    def __init__(self, page: Callable[[Scraper | None], str]) -> None:
+    def __init__(self, page: Callable[[Scraper | None, Turn], str]) -> None:
         self._page = page
         self._scrapers: dict[str, Scraper] = {}
         self._scraped = False
@@ -72,10 +88,11 @@ class Server:
         if scraper:
             scraper.begin()
         is_final = self._is_final
-        body = self._page(scraper).encode("utf-8", "replace")
+        turn = Turn(give_way)
+        body = self._page(scraper, turn).encode("utf-8", "replace")
         headers = [("Content-Type", CONTENT_TYPE)]
         if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
-            body = packed(body)
+            body = packed(body, turn)
             headers.append(("Content-Encoding", "gzip"))
         start_response("200 OK", [*headers, ("Content-Length", str(len(body)))])
         return self._send(body, ends_lingering=is_final and (scraper.complete if scraper else not self._scrapers))
