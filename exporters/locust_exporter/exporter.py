@@ -33,12 +33,13 @@ RESET_REASONS = ("start", "ui", "spawn")
 class Exporter:
     """The page of the master or the only process."""
 
-    def __init__(self, environment: Any, settings: Settings, version: str, own_report: Callable[[], Report] | None) -> None:
-        """`own_report` is None on a master, whose workers report; `version` is Locust's."""
+    def __init__(self, environment: Any, settings: Settings, version: str, own_report: Callable[[], Report], *, is_master: bool) -> None:
+        """Of a master, whose workers report, `own_report` only says how it fares itself; `version` is Locust's."""
         self._environment = environment
         self._settings = settings
         self._version = version
         self._own_report = own_report
+        self._is_master = is_master
         self._ledger = Ledger(settings.max_names)
         self._reports = Reports()
         self._resets = dict.fromkeys(RESET_REASONS, 0)
@@ -60,7 +61,7 @@ class Exporter:
         events.test_stopping.add_listener(self._on_test_stopping)
         events.reset_stats.add_listener(self._on_reset_asked_for)
         events.quit.add_listener(self._on_quit)
-        if self._own_report is None:
+        if self._is_master:
             events.worker_report.add_listener(self._on_worker_report)
             environment.runner.register_message(MESSAGE, self._on_live_message)
             environment.runner.register_message(UNREPORTED_MESSAGE, self._on_unreported_message)
@@ -114,7 +115,7 @@ class Exporter:
 
     def _page(self, scraper: Scraper | None, turn: Turn) -> str:
         started = time.perf_counter()
-        if self._own_report:
+        if not self._is_master:
             self._reports.receive("local", self._own_report())
         parts = (
             self._ledger.page(self._environment.stats.entries, self._environment.stats.errors, scraper, turn),
@@ -168,7 +169,7 @@ class Exporter:
     def _users(self) -> str:
         runner = self._environment.runner
         pacing = self._reports.pacing()
-        counts = runner.reported_user_classes_count if self._own_report is None else runner.user_classes_count
+        counts = runner.reported_user_classes_count if self._is_master else runner.user_classes_count
         return "".join(
             (
                 family(Client.USERS, {(name,): counts.get(name, 0) for name in runner.user_classes_by_name}),
@@ -181,7 +182,7 @@ class Exporter:
 
     def _workers(self) -> str:
         runner, reports = self._environment.runner, self._reports.latest
-        if self._own_report is None:
+        if self._is_master:
             index = {client: (str(runner.get_worker_index(client)),) for client in runner.clients}
             users = {index[client]: node.user_count for client, node in runner.clients.items()}
             counts = {(state,): len(runner.clients.get_by_state(state)) for state in WORKER_STATES}
@@ -193,15 +194,17 @@ class Exporter:
         known = {index[client]: report for client, report in reports.items() if client in index}
         # How a missing one fared last says nothing of now.
         present = {index[client]: report for client, report in reports.items() if client in index.keys() - missing}
+        # A master that cannot keep up hands out work, and merges counts, late: it can be the bottleneck as well.
+        master = {("master",): self._own_report()} if self._is_master else {}
         return "".join(
             (
                 family(Client.WORKERS, counts),
                 family(Client.WORKER_USERS, users),
-                family(Client.WORKER_CPU, {worker: report.cpu_ratio for worker, report in present.items()}),
-                family(Client.WORKER_MEMORY, {worker: report.memory_bytes for worker, report in present.items()}),
+                family(Client.WORKER_CPU, {process: report.cpu_ratio for process, report in (present | master).items()}),
+                family(Client.WORKER_MEMORY, {process: report.memory_bytes for process, report in (present | master).items()}),
                 family(Client.WORKER_REPORT, {worker: report.received for worker, report in known.items()}),
-                family(Client.WORKER_LAG, {worker: report.lag_seconds for worker, report in known.items()}),
-                family(Client.WORKER_LAG_MAX, {worker: report.lag_max_seconds for worker, report in present.items()}),
+                family(Client.WORKER_LAG, {process: report.lag_seconds for process, report in (known | master).items()}),
+                family(Client.WORKER_LAG_MAX, {process: report.lag_max_seconds for process, report in (present | master).items()}),
             )
         )
 

@@ -28,12 +28,14 @@ def processes():
 def test_processes_are_counted_to_the_request(target, tmp_path):
     load = ("-u", 6, "-r", 6, "-t", "5s", "-H", target.url, "--json-file", tmp_path / "result")
     with Locust(*processes(), *load, files=(LOCUSTFILE,)) as locust:
-        page = locust.until(lambda page: len(page.values("locust_worker_cpu_ratio")) == 2, "both workers' CPU")
+        page = locust.until(lambda page: len(page.values("locust_worker_cpu_ratio")) == 3, "the CPU of both workers and of their master")
+        assert page.value("locust_worker_cpu_ratio", worker="master") is not None
         assert page.total("locust_worker_users") == 6
         assert page.value("locust_users", user_class="BasicUser") == 6
         assert page.value("locust_workers", state="missing") == 0
         assert page.value("locust_workers", state="running") == 2
-        assert len(page.values("locust_worker_loop_lag_seconds_total")) == 2
+        assert len(page.values("locust_worker_loop_lag_seconds_total")) == 3
+        assert len(page.values("locust_worker_last_report_timestamp_seconds")) == 2
         pages = locust.scrape_until_the_end()
     last, first = pages[-1], next(page for page in pages if page.values("locust_requests_total"))
     (row,) = json.loads((tmp_path / "result.json").read_text())
@@ -88,7 +90,7 @@ def test_a_worker_with_another_version_of_the_exporter_is_named_once_and_its_req
         last = locust.scrape_until_the_end()[-1]
         log = locust.log()
     assert last.total("locust_requests_total") > 10
-    assert not last.values("locust_worker_cpu_ratio")
+    assert len(last.values("locust_worker_cpu_ratio")) == 1  # its own
     assert log.count("has another version of the exporter") == 1
     assert "Traceback" not in log
 
