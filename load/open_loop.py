@@ -82,7 +82,7 @@ class Desk:
             return
         self._began = time.perf_counter() - elapsed_seconds
         self._part, self._ahead, self._ahead_until = Part(schedule_of(self._profile)), deque(), 0.0
-        self._count_users = lambda: environment.runner.user_classes_count
+        self._count_users = lambda: environment.runner.user_classes_count if environment.runner else {}
         self._users = (list(environment.user_classes_by_name), [user.weight for user in environment.user_classes])
         self._next_count = 0.0
         self._deal_in(0.0)
@@ -240,6 +240,7 @@ def install(profile: Profile) -> Arrivals:
     arrivals = Arrivals(read_settings(os.environ).max_names)
     desk = Desk(profile, arrivals)
     _wait_for_arrivals(desk)
+    _listen_from_the_start(desk)
     # select() refuses descriptors from 1024 on, and every request would connect anew.
     ConnectionPool._is_socket_alive = _is_idle  # type: ignore[method-assign,assignment]  # noqa: SLF001
     locust.events.request.add_listener(desk.on_request)  # type: ignore[no-untyped-call]
@@ -257,13 +258,24 @@ def install(profile: Profile) -> Arrivals:
         gc.set_threshold(10_000, 20, 100)
         environment.events.test_stopping.add_listener(lambda **_: desk.close())
         if isinstance(runner, WorkerRunner):
-            runner.register_message(MESSAGE, lambda environment, msg: _on_share(desk, environment, msg))
             environment.events.test_start.add_listener(lambda **_: gevent.spawn_later(SHARE_SECONDS, desk.warn_without_share))
         else:
             environment.events.test_start.add_listener(lambda **_: _begin_alone(desk, environment))
 
     locust.events.init.add_listener(on_init)  # type: ignore[no-untyped-call]
     return arrivals
+
+
+def _listen_from_the_start(desk: Desk) -> None:
+    """A master that waited for its last worker sends shares at once, while that one's `init` is still to come."""
+    connect_to_master = WorkerRunner.connect_to_master
+
+    def connect(self: Any) -> None:
+        if MESSAGE not in self.custom_messages:
+            self.register_message(MESSAGE, lambda environment, msg: _on_share(desk, environment, msg))
+        connect_to_master(self)  # type: ignore[no-untyped-call]
+
+    WorkerRunner.connect_to_master = connect  # type: ignore[method-assign]
 
 
 def _begin_alone(desk: Desk, environment: Any) -> None:
