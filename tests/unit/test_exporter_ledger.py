@@ -151,7 +151,7 @@ def test_a_sum_never_falls_however_little_it_gains(stats):
 
 def test_a_long_page_lets_others_run_and_what_they_clear_meanwhile_is_counted_once(stats):
     """Every look at the clock is a millisecond later."""
-    names, ledger = [f"/{number}" for number in range(40)], Ledger(100)
+    names, ledger = [f"/{number}" for number in range(400)], Ledger(1000)
     pauses = []
 
     def others():
@@ -160,7 +160,7 @@ def test_a_long_page_lets_others_run_and_what_they_clear_meanwhile_is_counted_on
             ledger.bank_entries(stats.entries)
             ledger.bank_errors(stats.errors)
             stats.entries, stats.errors = {}, {}
-            stats.log(1, "/39")
+            stats.log(1, "/399")
 
     for _ in range(2):
         for name in names:
@@ -168,7 +168,7 @@ def test_a_long_page_lets_others_run_and_what_they_clear_meanwhile_is_counted_on
         clock = itertools.count(0.0, 0.001)
         ledger.page(stats.entries, stats.errors, None, Turn(others, lambda clock=clock: next(clock)))
     assert len(pauses) > 10
-    assert counted(ledger, stats) == (2 * 3 * 40 + 1,) * 2
+    assert counted(ledger, stats) == (2 * 3 * 400 + 1,) * 2
 
 
 def test_of_thousands_of_errors_only_those_that_are_new_are_looked_into(stats):
