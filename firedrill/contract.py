@@ -184,12 +184,14 @@ class Client:
     STATE = gauge("locust_state", "1 for the state the runner is in.", "state")
     WORKER_STATE = gauge("locust_worker_state", "1 for the state a worker is in.", "worker", "state")
     WORKERS = gauge("locust_workers", "Workers by state.", "state")
-    WORKER_CPU = gauge("locust_worker_cpu_ratio", "CPU of a load generator's process, in cores.", "worker")
-    WORKER_MEMORY = gauge("locust_worker_memory_bytes", "Resident memory of a load generator's process.", "worker")
+    WORKER_CPU = gauge("locust_worker_cpu_ratio", "CPU of a load generator's process, in cores; a master's is `master`.", "worker")
+    WORKER_MEMORY = gauge("locust_worker_memory_bytes", "Resident memory of a load generator's process; a master's is `master`.", "worker")
     WORKER_USERS = gauge("locust_worker_users", "Users on a worker.", "worker")
     WORKER_REPORT = gauge("locust_worker_last_report_timestamp_seconds", "Unix time of a worker's last report.", "worker")
-    WORKER_LAG = counter("locust_worker_loop_lag_seconds_total", "Time the event loop was late.", "worker")
-    WORKER_LAG_MAX = gauge("locust_worker_loop_lag_max_seconds", "Largest lateness of the event loop in the last interval.", "worker")
+    WORKER_LAG = counter("locust_worker_loop_lag_seconds_total", "Time the event loop was late; a master's is `master`.", "worker")
+    WORKER_LAG_MAX = gauge(
+        "locust_worker_loop_lag_max_seconds", "Largest lateness of the event loop in the last interval; a master's is `master`.", "worker"
+    )
     LOAD_STEP = gauge("locust_load_step", "Index of the active step of the load profile.")
     TEST_INFO = gauge("locust_test_info", "1; the test that is running.", "run_id", "profile", "host", "version")
     TEST_START = gauge("locust_test_start_time_seconds", "Start of the test, Unix time.")

@@ -22,7 +22,7 @@ import locust
 from arrivals import schedule_of
 from backlog import PATIENCE_SECONDS, Backlog
 from conductor import MESSAGE, Conductor
-from gevent.event import AsyncResult
+from gevent.hub import Waiter
 from geventhttpclient.connectionpool import ConnectionPool
 from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
@@ -63,21 +63,23 @@ class Desk:
         self._ahead_until = 0.0
         self._backlog = Backlog(PATIENCE_SECONDS)
         # The user that came last is woken first: its connection is the least likely to have been closed.
-        self._parked: defaultdict[str, dict[AsyncResult, None]] = defaultdict(dict)
-        self._dealing: gevent.Greenlet | None = None
+        self._parked: defaultdict[str, dict[Waiter, None]] = defaultdict(dict)
+        self._timer: Any = None
+        self._next_count = 0.0
         self._count_users: Callable[[], dict[str, int]] = dict
         self._users: tuple[list[str], list[int]] = ([], [])
 
     def open(self, elapsed_seconds: float, environment: Any) -> None:
         """The load began so long ago. Harmless if it is known."""
-        if self._dealing:
+        if self._timer:
             return
         self._began = time.perf_counter() - elapsed_seconds
         self._part, self._ahead, self._ahead_until = Part(schedule_of(self._profile)), deque(), 0.0
-        self._count_users = lambda: environment.runner.user_classes_count
+        self._count_users = lambda: environment.runner.user_classes_count if environment.runner else {}
         weights = {user.__name__: user.weight for user in environment.user_classes}
         self._users = (list(weights), list(weights.values()))
-        self._dealing = gevent.spawn(self._deal)
+        self._next_count = 0.0
+        self._deal_in(0.0)
 
     def assign(self, share: Share) -> None:
         """More arrivals of this process."""
@@ -93,9 +95,9 @@ class Desk:
     def close(self) -> None:
         """No more arrivals; those that wait are unsent, as is what came due while the process stood still."""
         self._look()
-        if self._dealing:
-            self._dealing.kill()
-        self._dealing = None
+        if self._timer:
+            self._timer.close()
+        self._timer = None
         self._arrivals.unsent += self._backlog.clear()
 
     def wait_for_arrival(self, user: Any) -> None:
@@ -120,28 +122,33 @@ class Desk:
 
     def _park(self, user: Any) -> float:
         """Due time of the arrival that woke it."""
-        parked, waiter = self._parked[type(user).__name__], AsyncResult()
+        parked, waiter = self._parked[type(user).__name__], Waiter()
         parked[waiter] = None
         user._state = LOCUST_STATE_WAITING  # noqa: SLF001 - so that Locust stops it at once
-        due = None
         try:
             due = waiter.get()
         finally:
             parked.pop(waiter, None)
-            # Stopped between being woken and waking.
-            self._arrivals.unsent += due is None and waiter.ready()
         user._state = LOCUST_STATE_RUNNING  # noqa: SLF001
         return float(due)
 
+    def _deal_in(self, seconds: float) -> None:
+        self._timer = gevent.get_hub().loop.timer(seconds)
+        self._timer.start(self._deal)
+
     def _deal(self) -> None:
-        next_count = 0.0
-        while True:
-            if self._now() >= next_count:
-                self._count()
-                next_count = self._now() + 1.0
-            self._look()
-            until = self._now() + LOOKAHEAD_SECONDS / 2
-            gevent.sleep(max(0.0, min(self._ahead[0] if self._ahead else until, until) - self._now()))
+        """Called by the event loop itself, so that it can start users one after the other.
+
+        What is asked of it by greenlets it does 50 at a time, between the answers to all others: the last of a crowd waited for 0.2 s.
+        """
+        if self._now() >= self._next_count:
+            self._count()
+            self._next_count = self._now() + 1.0
+        self._look()
+        for name in self._backlog.classes():
+            self._wake(name)
+        now = self._now()
+        self._deal_in(max(0.0, min(self._ahead[0] - now if self._ahead else 1.0, LOOKAHEAD_SECONDS / 2)))
 
     def _count(self) -> None:
         """Arrivals go to the classes of users as Locust has spawned them: by weight, or by a fixed count."""
@@ -150,8 +157,8 @@ class Desk:
             self._users = (list(counted), list(counted.values()))
 
     def _look(self) -> None:
-        """Give out what is due by now."""
-        if self._dealing is None:
+        """See what is due by now."""
+        if self._timer is None:
             return
         now = self._now()
         if now + LOOKAHEAD_SECONDS / 2 > self._ahead_until:
@@ -161,8 +168,6 @@ class Desk:
             self._backlog.add(self._draw_class(), self._ahead.popleft())
             self._arrivals.offered += 1
         self._arrivals.unsent += self._backlog.expire(now)
-        for name in self._backlog.classes():
-            self._wake(name)
 
     def _draw_class(self) -> str:
         names, weights = self._users
@@ -171,7 +176,7 @@ class Desk:
     def _wake(self, name: str) -> None:
         parked = self._parked[name]
         while parked and (due := self._backlog.take(name)) is not None:
-            parked.popitem()[0].set(due)
+            parked.popitem()[0].switch(due)  # which returns when the user waits for something
 
 
 def install(profile: Profile) -> Arrivals:
@@ -179,6 +184,7 @@ def install(profile: Profile) -> Arrivals:
     arrivals = Arrivals(read_settings(os.environ).max_names)
     desk = Desk(profile, arrivals)
     _wait_for_arrivals(desk)
+    _listen_from_the_start(desk)
     # select() refuses descriptors from 1024 on, and every request would connect anew.
     ConnectionPool._is_socket_alive = _is_idle  # type: ignore[method-assign,assignment]  # noqa: SLF001
     locust.events.request.add_listener(desk.on_request)  # type: ignore[no-untyped-call]
@@ -189,19 +195,31 @@ def install(profile: Profile) -> Arrivals:
             environment.events.test_start.add_listener(lambda **_: conductor.start())
             environment.events.test_stopping.add_listener(lambda **_: conductor.stop())
             return
-        # What is alive now stays alive: else each collection stands still for tens of milliseconds, and all users with it.
+        # All users stand still while garbage is collected. What is alive now stays alive: to look through it takes tens of milliseconds,
+        # to look through 10,000 new objects about one.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(50_000, 20, 100)
+        gc.set_threshold(10_000, 20, 100)
         environment.events.test_stopping.add_listener(lambda **_: desk.close())
         if isinstance(runner, WorkerRunner):
-            runner.register_message(MESSAGE, lambda environment, msg: _on_share(desk, environment, msg))
             environment.events.test_start.add_listener(lambda **_: gevent.spawn_later(SHARE_SECONDS, desk.warn_without_share))
         else:
             environment.events.test_start.add_listener(lambda **_: _begin_alone(desk, environment))
 
     locust.events.init.add_listener(on_init)  # type: ignore[no-untyped-call]
     return arrivals
+
+
+def _listen_from_the_start(desk: Desk) -> None:
+    """A master that waited for its last worker sends shares at once, while that one's `init` is still to come."""
+    connect_to_master = WorkerRunner.connect_to_master
+
+    def connect(self: Any) -> None:
+        if MESSAGE not in self.custom_messages:
+            self.register_message(MESSAGE, lambda environment, msg: _on_share(desk, environment, msg))
+        connect_to_master(self)  # type: ignore[no-untyped-call]
+
+    WorkerRunner.connect_to_master = connect  # type: ignore[method-assign]
 
 
 def _begin_alone(desk: Desk, environment: Any) -> None:

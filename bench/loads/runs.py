@@ -1,4 +1,7 @@
-"""Locust processes for benchmarks: against the fast server, with what they used of the CPU and the last page of the exporter."""
+"""Locust processes for benchmarks: against the fast server, with what they used of the CPU and the last page of the exporter.
+
+Where there is a second core, Locust has the first one to itself: server, scraper and benchmark share the others.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,8 @@ from firedrill.stack.ports import any_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []  # Linux has it
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -52,9 +57,16 @@ class LoadRun:
         return gained
 
 
+def pin(pid: int, *, beside_locust: bool = False) -> None:
+    """Keep a process (0: this one), and what it starts from now on, away from Locust's core, or on it."""
+    if len(_CORES) > 1:
+        os.sched_setaffinity(pid, _CORES[:1] if beside_locust else _CORES[1:])
+
+
 @contextmanager
 def fast_target() -> Iterator[str]:
     """Base URL of the fast server while the block lasts."""
+    pin(0)
     command = [sys.executable, "-m", "bench.loads.target"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdin
@@ -76,6 +88,7 @@ def run(files: str, url: str, *arguments: object, **environment: str) -> LoadRun
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        pin(process.pid, beside_locust=True)
         cpu, pages = _watch(process, f"http://{LOOPBACK}:{port}/metrics")
         rows = json.loads(Path(folder, "stats.json").read_text())
     return LoadRun(sum(row["num_requests"] for row in rows), cpu, [_parsed(page) for page in pages])

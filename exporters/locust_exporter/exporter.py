@@ -13,7 +13,7 @@ from locust_exporter.exposition import LES, family, histogram
 from locust_exporter.facts import announced
 from locust_exporter.generator import MESSAGE, UNREPORTED_MESSAGE, Reports
 from locust_exporter.inflight import STAGES
-from locust_exporter.ledger import Ledger, Scraper, Unreported, errors_of
+from locust_exporter.ledger import Ledger, Scraper, Unreported
 from locust_exporter.server import Server
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from locust_exporter.arrivals import Arrivals
     from locust_exporter.generator import Report
     from locust_exporter.settings import Settings
+    from locust_exporter.turn import Turn
 
 logger = logging.getLogger(__name__)
 
@@ -34,12 +35,13 @@ RESET_REASONS = ("start", "ui", "spawn")
 class Exporter:
     """The page of the master or the only process."""
 
-    def __init__(self, environment: Any, settings: Settings, version: str, own_report: Callable[[], Report] | None) -> None:
-        """`own_report` is None on a master, whose workers report; `version` is Locust's."""
+    def __init__(self, environment: Any, settings: Settings, version: str, own_report: Callable[[], Report], *, is_master: bool) -> None:
+        """Of a master, whose workers report, `own_report` only says how it fares itself; `version` is Locust's."""
         self._environment = environment
         self._settings = settings
         self._version = version
         self._own_report = own_report
+        self._is_master = is_master
         self._ledger = Ledger(settings.max_names)
         self._reports = Reports()
         self._resets = dict.fromkeys(RESET_REASONS, 0)
@@ -62,7 +64,7 @@ class Exporter:
         events.test_stopping.add_listener(self._on_test_stopping)
         events.reset_stats.add_listener(self._on_reset_asked_for)
         events.quit.add_listener(self._on_quit)
-        if self._own_report is None:
+        if self._is_master:
             events.worker_report.add_listener(self._on_worker_report)
             environment.runner.register_message(MESSAGE, self._on_live_message)
             environment.runner.register_message(UNREPORTED_MESSAGE, self._on_unreported_message)
@@ -89,7 +91,7 @@ class Exporter:
     def _bank(self, reason: str) -> None:
         self._resets[reason] += 1
         self._ledger.bank_entries(self._environment.stats.entries)
-        self._ledger.bank_errors(errors_of(self._environment.stats))
+        self._ledger.bank_errors(self._environment.stats.errors)
 
     def _on_test_start(self, **_: Any) -> None:
         self._test_times = (time.time(), None)
@@ -115,11 +117,11 @@ class Exporter:
     def _on_unreported_message(self, msg: Any, **_: Any) -> None:
         self._ledger.add(Unreported.from_message(msg.data))
 
-    def _page(self, scraper: Scraper | None) -> str:
+    def _page(self, scraper: Scraper | None, turn: Turn) -> str:
         started = time.perf_counter()
         self._hear_myself()
         parts = (
-            self._ledger.page(self._environment.stats.entries, errors_of(self._environment.stats), scraper),
+            self._ledger.page(self._environment.stats.entries, self._environment.stats.errors, scraper, turn),
             self._waiting(),
             self._arrivals(scraper),
             self._users(),
@@ -134,7 +136,7 @@ class Exporter:
         return page
 
     def _hear_myself(self) -> None:
-        if self._own_report:
+        if not self._is_master:
             self._reports.receive("local", self._own_report())
 
     def _counted(self) -> dict[Metric, int]:
@@ -186,7 +188,7 @@ class Exporter:
     def _users(self) -> str:
         runner = self._environment.runner
         pacing = self._reports.pacing()
-        counts = runner.reported_user_classes_count if self._own_report is None else runner.user_classes_count
+        counts = runner.reported_user_classes_count if self._is_master else runner.user_classes_count
         return "".join(
             (
                 family(Client.USERS, {(name,): counts.get(name, 0) for name in runner.user_classes_by_name}),
@@ -199,7 +201,7 @@ class Exporter:
 
     def _workers(self) -> str:
         runner, reports = self._environment.runner, self._reports.latest
-        if self._own_report is None:
+        if self._is_master:
             index = {client: (str(runner.get_worker_index(client)),) for client in runner.clients}
             users = {index[client]: node.user_count for client, node in runner.clients.items()}
             counts = {(state,): len(runner.clients.get_by_state(state)) for state in WORKER_STATES}
@@ -214,16 +216,18 @@ class Exporter:
         known = {index[client]: report for client, report in reports.items() if client in index}
         # How a missing one fared last says nothing of now.
         present = {index[client]: report for client, report in reports.items() if client in index.keys() - missing}
+        # A master that cannot keep up hands out work, and merges counts, late: it can be the bottleneck as well.
+        master = {("master",): self._own_report()} if self._is_master else {}
         return "".join(
             (
                 family(Client.WORKERS, counts),
                 family(Client.WORKER_STATE, states),
                 family(Client.WORKER_USERS, users),
-                family(Client.WORKER_CPU, {worker: report.cpu_ratio for worker, report in present.items()}),
-                family(Client.WORKER_MEMORY, {worker: report.memory_bytes for worker, report in present.items()}),
+                family(Client.WORKER_CPU, {process: report.cpu_ratio for process, report in (present | master).items()}),
+                family(Client.WORKER_MEMORY, {process: report.memory_bytes for process, report in (present | master).items()}),
                 family(Client.WORKER_REPORT, {worker: report.received for worker, report in known.items()}),
-                family(Client.WORKER_LAG, {worker: report.lag_seconds for worker, report in known.items()}),
-                family(Client.WORKER_LAG_MAX, {worker: report.lag_max_seconds for worker, report in present.items()}),
+                family(Client.WORKER_LAG, {process: report.lag_seconds for process, report in (known | master).items()}),
+                family(Client.WORKER_LAG_MAX, {process: report.lag_max_seconds for process, report in (present | master).items()}),
             )
         )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from firedrill.contract import LATENCY_BOUNDS_SECONDS, format_bound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from firedrill.contract import Metric
     from locust_exporter.ages import Ages
@@ -21,7 +22,8 @@ def header(metric: Metric) -> str:
     return f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.kind}\n"
 
 
-def labels(names: Iterable[str], values: Iterable[str]) -> str:
+@functools.lru_cache(maxsize=10_000)
+def labels(names: tuple[str, ...], values: tuple[str, ...]) -> str:
     """`{method="GET",name="/"}`; nothing where there are no labels."""
     inner = ",".join(f'{name}="{_escape(value)}"' for name, value in zip(names, values, strict=True))
     return f"{{{inner}}}" if inner else ""
@@ -38,7 +40,7 @@ def histogram(metric: Metric, samples: Mapping[Any, Ages]) -> str:
     return header(metric) + "".join(_series(metric, *sample) for sample in samples.items()) if samples else ""
 
 
-def _series(metric: Metric, key: Iterable[str], ages: Ages) -> str:
+def _series(metric: Metric, key: tuple[str, ...], ages: Ages) -> str:
     own, cumulative = labels(metric.labels, key), ages.cumulative()
     bucket = f"{metric.name}_bucket{own[:-1]}," if own else f"{metric.name}_bucket{{"
     buckets = [f'{bucket}le="{le}"}} {count}\n' for le, count in zip(LES, cumulative, strict=True)]

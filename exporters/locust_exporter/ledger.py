@@ -6,15 +6,16 @@ import itertools
 import operator
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from firedrill.contract import REQUEST_LABELS, Client
 from locust_exporter.buckets import BucketIndex
 from locust_exporter.cardinality import MOST_METHODS, Cap, clean, error_class
 from locust_exporter.exposition import LES, family, header, labels
+from locust_exporter.turn import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 Endpoint = tuple[str, str]
 """Label values: method, name."""
@@ -22,10 +23,18 @@ Endpoint = tuple[str, str]
 _FAMILIES = (Client.REQUEST_DURATION, Client.REQUESTS, Client.FAILURES, Client.UNTIMED, Client.BODY_BYTES)
 _BUCKET_OF = BucketIndex()
 _MOST_ERROR_CLASSES = 30
+_AT_ONCE = 50
+"""Endpoints or errors that are read before others have their turn: a millisecond at most."""
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
 Error = tuple[object, object, str, int]
 """Method, name, repr, occurrences."""
+
+Failure = tuple[str, str, str]
+"""Label values: method, name, class of error."""
 
 
 class StatsEntry(Protocol):
@@ -37,6 +46,18 @@ class StatsEntry(Protocol):
     total_response_time: float
     total_content_length: int
     response_times: Mapping[float, int]
+
+
+class StatsError(Protocol):
+    """What is read of one of Locust's errors."""
+
+    method: object
+    name: object
+    error: object
+    occurrences: int
+
+    def parse_error(self, error: Any, /) -> str:
+        """Its repr, without addresses."""
 
 
 @dataclass(slots=True)
@@ -116,9 +137,8 @@ def totals_of(entry: StatsEntry) -> Totals:
     return totals
 
 
-def errors_of(stats: Any) -> list[Error]:
-    """Locust's errors."""
-    return [(error.method, error.name, error.parse_error(error.error), error.occurrences) for error in stats.errors.values()]
+def _error_of(error: StatsError) -> Error:
+    return error.method, error.name, error.parse_error(error.error), error.occurrences
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +152,8 @@ class Unreported:
     @classmethod
     def of(cls, stats: Any) -> Unreported:
         """Everything in a worker's statistics."""
-        return cls([(name, method, totals_of(entry)) for (name, method), entry in stats.entries.items()], errors_of(stats))
+        rows = [(name, method, totals_of(entry)) for (name, method), entry in stats.entries.items()]
+        return cls(rows, [_error_of(error) for error in stats.errors.values()])
 
     def to_message(self) -> dict[str, Any]:
         """Plain values, as Locust's protocol carries them."""
@@ -227,42 +248,78 @@ class Ledger:
         self._error_classes = Cap(_MOST_ERROR_CLASSES)
         self._rows: dict[Endpoint, _Row] = {}
         self._row_of: dict[tuple[object, object], _Row] = {}
-        self._banked_errors: Counter[tuple[str, str, str]] = Counter()
+        self._failures: Counter[Failure] = Counter()
+        self._error_readings: dict[object, tuple[Failure, int]] = {}
+        """How far each of Locust's errors was read, and as what."""
+        self._clearings = 0
 
     def bank_entries(self, entries: Mapping[tuple[object, object], StatsEntry]) -> None:
         """Keep the counts of Locust's entries, which are about to be cleared."""
-        self._read(entries)
+        self._read(entries, Turn())
+        self._clearings += 1
         for row in self._rows.values():
             row.bank()
 
-    def bank_errors(self, errors: Iterable[Error]) -> None:
+    def bank_errors(self, errors: Mapping[object, StatsError]) -> None:
         """Keep the counts of Locust's errors, which are about to be cleared."""
-        self._banked_errors += self._by_class(errors)
+        self._read_errors(errors, Turn())
+        self._clearings += 1
+        self._error_readings.clear()
 
     def add(self, unreported: Unreported) -> None:
         """Count what a worker cleared before it had reported it."""
         for name, method, totals in unreported.rows:
             self._row((name, method)).add(totals)
-        self.bank_errors(unreported.errors)
+        for method, name, text, occurrences in unreported.errors:
+            self._failures[self._failure(method, name, text)] += occurrences
 
     def page(
         self,
         entries: Mapping[tuple[object, object], StatsEntry],
-        errors: Iterable[Error],
+        errors: Mapping[object, StatsError],
         scraper: Scraper | None = None,
+        turn: Turn | None = None,
     ) -> str:
-        """The families of requests: what was banked and what Locust holds now. Entries are by (name, method), as Locust has them."""
-        self._read(entries)
-        texts = [row.zero() if scraper and scraper.first_sight(row.endpoint) else row.text() for row in self._rows.values()]
+        """The families of requests: what was banked and what Locust holds now. Entries are by (name, method), as Locust has them.
+
+        The lines of an endpoint are of one moment, those of two endpoints may not be: others have their turn in between.
+        """
+        turn = turn or Turn()
+        self._read(entries, turn)
+        self._read_errors(errors, turn)
+        texts = [self._text(row, scraper, turn) for row in list(self._rows.values())]
         columns = zip(_FAMILIES, zip(*texts, strict=True), strict=True) if texts else ()
         pieces = itertools.chain.from_iterable((header(metric), *column) for metric, column in columns)
-        counts = self._banked_errors + self._by_class(errors)
-        shown = {key: 0 if scraper and scraper.first_sight(key) else count for key, count in counts.items()}
+        shown = {key: 0 if scraper and scraper.first_sight(key) else count for key, count in self._failures.items()}
         return "".join((*pieces, family(Client.ERRORS, shown)))
 
-    def _read(self, entries: Mapping[tuple[object, object], StatsEntry]) -> None:
-        for key, entry in entries.items():
+    def _text(self, row: _Row, scraper: Scraper | None, turn: Turn) -> tuple[str, ...]:
+        turn.pause()
+        return row.zero() if scraper and scraper.first_sight(row.endpoint) else row.text()
+
+    def _read(self, entries: Mapping[tuple[object, object], StatsEntry], turn: Turn) -> None:
+        for key, entry in self._in_turns(entries, turn):
             self._row(key).update(key, entry)
+
+    def _read_errors(self, errors: Mapping[object, StatsError], turn: Turn) -> None:
+        for key, error in self._in_turns(errors, turn):
+            self._read_error(key, error)
+
+    def _in_turns(self, read: Mapping[Key, Value], turn: Turn) -> Iterator[tuple[Key, Value]]:
+        """What is to be read of Locust's, until it is cleared while others have their turn: what is left was banked then."""
+        clearings, items = self._clearings, list(read.items())
+        for start in range(0, len(items), _AT_ONCE):
+            turn.pause()
+            if self._clearings != clearings:
+                return
+            yield from items[start : start + _AT_ONCE]
+
+    def _read_error(self, key: object, error: StatsError) -> None:
+        """One of tens of thousands, perhaps: only once it is looked at what it says."""
+        failure, known = self._error_readings.get(key) or (self._failure(*_error_of(error)[:3]), 0)
+        if error.occurrences != known:
+            self._failures[failure] += error.occurrences - known
+            self._error_readings[key] = failure, error.occurrences
 
     def _row(self, key: tuple[object, object]) -> _Row:
         row = self._row_of.get(key)
@@ -278,8 +335,5 @@ class Ledger:
         """The labels of a request: itself, or `other` beyond a cap."""
         return self._methods.fold(clean(method)), self.names.fold(clean(name))
 
-    def _by_class(self, errors: Iterable[Error]) -> Counter[tuple[str, str, str]]:
-        counts: Counter[tuple[str, str, str]] = Counter()
-        for method, name, text, occurrences in errors:
-            counts[(*self.endpoint(method, name), self._error_classes.fold(error_class(text)))] += occurrences
-        return counts
+    def _failure(self, method: object, name: object, text: str) -> Failure:
+        return (*self.endpoint(method, name), self._error_classes.fold(error_class(text)))

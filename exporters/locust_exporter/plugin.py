@@ -7,6 +7,7 @@ workers report to their master.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import logging
 import os
@@ -186,8 +187,8 @@ def register(events: Any) -> None:
 
     def on_init(environment: Any, runner: Any, **_: Any) -> None:
         is_master = isinstance(runner, MasterRunner)
+        generator.watch_loop()
         if not is_master:
-            generator.watch_loop()
             for user_class in environment.user_classes:
                 generator.pacing.watch(user_class)
         if isinstance(runner, WorkerRunner):
@@ -195,8 +196,8 @@ def register(events: Any) -> None:
             return
         if is_master:
             wait_for_workers(environment, runner)
-        own_report = None if is_master else lambda: generator.report(environment)
-        _or_exit(Exporter(environment, settings, locust.__version__, own_report).start)
+        own_report = functools.partial(generator.report, environment)
+        _or_exit(Exporter(environment, settings, locust.__version__, own_report, is_master=is_master).start)
 
     events.init.add_listener(on_init)
 

@@ -1,11 +1,13 @@
 """A master's page is the truth about its workers."""
 
 import json
+import subprocess
 
 import pytest
 
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, ROOT
 from firedrill.stack.ports import any_free
+from tests import needs
 from tests.locust_process import Locust
 from tests.target import Target
 
@@ -28,12 +30,14 @@ def processes():
 def test_processes_are_counted_to_the_request(target, tmp_path):
     load = ("-u", 6, "-r", 6, "-t", "5s", "-H", target.url, "--json-file", tmp_path / "result")
     with Locust(*processes(), *load, files=(LOCUSTFILE,)) as locust:
-        page = locust.until(lambda page: len(page.values("locust_worker_cpu_ratio")) == 2, "both workers' CPU")
+        page = locust.until(lambda page: len(page.values("locust_worker_cpu_ratio")) == 3, "the CPU of both workers and of their master")
+        assert page.value("locust_worker_cpu_ratio", worker="master") is not None
         assert page.total("locust_worker_users") == 6
         assert page.value("locust_users", user_class="BasicUser") == 6
         assert page.value("locust_workers", state="missing") == 0
         assert page.value("locust_workers", state="running") == 2
-        assert len(page.values("locust_worker_loop_lag_seconds_total")) == 2
+        assert len(page.values("locust_worker_loop_lag_seconds_total")) == 3
+        assert len(page.values("locust_worker_last_report_timestamp_seconds")) == 2
         pages = locust.scrape_until_the_end()
     last, first = pages[-1], next(page for page in pages if page.values("locust_requests_total"))
     (row,) = json.loads((tmp_path / "result.json").read_text())
@@ -88,9 +92,27 @@ def test_a_worker_with_another_version_of_the_exporter_is_named_once_and_its_req
         last = locust.scrape_until_the_end()[-1]
         log = locust.log()
     assert last.total("locust_requests_total") > 10
-    assert not last.values("locust_worker_cpu_ratio")
+    assert len(last.values("locust_worker_cpu_ratio")) == 1  # its own
     assert log.count("has another version of the exporter") == 1
     assert "Traceback" not in log
+
+
+def test_absurd_reports_reach_the_master_as_a_page_that_prometheus_accepts_and_none_is_lost():
+    promtool, port = needs.program("promtool"), any_free()
+    files = (ROOT / "tests" / "locustfiles" / "absurd.py", EXPORTER_PLUGIN)
+    master = ("--master", "--expect-workers", 1, "--master-bind-host", "127.0.0.1", "--master-bind-port", port)
+    with (
+        Locust(*master, "--headless", "--only-summary", "-u", 1, "-t", "60s", files=files) as locust,
+        Locust("--worker", "--master-host", "127.0.0.1", "--master-port", port, files=files, exporter=False),
+    ):
+        page = locust.until(lambda page: page.total("locust_request_errors_total") == 5, "all of it to be told")
+    checked = subprocess.run([promtool, "check", "metrics"], input=page.text, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+    assert page.total("locust_requests_total") == 26
+    assert page.total("locust_requests_total", name="impossible") == 0
+    assert page.value("locust_requests_total", name="usual", method="") == 2
+    assert page.value("locust_request_duration_seconds_bucket", name="usual", method="GET", le="60.0") == 8 - 3 + 3 + 5
+    assert page.value("locust_request_duration_seconds_bucket", name="usual", method="GET", le="+Inf") == 8 + 3 + 5
 
 
 def test_what_workers_had_not_reported_survives_a_reset(target):

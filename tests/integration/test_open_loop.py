@@ -97,6 +97,21 @@ def test_a_rate_is_the_same_by_any_number_of_workers(target, profile, workers):
     assert last.value("locust_arrival_lateness_seconds_count") == target.received
 
 
+def test_a_worker_that_is_slow_to_begin_misses_nothing_of_its_share(target, profile):
+    port = any_free()
+    files = (LOCUSTFILES / "slow_start.py", SHAPE, EXPORTER_PLUGIN)
+    load = ("--load-profile", profile(40, 4, user="Patient"), "--headless", "--stop-timeout", 1, "-H", target.url)
+    master = ("--master", "--expect-workers", 1, "--master-bind-host", "127.0.0.1", "--master-bind-port", port)
+    with (
+        Locust(*load, *master, files=files) as locust,
+        Locust("--worker", *load, "--master-host", "127.0.0.1", "--master-port", port, files=files, exporter=False) as worker,
+    ):
+        last = locust.scrape_until_the_end()[-1]
+        assert "Unknown message" not in worker.log()
+    assert last.value("locust_arrivals_offered_total") == pytest.approx(160, abs=4)
+    assert last.value("locust_arrivals_unsent_total") == 0
+
+
 HALF, WHOLE = 20, 40
 """Arrivals a second of each of two workers, and of both."""
 
@@ -135,7 +150,7 @@ def test_the_rate_stays_right_when_a_worker_is_killed_and_another_one_joins(targ
     killed = time.monotonic()
     missing = locust.until(lambda page: page.value("locust_workers", state="missing") == 1, "the dead one to be missed")
     assert missing.total("locust_requests_total") >= before.total("locust_requests_total")
-    assert (len(missing.values("locust_worker_memory_bytes")), len(missing.values("locust_worker_users"))) == (1, 2)
+    assert (len(missing.values("locust_worker_memory_bytes")), len(missing.values("locust_worker_users"))) == (2, 2)
     assert sorted(missing.values("locust_worker_state", state="missing")) == [0, 1]
     join()
     locust.until(lambda page: page.value("locust_workers", state="running") == 2, "the new one to run")

@@ -1,5 +1,6 @@
 """Counts go on whatever Locust clears, and whenever a report arrives."""
 
+import itertools
 from collections import Counter
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from locust_exporter.buckets import round_up
-from locust_exporter.ledger import Ledger, Scraper, Unreported, errors_of
+from locust_exporter.ledger import Ledger, Scraper, Unreported
+from locust_exporter.turn import Turn
 
 from firedrill.contract import LATENCY_BOUNDS_SECONDS, format_bound
 from tests.scraping import parse
@@ -52,7 +54,7 @@ def stats():
 
 
 def counted(ledger, stats, scraper=None):
-    page = parse(ledger.page(stats.entries, errors_of(stats), scraper))
+    page = parse(ledger.page(stats.entries, stats.errors, scraper))
     return page.total("locust_requests_total"), page.total("locust_request_errors_total", error="timeout")
 
 
@@ -62,7 +64,7 @@ def test_what_is_banked_before_it_is_cleared_is_counted_once(stats):
         stats.log(3)
         assert counted(ledger, stats) == (seen, seen)
         ledger.bank_entries(stats.entries)
-        ledger.bank_errors(errors_of(stats))
+        ledger.bank_errors(stats.errors)
         stats.clear()
         assert counted(ledger, stats) == (seen, seen)
 
@@ -92,13 +94,13 @@ def test_each_scraper_sees_a_series_begin_at_zero(stats):
 def test_names_that_are_one_when_cleaned_are_one_series(stats):
     stats.log(1, "x" * 201)
     stats.log(2, "x" * 202)
-    page = parse(Ledger(10).page(stats.entries, ()))
+    page = parse(Ledger(10).page(stats.entries, {}))
     assert page.value("locust_requests_total", name="x" * 200) == 3
 
 
 def test_methods_by_the_thousand_are_folded_and_none_is_lost():
     entries = {("/", f"call {number}"): Entry(num_requests=1) for number in range(1000)}
-    page = parse(Ledger(10).page(entries, ()))
+    page = parse(Ledger(10).page(entries, {}))
     assert len(page.values("locust_requests_total")) == 31
     assert page.value("locust_requests_total", method="call 29") == 1
     assert page.value("locust_requests_total", method="other") == 970
@@ -118,11 +120,11 @@ def test_what_a_parser_reads_is_what_was_logged_however_often_it_is_read_banked_
         entry.total_content_length += 7
         entry.response_times[round_up(milliseconds)] += 1
         if number % every == 0:
-            ledger.page(stats.entries, ())
+            ledger.page(stats.entries, {})
         if banked and number % every == 1:
             ledger.bank_entries(stats.entries)
             stats.clear()
-    page = parse(ledger.page(stats.entries, ()))
+    page = parse(ledger.page(stats.entries, {}))
     for name in {name for name, _, _ in requests}:
         times = [milliseconds for own, milliseconds, _ in requests if own == name]
         assert page.value("locust_request_duration_seconds_sum", name=name) == pytest.approx(sum(times) / 1000)
@@ -140,8 +142,47 @@ def test_a_sum_never_falls_however_little_it_gains(stats):
         entry.num_requests += 1
         entry.total_response_time += 0.1 if number % 3 else 1e-12
         entry.response_times[0.1] += 1
-        seen.append(parse(ledger.page(stats.entries, ())).value("locust_request_duration_seconds_sum"))
+        seen.append(parse(ledger.page(stats.entries, {})).value("locust_request_duration_seconds_sum"))
         if number % 50 == 49:
             ledger.bank_entries(stats.entries)
             entry = stats.entries["/", "GET"] = Entry()
     assert seen == sorted(seen)
+
+
+def test_a_long_page_lets_others_run_and_what_they_clear_meanwhile_is_counted_once(stats):
+    """Every look at the clock is a millisecond later."""
+    names, ledger = [f"/{number}" for number in range(400)], Ledger(1000)
+    pauses = []
+
+    def others():
+        pauses.append(len(pauses))
+        if len(pauses) == 2:
+            ledger.bank_entries(stats.entries)
+            ledger.bank_errors(stats.errors)
+            stats.entries, stats.errors = {}, {}
+            stats.log(1, "/399")
+
+    for _ in range(2):
+        for name in names:
+            stats.log(3, name)
+        clock = itertools.count(0.0, 0.001)
+        ledger.page(stats.entries, stats.errors, None, Turn(others, lambda clock=clock: next(clock)))
+    assert len(pauses) > 10
+    assert counted(ledger, stats) == (2 * 3 * 400 + 1,) * 2
+
+
+def test_of_thousands_of_errors_only_those_that_are_new_are_looked_into(stats):
+    read = []
+
+    def parse_error(error):
+        read.append(error)
+        return error
+
+    for number in range(5000):
+        text = f"ValueError({number})"
+        stats.errors[number] = SimpleNamespace(method="GET", name="/", error=text, occurrences=1, parse_error=parse_error)
+    ledger = Ledger(10)
+    ledger.page({}, stats.errors)
+    stats.errors[7].occurrences += 2
+    assert parse(ledger.page({}, stats.errors)).values("locust_request_errors_total") == [5002]
+    assert len(read) == 5000

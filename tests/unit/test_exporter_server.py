@@ -1,8 +1,14 @@
 """Where the exporter serves its page."""
 
+import itertools
 import socket
+import threading
+from contextlib import ExitStack, contextmanager
+from queue import Queue
 
+import gevent
 import pytest
+import requests
 from locust_exporter.server import Server
 from locust_exporter.settings import Settings
 
@@ -16,9 +22,51 @@ def taken():
 
 
 def test_a_taken_default_moves_to_the_next_free_port(taken):
-    assert taken < Server(lambda _: "").start(Settings(port=taken)) < taken + 50
+    assert taken < Server(lambda *_: "").start(Settings(port=taken)) < taken + 50
 
 
 def test_a_taken_port_that_was_asked_for_is_an_error(taken):
     with pytest.raises(BadInput, match=f"127.0.0.1:{taken}: Address already in use; set FIREDRILL_EXPORTER_PORT"):
-        Server(lambda _: "").start(Settings(port=taken, port_was_asked_for=True))
+        Server(lambda *_: "").start(Settings(port=taken, port_was_asked_for=True))
+
+
+@contextmanager
+def served(**options):
+    """A page that says how often a scraper had asked before, served from a thread with an event loop of its own."""
+    seen, ports, over = {}, Queue(), threading.Event()
+
+    def page(scraper, _):
+        return f"{next(seen.setdefault(scraper, itertools.count()))}\n" if scraper else "unknown\n"
+
+    def serve():
+        ports.put(Server(page, **options).start(Settings(port=0)))
+        while not over.is_set():
+            gevent.sleep(0.02)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield ports.get(timeout=5)
+    finally:
+        over.set()
+        thread.join()
+
+
+def scrape(port, name):
+    headers = {"User-Agent": name, "X-Prometheus-Scrape-Timeout-Seconds": "1"}
+    return requests.get(f"http://127.0.0.1:{port}/metrics", headers=headers, timeout=5).text
+
+
+def test_beyond_sixteen_scrapers_others_are_answered_as_if_they_were_nobody():
+    with served() as port:
+        assert [scrape(port, f"Prometheus/{number}") for number in range(18)] == ["0\n"] * 16 + ["unknown\n"] * 2
+        assert scrape(port, "Prometheus/15") == "1\n"
+
+
+def test_neither_idle_connections_nor_those_that_are_kept_alive_keep_others_out():
+    with served(patience_seconds=0.3) as port, ExitStack() as stack:
+        for _ in range(12):
+            session = stack.enter_context(requests.Session())
+            assert session.get(f"http://127.0.0.1:{port}/metrics", timeout=5).ok
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        assert scrape(port, "Prometheus") == "0\n"

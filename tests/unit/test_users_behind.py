@@ -1,0 +1,38 @@
+"""Users follow the curve that their profile's spawn rate gives, or the run is void."""
+
+import pytest
+
+from firedrill.drill.figures import Window
+from firedrill.drill.measure import Measurement
+from firedrill.profile import load_profile
+from firedrill.prom import Series
+
+PROFILE = "name: slow\nuser: BasicUser\nsteps: [{start_time: 0s, users: 60, spawn_rate: 1}]\nduration: 120s\n"
+
+
+class Recorded:
+    """Knows of nothing but users, who are so many seconds behind the spawn rate."""
+
+    def __init__(self, late_seconds):
+        self._late_seconds = late_seconds
+
+    def raw(self, _selector, _start, _end):
+        return []
+
+    def instant(self, _query, _time):
+        return []
+
+    def range(self, query, start, end):
+        points = [(start + at, min(60.0, max(0.0, at - self._late_seconds))) for at in range(int(end - start))]
+        return [Series({}, tuple(points))] if query == "sum(locust_users)" else []
+
+    def number(self, _query, _time):
+        return None
+
+
+@pytest.mark.parametrize(("late_seconds", "behind"), [(0, {}), (29, {}), (40, {"users_behind": 69.0})])
+def test_users_may_be_half_a_minute_behind_a_slow_spawn_rate_and_no_more(tmp_path, late_seconds, behind):
+    path = tmp_path / "slow.yaml"
+    path.write_text(PROFILE)
+    measurement = Measurement(Recorded(late_seconds), load_profile(str(path)), "run", Window(1000, 1120), knows_think_time=True)
+    assert measurement.figures(()).invalid == behind
