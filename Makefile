@@ -34,7 +34,7 @@ bench: .venv/.ready-dev ## Every figure of docs/performance.md anew (5 minutes; 
 dashboards: .venv/.ready-dev ## Build grafana/dashboards/*.json from grafana/source
 	@$(BIN)/python -m grafana.source
 
-docs: .venv/.ready-dev ## Generate docs/metrics.md from the contract
+docs: .venv/.ready-dev ## Generate docs/metrics.md from the contract, and the alerts' links from their names
 	@$(BIN)/python -m firedrill.docs
 
 screenshots: .venv/.ready-dev ## Take docs/images anew, of the last drill (or of one that it plays first)

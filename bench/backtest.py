@@ -34,9 +34,9 @@ SLICE_SECONDS = 600
 HOLDS_MS, THRESHOLDS = (0, 1_000, 5_000, 15_000, 60_000), (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
-def series(start_ms: int, first: int, last: int) -> Iterator[Any]:
+def series(start_ms: int, first: int, last: int, pages: int) -> Iterator[Any]:
     """Samples of some seconds of the run."""
-    for page in range(PAGES):
+    for page in range(pages):
         labels = {"job": "made", "instance": f"page-{page}"}
         yield _one({**labels, "__name__": "up"}, start_ms, range(first, last), lambda _: 1)
         yield _one({**labels, "__name__": "scrape_duration_seconds"}, start_ms, range(first, last), _took)
@@ -59,14 +59,14 @@ def _one(labels: dict[str, str], start_ms: int, seconds: range, value: Callable[
     return made
 
 
-def made_up_run(folder: Path, seconds: int, rules: str, interrupt: Interrupt, unseen: range = range(0)) -> Run:
+def made_up_run(folder: Path, seconds: int, rules: str, interrupt: Interrupt, unseen: range = range(0), pages: int = PAGES) -> Run:
     """A recorded run that had loaded these rules; in the unseen seconds nothing was recorded."""
     start = round(time.time()) - seconds - 10
     spans = [(0, unseen.start), (unseen.stop, seconds)] if unseen else [(0, seconds)]
     with Reopened(None, interrupt) as reopened:
         for begin, end in spans:
             for first in range(begin, end, SLICE_SECONDS):
-                remote.write(reopened.prom.url, series(start * 1000, first, min(first + SLICE_SECONDS, end)))
+                remote.write(reopened.prom.url, series(start * 1000, first, min(first + SLICE_SECONDS, end), pages))
         run = Run(folder)
         shutil.move(reopened.folder / "data" / "snapshots" / reopened.prom.snapshot(), run.snapshot)
     (folder / "prometheus" / "rules").mkdir(parents=True)

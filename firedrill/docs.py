@@ -1,4 +1,7 @@
-"""docs/metrics.md, generated from what the code and the rules declare. Run: `python -m firedrill.docs` (or `make docs`)."""
+"""docs/metrics.md, and the links of the bundle's alerts, generated from what the code and the rules declare.
+
+Run: `python -m firedrill.docs` (or `make docs`).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING
 from ruamel.yaml import YAML
 
 from firedrill import places
+from firedrill.alerts import links
 from firedrill.contract import LAG_BOUNDS_SECONDS, LATENCY_BOUNDS_SECONDS, PROCESS_METRICS, Client, Server, declared, format_bound
 
 if TYPE_CHECKING:
@@ -84,3 +88,5 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 if __name__ == "__main__":
     DOCUMENT.write_text(metrics_document())
+    for file in places.RULES.glob("*.yml"):
+        file.write_text(links.linked(file.read_text()))

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 DEFAULT_INTERVAL_MS = 1_000
 """prometheus.yml's evaluation_interval, in a drill's time."""
+MOST_ASKED = 2_000
+"""Questions a group, a millisecond or two each. Of a rule for which there are more, all from the first one on is unsure."""
 UNKNOWN_LAG_MS = 250
 """How late an evaluation is taken to end at most where the run's Prometheus was not scraped."""
 BEFORE_SECONDS = 1_000.0
@@ -61,7 +63,10 @@ class Bench:
         BadInput: nothing was recorded in the run.
     """
 
-    def __init__(self, run: Run, groups: Sequence[Group], factor: int, history: Run | None, interrupt: Interrupt) -> None:
+    def __init__(
+        self, run: Run, groups: Sequence[Group], factor: int, history: Run | None, interrupt: Interrupt, most_asked: int = MOST_ASKED
+    ) -> None:
+        self.most_asked = most_asked
         self._run, self._groups, self._history, self._interrupt = run, groups, history, interrupt
         self._recorded = run.recorded()
         self.clock = Clock(factor, round(self._recorded.end * 1000))
@@ -365,18 +370,6 @@ def gaps(scraped: Sequence[int], start: float) -> list[str]:
         for earlier, later in pairwise(scraped)
         if later - earlier > GAP_SECONDS * 1000 and later / 1000 > start
     ]
-
-
-def names_in(run: Run, interrupt: Interrupt) -> frozenset[str]:
-    """Names of every series that a run recorded.
-
-    Raises:
-        BadInput: it recorded none.
-    """
-    recorded = run.recorded()
-    with Reopened(recorded.data, interrupt) as reopened:
-        found = reopened.prom.label_sets('{__name__!=""}', recorded.start - MARGIN_SECONDS, recorded.end + MARGIN_SECONDS)
-    return frozenset(labels["__name__"] for labels in found)
 
 
 def _present(prom: Prometheus, names: set[str], scraped: Sequence[int]) -> frozenset[str]:

@@ -80,12 +80,15 @@ class Comparison:
 
 def parse(text: str) -> Any:
     """The tree of an expression; None for one that the parser does not know (Prometheus has the last word)."""
-    for old, new in RENAMED.items():
-        text = text.replace(f"{old}(", f"{new}(")
     try:
-        return promql.parse(text)
+        return promql.parse("".join(map(_respelled, scale.lexemes(text))))
     except (ValueError, TypeError):
         return None
+
+
+def _respelled(lexeme: str) -> str:
+    """As the parser knows it: it takes a backslash between backquotes for an escape (and, left out already, no comment in brackets)."""
+    return quoted(lexeme[1:-1]) if lexeme[0] == "`" else RENAMED.get(lexeme, lexeme)
 
 
 def selectors(text: str) -> tuple[Selector, ...]:
@@ -103,6 +106,34 @@ def _selectors(node: Any, around_ms: int) -> Iterator[Selector]:
     else:
         for child in children(node):
             yield from _selectors(child, around_ms)
+
+
+def subqueries(text: str) -> tuple[tuple[int, int], ...]:
+    """(range, step) of every subquery in milliseconds; the step is 0 where none is given."""
+    return tuple((milliseconds(one.range), milliseconds(one.step)) for one in _nodes(parse(text)) if isinstance(one, promql.SubqueryExpr))
+
+
+def _nodes(node: Any) -> Iterator[Any]:
+    yield node
+    for child in children(node):
+        yield from _nodes(child)
+
+
+def called(text: str) -> tuple[str, ...]:
+    """Words before a parenthesis (functions, and keywords such as `by`), `@ start()` left out; also where it cannot be parsed."""
+    found = [lexeme for _, _, lexeme in scale.significant(text)]
+    threes = zip(["", *found], found, found[1:], strict=False)
+    return tuple(dict.fromkeys(word for before, word, after in threes if after == "(" and before != "@" and word[0].isalpha()))
+
+
+def wrong_result(text: str) -> str | None:
+    """What an expression gives that no rule can take, article included; None for what one can, and where it cannot be parsed."""
+    node = parse(text)
+    while isinstance(node, promql.ParenExpr):
+        node = node.expr
+    if isinstance(node, promql.MatrixSelector | promql.SubqueryExpr):
+        return "a range of samples"
+    return "a string" if isinstance(node, promql.StringLiteral) else None
 
 
 def children(node: Any) -> list[Any]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
+    from firedrill.alerts.inventory import Inventory
     from firedrill.alerts.rulefile import Group, Rule
 
 SCRAPE_MS = 1_000
@@ -32,13 +33,19 @@ PROMETHEUS_S_OWN = frozenset({
     "ALERTS", "ALERTS_FOR_STATE", "prometheus_rule_group_iterations_missed_total", "prometheus_rule_evaluation_failures_total",
 })  # fmt: skip
 """Series of Prometheus itself that rules may read: of each scrape, of each alert, and of its own page."""
-IN_EXPRESSION = {"unknown_metric", "short_window", "empty_selector", "constant", "versions", "order"}
+IN_EXPRESSION = {"unknown_metric", "short_window", "empty_selector", "constant", "versions", "order", "result"}
 """Checks whose findings belong to the line of the expression."""
 _BOUND_LABELS = ("le", "quantile")
 _TELL_TIME = {"time", "minute", "hour", "day_of_month", "day_of_week", "day_of_year", "days_in_month", "month", "year"}
 """Functions that read no series and change all the same."""
 _ONLY_3 = ("labels", "query_offset")
 """Keys of a group that Prometheus 2.42 refuses, whatever a newer promtool says."""
+_CALLED_IN_3 = frozenset({
+    "double_exponential_smoothing", "end", "first_over_time", "histogram_avg", "histogram_quantiles", "histogram_stddev",
+    "histogram_stdvar", "info", "limit_ratio", "limitk", "mad_over_time", "range", "sort_by_label", "sort_by_label_desc", "start", "step",
+    "ts_of_first_over_time", "ts_of_last_over_time", "ts_of_max_over_time", "ts_of_min_over_time",
+})  # fmt: skip
+"""Functions and aggregations that 2.42 does not know; some of 3.x's ask for a feature flag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +61,12 @@ class Finding:
     text: str
 
 
-def check(file: Path, present: Collection[str] | None = None, beside: Iterable[Path] = ()) -> list[Finding]:
+def check(file: Path, recorded: Inventory | None = None, beside: Iterable[Path] = ()) -> list[Finding]:
     """Everything to say about a rule file, line by line.
 
     Args:
         file: The rule file.
-        present: Names of the series that a recorded run holds; None to go by what the bundle exports and records.
+        recorded: The series of a run; None to go by what the bundle exports and records.
         beside: Rule files that are loaded with it, and may record what it reads.
 
     Raises:
@@ -68,21 +75,23 @@ def check(file: Path, present: Collection[str] | None = None, beside: Iterable[P
     """
     groups = rulefile.read(file)
     refused = promtool.mistakes(file, groups)
-    known = set(present if present is not None else exported_series() | recorded_names()) | PROMETHEUS_S_OWN
+    known = set(recorded.names if recorded else exported_series() | recorded_names()) | PROMETHEUS_S_OWN
     loaded = [*groups, *(group for other in beside for group in rulefile.read(other))]
     known |= {rule.name for group in loaded for rule in group.rules if not rule.is_alert}
     found = [Finding(mistake.place, "error", "promtool", mistake.text) for mistake in refused]
     for group in groups:
         found += _newer(group)
         for number, rule in enumerate(group.rules):
-            if not any(mistake.rule is rule for mistake in refused):
-                found += [*_of_rule(group, rule, known), *_order(group, number, rule)]
+            if any(mistake.rule is rule for mistake in refused):
+                found += _versions(group, rule)  # It may be the reason.
+            else:
+                found += _unknown(rule, known, "the run has no" if recorded else "nobody exports or records")
+                found += [*_of_rule(group, rule), *_order(group, number, rule), *(_missing(rule, recorded) if recorded else ())]
     return sorted(found, key=lambda one: int(one.place.rpartition(":")[2]))
 
 
-def _of_rule(group: Group, rule: Rule, known: Collection[str]) -> Iterator[Finding]:
-    yield from _unknown(rule, known)
-    for always in (_windows, _empty, _versions):
+def _of_rule(group: Group, rule: Rule) -> Iterator[Finding]:
+    for always in (_result, _windows, _empty, _versions):
         yield from always(group, rule)
     for of_alerts in (_labels, _notes, _hold, _constant) if rule.is_alert else ():
         yield from of_alerts(group, rule)
@@ -101,8 +110,10 @@ def _labels(_group: Group, rule: Rule) -> Iterator[Finding]:
             yield _finding(
                 rule, "error", "value_in_label", f"$value in the label {name} makes another alert of each evaluation: `for` never ends"
             )
-    if rule.labels.get("severity") not in {"critical", "warning", "info"}:
-        yield _finding(rule, "warning", "severity", "no severity; expected critical, warning or info")
+    severity = rule.labels.get("severity")
+    if severity not in {"critical", "warning", "info"}:
+        said = f"severity is {severity}" if severity else "no severity"
+        yield _finding(rule, "warning", "severity", f"{said}; expected critical, warning or info")
 
 
 def _notes(_group: Group, rule: Rule) -> Iterator[Finding]:
@@ -126,15 +137,19 @@ def _windows(_group: Group, rule: Rule) -> Iterator[Finding]:
         if one.range_ms is not None and one.range_ms < LEAST_SCRAPES * SCRAPE_MS:
             text = f"{one.text}[{one.range_ms / 1000:g}s] spans under four scrapes"
             yield _finding(rule, "warning", "short_window", text)
+    for range_ms, step_ms in expression.subqueries(rule.expr):
+        if range_ms < LEAST_SCRAPES * SCRAPE_MS:
+            step = f"{step_ms / 1000:g}s" if step_ms else ""
+            yield _finding(rule, "warning", "short_window", f"the subquery [{range_ms / 1000:g}s:{step}] spans under four scrapes")
 
 
 # -- series
 
 
-def _unknown(rule: Rule, known: Collection[str]) -> Iterator[Finding]:
+def _unknown(rule: Rule, known: Collection[str], where: str) -> Iterator[Finding]:
     for name in dict.fromkeys(one.name for one in expression.selectors(rule.expr)):
         if name and name not in known:
-            yield _finding(rule, "warning", "unknown_metric", f"nobody exports or records {name}")
+            yield _finding(rule, "warning", "unknown_metric", f"{where} {name}")
 
 
 def _empty(_group: Group, rule: Rule) -> Iterator[Finding]:
@@ -145,6 +160,22 @@ def _empty(_group: Group, rule: Rule) -> Iterator[Finding]:
                 by_label.setdefault(label, set()).add(value)
         if any(len(values) > 1 for values in by_label.values()):
             yield _finding(rule, "error", "empty_selector", f"{one.text} selects nothing: a label cannot have two values")
+
+
+def _missing(rule: Rule, recorded: Inventory) -> Iterator[Finding]:
+    """A warning: a series of errors is missing where there were none."""
+    for one in dict.fromkeys(expression.selectors(rule.expr)):
+        why = recorded.missing(one)
+        if why:
+            yield _finding(rule, "warning", "empty_selector", f"{one.text} selects nothing that the run recorded: {why}")
+
+
+def _result(_group: Group, rule: Rule) -> Iterator[Finding]:
+    wrong = expression.wrong_result(rule.expr)
+    if wrong:
+        yield _finding(
+            rule, "error", "result", f"gives {wrong}; expected a vector or a number: Prometheus loads it and fails to evaluate it"
+        )
 
 
 def _constant(_group: Group, rule: Rule) -> Iterator[Finding]:
@@ -184,9 +215,13 @@ def _newer(group: Group) -> Iterator[Finding]:
 
 
 def _versions(_group: Group, rule: Rule) -> Iterator[Finding]:
+    called = expression.called(rule.expr)
     for function, renamed in expression.RENAMED.items():
-        if re.search(rf"\b{function}\s*\(", rule.expr):
+        if function in called:
             yield _finding(rule, "warning", "versions", f"{function}() is called {renamed}() in Prometheus 3")
+    for function in called:
+        if function in _CALLED_IN_3:
+            yield _finding(rule, "warning", "versions", f"Prometheus 2.42 knows no {function}()")
     for one in expression.selectors(rule.expr):
         for label, operator, value in one.matchers:
             bounds = value.split("|") if operator in {"=~", "!~"} else [value]

@@ -7,6 +7,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from firedrill.alerts import rulefile
+from firedrill.errors import BadInput
 from firedrill.stack import programs
 
 if TYPE_CHECKING:
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
 
     from firedrill.alerts.rulefile import Group, Rule
 
-_SAID = re.compile(r'(?:\d+:\d+: )?group "(?P<group>.*?)", rule (?P<number>\d+), ".*?": (?P<text>.*)')
+_SAID = re.compile(r'(?:\d+:\d+: )*group "(?P<group>.*?)", rule (?P<number>\d+), ".*?": (?P<text>.*)')
+_OF_FILE = re.compile(r"(?:yaml: )?(?:line )?(?P<line>[1-9]\d*)(?::\d+)?: (?P<text>.*)")
+"""What is wrong beside the rules: YAML, a key, a group's name."""
+_HEADINGS = ("FAILED:", "unmarshal errors:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +41,37 @@ def mistakes(file: Path, groups: Sequence[Group]) -> list[Mistake]:
         Missing: there is no promtool.
     """
     checked = subprocess.run([programs.need("promtool"), "check", "rules", file], capture_output=True, text=True, check=False)
-    said = [line.strip().removeprefix(f"{file}: ") for line in checked.stderr.splitlines() if line.strip() and "FAILED" not in line]
-    return [_mistake(line, file, groups) for line in said] if checked.returncode else []
+    said = [line.strip().removeprefix(f"{file}: ") for line in checked.stderr.splitlines() if line.strip()]
+    found = [line for line in said if not line.endswith(_HEADINGS)]
+    return [_mistake(line, file, groups) for line in found or ["promtool refuses it"]] if checked.returncode else []
+
+
+def first_mistake(file: Path) -> str | None:
+    """The first thing wrong with a file, with its place; None if Prometheus loads it.
+
+    Raises:
+        Missing: there is no promtool.
+    """
+    try:
+        groups = rulefile.read(file)
+    except BadInput:
+        groups = ()  # Prometheus takes some files that we do not, such as an empty one.
+    return next((f"{one.place}: {one.text}" for one in mistakes(file, groups)), None)
 
 
 def _mistake(line: str, file: Path, groups: Sequence[Group]) -> Mistake:
     found = _SAID.match(line)
     group = next((group for group in groups if found and group.name == found["group"]), None)
     if not found or not group:
-        return Mistake(f"{file}:1", line, None)
+        placed = _OF_FILE.match(line)
+        return Mistake(f"{file}:{placed['line']}", placed["text"], None) if placed else Mistake(f"{file}:1", line, None)
     rule = group.rules[int(found["number"]) - 1]
-    return Mistake(rule.expr_place if "expression" in found["text"] else rule.place, f"{rule.name}: {found['text']}", rule)
+    place = _in_expression(rule, found["text"]) if "expression" in found["text"] else rule.place
+    return Mistake(place, f"{rule.name}: {found['text']}", rule)
+
+
+def _in_expression(rule: Rule, text: str) -> str:
+    """The line that is meant of an expression; one of several lines begins below its key (`expr: |`)."""
+    file, _, line = rule.expr_place.rpartition(":")
+    found = re.search(r"expression: (\d+):", text)
+    return f"{file}:{int(line) + int(found[1])}" if found and int(found[1]) > 1 else rule.expr_place

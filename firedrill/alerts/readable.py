@@ -32,8 +32,6 @@ GATHERING = {"absent", "absent_over_time", "scalar"}
 """Functions that make one element of many."""
 MOST_AT_ONCE = 4
 """Sources under way at one evaluation whose every order is tried."""
-MOST_ASKED = 2_000
-"""Questions a group, a millisecond or two each. Of a rule for which there are more, all from the first one on is unsure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +127,7 @@ def _seen_alike(
     times = list(zip(bench.times_of(group)[0], bench.lags_ms(group), strict=True))
     late = [_late(bench.late(rule, group), times) for rule, _ in evaluated]
     turns: dict[int, list[frozenset[What]]] = {}
-    asks = _affordable([list(_asks(number, rule, late[number], turns)) for number, (rule, _) in enumerate(evaluated)])
+    asks = _affordable(bench.most_asked, [list(_asks(number, rule, late[number], turns)) for number, (rule, _) in enumerate(evaluated)])
     rules = [rule for rule, _ in evaluated]
     answers = _answers(bench, rules, asks, bench.readable_to(group, early), interrupt)
     asked = {ask.number for ask in asks}
@@ -172,11 +170,11 @@ def _from_first(late: Sequence[Worlds], times: Sequence[tuple[int, int]]) -> fro
     return frozenset(time_ms for time_ms, _ in times if late and time_ms >= late[0].time_ms)
 
 
-def _affordable(asks: Sequence[Sequence[_Ask]]) -> list[_Ask]:
+def _affordable(most: int, asks: Sequence[Sequence[_Ask]]) -> list[_Ask]:
     """Those of as many rules as may be, in order of the moments."""
     chosen: list[_Ask] = []
     for listed in sorted(asks, key=len):
-        chosen += listed if len(chosen) + len(listed) <= MOST_ASKED else ()
+        chosen += listed if len(chosen) + len(listed) <= most else ()
     return sorted(chosen)
 
 

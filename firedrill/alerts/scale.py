@@ -63,7 +63,8 @@ class Scaler:
         """`text` with every window, subquery step and offset shrunk, and every `increase()` multiplied by what its window lost."""
         return rewritten(
             text,
-            lambda duration, shortest_ms: self.shrink(duration, place, shortest_ms),
+            # Prometheus refuses a duration of nothing there.
+            lambda duration, shortest_ms: self.shrink(duration, place, max(1, shortest_ms)),
             lambda before, after: f"{durations.milliseconds(before) / durations.milliseconds(after):.12g}",
         )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import durations
+from firedrill.alerts import durations, expression
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from firedrill.alerts.rulefile import Rule
 
 STEPS = 5
 """Settings from A to B, both included, unless asked otherwise."""
@@ -34,6 +36,19 @@ def parse(texts: Sequence[str]) -> tuple[tuple[int, ...], tuple[float, ...]]:
         else:
             raise BadInput(f"--sweep {text}: expected for=A..B or threshold=A..B")
     return tuple(dict.fromkeys(map(round, holds))), tuple(dict.fromkeys(thresholds))
+
+
+def without_number(rules: Sequence[Rule]) -> tuple[str, ...]:
+    """A sentence for each of these alerts that has no threshold to try others instead of.
+
+    Raises:
+        BadInput: none has one.
+    """
+    lacking = [rule for rule in rules if expression.threshold(rule.expr) is None]
+    said = tuple(f"{rule.expr_place}: {rule.name}: --sweep threshold: compares with no number at its end" for rule in lacking)
+    if rules and len(lacking) == len(rules):
+        raise BadInput(f"{said[0]}; expected an alert such as `a > 0.5`")
+    return said
 
 
 def _finite(text: str) -> float:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from firedrill import places
-from firedrill.alerts import lint, shown
+from firedrill.alerts import inventory, lint, rulefile, shown
 from firedrill.alerts import sweep as sweeps
 from firedrill.alerts.backtest import Question, backtest
-from firedrill.alerts.bench import names_in
 from firedrill.alerts.scale import scale_rules
 from firedrill.cli.console import ERRORS, OUTPUT
 from firedrill.cli.options import out_option, time_scale_option
@@ -23,6 +23,11 @@ from firedrill.errors import BadInput, ExitCode
 from firedrill.interrupt import Interrupt
 from firedrill.stack import standing
 from firedrill.stack import watch as watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from firedrill.alerts.rulefile import Rule
 
 
 @click.group()
@@ -112,6 +117,8 @@ def backtest_command(
       firedrill alerts backtest my_alerts.yml --run 20260102 --alert Slow --sweep for=15s..2m --sweep threshold=0.1..0.5
     """
     holds_ms, thresholds = sweeps.parse(swept)
+    for sentence in sweeps.without_number(list(_alerts(files, names))) if thresholds else ():
+        ERRORS.print(sentence, markup=False, highlight=False, soft_wrap=True)
     past = record.find(out, history) if history else None
     question = Question(files, record.find(out, run_name), stretch, past, names, holds_ms, thresholds)
     with Interrupt() as interrupt:
@@ -123,6 +130,14 @@ def backtest_command(
     for refused in report.refused:
         ERRORS.print(f"{refused.place}: {refused.text}", markup=False, highlight=False, soft_wrap=True)
     sys.exit(ExitCode.BAD_INPUT if report.refused else ExitCode.PASSED)
+
+
+def _alerts(files: Iterable[Path], names: Collection[str]) -> Iterator[Rule]:
+    """Those of these names, or all."""
+    for file in files:
+        with suppress(BadInput):  # The backtest says it.
+            rules = [rule for group in rulefile.read(file) for rule in group.rules if rule.is_alert]
+            yield from (rule for rule in rules if not names or rule.name in names)
 
 
 @alerts.command()
@@ -152,7 +167,7 @@ def scale(factor: float, source: Path, target: Path) -> None:
 
 @alerts.command()
 @click.argument("files", nargs=-1, required=True, type=RULE_FILE, metavar="FILE...")
-@click.option("--run", "run_name", metavar="RUN", help="Look names up in what this run recorded, not in what the bundle exports.")
+@click.option("--run", "run_name", metavar="RUN", help="Look series up in what this run recorded, not in what the bundle exports.")
 @out_option
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as a JSON list on standard output, and nothing else there.")
 def check(files: tuple[Path, ...], run_name: str | None, out: Path, as_json: bool) -> NoReturn:
@@ -165,8 +180,8 @@ def check(files: tuple[Path, ...], run_name: str | None, out: Path, as_json: boo
       firedrill alerts check my_alerts.yml --run 20260102
     """
     with Interrupt() as interrupt:
-        present = names_in(record.find(out, run_name), interrupt) if run_name else None
-    findings = [finding for file in files for finding in lint.check(file, present, files)]
+        recorded = inventory.of_run(record.find(out, run_name), interrupt) if run_name else None
+    findings = [finding for file in files for finding in lint.check(file, recorded, files)]
     errors = sum(finding.severity == "error" for finding in findings)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))

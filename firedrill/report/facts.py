@@ -33,6 +33,7 @@ RECORDS: Mapping[str, Mapping[str, Types]] = {
     },
     "faults": {"fault": (str,), "size": NUMBER, "start": NUMBER, "end": NUMBER},
     "notifications": {"after_seconds": NUMBER},
+    "matrix.columns": {"fault": (str,), "cells": (list,)},
 }
 """What the records of a list must have to be records at all; others are left out, and `damage` says so."""
 

@@ -6,9 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from firedrill import units
-from firedrill.contract import FAULT_KINDS
-from firedrill.faults import spell
-from firedrill.report import charts, colors, expectations, strokes, words
+from firedrill.report import charts, colors, expectations, matrix, strokes, words
 from firedrill.report.canvas import Canvas, Mark, Marks
 from firedrill.report.charts import Bar, Chart
 from firedrill.report.facts import Facts
@@ -39,6 +37,7 @@ def of_run(facts: Facts, recording: Recording | None) -> str:
         limits=words.limits(facts),
         honesty=list(words.honesty(facts)) if facts("figures") else [],
         alerts=_alerts(facts),
+        matrix=matrix.table(facts),
         notifications=_notifications(facts),
         endpoints=_endpoints(recording.endpoints) if recording else None,
         errors=_errors(recording.endpoints) if recording else None,
@@ -78,13 +77,9 @@ def _marks(facts: Facts, recording: Recording) -> Marks:
     start = facts.number("window.start") or 0.0
     return Marks(
         steps=[Mark(step["start_seconds"], step["end_seconds"], words.load_of(facts, step)) for step in facts.rows("figures.steps")],
-        faults=[Mark(fault["start"] - start, fault["end"] - start, _spelled(fault)) for fault in facts.rows("faults")],
+        faults=[Mark(fault["start"] - start, fault["end"] - start, words.fault_of(fault)) for fault in facts.rows("faults")],
         gaps=[Mark(gap.start, gap.end, "nothing was recorded") for gap in recording.gaps],
     )
-
-
-def _spelled(fault: Mapping[str, Any]) -> str:
-    return spell(fault["fault"], fault["size"]) if fault["fault"] in FAULT_KINDS else str(fault["fault"])
 
 
 def _timeline(canvas: Canvas, facts: Facts, recording: Recording) -> Chart:

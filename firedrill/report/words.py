@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from firedrill import units
+from firedrill.contract import FAULT_KINDS
+from firedrill.faults import spell
+from firedrill.report.facts import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from firedrill.report.facts import Facts
     from firedrill.report.recording import Recording
 
 
@@ -182,9 +184,19 @@ def load_of(facts: Facts, step: Mapping[str, Any]) -> str:
 
 
 def alerts_expected(facts: Facts) -> dict[str, str]:
-    """What the profile expects of alerts, by name."""
+    """What the profile expects of alerts, by name: at all, and of the faults that were set."""
+    of_faults: dict[str, list[str]] = {}
+    for fault in facts.rows("faults"):
+        for name in Facts("", fault).texts("alerts"):
+            of_faults.setdefault(name, []).append(fault_of(fault))
     said = {"always": "expected", "if_slo_broken": "expected if the SLO is broken", "never": "must not fire"}
-    return {str(name): text for key, text in said.items() for name in facts.texts(f"profile.alerts.{key}")}
+    profile = {str(name): text for key, text in said.items() for name in facts.texts(f"profile.alerts.{key}")}
+    return {name: f"expected of {joined(faults)}" for name, faults in of_faults.items()} | profile
+
+
+def fault_of(fault: Mapping[str, Any]) -> str:
+    """A fault that was set, as people spell it."""
+    return spell(fault["fault"], fault["size"]) if fault["fault"] in FAULT_KINDS else str(fault["fault"])
 
 
 def _of_slo(text: str, bound: float | None) -> str:

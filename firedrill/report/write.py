@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from firedrill import whole_file
 from firedrill.errors import BadInput
-from firedrill.report import files, recording
+from firedrill.report import files, matrix, recording
 from firedrill.report.facts import Facts
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def of_run(run: Run, interrupt: Interrupt) -> Path:
         BadInput: the run has no run.json that can be read, or the file cannot be written.
         Missing: there is no Prometheus, or it cannot open the data.
     """
-    facts = Facts(run.id, run.read())
+    facts = Facts(run.id, {**run.read(), **matrix.read(run.folder)})
     with ThreadPoolExecutor(1) as reading:
         recorded = reading.submit(_recording, run, interrupt)
         from firedrill.report import page  # noqa: PLC0415 -- loaded meanwhile

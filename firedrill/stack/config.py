@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from firedrill import places
+from firedrill.alerts import promtool
 from firedrill.alerts.routing import scale_routing
 from firedrill.alerts.scale import scale_rules
 from firedrill.errors import BadInput
-from firedrill.stack import programs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,18 +53,9 @@ def check_rules(files: Sequence[Path]) -> None:
     for file in files:
         if not file.is_file():
             raise BadInput(f"--rules {file}: no such file")
-        mistake = rule_mistake(file)
+        mistake = promtool.first_mistake(file)
         if mistake:
-            raise BadInput(f"--rules {file}: {mistake}")
-
-
-def rule_mistake(file: Path) -> str | None:
-    """What is wrong with a rule file, in promtool's words, with the line; None if it is valid."""
-    checked = subprocess.run([programs.need("promtool"), "check", "rules", file], capture_output=True, text=True, check=False)
-    if not checked.returncode:
-        return None
-    said = [line.strip() for line in checked.stderr.splitlines() if line.strip() and "FAILED" not in line]
-    return said[0] if said else "promtool refuses it"
+            raise BadInput(f"--rules {mistake}")
 
 
 def write(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path], time_scale: float, alertmanager: str | None = None) -> Path:

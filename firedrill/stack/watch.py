@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import requests
 
 from firedrill import whole_file
-from firedrill.alerts import durations, fresh
+from firedrill.alerts import durations, fresh, promtool
 from firedrill.errors import BadInput
 from firedrill.stack import config
 
@@ -77,7 +77,7 @@ class Mirror:
         """Put a file into force; False if it is broken."""
         try:
             text = config.scaled(file, self.time_scale)
-            mistake = config.rule_mistake(file) if file.parent.name == "rules" else None
+            mistake = promtool.first_mistake(file) if file.parent.name == "rules" else None
         except BadInput as error:
             mistake = str(error)
         except OSError as error:

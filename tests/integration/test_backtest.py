@@ -1,4 +1,4 @@
-"""The replay against a Prometheus that lived: a drill with a fault, and what its own rules wrote while it lasted."""
+"""The replay against a Prometheus that lived: a minute of health, then faults, and what its own rules wrote while it lasted."""
 
 import itertools
 import json
@@ -6,6 +6,8 @@ import subprocess
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from math import inf
+from statistics import fmean
 
 import pytest
 
@@ -14,17 +16,42 @@ from firedrill.alerts import readable, rulefile
 from firedrill.alerts.backtest import Question, backtest
 from firedrill.alerts.bench import Bench
 from firedrill.alerts.replay import Replay
+from firedrill.alerts.scale import scale_rules
 from firedrill.contract import LOOPBACK
 from firedrill.drill.record import Run
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupt
 from tests import drilling
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
-FAULT = "faults:\n  - {start_time: 2s, for: 6s, latency: 300ms}\n"
+HEALTHY_SECONDS = 60
+LASTED_SECONDS = 86
+FAULTS = """\
+faults:
+  - {start_time: 60s, for: 16s, latency: 600ms, alerts: [ApiLatencyBudgetBurn, ApiLatencyP99High]}
+  - {start_time: 60s, for: 16s, errors: 90%, alerts: [ApiErrorBudgetFastBurn]}
+  - {start_time: 60s, for: 16s, memory: 8MB/s, alerts: [ApiMemoryGrowing]}
+  - {start_time: 78s, for: 6s, stop: true, alerts: [ApiDown]}
+"""
+SCALE = 36
+NAMED = {"ApiLatencyBudgetBurn", "ApiLatencyP99High", "ApiErrorBudgetFastBurn", "ApiMemoryGrowing", "ApiDown"}
 
-GROUPS = 6
+RESTLESS = """\
+groups:
+  - name: restless
+    rules:
+      - {record: firedrill:rule_evaluation, expr: vector(1), labels: {group: restless}}
+      - {record: seen, expr: sum by (method) (locust_requests_total)}
+      - {alert: Even, expr: seen % 2 == 0}
+      - {alert: LowForLong, expr: seen % 8 < 5, for: 2s}
+      - {alert: LowAndKept, expr: seen % 8 < 3, for: 1s, keep_firing_for: 2s}
+      - {alert: Labelled, expr: seen % 8 < 5, for: 1s, labels: {value: "{{ $labels.method }}"}}
+      - {alert: OnTime, expr: absent(seen % 4 == 0), for: 1s}
+"""
+"""What they read is what their own group saw: nothing of it can be late, whatever the machine does."""
+
+GROUPS = 4
 """Each is evaluated at a phase of its own, so that no phase decides what the test sees."""
 RULES = """\
   - name: theirs{n}
@@ -106,27 +133,24 @@ def page():
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, page):
-    """A drill of 11 s, slow for 6 s of them; a second of it stands for 36. A page that is slow and fails is scraped with it."""
+    """A drill: healthy for a minute, then slow and failing, then gone. A page that is slow and fails all the time is scraped with it."""
     folder = tmp_path_factory.mktemp("backtest")
-    (folder / "theirs.yml").write_text("groups:\n" + "".join(RULES.format(n=number) for number in range(GROUPS)))
-    (folder / "theirs-too.yml").write_text(NAMESAKE)
-    file = drilling.profile(
-        folder, users=20, seconds=11, slo="{p99: 0.25s}", think_time="0.1s..0.2s", alerts="{always: [ApiLatencyBudgetBurn]}"
-    )
-    file.write_text(file.read_text() + FAULT)
-    drill = drilling.start(
-        folder / "runs", file, "--threads", "32", "--time-scale", "36", "--scrape", page, "--rules", folder / "theirs.yml",
-        "--rules", folder / "theirs-too.yml",
-    )  # fmt: skip
-    code, output, errors = drill.finish()
-    assert code in {1, 4}, output + errors
+    theirs, too, restless = folder / "theirs.yml", folder / "theirs-too.yml", folder / "restless.yml"
+    too.write_text(NAMESAKE)
+    theirs.write_text("groups:\n" + "".join(RULES.format(n=number) for number in range(GROUPS)))
+    restless.write_text(RESTLESS)
+    file = drilling.profile(folder, users=20, seconds=LASTED_SECONDS, slo="{p99: 0.25s, errors: 0.5%}")
+    file.write_text(file.read_text() + FAULTS)
+    words = ("--threads", "8", "--time-scale", SCALE, "--scrape", page, "--rules", theirs, "--rules", too, "--rules", restless)
+    drill = drilling.start(folder / "runs", file, *words)
+    code, output, errors = drill.finish(LASTED_SECONDS + 60)
+    assert code in {0, 1, 4}, output + errors
     return drill.run()
 
 
-def test_the_run_s_scorecard_says_what_the_fault_set_off(run):
-    rows = {row["alert"]: row for row in run.read()["scorecard"]}
-    assert rows["ApiLatencyBudgetBurn"]["judgement"] == "detected"
-    assert 3 < rows["ApiLatencyBudgetBurn"]["delay_seconds"] < 12
+def test_the_run_s_scorecard_says_what_each_fault_set_off(run):
+    rows = [row for row in run.read()["scorecard"] if row["expected"] == "fault"]
+    assert {row["alert"]: row["judgement"] for row in rows} == dict.fromkeys(NAMED, "detected")
 
 
 def loaded(run):
@@ -176,19 +200,32 @@ class Comparison:
     unsure: list = field(default_factory=list)
     """(name of the alert, time) of each evaluation that was marked."""
     evaluations: int = 0
+    lags_ms: list = field(default_factory=list)
+    """How long after its time each evaluation of a group had ended."""
+    missed: int = 0
+    """Evaluations that never were."""
 
     @property
     def not_foretold(self):
         """What differs for no reason."""
         marked = set(self.unsure)
-        return [sample for sample in self.ours ^ self.theirs if (dict(sample[1])["alertname"], sample[2]) not in marked]
+        return [sample for sample in self.different() if (dict(sample[1])["alertname"], sample[2]) not in marked]
+
+    def different(self, before_ms=inf):
+        """What differs until then."""
+        return [sample for sample in self.ours ^ self.theirs if sample[2] < before_ms]
 
     def __str__(self):
         return (
             f"{len(self.ours | self.theirs)} samples, {len(self.ours ^ self.theirs)} different, {len(self.not_foretold)} of them not"
             f" foretold; by time stamps {len(self.naive ^ self.theirs)} were; {len(self.unsure)} of {self.evaluations} evaluations"
-            f" ambiguous, {len(self.unsure) / self.evaluations:.1%}"
+            f" ambiguous, {self.ambiguous:.1%}"
         )
+
+    @property
+    def ambiguous(self):
+        """Share of the evaluations."""
+        return len(self.unsure) / self.evaluations
 
 
 def compare(run, files):
@@ -206,23 +243,55 @@ def compare(run, files):
                 found.theirs |= set(written(bench, rule, last_ms))
                 found.unsure += [(rule.name, time_ms) for time_ms in seen.unsure]
                 found.evaluations += len(vectors)
+            times, interval_ms = bench.times_of(group)
+            found.missed += sum(round((later - earlier) / interval_ms) - 1 for earlier, later in itertools.pairwise(times))
+            found.lags_ms += bench.lags_ms(group)
     print(found)
     return found
 
 
-def test_the_replay_is_what_prometheus_wrote_sample_by_sample(run):
-    found = compare(run, [file for file in loaded(run) if "theirs" not in file.name])
+CALM_LAG_MS = 20
+"""An evaluation is open for as long as it takes to end, and for COMMIT_MS. Twice that is a twentieth of the interval at this mean."""
+
+
+def give_up_where_the_machine_stalled(found):
+    """Skip, saying so. Whatever differs was foretold by now; that little of it is so is said of a machine that does what it is told."""
+    mean_ms = fmean(found.lags_ms)
+    if found.missed or mean_ms > CALM_LAG_MS:
+        pytest.skip(f"this machine stalled, {found.missed} evaluations were missed, the others took {mean_ms:.0f} ms: {found}")
+
+
+def named(run, *names):
+    """Those of the rule files that it loaded; a user's own are copied under a longer name."""
+    return [file for file in loaded(run) if any(name in file.stem for name in names)]
+
+
+def test_what_the_bundle_s_rules_wrote_in_a_minute_of_health_and_after_it_is_what_the_replay_says(run):
+    found = compare(run, named(run, "api", "load", "recording"))
     assert len(found.ours | found.theirs) > 60
     assert not found.not_foretold
+    sick_from = run.read()["faults"][0]["start"]
+    assert sick_from - run.read()["window"]["start"] >= HEALTHY_SECONDS
+    if found.different(before_ms=sick_from * 1000):
+        give_up_where_the_machine_stalled(found)
+    assert not found.different(before_ms=sick_from * 1000), "not even where an evaluation was marked"
+
+
+def test_of_alerts_on_what_their_own_group_recorded_no_sample_differs_and_none_is_marked(run):
+    found = compare(run, named(run, "restless"))
+    assert len(found.ours | found.theirs) > 5 * HEALTHY_SECONDS
+    assert not found.different()
+    assert not found.unsure
 
 
 def test_on_a_page_that_is_slow_and_fails_no_sample_differs_but_where_it_was_foretold(run):
-    found = compare(run, [file for file in loaded(run) if "theirs" in file.name])
+    found = compare(run, named(run, "theirs"))
     assert len(found.ours | found.theirs) > 200
     assert not found.not_foretold
     assert found.naive ^ found.theirs, "an evaluation fell into each scrape that hung"
-    # 5 % over minutes; in 11 s two phases of the six right behind the page's own are more.
-    assert len(found.unsure) <= 0.1 * found.evaluations
+    if found.ambiguous > 0.05:
+        give_up_where_the_machine_stalled(found)
+    assert found.ambiguous <= 0.05
 
 
 def test_groups_of_one_name_in_two_files_each_have_their_own_evaluations(run):
@@ -234,13 +303,6 @@ def test_groups_of_one_name_in_two_files_each_have_their_own_evaluations(run):
     assert {len({time_ms % 1000 for time_ms in times}) for times in (first, second)} == {1}
 
 
-@pytest.fixture(scope="module")
-def shrunk(run):
-    """The run's own rules on the run, with other values of `for`."""
-    (api,) = [file for file in loaded(run) if file.name == "api.yml"]
-    return asked(run, api, alerts=("ApiLatencyBudgetBurn",), holds_ms=(1000, 3000, 3_600_000))
-
-
 def asked(run, *files, **question):
     with Interrupt() as interrupt:
         report = backtest(Question(files, run, **question), interrupt)
@@ -248,10 +310,12 @@ def asked(run, *files, **question):
     return report
 
 
-def test_a_backtest_tells_the_delay_after_the_fault(shrunk):
-    assert [cause.name for cause in shrunk.causes] == ["latency 300 ms"]
-    assert len(shrunk.alerts) == 2
-    for alert in shrunk.alerts:
+def test_a_backtest_tells_the_delay_after_the_fault_that_names_the_alert(run):
+    found = asked(run, *named(run, "api"), alerts=("ApiLatencyBudgetBurn",), holds_ms=(1000, 3000, 3_600_000))
+    assert [cause.name for cause in found.causes] == ["latency 600 ms", "errors 90 %", "memory 8.0 MB/s", "stop"]
+    assert len(found.alerts) == 2
+    for alert in found.alerts:
+        assert [one.cause for one in alert.detections] == ["latency 600 ms"]
         assert alert.hold_seconds <= alert.detections[0].delay_seconds < 12
         assert alert.false_fires == 0
         first, second, never = (trial.detections[0].delay_seconds for trial in alert.sweep)
@@ -259,10 +323,50 @@ def test_a_backtest_tells_the_delay_after_the_fault(shrunk):
         assert never is None
 
 
-def test_production_rules_on_the_stretched_run_agree_with_the_shrunk_ones(run, shrunk):
-    stretched = asked(run, places.RULES / "api.yml", alerts=("ApiLatencyBudgetBurn",), stretch=36)
-    for short, long in zip(shrunk.alerts, stretched.alerts, strict=True):
-        assert long.detections[0].delay_seconds == pytest.approx(36 * short.detections[0].delay_seconds, abs=36 * 2.5)
+def lives(report):
+    """Of each alert and label set, when it was pending, firing and resolved, time by time, in seconds of the drill; inf for never."""
+    found = {}
+    for alert in report.alerts:
+        for one in alert.fired:
+            moments = (one.pending_after_seconds, one.firing_after_seconds, one.resolved_after_seconds)
+            pending, firing, resolved = (inf if moment is None else moment / report.stretch for moment in moments)
+            key = (alert.name, alert.severity, *sorted(one.labels.items()))
+            found.setdefault(key, []).append((min(pending, firing), firing, resolved))
+    return found
+
+
+def alike(some, others, tolerance, end):
+    """Whether each moment of one life, unless close to the end, has its like in the other."""
+    early = [(kind, moment) for span in some for kind, moment in enumerate(span) if moment < end - tolerance]
+    return all(any(abs(moment - span[kind]) <= tolerance for span in others) for kind, moment in early)
+
+
+def is_restless(life, tolerance):
+    """Whether it changes its mind faster than can be told apart: the phase of the evaluations decides what is seen of it."""
+    moments = sorted(moment for pending, _, resolved in life for moment in (pending, resolved) if moment < inf)
+    return any(later - earlier < tolerance for earlier, later in itertools.pairwise(moments))
+
+
+@pytest.mark.parametrize(("factor", "fired"), [(SCALE, NAMED), (12, {"ApiLatencyBudgetBurn"})])
+def test_shrunk_and_stretched_every_alert_does_the_same_unless_scaling_said_that_it_cannot(run, tmp_path, factor, fired):
+    """All of api.yml. By 12 nothing is too short to be scaled, and then less fires within a drill."""
+    production, drill = places.RULES / "api.yml", tmp_path / "api.yml"
+    scaled = scale_rules(production.read_text(), factor)
+    drill.write_text(scaled.text)
+    clamped = {sentence.partition(":")[0] for sentence in scaled.clamped}
+    short, long = lives(asked(run, drill)), lives(asked(run, production, stretch=factor))
+    # One evaluation later a sample is seen, one more later what was recorded of it, and `for` is rounded up to a third.
+    tolerance = 3 * max(1.0, 15 / factor)
+    end = run.recorded().end - run.read()["window"]["start"]
+    both = {alert: (short.get(alert, []), long.get(alert, [])) for alert in short.keys() | long.keys()}
+    different = {
+        alert for alert, (one, other) in both.items() if not (alike(one, other, tolerance, end) and alike(other, one, tolerance, end))
+    }
+    restless = {alert for alert in different if any(is_restless(life, tolerance) for life in both[alert])}
+    print(f"by {factor}: {len(both) - len(different)} of {len(both)} alike; not {sorted({alert[0] for alert in different})}")
+    assert {alert for alert in different - restless if alert[0] not in clamped} == set()
+    assert clamped == set() or factor == SCALE
+    assert {alert[0] for alert in both.keys() - different if any(firing < inf for _, firing, _ in long[alert])} >= fired - clamped
 
 
 def test_a_run_in_which_nothing_was_recorded_is_bad_input(run, tmp_path):
@@ -275,7 +379,7 @@ def test_a_threshold_is_swept_over_new_recorded_series_and_broken_rules_do_not_s
     file = tmp_path / "mine.yml"
     file.write_text(
         "groups:\n  - name: mine\n    rules:\n"
-        "      - {alert: Slow, expr: mine:late:p50 > 0.2, for: 2s}\n"
+        "      - {alert: ApiLatencyP99High, expr: mine:late:p50 > 0.2, for: 2s}\n"
         "      - {alert: Broken, expr: 'rate(x'}\n"
         '      - {alert: Odd, expr: up, labels: {a: "{{ humanize $value }}"}}\n'
         "      - record: mine:late:p50\n"
@@ -293,5 +397,6 @@ def test_a_threshold_is_swept_over_new_recorded_series_and_broken_rules_do_not_s
     assert f"{file}:5: Broken: could not parse expression" in errors
     assert f"{file}:6: Odd: the label template {{{{ humanize $value }}}} is not replayed" in errors
     (slow,) = report["alerts"]
+    assert slow["detections"][0]["cause"] == "latency 600 ms"
     assert slow["detections"][0]["delay_seconds"] < 8
     assert [trial["detections"][0]["delay_seconds"] is None for trial in slow["sweep"]] == [False, True]

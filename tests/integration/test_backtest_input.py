@@ -7,6 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from bench.backtest import made_up_run, rules
+from firedrill.alerts import grid, readable, rulefile
+from firedrill.alerts.bench import Bench
 from firedrill.cli import main
 from firedrill.interrupt import Interrupt
 
@@ -28,9 +30,9 @@ groups:
 """
 
 
-def recorded(tmp_path_factory, seconds, unseen=range(0)):
+def recorded(tmp_path_factory, seconds, unseen=range(0), **more):
     with Interrupt() as interrupt:
-        return made_up_run(tmp_path_factory.mktemp("made"), seconds, rules(20), interrupt, unseen)
+        return made_up_run(tmp_path_factory.mktemp("made"), seconds, rules(20), interrupt, unseen, **more)
 
 
 @pytest.fixture(scope="module")
@@ -161,11 +163,17 @@ def test_an_alert_that_stands_before_what_it_reads_sees_it_an_evaluation_later(a
     assert early == late + 1
 
 
-def test_where_too_much_is_open_to_be_asked_all_is_unsure_from_there_on(asked, run, monkeypatch):
-    monkeypatch.setattr("firedrill.alerts.readable.MOST_ASKED", 0)
-    _, output, _, _ = asked(rules(4), run, "--json")
-    for alert in json.loads(output)["alerts"]:
-        assert alert["ambiguous_evaluations"] == alert["evaluations"], "the first scrape was slow"
+def test_where_too_much_is_open_to_be_asked_all_is_unsure_from_there_on(run, tmp_path):
+    file = tmp_path / "mine.yml"
+    file.write_text(rules(4))
+    groups = rulefile.read(file)
+    with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt, most_asked=0) as bench:
+        for group in groups:
+            times, interval_ms = bench.times_of(group)
+            found = [(rule, grid.evaluate(bench.prom, rule.expr, times, interval_ms)) for rule in group.rules if rule.is_alert]
+            assert found
+            for seen in readable.seen(bench, group, found, interrupt):
+                assert seen.unsure == set(times), "the first scrape was slow"
 
 
 def test_pages_that_are_read_at_the_same_time_may_be_seen_one_without_the_other(asked, run):
@@ -180,12 +188,23 @@ def test_pages_that_are_read_at_the_same_time_may_be_seen_one_without_the_other(
     assert five["ambiguous_evaluations"] == 0
 
 
-def test_what_only_the_history_had_is_gone_when_the_run_begins(asked, run, tmp_path_factory, monkeypatch):
-    monkeypatch.setattr("bench.backtest.PAGES", 5)
-    past = recorded(tmp_path_factory, SECONDS)
+def test_what_only_the_history_had_is_gone_when_the_run_begins(asked, run, tmp_path_factory):
+    past = recorded(tmp_path_factory, SECONDS, pages=5)
     text = "groups:\n  - {name: mine, interval: 1s, rules: [{alert: Ghost, expr: 'count(up) > 4'}, {alert: Past, expr: 'up offset 30s'}]}\n"
     _, output, _, _ = asked(text, run, "--json", "--history", past.folder)
     assert {alert["name"]: len(alert["fired"]) for alert in json.loads(output)["alerts"]} == {"Ghost": 0, "Past": 5}
+
+
+def test_a_threshold_is_swept_of_alerts_that_have_one(asked, run):
+    text = "groups:\n  - {name: mine, interval: 1s, rules: [{alert: Some, expr: up > 0.5}, {alert: None, expr: up and up}]}\n"
+    words = ("--sweep", "threshold=0..2/2")
+    code, output, errors, file = asked(text, run, "--json", *words)
+    assert code == 0
+    assert errors == f"{file}:2: None: --sweep threshold: compares with no number at its end\n"
+    assert [len(alert["sweep"]) for alert in json.loads(output)["alerts"]] == [2, 0]
+    code, output, errors, _ = asked(text, run, "--alert", "None", *words)
+    assert (code, output) == (2, "")
+    assert errors.endswith("None: --sweep threshold: compares with no number at its end; expected an alert such as `a > 0.5`\n")
 
 
 def test_a_rule_that_compares_with_the_past_has_one_with_history(asked, run):

@@ -66,7 +66,7 @@ def test_what_is_saved_is_in_force_within_two_seconds_and_what_is_broken_is_name
     poll_until(lambda: loaded(prom) == ['up{job="prometheus"} == 1'], "the rule to be loaded", 10)
     assert time.monotonic() - began < SOON_SECONDS
     save(source, "rate(")
-    poll_until(lambda: "mine.yml: 5:" in said.read_text(), "the mistake to be said", 10)
+    poll_until(lambda: "mine.yml:5: Mine: could not parse expression" in said.read_text(), "the mistake to be said", 10)
     assert loaded(prom) == ['up{job="prometheus"} == 1'], "the old rules stay"
     poll_until(lambda: prom.number('count(up{job="locust"})') == 1, "the stack's own targets to be scraped", 20)
 

@@ -3,7 +3,8 @@
 import pytest
 
 from firedrill import places
-from firedrill.alerts import expression, lint, sweep
+from firedrill.alerts import expression, lint, promtool, sweep
+from firedrill.alerts.inventory import Inventory
 from firedrill.errors import BadInput
 from tests import needs
 
@@ -11,11 +12,11 @@ ALERT = "groups:\n  - name: g\n    interval: 5s\n    rules:\n      - alert: A\n 
 NOTES = "        labels: {{severity: {severity}}}\n        annotations: {{summary: {summary}, description: d}}\n"
 
 
-def findings(folder, present=None, expr="up == 0", hold="1m", severity="warning", summary="s"):
+def findings(folder, recorded=None, expr="up == 0", hold="1m", severity="warning", summary="s"):
     needs.program("promtool")
     file = folder / "r.yml"
     file.write_text((ALERT + NOTES).format(expr=expr, hold=hold, severity=severity, summary=summary))
-    return [(one.check, int(one.place.rpartition(":")[2]), one.severity) for one in lint.check(file, present)]
+    return [(one.check, int(one.place.rpartition(":")[2]), one.severity) for one in lint.check(file, recorded)]
 
 
 @pytest.mark.parametrize("file", sorted(places.RULES.glob("*.yml")), ids=lambda file: file.name)
@@ -29,8 +30,15 @@ def test_the_rules_of_the_bundle_have_nothing_to_be_said_against(file):
     [
         ({}, []),
         ({"expr": "rate(up"}, [("promtool", 6, "error")]),
+        ({"expr": "|\n          up\n          # minutes\n          > 5 5"}, [("promtool", 9, "error")]),
         ({"severity": "'{{ $value }}'"}, [("value_in_label", 5, "error"), ("severity", 5, "warning")]),
         ({"severity": "loud"}, [("severity", 5, "warning")]),
+        ({"expr": "up[5m]"}, [("result", 6, "error")]),
+        ({"expr": "(up[5m:])"}, [("result", 6, "error")]),
+        ({"expr": "'\"up\"'"}, [("result", 6, "error")]),
+        ({"expr": "max_over_time(up[3s:1s]) < 1"}, [("short_window", 6, "warning")]),
+        ({"expr": "min_over_time((up > 1)[2s:])"}, [("short_window", 6, "warning")]),
+        ({"expr": "max_over_time(up[4s:1s]) < 1"}, []),
         ({"summary": "''"}, [("summary", 5, "warning")]),
         ({"expr": "nobody_has_this > 1"}, [("unknown_metric", 6, "warning")]),
         ({"expr": "avg_over_time(up[3s]) < 1"}, [("short_window", 6, "warning")]),
@@ -55,8 +63,74 @@ def test_each_mistake_is_found_on_its_line(tmp_path, changed, expected):
 
 
 def test_names_are_looked_up_in_a_recorded_run_where_one_is_given(tmp_path):
-    assert findings(tmp_path, present={"theirs_total"}, expr="rate(theirs_total[1m]) > 1") == []
-    assert findings(tmp_path, present={"theirs_total"}, expr="locust_users > 1") == [("unknown_metric", 6, "warning")]
+    recorded = Inventory(({"__name__": "theirs_total"},))
+    assert findings(tmp_path, recorded, expr="rate(theirs_total[1m]) > 1") == []
+    assert findings(tmp_path, recorded, expr="locust_users > 1") == [("unknown_metric", 6, "warning")]
+
+
+@pytest.mark.parametrize(
+    ("selector", "why"),
+    [
+        ('a{code=~"5.."}', "its code is 200, 404"),
+        ('a{code="404", job="x"}', "its job is y"),
+        ('a{nobody="1"}', "its nobody is not set"),
+        ('{code="1"}', "its code is not set, 200, 404"),
+        ('a{code!~"[0-9]+"}', "its code is 200, 404"),
+        ('a{code=~"2.*", nobody=""}', None),
+        ('a{code=~"\\\\pN+"}', None),
+        ("b", None),
+        ("c", None),
+    ],
+)
+def test_a_selector_that_finds_nothing_in_a_recorded_run_says_what_is_there_instead(tmp_path, selector, why):
+    needs.program("promtool")
+    series = ({"__name__": "a", "code": "200", "job": "x"}, {"__name__": "a", "code": "404", "job": "y"}, {"__name__": "b"})
+    file = tmp_path / "r.yml"
+    file.write_text(f"groups: [{{name: g, rules: [{{record: c, expr: '{selector}'}}]}}]\n")
+    said = [one.text.partition("recorded: ")[2] for one in lint.check(file, Inventory(series))]
+    assert said == ([why] if why else [])
+
+
+@pytest.mark.parametrize(
+    ("severity", "said"),
+    [("page", "A: severity is page; expected critical, warning or info"), ("''", "A: no severity; expected critical, warning or info")],
+)
+def test_a_severity_that_nobody_routes_is_named(tmp_path, severity, said):
+    needs.program("promtool")
+    file = tmp_path / "r.yml"
+    file.write_text((ALERT + NOTES).format(expr="up", hold="1m", severity=severity, summary="s"))
+    assert [one.text for one in lint.check(file)] == [said]
+
+
+def test_what_promtool_says_of_the_file_is_told_with_its_line(tmp_path):
+    needs.program("promtool")
+    file = tmp_path / "r.yml"
+    file.write_text(ALERT.format(expr="up", hold="1m") + "        fur: 3\n        nonsense: 5\n")
+    mistakes = [(one.place, one.text[:19]) for one in lint.check(file) if one.check == "promtool"]
+    assert mistakes == [(f"{file}:8", "field fur not found"), (f"{file}:9", "field nonsense not ")]
+    assert promtool.first_mistake(file).startswith(f"{file}:8: field fur not found")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("groups:\n  - name: g\n    rules: [\n", 3),
+        (2 * ALERT.format(expr="up", hold="1m").replace("groups:\n", "", 1), 1),
+        ("groups: 1", 1),
+    ],
+)
+def test_a_file_that_is_no_rule_file_has_a_first_mistake_with_a_line(tmp_path, text, line):
+    needs.program("promtool")
+    file = tmp_path / "r.yml"
+    file.write_text(text)
+    assert promtool.first_mistake(file).startswith(f"{file}:{line}: ")
+
+
+def test_an_empty_file_is_a_rule_file_to_prometheus(tmp_path):
+    needs.program("promtool")
+    file = tmp_path / "r.yml"
+    file.write_text("# nothing yet\n")
+    assert promtool.first_mistake(file) is None
 
 
 def test_what_another_file_of_theirs_records_is_known(tmp_path):
@@ -84,6 +158,18 @@ def test_what_only_a_newer_prometheus_knows_of_a_group_is_named(tmp_path, key):
     assert ("versions", f"{file}:2") in {(one.check, one.place) for one in lint.check(file)}
 
 
+@pytest.mark.parametrize("expr", ["first_over_time(up[1m])", "info (up)", "limitk(2, up)", "start()"])
+def test_functions_that_2_42_does_not_know_are_named_whatever_promtool_there_is(tmp_path, expr):
+    needs.program("promtool")
+    file = tmp_path / "r.yml"
+    file.write_text(f"groups: [{{name: g, rules: [{{record: c, expr: '{expr}'}}]}}]\n")
+    assert f"c: Prometheus 2.42 knows no {expr.partition('(')[0].strip()}()" in [one.text for one in lint.check(file)]
+
+
+def test_a_time_that_is_fixed_is_no_function():
+    assert expression.called('sum by (a) (up @ start() + on (b) rate(x{c="info(d)"}[5m])) # end()') == ("by", "on", "rate")
+
+
 @pytest.mark.parametrize(
     ("expr", "threshold"),
     [
@@ -106,6 +192,12 @@ def test_a_threshold_is_the_number_that_an_expression_ends_in(expr, threshold):
 def test_an_expression_looks_back_by_its_ranges_offsets_and_subqueries():
     found = expression.selectors("holt_winters(x[5m], 0.1, 0.2) + y offset 5m + min_over_time(rate(z[1m])[10m:])")
     assert [(one.name, one.reach_ms) for one in found] == [("x", 300_000), ("y", 300_000), ("z", 660_000)]
+
+
+def test_what_the_parser_alone_does_not_know_is_read_as_prometheus_does():
+    found = expression.selectors("rate(x{a=`\\d`}[5m # minutes\n]) + holt_winters (y[1h], 0.1, 0.2)")
+    assert [(one.name, one.reach_ms) for one in found] == [("x", 300_000), ("y", 3_600_000)]
+    assert found[0].text == r'x{a="\\d"}'
 
 
 def test_settings_to_try_are_spelled_as_a_range_or_a_list():

@@ -20,6 +20,10 @@ WHOLE = {
     "faults": [{"fault": "latency", "size": 0.3, "start": 1.0, "end": 2.0}],
     "notifications": [{"after_seconds": 3.0, "receiver": "page", "status": "firing", "alertname": "A", "summary": "a"}],
     "baseline": {"id": "before", "tolerance": 0.1},
+    "matrix": {
+        "columns": [{"fault": "latency", "cells": [{"alert": "A", "judgement": "detected", "delay_seconds": 1.0}]}],
+        "least": {"A": {"seconds": 1.0, "full_seconds": 2.0}},
+    },
     "server": {"kind": "waitress", "threads": 4, "connection_limit": None},
 }
 

@@ -12,6 +12,8 @@ from firedrill.drill.request import Request
 from firedrill.drill.verdict import Status
 from firedrill.errors import BadInput
 from firedrill.profile import AlertExpectations, FaultStep, load_profile
+from firedrill.report import matrix as report_matrix
+from firedrill.report.facts import Facts
 from firedrill.stack.plan import Server
 from tests.unit.test_summary import printed
 
@@ -182,3 +184,16 @@ def test_an_alert_takes_its_for_at_least_and_the_window_an_evaluation_and_a_scra
 
 def test_nothing_fires_before_its_for_in_whole_evaluations():
     assert [Least(hold, 5.0, 1.25).seconds for hold in (0.0, 0.5, 5.0, 5.1)] == [0.0, 1.25, 5.0, 6.25]
+
+
+def test_the_report_of_the_quiet_run_holds_the_matrix(tmp_path):
+    judged(run(), run(("Slow", 25.0), fault="latency", named=["Slow"])).write(tmp_path)
+    table = report_matrix.table(Facts("quiet", report_matrix.read(tmp_path)))
+    assert table.rows == [("quiet", "–", "", "–", "–", "–"), ("latency 1.0 s", "Slow", "detected", "15 s", "10 s", "17 s")]
+
+
+@pytest.mark.parametrize("text", [None, "{", '{"columns": 5}', '{"columns": [{"fault": "a"}]}'])
+def test_a_run_without_a_whole_matrix_has_none_in_its_report(tmp_path, text):
+    if text:
+        (tmp_path / "matrix.json").write_text(text)
+    assert report_matrix.table(Facts("quiet", report_matrix.read(tmp_path))) is None

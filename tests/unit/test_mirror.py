@@ -73,7 +73,7 @@ def test_a_rule_that_is_broken_is_named_with_its_line_and_the_one_before_stays(r
     assert not changed
     assert "mine.yml" in mistake
     assert "could not parse expression" in mistake
-    assert "mine.yml: 5:" in mistake
+    assert "mine.yml:5: Hot:" in mistake
     assert in_force(rules) == RULES
     write(rules, RULES)
     assert rules.update() == (True, []), "mended"

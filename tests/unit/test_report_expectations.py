@@ -2,7 +2,7 @@
 
 import pytest
 
-from firedrill.report import colors, expectations
+from firedrill.report import colors, expectations, words
 from firedrill.report.canvas import Mark
 from firedrill.report.charts import Bar
 from firedrill.report.facts import Facts
@@ -43,6 +43,12 @@ def test_what_the_profile_alone_expects_is_expected_all_the_time():
 @pytest.mark.parametrize("changed", [{"expected": "never"}, {"expected": None}, {"expected": "if_slo_broken", "judgement": "quiet"}])
 def test_who_is_not_expected_has_no_bar(changed):
     assert bars(MISSED | changed) == []
+
+
+def test_what_a_fault_names_is_expected_of_it_unless_the_profile_says_otherwise():
+    faults = [{"fault": fault, "size": 0.3, "start": 1.0, "end": 2.0, "alerts": ["Slow", "Down"]} for fault in ("latency", "errors")]
+    facts = Facts("r", {"faults": [*faults, {**faults[0], "alerts": None}], "profile": {"alerts": {"never": ["Down"]}}})
+    assert words.alerts_expected(facts) == {"Slow": "expected of latency 300 ms and errors 30 %", "Down": "must not fire"}
 
 
 def test_a_run_without_a_scorecard_has_no_bars():

@@ -75,6 +75,7 @@ def test_what_is_no_time_stays(expression):
         ("rate(x[2s])", "rate(x[2s])", "rule: 2s is 2s here, not 167ms"),
         ("max_over_time(x[1h:6s])", "max_over_time(x[300s:1s])", "rule: 6s is 1s here, not 500ms"),
         ("increase(x[30s])", "(7.5 * increase(x[4s]))", "rule: 30s is 4s here, not 2500ms"),
+        ("x offset 5ms", "x offset 1ms", "rule: 5ms is 1ms here, not 0s"),
     ],
 )
 def test_a_window_keeps_four_scrapes_and_says_so(production, drill, said):

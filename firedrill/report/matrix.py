@@ -1,0 +1,47 @@
+"""The fault matrix, in the report of the quiet run that it was written beside. Pure, but for reading it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from firedrill import units
+from firedrill.report.render import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from firedrill.report.facts import Facts
+
+NAME = "matrix"
+"""Under which it stands among a report's facts."""
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The matrix of a run's folder by its name; nothing where there is none that can be read."""
+    with suppress(OSError, ValueError):
+        return {NAME: json.loads((folder / "matrix.json").read_text())}
+    return {}
+
+
+def table(facts: Facts) -> Table | None:
+    """A row for each fault and alert that met, as in the terminal; None for a run without a matrix."""
+    if not facts.rows(f"{NAME}.columns"):
+        return None
+    return Table(("fault", "alert", "judgement", "delay", "least", "in full"), list(_rows(facts)), texts=(0, 1, 2))
+
+
+def _rows(facts: Facts) -> Iterator[tuple[str, ...]]:
+    for column in facts.rows(f"{NAME}.columns"):
+        cells = [cell for cell in column["cells"] if isinstance(cell, dict)]
+        yield from (_row(column["fault"], cell, facts.mapping(f"{NAME}.least")) for cell in cells or [{}])
+
+
+def _row(fault: str, cell: Mapping[str, Any], leasts: Mapping[str, Any]) -> tuple[str, ...]:
+    least = leasts.get(str(cell.get("alert")))
+    taken = least if isinstance(least, dict) else {}
+    times = (cell.get("delay_seconds"), taken.get("seconds"), taken.get("full_seconds"))
+    spelled = (units.seconds(time if isinstance(time, int | float) else None) for time in times)
+    return fault, str(cell.get("alert", units.NOTHING)), str(cell.get("judgement", "")), *spelled

@@ -1,0 +1,107 @@
+"""Time scaling over made-up expressions: every duration becomes shorter, nothing else changes, and Prometheus reads it as we do."""
+
+import subprocess
+
+import pytest
+import requests
+from hypothesis import Phase, assume, given, settings
+from hypothesis import strategies as st
+
+from firedrill.alerts import document, durations, expression
+from firedrill.alerts.scale import Scaler, scale_rules
+from firedrill.interrupt import Interrupt
+from firedrill.stack.reopened import Reopened
+from tests import needs
+from tests.expressions import COMMENT, expressions, leaves
+
+FACTORS = st.one_of(st.sampled_from([2, 12, 36, 1000]), st.floats(1.01, 100))
+EACH = st.lists(expressions(), min_size=30, max_size=30)
+"""A file of them: programs are asked once for many."""
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
+"""Explaining what matters in an expression would take a minute; one shows that by itself."""
+
+
+def read(text):
+    tree = expression.parse(text)
+    assert tree is not None, text
+    return tree
+
+
+def are_the_same(some, others, **tolerance):
+    """Text to the letter, numbers within the tolerance."""
+    return all(
+        one == other if isinstance(one, str) else one == pytest.approx(other, **tolerance) for one, other in zip(some, others, strict=True)
+    )
+
+
+@settings(max_examples=150, phases=PHASES)
+@given(expressions(), FACTORS)
+def test_every_duration_is_divided_and_nothing_else_changes(text, factor):
+    scaler, kept_longer = Scaler(factor), []
+
+    def shrunk(length_ms, least_ms):
+        wanted_ms = round(length_ms / factor)
+        given_ms = max(wanted_ms, min(length_ms, least_ms))
+        kept_longer.extend([f"R: {durations.spelled(length_ms)} is {durations.spelled(given_ms)}"] * (given_ms > wanted_ms))
+        return given_ms
+
+    scaled = scaler.expression(text, "R")
+    expected = list(leaves(read(text), shrunk))  # Fills the list of what is kept longer.
+    assert are_the_same(leaves(read(scaled)), expected, rel=1e-9)
+    assert scaled.count(COMMENT) == text.count(COMMENT)
+    said = {f"R: {durations.spelled(durations.milliseconds(one.split()[1]))} is {one.split()[3].strip(',')}" for one in scaler.clamped}
+    assert said == set(kept_longer), "what could not become as short as asked is said, and nothing else"
+
+
+@settings(max_examples=60, phases=PHASES)
+@given(expressions(), st.integers(2, 12), st.integers(2, 12))
+def test_scaled_twice_is_scaled_by_the_product(text, first, second):
+    once, twice, product = Scaler(first), Scaler(second), Scaler(first * second)
+    in_two_steps = twice.expression(once.expression(text, ""), "")
+    in_one = product.expression(text, "")
+    assume(not (once.clamped or twice.clamped or product.clamped))
+    # Each step rounds to a millisecond, and no window is shorter than four seconds.
+    assert are_the_same(leaves(read(in_two_steps)), leaves(read(in_one)), rel=1e-3, abs=1)
+
+
+def rule_file(listed):
+    rules = [{"record": f"r{number}", "expr": text} for number, text in enumerate(listed)]
+    return document.printed({"groups": [{"name": "g", "interval": "1m", "rules": rules}]})
+
+
+@settings(max_examples=4, phases=PHASES)
+@given(EACH)
+def test_a_factor_of_one_is_the_file_itself(listed):
+    text = rule_file(listed)
+    assert scale_rules(text, 1).text == text
+
+
+@settings(max_examples=4, phases=PHASES)
+@given(EACH, FACTORS)
+def test_what_promtool_accepts_it_accepts_of_a_drill(tmp_path_factory, listed, factor):
+    before, after = (tmp_path_factory.mktemp("scaled") / name for name in ("before.yml", "after.yml"))
+    before.write_text(rule_file(listed))
+    after.write_text(scale_rules(before.read_text(), factor).text)
+    for file in (before, after):
+        done = subprocess.run([needs.program("promtool"), "check", "rules", file], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def printed():
+    """An expression as Prometheus prints it: without comments, every duration in its own spelling."""
+    needs.program("prometheus")
+    with Interrupt() as interrupt, Reopened(None, interrupt) as reopened, requests.Session() as session:
+
+        def ask(text):
+            answer = session.get(f"{reopened.prom.url}/api/v1/format_query", params={"query": text}, timeout=5).json()
+            assert answer["status"] == "success", answer
+            return answer["data"]
+
+        yield ask
+
+
+@settings(max_examples=60, phases=PHASES)
+@given(expressions(), FACTORS)
+def test_prometheus_prints_the_same_whether_it_is_scaled_before_or_after(printed, text, factor):
+    assert printed(Scaler(factor).expression(text, "")) == printed(Scaler(factor).expression(printed(text), ""))
