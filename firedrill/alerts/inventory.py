@@ -60,8 +60,8 @@ def of_run(run: Run, interrupt: Interrupt) -> Inventory:
     """
     recorded = run.recorded()
     with Reopened(recorded.data, interrupt) as reopened:
-        found = reopened.prom.raw('{__name__!=""}', recorded.start - MARGIN_SECONDS, recorded.end + MARGIN_SECONDS)
-    return Inventory(tuple(series.labels for series in found))
+        found = reopened.prom.label_sets('{__name__!=""}', recorded.start - MARGIN_SECONDS, recorded.end + MARGIN_SECONDS)
+    return Inventory(tuple(found))
 
 
 def _listed(values: set[str]) -> str:
