@@ -14,6 +14,9 @@ PATIENCE_SECONDS = 5.0
 SETTLED_SECONDS = PATIENCE_SECONDS + 1.0
 """What was due so long ago nobody will begin any more, and every worker that lives has reported what became of it."""
 
+STOP_SECONDS = 0.5
+"""What came due so shortly before a stop, and was not looked at, is no longer asked for: a stop takes its time on a busy machine."""
+
 
 class Backlog:
     """Arrivals that are due and wait for a user, by the class of users that they are for."""

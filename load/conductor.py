@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 from arrivals import schedule_of
-from backlog import SETTLED_SECONDS
+from backlog import SETTLED_SECONDS, STOP_SECONDS
 from locust.runners import STATE_MISSING
 from shares import GIVEN_AHEAD_SECONDS, GIVING_SECONDS, Allotment
 
@@ -52,7 +52,7 @@ class Conductor:
         """The load ends."""
         if self._giving:
             self._giving.kill()
-            self._asked = self._allotment.asked_before(self._now())
+            self._asked = self._allotment.asked_before(self._now() - STOP_SECONDS)
             gevent.spawn(self._settle)
         self._giving = None
 

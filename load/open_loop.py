@@ -20,7 +20,7 @@ import gevent
 import gevent.monkey
 import locust
 from arrivals import schedule_of
-from backlog import PATIENCE_SECONDS, Backlog
+from backlog import PATIENCE_SECONDS, STOP_SECONDS, Backlog
 from conductor import MESSAGE, Conductor
 from gevent.hub import Waiter
 from geventhttpclient.connectionpool import ConnectionPool
@@ -94,7 +94,7 @@ class Desk:
 
     def close(self) -> None:
         """No more arrivals; those that wait are unsent, as is what came due while the process stood still."""
-        self._look()
+        self._look(STOP_SECONDS)
         if self._timer:
             self._timer.close()
         self._timer = None
@@ -156,11 +156,11 @@ class Desk:
         if counted:
             self._users = (list(counted), list(counted.values()))
 
-    def _look(self) -> None:
-        """See what is due by now."""
+    def _look(self, ago_seconds: float = 0.0) -> None:
+        """See what is due by now, or was some time ago."""
         if self._timer is None:
             return
-        now = self._now()
+        now = self._now() - ago_seconds
         if now + LOOKAHEAD_SECONDS / 2 > self._ahead_until:
             self._ahead_until = now + LOOKAHEAD_SECONDS
             self._ahead.extend(self._part.until(self._ahead_until))
