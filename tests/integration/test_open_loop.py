@@ -213,7 +213,7 @@ def test_what_an_earlier_load_had_counted_is_told_apart_from_what_the_next_one_c
         assert order("swarm")
         counted = first.value("locust_arrivals_offered_total")
         second = locust.until(lambda page: page.value("locust_arrivals_offered_total") > counted + WHOLE, "the next load")
-    assert first.value("locust_arrivals_unsent_total") > HALF
+    assert first.value("locust_arrivals_unsent_total") >= HALF  # One of those that waited was in flight.
     for name in ("locust_arrivals_offered_total", "locust_arrivals_unsent_total"):
         assert first.value("locust_counted_before_test", counter=name) == 0
         assert second.value("locust_counted_before_test", counter=name) == first.value(name)
