@@ -154,7 +154,7 @@ class _Judge:
         asked = {rule.name for group in self._groups for rule in group.rules if self._is_asked(rule)}
         report.remarks += doubts.of_groups(self._groups, asked, self._bench.names(), self._end - self._start)
         for group in self._groups:
-            times, interval_ms = self._bench.times_of(group)
+            times, interval_ms = self._bench.timeline.times_of(group)
             if not times and any(rule.name in asked for rule in group.rules):
                 report.remarks.append(doubts.never_evaluated(group, interval_ms))
             evaluated = list(self._evaluated(group, report.refused))
@@ -183,7 +183,7 @@ class _Judge:
         return tuple(replace(one, start=round(one.start - self._start, 3), end=round(one.end - self._start, 3)) for one in self._causes)
 
     def _judged(self, group: Group, rule: Rule, seen: Seen, remarks: list[str]) -> Judged:
-        times, interval_ms = self._bench.times_of(group)
+        times, interval_ms = self._bench.timeline.times_of(group)
         replay = self._replay(group, rule)
         found = episodes(replay, zip(times, seen.vectors, strict=True))
         remarks += self._failed(rule, len(times), replay.failures)

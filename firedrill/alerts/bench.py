@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_right
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import mode
 from typing import TYPE_CHECKING, Any, Self
 
-from firedrill.alerts import ambiguity, doubts, expression, grid, lingering, loaded, meaning, moments, order
-from firedrill.alerts.ambiguity import COMMIT_MS
+from firedrill.alerts import doubts, grid, lingering, loaded, meaning, moments, order
 from firedrill.alerts.recorded import STALE, Recorder, as_series
 from firedrill.alerts.replay import SILENT_AFTER_START
 from firedrill.alerts.stepped import Steps
 from firedrill.alerts.stretch import MARGIN_SECONDS, Clock, copy
+from firedrill.alerts.timeline import DEFAULT_INTERVAL_MS, Timeline, records
 from firedrill.errors import BadInput
 from firedrill.prom import QueryRefused
 from firedrill.stack import remote
 from firedrill.stack.reopened import Reopened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from firedrill.alerts.ambiguity import Late, Vector
+    from firedrill.alerts.ambiguity import Vector
     from firedrill.alerts.order import Unit
     from firedrill.alerts.replay import Labels
     from firedrill.alerts.rulefile import Group, Rule
@@ -32,12 +29,8 @@ if TYPE_CHECKING:
     from firedrill.interrupt import Interrupt
     from firedrill.prom import Prometheus
 
-DEFAULT_INTERVAL_MS = 1_000
-"""prometheus.yml's evaluation_interval, in a drill's time."""
 MOST_ASKED = 2_000
 """Questions a group, a millisecond or two each. Of a rule for which there are more, all from the first one on is unsure."""
-UNKNOWN_LAG_MS = 250
-"""How late an evaluation is taken to end at most where the run's Prometheus was not scraped."""
 BEFORE_SECONDS = 1_000.0
 """What was recorded so long before the load is taken in: where a run was attached to what ran already, more than its own margin."""
 BEGUN_SECONDS = 15.0
@@ -71,14 +64,9 @@ class Bench:
         self._recorded = run.recorded()
         self.clock = Clock(factor, round(self._recorded.end * 1000))
         self._loaded = loaded.groups(run)
-        self._was = _records(self._loaded)
-        self._recorders: dict[str, dict[int, int]] = {}
-        self._origins = loaded.origins(groups, self._loaded) | {group.place: group for group in self._loaded}
+        self._was = records(self._loaded)
         self._reach_ms = lingering.reaches(groups)
         self._stepped: dict[tuple[int, str], list[Vector]] = {}
-        self._evaluations: dict[str, list[int]] = {}
-        self._late_pages: dict[tuple[str, str], Late] = {}
-        self._pages: dict[tuple[str, str], dict[int, int]] = {}
         self.refused: list[Refused] = []
         self.remarks: list[str] = []
 
@@ -110,6 +98,7 @@ class Bench:
         self._has_a_past = self._history is None and started is not None and started < scraped[0] / 1000 - BEGUN_SECONDS
         is_copied = self.clock.factor > 1 or self._history is not None or bool(taken)
         self.prom = self._copied(source, scraped, taken) if is_copied else source
+        self.timeline = Timeline(self.prom, self.span_ms, self.clock.factor, self._groups, self._loaded)
         for unit in new:
             if order.is_stepped(unit[0][0]):
                 self._step(unit, source if id(unit) in known else None)
@@ -156,7 +145,7 @@ class Bench:
     def _backfill(self, unit: Unit) -> None:
         written: list[tuple[int, dict[Labels, float]]] = []
         for group, rule in unit:
-            times, interval_ms = self.times_of(group)
+            times, interval_ms = self.timeline.times_of(group)
             try:
                 vectors = grid.evaluate(self.prom, rule.expr, times, interval_ms)
             except (QueryRefused, BadInput) as error:
@@ -172,7 +161,7 @@ class Bench:
         group = unit[0][0]
         names = {rule.name for _, rule in unit}
         rules = [rule for number, rule in enumerate(group.rules) if rule.name in names or order.read_early(group, number)]
-        if not (times := self.times_of(group)[0]):
+        if not (times := self.timeline.times_of(group)[0]):
             return
         recorded = remote.read(recorded_by.url, times[0] / 1000, times[-1] / 1000, "|".join(sorted(names))) if recorded_by else None
         steps = Steps(self.prom, group, [rule for rule in rules if self._reads_past(rule, times)], recorded)
@@ -195,82 +184,7 @@ class Bench:
             after = first / 1000 - self.clock.seconds(self._recorded.start)
             self.remarks.append(doubts.failures(rule, evaluations, after, why, len(failures)))
 
-    # -- evaluations
-
-    def interval_of(self, group: Group) -> int:
-        """Its evaluation interval in milliseconds."""
-        return group.interval_ms or DEFAULT_INTERVAL_MS * self.clock.factor
-
-    def times_of(self, group: Group) -> tuple[list[int], int]:
-        """When a group is evaluated, as it was if the run had this group, and its interval."""
-        interval_ms = self.interval_of(group)
-        recorded = self.recorded_times(group)
-        return recorded or grid.regular(*self.span_ms, interval_ms), interval_ms
-
-    def recorded_times(self, group: Group) -> list[int]:
-        """When the run evaluated this group, if it had it at this interval; else nothing."""
-        if group.place not in self._evaluations:
-            self._evaluations[group.place] = self._recorded_times(group)
-        return self._evaluations[group.place]
-
-    def _recorded_times(self, group: Group) -> list[int]:
-        if not (origin := self._origins.get(group.place)):
-            return []
-        names = "|".join(sorted(self._own(group)))
-        for selector in (f"{grid.MARK}{{group={expression.quoted(origin.name)}}}", *([f'{{__name__=~"{names}"}}'] if names else [])):
-            times = self._of_phase(origin, sorted({time_ms for time_ms, _ in self._points(selector)}))
-            if grid.has_interval(times, self.interval_of(group)):
-                return times
-        return []
-
-    def _of_phase(self, origin: Group, times: list[int]) -> list[int]:
-        """Those that are the group's own, where another file had a group of the same name: each has a phase of its own."""
-        if sum(one.name == origin.name for one in self._loaded) < 2:
-            return times
-        interval_ms = self.interval_of(origin)
-        began = [round(seconds * 1000) for _, seconds in self._said(origin, "evaluation_timestamp_seconds")]
-        phases = [times[at - 1] % interval_ms for moment in began if (at := bisect_right(times, moment))]
-        return [time_ms for time_ms in times if phases and time_ms % interval_ms == mode(phases)]
-
-    def _said(self, group: Group, what: str) -> list[tuple[int, float]]:
-        """What the run's Prometheus said of the last evaluation of a group that it had loaded, at each scrape of itself."""
-        key = re.escape(f"{loaded.file_of(group)};{group.name}")
-        return self._points(f"prometheus_rule_group_last_{what}{{rule_group=~{expression.quoted(f'(.*/)?{key}')}}}")
-
-    def _own(self, group: Group) -> set[str]:
-        """Names of what the group recorded in the run."""
-        origin = self._origins.get(group.place)
-        return {rule.name for rule in origin.rules if not rule.is_alert} - {grid.MARK} if origin else set()
-
-    def late(self, rule: Rule, group: Group) -> list[Late]:
-        """What was under way while the rule was evaluated: scrapes of the pages it reads, and other groups that record for it."""
-        if self.clock.factor > 1:
-            return []  # There was no Prometheus that this is to equal.
-        own = self._own(group)
-        selectors = [selector for selector in expression.selectors(rule.expr) if selector.name not in own]
-        return [late for selector in selectors for late in self._late(selector)]
-
-    def _late(self, selector: expression.Selector) -> list[Late]:
-        if selector.name in self._was:
-            lags = self._recorded_lags(selector.name)
-            return [ambiguity.recordings(self._recorded_by(selector.name), list(lags), list(lags.values()))]
-        width = self.span_ms[1] - self.span_ms[0] + 1
-        pages = self.prom.instant(f"group by (job, instance) (last_over_time({selector.text}[{width}ms]))", self.span_ms[1] / 1000)
-        return [self._scrapes(page.labels.get("job", ""), page.labels["instance"]) for page in pages if "instance" in page.labels]
-
-    def _scrapes(self, job: str, instance: str) -> Late:
-        if (job, instance) not in self._late_pages:
-            self._late_pages[job, instance] = ambiguity.scrapes(f"{job} {instance}", self._took(job, instance))
-        return self._late_pages[job, instance]
-
-    def _recorded_by(self, name: str) -> str:
-        """The groups that recorded a name in the run."""
-        return " ".join(sorted({group.place for group, _ in self._was[name]}))
-
-    def source_of(self, labels: Mapping[str, str]) -> str:
-        """Where a series comes from, as `late` names it."""
-        name = labels["__name__"]
-        return self._recorded_by(name) if name in self._was else f"{labels.get('job', '')} {labels.get('instance', '')}"
+    # -- what rules gave
 
     def vectors(self, group: Group, rule: Rule, expr: str) -> list[Vector]:
         """What an alert's expression, or what it compares, gave at each evaluation by the samples' time stamps; None where it failed.
@@ -280,7 +194,7 @@ class Bench:
             BadInput: it reads what is recorded later.
         """
         stepped = self._stepped.get((id(rule), expr))
-        return list(grid.evaluate(self.prom, expr, *self.times_of(group))) if stepped is None else stepped
+        return list(grid.evaluate(self.prom, expr, *self.timeline.times_of(group))) if stepped is None else stepped
 
     def names(self) -> frozenset[str]:
         """Of all series that there are, new recorded ones included."""
@@ -296,71 +210,21 @@ class Bench:
 
     def silence_of(self, group: Group) -> int:
         """Evaluations at the beginning that leave no trace, because this group was loaded as its Prometheus started."""
-        return SILENT_AFTER_START if self._history is None and not self._has_a_past and self.recorded_times(group) else 0
+        return SILENT_AFTER_START if self._history is None and not self._has_a_past and self.timeline.recorded_times(group) else 0
 
     def unsettled(self, group: Group, rule: Rule) -> frozenset[int]:
         """Evaluations at which an alert depends on what was before the record: by its windows, or by what was pending or kept firing."""
         if not self._has_a_past:
             return frozenset()
-        times, interval_ms = self.times_of(group)
+        times, interval_ms = self.timeline.times_of(group)
         # What it looks back on, `for` and `keep_firing_for` are each over at an evaluation only.
         settled_ms = lingering.settled_ms(rule, self._reach_ms[rule.place]) + 3 * interval_ms
         return frozenset(time_ms for time_ms in times if time_ms <= max(times[0], self.span_ms[0]) + settled_ms)
-
-    def lags_ms(self, group: Group) -> list[int]:
-        """How long after the time that it stands for each evaluation of the group had ended, as the run's Prometheus said of itself."""
-        times = self.times_of(group)[0]
-        origin = self._origins.get(group.place, group)
-        began, took = (dict(self._said(origin, what)) for what in ("evaluation_timestamp_seconds", "duration_seconds"))
-        known: dict[int, int] = {}
-        for scraped_ms in began.keys() & took.keys():
-            began_ms = round(began[scraped_ms] * 1000)
-            time_ms = times[max(0, bisect_right(times, began_ms) - 1)]
-            known[time_ms] = began_ms - time_ms + round(took[scraped_ms] * 1000)
-        longest = max(known.values(), default=UNKNOWN_LAG_MS)
-        return [known.get(time_ms, longest) for time_ms in times]
 
     def samples(self, names: Collection[str]) -> list[Any]:
         """Everything recorded under these names, as prompb TimeSeries; an empty name stands for all."""
         start, end = self.span_ms[0] / 1000 - MARGIN_SECONDS, self.span_ms[1] / 1000 + 1
         return remote.read(self.prom.url, start, end, ".+" if "" in names else "|".join(sorted(names)))
-
-    def readable_to(self, group: Group, early: Collection[str]) -> Callable[[Mapping[str, str], int], int]:
-        """When a sample, told by its labels and its time, could be read by a group's rules that read these names early (milliseconds)."""
-        own, interval_ms = self._own(group), self.interval_of(group)
-
-        def readable(labels: Mapping[str, str], time_ms: int) -> int:
-            if labels["__name__"] in early:
-                return time_ms + interval_ms
-            if labels["__name__"] in own:
-                return time_ms
-            if labels["__name__"] in self._was:
-                return time_ms + self._recorded_lags(labels["__name__"]).get(time_ms, 0) + COMMIT_MS
-            took = self._took(labels.get("job", ""), labels.get("instance", "")).get(time_ms)
-            return time_ms if took is None else time_ms + took + COMMIT_MS
-
-        return readable
-
-    def _recorded_lags(self, name: str) -> Mapping[int, int]:
-        """By the time of each evaluation that recorded a name: how long after it the evaluation's group had ended."""
-        if name not in self._recorders:
-            groups = {group.place: group for group, _ in self._was[name]}.values()
-            found = {at: lag for group in groups for at, lag in zip(self.times_of(group)[0], self.lags_ms(group), strict=True)}
-            self._recorders[name] = dict(sorted(found.items()))
-        return self._recorders[name]
-
-    def _took(self, job: str, instance: str) -> Mapping[int, int]:
-        """Of each scrape of a page, by its beginning."""
-        if (job, instance) not in self._pages:
-            found = self._points(f'scrape_duration_seconds{{job="{job}", instance="{instance}"}}')
-            self._pages[job, instance] = {time_ms: round(seconds * 1000) for time_ms, seconds in found}
-        return self._pages[job, instance]
-
-    def _points(self, selector: str) -> list[tuple[int, float]]:
-        # Rules are evaluated from Prometheus's start on, which is seconds before the first scrape.
-        start, end = self.span_ms[0] / 1000 - MARGIN_SECONDS * self.clock.factor, self.span_ms[1] / 1000 + 1
-        found = self.prom.raw(selector, start, end)
-        return sorted((round(time * 1000), value) for series in found for time, value in series.points)
 
 
 def gaps(scraped: Sequence[int], start: float) -> list[str]:
@@ -378,16 +242,6 @@ def _present(prom: Prometheus, names: set[str], scraped: Sequence[int]) -> froze
         return frozenset()
     selector = f'{{__name__=~"{"|".join(sorted(names))}"}}'
     return frozenset(labels["__name__"] for labels in prom.label_sets(selector, scraped[0] / 1000 - 30, scraped[-1] / 1000 + 30))
-
-
-def _records(groups: Iterable[Group]) -> dict[str, list[tuple[Group, Rule]]]:
-    """Recording rules by the name that they record; several may record different labels of one."""
-    records: dict[str, list[tuple[Group, Rule]]] = {}
-    for group in groups:
-        for rule in group.rules:
-            if not rule.is_alert and rule.name != grid.MARK:
-                records.setdefault(rule.name, []).append((group, rule))
-    return records
 
 
 def _meaning(group: Group, rule: Rule) -> tuple[object, ...]:

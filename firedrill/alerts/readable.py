@@ -124,12 +124,12 @@ def _seen_alike(
     bench: Bench, group: Group, evaluated: Sequence[tuple[Rule, Sequence[Vector]]], early: frozenset[str], interrupt: Interrupt
 ) -> list[Seen]:
     """What alerts saw that read the same names early."""
-    times = list(zip(bench.times_of(group)[0], bench.lags_ms(group), strict=True))
-    late = [_late(bench.late(rule, group), times) for rule, _ in evaluated]
+    times = list(zip(bench.timeline.times_of(group)[0], bench.timeline.lags_ms(group), strict=True))
+    late = [_late(bench.timeline.late(rule, group), times) for rule, _ in evaluated]
     turns: dict[int, list[frozenset[What]]] = {}
     asks = _affordable(bench.most_asked, [list(_asks(number, rule, late[number], turns)) for number, (rule, _) in enumerate(evaluated)])
     rules = [rule for rule, _ in evaluated]
-    answers = _answers(bench, rules, asks, bench.readable_to(group, early), interrupt)
+    answers = _answers(bench, rules, asks, bench.timeline.readable_to(group, early), interrupt)
     asked = {ask.number for ask in asks}
     return [
         _seen(bench, group, rule, vectors, {one.time_ms: (one, answers[number, one.time_ms]) for one in late[number]})
@@ -188,7 +188,7 @@ def _answers(
         listed = [ask for ask in asks if ask.turn == turn]
         known = {ask.time_ms: ask.known for ask in listed}
         with Reopened(None, interrupt) as reopened:
-            feed = _Feed(reopened.prom, bench.samples(read), known, readable, bench.source_of)
+            feed = _Feed(reopened.prom, bench.samples(read), known, readable, bench.timeline.source_of)
             for ask in listed:
                 feed.until(ask.moment_ms)
                 found[ask.number, ask.time_ms][turn > 0].append(grid.at(reopened.prom, rules[ask.number].expr, ask.time_ms))
@@ -203,7 +203,7 @@ def _seen(
     late: Mapping[int, tuple[Worlds, tuple[Sequence[Vector], Sequence[Vector]]]],
 ) -> Seen:
     likely, possible = [], []
-    for time_ms, vector in zip(bench.times_of(group)[0], vectors, strict=True):
+    for time_ms, vector in zip(bench.timeline.times_of(group)[0], vectors, strict=True):
         worlds, (earlier, others) = late.get(time_ms, (None, ((), ())))
         known = [*earlier, vector]
         likely.append(known[worlds.readable if worlds else 0])

@@ -104,7 +104,7 @@ def test_alerts_are_what_they_were_but_where_they_hang_on_what_was_before(run):
     unsure = {}
     with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:
         (group,) = groups
-        times = bench.recorded_times(group)[:-1]
+        times = bench.timeline.recorded_times(group)[:-1]
         assert len(times) > 10
         evaluated = [(rule, bench.vectors(group, rule, rule.expr)) for rule in group.rules if rule.is_alert]
         for (rule, vectors), seen in zip(evaluated, readable.seen(bench, group, evaluated, interrupt), strict=True):

@@ -172,7 +172,7 @@ def evaluated(bench, group):
 def replayed(bench, group, rule, vectors, last_ms):
     """(name, labels, time, value) of every sample that the replay says was written."""
     replay = Replay(rule, group.limit, bench.silence_of(group))
-    for time_ms, vector in zip(bench.times_of(group)[0], vectors, strict=True):
+    for time_ms, vector in zip(bench.timeline.times_of(group)[0], vectors, strict=True):
         shown = replay.evaluate(time_ms, vector) or {} if time_ms <= last_ms else {}
         for name in ("ALERTS", "ALERTS_FOR_STATE"):
             yield from ((name, *sample) for sample in samples(name, shown, time_ms))
@@ -234,8 +234,8 @@ def compare(run, files):
     groups = [group for file in files for group in rulefile.read(file)]
     with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:
         for group in groups:
-            assert bench.recorded_times(group), f"{group.name} left no trace of its evaluations"
-            last_ms = bench.times_of(group)[0][-2]  # The snapshot may have been taken amid the last.
+            assert bench.timeline.recorded_times(group), f"{group.name} left no trace of its evaluations"
+            last_ms = bench.timeline.times_of(group)[0][-2]  # The snapshot may have been taken amid the last.
             rules = evaluated(bench, group)
             for (rule, vectors), seen in zip(rules, readable.seen(bench, group, rules, interrupt), strict=True):
                 found.ours |= set(replayed(bench, group, rule, seen.vectors, last_ms))
@@ -243,9 +243,9 @@ def compare(run, files):
                 found.theirs |= set(written(bench, rule, last_ms))
                 found.unsure += [(rule.name, time_ms) for time_ms in seen.unsure]
                 found.evaluations += len(vectors)
-            times, interval_ms = bench.times_of(group)
+            times, interval_ms = bench.timeline.times_of(group)
             found.missed += sum(round((later - earlier) / interval_ms) - 1 for earlier, later in itertools.pairwise(times))
-            found.lags_ms += bench.lags_ms(group)
+            found.lags_ms += bench.timeline.lags_ms(group)
     print(found)
     return found
 
@@ -297,7 +297,7 @@ def test_on_a_page_that_is_slow_and_fails_no_sample_differs_but_where_it_was_for
 def test_groups_of_one_name_in_two_files_each_have_their_own_evaluations(run):
     groups = [group for file in loaded(run) for group in rulefile.read(file) if group.name == "theirs0"]
     with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:
-        first, second = (bench.recorded_times(group) for group in groups)
+        first, second = (bench.timeline.recorded_times(group) for group in groups)
     assert len(first) > 10
     assert not set(first) & set(second)
     assert {len({time_ms % 1000 for time_ms in times}) for times in (first, second)} == {1}

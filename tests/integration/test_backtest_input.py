@@ -169,7 +169,7 @@ def test_where_too_much_is_open_to_be_asked_all_is_unsure_from_there_on(run, tmp
     groups = rulefile.read(file)
     with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt, most_asked=0) as bench:
         for group in groups:
-            times, interval_ms = bench.times_of(group)
+            times, interval_ms = bench.timeline.times_of(group)
             found = [(rule, grid.evaluate(bench.prom, rule.expr, times, interval_ms)) for rule in group.rules if rule.is_alert]
             assert found
             for seen in readable.seen(bench, group, found, interrupt):

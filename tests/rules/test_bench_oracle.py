@@ -78,7 +78,7 @@ def _fill(series, start_ms, values):
 def checks(bench, groups, start_ms):
     """What promtool is to confirm."""
     for group in groups:
-        times = bench.times_of(group)[0]
+        times = bench.timeline.times_of(group)[0]
         assert times == [start_ms + at * INTERVAL_MS for at in range(EVALUATIONS)]
         for rule in (rule for rule in group.rules if rule.is_alert):
             replay = Replay(rule, group.limit)

@@ -1,0 +1,173 @@
+"""When a run's Prometheus evaluated what, and what was under way meanwhile: told from what it recorded of itself."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from statistics import mode
+from typing import TYPE_CHECKING
+
+from firedrill.alerts import ambiguity, expression, grid, loaded
+from firedrill.alerts.ambiguity import COMMIT_MS
+from firedrill.alerts.stretch import MARGIN_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from firedrill.alerts.ambiguity import Late
+    from firedrill.alerts.rulefile import Group, Rule
+    from firedrill.prom import Prometheus
+
+DEFAULT_INTERVAL_MS = 1_000
+"""prometheus.yml's evaluation_interval, in a drill's time."""
+UNKNOWN_LAG_MS = 250
+"""How late an evaluation is taken to end at most where the run's Prometheus was not scraped."""
+
+
+class Timeline:
+    """Evaluations of groups, and when each sample could be read by them. Unix milliseconds, stretched by `factor`."""
+
+    def __init__(self, prom: Prometheus, span_ms: tuple[int, int], factor: int, groups: Sequence[Group], were: Sequence[Group]) -> None:
+        """Of these groups, in a run that had loaded those that `were`; `prom` has its samples, in `span_ms`."""
+        self._prom, self._span_ms, self._factor, self._loaded = prom, span_ms, factor, were
+        self._was = records(were)
+        self._origins = loaded.origins(groups, were) | {group.place: group for group in were}
+        self._evaluations: dict[str, list[int]] = {}
+        self._recorders: dict[str, dict[int, int]] = {}
+        self._late_pages: dict[tuple[str, str], Late] = {}
+        self._pages: dict[tuple[str, str], dict[int, int]] = {}
+
+    def interval_of(self, group: Group) -> int:
+        """Its evaluation interval in milliseconds."""
+        return group.interval_ms or DEFAULT_INTERVAL_MS * self._factor
+
+    def times_of(self, group: Group) -> tuple[list[int], int]:
+        """When a group is evaluated, as it was if the run had this group, and its interval."""
+        interval_ms = self.interval_of(group)
+        recorded = self.recorded_times(group)
+        return recorded or grid.regular(*self._span_ms, interval_ms), interval_ms
+
+    def recorded_times(self, group: Group) -> list[int]:
+        """When the run evaluated this group, if it had it at this interval; else nothing."""
+        if group.place not in self._evaluations:
+            self._evaluations[group.place] = self._recorded_times(group)
+        return self._evaluations[group.place]
+
+    def _recorded_times(self, group: Group) -> list[int]:
+        if not (origin := self._origins.get(group.place)):
+            return []
+        names = "|".join(sorted(self._own(group)))
+        for selector in (f"{grid.MARK}{{group={expression.quoted(origin.name)}}}", *([f'{{__name__=~"{names}"}}'] if names else [])):
+            times = self._of_phase(origin, sorted({time_ms for time_ms, _ in self._points(selector)}))
+            if grid.has_interval(times, self.interval_of(group)):
+                return times
+        return []
+
+    def _of_phase(self, origin: Group, times: list[int]) -> list[int]:
+        """Those that are the group's own, where another file had a group of the same name: each has a phase of its own."""
+        if sum(one.name == origin.name for one in self._loaded) < 2:
+            return times
+        interval_ms = self.interval_of(origin)
+        began = [round(seconds * 1000) for _, seconds in self._said(origin, "evaluation_timestamp_seconds")]
+        phases = [times[at - 1] % interval_ms for moment in began if (at := bisect_right(times, moment))]
+        return [time_ms for time_ms in times if phases and time_ms % interval_ms == mode(phases)]
+
+    def _said(self, group: Group, what: str) -> list[tuple[int, float]]:
+        """What the run's Prometheus said of the last evaluation of a group that it had loaded, at each scrape of itself."""
+        key = re.escape(f"{loaded.file_of(group)};{group.name}")
+        return self._points(f"prometheus_rule_group_last_{what}{{rule_group=~{expression.quoted(f'(.*/)?{key}')}}}")
+
+    def _own(self, group: Group) -> set[str]:
+        """Names of what the group recorded in the run."""
+        origin = self._origins.get(group.place)
+        return {rule.name for rule in origin.rules if not rule.is_alert} - {grid.MARK} if origin else set()
+
+    def lags_ms(self, group: Group) -> list[int]:
+        """How long after the time that it stands for each evaluation of the group had ended, as the run's Prometheus said of itself."""
+        times = self.times_of(group)[0]
+        origin = self._origins.get(group.place, group)
+        began, took = (dict(self._said(origin, what)) for what in ("evaluation_timestamp_seconds", "duration_seconds"))
+        known: dict[int, int] = {}
+        for scraped_ms in began.keys() & took.keys():
+            began_ms = round(began[scraped_ms] * 1000)
+            time_ms = times[max(0, bisect_right(times, began_ms) - 1)]
+            known[time_ms] = began_ms - time_ms + round(took[scraped_ms] * 1000)
+        longest = max(known.values(), default=UNKNOWN_LAG_MS)
+        return [known.get(time_ms, longest) for time_ms in times]
+
+    def late(self, rule: Rule, group: Group) -> list[Late]:
+        """What was under way while the rule was evaluated: scrapes of the pages it reads, and other groups that record for it."""
+        if self._factor > 1:
+            return []  # There was no Prometheus that this is to equal.
+        own = self._own(group)
+        selectors = [selector for selector in expression.selectors(rule.expr) if selector.name not in own]
+        return [late for selector in selectors for late in self._late(selector)]
+
+    def _late(self, selector: expression.Selector) -> list[Late]:
+        if selector.name in self._was:
+            lags = self._recorded_lags(selector.name)
+            return [ambiguity.recordings(self._recorded_by(selector.name), list(lags), list(lags.values()))]
+        width = self._span_ms[1] - self._span_ms[0] + 1
+        pages = self._prom.instant(f"group by (job, instance) (last_over_time({selector.text}[{width}ms]))", self._span_ms[1] / 1000)
+        return [self._scrapes(page.labels.get("job", ""), page.labels["instance"]) for page in pages if "instance" in page.labels]
+
+    def _scrapes(self, job: str, instance: str) -> Late:
+        if (job, instance) not in self._late_pages:
+            self._late_pages[job, instance] = ambiguity.scrapes(f"{job} {instance}", self._took(job, instance))
+        return self._late_pages[job, instance]
+
+    def _recorded_by(self, name: str) -> str:
+        """The groups that recorded a name in the run."""
+        return " ".join(sorted({group.place for group, _ in self._was[name]}))
+
+    def source_of(self, labels: Mapping[str, str]) -> str:
+        """Where a series comes from, as `late` names it."""
+        name = labels["__name__"]
+        return self._recorded_by(name) if name in self._was else f"{labels.get('job', '')} {labels.get('instance', '')}"
+
+    def readable_to(self, group: Group, early: Collection[str]) -> Callable[[Mapping[str, str], int], int]:
+        """When a sample, told by its labels and its time, could be read by a group's rules that read these names early (milliseconds)."""
+        own, interval_ms = self._own(group), self.interval_of(group)
+
+        def readable(labels: Mapping[str, str], time_ms: int) -> int:
+            if labels["__name__"] in early:
+                return time_ms + interval_ms
+            if labels["__name__"] in own:
+                return time_ms
+            if labels["__name__"] in self._was:
+                return time_ms + self._recorded_lags(labels["__name__"]).get(time_ms, 0) + COMMIT_MS
+            took = self._took(labels.get("job", ""), labels.get("instance", "")).get(time_ms)
+            return time_ms if took is None else time_ms + took + COMMIT_MS
+
+        return readable
+
+    def _recorded_lags(self, name: str) -> Mapping[int, int]:
+        """By the time of each evaluation that recorded a name: how long after it the evaluation's group had ended."""
+        if name not in self._recorders:
+            groups = {group.place: group for group, _ in self._was[name]}.values()
+            found = {at: lag for group in groups for at, lag in zip(self.times_of(group)[0], self.lags_ms(group), strict=True)}
+            self._recorders[name] = dict(sorted(found.items()))
+        return self._recorders[name]
+
+    def _took(self, job: str, instance: str) -> Mapping[int, int]:
+        """Of each scrape of a page, by its beginning."""
+        if (job, instance) not in self._pages:
+            found = self._points(f'scrape_duration_seconds{{job="{job}", instance="{instance}"}}')
+            self._pages[job, instance] = {time_ms: round(seconds * 1000) for time_ms, seconds in found}
+        return self._pages[job, instance]
+
+    def _points(self, selector: str) -> list[tuple[int, float]]:
+        # Rules are evaluated from Prometheus's start on, which is seconds before the first scrape.
+        start, end = self._span_ms[0] / 1000 - MARGIN_SECONDS * self._factor, self._span_ms[1] / 1000 + 1
+        found = self._prom.raw(selector, start, end)
+        return sorted((round(time * 1000), value) for series in found for time, value in series.points)
+
+
+def records(groups: Iterable[Group]) -> dict[str, list[tuple[Group, Rule]]]:
+    """Recording rules by the name that they record; several may record different labels of one."""
+    records: dict[str, list[tuple[Group, Rule]]] = {}
+    for group in groups:
+        for rule in group.rules:
+            if not rule.is_alert and rule.name != grid.MARK:
+                records.setdefault(rule.name, []).append((group, rule))
+    return records
