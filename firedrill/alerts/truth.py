@@ -22,7 +22,7 @@ class Detection:
     delay_seconds: float | None
     """None where it did not fire, or is undecided."""
     undecided: bool = False
-    """It fired already when the cause began: it neither detected nor missed it."""
+    """It was active already when the cause began, and fired: it neither detected nor missed it."""
     began: float = 0.0
     """When the cause did: in Unix seconds, and in a report since the load began."""
 
@@ -41,11 +41,11 @@ class Truth:
         return cls(tuple(causes.concerning(alert, tuple(all_causes))), lingers_seconds)
 
     def cause_of(self, one: Episode) -> Cause | None:
-        """The latest cause that was there when it fired, or not too long before."""
+        """The latest cause that was there when it became active, and when it fired or not too long before."""
         if one.firing_ms is None:
             return None
-        fired = one.firing_ms / 1000
-        fitting = [cause for cause in self.concerning if cause.start <= fired <= cause.end + self.lingers_seconds]
+        active, fired = one.active_ms / 1000, one.firing_ms / 1000
+        fitting = [cause for cause in self.concerning if cause.start <= active and fired <= cause.end + self.lingers_seconds]
         return fitting[-1] if fitting else None
 
     def detections(self, found: Iterable[Episode]) -> tuple[Detection, ...]:
@@ -61,4 +61,4 @@ class Truth:
 
 
 def _spans(one: Episode, moment: float) -> bool:
-    return one.firing_ms is not None and one.firing_ms / 1000 < moment and (one.resolved_ms is None or one.resolved_ms / 1000 > moment)
+    return one.active_ms / 1000 < moment and (one.resolved_ms is None or one.resolved_ms / 1000 > moment)

@@ -54,6 +54,7 @@ def _alert(labels: dict[str, str], states: Mapping[str, Sequence[Span]], window:
         firing_after_seconds=first.get("firing"),
         firing_seconds=sum(end - begun for begun, end, _ in firings),
         firings=tuple((begun, end) for begun, end, _ in firings),
+        active_after_seconds=tuple(next((since for since, _, gone in pending if gone == begun), begun) for begun, _, _ in firings),
         pending_at_end=not firings and any(begun <= window.seconds < gone for begun, _, gone in pending),
     )
 

@@ -131,6 +131,8 @@ class Alert:
     """How long it fired, in all."""
     firings: tuple[tuple[float, float], ...] = ()
     """Beginning and end of each time that it fired."""
+    active_after_seconds: tuple[float, ...] = ()
+    """When each of these times had begun to be pending; its beginning where it had no `for` to wait for."""
     pending_at_end: bool = False
     """Whether the load ended before its `for` had passed."""
 

@@ -167,7 +167,7 @@ def _cells(rows: Iterable[Mapping[str, Any]], begins: float | None) -> Iterator[
         name, after = row["alert"], row["firing_after_seconds"]
         if row["expected"] == "fault":
             yield Cell(name, row["judgement"], row["delay_seconds"])
-        elif after is not None and begins is not None and after >= begins:
+        elif after is not None and begins is not None and row["cause"]:
             yield Cell(name, "also", after - begins)
         elif after is not None:
             yield Cell(name, "machine" if name in OF_THE_MACHINE else "false", after)
@@ -178,7 +178,7 @@ def _reasons(column: Column, document: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"{column.fault}: {one['text']}" for one in told)
     for cell in column.cells:
         if cell.judgement == "false":
-            yield f"{column.fault}: the alert {cell.alert} fired after {units.seconds(cell.delay_seconds)}, with nothing wrong yet"
+            yield f"{column.fault}: the alert {cell.alert} fired after {units.seconds(cell.delay_seconds)}, active when nothing was wrong"
 
 
 def _status(columns: Sequence[Column], reasons: Sequence[str]) -> Status:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from firedrill.alerts.causes import Cause
 
-    Span = tuple[float, float]
+    Span = tuple[float, float, float]
+    """When an alert became active, fired, and ceased to fire."""
 
 SLO_BROKEN = ("starved_users", "errors", "api_ended", "aborted", "latency_")
 """How codes of the verdict's reasons begin that say so."""
@@ -38,7 +39,7 @@ class Row:
 
     false: the profile says never, or there was no cause. quiet: it did not fire, and need not have. undecided: the load ended too early, or
 
-    it fired already before the load, or before its fault, began.
+    it fired already before the load began, or was active already before its fault did.
     """
     expected: str | None = None
     """always, if_slo_broken, never, or `fault` where a fault names it; None where nobody expected anything."""
@@ -96,23 +97,24 @@ class _Card:
             ends = [*(self._after(following) for following in its[1:]), inf]
             yield from (self._of_cause(name, cause, until) for cause, until in zip(its, ends, strict=True))
         for name in dict.fromkeys([*self._fired, *self._expected]):
-            left_over, after = self._left_over(name), self._first(name)
+            left_over, first = self._left_over(name), self._first(name)
             if left_over:
                 yield left_over
-            if after is not None and (name not in named or after < self._after(named[name][0])):
-                yield self._of_firing(name, after)
+            if first and (name not in named or first[0] < self._after(named[name][0])):
+                yield self._of_firing(name, *first)
             elif name not in named and not left_over:
                 yield self._of_silence(name)
 
     def _after(self, cause: Cause) -> float:
         return cause.start - self._start
 
-    def _first(self, name: str) -> float | None:
-        return min((begun for begun, _ in self._fired.get(name, ()) if begun > 0), default=None)
+    def _first(self, name: str) -> tuple[float, float] | None:
+        """When it fired first, and had become active."""
+        return min(((begun, active) for active, begun, _ in self._fired.get(name, ()) if begun > 0), default=None)
 
     def _left_over(self, name: str) -> Row | None:
         """An alert that fired before this load could set it off, as where a run is attached to what ran already."""
-        begun = next((begun for begun, _ in self._fired.get(name, ()) if begun <= 0), None)
+        begun = next((begun for _, begun, _ in self._fired.get(name, ()) if begun <= 0), None)
         text = f"the alert {name} fired already when the load began: what set it off was there before"
         return None if begun is None else Row(name, "undecided", self._expected.get(name), begun, text=text)
 
@@ -120,20 +122,22 @@ class _Card:
         """An alert that a fault names, from the fault on until the next one that names it."""
         since, spans = self._after(cause), self._fired.get(name, ())
         latest = cause.end - self._start + self._lingers.get(name, inf)
-        after = min((begun for begun, _ in spans if since <= begun < until and begun <= latest), default=None)
+        after = min((begun for active, begun, _ in spans if since <= active < until and begun <= latest), default=None)
         row = Row(name, "detected", "fault", after, cause.name, "named", None if after is None else after - since)
         begun = f"{cause.name}, which began after {units.seconds(since)}"
-        if any(begin < since <= end for begin, end in spans):
-            text = f"the alert {name} fired already before {begun}: it neither detected nor missed it"
+        before = next((begin for active, begin, end in spans if active < since <= end), None)
+        if before is not None:
+            did = "fired" if before < since else "was pending"
+            text = f"the alert {name} {did} already before {begun}: it neither detected nor missed it"
             return replace(row, judgement="undecided", firing_after_seconds=None, delay_seconds=None, text=text)
         if after is not None:
             return row
-        late = next((at for at, _ in spans if since <= at < until), None)
+        late = next((at for active, at, _ in spans if since <= active < until), None)
         did = self._did(name) if late is None else f"fired after {units.seconds(late)}, when it looked back on nothing of its fault"
         return self._missed(row, f"the alert {name} {did}; the profile expects it after {begun}")
 
-    def _of_firing(self, name: str, after: float) -> Row:
-        expected, cause = self._expected.get(name), self._latest_cause(after)
+    def _of_firing(self, name: str, after: float, active: float) -> Row:
+        expected, cause = self._expected.get(name), self._latest_cause(active)
         row = Row(name, "detected" if cause else "expected" if expected else "false", expected, after)
         if cause:
             row = replace(row, cause=cause.name, attribution="latest", delay_seconds=after - self._after(cause))
@@ -184,12 +188,13 @@ def _expected(document: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _fired(alerts: Iterable[Mapping[str, Any]]) -> dict[str, tuple[Span, ...]]:
-    """When each alert began and ceased to fire, in seconds since the load began, over all its label sets."""
+    """When each alert became active, and began and ceased to fire, in seconds since the load began, over all its label sets."""
     fired: dict[str, list[Span]] = {}
     for alert in alerts:
         if alert["firing_after_seconds"] is not None:
-            fired.setdefault(alert["name"], []).extend((begun, end) for begun, end in alert["firings"])
-    return {name: tuple(sorted(spans)) for name, spans in fired.items()}
+            spans = zip(alert["active_after_seconds"], alert["firings"], strict=True)
+            fired.setdefault(alert["name"], []).extend((active, begun, end) for active, (begun, end) in spans)
+    return {name: tuple(sorted(spans, key=lambda span: span[1:])) for name, spans in fired.items()}
 
 
 def _ended_early(document: Mapping[str, Any]) -> bool:

@@ -35,6 +35,12 @@ def test_an_alert_that_ended_and_came_back_fired_twice():
     assert (one.firings, one.firing_seconds, one.labels) == (((1, 2), (4, 5)), 2, {"job": "api"})
 
 
+def test_a_firing_became_active_when_what_was_pending_right_before_it_began():
+    held, fires = (series(state, samples) for state, samples in (("pending", [1, 2, -3, 5, 6, -7]), ("firing", [7, 8, -9, 20, 21])))
+    (one,) = alerts.of_series([held, fires], WINDOW)
+    assert (one.firings, one.active_after_seconds) == (((7, 8), (20, 21)), (5, 20))
+
+
 @pytest.mark.parametrize(
     ("samples", "is_pending"), [([40, 50], True), ([40, 55, -61], True), ([40, 50, -55], False), ([62], False)], ids=str
 )

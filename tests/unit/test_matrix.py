@@ -24,8 +24,14 @@ def run(*fired, fault=None, named=(), status="PASSED", reasons=()):
     """A run of 60 s whose fault, if there is one, begins after 10 s, and whose alerts fired at these times."""
     faults = [{"fault": fault, "size": 1.0, "start": 1010.0, "end": 1060.0, "alerts": named}] if fault else []
     alerts = [
-        {"name": name, "pending_after_seconds": None, "firing_after_seconds": at, "firings": ((at, at + 9),), "pending_at_end": False}
-        for name, at in fired
+        {
+            "name": name,
+            "firing_after_seconds": at,
+            "firings": ((at, at + 9),),
+            "active_after_seconds": active or (at,),
+            "pending_at_end": False,
+        }
+        for name, at, *active in fired
     ]
     document = {
         "id": fault or "quiet",
@@ -74,8 +80,8 @@ def test_an_alert_while_nothing_is_wrong_fails_in_the_quiet_run_and_before_a_fau
     found = judged(run(("Slow", 33.0)), run(("Odd", 4.0), ("Down", 21.0), fault="stop", named=["Down"]))
     assert found.status is Status.FAILED
     assert found.reasons == (
-        "quiet: the alert Slow fired after 33 s, with nothing wrong yet",
-        "stop: the alert Odd fired after 4.0 s, with nothing wrong yet",
+        "quiet: the alert Slow fired after 33 s, active when nothing was wrong",
+        "stop: the alert Odd fired after 4.0 s, active when nothing was wrong",
     )
 
 
@@ -84,6 +90,13 @@ def test_an_alert_that_fires_before_its_own_fault_has_not_noticed_it():
     assert found.status is Status.FAILED
     assert [cell.judgement for cell in found.columns[0].cells] == ["false", "undecided"]
     assert "fired already before stop" in found.reasons[0]
+
+
+def test_an_alert_that_was_pending_before_a_fault_began_has_not_noticed_it_whether_named_or_not():
+    found = judged(run(("Down", 14.0, 8.0), ("Odd", 15.0, 9.0), fault="stop", named=["Down"]))
+    assert found.status is Status.FAILED
+    assert [(cell.alert, cell.judgement) for cell in found.columns[0].cells] == [("Odd", "false"), ("Down", "undecided")]
+    assert "was pending already before stop" in found.reasons[0]
 
 
 def test_what_anybody_on_the_machine_sets_off_is_shown_and_fails_nothing():

@@ -19,13 +19,15 @@ def document(*alerts, faults=((10.0, 20.0, ()),), reasons=(), seconds=60.0, stat
     }
 
 
-def fired(name, *spans):
-    """An alert with the times from and to which it fired."""
-    return {"name": name, "pending_after_seconds": None, "firing_after_seconds": spans[0][0], "firings": spans, "pending_at_end": False}
+def fired(name, *spans, active=None):
+    """An alert with the times from and to which it fired, and when it had become active before; at once, unless that is said."""
+    actives = tuple(begun for begun, _ in spans) if active is None else active
+    return pending(name, None, at_end=False) | {"firing_after_seconds": spans[0][0], "firings": spans, "active_after_seconds": actives}
 
 
 def pending(name, since, *, at_end=True):
-    return {"name": name, "pending_after_seconds": since, "firing_after_seconds": None, "firings": (), "pending_at_end": at_end}
+    times = {"pending_after_seconds": since, "firing_after_seconds": None, "active_after_seconds": ()}
+    return {"name": name, **times, "firings": (), "pending_at_end": at_end}
 
 
 @pytest.mark.parametrize(
@@ -74,6 +76,23 @@ def test_an_alert_that_fires_when_its_fault_begins_neither_detects_nor_misses_it
     rows = scorecard.of_run(document(fired("A", (3, 30)), faults=((10, 20, ["A"]),)))
     assert [row["judgement"] for row in rows] == ["false", "undecided"]
     assert scorecard.reasons(rows) == ()
+
+
+def test_an_alert_that_was_pending_when_its_fault_began_neither_detects_nor_misses_it():
+    said = document(fired("A", (15, 30), active=(8,)), faults=((10, 20, ["A"]),))
+    (row,) = scorecard.of_run(said)
+    assert (row["judgement"], row["firing_after_seconds"]) == ("undecided", None)
+    assert "the alert A was pending already before latency 300 ms" in row["text"]
+    (row,) = scorecard.of_run(document(fired("A", (15, 30), active=(10,)), faults=((10, 20, ["A"]),)))
+    assert (row["judgement"], row["delay_seconds"]) == ("detected", 5)
+
+
+def test_an_alert_owes_its_firing_to_what_was_wrong_when_it_became_active():
+    said = document(fired("A", (45, 50), active=(38,)), faults=((10, 44, ()), (40, 55, ())))
+    (row,) = scorecard.of_run(said)
+    assert (row["judgement"], row["delay_seconds"]) == ("detected", 35), "the first of the two"
+    (row,) = scorecard.of_run(document(fired("A", (15, 30), active=(8,))))
+    assert (row["judgement"], row["cause"]) == ("false", None), "nothing was wrong yet"
 
 
 @pytest.mark.parametrize("expectations", [{}, {"never": ["A"]}, {"always": ["A"]}], ids=str)

@@ -10,8 +10,9 @@ from firedrill.alerts.truth import Truth
 SLOW, FAILING = Cause("latency", 10, 20, ("Slow",)), Cause("errors", 40, 50, ("Failing",))
 
 
-def fired(since, until=None):
-    return Episode((), since * 1000, firing_ms=since * 1000, resolved_ms=None if until is None else until * 1000)
+def fired(since, until=None, active=None):
+    active_ms = (since if active is None else active) * 1000
+    return Episode((), active_ms, firing_ms=since * 1000, resolved_ms=None if until is None else until * 1000)
 
 
 def met(alert, *found):
@@ -28,6 +29,10 @@ def met(alert, *found):
         ([fired(3, 12), fired(15)], (None, True)),
         ([fired(3, 5), fired(15)], (5, False)),
         ([fired(3)], (None, True)),
+        ([fired(13, active=10)], (3, False)),
+        ([fired(13, active=9)], (None, True)),
+        ([fired(8, 9, active=3), fired(15, active=12)], (5, False)),
+        ([Episode((), 3000, pending_ms=3000, resolved_ms=12_000), fired(15, active=13)], (5, False)),
         ([], (None, False)),
     ],
 )
@@ -38,6 +43,13 @@ def test_a_cause_is_met_by_a_firing_that_begins_with_it_and_undecided_where_the_
 def test_causes_that_name_others_do_not_concern_an_alert_that_one_names():
     assert met("Failing", fired(13, 15), fired(43)) == [("errors", 3, False)]
     assert met("Other", fired(13, 15), fired(43)) == [("latency", 3, False), ("errors", 3, False)]
+
+
+def test_a_firing_is_owed_to_the_latest_cause_that_was_there_when_the_alert_became_active():
+    truth = Truth.about("Other", (SLOW, FAILING), 30.0)
+    owed = [truth.cause_of(one) for one in (fired(45, active=38), fired(45, active=41), fired(13, active=8))]
+    assert owed == [SLOW, FAILING, None]
+    assert met("Other", fired(45, active=38)) == [("latency", None, False), ("errors", None, True)], "five seconds after the first is late"
 
 
 def test_an_alert_lingers_for_its_window_its_for_and_as_long_as_it_is_kept(tmp_path):
