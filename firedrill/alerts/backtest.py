@@ -66,6 +66,8 @@ class Trial:
     threshold: float | None
     detections: tuple[Detection, ...]
     false_fires: int
+    fired_before: int
+    """Firings that went on when the load began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +263,8 @@ class _Judge:
             for hold_ms in question.holds_ms or (rule.hold_ms,):
                 other = replace(rule, hold_ms=hold_ms)
                 found = episodes(self._replay(group, other), zip(times, kept, strict=True))
-                yield Trial(hold_ms / 1000, value, self._detections(found, other), self._false_fires(found, other))
+                before = sum(one.is_firing_at(self._start) for one in found)
+                yield Trial(hold_ms / 1000, value, self._detections(found, other), self._false_fires(found, other), before)
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -156,6 +156,14 @@ class Episode:
     firing_ms: int | None = None
     resolved_ms: int | None = None
 
+    def is_firing_at(self, seconds: float) -> bool:
+        """Whether it had begun to fire before that Unix time, and went on."""
+        return self.firing_ms is not None and self.firing_ms / 1000 < seconds and not self.is_over_at(seconds)
+
+    def is_over_at(self, seconds: float) -> bool:
+        """Whether it had ended by that Unix time."""
+        return self.resolved_ms is not None and self.resolved_ms / 1000 <= seconds
+
 
 def episodes(replay: Replay, evaluations: Iterable[tuple[int, Mapping[Labels, float] | None]]) -> list[Episode]:
     """Everything that a rule did over its evaluations, in order of the beginning."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -12,10 +14,46 @@ from rich.text import Text
 from firedrill import units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import Console, ConsoleOptions
 
     from firedrill.alerts.backtest import Fired, Judged, Report, Trial
     from firedrill.alerts.truth import Detection
+
+
+GAP = 2
+"""Cells between two columns, and at both sides of a table together."""
+
+
+@dataclass(slots=True)
+class Columns:
+    """A table that stays whole: columns for which there is no room stand below the others, beside the first one again."""
+
+    heads: Sequence[str]
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> Iterator[Table]:
+        first, *widths = (GAP + max(cell_len(line) for text in column for line in text.split("\n")) for column in self._columns())
+        block: list[int] = []
+        for number, width in enumerate(widths, start=1):
+            if block and first + width + sum(widths[other - 1] for other in block) > options.max_width:
+                yield self._table(block)
+                block = []
+            block.append(number)
+        yield self._table(block)
+
+    def _columns(self) -> Iterator[tuple[str, ...]]:
+        return zip(self.heads, *self.rows, strict=True)
+
+    def _table(self, block: Sequence[int]) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        table.add_column(self.heads[0], overflow="fold")
+        for number in block:
+            table.add_column(self.heads[number], justify="right", no_wrap=True)
+        for row in self.rows:
+            table.add_row(row[0], *(row[number] for number in block))
+        return table
 
 
 def of_report(report: Report) -> RenderableType:
@@ -33,14 +71,7 @@ def of_report(report: Report) -> RenderableType:
     return Group(*parts)
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left", no_wrap=True)
-    return table
-
-
-def _alerts(report: Report) -> Table:
+def _alerts(report: Report) -> Columns:
     """Counts that are all 0 are left out."""
     counts = {
         "false\nfires": [alert.false_fires for alert in report.alerts],
@@ -49,12 +80,13 @@ def _alerts(report: Report) -> Table:
         "failed": [alert.failed_evaluations for alert in report.alerts],
     }
     shown = {name: numbers for name, numbers in counts.items() if any(numbers) or name == "false\nfires"}
-    table = _table("alert", *(f"delay:\n{cause.name.replace(' ', chr(10), 1)}" for cause in report.causes), "for", *shown)
+    table = Columns(("alert", *(f"delay:\n{cause.name.replace(' ', chr(10), 1)}" for cause in report.causes), "for", *shown))
     for number, alert in enumerate(report.alerts):
         met = {(one.cause, one.began): one for one in alert.detections}
         delays = [_delay(met.get((cause.name, cause.start))) for cause in report.causes]
         name = f"{alert.name} ({alert.severity})" if alert.severity else alert.name
-        table.add_row(name, *delays, units.seconds(alert.hold_seconds), *(str(numbers[number]) for numbers in shown.values()))
+        counted = (str(numbers[number]) for numbers in shown.values())
+        table.rows.append((name, *delays, units.seconds(alert.hold_seconds), *counted))
     return table
 
 
@@ -81,17 +113,22 @@ def _why(one: Fired, load_seconds: float) -> str:
     return unloaded or one.cause or "without a cause"
 
 
-def _sweep(alert: Judged) -> tuple[Text, Table]:
-    """Threshold by `for`: longest delay over the causes that were met, how many were, and false fires where there are any."""
+def _sweep(alert: Judged) -> tuple[Text, Columns]:
+    """Threshold by `for`."""
     holds = sorted({trial.hold_seconds for trial in alert.sweep})
-    table = _table("threshold", *(f"for {units.seconds(hold)}" for hold in holds))
+    table = Columns(("threshold", *(f"for {units.seconds(hold)}" for hold in holds)))
     for threshold in dict.fromkeys(trial.threshold for trial in alert.sweep):
         row = {trial.hold_seconds: _trial(trial) for trial in alert.sweep if trial.threshold == threshold}
-        table.add_row(units.NOTHING if threshold is None else f"{threshold:g}", *(row[hold] for hold in holds))
-    return Text(f"\n{alert.name}: longest delay, causes met, +false fires"), table
+        table.rows.append((units.NOTHING if threshold is None else f"{threshold:g}", *(row[hold] for hold in holds)))
+    return Text(f"\n{alert.name}: longest delay, causes met, +false fires, firings before the load"), table
 
 
 def _trial(trial: Trial) -> str:
+    """Longest delay over the causes that were met, how many were, and what there is besides."""
     met = [one.delay_seconds for one in trial.detections if one.delay_seconds is not None]
+    undecided = sum(one.undecided for one in trial.detections)
+    delay = "undecided" if undecided and not met else units.seconds(max(met, default=None))
+    open_besides = f", {undecided} undecided" if undecided and met else ""
     false = f" +{trial.false_fires}" if trial.false_fires else ""
-    return f"{units.seconds(max(met, default=None))} {len(met)}/{len(trial.detections)}{false}"
+    before = f" {trial.fired_before} before" if trial.fired_before else ""
+    return f"{delay} {len(met)}/{len(trial.detections)}{open_besides}{false}{before}"

@@ -54,11 +54,7 @@ class Truth:
         return tuple(self._detection(fired, cause) for cause in self.concerning)
 
     def _detection(self, fired: list[Episode], cause: Cause) -> Detection:
-        if any(_spans(one, cause.start) for one in fired):
+        if any(one.active_ms / 1000 < cause.start and not one.is_over_at(cause.start) for one in fired):
             return Detection(cause.name, None, undecided=True, began=cause.start)
         delays = [one.firing_ms / 1000 - cause.start for one in fired if one.firing_ms is not None and self.cause_of(one) == cause]
         return Detection(cause.name, min(delays, default=None), began=cause.start)
-
-
-def _spans(one: Episode, moment: float) -> bool:
-    return one.active_ms / 1000 < moment and (one.resolved_ms is None or one.resolved_ms / 1000 > moment)

@@ -1,0 +1,49 @@
+"""A backtest at the terminal: what its tables say, in a pipe too, which is 80 columns wide."""
+
+import pytest
+
+from firedrill.alerts import shown
+from firedrill.alerts.backtest import Judged, Report, Trial
+from firedrill.alerts.causes import Cause
+from firedrill.alerts.truth import Detection
+from tests.unit.test_summary import printed
+
+SLOW = Cause("latency 300 ms", 10, 20)
+MET, MISSED, UNDECIDED = Detection("a", 12.3), Detection("b", None), Detection("c", None, undecided=True)
+
+
+def report(*trials, causes=(SLOW,), detections=()):
+    """One alert's."""
+    alert = Judged("ApiErrorBudgetFastBurn", "critical", "f.yml:1", 60, 3, 1, 5.0, 0.0, (), detections, 0, trials)
+    return Report("20260102-run", 1, causes, 60.0, [alert])
+
+
+@pytest.mark.parametrize(
+    ("trial", "cell"),
+    [
+        (Trial(5, None, (MET, MISSED), 0, 0), "12 s 1/2"),
+        (Trial(5, None, (MISSED,), 2, 0), "– 0/1 +2"),
+        (Trial(5, None, (UNDECIDED,), 0, 1), "undecided 0/1 1 before"),
+        (Trial(5, None, (MET, UNDECIDED), 1, 0), "12 s 1/2, 1 undecided +1"),
+    ],
+)
+def test_a_setting_that_was_active_before_its_cause_is_told_from_one_that_missed_it(trial, cell):
+    assert printed(shown.of_report(report(trial))).splitlines()[-2].split(maxsplit=1)[1].strip() == cell
+
+
+def test_a_sweep_of_many_settings_shows_the_numbers_of_all():
+    holds = [number / 10 for number in range(100)]
+    output = printed(shown.of_report(report(*(Trial(hold, 0.5, (MET,), 0, 0) for hold in holds))))
+    assert output.count("12 s 1/1") == len(holds)
+    assert "…" not in output
+    assert max(map(len, output.splitlines())) <= 80
+    assert max(map(len, output.splitlines())) > 60, "no room is wasted"
+
+
+def test_alerts_with_many_causes_and_a_long_name_show_every_delay():
+    causes = tuple(Cause(f"latency {number} ms", number, number + 1) for number in range(9))
+    met = tuple(Detection(cause.name, 12.3, began=cause.start) for cause in causes)
+    output = printed(shown.of_report(report(causes=causes, detections=met)))
+    assert output.count("12 s") == len(causes)
+    assert [f"{number} ms" in output for number in range(9)] == [True] * 9
+    assert "…" not in output
