@@ -41,15 +41,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What Prometheus writes of one alert at one evaluation: ALERTS by its state, ALERTS_FOR_STATE by the time."""
+    """What Prometheus writes of one alert at one evaluation: ALERTS by its state, ALERTS_FOR_STATE by the time, in whole seconds."""
 
     state: State
     active_since_ms: int
-
-    @property
-    def for_state(self) -> int:
-        """The value of ALERTS_FOR_STATE: whole seconds."""
-        return self.active_since_ms // 1000
 
 
 @dataclass(slots=True)

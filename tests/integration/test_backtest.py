@@ -161,7 +161,7 @@ def loaded(run):
 def samples(name, shown, time_ms):
     for labels, one in shown.items():
         state = (("alertstate", str(one.state)),) if name == "ALERTS" else ()
-        yield tuple(sorted((*labels, *state))), time_ms, 1 if name == "ALERTS" else one.for_state
+        yield tuple(sorted((*labels, *state))), time_ms, 1 if name == "ALERTS" else one.active_since_ms // 1000
 
 
 def evaluated(bench, group):

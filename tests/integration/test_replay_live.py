@@ -171,7 +171,7 @@ def replayed(name, lived, silent):
         replay = replace(replay, rule=rule)
         for labels, one in (replay.evaluate(time_ms, vector) or {}).items():
             yield "ALERTS", tuple(sorted((*labels, ("alertstate", str(one.state))))), time_ms, 1
-            yield "ALERTS_FOR_STATE", labels, time_ms, one.for_state
+            yield "ALERTS_FOR_STATE", labels, time_ms, one.active_since_ms // 1000
 
 
 @pytest.mark.parametrize("name", [*UNCHANGED, "starting", *AFTER])

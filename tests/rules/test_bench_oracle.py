@@ -88,7 +88,10 @@ def checks(bench, groups, start_ms):
 
 def _of_evaluation(rule, shown, at_ms, start_ms):
     states = [{"labels": in_promql((*labels, ("alertstate", one.state)), "ALERTS"), "value": 1} for labels, one in shown.items()]
-    since = [{"labels": in_promql(labels, "ALERTS_FOR_STATE"), "value": one.for_state - start_ms // 1000} for labels, one in shown.items()]
+    since = [
+        {"labels": in_promql(labels, "ALERTS_FOR_STATE"), "value": one.active_since_ms // 1000 - start_ms // 1000}
+        for labels, one in shown.items()
+    ]
     for name, samples in (("ALERTS", states), ("ALERTS_FOR_STATE", since)):
         yield {"expr": f'{name}{{alertname="{rule.name}"}}', "eval_time": f"{at_ms}ms", "exp_samples": samples}
 

@@ -91,7 +91,9 @@ class Evaluated:
             if one.is_alert:
                 shown = state.evaluate(at * INTERVAL_MS, vector) or {}
                 alerts = [{"labels": in_promql((*found, ("alertstate", two.state)), "ALERTS"), "value": 1} for found, two in shown.items()]
-                since = [{"labels": in_promql(found, "ALERTS_FOR_STATE"), "value": two.for_state} for found, two in shown.items()]
+                since = [
+                    {"labels": in_promql(found, "ALERTS_FOR_STATE"), "value": two.active_since_ms // 1000} for found, two in shown.items()
+                ]
                 yield f'ALERTS{{alertname="{one.name}"}}', alerts
                 yield f'ALERTS_FOR_STATE{{alertname="{one.name}"}}', since
             else:
