@@ -154,7 +154,7 @@ class _Judge:
         report.refused = [*refused, *self._bench.refused]
         report.remarks = list(self._bench.remarks)
         asked = {rule.name for group in self._groups for rule in group.rules if self._is_asked(rule)}
-        report.remarks += doubts.of_groups(self._groups, asked, self._bench.names(), self._end - self._start)
+        report.remarks += doubts.of_groups(self._groups, asked, self._bench.names(), self._end - self._start, self._question.stretch)
         for group in self._groups:
             times, interval_ms = self._bench.timeline.times_of(group)
             if not times and any(rule.name in asked for rule in group.rules):
@@ -252,7 +252,7 @@ class _Judge:
     # -- other settings
 
     def _swept(self, group: Group, rule: Rule, times: Sequence[int]) -> Iterator[Trial]:
-        """Every `for` with every threshold. The expression is evaluated once, without its comparison; an alert without one keeps it."""
+        """Every `for` with every threshold. The expression is evaluated once for all, without its comparison if it has one."""
         question = self._question
         limit = expression.threshold(rule.expr) if question.thresholds else None
         if not question.holds_ms and limit is None:

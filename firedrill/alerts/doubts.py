@@ -17,7 +17,7 @@ MOST_LISTED = 4
 WRITTEN_BY_ALERTS = {"ALERTS", "ALERTS_FOR_STATE"}
 
 
-def of_groups(groups: Sequence[Group], judged: Collection[str], names: Collection[str], seconds: float) -> Iterator[str]:
+def of_groups(groups: Sequence[Group], judged: Collection[str], names: Collection[str], seconds: float, stretch: int) -> Iterator[str]:
     """All of them.
 
     Args:
@@ -25,6 +25,7 @@ def of_groups(groups: Sequence[Group], judged: Collection[str], names: Collectio
         judged: Names of the alerts that are asked for.
         names: Names of the series that there are, recorded ones included.
         seconds: How long the replayed time is.
+        stretch: How many of these seconds one of the run's became.
     """
     alerts = [rule for group in groups for rule in group.rules if rule.is_alert and rule.name in judged]
     yield from _unrecorded(groups, alerts, names)
@@ -35,7 +36,8 @@ def of_groups(groups: Sequence[Group], judged: Collection[str], names: Collectio
         rule.name for rule, reach_ms in lingering.with_reaches(groups) if rule in alerts and max(reach_ms, rule.hold_ms) / 1000 > seconds
     ]
     if far:
-        yield f"shorter than these look back or wait is the run of {units.seconds(seconds)} (production rules: --stretch): {_listed(far)}"
+        advice = "" if stretch > 1 else " (production rules: --stretch)"
+        yield f"shorter than these look back or wait is the run of {units.seconds(seconds)}{advice}: {_listed(far)}"
 
 
 def never_evaluated(group: Group, interval_ms: int) -> str:

@@ -2,10 +2,11 @@
 
 import math
 
+import pytest
 from click.testing import CliRunner
 
 from firedrill import places
-from firedrill.alerts import ambiguity, causes, grid
+from firedrill.alerts import ambiguity, causes, doubts, grid, rulefile
 from firedrill.alerts.bench import STALE, gaps
 from firedrill.alerts.causes import Cause
 from firedrill.alerts.readable import Worlds
@@ -134,6 +135,15 @@ def test_stretching_keeps_the_mark_of_a_series_that_has_ended():
 
 def test_a_time_without_any_scrape_is_said():
     assert gaps([100_000, 101_000, 113_000, 114_000], 100.0) == ["nothing was scraped for 12 s, 1 s after the load began"]
+
+
+@pytest.mark.parametrize(("stretch", "advised"), [(1, True), (12, False)])
+def test_a_run_that_is_too_short_though_it_is_stretched_is_not_advised_to_be(tmp_path, stretch, advised):
+    file = tmp_path / "r.yml"
+    file.write_text("groups:\n- name: g\n  rules:\n  - {alert: Long, expr: 'rate(x[1h])'}\n")
+    (said,) = doubts.of_groups(rulefile.read(file), {"Long"}, {"x"}, 720.0, stretch)
+    assert said.startswith("shorter than these look back or wait is the run of 720 s")
+    assert ("--stretch" in said) is advised
 
 
 def test_rules_are_scaled_from_file_to_file_and_what_stayed_longer_is_said(tmp_path):
