@@ -173,13 +173,21 @@ def milliseconds(length: Any) -> int:
 
 
 def threshold(text: str) -> Threshold | None:
-    """The number that an expression compares with, if that is the last thing it does and the number stands at its end."""
-    first, *others = _joined(scale.lexemes(text))
+    """The number that an expression compares with, if it is one comparison, in parentheses or not, and the number stands at its end."""
+    first, *others = _joined(_bare(scale.lexemes(text)))
     found = None if others else _comparison(first)
     try:
         return Threshold(found.measured, found.operator, float(found.limit)) if found else None
     except ValueError:
         return None
+
+
+def _bare(lexemes: list[str]) -> list[str]:
+    """Without parentheses around all of it."""
+    inner = [at for at, lexeme in enumerate(lexemes) if lexeme != " "]
+    depths = list(accumulate((lexeme in _OPENING) - (lexeme in _CLOSING) for lexeme in lexemes))
+    is_wrapped = bool(inner) and lexemes[inner[0]] == "(" and depths[inner[-1]] == 0 and 0 not in depths[inner[0] : inner[-1]]
+    return _bare(lexemes[inner[0] + 1 : inner[-1]]) if is_wrapped else lexemes
 
 
 def comparisons(text: str) -> tuple[Comparison, ...]:

@@ -45,7 +45,7 @@ def without_number(rules: Sequence[Rule]) -> tuple[str, ...]:
         BadInput: none has one.
     """
     lacking = [rule for rule in rules if expression.threshold(rule.expr) is None]
-    said = tuple(f"{rule.expr_place}: {rule.name}: --sweep threshold: compares with no number at its end" for rule in lacking)
+    said = tuple(f"{rule.expr_place}: {rule.name}: --sweep threshold: is not one comparison with a plain number" for rule in lacking)
     if rules and len(lacking) == len(rules):
         raise BadInput(f"{said[0]}; expected an alert such as `a > 0.5`")
     return said

@@ -200,11 +200,11 @@ def test_a_threshold_is_swept_of_alerts_that_have_one(asked, run):
     words = ("--sweep", "threshold=0..2/2")
     code, output, errors, file = asked(text, run, "--json", *words)
     assert code == 0
-    assert errors == f"{file}:2: None: --sweep threshold: compares with no number at its end\n"
+    assert errors == f"{file}:2: None: --sweep threshold: is not one comparison with a plain number\n"
     assert [len(alert["sweep"]) for alert in json.loads(output)["alerts"]] == [2, 0]
     code, output, errors, _ = asked(text, run, "--alert", "None", *words)
     assert (code, output) == (2, "")
-    assert errors.endswith("None: --sweep threshold: compares with no number at its end; expected an alert such as `a > 0.5`\n")
+    assert errors.endswith("None: --sweep threshold: is not one comparison with a plain number; expected an alert such as `a > 0.5`\n")
 
 
 def test_a_rule_that_compares_with_the_past_has_one_with_history(asked, run):

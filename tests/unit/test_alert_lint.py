@@ -175,17 +175,21 @@ def test_a_time_that_is_fixed_is_no_function():
     [
         ('avg_over_time(x{a="b"}[1m]) > 0.8', ('avg_over_time(x{a="b"}[1m])', ">", 0.8)),
         ("a  >=  -1e3", ("a", ">=", -1000.0)),
-        ('a{x!="y"} != 2 # why', None),
+        ('a{x!="y"} != 2 # why', ('a{x!="y"}', "!=", 2.0)),
         ("a > 1 and b", None),
         ("a > scalar(b)", None),
         ("a > bool 1", None),
         ("sum(a > 1)", None),
+        (" ((a > 1) ) # why", ("a", ">", 1.0)),
+        ("(a) > 1", ("(a)", ">", 1.0)),
+        ("(a > 1) > (2)", None),
+        ("a > b > 0.5", None),
+        ("(a > 1", None),
+        ("", None),
     ],
 )
 def test_a_threshold_is_the_number_that_an_expression_ends_in(expr, threshold):
     found = expression.threshold(expr)
-    if expr.endswith("# why"):
-        threshold = ('a{x!="y"}', "!=", 2.0)
     assert (found and (found.measured, found.operator, found.value)) == threshold
 
 
