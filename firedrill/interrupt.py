@@ -5,17 +5,19 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from firedrill.errors import ExitCode, FiredrillError, Missing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
+
+_Thing = TypeVar("_Thing")
 
 
 class Interrupted(FiredrillError):
-    """The user asked to stop while something was awaited."""
+    """The user asked to stop while something was awaited, or worked on."""
 
     exit_code = ExitCode.INTERRUPTED
 
@@ -54,6 +56,17 @@ class Interrupt:
     def pause(self, seconds: float) -> bool:
         """Wait so long, or until somebody asks to stop; True if somebody did."""
         return self._event.wait(seconds)
+
+    def heeded(self, things: Iterable[_Thing]) -> Iterator[_Thing]:
+        """The same one after the other, to be worked on.
+
+        Raises:
+            Interrupted: somebody asked to stop before the next one.
+        """
+        for thing in things:
+            if self.requested:
+                raise Interrupted("interrupted in the middle of the work")
+            yield thing
 
     def wait_until(self, reached: Callable[[], bool], what: str, timeout_seconds: float) -> None:
         """Wait for a condition, asked five times a second.

@@ -109,6 +109,7 @@ def backtest(question: Question, interrupt: Interrupt) -> Report:
     Raises:
         BadInput: the only file is no rule file, nothing was recorded in the run, or no alert has a name that was asked for.
         Missing: a program is missing.
+        Interrupted: somebody asked to stop.
     """
     question.run.recorded()  # Said before anything is started.
     by_file, unread = _read(question.files)
@@ -166,7 +167,7 @@ class _Judge:
 
     def _evaluated(self, group: Group, refused: list[Refused]) -> Iterator[tuple[Rule, list[Vector]]]:
         """The group's alerts that are asked for and can be judged, with what their expressions gave."""
-        for rule in group.rules:
+        for rule in self._interrupt.heeded(group.rules):
             if self._is_asked(rule):
                 try:
                     template.need_known(rule)
@@ -260,7 +261,7 @@ class _Judge:
         vectors = self._bench.vectors(group, rule, limit.measured if limit else rule.expr)
         for value in question.thresholds if limit else (None,):
             kept = [replace(limit, value=value).kept(vector) for vector in vectors] if limit and value is not None else vectors
-            for hold_ms in question.holds_ms or (rule.hold_ms,):
+            for hold_ms in self._interrupt.heeded(question.holds_ms or (rule.hold_ms,)):
                 other = replace(rule, hold_ms=hold_ms)
                 found = episodes(self._replay(group, other), zip(times, kept, strict=True))
                 before = sum(one.is_firing_at(self._start) for one in found)

@@ -99,7 +99,7 @@ class Bench:
         is_copied = self.clock.factor > 1 or self._history is not None or bool(taken)
         self.prom = self._copied(source, scraped, taken) if is_copied else source
         self.timeline = Timeline(self.prom, self.span_ms, self.clock.factor, self._groups, self._loaded)
-        for unit in new:
+        for unit in self._interrupt.heeded(new):
             if order.is_stepped(unit[0][0]):
                 self._step(unit, source if id(unit) in known else None)
             else:
@@ -165,7 +165,7 @@ class Bench:
             return
         recorded = remote.read(recorded_by.url, times[0] / 1000, times[-1] / 1000, "|".join(sorted(names))) if recorded_by else None
         steps = Steps(self.prom, group, [rule for rule in rules if self._reads_past(rule, times)], recorded)
-        steps.evaluate(times)
+        steps.evaluate(self._interrupt.heeded(times))
         self._stepped |= steps.vectors
         for recorder in steps.recorders.values():
             self._note_failures(recorder.rule, len(times), recorder.failures)

@@ -109,7 +109,7 @@ def seen(bench: Bench, group: Group, evaluated: Sequence[tuple[Rule, Sequence[Ve
         bench: The run.
         group: The group.
         evaluated: Its alerts, each with what its expression gives by the samples' time stamps.
-        interrupt: Ends the waiting for a Prometheus.
+        interrupt: Ends the waiting for a Prometheus, and the asking.
     """
     early = {id(rule): frozenset(order.read_early(group, number)) for number, rule in enumerate(group.rules)}
     found: dict[int, Seen] = {}
@@ -189,7 +189,7 @@ def _answers(
         known = {ask.time_ms: ask.known for ask in listed}
         with Reopened(None, interrupt) as reopened:
             feed = _Feed(reopened.prom, bench.samples(read), known, readable, bench.timeline.source_of)
-            for ask in listed:
+            for ask in interrupt.heeded(listed):
                 feed.until(ask.moment_ms)
                 found[ask.number, ask.time_ms][turn > 0].append(grid.at(reopened.prom, rules[ask.number].expr, ask.time_ms))
     return found

@@ -1,9 +1,17 @@
 """Ctrl-C at good and bad moments: exit code 130, nothing left running, nothing recorded lost."""
 
+import re
 import signal
+import time
+from contextlib import suppress
 
 import pytest
 
+from bench.backtest import made_up_run
+from firedrill.contract import LOOPBACK
+from firedrill.errors import FiredrillError
+from firedrill.interrupt import Interrupt, Interrupted
+from firedrill.prom import Prometheus
 from tests import drilling
 from tests.waiting import poll_until
 
@@ -54,3 +62,44 @@ def test_killing_firedrill_ends_its_parts(tmp_path):
     drill.process.send_signal(signal.SIGKILL)
     drill.process.communicate(timeout=10)
     poll_until(lambda: not drill.leftovers(), "every part to end", timeout_seconds=20)
+
+
+STEPPED = """\
+groups:
+  - name: mine
+    interval: 1s
+    rules:
+      - {record: 'own:evaluations', expr: 'own:evaluations + 1 or vector(1)'}
+      - {alert: Often, expr: 'own:evaluations > 9'}
+"""
+
+
+def has_evaluated(drill):
+    """Whether a Prometheus that the process started holds what its rules recorded."""
+    for words in drill.children():
+        found = re.search(rf"--web.listen-address={LOOPBACK}:(\d+)", words)
+        with suppress(FiredrillError):
+            return bool(found and Prometheus(f"http://{LOOPBACK}:{found[1]}").raw("own:evaluations", time.time() - 20_000, time.time()))
+    return False
+
+
+def test_a_backtest_that_is_interrupted_amid_its_evaluations_ends_and_prints_nothing(tmp_path):
+    run, file = tmp_path / "run", tmp_path / "mine.yml"
+    run.mkdir()
+    file.write_text(STEPPED)
+    with Interrupt() as interrupt:
+        made_up_run(run, 14_400, "groups: []", interrupt, pages=1)
+    drill = drilling.start(tmp_path / "runs", "backtest", file, "--run", run, command="alerts", with_ports=False)
+    poll_until(lambda: has_evaluated(drill), "the first evaluations", timeout_seconds=20)
+    drill.interrupt()
+    code, output, errors = drill.finish(timeout_seconds=10)  # All of them take half a minute.
+    assert (code, output) == (130, ""), errors
+
+
+def test_work_goes_on_until_somebody_asks_to_stop():
+    with Interrupt() as interrupt:
+        work = interrupt.heeded(range(9))
+        assert (next(work), next(work)) == (0, 1)
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(Interrupted):
+            next(work)
