@@ -50,7 +50,7 @@ class Cell:
     judgement: str
     """detected or missed: the fault names it. also: it fired after a fault that does not. false: with nothing wrong yet. machine: the same,
 
-    but set off by anybody on this machine. undecided: it fired before its fault, or the run was cut short.
+    but set off by anybody on this machine. undecided: it was active before the fault and fired, or the run was cut short.
     """
     delay_seconds: float | None = None
     """After the fault began, or after the load did where there is none."""
@@ -170,7 +170,15 @@ def _cells(rows: Iterable[Mapping[str, Any]], begins: float | None) -> Iterator[
         elif after is not None and begins is not None and row["cause"]:
             yield Cell(name, "also", after - begins)
         elif after is not None:
-            yield Cell(name, "machine" if name in OF_THE_MACHINE else "false", after)
+            yield _causeless(name, after, begins)
+
+
+def _causeless(name: str, after: float, begins: float | None) -> Cell:
+    """Of an alert that became active with nothing wrong yet."""
+    if name in OF_THE_MACHINE:
+        return Cell(name, "machine", after)
+    # What began meanwhile may have kept it pending, or not.
+    return Cell(name, "false", after) if begins is None or after < begins else Cell(name, "undecided")
 
 
 def _reasons(column: Column, document: Mapping[str, Any]) -> Iterator[str]:
@@ -178,7 +186,7 @@ def _reasons(column: Column, document: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"{column.fault}: {one['text']}" for one in told)
     for cell in column.cells:
         if cell.judgement == "false":
-            yield f"{column.fault}: the alert {cell.alert} fired after {units.seconds(cell.delay_seconds)}, active when nothing was wrong"
+            yield f"{column.fault}: the alert {cell.alert} fired after {units.seconds(cell.delay_seconds)}, with nothing wrong yet"
 
 
 def _status(columns: Sequence[Column], reasons: Sequence[str]) -> Status:

@@ -80,8 +80,8 @@ def test_an_alert_while_nothing_is_wrong_fails_in_the_quiet_run_and_before_a_fau
     found = judged(run(("Slow", 33.0)), run(("Odd", 4.0), ("Down", 21.0), fault="stop", named=["Down"]))
     assert found.status is Status.FAILED
     assert found.reasons == (
-        "quiet: the alert Slow fired after 33 s, active when nothing was wrong",
-        "stop: the alert Odd fired after 4.0 s, active when nothing was wrong",
+        "quiet: the alert Slow fired after 33 s, with nothing wrong yet",
+        "stop: the alert Odd fired after 4.0 s, with nothing wrong yet",
     )
 
 
@@ -92,11 +92,21 @@ def test_an_alert_that_fires_before_its_own_fault_has_not_noticed_it():
     assert "fired already before stop" in found.reasons[0]
 
 
-def test_an_alert_that_was_pending_before_a_fault_began_has_not_noticed_it_whether_named_or_not():
-    found = judged(run(("Down", 14.0, 8.0), ("Odd", 15.0, 9.0), fault="stop", named=["Down"]))
+def test_an_alert_that_was_pending_before_its_own_fault_began_has_not_noticed_it():
+    found = judged(run(("Down", 14.0, 8.0), fault="stop", named=["Down"]))
     assert found.status is Status.FAILED
-    assert [(cell.alert, cell.judgement) for cell in found.columns[0].cells] == [("Odd", "false"), ("Down", "undecided")]
+    assert [(cell.alert, cell.judgement) for cell in found.columns[0].cells] == [("Down", "undecided")]
     assert "was pending already before stop" in found.reasons[0]
+
+
+def test_an_alert_that_was_pending_before_another_s_fault_is_no_symptom_of_it_and_fails_nothing():
+    found = judged(run(("Odd", 15.0, 9.0), ("ApiCpuPressure", 16.0, 9.0), ("Down", 21.0), fault="stop", named=["Down"]))
+    assert (found.status, found.reasons) == (Status.PASSED, ())
+    assert [(cell.alert, cell.judgement) for cell in found.columns[0].cells] == [
+        ("Odd", "undecided"),
+        ("ApiCpuPressure", "machine"),
+        ("Down", "detected"),
+    ]
 
 
 def test_what_anybody_on_the_machine_sets_off_is_shown_and_fails_nothing():
