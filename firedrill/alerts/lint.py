@@ -14,9 +14,10 @@ import promql_parser as promql
 from firedrill.alerts import expression, promtool, rulefile, template
 from firedrill.contract import exported_series
 from firedrill.docs import recorded_names
+from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from firedrill.alerts.inventory import Inventory
@@ -76,7 +77,7 @@ def check(file: Path, recorded: Inventory | None = None, beside: Iterable[Path] 
     groups = rulefile.read(file)
     refused = promtool.mistakes(file, groups)
     known = set(recorded.names if recorded else exported_series() | recorded_names()) | PROMETHEUS_S_OWN
-    loaded = [*groups, *(group for other in beside for group in rulefile.read(other))]
+    loaded = [*groups, *(group for other in beside for group in _readable(other))]
     known |= {rule.name for group in loaded for rule in group.rules if not rule.is_alert}
     found = [Finding(mistake.place, "error", "promtool", mistake.text) for mistake in refused]
     for group in groups:
@@ -88,6 +89,31 @@ def check(file: Path, recorded: Inventory | None = None, beside: Iterable[Path] 
                 found += _unknown(rule, known, "the run has no" if recorded else "nobody exports or records")
                 found += [*_of_rule(group, rule), *_order(group, number, rule), *(_missing(rule, recorded) if recorded else ())]
     return sorted(found, key=lambda one: int(one.place.rpartition(":")[2]))
+
+
+def check_all(files: Sequence[Path], recorded: Inventory | None = None) -> list[Finding]:
+    """Everything to say about rule files that are loaded together; that one cannot be read is a finding too.
+
+    Raises:
+        Missing: there is no promtool.
+    """
+    found: list[Finding] = []
+    for file in files:
+        try:
+            found += check(file, recorded, files)
+        except BadInput as error:
+            text = str(error).removeprefix(f"{file}: ")
+            line = re.match(r"line (\d+): ", text)
+            found.append(Finding(f"{file}:{line[1] if line else 1}", "error", "file", text[line.end() :] if line else text))
+    return found
+
+
+def _readable(file: Path) -> tuple[Group, ...]:
+    """The groups of a file; none where it cannot be read, which is said of it alone."""
+    try:
+        return rulefile.read(file)
+    except BadInput:
+        return ()
 
 
 def _of_rule(group: Group, rule: Rule) -> Iterator[Finding]:

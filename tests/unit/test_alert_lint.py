@@ -142,6 +142,15 @@ def test_what_another_file_of_theirs_records_is_known(tmp_path):
     assert lint.check(file, beside=[records, file]) == []
 
 
+def test_a_file_that_cannot_be_read_is_a_finding_beside_those_of_the_others(tmp_path):
+    needs.program("promtool")
+    good, broken, missing = (tmp_path / name for name in ("good.yml", "broken.yml", "missing.yml"))
+    good.write_text((ALERT + NOTES).format(expr="up", hold="9s", severity="info", summary="s"))
+    broken.write_text("groups:\n  - name: [\n")
+    said = [(one.place, one.check) for one in lint.check_all([good, broken, missing])]
+    assert said == [(f"{good}:5", "short_for"), (f"{broken}:3", "file"), (f"{missing}:1", "file")]
+
+
 def test_a_series_that_its_group_records_later_is_named(tmp_path):
     needs.program("promtool")
     file = tmp_path / "r.yml"
