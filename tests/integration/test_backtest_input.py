@@ -115,6 +115,26 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(asked, run, tmp_pat
     assert len(json.loads(output)["alerts"]) == 4
 
 
+STEPPED = """\
+groups:
+  - name: stepped
+    interval: 1s
+    rules:
+      - {alert: Range, expr: 'own[5m]'}
+      - {alert: Future, expr: own offset -5s}
+      - {alert: Good, expr: own}
+      - {record: text, expr: '"own"'}
+      - {record: own, expr: vector(1)}
+"""
+
+
+def test_what_cannot_be_evaluated_of_a_group_that_is_stepped_is_named_once(asked, run):
+    code, output, errors, file = asked(STEPPED, run, "--json")
+    assert code == 2
+    assert sorted(line.removeprefix(f"{file}:").split(":")[1].strip() for line in errors.splitlines()) == ["Future", "Range", "text"]
+    assert [alert["name"] for alert in json.loads(output)["alerts"]] == ["Good"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
