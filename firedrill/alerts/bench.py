@@ -69,6 +69,8 @@ class Bench:
         self._stepped: dict[tuple[int, str], list[Vector]] = {}
         self.refused: list[Refused] = []
         self.remarks: list[str] = []
+        self.unasked: list[Rule] = []
+        """Alerts with more open evaluations than are asked."""
 
     def __enter__(self) -> Self:
         self._stack = ExitStack()

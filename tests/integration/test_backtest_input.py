@@ -6,7 +6,7 @@ import re
 import pytest
 from click.testing import CliRunner
 
-from bench.backtest import made_up_run, rules
+from bench.backtest import AMID_A_SCRAPE_MS, made_up_run, rules
 from firedrill.alerts import grid, readable, rulefile
 from firedrill.alerts.bench import Bench
 from firedrill.cli import main
@@ -194,6 +194,13 @@ def test_where_too_much_is_open_to_be_asked_all_is_unsure_from_there_on(run, tmp
             assert found
             for seen in readable.seen(bench, group, found, interrupt):
                 assert seen.unsure == set(times), "the first scrape was slow"
+
+
+def test_alerts_with_too_many_open_evaluations_to_be_asked_are_named(asked, run, tmp_path_factory):
+    said = "too many such to look into each: "
+    amid = recorded(tmp_path_factory, SECONDS, after_ms=AMID_A_SCRAPE_MS)
+    assert any(said in remark for remark in json.loads(asked(rules(200), amid, "--json")[1])["remarks"])
+    assert not any(said in remark for remark in json.loads(asked(rules(20), run, "--json")[1])["remarks"])
 
 
 def test_pages_that_are_read_at_the_same_time_may_be_seen_one_without_the_other(asked, run):
