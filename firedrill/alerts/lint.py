@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import promql_parser as promql
 
-from firedrill.alerts import expression, promtool, rulefile, template
+from firedrill.alerts import expression, inventory, promtool, rulefile, template
 from firedrill.contract import exported_series
 from firedrill.docs import recorded_names
 from firedrill.errors import BadInput
@@ -180,12 +180,13 @@ def _unknown(rule: Rule, known: Collection[str], where: str) -> Iterator[Finding
 
 def _empty(_group: Group, rule: Rule) -> Iterator[Finding]:
     for one in expression.selectors(rule.expr):
-        by_label: dict[str, set[str]] = {}
-        for label, operator, value in one.matchers:
-            if operator == "=":
-                by_label.setdefault(label, set()).add(value)
-        if any(len(values) > 1 for values in by_label.values()):
+        wanted = {label: value for label, operator, value in one.matchers if operator == "="}
+        against = next((matcher for matcher in one.matchers if matcher[0] in wanted and not inventory.fits(wanted, matcher)), None)
+        if against and against[1] == "=":
             yield _finding(rule, "error", "empty_selector", f"{one.text} selects nothing: a label cannot have two values")
+        elif against:
+            text = f"{one.text} selects nothing: {against[0]} cannot be {expression.quoted(wanted[against[0]])} and meet {against[1]}"
+            yield _finding(rule, "error", "empty_selector", f"{text}{expression.quoted(against[2])}")
 
 
 def _missing(rule: Rule, recorded: Inventory) -> Iterator[Finding]:
@@ -206,8 +207,16 @@ def _result(_group: Group, rule: Rule) -> Iterator[Finding]:
 
 def _constant(_group: Group, rule: Rule) -> Iterator[Finding]:
     tree = expression.parse(rule.expr)
-    if tree is not None and _is_constant(tree) and _has_comparison(tree):
+    if tree is not None and any(_is_constant(part) and _has_comparison(part) for part in _joined(tree)):
         yield _finding(rule, "error", "constant", "compares constants: it never changes")
+
+
+def _joined(node: Any) -> list[Any]:
+    """What `and`, `or` and `unless` join."""
+    if isinstance(node, promql.ParenExpr):
+        return _joined(node.expr)
+    is_join = isinstance(node, promql.BinaryExpr) and str(node.op) in {"and", "or", "unless"}
+    return [*_joined(node.lhs), *_joined(node.rhs)] if is_join else [node]
 
 
 def _is_constant(node: Any) -> bool:
