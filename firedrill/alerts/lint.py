@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,7 @@ PROMETHEUS_S_OWN = frozenset({
     "ALERTS", "ALERTS_FOR_STATE", "prometheus_rule_group_iterations_missed_total", "prometheus_rule_evaluation_failures_total",
 })  # fmt: skip
 """Series of Prometheus itself that rules may read: of each scrape, of each alert, and of its own page."""
-IN_EXPRESSION = {"unknown_metric", "short_window", "empty_selector", "constant", "versions", "order", "result"}
+IN_EXPRESSION = {"unknown_metric", "short_window", "empty_selector", "constant", "never", "versions", "order", "result"}
 """Checks whose findings belong to the line of the expression."""
 _BOUND_LABELS = ("le", "quantile")
 _TELL_TIME = {"time", "minute", "hour", "day_of_month", "day_of_week", "day_of_year", "days_in_month", "month", "year"}
@@ -119,7 +120,7 @@ def _readable(file: Path) -> tuple[Group, ...]:
 def _of_rule(group: Group, rule: Rule) -> Iterator[Finding]:
     for always in (_result, _windows, _empty, _versions):
         yield from always(group, rule)
-    for of_alerts in (_labels, _notes, _hold, _constant) if rule.is_alert else ():
+    for of_alerts in (_labels, _notes, _hold, _constant, _never) if rule.is_alert else ():
         yield from of_alerts(group, rule)
 
 
@@ -217,6 +218,15 @@ def _joined(node: Any) -> list[Any]:
         return _joined(node.expr)
     is_join = isinstance(node, promql.BinaryExpr) and str(node.op) in {"and", "or", "unless"}
     return [*_joined(node.lhs), *_joined(node.rhs)] if is_join else [node]
+
+
+def _never(_group: Group, rule: Rule) -> Iterator[Finding]:
+    together = expression.met_together(rule.expr)
+    for measured in dict.fromkeys(one.measured for one in together):
+        limits = [one for one in together if one.measured == measured]
+        near = {math.nextafter(one.value, towards) for one in limits for towards in (-math.inf, one.value, math.inf)}
+        if not any(all(one.met_by(value) for one in limits) for value in near):
+            yield _finding(rule, "error", "never", f"{measured} cannot meet all that it is compared with: it never fires")
 
 
 def _is_constant(node: Any) -> bool:
