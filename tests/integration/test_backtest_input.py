@@ -156,6 +156,16 @@ def test_a_run_in_which_nothing_was_scraped_is_bad_input(asked, tmp_path_factory
     assert f"{empty.folder}: nothing was scraped in this run" in errors
 
 
+def test_a_damaged_snapshot_is_named_with_what_prometheus_says_of_it(asked, tmp_path_factory):
+    damaged = recorded(tmp_path_factory, 10)
+    for index in damaged.snapshot.glob("*/index"):
+        index.write_bytes(b"no index")
+    code, _, errors, _ = asked(rules(4), damaged)
+    assert code == 2
+    assert str(damaged.snapshot) in errors
+    assert "invalid magic number" in errors
+
+
 def test_a_run_with_a_gap_says_so_and_is_judged(asked, tmp_path_factory):
     code, output, _, _ = asked(rules(4), recorded(tmp_path_factory, SECONDS, range(20, 40)))
     assert code == 0
