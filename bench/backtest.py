@@ -1,9 +1,9 @@
 """How long alert rules take to be replayed over a recorded run.
 
 A made-up run of an hour, scraped and evaluated once a second: four pages of fifty series, one scrape in a hundred lasting past the next
-evaluation, a gauge that is high for one minute in ten. Twenty alerts over it (issued as two groups), one of them swept over five values of
-`for` by five thresholds, 500 alerts over a minute; and twenty production alerts over five minutes, each second stretched to twelve.
-Aims: 5 s, 20 s, none, 10 s. Run: `python -m bench.backtest`.
+evaluation, a gauge that is high for one minute in ten. Twenty alerts over it (issued as two groups), also where every evaluation comes as
+scrapes end, and one of them swept over five values of `for` by five thresholds; twenty production alerts over five minutes, each second
+stretched to twelve; and 500 alerts over a minute. Aims: 5 s, none, 20 s, 10 s, none. Run: `python -m bench.backtest`.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ PAGES, SERIES_A_PAGE = 4, 50
 SLOW_EVERY, SLOW_SECONDS, FAST_SECONDS = 100, 0.6, 0.005
 EVALUATED_AFTER_MS = 500
 """The phase of the groups; pages are scraped at the full second."""
+AMID_A_SCRAPE_MS = 15
+"""A phase at which it is open, at every evaluation, whether the scrape before could be read."""
 SLICE_SECONDS = 600
 HOLDS_MS, THRESHOLDS = (0, 1_000, 5_000, 15_000, 60_000), (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
-def series(start_ms: int, first: int, last: int, pages: int) -> Iterator[Any]:
+def series(start_ms: int, first: int, last: int, pages: int, after_ms: int) -> Iterator[Any]:
     """Samples of some seconds of the run."""
     for page in range(pages):
         labels = {"job": "made", "instance": f"page-{page}"}
@@ -45,7 +47,7 @@ def series(start_ms: int, first: int, last: int, pages: int) -> Iterator[Any]:
             yield _one({**of, "__name__": "load_ratio"}, start_ms, range(first, last), lambda second: 0.95 if second % 600 < 60 else 0.2)
             yield _one({**of, "__name__": "asked_total"}, start_ms, range(first, last), lambda second: 10 * second)
     for group in ("one", "two"):
-        yield _one({"__name__": MARK, "group": group}, start_ms + EVALUATED_AFTER_MS, range(first, last), lambda _: 1)
+        yield _one({"__name__": MARK, "group": group}, start_ms + after_ms, range(first, last), lambda _: 1)
 
 
 def _took(second: int) -> float:
@@ -59,14 +61,22 @@ def _one(labels: dict[str, str], start_ms: int, seconds: range, value: Callable[
     return made
 
 
-def made_up_run(folder: Path, seconds: int, rules: str, interrupt: Interrupt, unseen: range = range(0), pages: int = PAGES) -> Run:
-    """A recorded run that had loaded these rules; in the unseen seconds nothing was recorded."""
+def made_up_run(
+    folder: Path,
+    seconds: int,
+    rules: str,
+    interrupt: Interrupt,
+    unseen: range = range(0),
+    pages: int = PAGES,
+    after_ms: int = EVALUATED_AFTER_MS,
+) -> Run:
+    """A recorded run that had loaded these rules, evaluated so long after the full second; in the unseen seconds nothing was recorded."""
     start = round(time.time()) - seconds - 10
     spans = [(0, unseen.start), (unseen.stop, seconds)] if unseen else [(0, seconds)]
     with Reopened(None, interrupt) as reopened:
         for begin, end in spans:
             for first in range(begin, end, SLICE_SECONDS):
-                remote.write(reopened.prom.url, series(start * 1000, first, min(first + SLICE_SECONDS, end), pages))
+                remote.write(reopened.prom.url, series(start * 1000, first, min(first + SLICE_SECONDS, end), pages, after_ms))
         run = Run(folder)
         shutil.move(reopened.folder / "data" / "snapshots" / reopened.prom.snapshot(), run.snapshot)
     (folder / "prometheus" / "rules").mkdir(parents=True)
@@ -94,8 +104,9 @@ def measured(what: str, aim: str, run: Run, text: str, interrupt: Interrupt, **a
     began = time.perf_counter()
     report = backtest(Question((file,), run, **asked), interrupt)
     taken = time.perf_counter() - began
-    evaluations = sum(alert.evaluations for alert in report.alerts)
-    return {"what": what, "alerts": len(report.alerts), "evaluations": evaluations, "seconds": round(taken, 1), "aim": aim}
+    evaluations, ambiguous = (sum(getattr(alert, name) for alert in report.alerts) for name in ("evaluations", "ambiguous_evaluations"))
+    of_all = {"evaluations": evaluations, "ambiguous": ambiguous}
+    return {"what": what, "alerts": len(report.alerts), **of_all, "seconds": round(taken, 1), "aim": aim}
 
 
 def main() -> None:
@@ -103,11 +114,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, Interrupt() as interrupt:
         folder = Path(name)
         lengths = {"hour": HOUR_SECONDS, "drill": DRILL_SECONDS, "minute": MINUTE_SECONDS}
-        for each in lengths:
+        for each in (*lengths, "amid"):
             (folder / each).mkdir()
         hour, drill, minute = (made_up_run(folder / each, seconds, rules(20), interrupt) for each, seconds in lengths.items())
+        amid = made_up_run(folder / "amid", HOUR_SECONDS, rules(20), interrupt, after_ms=AMID_A_SCRAPE_MS)
         rows = [
             measured("an hour", "5 s", hour, rules(20), interrupt),
+            measured("an hour, each evaluation amid a scrape", "", amid, rules(20), interrupt),
             measured("5 x 5 sweep", "20 s", hour, rules(20), interrupt, alerts=("High0",), holds_ms=HOLDS_MS, thresholds=THRESHOLDS),
             measured("stretched by 12", "10 s", drill, rules(20, "2m", "1m"), interrupt, stretch=12),
             measured("500 rules, a minute", "", minute, rules(500), interrupt),

@@ -163,6 +163,7 @@ class _Judge:
             evaluated = list(self._evaluated(group, report.refused))
             for (rule, _), seen in zip(evaluated, readable.seen(self._bench, group, evaluated, self._interrupt), strict=True):
                 report.alerts.append(self._judged(group, rule, seen, report.remarks))
+        report.remarks += doubts.unasked(self._bench.unasked)
         return report
 
     def _evaluated(self, group: Group, refused: list[Refused]) -> Iterator[tuple[Rule, list[Vector]]]:

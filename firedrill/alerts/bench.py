@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
-from firedrill.alerts import doubts, grid, lingering, loaded, meaning, moments, order
+from firedrill.alerts import doubts, expression, grid, lingering, loaded, meaning, moments, order
 from firedrill.alerts.recorded import STALE, Recorder, as_series
 from firedrill.alerts.replay import SILENT_AFTER_START
 from firedrill.alerts.stepped import Steps
@@ -69,6 +69,8 @@ class Bench:
         self._stepped: dict[tuple[int, str], list[Vector]] = {}
         self.refused: list[Refused] = []
         self.remarks: list[str] = []
+        self.unasked: list[Rule] = []
+        """Alerts with more open evaluations than are asked."""
 
     def __enter__(self) -> Self:
         self._stack = ExitStack()
@@ -164,19 +166,27 @@ class Bench:
         if not (times := self.timeline.times_of(group)[0]):
             return
         recorded = remote.read(recorded_by.url, times[0] / 1000, times[-1] / 1000, "|".join(sorted(names))) if recorded_by else None
-        steps = Steps(self.prom, group, [rule for rule in rules if self._reads_past(rule, times)], recorded)
+        steps = Steps(self.prom, group, [rule for rule in rules if self._can_be_stepped(rule, times)], recorded)
         steps.evaluate(self._interrupt.heeded(times))
         self._stepped |= steps.vectors
         for recorder in steps.recorders.values():
             self._note_failures(recorder.rule, len(times), recorder.failures)
 
-    def _reads_past(self, rule: Rule, times: Sequence[int]) -> bool:
+    def _can_be_stepped(self, rule: Rule, times: Sequence[int]) -> bool:
+        """Whether a rule can be evaluated step by step. What an alert is refused for is said when it is judged."""
+        wrong = expression.wrong_result(rule.expr)
+        why = f"gives {wrong}; expected a vector or a number" if wrong else self._why_refused(rule.expr, times[0])
+        if why and not rule.is_alert:
+            self.refused.append(Refused(rule.expr_place, f"{rule.name}: {why}"))
+        return why is None
+
+    def _why_refused(self, expr: str, time_ms: int) -> str | None:
         try:
-            moments.need_past(rule.expr, times[0])
-        except BadInput as error:
-            self.refused.append(Refused(rule.expr_place, f"{rule.name}: {error}"))
-            return False
-        return True
+            moments.need_past(expr, time_ms)
+            grid.at(self.prom, expr, time_ms)
+        except (QueryRefused, BadInput) as error:
+            return str(getattr(error, "answer", error))
+        return None
 
     def _note_failures(self, rule: Rule, evaluations: int, failures: Mapping[int, str]) -> None:
         if failures:

@@ -50,6 +50,15 @@ def failures(rule: Rule, evaluations: int, first_after: float, why: str, number:
     return f"{rule.expr_place}: {rule.name}: {number} of {evaluations} evaluations fail, the first after {first_after:.1f} s: {why}"
 
 
+def unasked(rules: Sequence[Rule]) -> Iterator[str]:
+    """Of alerts that are ambiguous as a whole, because too much was under way."""
+    if rules:
+        yield (
+            f"ambiguous from the first evaluation on that something was under way at, as there were too many such to look into each: "
+            f"{_listed(rule.name for rule in rules)}"
+        )
+
+
 def _unrecorded(groups: Sequence[Group], alerts: Sequence[Rule], names: Collection[str]) -> Iterator[str]:
     records = {rule.name: rule for group in groups for rule in group.rules if not rule.is_alert}
     missing: dict[str, list[str]] = {}

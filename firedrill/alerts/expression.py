@@ -196,6 +196,16 @@ def comparisons(text: str) -> tuple[Comparison, ...]:
     return tuple(dict.fromkeys(one for one in found if one))
 
 
+def met_together(text: str) -> tuple[Threshold, ...]:
+    """The comparisons with a number that `and` joins; none where something else joins them."""
+    parts = list(_joined(scale.lexemes(text)))
+    node, ands = parse(text), 0
+    while isinstance(node, promql.BinaryExpr) and str(node.op) == "and":
+        node, ands = node.lhs, ands + 1
+    found = (threshold("".join(part)) for part in parts) if ands == len(parts) - 1 else ()
+    return tuple(one for one in found if one)
+
+
 def _joined(lexemes: list[str]) -> Iterator[list[str]]:
     """The parts that set operators join."""
     depth, part = 0, list[str]()

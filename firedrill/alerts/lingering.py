@@ -41,13 +41,14 @@ def with_reaches(groups: Sequence[Group]) -> list[tuple[Rule, int]]:
 
 def reaches(groups: Sequence[Group]) -> dict[str, int]:
     """How far back each alert looks, through the series that the same files record for it; by its place."""
-    records = {rule.name: rule.expr for group in groups for rule in group.rules if not rule.is_alert}
+    records: dict[str, list[str]] = {}
+    for rule in (rule for group in groups for rule in group.rules if not rule.is_alert):
+        records.setdefault(rule.name, []).append(rule.expr)
 
     def reach(expr: str, seen: frozenset[str]) -> int:
-        selectors = expression.selectors(expr)
-        return max(
-            (one.reach_ms + (reach(records[one.name], seen | {one.name}) if one.name in records.keys() - seen else 0) for one in selectors),
-            default=0,
-        )
+        return max((one.reach_ms + further(one.name, seen) for one in expression.selectors(expr)), default=0)
+
+    def further(name: str, seen: frozenset[str]) -> int:
+        return 0 if name in seen else max((reach(expr, seen | {name}) for expr in records.get(name, ())), default=0)
 
     return {rule.place: reach(rule.expr, frozenset()) for group in groups for rule in group.rules if rule.is_alert}

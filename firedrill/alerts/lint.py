@@ -5,18 +5,20 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import promql_parser as promql
 
-from firedrill.alerts import expression, promtool, rulefile, template
+from firedrill.alerts import expression, inventory, promtool, rulefile, template
 from firedrill.contract import exported_series
 from firedrill.docs import recorded_names
+from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from firedrill.alerts.inventory import Inventory
@@ -33,7 +35,7 @@ PROMETHEUS_S_OWN = frozenset({
     "ALERTS", "ALERTS_FOR_STATE", "prometheus_rule_group_iterations_missed_total", "prometheus_rule_evaluation_failures_total",
 })  # fmt: skip
 """Series of Prometheus itself that rules may read: of each scrape, of each alert, and of its own page."""
-IN_EXPRESSION = {"unknown_metric", "short_window", "empty_selector", "constant", "versions", "order", "result"}
+IN_EXPRESSION = {"unknown_metric", "short_window", "empty_selector", "constant", "never", "versions", "order", "result"}
 """Checks whose findings belong to the line of the expression."""
 _BOUND_LABELS = ("le", "quantile")
 _TELL_TIME = {"time", "minute", "hour", "day_of_month", "day_of_week", "day_of_year", "days_in_month", "month", "year"}
@@ -76,7 +78,7 @@ def check(file: Path, recorded: Inventory | None = None, beside: Iterable[Path] 
     groups = rulefile.read(file)
     refused = promtool.mistakes(file, groups)
     known = set(recorded.names if recorded else exported_series() | recorded_names()) | PROMETHEUS_S_OWN
-    loaded = [*groups, *(group for other in beside for group in rulefile.read(other))]
+    loaded = [*groups, *(group for other in beside for group in _readable(other))]
     known |= {rule.name for group in loaded for rule in group.rules if not rule.is_alert}
     found = [Finding(mistake.place, "error", "promtool", mistake.text) for mistake in refused]
     for group in groups:
@@ -90,10 +92,35 @@ def check(file: Path, recorded: Inventory | None = None, beside: Iterable[Path] 
     return sorted(found, key=lambda one: int(one.place.rpartition(":")[2]))
 
 
+def check_all(files: Sequence[Path], recorded: Inventory | None = None) -> list[Finding]:
+    """Everything to say about rule files that are loaded together; that one cannot be read is a finding too.
+
+    Raises:
+        Missing: there is no promtool.
+    """
+    found: list[Finding] = []
+    for file in files:
+        try:
+            found += check(file, recorded, files)
+        except BadInput as error:
+            text = str(error).removeprefix(f"{file}: ")
+            line = re.match(r"line (\d+): ", text)
+            found.append(Finding(f"{file}:{line[1] if line else 1}", "error", "file", text[line.end() :] if line else text))
+    return found
+
+
+def _readable(file: Path) -> tuple[Group, ...]:
+    """The groups of a file; none where it cannot be read, which is said of it alone."""
+    try:
+        return rulefile.read(file)
+    except BadInput:
+        return ()
+
+
 def _of_rule(group: Group, rule: Rule) -> Iterator[Finding]:
     for always in (_result, _windows, _empty, _versions):
         yield from always(group, rule)
-    for of_alerts in (_labels, _notes, _hold, _constant) if rule.is_alert else ():
+    for of_alerts in (_labels, _notes, _hold, _constant, _never) if rule.is_alert else ():
         yield from of_alerts(group, rule)
 
 
@@ -154,12 +181,13 @@ def _unknown(rule: Rule, known: Collection[str], where: str) -> Iterator[Finding
 
 def _empty(_group: Group, rule: Rule) -> Iterator[Finding]:
     for one in expression.selectors(rule.expr):
-        by_label: dict[str, set[str]] = {}
-        for label, operator, value in one.matchers:
-            if operator == "=":
-                by_label.setdefault(label, set()).add(value)
-        if any(len(values) > 1 for values in by_label.values()):
+        wanted = {label: value for label, operator, value in one.matchers if operator == "="}
+        against = next((matcher for matcher in one.matchers if matcher[0] in wanted and not inventory.fits(wanted, matcher)), None)
+        if against and against[1] == "=":
             yield _finding(rule, "error", "empty_selector", f"{one.text} selects nothing: a label cannot have two values")
+        elif against:
+            text = f"{one.text} selects nothing: {against[0]} cannot be {expression.quoted(wanted[against[0]])} and meet {against[1]}"
+            yield _finding(rule, "error", "empty_selector", f"{text}{expression.quoted(against[2])}")
 
 
 def _missing(rule: Rule, recorded: Inventory) -> Iterator[Finding]:
@@ -180,8 +208,25 @@ def _result(_group: Group, rule: Rule) -> Iterator[Finding]:
 
 def _constant(_group: Group, rule: Rule) -> Iterator[Finding]:
     tree = expression.parse(rule.expr)
-    if tree is not None and _is_constant(tree) and _has_comparison(tree):
+    if tree is not None and any(_is_constant(part) and _has_comparison(part) for part in _joined(tree)):
         yield _finding(rule, "error", "constant", "compares constants: it never changes")
+
+
+def _joined(node: Any) -> list[Any]:
+    """What `and`, `or` and `unless` join."""
+    if isinstance(node, promql.ParenExpr):
+        return _joined(node.expr)
+    is_join = isinstance(node, promql.BinaryExpr) and str(node.op) in {"and", "or", "unless"}
+    return [*_joined(node.lhs), *_joined(node.rhs)] if is_join else [node]
+
+
+def _never(_group: Group, rule: Rule) -> Iterator[Finding]:
+    together = expression.met_together(rule.expr)
+    for measured in dict.fromkeys(one.measured for one in together):
+        limits = [one for one in together if one.measured == measured]
+        near = {math.nextafter(one.value, towards) for one in limits for towards in (-math.inf, one.value, math.inf)}
+        if not any(all(one.met_by(value) for one in limits) for value in near):
+            yield _finding(rule, "error", "never", f"{measured} cannot meet all that it is compared with: it never fires")
 
 
 def _is_constant(node: Any) -> bool:

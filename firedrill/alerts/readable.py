@@ -131,6 +131,7 @@ def _seen_alike(
     rules = [rule for rule, _ in evaluated]
     answers = _answers(bench, rules, asks, bench.timeline.readable_to(group, early), interrupt)
     asked = {ask.number for ask in asks}
+    bench.unasked += [rule for number, rule in enumerate(rules) if late[number] and number not in asked]
     return [
         _seen(bench, group, rule, vectors, {one.time_ms: (one, answers[number, one.time_ms]) for one in late[number]})
         if number in asked

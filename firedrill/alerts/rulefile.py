@@ -65,7 +65,7 @@ def read(file: Path) -> tuple[Group, ...]:
     except UnicodeDecodeError as error:
         raise BadInput(f"{file}: no text; expected a Prometheus rule file") from error
     try:
-        return groups_in(document.parse(text, "a Prometheus rule file"), str(file))
+        return groups_in(document.read(text, "a Prometheus rule file"), str(file))
     except BadInput as error:
         raise BadInput(f"{file}: {error}") from error
 
@@ -80,9 +80,11 @@ def groups_in(found: Any, file: str) -> tuple[Group, ...]:
 
 
 def _groups(found: Any, file: str) -> Iterator[Group]:
-    if not isinstance(found.get("groups"), list):
+    # Nothing at all, and `groups:` without any, are rule files to Prometheus.
+    groups = found.get("groups") or [] if "groups" in found or not found else None
+    if not isinstance(groups, list):
         raise BadInput("line 1: no list of groups; expected a Prometheus rule file")
-    for group in found["groups"]:
+    for group in groups:
         if not isinstance(group, dict) or "name" not in group or not isinstance(group.get("rules") or [], list):
             raise BadInput(f"line {_line(group)}: no group; expected a name and a list of rules")
         yield Group(
@@ -114,24 +116,25 @@ def _rule(rule: Any, file: str) -> Rule:
 def _duration(mapping: Any, key: str) -> int:
     """0 where there is none."""
     try:
-        return durations.milliseconds(str(mapping[key])) if key in mapping else 0
+        return durations.milliseconds(str(mapping[key])) if mapping.get(key) is not None else 0
     except BadInput as error:
         raise BadInput(f"line {_line_of(mapping, key)}: {key}: {error}") from error
 
 
 def _number(mapping: Any, key: str) -> int:
     """0 where there is none."""
-    found = mapping.get(key) or 0
-    if not isinstance(found, int):
-        raise BadInput(f"line {_line_of(mapping, key)}: {key}: {found} is no whole number")
-    return found
+    found = mapping.get(key)
+    try:
+        return int(str(found), 0) if found is not None else 0
+    except ValueError:
+        raise BadInput(f"line {_line_of(mapping, key)}: {key}: {found} is no whole number") from None
 
 
 def _strings(rule: Any, key: str) -> dict[str, str]:
     found = rule.get(key) or {}
     if not isinstance(found, dict):
         raise BadInput(f"line {_line_of(rule, key)}: {key}: {found} is no mapping")
-    return {str(name): str(value) for name, value in found.items()}
+    return {str(name): str(value) for name, value in found.items() if value is not None}
 
 
 def _line_of(mapping: Any, key: str) -> int:

@@ -112,7 +112,7 @@ def _parse(text: str) -> dict[str, Any]:
 
 
 def _edits(rules: Any, scaler: Scaler) -> Iterator[tuple[Any, str, str]]:
-    for group in rules["groups"]:
+    for group in rules["groups"] or ():
         if "interval" in group:
             yield group, "interval", scaler.shrink(str(group["interval"]), f"group {group.get('name')}", SCRAPE_INTERVAL_MS)
         for rule in group.get("rules") or ():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _ACTION = re.compile(r"(\s*)\{\{(-\s)?\s*(.*?)\s*(\s-)?\}\}(\s*)", re.DOTALL)
 _LABEL = re.compile(r"(?:\$labels|\.Labels)\.(\w+)")
-VALUE = re.compile(r"\$value\b|\.Value\b")
+VALUE = re.compile(r"\$value\b|(?<!\$labels)(?<!\.Labels)\.Value\b")
 """What makes a label different at every evaluation."""
 
 

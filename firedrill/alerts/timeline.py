@@ -85,6 +85,8 @@ class Timeline:
     def lags_ms(self, group: Group) -> list[int]:
         """How long after the time that it stands for each evaluation of the group had ended, as the run's Prometheus said of itself."""
         times = self.times_of(group)[0]
+        if not self.recorded_times(group):
+            return [UNKNOWN_LAG_MS] * len(times)  # What was said is of other times.
         origin = self._origins.get(group.place, group)
         began, took = (dict(self._said(origin, what)) for what in ("evaluation_timestamp_seconds", "duration_seconds"))
         known: dict[int, int] = {}

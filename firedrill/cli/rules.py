@@ -181,7 +181,7 @@ def check(files: tuple[Path, ...], run_name: str | None, out: Path, as_json: boo
     """
     with Interrupt() as interrupt:
         recorded = inventory.of_run(record.find(out, run_name), interrupt) if run_name else None
-    findings = [finding for file in files for finding in lint.check(file, recorded, files)]
+    findings = lint.check_all(files, recorded)
     errors = sum(finding.severity == "error" for finding in findings)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))

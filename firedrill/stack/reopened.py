@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from firedrill.contract import LOOPBACK
+from firedrill.errors import BadInput
 from firedrill.prom import Prometheus
 from firedrill.stack import ports, programs
 from firedrill.stack.processes import Children
@@ -20,7 +21,11 @@ FOREVER = "100y"
 
 
 class Reopened:
-    """A context manager: a Prometheus on a copy of a data folder (or on an empty one), which is deleted at the end."""
+    """A context manager: a Prometheus on a copy of a data folder (or on an empty one), which is deleted at the end.
+
+    Raises (on entering):
+        BadInput: Prometheus ends over the data; the message has its last words.
+    """
 
     def __init__(self, data: Path | None, interrupt: Interrupt, port: int | None = None) -> None:
         self._data = data
@@ -57,5 +62,7 @@ class Reopened:
             "--web.enable-remote-write-receiver",
             "--web.enable-admin-api",
         ]
-        self.children.start("prometheus", command)
-        self._interrupt.wait_until(self.prom.is_ready, "Prometheus to open the recorded data", 30)
+        child = self.children.start("prometheus", command)
+        self._interrupt.wait_until(lambda: self.prom.is_ready() or child.ended() is not None, "Prometheus to open the recorded data", 30)
+        if child.ended() is not None:
+            raise BadInput(f"{self._data or copy}: Prometheus cannot open it: {child.last_words()}")

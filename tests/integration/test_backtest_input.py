@@ -6,7 +6,7 @@ import re
 import pytest
 from click.testing import CliRunner
 
-from bench.backtest import made_up_run, rules
+from bench.backtest import AMID_A_SCRAPE_MS, made_up_run, rules
 from firedrill.alerts import grid, readable, rulefile
 from firedrill.alerts.bench import Bench
 from firedrill.cli import main
@@ -115,6 +115,26 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(asked, run, tmp_pat
     assert len(json.loads(output)["alerts"]) == 4
 
 
+STEPPED = """\
+groups:
+  - name: stepped
+    interval: 1s
+    rules:
+      - {alert: Range, expr: 'own[5m]'}
+      - {alert: Future, expr: own offset -5s}
+      - {alert: Good, expr: own}
+      - {record: text, expr: '"own"'}
+      - {record: own, expr: vector(1)}
+"""
+
+
+def test_what_cannot_be_evaluated_of_a_group_that_is_stepped_is_named_once(asked, run):
+    code, output, errors, file = asked(STEPPED, run, "--json")
+    assert code == 2
+    assert sorted(line.removeprefix(f"{file}:").split(":")[1].strip() for line in errors.splitlines()) == ["Future", "Range", "text"]
+    assert [alert["name"] for alert in json.loads(output)["alerts"]] == ["Good"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -134,6 +154,16 @@ def test_a_run_in_which_nothing_was_scraped_is_bad_input(asked, tmp_path_factory
     code, _, errors, _ = asked(rules(20), empty)
     assert code == 2
     assert f"{empty.folder}: nothing was scraped in this run" in errors
+
+
+def test_a_damaged_snapshot_is_named_with_what_prometheus_says_of_it(asked, tmp_path_factory):
+    damaged = recorded(tmp_path_factory, 10)
+    for index in damaged.snapshot.glob("*/index"):
+        index.write_bytes(b"no index")
+    code, _, errors, _ = asked(rules(4), damaged)
+    assert code == 2
+    assert str(damaged.snapshot) in errors
+    assert "invalid magic number" in errors
 
 
 def test_a_run_with_a_gap_says_so_and_is_judged(asked, tmp_path_factory):
@@ -174,6 +204,13 @@ def test_where_too_much_is_open_to_be_asked_all_is_unsure_from_there_on(run, tmp
             assert found
             for seen in readable.seen(bench, group, found, interrupt):
                 assert seen.unsure == set(times), "the first scrape was slow"
+
+
+def test_alerts_with_too_many_open_evaluations_to_be_asked_are_named(asked, run, tmp_path_factory):
+    said = "too many such to look into each: "
+    amid = recorded(tmp_path_factory, SECONDS, after_ms=AMID_A_SCRAPE_MS)
+    assert any(said in remark for remark in json.loads(asked(rules(200), amid, "--json")[1])["remarks"])
+    assert not any(said in remark for remark in json.loads(asked(rules(20), run, "--json")[1])["remarks"])
 
 
 def test_pages_that_are_read_at_the_same_time_may_be_seen_one_without_the_other(asked, run):

@@ -46,6 +46,18 @@ def test_the_rules_of_the_bundle_have_nothing_to_be_said_against(file):
         ({"hold": "0s"}, []),
         ({"expr": '\'up{job="a", job="b"} == 0\''}, [("empty_selector", 6, "error")]),
         ({"expr": "vector(1) > 2"}, [("constant", 6, "error")]),
+        ({"expr": '\'up{job="a", job!="a"} == 0\''}, [("empty_selector", 6, "error")]),
+        ({"expr": '\'up{job=~"a", job=""} == 0\''}, [("empty_selector", 6, "error")]),
+        ({"expr": '\'up{job=~"a|b", job="a", job!="b"} == 0\''}, []),
+        ({"expr": "up == 1 and up == 0"}, [("never", 6, "error")]),
+        ({"expr": "up > 1 and up <= 1"}, [("never", 6, "error")]),
+        ({"expr": "up > 1 and up < 2"}, []),
+        ({"expr": "up == 1 or up == 0"}, []),
+        ({"expr": "up == 1 and on (job) up == 0"}, []),
+        ({"expr": "up and vector(1) > 2"}, [("constant", 6, "error")]),
+        ({"expr": "up == 0 or (up > 1 unless on () vector(1) > 2)"}, [("constant", 6, "error")]),
+        ({"expr": "up == 0 and on () (hour() > 8)"}, []),
+        ({"severity": "'{{ $labels.Value }}'"}, [("severity", 5, "warning")]),
         ({"expr": "vector(1)"}, []),
         ({"expr": "vector(time()) > 1e10"}, []),
         ({"expr": "days_in_month() == 31"}, []),
@@ -140,6 +152,15 @@ def test_what_another_file_of_theirs_records_is_known(tmp_path):
     file.write_text("groups: [{name: g, rules: [{record: d:e:f, expr: a:b:c}]}]\n")
     assert [one.check for one in lint.check(file)] == ["unknown_metric"]
     assert lint.check(file, beside=[records, file]) == []
+
+
+def test_a_file_that_cannot_be_read_is_a_finding_beside_those_of_the_others(tmp_path):
+    needs.program("promtool")
+    good, broken, missing = (tmp_path / name for name in ("good.yml", "broken.yml", "missing.yml"))
+    good.write_text((ALERT + NOTES).format(expr="up", hold="9s", severity="info", summary="s"))
+    broken.write_text("groups:\n  - name: [\n")
+    said = [(one.place, one.check) for one in lint.check_all([good, broken, missing])]
+    assert said == [(f"{good}:5", "short_for"), (f"{broken}:3", "file"), (f"{missing}:1", "file")]
 
 
 def test_a_series_that_its_group_records_later_is_named(tmp_path):

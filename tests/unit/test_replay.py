@@ -1,11 +1,16 @@
 """What promtool cannot be asked: failing evaluations, the limit, missing evaluations, start-up, and reading the file."""
 
+import json
+import subprocess
+
 import pytest
 
 from firedrill.alerts import rulefile
 from firedrill.alerts.replay import SILENT_AFTER_START, Replay, State, episodes
 from firedrill.alerts.rulefile import Rule
 from firedrill.errors import BadInput
+from firedrill.stack import programs
+from tests import needs
 
 A, B = (("i", "a"),), (("i", "b"),)
 
@@ -54,6 +59,26 @@ def test_an_alert_kept_firing_ends_when_its_time_has_passed():
 def test_a_value_in_a_label_is_another_alert_each_time():
     found = episodes(Replay(rule(hold_ms=1000, labels={"v": "{{ $value }}"})), [(t, {A: t + 0.5}) for t in range(0, 4000, 1000)])
     assert [one.firing_ms for one in found] == [None] * 4
+
+
+@pytest.mark.parametrize("spelled", ["true", "1.50", "0777", "1e3", "1_000", "2026-01-02", "0x10", "yes", ".inf", "'~'"])
+def test_names_and_labels_are_as_they_are_spelled(tmp_path, spelled):
+    needs.program("promtool")
+    alert = f"      - alert: {spelled}\n        expr: vector(1)\n        labels: {{page: {spelled}, none: ~, nothing: }}\n"
+    (tmp_path / "r.yml").write_text(f"groups:\n  - name: g\n    rules:\n{alert}")
+    ((one,),) = [group.rules for group in rulefile.read(tmp_path / "r.yml")]
+    fires = {"alertname": one.name, "exp_alerts": [{"exp_labels": dict(one.labels)}], "eval_time": "1m"}
+    asked = {"rule_files": ["r.yml"], "tests": [{"interval": "1m", "input_series": [], "alert_rule_test": [fires]}]}
+    (tmp_path / "t.yml").write_text(json.dumps(asked))
+    done = subprocess.run([programs.need("promtool"), "test", "rules", "t.yml"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (one.name, one.labels) == (spelled.strip("'"), {"page": spelled.strip("'")})
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "groups:\n", "groups: []\n"])
+def test_a_file_without_rules_is_a_rule_file_as_it_is_to_prometheus(tmp_path, text):
+    (tmp_path / "r.yml").write_text(text)
+    assert rulefile.read(tmp_path / "r.yml") == ()
 
 
 def test_a_rule_file_knows_its_lines_and_is_read_as_prometheus_reads_it(tmp_path):

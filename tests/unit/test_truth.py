@@ -52,6 +52,15 @@ def test_a_firing_is_owed_to_the_latest_cause_that_was_there_when_the_alert_beca
     assert met("Other", fired(45, active=38)) == [("latency", None, False), ("errors", None, True)], "five seconds after the first is late"
 
 
+def test_an_alert_lingers_for_the_longest_of_what_is_recorded_under_a_name(tmp_path):
+    file = tmp_path / "r.yml"
+    file.write_text(
+        "groups:\n- name: g\n  rules:\n  - {record: a, expr: 'rate(x[20s])', labels: {of: x}}\n  - {record: a, expr: y, labels: {of: y}}\n"
+        "  - {alert: A, expr: 'a > 1'}\n"
+    )
+    assert lingering.by_name(rulefile.read(file)) == {"A": 20 + lingering.SLACK_SECONDS}
+
+
 def test_an_alert_lingers_for_its_window_its_for_and_as_long_as_it_is_kept(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text(

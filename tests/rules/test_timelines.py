@@ -1,0 +1,56 @@
+"""When a run's Prometheus evaluated groups that are asked of in another form than they had in it."""
+
+import time
+
+import pytest
+
+from firedrill.alerts.grid import MARK
+from firedrill.alerts.rulefile import Group, Rule
+from firedrill.alerts.timeline import UNKNOWN_LAG_MS, Timeline
+from firedrill.interrupt import Interrupt
+from firedrill.stack import remote
+from firedrill.stack.reopened import Reopened
+from tests import needs
+
+pytestmark = pytest.mark.timeout(60)
+
+SECONDS = 60
+TOOK_MS = 40
+
+
+def group(interval_ms):
+    mark = Rule(MARK, "vector(1)", is_alert=False, place="rules/r.yml:3", expr_place="rules/r.yml:3", labels={"group": "g"}, annotations={})
+    return Group("g", "rules/r.yml:1", interval_ms, 0, (mark,))
+
+
+@pytest.fixture(scope="module")
+def prom():
+    """A Prometheus that says of itself that it evaluated the group each second, and how long that took."""
+    needs.program("prometheus")
+    start_ms = (round(time.time()) - SECONDS - 10) * 1000
+    said = [
+        (remote.series({"__name__": MARK, "group": "g"}), lambda _: 1),
+        (_of_last("evaluation_timestamp_seconds"), lambda time_ms: time_ms / 1000),
+        (_of_last("duration_seconds"), lambda _: TOOK_MS / 1000),
+    ]
+    for series, value in said:
+        for time_ms in range(start_ms, start_ms + SECONDS * 1000, 1000):
+            series.samples.add(timestamp=time_ms, value=value(time_ms))
+    with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
+        remote.write(reopened.prom.url, [series for series, _ in said])
+        yield reopened.prom, (start_ms, start_ms + (SECONDS - 1) * 1000)
+
+
+def _of_last(what):
+    return remote.series({"__name__": f"prometheus_rule_group_last_{what}", "rule_group": "rules/r.yml;g"})
+
+
+@pytest.mark.parametrize(
+    ("interval_ms", "lags"),
+    [(1_000, {TOOK_MS}), (5_000, {UNKNOWN_LAG_MS}), (3_600_000_000, set())],
+    ids=["as it was", "edited", "too long for the run"],
+)
+def test_what_a_run_said_of_its_evaluations_is_not_told_of_an_interval_that_it_did_not_have(prom, interval_ms, lags):
+    source, span_ms = prom
+    asked = group(interval_ms)
+    assert set(Timeline(source, span_ms, 1, [asked], [group(1_000)]).lags_ms(asked)) == lags
