@@ -96,7 +96,9 @@ class Mirror:
         """What is loaded first: the text, or where alerts are to begin anew, the text without them."""
         self._held.pop(place, None)
         edited = fresh.edit(self._loaded.setdefault(place, place.read_text()), text)
-        texts = {file: self._held.get(file) or file.read_text() for file in self.into.glob(f"rules/{FILES['rules']}")} | {place: text}
+        texts = {file: self._held.get(file) or file.read_text() for file in self.into.glob(f"rules/{FILES['rules']}") if file.is_file()} | {
+            place: text
+        }
         rules = {file: fresh.rules_in(one) for file, one in texts.items()}
         back_ms = fresh.readers([rule for listed in rules.values() for rule in listed], edited.records)
         said += (f"{place.name}: {sentence}" for sentence in _sentences(edited, back_ms))
@@ -113,7 +115,9 @@ class Mirror:
     def _delete_orphans(self) -> list[Path]:
         """Delete what has had no source twice: an editor that saves takes a file away for a moment."""
         known = {self.into / file.relative_to(self.source) for file in self._seen}
-        missing = {file for folder, _ in self._folders() for file in (self.into / folder).glob("[!.]*") if file not in known}
+        missing = {
+            file for folder, _ in self._folders() for file in (self.into / folder).glob("[!.]*") if file.is_file() and file not in known
+        }
         orphans = sorted(missing & self._missing)
         self._missing = missing - self._missing
         for orphan in orphans:

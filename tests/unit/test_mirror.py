@@ -124,6 +124,15 @@ def test_what_cannot_be_read_is_named_once_and_stops_nobody(rules, make, said):
     assert "New" in in_force(rules)
 
 
+def test_a_folder_among_the_files_in_force_stops_nobody(rules):
+    (rules.into / "rules" / "odd.yml").mkdir()
+    write(rules, RULES.replace("hot > 1", "hot > 2"))
+    assert rules.update()[0]
+    assert rules.settle()
+    assert rules.update() == (False, [])
+    assert "hot > 2" in in_force(rules)
+
+
 def test_a_source_that_is_not_there_takes_no_rule_out_of_force(rules, tmp_path):
     elsewhere = Mirror(tmp_path / "misspelled", rules.into, 12.0, rules_only=True)
     with Interrupt() as interrupt, pytest.raises(BadInput, match="misspelled: has no rules; expected a folder such as"):
