@@ -7,6 +7,7 @@ import pytest
 from firedrill import places
 from firedrill.alerts import fresh
 from firedrill.alerts.scale import scale_rules
+from firedrill.docs import recorded_names
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupt
 from firedrill.stack.watch import Mirror, watch
@@ -68,6 +69,25 @@ def test_a_file_that_is_saved_is_shrunk_and_those_at_a_drill_s_scale_are_not(rul
     assert "interval: 5s" in in_force(rules)
     assert "for: 10s" in in_force(rules)
     assert in_force(rules, "load.yml") == in_force(rules, "user-0-mine.yml") == RULES
+
+
+def test_of_a_file_that_is_saved_is_said_what_scaling_kept_longer_and_what_the_lint_finds(rules):
+    text = 'groups: [{name: doubtful, rules: [{alert: Odd, expr: "rate(up[30s]) > 0", for: 2m, labels: {at: "{{ $value }}"}}]}]'
+    write(rules, text, "doubtful.yml")
+    assert rules.update() == (True, [])
+    said = "\n".join(rules.remarks())
+    assert "doubtful.yml: Odd: 30s is 4s here, not 2500ms" in said
+    assert "doubtful.yml:1: error: Odd: " in said
+    assert "doubtful.yml:1: warning: Odd: " in said
+    assert "mine.yml" not in said, "of what was not saved nothing is said again"
+    rules.update()
+    assert list(rules.remarks()) == []
+
+
+def test_a_file_that_is_half_typed_records_nothing(rules):
+    write(rules, "groups: [", "half.yml")
+    write(rules, "groups: [{name: a, rules: [{record: hot, expr: up}]}]")
+    assert recorded_names(rules.source / "rules") == {"hot"}
 
 
 def test_routing_that_is_half_typed_leaves_the_one_before_in_force(mirror):
