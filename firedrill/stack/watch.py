@@ -157,6 +157,8 @@ def watch(mirror: Mirror, reload_urls: Sequence[str], interrupt: Interrupt, say:
             pending = set(reload_urls)
             say(f"{mirror.into} is up to date with {mirror.source}")
         pending -= {url for url in pending if _reloaded(url, say)}
+        for url in sorted(pending) if changed else ():
+            say(f"{url} does not answer; it reloads once it does")
         if not pending and mirror.settle():
             pending = {url for url in reload_urls if not _reloaded(url, say)}
         # Last, since a reload is waited for and this is not.

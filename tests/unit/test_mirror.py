@@ -1,15 +1,20 @@
 """Files that are edited while a Prometheus and an Alertmanager run on a copy of them."""
 
+import os
 import shutil
+import signal
+import threading
 
 import pytest
 
 from firedrill import places
 from firedrill.alerts import fresh
 from firedrill.alerts.scale import scale_rules
+from firedrill.contract import LOOPBACK
 from firedrill.docs import recorded_names
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupt
+from firedrill.stack.ports import any_free
 from firedrill.stack.watch import Mirror, watch
 from tests import needs
 
@@ -261,3 +266,12 @@ def test_two_files_that_are_saved_at_once_both_begin_anew(rules):
     assert [name for name in ("Now", "Then", "Neither") if name in in_force(rules, "readers.yml")] == []
     assert rules.settle()
     assert in_force(rules, "readers.yml") == shrunk(READERS.replace("up == 0", "up < 1"))
+
+
+def test_of_a_program_that_does_not_answer_it_is_said_once(rules):
+    write(rules, RULES.replace("hot > 1", "hot > 2"))
+    url, said = f"http://{LOOPBACK}:{any_free()}", []
+    with Interrupt() as interrupt:
+        threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        watch(rules, (url,), interrupt, said.append)
+    assert said.count(f"{url} does not answer; it reloads once it does") == 1
