@@ -8,10 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ruamel.yaml import YAML
-
 from firedrill import places
-from firedrill.alerts import links
+from firedrill.alerts import fresh, links
 from firedrill.contract import LAG_BOUNDS_SECONDS, LATENCY_BOUNDS_SECONDS, PROCESS_METRICS, Client, Server, declared, format_bound
 
 if TYPE_CHECKING:
@@ -76,9 +74,9 @@ def _recorded() -> list[tuple[str, str, str]]:
 
 
 def recorded_names(folder: Path = places.RULES) -> frozenset[str]:
-    """Names of every series that a rule records."""
-    groups = [group for file in folder.glob("*.yml") for group in YAML(typ="safe").load(file)["groups"]]
-    return frozenset(rule["record"] for group in groups for rule in group["rules"] if "record" in rule)
+    """Names of every series that a rule records; a file that somebody is just writing may be damaged, and counts for nothing."""
+    rules = [rule for file in folder.glob("*.yml") for rule in fresh.rules_in(file.read_text())]
+    return frozenset(rule.name for rule in rules if not rule.is_alert)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

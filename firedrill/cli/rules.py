@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from firedrill import places
 from firedrill.alerts import inventory, lint, rulefile, shown
@@ -63,6 +64,8 @@ def watch(source: Path, into: Path | None, out: Path, time_scale: float, reload_
       firedrill alerts watch --source prometheus --into /config --reload http://prometheus:9090
     """
     if into is None:
+        if click.get_current_context().get_parameter_source("time_scale") is ParameterSource.COMMANDLINE:
+            raise BadInput("--time-scale: the stack that is up has one already; expected it with --into alone")
         stack = standing.find(out)
         mirror = watcher.Mirror(source, out / standing.NAME / "prometheus", stack.time_scale, rules_only=True)
         reload_urls = (stack.prometheus,)

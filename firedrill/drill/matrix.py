@@ -75,6 +75,8 @@ class Matrix:
     columns: tuple[Column, ...]
     least: Mapping[str, Least] = field(default_factory=dict)
     """How long each alert that occurs takes by its own definition."""
+    unproven: tuple[str, ...] = ()
+    """Alerts that take longer than the quiet run lasted: that they kept quiet in it says nothing of them."""
 
     def write(self, folder: Path) -> Path:
         """Write matrix.json; returns the file."""
@@ -151,7 +153,13 @@ def judge(documents: Sequence[Mapping[str, Any]], least_of: Mapping[str, Least])
     columns = tuple(_column(document) for document in documents)
     reasons = tuple(reason for column, document in zip(columns, documents, strict=True) for reason in _reasons(column, document))
     occurring = {cell.alert for column in columns for cell in column.cells}
-    return Matrix(_status(columns, reasons), reasons, columns, {name: one for name, one in least_of.items() if name in occurring})
+    met = {name: one for name, one in least_of.items() if name in occurring}
+    return Matrix(_status(columns, reasons), reasons, columns, met, _unproven(documents[0]["window"], least_of))
+
+
+def _unproven(quiet: Mapping[str, float] | None, least_of: Mapping[str, Least]) -> tuple[str, ...]:
+    lasted = quiet["end"] - quiet["start"] if quiet else 0.0
+    return tuple(sorted(name for name, one in least_of.items() if one.seconds >= lasted))
 
 
 def _column(document: Mapping[str, Any]) -> Column:

@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from firedrill import places
-from firedrill.alerts import promtool
+from firedrill.alerts import fresh, promtool
 from firedrill.alerts.routing import scale_routing
 from firedrill.alerts.scale import scale_rules
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+AT_DRILL_SCALE = frozenset({"load.yml", "recording.yml"})
+"""The bundle's files of rules that no drill shrinks: they are about the load test itself."""
+GIVEN = "user-"
+"""How the names of files begin that came by `--rules`: they are taken as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ def check_rules(files: Sequence[Path]) -> None:
 def write(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path], time_scale: float, alertmanager: str | None = None) -> Path:
     """Write a folder that Prometheus can run on; returns its configuration file.
 
-    The production-scale rules are shrunk by the time scale; the load's own and the user's are taken as they are. Alerts are sent to the
+    The production-scale rules are shrunk by the time scale; the load's own and those given are taken as they are. Alerts are sent to the
     address of an Alertmanager, if there is one.
     """
     for name in ("rules", "targets"):
@@ -78,7 +83,7 @@ def write(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path], time_s
 def add(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path]) -> None:
     """Put pages to be scraped and a user's rules into a folder that has `targets/` and `rules/`."""
     for number, file in enumerate(rules):
-        shutil.copy(file, folder / "rules" / f"user-{number}-{file.name}")
+        shutil.copy(file, folder / "rules" / f"{GIVEN}{number}-{file.name}")
     for job in {scrape.job for scrape in scrapes}:
         entries = [scrape.as_file_sd() for scrape in scrapes if scrape.job == job]
         name = job if job in {"api", "locust", "prometheus"} else f"extra-{job}"
@@ -99,4 +104,14 @@ def scaled(file: Path, time_scale: float) -> str:
     text = file.read_text()
     if file.name == "alertmanager.yml":
         return scale_routing(text, time_scale)
-    return scale_rules(text, time_scale).text if file.name == "api.yml" else text
+    return scale_rules(text, time_scale).text if at_production_scale(file) else text
+
+
+def at_production_scale(file: Path) -> bool:
+    """Whether it is a file of rules that a drill shrinks; one without any rule is none."""
+    return (
+        file.parent.name == "rules"
+        and file.name not in AT_DRILL_SCALE
+        and not file.name.startswith(GIVEN)
+        and bool(fresh.rules_in(file.read_text()))
+    )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import requests
 
 from firedrill import whole_file
-from firedrill.alerts import durations, fresh, promtool
+from firedrill.alerts import durations, fresh, lint, promtool
+from firedrill.alerts.scale import scale_rules
 from firedrill.errors import BadInput
 from firedrill.stack import config
 
@@ -34,6 +35,8 @@ class Mirror:
     time_scale: float
     rules_only: bool = False
     """Where targets and configuration are not the source's."""
+    taken: list[Path] = field(default_factory=list)
+    """The rule files that the last update put into force."""
     _seen: dict[Path, tuple[int, int]] = field(default_factory=dict)
     _held: dict[Path, str] = field(default_factory=dict)
     """Texts that are written once Prometheus has forgotten what their alerts were before."""
@@ -51,6 +54,7 @@ class Mirror:
         before, self._seen = self._seen, {file: state for file in self._files() if (state := _state(file))}
         said: list[str] = []
         written = [file for file, state in self._seen.items() if before.get(file) != state and self._take(file, said)]
+        self.taken = [file for file in written if file.parent.name == "rules"]
         folders = {file.parent.name for file in (*written, *self._delete_orphans())}
         return bool(folders - {"targets"}), said
 
@@ -62,6 +66,14 @@ class Mirror:
         for place, text in held.items():
             whole_file.write(place, text)
         return bool(held)
+
+    def remarks(self) -> Iterator[str]:
+        """What is to be said of the files that were taken: durations that scaling had to keep longer, and what the lint finds."""
+        with_rules = [file for file in self._seen if file.parent.name == "rules" and fresh.rules_in(file.read_text())]
+        for file in (file for file in with_rules if file in self.taken):
+            if config.at_production_scale(file):
+                yield from (f"{file.name}: {sentence}" for sentence in scale_rules(file.read_text(), self.time_scale).clamped)
+            yield from (f"{one.place}: {one.severity}: {one.text}" for one in lint.check(file, beside=with_rules))
 
     def _folders(self) -> Iterator[tuple[str, str]]:
         yield from ((folder, names) for folder, names in FILES.items() if folder == "rules" or not self.rules_only)
@@ -96,7 +108,9 @@ class Mirror:
         """What is loaded first: the text, or where alerts are to begin anew, the text without them."""
         self._held.pop(place, None)
         edited = fresh.edit(self._loaded.setdefault(place, place.read_text()), text)
-        texts = {file: self._held.get(file) or file.read_text() for file in self.into.glob(f"rules/{FILES['rules']}")} | {place: text}
+        texts = {file: self._held.get(file) or file.read_text() for file in self.into.glob(f"rules/{FILES['rules']}") if file.is_file()} | {
+            place: text
+        }
         rules = {file: fresh.rules_in(one) for file, one in texts.items()}
         back_ms = fresh.readers([rule for listed in rules.values() for rule in listed], edited.records)
         said += (f"{place.name}: {sentence}" for sentence in _sentences(edited, back_ms))
@@ -113,7 +127,9 @@ class Mirror:
     def _delete_orphans(self) -> list[Path]:
         """Delete what has had no source twice: an editor that saves takes a file away for a moment."""
         known = {self.into / file.relative_to(self.source) for file in self._seen}
-        missing = {file for folder, _ in self._folders() for file in (self.into / folder).glob("[!.]*") if file not in known}
+        missing = {
+            file for folder, _ in self._folders() for file in (self.into / folder).glob("[!.]*") if file.is_file() and file not in known
+        }
         orphans = sorted(missing & self._missing)
         self._missing = missing - self._missing
         for orphan in orphans:
@@ -141,10 +157,22 @@ def watch(mirror: Mirror, reload_urls: Sequence[str], interrupt: Interrupt, say:
             pending = set(reload_urls)
             say(f"{mirror.into} is up to date with {mirror.source}")
         pending -= {url for url in pending if _reloaded(url, say)}
+        for url in sorted(pending) if changed else ():
+            say(f"{url} does not answer; it reloads once it does")
         if not pending and mirror.settle():
             pending = {url for url in reload_urls if not _reloaded(url, say)}
+        # Last, since a reload is waited for and this is not.
+        for sentence in _remarks(mirror):
+            say(sentence)
         if interrupt.pause(POLL_SECONDS):
             return
+
+
+def _remarks(mirror: Mirror) -> list[str]:
+    try:
+        return list(mirror.remarks())
+    except (BadInput, OSError, UnicodeDecodeError):
+        return []  # A file was saved again meanwhile: the next update is about it.
 
 
 def _sentences(edited: fresh.Edit, back_ms: Mapping[str, int]) -> Iterator[str]:

@@ -23,7 +23,7 @@ def _rows() -> Iterator[Row]:
     yield Row(
         3,
         [
-            number(asked.TIME_SCALE),
+            number(signals.TIME_SCALE),
             *leading_to("golden-signals", red_above_zero(named(number(asked.ACTIVE, [(None, GREEN)])), "firing")),
             number(signals.TEST_VALID, [(None, RED), (1.0, GREEN)], {"0": "INVALID", "1": "VALID"}),
             number(signals.LAST_SCRAPE, FRESH),

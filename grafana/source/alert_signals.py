@@ -202,13 +202,6 @@ LOAD_STEPS = Signal(
     "short",
     (Query(total(ours("locust_users")), "users"), Query(largest(ours("locust_load_step")), "step")),
 )
-TIME_SCALE = Signal(
-    "Time scale",
-    "How many seconds of production does a second stand for? Every window and `for` of the API's alerts is divided by it.",
-    "none",
-    (Query(largest(ours("firedrill_time_scale")), "scale"),),
-    "not known",
-)
 ACTIVE = Signal(
     "Firing / pending now",
     "How many alerts fire, and how many are about to? Watchdog, which always fires, is left out.",

@@ -36,11 +36,12 @@ STRIP = [
     number(asked.OLDEST),
     number(asked.GENERATOR_CPU, LIMITS),
     number(signals.LAST_SCRAPE, FRESH),
+    number(signals.TIME_SCALE),
 ]
 
 ROWS = (
     Row(3, STRIP[:4]),
-    Row(3, STRIP[4:]),
+    Row(3, STRIP[4:], (5, 5, 5, 5, 4)),
     Row(8, [chart(asked.USERS), chart(asked.RATE_BY_NAME)]),
     Row(8, [by_decades(chart(asked.PERCENTILES)), chart(asked.WAITING)]),
     Row(8, [by_decades(chart(asked.P99_BY_NAME)), chart(asked.FAILURES_BY_NAME), chart(signals.ERROR_CLASSES)]),

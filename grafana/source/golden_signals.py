@@ -32,11 +32,17 @@ VERDICTS = [
     named(number(signals.HEADROOM, LEFT)),
     number(signals.LAST_SCRAPE, FRESH),
 ]
-FACTS = [number(signals.RATE), number(signals.ERROR_SHARE), number(signals.CLIENT_P99), number(signals.SERVER_P99)]
+FACTS = [
+    number(signals.RATE),
+    number(signals.ERROR_SHARE),
+    number(signals.CLIENT_P99),
+    number(signals.SERVER_P99),
+    number(signals.TIME_SCALE),
+]
 
 ROWS = (
     Row(3, VERDICTS, (5, 5, 5, 5, 4)),
-    Row(3, FACTS),
+    Row(3, FACTS, (5, 5, 5, 5, 4)),
     Row(6, [*leading_to("client", chart(signals.TRAFFIC)), *leading_to("server", by_decades(chart(signals.LATENCY)))]),
     Row(
         5,

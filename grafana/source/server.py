@@ -21,11 +21,12 @@ STRIP = [
     number(asked.CPU, LIMITS),
     number(asked.MEMORY),
     number(signals.LAST_SCRAPE, FRESH),
+    number(signals.TIME_SCALE),
 ]
 
 ROWS = (
     Row(3, STRIP[:4]),
-    Row(3, STRIP[4:]),
+    Row(3, STRIP[4:], (5, 5, 5, 5, 4)),
     Row(8, [by_status(chart(signals.STATUS_CODES)), by_decades(chart(asked.TIMES))]),
     Row(8, [spread(signals.SERVER_HEATMAP), by_decades(chart(asked.QUEUE))]),
     Row(7, [rows(asked.ROUTES, {"http_request_method": "method", "http_route": "route"})]),

@@ -300,6 +300,13 @@ FROM_SCHEDULE = Signal(
     "closed loop: no request is due",
 )
 _AGE = f"time() - timestamp({ours('up')})"
+TIME_SCALE = Signal(
+    "Time scale",
+    "How many seconds of production does a second stand for? Every window and `for` of the API's alerts is divided by it.",
+    "none",
+    (Query(largest(ours("firedrill_time_scale")), "scale"),),
+    "not known",
+)
 LAST_SCRAPE = Signal(
     "Last scrape",
     "How old is what this page shows? It says so where a page that Prometheus reads does not answer.",

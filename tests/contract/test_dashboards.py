@@ -53,6 +53,12 @@ def test_it_cannot_be_edited_and_loads_in_grafana_12_and_13(page):
     assert "__inputs" not in page
 
 
+def test_it_says_at_which_time_scale_the_drill_is(page):
+    """Each shows alerts, as marks at least, and their windows and `for` are divided by it."""
+    (panel,) = (panel for panel in page["panels"] if panel["title"] == "Time scale")
+    assert "firedrill_time_scale" in panel["targets"][0]["expr"]
+
+
 def test_all_are_built_within_a_second():
     began = time.monotonic()
     for name in DASHBOARDS:
@@ -202,8 +208,8 @@ def test_status_codes_have_their_colours():
 def test_the_first_screen_of_the_home_page_holds_the_strip_and_two_rows():
     page = json.loads((places.GRAFANA / "dashboards" / "golden-signals.json").read_text())
     first = [panel for panel in page["panels"] if panel["gridPos"]["y"] + panel["gridPos"]["h"] <= 20]
-    assert [panel["title"] for panel in first[9:]] == ["Traffic", "Latency", "Saturation", "Honest test?"]
-    assert all(panel["type"] == "stat" for panel in first[:9])
+    assert [panel["title"] for panel in first[10:]] == ["Traffic", "Latency", "Saturation", "Honest test?"]
+    assert all(panel["type"] == "stat" for panel in first[:10])
     assert {panel["gridPos"]["y"] for panel in first} == {0, 3, 6, 12}
 
 

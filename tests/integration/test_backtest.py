@@ -21,7 +21,7 @@ from firedrill.contract import LOOPBACK
 from firedrill.drill.record import Run
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupt
-from tests import drilling
+from tests import drilling, needs
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -52,6 +52,18 @@ groups:
       - {alert: Often, expr: 'own:evaluations > 9'}
 """
 """What they read is what their own group saw: nothing of it can be late, whatever the machine does."""
+
+SCRAPED = """\
+  - name: scraped{n}
+    rules:
+      - {{record: firedrill:rule_evaluation, expr: vector(1), labels: {{group: scraped{n}}}}}
+      - {{alert: FewOf{n}, expr: sum by (method) (locust_requests_total) % 8 < 3}}
+      - {{alert: FewForLong{n}, expr: sum by (method) (locust_requests_total) % 8 < 5, for: 1s}}
+      - {{alert: FewAndKept{n}, expr: sum by (method) (locust_requests_total) % 8 < 3, keep_firing_for: 1s}}
+"""
+"""What they read is scraped from a page that is well all the time, and another at every scrape."""
+SCRAPED_GROUPS = 3
+"""A group whose phase is that of the scrapes has all of its evaluations open. Of three the middle one is held to the bound."""
 
 GROUPS = 4
 """Each is evaluated at a phase of its own, so that no phase decides what the test sees. No alert goes on for long: what one evaluation
@@ -135,13 +147,29 @@ def page():
 def run(tmp_path_factory, page):
     """A drill: healthy for a minute, then slow and failing, then gone. A page that is slow and fails all the time is scraped with it."""
     folder = tmp_path_factory.mktemp("backtest")
-    theirs, too, restless = folder / "theirs.yml", folder / "theirs-too.yml", folder / "restless.yml"
+    theirs, too, restless, scraped = (folder / f"{name}.yml" for name in ("theirs", "theirs-too", "restless", "scraped"))
+    scraped.write_text("groups:\n" + "".join(SCRAPED.format(n=number) for number in range(SCRAPED_GROUPS)))
     theirs.write_text("groups:\n" + "".join(RULES.format(n=number) for number in range(GROUPS)))
     too.write_text(NAMESAKE)
     restless.write_text(RESTLESS)
     file = drilling.profile(folder, users=20, seconds=LASTED_SECONDS, slo="{p99: 0.25s, errors: 0.3%}")
     file.write_text(file.read_text() + FAULTS)
-    words = ("--threads", "8", "--time-scale", SCALE, "--scrape", page, "--rules", theirs, "--rules", too, "--rules", restless)
+    words = (
+        "--threads",
+        "8",
+        "--time-scale",
+        SCALE,
+        "--scrape",
+        page,
+        "--rules",
+        theirs,
+        "--rules",
+        too,
+        "--rules",
+        restless,
+        "--rules",
+        scraped,
+    )
     drill = drilling.start(folder / "runs", file, *words)
     code, output, errors = drill.finish(LASTED_SECONDS + 60)
     assert code in {0, 1, 4}, output + errors
@@ -199,7 +227,8 @@ class Comparison:
     theirs: set = field(default_factory=set)
     unsure: list = field(default_factory=list)
     """(name of the alert, time) of each evaluation that was marked."""
-    evaluations: int = 0
+    evaluations: dict = field(default_factory=dict)
+    """How many of each alert did not fail."""
     lags_ms: list = field(default_factory=list)
     """How long after its time each evaluation of a group had ended."""
     missed: int = 0
@@ -218,14 +247,19 @@ class Comparison:
     def __str__(self):
         return (
             f"{len(self.ours | self.theirs)} samples, {len(self.ours ^ self.theirs)} different, {len(self.not_foretold)} of them not"
-            f" foretold; by time stamps {len(self.naive ^ self.theirs)} were; {len(self.unsure)} of {self.evaluations} evaluations"
-            f" ambiguous, {self.ambiguous:.1%}"
+            f" foretold; by time stamps {len(self.naive ^ self.theirs)} were; {len(self.unsure)} evaluations of"
+            f" {sum(self.evaluations.values())} ambiguous, {self.ambiguous:.1%}"
         )
 
     @property
     def ambiguous(self):
         """Share of the evaluations."""
-        return len(self.unsure) / self.evaluations
+        return self.ambiguous_of(self.evaluations)
+
+    def ambiguous_of(self, names):
+        """Share of these alerts' evaluations; one that always fails has none."""
+        unsure = [name for name, _ in self.unsure if self.evaluations.get(name)]
+        return sum(name in names for name in unsure) / sum(self.evaluations[name] for name in names)
 
 
 def compare(run, files):
@@ -242,7 +276,7 @@ def compare(run, files):
                 found.naive |= set(replayed(bench, group, rule, vectors, last_ms))
                 found.theirs |= set(written(bench, rule, last_ms))
                 found.unsure += [(rule.name, time_ms) for time_ms in seen.unsure]
-                found.evaluations += len(vectors)
+                found.evaluations[rule.name] = found.evaluations.get(rule.name, 0) + sum(vector is not None for vector in vectors)
             times, interval_ms = bench.timeline.times_of(group)
             found.missed += sum(round((later - earlier) / interval_ms) - 1 for earlier, later in itertools.pairwise(times))
             found.lags_ms += bench.timeline.lags_ms(group)
@@ -252,13 +286,15 @@ def compare(run, files):
 
 CALM_LAG_MS = 20
 """An evaluation is open for as long as it takes to end, and for COMMIT_MS: at this mean for 40 ms of each second; 50 are the bound."""
+MISSED_AT_MOST = 2
+"""A machine that misses more of a drill's evaluations stalls."""
 
 
 def give_up_where_the_machine_stalled(found):
     """Skip, saying so. Whatever differs was foretold by now; that little of it is so is said of a machine that does what it is told."""
     mean_ms = fmean(found.lags_ms)
-    if found.missed or mean_ms > CALM_LAG_MS:
-        pytest.skip(f"this machine stalled, {found.missed} evaluations were missed, the others took {mean_ms:.0f} ms: {found}")
+    if found.missed > MISSED_AT_MOST or mean_ms > CALM_LAG_MS:
+        needs.give_up(f"this machine stalled, {found.missed} evaluations were missed, the others took {mean_ms:.0f} ms: {found}")
 
 
 def named(run, *names):
@@ -282,6 +318,18 @@ def test_of_alerts_on_what_their_own_group_recorded_no_sample_differs_and_none_i
     assert len(found.ours | found.theirs) > 5 * HEALTHY_SECONDS
     assert not found.different()
     assert not found.unsure
+
+
+def test_of_alerts_on_a_page_that_is_well_hardly_an_evaluation_is_marked(run):
+    found = compare(run, named(run, "scraped"))
+    assert len(found.ours | found.theirs) > HEALTHY_SECONDS
+    assert not found.not_foretold
+    _, middle, _ = sorted(
+        found.ambiguous_of([f"{name}{number}" for name in ("FewOf", "FewForLong", "FewAndKept")]) for number in range(SCRAPED_GROUPS)
+    )
+    if middle > 0.05:
+        give_up_where_the_machine_stalled(found)
+    assert middle <= 0.05
 
 
 def test_on_a_page_that_is_slow_and_fails_no_sample_differs_but_where_it_was_foretold(run):

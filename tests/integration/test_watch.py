@@ -88,3 +88,9 @@ def test_where_nothing_is_up_it_says_so(tmp_path):
     done = CliRunner().invoke(main, ["alerts", "watch", "--out", str(tmp_path)])
     assert done.exit_code == 2
     assert f"{tmp_path / 'up'}: no `firedrill up` runs here" in done.stderr
+
+
+def test_a_time_scale_that_the_stack_would_not_heed_is_refused(tmp_path):
+    done = CliRunner().invoke(main, ["alerts", "watch", "--out", str(tmp_path), "--time-scale", "6"])
+    assert done.exit_code == 2
+    assert "--time-scale: the stack that is up has one already" in done.stderr

@@ -68,6 +68,13 @@ def test_each_fault_noticed_by_its_alerts_and_a_quiet_run_without_any_pass():
     ]
 
 
+def test_alerts_that_take_longer_than_the_quiet_run_lasted_are_named():
+    found = matrix.judge([run()], {**LEASTS, "SlowBurn": Least(75.0, 5.0, 1.25)})
+    assert (found.status, found.unproven) == (Status.PASSED, ("SlowBurn",))
+    assert "the quiet run is too short to prove anything of SlowBurn" in printed(summary.of_matrix(found))
+    assert "too short" not in printed(summary.of_matrix(judged(run())))
+
+
 def test_a_fault_without_its_alert_fails_and_is_named():
     found = judged(run(), run(("Odd", 30.0), fault="latency", named=["Slow"]))
     assert found.status is Status.FAILED

@@ -1,13 +1,20 @@
 """Files that are edited while a Prometheus and an Alertmanager run on a copy of them."""
 
+import os
 import shutil
+import signal
+import threading
 
 import pytest
 
 from firedrill import places
 from firedrill.alerts import fresh
+from firedrill.alerts.scale import scale_rules
+from firedrill.contract import LOOPBACK
+from firedrill.docs import recorded_names
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupt
+from firedrill.stack.ports import any_free
 from firedrill.stack.watch import Mirror, watch
 from tests import needs
 
@@ -40,7 +47,7 @@ def rules(tmp_path):
     mirror = Mirror(tmp_path / "source", tmp_path / "into", 12.0, rules_only=True)
     write(mirror, RULES)
     assert mirror.update() == (True, [])
-    assert in_force(mirror) == RULES
+    assert in_force(mirror) == shrunk(RULES)
     return mirror
 
 
@@ -54,6 +61,38 @@ def write(mirror, text, name="mine.yml"):
 
 def in_force(mirror, name="mine.yml"):
     return (mirror.into / "rules" / name).read_text()
+
+
+def shrunk(text):
+    return scale_rules(text, 12.0).text
+
+
+def test_a_file_that_is_saved_is_shrunk_and_those_at_a_drill_s_scale_are_not(rules):
+    for name in ("load.yml", "user-0-mine.yml"):
+        write(rules, RULES, name)
+    rules.update()
+    assert "interval: 5s" in in_force(rules)
+    assert "for: 10s" in in_force(rules)
+    assert in_force(rules, "load.yml") == in_force(rules, "user-0-mine.yml") == RULES
+
+
+def test_of_a_file_that_is_saved_is_said_what_scaling_kept_longer_and_what_the_lint_finds(rules):
+    text = 'groups: [{name: doubtful, rules: [{alert: Odd, expr: "rate(up[30s]) > 0", for: 2m, labels: {at: "{{ $value }}"}}]}]'
+    write(rules, text, "doubtful.yml")
+    assert rules.update() == (True, [])
+    said = "\n".join(rules.remarks())
+    assert "doubtful.yml: Odd: 30s is 4s here, not 2500ms" in said
+    assert "doubtful.yml:1: error: Odd: " in said
+    assert "doubtful.yml:1: warning: Odd: " in said
+    assert "mine.yml" not in said, "of what was not saved nothing is said again"
+    rules.update()
+    assert list(rules.remarks()) == []
+
+
+def test_a_file_that_is_half_typed_records_nothing(rules):
+    write(rules, "groups: [", "half.yml")
+    write(rules, "groups: [{name: a, rules: [{record: hot, expr: up}]}]")
+    assert recorded_names(rules.source / "rules") == {"hot"}
 
 
 def test_routing_that_is_half_typed_leaves_the_one_before_in_force(mirror):
@@ -74,7 +113,7 @@ def test_a_rule_that_is_broken_is_named_with_its_line_and_the_one_before_stays(r
     assert "mine.yml" in mistake
     assert "could not parse expression" in mistake
     assert "mine.yml:5: Hot:" in mistake
-    assert in_force(rules) == RULES
+    assert in_force(rules) == shrunk(RULES)
     write(rules, RULES)
     assert rules.update() == (True, []), "mended"
 
@@ -99,7 +138,7 @@ def test_a_file_that_is_away_for_a_moment_stays_in_force(rules):
     assert rules.update() == (False, [])
     write(rules, RULES)
     assert rules.update() == (True, [])
-    assert in_force(rules) == RULES
+    assert in_force(rules) == shrunk(RULES)
 
 
 def test_a_file_that_is_gone_for_good_is_gone(rules):
@@ -124,11 +163,20 @@ def test_what_cannot_be_read_is_named_once_and_stops_nobody(rules, make, said):
     assert "New" in in_force(rules)
 
 
+def test_a_folder_among_the_files_in_force_stops_nobody(rules):
+    (rules.into / "rules" / "odd.yml").mkdir()
+    write(rules, RULES.replace("hot > 1", "hot > 2"))
+    assert rules.update()[0]
+    assert rules.settle()
+    assert rules.update() == (False, [])
+    assert "hot > 2" in in_force(rules)
+
+
 def test_a_source_that_is_not_there_takes_no_rule_out_of_force(rules, tmp_path):
     elsewhere = Mirror(tmp_path / "misspelled", rules.into, 12.0, rules_only=True)
     with Interrupt() as interrupt, pytest.raises(BadInput, match="misspelled: has no rules; expected a folder such as"):
         watch(elsewhere, (), interrupt, print)
-    assert in_force(rules) == RULES
+    assert in_force(rules) == shrunk(RULES)
 
 
 def test_a_link_that_leads_nowhere_is_no_file(rules):
@@ -145,7 +193,7 @@ def test_an_edited_alert_is_away_for_one_reload_and_the_others_are_not(rules):
     assert "Hot" not in in_force(rules)
     assert "Cold" in in_force(rules)
     assert rules.settle()
-    assert in_force(rules) == edited
+    assert in_force(rules) == shrunk(edited)
     assert not rules.settle()
 
 
@@ -197,12 +245,12 @@ def test_alerts_that_read_what_is_recorded_otherwise_begin_anew_whatever_their_f
     assert said == [
         "records.yml: Cold, Hot, Now, Then begin anew, without what the old rule had pending",
         "records.yml: hot is recorded otherwise from now on; what was recorded before stays",
-        "records.yml: Then looks back on what was recorded before the edit for 360s",
+        "records.yml: Then looks back on what was recorded before the edit for 30s",
     ]
     assert [name for name in ("Now", "Then", "Neither") if name in in_force(rules, "readers.yml")] == ["Neither"]
     assert "Hot" not in in_force(rules)
     assert rules.settle()
-    assert in_force(rules, "readers.yml") == READERS
+    assert in_force(rules, "readers.yml") == shrunk(READERS)
     assert "2 * of_heat" in in_force(rules, "records.yml")
     assert rules.update() == (False, [])
 
@@ -217,4 +265,13 @@ def test_two_files_that_are_saved_at_once_both_begin_anew(rules):
     rules.update()
     assert [name for name in ("Now", "Then", "Neither") if name in in_force(rules, "readers.yml")] == []
     assert rules.settle()
-    assert in_force(rules, "readers.yml") == READERS.replace("up == 0", "up < 1")
+    assert in_force(rules, "readers.yml") == shrunk(READERS.replace("up == 0", "up < 1"))
+
+
+def test_of_a_program_that_does_not_answer_it_is_said_once(rules):
+    write(rules, RULES.replace("hot > 1", "hot > 2"))
+    url, said = f"http://{LOOPBACK}:{any_free()}", []
+    with Interrupt() as interrupt:
+        threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        watch(rules, (url,), interrupt, said.append)
+    assert said.count(f"{url} does not answer; it reloads once it does") == 1
