@@ -21,7 +21,7 @@ from firedrill.errors import BadInput, FiredrillError
 from firedrill.interrupt import Interrupted
 from firedrill.notifications.journal import Journal, Tail
 from firedrill.notifications.notification import HEARTBEAT
-from firedrill.stack import compose, programs
+from firedrill.stack import compose, config, programs
 from firedrill.stack.attached import AttachedStack
 from firedrill.stack.compose import ComposedStack
 from firedrill.stack.native import NativeStack
@@ -140,6 +140,7 @@ class _Drill:
         self._stack.start_prometheus()
         if not self._stack.start_alerting():
             self._remark("alertmanager_missing", f"nobody would have been told of alerts: there is no Alertmanager; {programs.HOW_TO_GET}")
+        self._note_longer_rules()
         self._stack.start_api()
         self._stack.wait_for_start()
         self._versions = self._stack.versions()
@@ -218,6 +219,13 @@ class _Drill:
                 self._remark(
                     f"{part}_ended", f"{meaning} ended in mid-run ({_how(code)}); from then on nobody would have been told of alerts"
                 )
+
+    def _note_longer_rules(self) -> None:
+        """Rules that could not be shrunk as far as all else are slower than the load is quick."""
+        scale = self._request.time_scale
+        if not self._request.attachment and (kept := config.kept_longer(scale)):
+            first = "; ".join(kept[:2])
+            self._remark("rules_kept_longer", f"{len(kept)} durations of the rules are longer than 1/{scale:g}, the first: {first}")
 
     def _remark(self, code: str, text: str) -> None:
         """Note what a reader should know, though it is no reason for any verdict."""

@@ -107,6 +107,12 @@ def scaled(file: Path, time_scale: float) -> str:
     return scale_rules(text, time_scale).text if at_production_scale(file) else text
 
 
+def kept_longer(time_scale: float) -> list[str]:
+    """A sentence for each duration of the bundle's rules that a drill cannot make as short as its time scale asks."""
+    files = [file for file in sorted(places.RULES.glob("*.yml")) if at_production_scale(file)]
+    return [sentence for file in files for sentence in scale_rules(file.read_text(), time_scale).clamped]
+
+
 def at_production_scale(file: Path) -> bool:
     """Whether it is a file of rules that a drill shrinks; one without any rule is none."""
     return (

@@ -181,6 +181,11 @@ def test_the_run_s_scorecard_says_what_each_fault_set_off(run):
     assert {row["alert"]: row["judgement"] for row in rows} == dict.fromkeys(NAMED, "detected")
 
 
+def test_the_run_says_which_durations_could_not_be_shrunk_as_far_as_its_time_scale_asks(run):
+    (said,) = [remark["text"] for remark in run.read()["remarks"] if remark["code"] == "rules_kept_longer"]
+    assert "durations of the rules are longer than 1/36, the first: group budget: 15s is 1s here, not 417ms" in said
+
+
 def loaded(run):
     """The rule files that the run's Prometheus had loaded."""
     return sorted((run.folder / "prometheus" / "rules").glob("*.yml"))
