@@ -30,6 +30,7 @@ from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST
 from locust_exporter.ages import Ages
 from locust_exporter.facts import LATENESS, Arrivals
 from locust_exporter.settings import read_settings
+from locust_exporter.turn import Turn
 from shares import Part, Share
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Desk:
         # The user that came last is woken first: its connection is the least likely to have been closed.
         self._parked: defaultdict[str, dict[Waiter, None]] = defaultdict(dict)
         self._timer: Any = None
+        self.turn = Turn(lambda: gevent.sleep(0))
+        """Of users that begin one overdue arrival after the other, and may do nothing that waits."""
         self._next_count = 0.0
         self._count_users: Callable[[], dict[str, int]] = dict
         self._users: tuple[list[str], list[int]] = ([], [])
@@ -76,8 +79,8 @@ class Desk:
         self._began = time.perf_counter() - elapsed_seconds
         self._part, self._ahead, self._ahead_until = Part(schedule_of(self._profile)), deque(), 0.0
         self._count_users = lambda: environment.runner.user_classes_count if environment.runner else {}
-        weights = {user.__name__: user.weight for user in environment.user_classes}
-        self._users = (list(weights), list(weights.values()))
+        weights = {user.__name__: user.fixed_count or user.weight for user in environment.user_classes}
+        self._users = (list(weights), list(weights.values()) if any(weights.values()) else [1] * len(weights))
         self._next_count = 0.0
         self._deal_in(0.0)
 
@@ -141,14 +144,17 @@ class Desk:
 
         What is asked of it by greenlets it does 50 at a time, between the answers to all others: the last of a crowd waited for 0.2 s.
         """
-        if self._now() >= self._next_count:
-            self._count()
-            self._next_count = self._now() + 1.0
-        self._look()
-        for name in self._backlog.classes():
-            self._wake(name)
-        now = self._now()
-        self._deal_in(max(0.0, min(self._ahead[0] - now if self._ahead else 1.0, LOOKAHEAD_SECONDS / 2)))
+        self.turn.begin()
+        try:
+            if self._now() >= self._next_count:
+                self._count()
+                self._next_count = self._now() + 1.0
+            self._look()
+            for name in self._backlog.classes():
+                self._wake(name)
+        finally:
+            if self._timer:  # A user that was woken may have ended the load.
+                self._deal_in(max(0.0, min(self._ahead[0] - self._now() if self._ahead else 1.0, LOOKAHEAD_SECONDS / 2)))
 
     def _count(self) -> None:
         """Arrivals go to the classes of users as Locust has spawned them: by weight, or by a fixed count."""
@@ -243,6 +249,7 @@ def _wait_for_arrivals(desk: Desk) -> None:
         execute_next_task(self)  # type: ignore[no-untyped-call]
 
     def wait(self: Any) -> None:
+        desk.turn.pause()
         if self.user._state == LOCUST_STATE_STOPPING:  # noqa: SLF001
             raise StopUser
 

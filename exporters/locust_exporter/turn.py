@@ -21,6 +21,10 @@ class Turn:
         self._clock = clock
         self._since = clock()
 
+    def begin(self) -> None:
+        """Others have just had theirs."""
+        self._since = self._clock()
+
     def pause(self) -> None:
         """Give way to others, if they have waited long."""
         if self._give_way and self._clock() - self._since > LONGEST_SECONDS:

@@ -93,6 +93,7 @@ def test_a_rate_is_the_same_by_any_number_of_workers(target, profile, workers):
     offered = last.value("locust_arrivals_offered_total")
     assert offered == 80 * 3
     assert last.value("locust_arrivals_started_total") + last.value("locust_arrivals_unsent_total") == offered
+    assert last.value("locust_arrivals_unsent_total") <= 0.05 * offered, "the rate was held"
     assert target.received == last.value("locust_arrivals_started_total")
     assert last.value("locust_arrival_lateness_seconds_count") == target.received
 
@@ -110,6 +111,19 @@ def test_a_worker_that_is_slow_to_begin_misses_nothing_of_its_share(target, prof
         assert "Unknown message" not in worker.log()
     assert last.value("locust_arrivals_offered_total") == pytest.approx(160, abs=4)
     assert last.value("locust_arrivals_unsent_total") == 0
+
+
+def test_users_that_compute_and_never_wait_leave_the_page_and_the_end_their_turn(target, profile):
+    files = (LOCUSTFILES / "computing.py", SHAPE, EXPORTER_PLUGIN)
+    load = ("--load-profile", profile(100, 4, user="Computing"), "--headless", "--stop-timeout", 1, "-H", target.url)
+    began = time.monotonic()
+    with Locust(*load, files=files) as locust:
+        locust.until(lambda page: page.value("locust_arrivals_waiting_age", le="+Inf") > 50, "a second's arrivals too many to wait")
+        last = locust.scrape_until_the_end()[-1]
+    assert time.monotonic() - began < 15
+    offered = last.value("locust_arrivals_offered_total")
+    assert offered == 100 * 4
+    assert last.value("locust_arrivals_started_total") + last.value("locust_arrivals_unsent_total") == offered
 
 
 HALF, WHOLE = 20, 40
