@@ -22,6 +22,11 @@ class Ages:
     seconds: float = 0.0
     """Their sum."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for counts on other bounds, which another version may send."""
+        if len(self.counts) != len(LATENCY_BOUNDS_SECONDS) + 1:
+            raise ValueError(f"{len(self.counts)} buckets; expected {len(LATENCY_BOUNDS_SECONDS) + 1}")
+
     @classmethod
     def of(cls, ages_seconds: Iterable[float]) -> Ages:
         """The histogram of these ages."""

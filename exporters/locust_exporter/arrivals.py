@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from locust_exporter.ages import Ages, Tally
@@ -41,12 +42,14 @@ class Arrivals:
         self.lateness.observe(late_seconds)
 
     def answer(self, method: object, name: object, seconds: float) -> None:
-        """A request was answered or failed, so long after its arrival had been due."""
+        """A request was answered or failed, so long after its arrival had been due. A time that is no number is none, as in Locust."""
+        if not seconds < inf:
+            return
         tally = self._tally_of.get((method, name))
         if tally is None:
             endpoint = self._methods.fold(clean(method)), self._names.fold(clean(name))
             tally = self._tally_of[method, name] = self.from_schedule.setdefault(endpoint, Tally())
-        tally.observe(seconds)
+        tally.observe(max(0.0, seconds))
 
     def add(self, other: Arrivals, asked: int = 0, fold: Callable[[str, str], Endpoint] = lambda *endpoint: endpoint) -> None:
         """Count another process's as well. If it does not know of all that it was `asked` for, what it did not start is unsent.

@@ -11,7 +11,7 @@ from firedrill.names import without_userinfo
 from locust_exporter.ages import Ages
 from locust_exporter.exposition import LES, family, histogram
 from locust_exporter.facts import announced
-from locust_exporter.generator import MESSAGE, UNREPORTED_MESSAGE, Reports
+from locust_exporter.generator import MESSAGE, UNREADABLE, UNREPORTED_MESSAGE, Reports
 from locust_exporter.inflight import STAGES
 from locust_exporter.ledger import Ledger, Scraper, Unreported
 from locust_exporter.server import Server
@@ -115,7 +115,10 @@ class Exporter:
         self._reports.receive_message(msg.node_id, msg.data)
 
     def _on_unreported_message(self, msg: Any, **_: Any) -> None:
-        self._ledger.add(Unreported.from_message(msg.data))
+        try:
+            self._ledger.add(Unreported.from_message(msg.data))
+        except UNREADABLE:
+            self._reports.warn_of(msg.node_id)
 
     def _page(self, scraper: Scraper | None, turn: Turn) -> str:
         started = time.perf_counter()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from locust_exporter.ages import Ages
 from locust_exporter.arrivals import Arrivals
-from locust_exporter.inflight import Waiting
+from locust_exporter.inflight import STAGES, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +23,9 @@ MESSAGE = "firedrill"
 
 UNREPORTED_MESSAGE = "firedrill_unreported"
 """Type of the message with requests that a worker clears from its statistics before it has reported them."""
+
+UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
+"""What reading a message of another version may raise."""
 
 STALE_SECONDS = 5.0
 """A worker silent for longer says nothing about what is in flight."""
@@ -63,7 +66,9 @@ class Report:
         arrivals = message["arrivals"] and Arrivals.from_message(message["arrivals"])
         since_due = message["since_due"] and Ages.from_message(message["since_due"])
         read = {"waiting": seen, "abandoned_ages": abandoned_ages, "arrivals": arrivals, "since_due": since_due}
-        return cls(**{**message, **read, "received": time.time()})
+        abandoned = {stage: int(message["abandoned"][stage]) for stage in STAGES}
+        pacing = {str(name): (int(begun), int(late)) for name, (begun, late) in message["pacing"].items()}
+        return cls(**{**message, **read, "abandoned": abandoned, "pacing": pacing, "received": time.time()})
 
 
 class Reports:
@@ -82,10 +87,14 @@ class Reports:
         """Replace the worker's report by what it sent. What another version sent is said once and left out."""
         try:
             self.receive(worker, Report.from_message(message))
-        except (KeyError, TypeError, ValueError):
-            if worker not in self._foreign:
-                logger.warning("Worker %s has another version of the exporter: its requests count, all else of it is unknown", worker)
-            self._foreign.add(worker)
+        except UNREADABLE:
+            self.warn_of(worker)
+
+    def warn_of(self, worker: str) -> None:
+        """Say once that a worker sends what cannot be read."""
+        if worker not in self._foreign:
+            logger.warning("Worker %s has another version of the exporter: its requests count, all else of it is unknown", worker)
+        self._foreign.add(worker)
 
     def waiting(self) -> Waiting | None:
         """What is in flight in all processes that can tell; None if none can."""

@@ -118,3 +118,38 @@ def test_the_cap_of_names_holds_for_all_workers_together():
     together = reports.arrivals({}, Ledger(max_names=2).endpoint).from_schedule
     assert set(together) == {("GET", "/first/0"), ("GET", "/first/1"), ("GET", "other")}
     assert together["GET", "other"].ages().cumulative()[-1] == 4
+
+
+OPEN = Arrivals()
+OPEN.answer("GET", "/", 0.1)
+SENT = Report(None, {"in_flight": 0, "unreported": 0}, Ages(), 0, 0.5, 6, 0.0, 0.0, OPEN, Ages(), {"Paced": (3, 1)})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"in_flight": 3},
+        None,
+        SENT.to_message() | {"since_due": {"counts": [1, 2], "seconds": 0.1}},
+        SENT.to_message() | {"abandoned": {}},
+        SENT.to_message() | {"pacing": {"Paced": 3}},
+        SENT.to_message() | {"arrivals": OPEN.to_message() | {"lateness": ([0] * 99, 0.0)}},
+        SENT.to_message() | {"arrivals": OPEN.to_message() | {"from_schedule": [("GET", "/", [1], 0.1)]}},
+    ],
+)
+def test_what_another_version_sends_is_left_out_and_harms_nobody(other, caplog):
+    reports = Reports()
+    reports.receive_message("same", SENT.to_message())
+    for _ in range(2):
+        reports.receive_message("other", other)
+    assert set(reports.latest) == {"same"}
+    assert sum("has another version" in message for message in caplog.messages) == 1
+    assert reports.arrivals({}, Ledger(10).endpoint).from_schedule["GET", "/"].ages().cumulative()[-1] == 1
+
+
+def test_a_time_that_is_no_number_is_none_and_a_negative_one_takes_nothing_away():
+    arrivals = Arrivals()
+    for seconds in (float("nan"), float("inf"), -5.0, 0.1):
+        arrivals.answer("GET", "/", seconds)
+    ages = arrivals.from_schedule["GET", "/"].ages()
+    assert (ages.cumulative()[-1], ages.seconds) == (2, 0.1)
