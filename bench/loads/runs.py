@@ -64,10 +64,10 @@ def pin(pid: int, *, beside_locust: bool = False) -> None:
 
 
 @contextmanager
-def fast_target() -> Iterator[str]:
+def fast_target(*arguments: str) -> Iterator[str]:
     """Base URL of the fast server while the block lasts."""
     pin(0)
-    command = [sys.executable, "-m", "bench.loads.target"]
+    command = [sys.executable, "-m", "bench.loads.target", *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdin
         assert process.stdout

@@ -1,16 +1,19 @@
-"""A server that answers everything at once, at a small part of what its load costs: `python -m bench.loads.target`.
+"""A server that answers everything at a small part of what its load costs: `python -m bench.loads.target [--spread]`.
 
+At once or, spread, after 2 to 800 ms, as often between 2 and 4 as between 400 and 800.
 Prints its port, and serves until its standard input ends.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import sys
 
 from firedrill.contract import LOOPBACK
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
+FASTEST_SECONDS, SLOWEST_SECONDS = 0.002, 0.8
 
 
 class Answers(asyncio.Protocol):
@@ -25,10 +28,19 @@ class Answers(asyncio.Protocol):
         self._transport.write(ANSWER * data.count(b"\r\n\r\n"))  # type: ignore[attr-defined]
 
 
+class SpreadAnswers(Answers):
+    """One connection that takes its time for each request."""
+
+    def data_received(self, data: bytes) -> None:
+        """A request."""
+        seconds = FASTEST_SECONDS * (SLOWEST_SECONDS / FASTEST_SECONDS) ** random.random()
+        asyncio.get_running_loop().call_later(seconds, super().data_received, data)
+
+
 async def serve() -> None:
     """Until standard input ends."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Answers, LOOPBACK, 0, backlog=1024)
+    server = await loop.create_server(SpreadAnswers if "--spread" in sys.argv else Answers, LOOPBACK, 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 

@@ -122,9 +122,10 @@ class Exporter:
 
     def _page(self, scraper: Scraper | None, turn: Turn) -> str:
         started = time.perf_counter()
-        self._hear_myself()
+        counted = self._ledger.page(self._environment.stats.entries, self._environment.stats.errors, scraper, turn)
+        self._hear_myself()  # After the pauses, so that what was answered in them is no longer in flight.
         parts = (
-            self._ledger.page(self._environment.stats.entries, self._environment.stats.errors, scraper, turn),
+            counted,
             self._waiting(),
             self._arrivals(scraper),
             self._users(),
