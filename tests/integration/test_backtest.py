@@ -342,8 +342,6 @@ def test_on_a_page_that_is_slow_and_fails_no_sample_differs_but_where_it_was_for
     assert len(found.ours | found.theirs) > 200
     assert not found.not_foretold
     assert found.naive ^ found.theirs, "an evaluation fell into each scrape that hung"
-    if found.ambiguous > 0.05:
-        give_up_where_the_machine_stalled(found)
     assert found.ambiguous <= 0.05
 
 
