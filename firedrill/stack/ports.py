@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import socket
 
@@ -10,6 +11,10 @@ from firedrill.errors import BadInput
 
 OURS = range(20_000, 32_768)
 """Ports to choose from: below those that Linux gives to connections that go out, which a load opens by the thousand."""
+
+_START = secrets.randbelow(len(OURS))
+_CANDIDATES = itertools.cycle((*OURS[_START:], *OURS[:_START]))
+"""Each process walks on from a place of its own, so that those that start at the same time seldom choose alike."""
 
 
 def is_free(port: int) -> bool:
@@ -26,7 +31,7 @@ def is_free(port: int) -> bool:
 
 def any_free() -> int:
     """A port that is free now."""
-    return next(port for port in iter(lambda: secrets.choice(OURS), None) if is_free(port))
+    return next(port for port in _CANDIDATES if is_free(port))
 
 
 def choose(asked: int | None, default: int, option: str, avoid: frozenset[int] = frozenset()) -> int:
