@@ -5,15 +5,19 @@ from __future__ import annotations
 import itertools
 import secrets
 import socket
+from typing import TYPE_CHECKING
 
 from firedrill.contract import LOOPBACK
 from firedrill.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 OURS = range(20_000, 32_768)
 """Ports to choose from: below those that Linux gives to connections that go out, which a load opens by the thousand."""
 
 _START = secrets.randbelow(len(OURS))
-_CANDIDATES = itertools.cycle((*OURS[_START:], *OURS[:_START]))
+_CANDIDATES: Iterator[int] = itertools.cycle((*OURS[_START:], *OURS[:_START]))
 """Each process walks on from a place of its own, so that those that start at the same time seldom choose alike."""
 
 
