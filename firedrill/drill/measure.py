@@ -28,7 +28,7 @@ EXHAUSTED_RATIO = 0.9
 SHARES = {"arrivals_unsent": (Client.UNSENT, Client.OFFERED, 1), "pacing_missed": (Client.PACING_MISSED, Client.PACING, 100)}
 """Conditions on a share of all that a run gained: (part, whole, least whole that is judged).
 
-The rules, which look on, see what counters hold since the process began: the loads that one Locust played before are in that.
+The rules, which look on, judge the share of all so far: what was a large one of a run's beginning may be a small one of it all.
 """
 
 MOST_SHARE = 0.01
