@@ -121,8 +121,14 @@ class ComposedStack(SteeredStack):
         """Write what a service printed to its file in the run's folder; as much as there is room for."""
         file = self.plan.folder / f"{service}.log"
         with suppress(OSError):
-            file.write_text("the Docker engine does not answer\n" if self._is_silent() else self._project.log(service))
+            file.write_text(self._said(service))
         return file
+
+    def _said(self, service: str) -> str:
+        with suppress(Missing):
+            if not self._is_silent():
+                return self._project.log(service)
+        return "the Docker engine does not answer\n"
 
     def _up(self, *services: str, scale: Mapping[str, int] | None = None, alone: bool = False) -> None:
         if self._interrupt.requested:

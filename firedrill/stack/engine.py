@@ -106,9 +106,11 @@ class Project:
         return [(service, rest) for service, _, rest in (row.partition(" ") for row in listed.stdout.splitlines())]
 
     def log(self, service: str) -> str:
-        """What a service printed."""
-        said = self._compose("logs", "--no-color", service)
-        return "".join(f"{line.partition('| ')[2] or line}\n" for line in said.stdout.splitlines() if not line.startswith("Attaching"))
+        """What a service's containers printed, line by line in the order of time. Raises Missing where the engine does not answer."""
+        containers = [container for name, container in self._rows("{{.ID}}") if name == service]
+        said = [command.run(["docker", "logs", "--timestamps", container]) for container in containers]
+        lines = sorted(line for each in said if not each.returncode for line in (each.stdout + each.stderr).splitlines())
+        return "".join(f"{line.partition(' ')[2]}\n" for line in lines)
 
     def copy(self, service: str, path: str, destination: Path) -> bool:
         """Copy a file or folder out of a service's container; False if it has none. Raises Missing where the engine does not answer."""

@@ -27,16 +27,20 @@ def processes():
     return ("--processes", 2, "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port, "--headless")
 
 
+def tells_of_all(page):
+    """Whether both workers have reported their three users each, and every process how it fares."""
+    users = page.values("locust_worker_users") == [3, 3] and page.value("locust_users", user_class="BasicUser") == 6
+    fares = ("locust_worker_cpu_ratio", "locust_worker_loop_lag_seconds_total")
+    return users and all(len(page.values(name)) == 3 for name in fares)
+
+
 def test_processes_are_counted_to_the_request(target, tmp_path):
     load = ("-u", 6, "-r", 6, "-t", "5s", "-H", target.url, "--json-file", tmp_path / "result")
     with Locust(*processes(), *load, files=(LOCUSTFILE,)) as locust:
-        page = locust.until(lambda page: len(page.values("locust_worker_cpu_ratio")) == 3, "the CPU of both workers and of their master")
+        page = locust.until(tells_of_all, "both workers and their master to be told of")
         assert page.value("locust_worker_cpu_ratio", worker="master") is not None
-        assert page.total("locust_worker_users") == 6
-        assert page.value("locust_users", user_class="BasicUser") == 6
         assert page.value("locust_workers", state="missing") == 0
         assert page.value("locust_workers", state="running") == 2
-        assert len(page.values("locust_worker_loop_lag_seconds_total")) == 3
         assert len(page.values("locust_worker_last_report_timestamp_seconds")) == 2
         pages = locust.scrape_until_the_end()
     last, first = pages[-1], next(page for page in pages if page.values("locust_requests_total"))
