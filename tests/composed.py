@@ -49,10 +49,10 @@ class Composed:
         """Base URL of a published port."""
         return f"http://{LOOPBACK}:{self.ports[port]}"
 
-    def up(self, *services, workers=1):
-        """Build, and start services; all but Grafana if none is named."""
+    def up(self, *services, workers=1, alone=False):
+        """Build, and start services; all but Grafana if none is named, and without those they depend on if alone."""
         self.project.build()
-        self.project.up(*(services or compose.SERVICES), scale={} if services else {"locust-worker": workers})
+        self.project.up(*(services or compose.SERVICES), scale={} if services else {"locust-worker": workers}, alone=alone)
 
     def compose(self, *words):
         """Run Compose on the project; returns the finished process."""

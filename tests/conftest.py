@@ -12,6 +12,13 @@ LONGEST_FIRST = (
     "tests/browser/",
     "tests/compose/test_composed_runs.py",
     "tests/compose/",
+    "tests/integration/test_recorded_runs.py",
+    "tests/integration/test_drill_faults.py",
+    "tests/integration/test_replay_live.py",
+    "tests/integration/test_backtest_input.py",
+    "tests/integration/test_attached_record.py",
+    "tests/integration/test_smoke.py",
+    "tests/integration/test_receiver.py",
 )
 """By path: with pytest 9 xdist's own groups are not seen."""
 

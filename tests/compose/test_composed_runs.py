@@ -236,7 +236,7 @@ def test_an_engine_that_this_user_may_not_use_is_named(images):
 
 def test_an_unknown_profile_ends_locust_with_one_line(images, tmp_path):
     with Composed(f"firedrill-unknown-{os.getpid()}", tmp_path, images, LOAD_PROFILE="sok", RESTART="no") as composed:
-        composed.up("locust-master")
+        composed.up("locust-master", alone=True)
         code = poll_until(lambda: composed.project.states().get("locust-master"), "Locust to end", 40, every_seconds=0.5)
         assert code == 2
         assert composed.project.log("locust-master").splitlines()[-1].startswith("profile sok is unknown; did you mean soak")
@@ -244,7 +244,7 @@ def test_an_unknown_profile_ends_locust_with_one_line(images, tmp_path):
 
 def test_a_load_without_workers_says_that_it_waits_for_them(images, tmp_path):
     with Composed(f"firedrill-lonely-{os.getpid()}", tmp_path, images) as composed:
-        composed.up("locust-master")
+        composed.up("locust-master", alone=True)
         line = "Waiting for workers to be ready, 0 of 1 connected"
         poll_until(lambda: line in composed.project.log("locust-master"), "Locust to say so", 40, every_seconds=0.5)
 
