@@ -22,7 +22,7 @@ ROWS = (
             number(signals.LAST_SCRAPE, FRESH),
             number(signals.TIME_SCALE),
         ],
-        (4, 4, 8, 4, 4),
+        (4, 5, 7, 4, 4),
     ),
     Row(9, [full_scale(chart(signals.SATURATION))]),
     Row(8, [full_scale(chart(asked.HEADROOM)), *leading_to("server", chart(asked.QUEUED))]),
