@@ -12,9 +12,10 @@ from locust_exporter.arrivals import Arrivals
 from locust_exporter.inflight import STAGES, Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from locust_exporter.ledger import Endpoint
+    from locust_exporter.ages import Tally
+    from locust_exporter.cardinality import Endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -122,19 +123,20 @@ class Reports:
         """Of the requests that were lost in flight, those of workers that are gone included."""
         return sum((report.abandoned_ages for report in self.latest.values()), start=Ages())
 
-    def arrivals(self, asked: Mapping[str, int], fold: Callable[[str, str], Endpoint]) -> Arrivals | None:
-        """Of all processes, also those that are gone or know nothing of what was asked of them; None where no open loop ran.
-
-        `fold` is what a method and a name become on the page, whose cap holds for all processes together.
-        """
+    def arrivals(self, asked: Mapping[str, int]) -> Arrivals | None:
+        """Of all processes, also those that are gone or know nothing of what was asked of them; None where no open loop ran."""
         total = Arrivals()
         seen = {worker: report.arrivals for worker, report in self.latest.items() if report.arrivals is not None}
         for worker in dict.fromkeys((*seen, *asked)):
-            total.add(seen.get(worker, Arrivals()), asked.get(worker, 0), fold)
+            total.add(seen.get(worker, Arrivals()), asked.get(worker, 0))
         # A worker that was missed and comes back had begun more than it had told; a counter that fell would be taken for a new one.
         total.offered = self._most_offered = max(self._most_offered, total.offered)
         total.unsent = self._most_unsent = max(self._most_unsent, total.unsent)
         return total if seen or asked else None
+
+    def from_schedule(self) -> list[Mapping[Endpoint, Tally]]:
+        """Response times from schedule, by process."""
+        return [report.arrivals.from_schedule for report in self.latest.values() if report.arrivals is not None]
 
     def pacing(self) -> dict[str, tuple[int, int]]:
         """Intervals begun and begun late by class of users, those on workers that are gone included."""

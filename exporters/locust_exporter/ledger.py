@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from firedrill.contract import REQUEST_LABELS, Client
 from locust_exporter.buckets import BucketIndex
-from locust_exporter.cardinality import MOST_METHODS, Cap, clean, error_class
-from locust_exporter.exposition import LES, family, header, labels
+from locust_exporter.cardinality import Cap, Endpoints, error_class
+from locust_exporter.exposition import LES, header, histogram_form, labels, sample
 from locust_exporter.turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-Endpoint = tuple[str, str]
-"""Label values: method, name."""
+    from locust_exporter.cardinality import Endpoint
+    from locust_exporter.scraper import Scrape
 
 _FAMILIES = (Client.REQUEST_DURATION, Client.REQUESTS, Client.FAILURES, Client.UNTIMED, Client.BODY_BYTES)
 _BUCKET_OF = BucketIndex()
@@ -212,39 +212,16 @@ class _Row:
 
 
 def _forms(endpoint: Endpoint) -> tuple[str, ...]:
-    """Lines of an endpoint by family, with `%s` for each value: to fill in a whole row at once is what a page has time for."""
-    own, name = labels(REQUEST_LABELS, endpoint).replace("%", "%%"), Client.REQUEST_DURATION.name
-    buckets = "".join(f'{name}_bucket{own[:-1]},le="{le}"}} %s\n' for le in LES)
-    return (f"{buckets}{name}_sum{own} %s\n{name}_count{own} %s\n", *(f"{metric.name}{own} %s\n" for metric in _FAMILIES[1:]))
-
-
-class Scraper:
-    """What one scraper has seen. A series that it sees for the first time is shown as 0: rate() would lose a first increment."""
-
-    def __init__(self) -> None:
-        self._seen: set[object] = set()
-        self.complete = True
-        """Whether everything on its last page was shown as it is."""
-
-    def begin(self) -> None:
-        """A new page."""
-        self.complete = True
-
-    def first_sight(self, key: object) -> bool:
-        """Whether the series was never shown before; it is from now on."""
-        if key in self._seen:
-            return False
-        self._seen.add(key)
-        self.complete = False
-        return True
+    """Lines of an endpoint by family, with `%s` for each value."""
+    own = labels(REQUEST_LABELS, endpoint).replace("%", "%%")
+    return (histogram_form(Client.REQUEST_DURATION, endpoint), *(f"{metric.name}{own} %s\n" for metric in _FAMILIES[1:]))
 
 
 class Ledger:
     """Requests by endpoint and failures by class of error, monotone for the life of the process."""
 
     def __init__(self, max_names: int) -> None:
-        self.names = Cap(max_names)
-        self._methods = Cap(MOST_METHODS)
+        self.endpoints = Endpoints(max_names)
         self._error_classes = Cap(_MOST_ERROR_CLASSES)
         self._rows: dict[Endpoint, _Row] = {}
         self._row_of: dict[tuple[object, object], _Row] = {}
@@ -277,7 +254,7 @@ class Ledger:
         self,
         entries: Mapping[tuple[object, object], StatsEntry],
         errors: Mapping[object, StatsError],
-        scraper: Scraper | None = None,
+        scrape: Scrape | None = None,
         turn: Turn | None = None,
     ) -> str:
         """The families of requests: what was banked and what Locust holds now. Entries are by (name, method), as Locust has them.
@@ -287,15 +264,21 @@ class Ledger:
         turn = turn or Turn()
         self._read(entries, turn)
         self._read_errors(errors, turn)
-        texts = [self._text(row, scraper, turn) for row in list(self._rows.values())]
+        texts = [self._text(row, scrape, turn) for row in list(self._rows.values())]
         columns = zip(_FAMILIES, zip(*texts, strict=True), strict=True) if texts else ()
         pieces = itertools.chain.from_iterable((header(metric), *column) for metric, column in columns)
-        shown = {key: 0 if scraper and scraper.first_sight(key) else count for key, count in self._failures.items()}
-        return "".join((*pieces, family(Client.ERRORS, shown)))
+        return "".join((*pieces, *self._errors(scrape, turn)))
 
-    def _text(self, row: _Row, scraper: Scraper | None, turn: Turn) -> tuple[str, ...]:
+    def _text(self, row: _Row, scrape: Scrape | None, turn: Turn) -> tuple[str, ...]:
         turn.pause()
-        return row.zero() if scraper and scraper.first_sight(row.endpoint) else row.text()
+        return row.zero() if scrape and scrape.first_sight(row.endpoint) else row.text()
+
+    def _errors(self, scrape: Scrape | None, turn: Turn) -> Iterator[str]:
+        if self._failures:
+            yield header(Client.ERRORS)
+        for failure, count in list(self._failures.items()):
+            turn.pause()
+            yield sample(Client.ERRORS, failure, 0 if scrape and scrape.first_sight(failure) else count)
 
     def _read(self, entries: Mapping[tuple[object, object], StatsEntry], turn: Turn) -> None:
         for key, entry in self._in_turns(entries, turn):
@@ -325,15 +308,11 @@ class Ledger:
         row = self._row_of.get(key)
         if row is None:
             name, method = key
-            endpoint = self.endpoint(method, name)
+            endpoint = self.endpoints.of(method, name)
             if endpoint not in self._rows:
                 self._rows[endpoint] = _Row(endpoint)
             row = self._row_of[key] = self._rows[endpoint]
         return row
 
-    def endpoint(self, method: object, name: object) -> Endpoint:
-        """The labels of a request: itself, or `other` beyond a cap."""
-        return self._methods.fold(clean(method)), self.names.fold(clean(name))
-
     def _failure(self, method: object, name: object, text: str) -> Failure:
-        return (*self.endpoint(method, name), self._error_classes.fold(error_class(text)))
+        return (*self.endpoints.of(method, name), self._error_classes.fold(error_class(text)))
