@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from locust_exporter.ages import Ages, Tally
@@ -43,13 +42,11 @@ class Arrivals:
         self.lateness.observe(late_seconds)
 
     def answer(self, method: object, name: object, seconds: float) -> None:
-        """A request was answered or failed, so long after its arrival had been due. A time that is no number is none, as in Locust."""
-        if not seconds < inf:
-            return
+        """A request was answered or failed, so long after its arrival had been due."""
         tally = self._tally_of.get((method, name))
         if tally is None:
             tally = self._tally_of[method, name] = self.from_schedule.setdefault(self._endpoints.of(method, name), Tally())
-        tally.observe(max(0.0, seconds))
+        tally.observe(seconds)
 
     def add(self, other: Arrivals, asked: int = 0) -> None:
         """Count another process's arrivals as well. If it does not know of all that it was `asked` for, what it did not start is unsent."""

@@ -23,9 +23,10 @@ from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, RPCError, StopTest, StopUser
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
+from locust.stats import RequestStats
 
 from firedrill.errors import BadInput
-from locust_exporter import buckets
+from locust_exporter import buckets, told
 from locust_exporter.exporter import Exporter
 from locust_exporter.facts import announced
 from locust_exporter.generator import MESSAGE, UNREPORTED_MESSAGE, Report
@@ -181,6 +182,8 @@ def register(events: Any) -> None:
     settings = _or_exit(lambda: read_settings(os.environ))
     if settings.exact_buckets:
         locust.stats.bucket_response_time = buckets.round_up  # type: ignore[assignment]
+    RequestStats.log_request = told.request(RequestStats.log_request)  # type: ignore[method-assign]
+    RequestStats.log_error = told.error(RequestStats.log_error)  # type: ignore[method-assign]
     locust.runners.WORKER_REPORT_INTERVAL = WORKER_REPORT_SECONDS
     generator = Generator(settings)
     generator.watch_clients(events)
