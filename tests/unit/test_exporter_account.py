@@ -132,11 +132,3 @@ def test_what_another_version_sends_is_left_out_and_harms_nobody(other, caplog):
     assert set(reports.latest) == {"same"}
     assert sum("has another version" in message for message in caplog.messages) == 1
     assert [told["GET", "/"].answers for told in reports.from_schedule()] == [1]
-
-
-def test_a_time_that_is_no_number_is_none_and_a_negative_one_takes_nothing_away():
-    arrivals = Arrivals()
-    for seconds in (float("nan"), float("inf"), -5.0, 0.1):
-        arrivals.answer("GET", "/", seconds)
-    ages = arrivals.from_schedule["GET", "/"].ages()
-    assert (ages.cumulative()[-1], ages.seconds) == (2, 0.1)
