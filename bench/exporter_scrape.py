@@ -23,9 +23,9 @@ from locust_exporter.arrivals import Arrivals
 from locust_exporter.buckets import BucketIndex
 from locust_exporter.exporter import Exporter
 from locust_exporter.facts import RunFacts, announce
-from locust_exporter.generator import Report
 from locust_exporter.inflight import STAGES, Waiting
 from locust_exporter.ledger import Ledger
+from locust_exporter.reports import Report
 from locust_exporter.server import packed
 from locust_exporter.settings import Settings
 from locust_exporter.turn import Turn

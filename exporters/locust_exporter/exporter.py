@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from firedrill.contract import Client
 from firedrill.names import without_userinfo
-from locust_exporter import workers
+from locust_exporter import processes
 from locust_exporter.exposition import LES, family, histogram
 from locust_exporter.facts import announced
 from locust_exporter.from_schedule import FromSchedule
-from locust_exporter.generator import MESSAGE, UNREADABLE, UNREPORTED_MESSAGE, Reports
 from locust_exporter.inflight import STAGES
-from locust_exporter.ledger import Ledger, Unreported
+from locust_exporter.ledger import Ledger
+from locust_exporter.reports import MESSAGE, UNREADABLE, UNREPORTED_MESSAGE, Reports
 from locust_exporter.server import Server
+from locust_exporter.unreported import Unreported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from firedrill.contract import Metric
     from locust_exporter.ages import Ages
     from locust_exporter.arrivals import Arrivals
-    from locust_exporter.generator import Report
+    from locust_exporter.reports import Report
     from locust_exporter.scraper import Scrape
     from locust_exporter.settings import Settings
     from locust_exporter.turn import Turn
@@ -148,7 +149,7 @@ class Exporter:
 
     def _hear_myself(self) -> None:
         if not self._is_master:
-            self._reports.receive(workers.LOCAL, self._own_report())
+            self._reports.receive(processes.LOCAL, self._own_report())
 
     def _counted(self) -> dict[Metric, int]:
         """What is judged as a share of a test."""
@@ -209,7 +210,11 @@ class Exporter:
 
     def _workers(self) -> str:
         runner, latest = self._environment.runner, self._reports.latest
-        return workers.of_master(runner, latest, self._own_report()) if self._is_master else workers.of_one(runner, latest[workers.LOCAL])
+        return (
+            processes.of_master(runner, latest, self._own_report())
+            if self._is_master
+            else processes.of_one(runner, latest[processes.LOCAL])
+        )
 
     def _test(self) -> str:
         start, end = self._test_times

@@ -5,8 +5,8 @@ import contextvars
 import pytest
 from locust_exporter.ages import Ages
 from locust_exporter.arrivals import LATENESS, Arrivals
-from locust_exporter.generator import Report, Reports
 from locust_exporter.inflight import InFlight, Waiting
+from locust_exporter.reports import Report, Reports
 
 
 class Clock:
