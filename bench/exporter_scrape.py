@@ -10,6 +10,7 @@ Run: `python -m bench.exporter_scrape`.
 from __future__ import annotations
 
 import functools
+import gc
 import random
 import statistics
 import time
@@ -121,6 +122,8 @@ def exporting(stats: Any, arrivals: Arrivals, endpoints: int) -> Exporter:
     environment.create_local_runner()
     environment.stats = stats
     announce(RunFacts(arrivals=arrivals))
+    gc.collect()
+    gc.freeze()  # As an open loop does.
     report = functools.partial(Report, Waiting(), dict.fromkeys(STAGES, 0), Ages(), 0, 0.5, 6, 0.0, 0.0, arrivals, Ages())
     return Exporter(environment, Settings(max_names=endpoints), "bench", report, is_master=False)
 
@@ -135,7 +138,9 @@ def longest_stall(exporter: Exporter) -> float:
         begun = time.thread_time()
 
     turn = Turn(give_way)
-    packed(exporter.page(None, turn).encode(), turn)
+    page = exporter.page(None, turn)
+    turn.pause()
+    packed(page.encode(), turn)
     give_way()
     return max(turns)
 

@@ -130,6 +130,7 @@ class Exporter:
         counted = self._ledger.page(self._environment.stats.entries, self._environment.stats.errors, scrape, turn)
         self._hear_myself()
         from_schedule = self._from_schedule.page(self._reports.from_schedule(), scrape, turn)
+        turn.pause()
         self._hear_myself()  # Once more after the pauses, so that what was answered in them is no longer in flight.
         parts = (
             counted,

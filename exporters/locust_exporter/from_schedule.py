@@ -55,6 +55,7 @@ class FromSchedule:
                 turn.pause()
                 together[self._fold(*endpoint)].append(tally)
         texts = [self._text(*row, scrape, turn) for row in together.items()]
+        turn.pause()
         return "".join((header(_METRIC), *texts)) if texts else ""
 
     def _text(self, endpoint: Endpoint, tallies: Sequence[Tally], scrape: Scrape | None, turn: Turn) -> str:

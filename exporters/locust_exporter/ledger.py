@@ -134,8 +134,10 @@ class Ledger:
         self._read_errors(errors, turn)
         texts = [self._text(row, scrape, turn) for row in list(self._rows.values())]
         columns = zip(_FAMILIES, zip(*texts, strict=True), strict=True) if texts else ()
-        pieces = itertools.chain.from_iterable((header(metric), *column) for metric, column in columns)
-        return "".join((*pieces, *self._errors(scrape, turn)))
+        pieces = [piece for metric, column in columns for piece in (header(metric), *column)]
+        pieces += self._errors(scrape, turn)
+        turn.pause()
+        return "".join(pieces)
 
     def _text(self, row: _Row, scrape: Scrape | None, turn: Turn) -> tuple[str, ...]:
         turn.pause()
