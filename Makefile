@@ -34,8 +34,9 @@ bench: .venv/.ready-dev ## Every figure of docs/performance.md anew (5 minutes; 
 dashboards: .venv/.ready-dev ## Build grafana/dashboards/*.json from grafana/source
 	@$(BIN)/python -m grafana.source
 
-docs: .venv/.ready-dev ## Generate docs/metrics.md from the contract, and the alerts' links from their names
+docs: .venv/.ready-dev ## Generate docs/metrics.md from the contract, docs/performance.md from bench/, and the alerts' links
 	@$(BIN)/python -m firedrill.docs
+	@$(BIN)/python -m bench.document
 
 screenshots: .venv/.ready-dev ## Take docs/images anew, of the last drill (or of one that it plays first)
 	@$(BIN)/python -m docs.screenshots

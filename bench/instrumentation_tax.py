@@ -1,7 +1,8 @@
 """What measuring adds to a request: a bare Flask application through its WSGI callable, beside the same one instrumented six ways.
 
 Blocks of requests in shuffled order, so that a stall of the machine hits everybody alike; per variant and round the mean of its blocks
-without the slowest and fastest tenth; of five rounds the median. Run: `python -m bench.instrumentation_tax`.
+without the slowest and fastest tenth; of five rounds the median. Aim: to add less than prometheus_client by hand, traced or not.
+Run: `python -m bench.instrumentation_tax`.
 """
 
 from __future__ import annotations

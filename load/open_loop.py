@@ -27,6 +27,7 @@ from geventhttpclient.connectionpool import ConnectionPool
 from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING, TaskSet
+from locust_exporter import told
 from locust_exporter.ages import Ages
 from locust_exporter.facts import LATENESS, Arrivals
 from locust_exporter.settings import read_settings
@@ -113,12 +114,13 @@ class Desk:
         self._arrivals.start(late)
         LATENESS.set(late)
 
-    def on_request(self, request_type: object, name: object, response_time: float | None, **_: Any) -> None:
+    def on_request(self, request_type: object, name: object, response_time: object, **_: Any) -> None:
         """Locust's event. The first request of an arrival was meant to be sent when it was due, later ones when they were."""
         late = LATENESS.get()
         LATENESS.set(0.0)
-        if response_time is not None:
-            self._arrivals.answer(request_type, name, late + response_time / 1000)  # Locust speaks milliseconds
+        milliseconds = told.milliseconds(response_time)
+        if milliseconds is not None:
+            self._arrivals.answer(request_type, name, late + milliseconds / 1000)
 
     def _now(self) -> float:
         return time.perf_counter() - self._began

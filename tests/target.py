@@ -14,14 +14,16 @@ class Target(ThreadingHTTPServer):
     """Serves on a free port while its `with` block lasts.
 
     `/hang` waits for the end of it, `/slow` takes a second, `/redirect` leads to `/`, `/fail` is 503, all else answers at once. Nothing is
-    answered while `gate` is cleared.
+    answered while `gate` is cleared. Where `seconds_each` is given, one is answered after the other, and each takes so long.
     """
 
     daemon_threads = True
     request_queue_size = 512
 
-    def __init__(self) -> None:
+    def __init__(self, seconds_each: float = 0.0) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.seconds_each = seconds_each
+        self.lane = threading.Lock()
         self.release = threading.Event()
         self.gate = threading.Event()
         self.gate.set()
@@ -58,6 +60,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.run_ids.add(self.headers.get("Firedrill-Run-Id"))
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.gate.wait()
+        if self.server.seconds_each:
+            with self.server.lane:
+                self.server.release.wait(self.server.seconds_each)
         if self.path in PATIENCE_SECONDS:
             self.server.release.wait(PATIENCE_SECONDS[self.path])
         body = b'{"ok": true}'

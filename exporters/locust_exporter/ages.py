@@ -67,6 +67,11 @@ class Tally:
             self._counts[index] += count
         self._seconds += ages.seconds
 
+    @property
+    def answers(self) -> int:
+        """How many it counted."""
+        return sum(self._counts)
+
     def ages(self) -> Ages:
         """What it holds now."""
         return Ages(tuple(self._counts), self._seconds)

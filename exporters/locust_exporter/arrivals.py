@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from locust_exporter.ages import Ages, Tally
-from locust_exporter.cardinality import MOST_METHODS, Cap, clean
+from locust_exporter.cardinality import Endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from locust_exporter.ledger import Endpoint
+    from locust_exporter.cardinality import Endpoint
 
 
 LATENESS: ContextVar[float] = ContextVar("lateness", default=0.0)
@@ -29,11 +28,12 @@ class Arrivals:
         self.unsent = 0
         self.lateness = Tally()
         self.from_schedule: dict[Endpoint, Tally] = {}
+        """Answers since their arrivals were due, in this process."""
         self.asked: Mapping[str, int] = {}
         """On a master: how many arrivals the schedule has asked of each worker, but for those that it may still begin."""
         self.backlog: Callable[[], Ages] = Ages
         """In a process with users: how long those that still wait for a user have been due."""
-        self._methods, self._names = Cap(MOST_METHODS), Cap(max_names)
+        self._endpoints = Endpoints(max_names)
         self._tally_of: dict[tuple[object, object], Tally] = {}
 
     def start(self, late_seconds: float) -> None:
@@ -42,27 +42,19 @@ class Arrivals:
         self.lateness.observe(late_seconds)
 
     def answer(self, method: object, name: object, seconds: float) -> None:
-        """A request was answered or failed, so long after its arrival had been due. A time that is no number is none, as in Locust."""
-        if not seconds < inf:
-            return
+        """A request was answered or failed, so long after its arrival had been due."""
         tally = self._tally_of.get((method, name))
         if tally is None:
-            endpoint = self._methods.fold(clean(method)), self._names.fold(clean(name))
-            tally = self._tally_of[method, name] = self.from_schedule.setdefault(endpoint, Tally())
-        tally.observe(max(0.0, seconds))
+            tally = self._tally_of[method, name] = self.from_schedule.setdefault(self._endpoints.of(method, name), Tally())
+        tally.observe(seconds)
 
-    def add(self, other: Arrivals, asked: int = 0, fold: Callable[[str, str], Endpoint] = lambda *endpoint: endpoint) -> None:
-        """Count another process's as well. If it does not know of all that it was `asked` for, what it did not start is unsent.
-
-        `fold` is what a method and a name become among those of all processes, each of which may have folded others.
-        """
+    def add(self, other: Arrivals, asked: int = 0) -> None:
+        """Count another process's arrivals as well. If it does not know of all that it was `asked` for, what it did not start is unsent."""
         offered = max(other.offered, asked)
         self.offered += offered
         self.started += other.started
         self.unsent += offered - other.started if asked > other.offered else other.unsent
         self.lateness.add(other.lateness.ages())
-        for endpoint, tally in other.from_schedule.items():
-            self.from_schedule.setdefault(fold(*endpoint), Tally()).add(tally.ages())
 
     def to_message(self) -> dict[str, Any]:
         """Plain values, as Locust's protocol carries them."""

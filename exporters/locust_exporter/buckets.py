@@ -7,8 +7,6 @@ from bisect import bisect_left
 
 from firedrill.contract import LATENCY_BOUNDS_SECONDS
 
-_MOST = 10**15
-"""Longer is no time; and a number of more than 64 bits ends all that a worker tells its master."""
 _BOUNDS_MILLISECONDS = tuple(bound * 1000 for bound in LATENCY_BOUNDS_SECONDS)
 
 
@@ -21,7 +19,7 @@ def round_up(milliseconds: float) -> float:
     if milliseconds <= 10:
         return math.ceil(milliseconds * 10) / 10
     step = 1 if milliseconds <= 100 else 10 if milliseconds <= 1000 else 100 if milliseconds <= 10_000 else 1000
-    return min(math.ceil(milliseconds / step) * step, _MOST)
+    return math.ceil(milliseconds / step) * step
 
 
 class BucketIndex(dict[float, int]):

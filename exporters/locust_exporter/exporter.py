@@ -8,27 +8,30 @@ from typing import TYPE_CHECKING, Any
 
 from firedrill.contract import Client
 from firedrill.names import without_userinfo
-from locust_exporter.ages import Ages
+from locust_exporter import processes
 from locust_exporter.exposition import LES, family, histogram
 from locust_exporter.facts import announced
-from locust_exporter.generator import MESSAGE, UNREADABLE, UNREPORTED_MESSAGE, Reports
+from locust_exporter.from_schedule import FromSchedule
 from locust_exporter.inflight import STAGES
-from locust_exporter.ledger import Ledger, Scraper, Unreported
+from locust_exporter.ledger import Ledger
+from locust_exporter.reports import MESSAGE, UNREADABLE, UNREPORTED_MESSAGE, Reports
 from locust_exporter.server import Server
+from locust_exporter.unreported import Unreported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from firedrill.contract import Metric
+    from locust_exporter.ages import Ages
     from locust_exporter.arrivals import Arrivals
-    from locust_exporter.generator import Report
+    from locust_exporter.reports import Report
+    from locust_exporter.scraper import Scrape
     from locust_exporter.settings import Settings
     from locust_exporter.turn import Turn
 
 logger = logging.getLogger(__name__)
 
 STATES = ("ready", "spawning", "running", "cleanup", "stopping", "stopped", "missing")
-WORKER_STATES = ("ready", "spawning", "running", "missing")
 RESET_REASONS = ("start", "ui", "spawn")
 
 
@@ -43,13 +46,14 @@ class Exporter:
         self._own_report = own_report
         self._is_master = is_master
         self._ledger = Ledger(settings.max_names)
+        self._from_schedule = FromSchedule(self._ledger.endpoints.fold)
         self._reports = Reports()
         self._resets = dict.fromkeys(RESET_REASONS, 0)
         self._reset_was_asked_for = False
         self._test_times: tuple[float | None, float | None] = (None, None)
         self._counted_before: dict[Metric, int] = {}
         self._page_seconds = 0.0
-        self._server = Server(self._page)
+        self._server = Server(self.page)
         self._bank_before_clearing(environment.stats)
         self._listen(environment)
 
@@ -120,20 +124,25 @@ class Exporter:
         except UNREADABLE:
             self._reports.warn_of(msg.node_id)
 
-    def _page(self, scraper: Scraper | None, turn: Turn) -> str:
+    def page(self, scrape: Scrape | None, turn: Turn) -> str:
+        """All that is known now; what there is of each endpoint is written in turns with others."""
         started = time.perf_counter()
-        counted = self._ledger.page(self._environment.stats.entries, self._environment.stats.errors, scraper, turn)
-        self._hear_myself()  # After the pauses, so that what was answered in them is no longer in flight.
+        counted = self._ledger.page(self._environment.stats.entries, self._environment.stats.errors, scrape, turn)
+        self._hear_myself()
+        from_schedule = self._from_schedule.page(self._reports.from_schedule(), scrape, turn)
+        turn.pause()
+        self._hear_myself()  # Once more after the pauses, so that what was answered in them is no longer in flight.
         parts = (
             counted,
+            from_schedule,
             self._waiting(),
-            self._arrivals(scraper),
+            self._arrivals(),
             self._users(),
             self._workers(),
             self._test(),
             self._objectives(),
             family(Client.SCRAPE_DURATION, {(): self._page_seconds}),
-            family(Client.FOLDED_NAMES, {(): self._ledger.names.folded}),
+            family(Client.FOLDED_NAMES, {(): self._ledger.endpoints.names.folded}),
         )
         page = "".join(parts)
         self._page_seconds = time.perf_counter() - started
@@ -141,7 +150,7 @@ class Exporter:
 
     def _hear_myself(self) -> None:
         if not self._is_master:
-            self._reports.receive("local", self._own_report())
+            self._reports.receive(processes.LOCAL, self._own_report())
 
     def _counted(self) -> dict[Metric, int]:
         """What is judged as a share of a test."""
@@ -153,13 +162,13 @@ class Exporter:
 
     def _open_loop(self) -> Arrivals | None:
         facts = announced()
-        return self._reports.arrivals(facts.arrivals.asked, self._ledger.endpoint) if facts.arrivals else None
+        return self._reports.arrivals(facts.arrivals.asked) if facts.arrivals else None
 
     def _waiting(self) -> str:
         if not self._reports.see_requests():
             return ""
         page = family(Client.ABANDONED, {(stage,): self._reports.abandoned(stage) for stage in STAGES})
-        page += histogram(Client.ABANDONED_AGE, {(): self._reports.abandoned_ages()})
+        page += histogram(Client.ABANDONED_AGE, self._reports.abandoned_ages())
         waiting = self._reports.waiting()
         if waiting is None:
             return page
@@ -172,20 +181,17 @@ class Exporter:
             )
         )
 
-    def _arrivals(self, scraper: Scraper | None) -> str:
+    def _arrivals(self) -> str:
         arrivals = self._open_loop()
         if arrivals is None:
             return ""
-        new = [end for end in arrivals.from_schedule if scraper and scraper.first_sight((Client.FROM_SCHEDULE, end))]
-        from_schedule = {end: tally.ages() for end, tally in arrivals.from_schedule.items()} | dict.fromkeys(new, Ages())
         return "".join(
             (
                 family(Client.OFFERED, {(): arrivals.offered}),
                 family(Client.STARTED, {(): arrivals.started}),
                 family(Client.UNSENT, {(): arrivals.unsent}),
                 family(Client.WAITING_AGE, _by_le(self._reports.since_due())),
-                histogram(Client.LATENESS, {(): arrivals.lateness.ages()}),
-                histogram(Client.FROM_SCHEDULE, from_schedule),
+                histogram(Client.LATENESS, arrivals.lateness.ages()),
             )
         )
 
@@ -204,35 +210,11 @@ class Exporter:
         )
 
     def _workers(self) -> str:
-        runner, reports = self._environment.runner, self._reports.latest
-        if self._is_master:
-            index = {client: (str(runner.get_worker_index(client)),) for client in runner.clients}
-            users = {index[client]: node.user_count for client, node in runner.clients.items()}
-            counts = {(state,): len(runner.clients.get_by_state(state)) for state in WORKER_STATES}
-            states = {
-                (*index[client], state): int(state == node.state) for client, node in runner.clients.items() for state in WORKER_STATES
-            }
-            missing = {client for client, node in runner.clients.items() if node.state == "missing"}
-        else:
-            index = {"local": ("local",)}
-            users = {("local",): runner.user_count}
-            counts, states, missing = {}, {}, set()
-        known = {index[client]: report for client, report in reports.items() if client in index}
-        # How a missing one fared last says nothing of now.
-        present = {index[client]: report for client, report in reports.items() if client in index.keys() - missing}
-        # A master that cannot keep up hands out work, and merges counts, late: it can be the bottleneck as well.
-        master = {("master",): self._own_report()} if self._is_master else {}
-        return "".join(
-            (
-                family(Client.WORKERS, counts),
-                family(Client.WORKER_STATE, states),
-                family(Client.WORKER_USERS, users),
-                family(Client.WORKER_CPU, {process: report.cpu_ratio for process, report in (present | master).items()}),
-                family(Client.WORKER_MEMORY, {process: report.memory_bytes for process, report in (present | master).items()}),
-                family(Client.WORKER_REPORT, {worker: report.received for worker, report in known.items()}),
-                family(Client.WORKER_LAG, {process: report.lag_seconds for process, report in (known | master).items()}),
-                family(Client.WORKER_LAG_MAX, {process: report.lag_max_seconds for process, report in (present | master).items()}),
-            )
+        runner, latest = self._environment.runner, self._reports.latest
+        return (
+            processes.of_master(runner, latest, self._own_report())
+            if self._is_master
+            else processes.of_one(runner, latest[processes.LOCAL])
         )
 
     def _test(self) -> str:

@@ -29,22 +29,34 @@ def labels(names: tuple[str, ...], values: tuple[str, ...]) -> str:
     return f"{{{inner}}}" if inner else ""
 
 
+def sample(metric: Metric, key: tuple[str, ...], value: float) -> str:
+    """A line of a counter or a gauge."""
+    return f"{metric.name}{labels(metric.labels, key)} {value}\n"
+
+
 def family(metric: Metric, samples: Mapping[Any, float | None]) -> str:
     """A counter's or gauge's lines by tuples of label values; a value of None is absent, and so is a family without values."""
-    lines = [f"{metric.name}{labels(metric.labels, key)} {value}\n" for key, value in samples.items() if value is not None]
+    lines = [sample(metric, key, value) for key, value in samples.items() if value is not None]
     return header(metric) + "".join(lines) if lines else ""
 
 
-def histogram(metric: Metric, samples: Mapping[Any, Ages]) -> str:
-    """A histogram's lines by tuples of label values; absent without any."""
-    return header(metric) + "".join(_series(metric, *sample) for sample in samples.items()) if samples else ""
+def histogram(metric: Metric, ages: Ages) -> str:
+    """The lines of a histogram without labels."""
+    return header(metric) + histogram_form(metric, ()) % histogram_values(ages)
 
 
-def _series(metric: Metric, key: tuple[str, ...], ages: Ages) -> str:
-    own, cumulative = labels(metric.labels, key), ages.cumulative()
+def histogram_form(metric: Metric, key: tuple[str, ...]) -> str:
+    """A histogram's lines with `%s` for each value: to fill in a whole histogram at once is what a page has time for."""
+    own = labels(metric.labels, key).replace("%", "%%")
     bucket = f"{metric.name}_bucket{own[:-1]}," if own else f"{metric.name}_bucket{{"
-    buckets = [f'{bucket}le="{le}"}} {count}\n' for le, count in zip(LES, cumulative, strict=True)]
-    return f"{''.join(buckets)}{metric.name}_sum{own} {ages.seconds}\n{metric.name}_count{own} {cumulative[-1]}\n"
+    buckets = "".join(f'{bucket}le="{le}"}} %s\n' for le in LES)
+    return f"{buckets}{metric.name}_sum{own} %s\n{metric.name}_count{own} %s\n"
+
+
+def histogram_values(ages: Ages) -> tuple[float, ...]:
+    """What to fill in."""
+    cumulative = ages.cumulative()
+    return (*cumulative, ages.seconds, cumulative[-1])
 
 
 def _escape(value: str) -> str:

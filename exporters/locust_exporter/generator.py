@@ -1,150 +1,98 @@
-"""What a load-generating process knows beyond Locust's statistics, as one message: from a worker to its master, or to itself."""
+"""This process as a generator of load, in Locust: what it has in flight, and how it fares."""
 
 from __future__ import annotations
 
-import logging
+import gc
 import time
-from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from locust_exporter.ages import Ages
-from locust_exporter.arrivals import Arrivals
-from locust_exporter.inflight import STAGES, Waiting
+import gevent
+import locust
+import psutil  # type: ignore[import-untyped]
+from locust.clients import HttpSession
+from locust.contrib.fasthttp import FastHttpSession
+from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
+
+from locust_exporter.facts import announced
+from locust_exporter.health import CpuMeter, LoopLag
+from locust_exporter.inflight import InFlight
+from locust_exporter.pacing import Pacing
+from locust_exporter.reports import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterable
 
-    from locust_exporter.ledger import Endpoint
+    from locust_exporter.settings import Settings
 
-logger = logging.getLogger(__name__)
-
-MESSAGE = "firedrill"
-"""Type of a worker's message, and the key of the same content in its report."""
-
-UNREPORTED_MESSAGE = "firedrill_unreported"
-"""Type of the message with requests that a worker clears from its statistics before it has reported them."""
-
-UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
-"""What reading a message of another version may raise."""
-
-STALE_SECONDS = 5.0
-"""A worker silent for longer says nothing about what is in flight."""
+LAG_SLEEP_SECONDS = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Counters are sums since the process began, so a lost report loses nothing."""
+class Generator:
+    """Everything that this process knows of itself."""
 
-    waiting: Waiting | None
-    """None where the start of a request cannot be seen."""
-    abandoned: dict[str, int]
-    abandoned_ages: Ages
-    user_exceptions: int
-    cpu_ratio: float | None
-    memory_bytes: int
-    lag_seconds: float
-    lag_max_seconds: float
-    arrivals: Arrivals | None = None
-    """None where no open loop runs."""
-    since_due: Ages | None = None
-    """Of an open loop: how long ago the requests in flight, and the arrivals that no user was free for, were due."""
-    pacing: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Intervals begun and begun late, by class of users with a fixed pace."""
-    received: float = field(default_factory=time.time)
-    """Unix time on the receiver's clock."""
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        # ValueError: the URL was none, nothing was sent. The others come from listeners of a request that was reported.
+        control = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet)
+        self.in_flight = InFlight(harmless=(ValueError, *control))
+        self.user_exceptions = 0
+        self.pacing = Pacing()
+        self._measures = False
+        self._lag = LoopLag()
+        self._cpu = CpuMeter()
+        self._process = psutil.Process()
 
-    def to_message(self) -> dict[str, Any]:
-        """Plain values, as Locust's protocol carries them."""
-        return {**asdict(replace(self, arrivals=None)), "arrivals": self.arrivals and self.arrivals.to_message()}
+    def watch_clients(self, events: Any) -> None:
+        """Account for every request of Locust's HTTP clients, and of those that use `events.request.measure`."""
+        HttpSession.request = self.in_flight.tracked(HttpSession.request)  # type: ignore[method-assign]
+        FastHttpSession.request = self.in_flight.tracked(FastHttpSession.request)  # type: ignore[method-assign]
+        events.request.measure = self._measured(events.request.measure)
+        events.user_error.add_listener(self._on_user_error)
+        # An answer that was dropped unreported may hang in a reference cycle, uncounted until it is collected.
+        events.test_stop.add_listener(lambda **_: gc.collect())
 
-    @classmethod
-    def from_message(cls, message: dict[str, Any]) -> Report:
-        """The report in a message, received now."""
-        waiting = message["waiting"]
-        seen = None if waiting is None else Waiting(**{**waiting, "ages": Ages.from_message(waiting["ages"])})
-        abandoned_ages = Ages.from_message(message["abandoned_ages"])
-        arrivals = message["arrivals"] and Arrivals.from_message(message["arrivals"])
-        since_due = message["since_due"] and Ages.from_message(message["since_due"])
-        read = {"waiting": seen, "abandoned_ages": abandoned_ages, "arrivals": arrivals, "since_due": since_due}
-        abandoned = {stage: int(message["abandoned"][stage]) for stage in STAGES}
-        pacing = {str(name): (int(begun), int(late)) for name, (begun, late) in message["pacing"].items()}
-        return cls(**{**message, **read, "abandoned": abandoned, "pacing": pacing, "received": time.time()})
+    def watch_users(self, user_classes: Iterable[Any]) -> None:
+        """Count the intervals of those with a fixed pace."""
+        for user_class in user_classes:
+            self.pacing.watch(user_class)
 
+    def watch_loop(self) -> None:
+        """Measure this process until it ends."""
+        # Made anew after a fork.
+        self._process, self._cpu, self._lag = psutil.Process(), CpuMeter(), LoopLag()
+        gevent.spawn(self._measure_loop)
 
-class Reports:
-    """The latest report of every process of the test."""
+    def report(self, environment: Any) -> Report:
+        """Everything as of now."""
+        arrivals = announced().arrivals
+        visible = self._measures or any(issubclass(user, locust.HttpUser | locust.FastHttpUser) for user in environment.user_classes)
+        return Report(
+            waiting=self.in_flight.look(self._settings.starvation_seconds) if visible else None,
+            abandoned=dict(self.in_flight.abandoned),
+            abandoned_ages=self.in_flight.abandoned_ages,
+            user_exceptions=self.user_exceptions,
+            cpu_ratio=self._cpu.ratio,
+            memory_bytes=self._process.memory_info().rss,
+            lag_seconds=self._lag.total_seconds,
+            lag_max_seconds=self._lag.max_seconds,
+            arrivals=arrivals,
+            since_due=self.in_flight.since_due() + arrivals.backlog() if arrivals else None,
+            pacing={name: (intervals, self.pacing.missed[name]) for name, intervals in self.pacing.intervals.items()},
+        )
 
-    def __init__(self) -> None:
-        self.latest: dict[str, Report] = {}
-        self._foreign: set[str] = set()
-        self._most_offered = self._most_unsent = 0
+    def _measured(self, measure: Any) -> Any:
+        def measured(*args: Any, **kwargs: Any) -> Any:
+            self._measures = True
+            return self.in_flight.during(measure(*args, **kwargs), gevent.getcurrent())
 
-    def receive(self, worker: str, report: Report) -> None:
-        """Replace the worker's report."""
-        self.latest[worker] = report
+        return measured
 
-    def receive_message(self, worker: str, message: Any) -> None:
-        """Replace the worker's report by what it sent. What another version sent is said once and left out."""
-        try:
-            self.receive(worker, Report.from_message(message))
-        except UNREADABLE:
-            self.warn_of(worker)
+    def _on_user_error(self, **_: Any) -> None:
+        self.user_exceptions += 1
 
-    def warn_of(self, worker: str) -> None:
-        """Say once that a worker sends what cannot be read."""
-        if worker not in self._foreign:
-            logger.warning("Worker %s has another version of the exporter: its requests count, all else of it is unknown", worker)
-        self._foreign.add(worker)
-
-    def waiting(self) -> Waiting | None:
-        """What is in flight in all processes that can tell; None if none can."""
-        seen = [report.waiting for report in self._fresh() if report.waiting is not None]
-        return sum(seen, start=Waiting()) if seen else None
-
-    def since_due(self) -> Ages | None:
-        """How long ago what an open loop waits for was due, in all processes; None where none runs."""
-        seen = [report.since_due for report in self._fresh() if report.since_due is not None]
-        return sum(seen, start=Ages()) if seen else None
-
-    def _fresh(self) -> list[Report]:
-        oldest = time.time() - STALE_SECONDS
-        return [report for report in self.latest.values() if report.received > oldest]
-
-    def see_requests(self) -> bool:
-        """Whether any process ever saw the start of a request; if not, nothing is known of what was lost either."""
-        return any(report.waiting is not None for report in self.latest.values())
-
-    def abandoned(self, stage: str) -> int:
-        """Requests lost at that stage, those of workers that are gone included."""
-        return sum(report.abandoned[stage] for report in self.latest.values())
-
-    def abandoned_ages(self) -> Ages:
-        """Of the requests that were lost in flight, those of workers that are gone included."""
-        return sum((report.abandoned_ages for report in self.latest.values()), start=Ages())
-
-    def arrivals(self, asked: Mapping[str, int], fold: Callable[[str, str], Endpoint]) -> Arrivals | None:
-        """Of all processes, also those that are gone or know nothing of what was asked of them; None where no open loop ran.
-
-        `fold` is what a method and a name become on the page, whose cap holds for all processes together.
-        """
-        total = Arrivals()
-        seen = {worker: report.arrivals for worker, report in self.latest.items() if report.arrivals is not None}
-        for worker in dict.fromkeys((*seen, *asked)):
-            total.add(seen.get(worker, Arrivals()), asked.get(worker, 0), fold)
-        # A worker that was missed and comes back had begun more than it had told; a counter that fell would be taken for a new one.
-        total.offered = self._most_offered = max(self._most_offered, total.offered)
-        total.unsent = self._most_unsent = max(self._most_unsent, total.unsent)
-        return total if seen or asked else None
-
-    def pacing(self) -> dict[str, tuple[int, int]]:
-        """Intervals begun and begun late by class of users, those on workers that are gone included."""
-        total: dict[str, tuple[int, int]] = {}
-        for report in self.latest.values():
-            for name, (intervals, missed) in report.pacing.items():
-                before = total.get(name, (0, 0))
-                total[name] = (before[0] + intervals, before[1] + missed)
-        return total
-
-    def user_exceptions(self) -> int:
-        """Exceptions that escaped a task, those of workers that are gone included."""
-        return sum(report.user_exceptions for report in self.latest.values())
+    def _measure_loop(self) -> None:
+        while True:
+            before = time.perf_counter()
+            gevent.sleep(LAG_SLEEP_SECONDS)
+            self._lag.observe(max(time.perf_counter() - before - LAG_SLEEP_SECONDS, 0.0))
+            self._cpu.update()

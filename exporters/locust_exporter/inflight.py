@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from locust_exporter.ages import Ages
 from locust_exporter.arrivals import LATENESS
+from locust_exporter.blocks import block_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,7 +58,7 @@ class InFlight:
         self.abandoned = dict.fromkeys(STAGES, 0)
         self.abandoned_ages = Ages()
         """Of those in flight, since they were due."""
-        self._block_class: Callable[[Any], type] = functools.cache(self._make_block_class)
+        self._block_class: Callable[[Any], type] = functools.cache(functools.partial(block_class, self._lose))
 
     def tracked(self, request: Callable[..., Any]) -> Callable[..., Any]:
         """`request`, a method of a client session, with its time in flight accounted for."""
@@ -107,31 +108,9 @@ class InFlight:
         now = self._clock()
         return Ages.of(now - start + late for start, _, late in self._sent.values())
 
+    def _lose(self) -> None:
+        self.abandoned["unreported"] += 1
+
     def _abandon(self, age_seconds: float) -> None:
         self.abandoned["in_flight"] += 1
         self.abandoned_ages += Ages.of([age_seconds])
-
-    def _make_block_class(self, base: Any) -> type:
-        """Subclass of a response that notices when it is dropped without having been reported."""
-        abandoned = self.abandoned
-
-        class Block(base):  # type: ignore[misc]
-            _is_unreported = True
-
-            def _report_request(self, *args: Any) -> None:
-                self._is_unreported = False
-                super()._report_request(*args)
-
-            def __exit__(self, *exception: object) -> Any:
-                try:
-                    return super().__exit__(*exception)
-                finally:
-                    self.__del__()
-
-            def __del__(self) -> None:
-                if self._is_unreported:
-                    self._is_unreported = False
-                    abandoned["unreported"] += 1
-
-        Block.__name__ = Block.__qualname__ = base.__name__
-        return Block

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import itertools
-import operator
 from collections import Counter
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from firedrill.contract import REQUEST_LABELS, Client
-from locust_exporter.buckets import BucketIndex
-from locust_exporter.cardinality import MOST_METHODS, Cap, clean, error_class
-from locust_exporter.exposition import LES, family, header, labels
+from locust_exporter.cardinality import Cap, Endpoints, error_class
+from locust_exporter.exposition import header, histogram_form, labels, sample
+from locust_exporter.totals import NOTHING, Reading, Totals
 from locust_exporter.turn import Turn
+from locust_exporter.unreported import error_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
-Endpoint = tuple[str, str]
-"""Label values: method, name."""
+    from locust_exporter.cardinality import Endpoint
+    from locust_exporter.scraper import Scrape
+    from locust_exporter.totals import StatsEntry
+    from locust_exporter.unreported import StatsError, Unreported
 
 _FAMILIES = (Client.REQUEST_DURATION, Client.REQUESTS, Client.FAILURES, Client.UNTIMED, Client.BODY_BYTES)
-_BUCKET_OF = BucketIndex()
 _MOST_ERROR_CLASSES = 30
 _AT_ONCE = 50
 """Endpoints or errors that are read before others have their turn: a millisecond at most."""
@@ -30,140 +30,8 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-Error = tuple[object, object, str, int]
-"""Method, name, repr, occurrences."""
-
 Failure = tuple[str, str, str]
 """Label values: method, name, class of error."""
-
-
-class StatsEntry(Protocol):
-    """What is read of Locust's entry of an endpoint."""
-
-    num_requests: int
-    num_failures: int
-    num_none_requests: int
-    total_response_time: float
-    total_content_length: int
-    response_times: Mapping[float, int]
-
-
-class StatsError(Protocol):
-    """What is read of one of Locust's errors."""
-
-    method: object
-    name: object
-    error: object
-    occurrences: int
-
-    def parse_error(self, error: Any, /) -> str:
-        """Its repr, without addresses."""
-
-
-@dataclass(slots=True)
-class Totals:
-    """Sums over requests."""
-
-    requests: int = 0
-    failures: int = 0
-    untimed: int = 0
-    seconds: float = 0.0
-    body_bytes: int = 0
-    counts: list[int] = field(default_factory=lambda: [0] * len(LES))
-    """Requests by bucket, not cumulative; the last one is +Inf's."""
-
-    def add(self, other: Totals) -> None:
-        """Add the other's sums to these."""
-        self.requests += other.requests
-        self.failures += other.failures
-        self.untimed += other.untimed
-        self.seconds += other.seconds
-        self.body_bytes += other.body_bytes
-        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
-
-
-NOTHING = Totals()
-
-
-class Reading:
-    """How far one of Locust's entries was read: what it gained since is found faster than all is read again."""
-
-    __slots__ = ("_body_bytes", "_bucket_of_key", "_count_of_key", "_failures", "_requests", "_seconds", "_untimed", "times")
-
-    def __init__(self, entry: StatsEntry) -> None:
-        self.times = entry.response_times
-        """Grows as long as the entry is not reset, and then is another one."""
-        self._requests = self._failures = self._untimed = self._body_bytes = 0
-        self._seconds = 0.0
-        self._bucket_of_key: list[int] = []
-        """In the order in which the keys came."""
-        self._count_of_key: list[int] = []
-
-    def move_on(self, entry: StatsEntry, total: Totals) -> bool:
-        """Add to `total` what the entry gained; returns whether it gained anything."""
-        if (entry.num_requests, entry.num_failures) == (self._requests, self._failures):
-            return False
-        seconds = entry.total_response_time / 1000  # Locust speaks milliseconds
-        total.requests += entry.num_requests - self._requests
-        total.failures += entry.num_failures - self._failures
-        total.untimed += entry.num_none_requests - self._untimed
-        total.body_bytes += entry.total_content_length - self._body_bytes
-        # The difference first: so no sum falls by its last digit, which rate() would take for a reset.
-        total.seconds += seconds - self._seconds
-        self._requests, self._failures, self._untimed = entry.num_requests, entry.num_failures, entry.num_none_requests
-        self._body_bytes, self._seconds = entry.total_content_length, seconds
-        self._count(total.counts)
-        return True
-
-    def _count(self, counts: list[int]) -> None:
-        now = list(self.times.values())
-        if len(now) > len(self._count_of_key):
-            self._learn_new_keys()
-        # In C, for of many keys few have gained.
-        for at in itertools.compress(itertools.count(), map(operator.ne, now, self._count_of_key)):
-            counts[self._bucket_of_key[at]] += now[at] - self._count_of_key[at]
-        self._count_of_key = now
-
-    def _learn_new_keys(self) -> None:
-        known = len(self._bucket_of_key)
-        self._bucket_of_key += [_BUCKET_OF[key] for key in itertools.islice(self.times, known, None)]
-        self._count_of_key += [0] * (len(self._bucket_of_key) - known)
-
-
-def totals_of(entry: StatsEntry) -> Totals:
-    """Locust's entry in base units."""
-    totals = Totals()
-    Reading(entry).move_on(entry, totals)
-    return totals
-
-
-def _error_of(error: StatsError) -> Error:
-    return error.method, error.name, error.parse_error(error.error), error.occurrences
-
-
-@dataclass(frozen=True, slots=True)
-class Unreported:
-    """Requests that a worker cleared from its statistics before it reported them."""
-
-    rows: Sequence[tuple[object, object, Totals]]
-    """Name, method, sums."""
-    errors: Sequence[Error]
-
-    @classmethod
-    def of(cls, stats: Any) -> Unreported:
-        """Everything in a worker's statistics."""
-        rows = [(name, method, totals_of(entry)) for (name, method), entry in stats.entries.items()]
-        return cls(rows, [_error_of(error) for error in stats.errors.values()])
-
-    def to_message(self) -> dict[str, Any]:
-        """Plain values, as Locust's protocol carries them."""
-        return asdict(self)
-
-    @classmethod
-    def from_message(cls, message: Mapping[str, Any]) -> Unreported:
-        """What a worker sent."""
-        rows = [(name, method, Totals(**totals)) for name, method, totals in message["rows"]]
-        return cls(rows, [(method, name, text, occurrences) for method, name, text, occurrences in message["errors"]])
 
 
 class _Row:
@@ -212,39 +80,16 @@ class _Row:
 
 
 def _forms(endpoint: Endpoint) -> tuple[str, ...]:
-    """Lines of an endpoint by family, with `%s` for each value: to fill in a whole row at once is what a page has time for."""
-    own, name = labels(REQUEST_LABELS, endpoint).replace("%", "%%"), Client.REQUEST_DURATION.name
-    buckets = "".join(f'{name}_bucket{own[:-1]},le="{le}"}} %s\n' for le in LES)
-    return (f"{buckets}{name}_sum{own} %s\n{name}_count{own} %s\n", *(f"{metric.name}{own} %s\n" for metric in _FAMILIES[1:]))
-
-
-class Scraper:
-    """What one scraper has seen. A series that it sees for the first time is shown as 0: rate() would lose a first increment."""
-
-    def __init__(self) -> None:
-        self._seen: set[object] = set()
-        self.complete = True
-        """Whether everything on its last page was shown as it is."""
-
-    def begin(self) -> None:
-        """A new page."""
-        self.complete = True
-
-    def first_sight(self, key: object) -> bool:
-        """Whether the series was never shown before; it is from now on."""
-        if key in self._seen:
-            return False
-        self._seen.add(key)
-        self.complete = False
-        return True
+    """Lines of an endpoint by family, with `%s` for each value."""
+    own = labels(REQUEST_LABELS, endpoint).replace("%", "%%")
+    return (histogram_form(Client.REQUEST_DURATION, endpoint), *(f"{metric.name}{own} %s\n" for metric in _FAMILIES[1:]))
 
 
 class Ledger:
     """Requests by endpoint and failures by class of error, monotone for the life of the process."""
 
     def __init__(self, max_names: int) -> None:
-        self.names = Cap(max_names)
-        self._methods = Cap(MOST_METHODS)
+        self.endpoints = Endpoints(max_names)
         self._error_classes = Cap(_MOST_ERROR_CLASSES)
         self._rows: dict[Endpoint, _Row] = {}
         self._row_of: dict[tuple[object, object], _Row] = {}
@@ -277,7 +122,7 @@ class Ledger:
         self,
         entries: Mapping[tuple[object, object], StatsEntry],
         errors: Mapping[object, StatsError],
-        scraper: Scraper | None = None,
+        scrape: Scrape | None = None,
         turn: Turn | None = None,
     ) -> str:
         """The families of requests: what was banked and what Locust holds now. Entries are by (name, method), as Locust has them.
@@ -287,15 +132,23 @@ class Ledger:
         turn = turn or Turn()
         self._read(entries, turn)
         self._read_errors(errors, turn)
-        texts = [self._text(row, scraper, turn) for row in list(self._rows.values())]
+        texts = [self._text(row, scrape, turn) for row in list(self._rows.values())]
         columns = zip(_FAMILIES, zip(*texts, strict=True), strict=True) if texts else ()
-        pieces = itertools.chain.from_iterable((header(metric), *column) for metric, column in columns)
-        shown = {key: 0 if scraper and scraper.first_sight(key) else count for key, count in self._failures.items()}
-        return "".join((*pieces, family(Client.ERRORS, shown)))
-
-    def _text(self, row: _Row, scraper: Scraper | None, turn: Turn) -> tuple[str, ...]:
+        pieces = [piece for metric, column in columns for piece in (header(metric), *column)]
+        pieces += self._errors(scrape, turn)
         turn.pause()
-        return row.zero() if scraper and scraper.first_sight(row.endpoint) else row.text()
+        return "".join(pieces)
+
+    def _text(self, row: _Row, scrape: Scrape | None, turn: Turn) -> tuple[str, ...]:
+        turn.pause()
+        return row.zero() if scrape and scrape.first_sight(row.endpoint) else row.text()
+
+    def _errors(self, scrape: Scrape | None, turn: Turn) -> Iterator[str]:
+        if self._failures:
+            yield header(Client.ERRORS)
+        for failure, count in list(self._failures.items()):
+            turn.pause()
+            yield sample(Client.ERRORS, failure, 0 if scrape and scrape.first_sight(failure) else count)
 
     def _read(self, entries: Mapping[tuple[object, object], StatsEntry], turn: Turn) -> None:
         for key, entry in self._in_turns(entries, turn):
@@ -316,7 +169,7 @@ class Ledger:
 
     def _read_error(self, key: object, error: StatsError) -> None:
         """One of tens of thousands, perhaps: only once it is looked at what it says."""
-        failure, known = self._error_readings.get(key) or (self._failure(*_error_of(error)[:3]), 0)
+        failure, known = self._error_readings.get(key) or (self._failure(*error_of(error)[:3]), 0)
         if error.occurrences != known:
             self._failures[failure] += error.occurrences - known
             self._error_readings[key] = failure, error.occurrences
@@ -325,15 +178,11 @@ class Ledger:
         row = self._row_of.get(key)
         if row is None:
             name, method = key
-            endpoint = self.endpoint(method, name)
+            endpoint = self.endpoints.of(method, name)
             if endpoint not in self._rows:
                 self._rows[endpoint] = _Row(endpoint)
             row = self._row_of[key] = self._rows[endpoint]
         return row
 
-    def endpoint(self, method: object, name: object) -> Endpoint:
-        """The labels of a request: itself, or `other` beyond a cap."""
-        return self._methods.fold(clean(method)), self.names.fold(clean(name))
-
     def _failure(self, method: object, name: object, text: str) -> Failure:
-        return (*self.endpoint(method, name), self._error_classes.fold(error_class(text)))
+        return (*self.endpoints.of(method, name), self._error_classes.fold(error_class(text)))

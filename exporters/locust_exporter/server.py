@@ -14,7 +14,7 @@ from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from firedrill.contract import CONTENT_TYPE
 from firedrill.errors import BadInput
-from locust_exporter.ledger import Scraper
+from locust_exporter.scraper import Scrape, Scraper
 from locust_exporter.turn import Turn
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def packed(body: bytes, turn: Turn) -> bytes:
     """As gzip. At 1000 endpoints level 9 takes 83 ms, 1 takes 7.5 ms, in which no request of the load test proceeds."""
     packer, pieces = zlib.compressobj(level=1, wbits=_GZIP), []
     for start in range(0, len(body), _PIECE_BYTES):
-        pieces.append(packer.compress(body[start : start + _PIECE_BYTES]))
         turn.pause()
+        pieces.append(packer.compress(body[start : start + _PIECE_BYTES]))
     return b"".join((*pieces, packer.flush()))
 
 
@@ -62,12 +62,12 @@ def give_way() -> None:
 
 
 class Server:
-    """Serves `/metrics` from `page`, a function of the scraper that asks.
+    """Serves `/metrics` from `page`, a function of the scrape that asks for it.
 
     A connection is for one request and `patience_seconds`: few are served at once, and who idles would keep others out for ever.
     """
 
-    def __init__(self, page: Callable[[Scraper | None, Turn], str], patience_seconds: float = _PATIENCE_SECONDS) -> None:
+    def __init__(self, page: Callable[[Scrape | None, Turn], str], patience_seconds: float = _PATIENCE_SECONDS) -> None:
         self._page = page
         self._handler = type("Handler", (_Handler,), {"patience_seconds": patience_seconds})
         self._scrapers: dict[str, Scraper] = {}
@@ -102,31 +102,32 @@ class Server:
         if environ["PATH_INFO"] != "/metrics":
             start_response("404 Not Found", [("Content-Type", "text/plain"), _CLOSE])
             return [b"The metrics are at /metrics.\n"]
-        scraper = self._scraper(environ)
-        if scraper:
-            scraper.begin()
-        is_final = self._is_final
-        turn = Turn(give_way)
-        body = self._page(scraper, turn).encode("utf-8", "replace")
+        scrape, turn, is_final = self._scrape(environ), Turn(give_way), self._is_final
+        page = self._page(scrape, turn)
+        turn.pause()
+        body = page.encode("utf-8", "replace")
         headers = [("Content-Type", CONTENT_TYPE), _CLOSE]
         if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
             body = packed(body, turn)
             headers.append(("Content-Encoding", "gzip"))
         start_response("200 OK", [*headers, ("Content-Length", str(len(body)))])
-        return self._send(body, ends_lingering=is_final and (scraper.complete if scraper else not self._scrapers))
+        return self._send(body, scrape, is_final=is_final)
 
-    def _send(self, body: bytes, *, ends_lingering: bool) -> Iterator[bytes]:
+    def _send(self, body: bytes, scrape: Scrape | None, *, is_final: bool) -> Iterator[bytes]:
         yield body
         # Reached when the body has been written.
         self._scraped = True
-        if ends_lingering:
+        arrived = scrape.sent() if scrape else not self._scrapers
+        if is_final and arrived and (scrape is None or scrape.complete):
             self._fetched.set()
 
-    def _scraper(self, environ: dict[str, Any]) -> Scraper | None:
-        """Who asks, if it is a Prometheus or one of its relatives: they send their timeout. Others see every value at once."""
-        name = environ.get("HTTP_USER_AGENT", "")
-        if "HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS" not in environ or (
-            name not in self._scrapers and len(self._scrapers) >= _MOST_SCRAPERS
-        ):
+    def _scrape(self, environ: dict[str, Any]) -> Scrape | None:
+        """One for a Prometheus or one of its relatives, which send their timeout. Others see every value at once."""
+        name, patience = environ.get("HTTP_USER_AGENT", ""), environ.get("HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS", "")
+        if not _is_number(patience) or (name not in self._scrapers and len(self._scrapers) >= _MOST_SCRAPERS):
             return None
-        return self._scrapers.setdefault(name, Scraper())
+        return Scrape(self._scrapers.setdefault(name, Scraper()), float(patience))
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).isdecimal()

@@ -73,7 +73,13 @@ if TYPE_CHECKING:
 @click.option("--abort-on-slo", is_flag=True, help="End the load as soon as the SLO is broken for certain, and say where it was.")
 @time_scale_option
 @docker_option
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="With --docker: Locust's workers.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Processes that share the load, one a core: Locust's workers, with a master beside them.",
+)
 @out_option
 @port_options("api", "metrics", "exporter", "web", "prometheus", "alertmanager", "notifications")
 @click.option(
@@ -99,6 +105,7 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
     Examples:
       firedrill run smoke
       firedrill run launch --server dev
+      firedrill run launch --workers 4
       firedrill run launch --threads 64 --baseline 20261124-1327 --tolerance 20%
       firedrill run my-profile.yaml --target http://127.0.0.1:8000 --locustfile my_load.py
       firedrill run --matrix

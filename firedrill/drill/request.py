@@ -104,7 +104,7 @@ class Request:
         if self.docker:
             self._check_for_containers()
         elif not self.attachment:
-            self._check_for_processes()
+            programs.need("prometheus")
         if not self.docker or programs.find("promtool"):
             config.check_rules(self.rules)
         if not self.attachment:
@@ -124,11 +124,6 @@ class Request:
         for name in (*expected.always, *expected.if_slo_broken, *expected.never, *of_faults):
             if name not in known:
                 raise BadInput(f"profile {self.profile.name}: no rule has the alert {name}{nearest(name, known)}")
-
-    def _check_for_processes(self) -> None:
-        if self.workers > 1:
-            raise BadInput(f"--workers {self.workers}: expected --docker with it; without containers one process makes the load")
-        programs.need("prometheus")
 
     def _check_for_containers(self) -> None:
         """What one user may read, or calls itself, is another matter in a container."""

@@ -208,6 +208,11 @@ class _Drill:
             if part == "locust":
                 self._reject_broken_locustfile(child.log.read_text(errors="replace"))
             self._mishaps[f"{part}_ended"] = Reason(f"{part}_ended", f"{meaning} in mid-run ({_how(code)}): {child.last_words()}")
+        for worker in self._stack.workers:
+            code = worker.ended()
+            if code and not self._stack.load_ended():
+                text = f"Locust's {worker.name} ended in mid-run ({_how(code)}): {worker.last_words()}"
+                self._mishaps.setdefault(worker.name, Reason("worker_ended", text))
         self._note_lost_messengers()
 
     def _note_lost_messengers(self) -> None:

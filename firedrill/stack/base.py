@@ -11,7 +11,7 @@ from firedrill.errors import Missing
 from firedrill.prom import Prometheus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from firedrill.interrupt import Interrupt
@@ -48,6 +48,8 @@ class Stack(ABC):
         self.prometheus: Part | None = None
         self.api: Part | None = None
         self.locust: Part | None = None
+        self.workers: Sequence[Part] = ()
+        """Locust's, where they are parts of their own."""
         self.load_since = 0.0
         """When this stack's load was started (Unix seconds); what happened before belongs to another run."""
         self.run_id = plan.run_id

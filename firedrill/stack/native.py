@@ -9,11 +9,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from firedrill import contract, places
-from firedrill.stack import config, grafana, programs, versions
+from firedrill.stack import config, grafana, ports, programs, versions
 from firedrill.stack.base import Stack
 from firedrill.stack.processes import Child, Children
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from firedrill.interrupt import Interrupt
@@ -25,6 +26,8 @@ STOP_TIMEOUT_SECONDS = 2
 LINGER_SECONDS = 8.0
 """How long Locust is given to end: its users' stop, its last reports, and one more scrape of its final figures."""
 
+CONNECT_SECONDS = 60
+"""How long Locust's workers may take to start: a second of CPU each."""
 
 RESEND_SECONDS = 5
 """After this time what still fires is sent again. Until Prometheus has found its Alertmanager (5 s) it is lost; the default is a minute."""
@@ -106,8 +109,7 @@ class NativeStack(Stack):
         """Start the bundled API, if this stack has it."""
         if self.plan.server is None:
             return
-        ports = self.plan.ports
-        addresses = ["--port", str(ports.api), "--metrics-port", str(ports.metrics)]
+        addresses = ["--port", str(self.plan.ports.api), "--metrics-port", str(self.plan.ports.metrics)]
         self.api = self._children.start(
             "api",
             [sys.executable, "-m", "api", *self.plan.server.options(), *addresses, *(["--faults"] if self.plan.takes_faults else [])],
@@ -117,13 +119,22 @@ class NativeStack(Stack):
     def start_locust(self) -> None:
         """Start Locust on the plan's profile: headless, or with its page and the load started by itself."""
         web = ["--web-host", contract.LOOPBACK, "--web-port", str(self.plan.ports.web), "--autostart"]
-        headless = ["--headless", "--only-summary", "--json-file", str(self.plan.folder / "locust_stats"), "--exit-code-on-error", "0"]
+        headless = ["--headless", "--only-summary", "--json-file", str(self.plan.folder / "locust_stats")]
         how = [*(web if self.plan.web else headless), "--stop-timeout", str(STOP_TIMEOUT_SECONDS)]
-        self.locust = self._children.start(
-            "locust",
-            [sys.executable, "-m", "locust", "-f", self._locustfiles(), "--host", self.plan.host, *how],
-            self._locust_environment(),
-        )
+        leads = self._start_workers() if self.plan.workers > 1 else []
+        self.locust = self._start_locust("locust", ["--host", self.plan.host, *how, *leads])
+
+    def _start_workers(self) -> list[str]:
+        """Start what makes the load of a master, whose options are returned."""
+        host, port = contract.LOOPBACK, str(ports.any_free())
+        follows = ["--worker", "--master-host", host, "--master-port", port]
+        self.workers = [self._start_locust(f"locust-worker-{number}", follows) for number in range(1, self.plan.workers + 1)]
+        waits = ["--expect-workers", str(self.plan.workers), "--expect-workers-max-wait", str(CONNECT_SECONDS)]
+        return ["--master", "--master-bind-host", host, "--master-bind-port", port, *waits]
+
+    def _start_locust(self, name: str, options: Sequence[str]) -> Child:
+        command = [sys.executable, "-m", "locust", "-f", self._locustfiles(), "--exit-code-on-error", "0"]
+        return self._children.start(name, [*command, *options], self._locust_environment())
 
     def _locustfiles(self) -> str:
         if self.plan.locustfile is None:

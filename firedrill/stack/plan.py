@@ -100,7 +100,7 @@ class Plan:
     docker: bool = False
     """Containers instead of processes."""
     workers: int = 1
-    """Locust's workers; in containers only."""
+    """Locust's workers. As processes, one is Locust alone, and more have a master; in containers there always is one."""
     attached_prometheus: str | None = None
     """Base URL of the Prometheus of a stack that is up already."""
 

@@ -69,11 +69,6 @@ def test_a_matrix_that_cannot_be_played_is_refused(tmp_path, words, message):
     assert (code, said.removeprefix("firedrill: "), drill.folder()) == (2, message, None)
 
 
-def test_workers_that_nobody_would_start_are_refused(tmp_path):
-    code, said, drill = fail(tmp_path, "smoke", "--workers", 4)
-    assert (code, "--workers 4: expected --docker with it" in said, drill.folder()) == (2, True, None)
-
-
 def test_a_port_that_was_asked_for_and_is_taken_is_refused(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -102,21 +102,34 @@ def test_a_worker_with_another_version_of_the_exporter_is_named_once_and_its_req
 
 
 def test_absurd_reports_reach_the_master_as_a_page_that_prometheus_accepts_and_none_is_lost():
+    """A number of more than 64 bits, or a name that is no text, would end all that the worker reports, for good."""
     promtool, port = needs.program("promtool"), any_free()
     files = (ROOT / "tests" / "locustfiles" / "absurd.py", EXPORTER_PLUGIN)
     master = ("--master", "--expect-workers", 1, "--master-bind-host", "127.0.0.1", "--master-bind-port", port)
+    worker = ("--worker", "--master-host", "127.0.0.1", "--master-port", port)
     with (
         Locust(*master, "--headless", "--only-summary", "-u", 1, "-t", "60s", files=files) as locust,
-        Locust("--worker", "--master-host", "127.0.0.1", "--master-port", port, files=files, exporter=False),
+        Locust(*worker, files=files, exporter=False) as reporting,
     ):
-        page = locust.until(lambda page: page.total("locust_request_errors_total") == 5, "all of it to be told")
+        page = locust.until(lambda page: page.total("locust_request_errors_total") == 7, "all of it to be told")
+        assert "Traceback" not in reporting.log() + locust.log()
     checked = subprocess.run([promtool, "check", "metrics"], input=page.text, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
-    assert page.total("locust_requests_total") == 26
-    assert page.total("locust_requests_total", name="impossible") == 0
+    assert page.total("locust_requests_total") == 7 + 6 + 7 + 2 + 6 + 9 + 5 + 2
+    assert page.value("locust_requests_untimed_total", name="timeless") == page.value("locust_requests_total", name="timeless") == 7
+    assert page.value("locust_request_duration_seconds_sum", name="timeless") == 0
+    assert page.value("locust_response_body_bytes_total", name="lengthless") == 0
+    assert page.value("locust_request_duration_seconds_count", name="lengthless") == 6
+    usual = {"name": "usual", "method": "GET"}
+    assert page.value("locust_response_body_bytes_total", **usual) == 1 + 10**15
     assert page.value("locust_requests_total", name="usual", method="") == 2
-    assert page.value("locust_request_duration_seconds_bucket", name="usual", method="GET", le="60.0") == 8 - 3 + 3 + 5
-    assert page.value("locust_request_duration_seconds_bucket", name="usual", method="GET", le="+Inf") == 8 + 3 + 5
+    assert page.value("locust_requests_total", name="usual", method=r"\udcff") == page.total("locust_requests_total", name=r"\udcff") == 1
+    assert page.value("locust_request_duration_seconds_bucket", le="60.0", **usual) == 7 - 2 + 2 + 5
+    assert page.value("locust_request_duration_seconds_bucket", le="+Inf", **usual) == 7 + 2 + 5
+    long = [labels["name"] for name, labels, value in page.samples if name == "locust_requests_total" and labels["name"].startswith("long")]
+    assert [len(name) for name in long] == [200, 200]
+    assert len(set(long)) == 2
+    assert [page.total("locust_request_failures_total", name=name) for name in long] == [1, 1]
 
 
 def test_what_workers_had_not_reported_survives_a_reset(target):

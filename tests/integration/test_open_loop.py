@@ -65,21 +65,22 @@ def test_a_stall_shows_while_it_lasts_and_in_the_time_from_schedule_and_hides_in
 
 
 def test_a_breakpoint_raises_the_rate_until_the_slo_breaks_and_reports_where(tmp_path):
-    """One thread of 50 ms a request can do 20 a second: 12 are three fifths of that, 24 too many."""
+    """One request after the other, of 50 ms each, is 20 a second: 12 are three fifths of that, 24 too many."""
     profile = tmp_path / "breakpoint.yaml"
-    ramp = "ramp: {add_rate: 12, every: 4s}\nmax_in_flight: 200\nabort_on_slo: true\nslo: {p99: 250ms}\n"
+    ramp = "ramp: {add_rate: 12, every: 3s}\nmax_in_flight: 200\nabort_on_slo: true\nslo: {p99: 250ms}\n"
     profile.write_text(f"name: breakpoint\narrivals: open\n{ramp}")
-    drill = drilling.start(tmp_path / "runs", profile, "--threads", 1, environment={"API_WORK": "50ms"})
-    code, said, _ = drill.finish()
+    with Target(seconds_each=0.05) as narrow:
+        drill = drilling.start(tmp_path / "runs", profile, "--target", narrow.url)
+        code, said, _ = drill.finish()
     run = drill.run().read()
     aborted = run["aborted"]
     assert (code, run["verdict"]["status"]) == (1, "FAILED")
     assert (aborted["objective"], aborted["step"], aborted["load"], aborted["held"]) == ("p99", 1, "24/s", "12/s")
-    assert "the SLO (p99) broke at 24/s (step 1, 4.0 s after the start); it had held at 12/s; the load was ended there" in " ".join(
+    assert "the SLO (p99) broke at 24/s (step 1, 3.0 s after the start); it had held at 12/s; the load was ended there" in " ".join(
         said.split()
     )
-    # Broken within two seconds of the second step, and for five more; then two looks and the stop.
-    assert run["window"]["end"] - run["window"]["start"] < 4 + 2 + 5 + 2
+    # Nothing is judged in the first five seconds; broken for five more; then looks, a second apart, and the stop.
+    assert run["window"]["end"] - run["window"]["start"] < 5 + 5 + 3
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])

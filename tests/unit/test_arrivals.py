@@ -182,7 +182,7 @@ def test_counts_survive_the_way_from_a_worker_and_add_up():
     worker.add(counted(1, [0.5]))
     assert (worker.offered, worker.started, worker.unsent) == (4, 3, 0)
     assert worker.lateness.ages().cumulative()[-1] == 3
-    assert worker.from_schedule["GET", "/"].ages().seconds == pytest.approx(2.801)
+    assert worker.from_schedule["GET", "/"].ages().seconds == pytest.approx(2.201)
 
 
 def test_what_a_lost_worker_was_asked_for_and_did_not_start_is_unsent():

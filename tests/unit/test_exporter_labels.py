@@ -22,8 +22,17 @@ def test_an_error_is_its_class_and_never_its_message(error, expected):
 
 def test_a_label_is_short_text_that_can_be_encoded():
     assert clean(None) == ""
-    assert clean("\ud800") == "?"
-    assert len(clean("x" * 1000)) == 200
+    assert clean("\ud800") == r"\ud800"
+    assert len(clean("ü" * 1000)) == 200
+
+
+def test_texts_that_differ_stay_different_however_long_they_are():
+    texts = ["x" * 199, "x" * 200, "x" * 201, "x" * 202, "x" * 200 + "y", "other", "\ud800", "\udfff" * 200]
+    labels = [clean(text) for text in texts]
+    assert len(set(labels)) == len(texts)
+    assert [clean(label) for label in labels] == labels
+    assert {len(label) for label in labels if "~" in label} == {200, len("other~") + 8}
+    assert labels[:2] == texts[:2]
 
 
 def test_a_value_beyond_the_cap_stays_folded_and_the_first_ones_stay_themselves():

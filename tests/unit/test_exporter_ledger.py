@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from locust_exporter.buckets import round_up
-from locust_exporter.ledger import Ledger, Scraper, Unreported
+from locust_exporter.ledger import Ledger
+from locust_exporter.scraper import Scrape, Scraper
 from locust_exporter.turn import Turn
+from locust_exporter.unreported import Unreported
 
 from firedrill.contract import LATENCY_BOUNDS_SECONDS, format_bound
 from tests.scraping import parse
@@ -53,8 +55,8 @@ def stats():
     return Statistics()
 
 
-def counted(ledger, stats, scraper=None):
-    page = parse(ledger.page(stats.entries, stats.errors, scraper))
+def counted(ledger, stats, scrape=None):
+    page = parse(ledger.page(stats.entries, stats.errors, scrape))
     return page.total("locust_requests_total"), page.total("locust_request_errors_total", error="timeout")
 
 
@@ -84,18 +86,31 @@ def test_each_scraper_sees_a_series_begin_at_zero(stats):
     ledger = Ledger(10)
     stats.log()
     for scraper in (Scraper(), Scraper()):
-        assert counted(ledger, stats, scraper) == (0, 0)
-        assert not scraper.complete
-        scraper.begin()
-        assert counted(ledger, stats, scraper) == (1, 1)
-        assert scraper.complete
+        for _ in range(2):
+            scrape = Scrape(scraper, patience_seconds=10)
+            assert counted(ledger, stats, scrape) == (0, 0)
+            assert not scrape.complete
+        assert scrape.sent()
+        again = Scrape(scraper, patience_seconds=10)
+        assert counted(ledger, stats, again) == (1, 1)
+        assert again.complete
 
 
-def test_names_that_are_one_when_cleaned_are_one_series(stats):
-    stats.log(1, "x" * 201)
-    stats.log(2, "x" * 202)
+def test_names_that_are_one_as_text_are_one_series(stats):
+    stats.log(1, 12)
+    stats.log(2, "12")
     page = parse(Ledger(10).page(stats.entries, {}))
-    assert page.value("locust_requests_total", name="x" * 200) == 3
+    assert page.value("locust_requests_total", name="12") == 3
+
+
+def test_a_request_of_your_own_that_is_called_other_is_not_among_those_that_are_folded(stats):
+    for name in ("/", "other", "/folded"):
+        stats.log(1, name)
+    ledger = Ledger(2)
+    page = parse(ledger.page(stats.entries, {}))
+    names = {labels["name"] for name, labels, _ in page.samples if name == "locust_requests_total"}
+    assert names == {"/", "other~d9298a10", "other"}
+    assert ledger.endpoints.names.folded == 1
 
 
 def test_methods_by_the_thousand_are_folded_and_none_is_lost():

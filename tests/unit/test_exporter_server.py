@@ -1,4 +1,4 @@
-"""Where the exporter serves its page."""
+"""Where the exporter serves its page, and to whom."""
 
 import itertools
 import socket
@@ -31,12 +31,15 @@ def test_a_taken_port_that_was_asked_for_is_an_error(taken):
 
 
 @contextmanager
-def served(**options):
-    """A page that says how often a scraper had asked before, served from a thread with an event loop of its own."""
-    seen, ports, over = {}, Queue(), threading.Event()
+def served(padding="", **options):
+    """A page that says how many had reached a scraper before, served from a thread with an event loop of its own."""
+    ports, over = Queue(), threading.Event()
 
-    def page(scraper, _):
-        return f"{next(seen.setdefault(scraper, itertools.count()))}\n" if scraper else "unknown\n"
+    def page(scrape, _):
+        if scrape is None:
+            return "unknown\n"
+        number = next(number for number in itertools.count() if not page_was_seen(scrape, number))
+        return f"{number}\n{padding}"
 
     def serve():
         ports.put(Server(page, **options).start(Settings(port=0)))
@@ -52,8 +55,12 @@ def served(**options):
         thread.join()
 
 
-def scrape(port, name):
-    headers = {"User-Agent": name, "X-Prometheus-Scrape-Timeout-Seconds": "1"}
+def page_was_seen(scrape, number):
+    return not scrape.first_sight(number)
+
+
+def scrape(port, name, patience="1"):
+    headers = {"User-Agent": name, "X-Prometheus-Scrape-Timeout-Seconds": patience}
     return requests.get(f"http://127.0.0.1:{port}/metrics", headers=headers, timeout=5).text
 
 
@@ -70,3 +77,20 @@ def test_neither_idle_connections_nor_those_that_are_kept_alive_keep_others_out(
             assert session.get(f"http://127.0.0.1:{port}/metrics", timeout=5).ok
             stack.enter_context(socket.create_connection(("127.0.0.1", port)))
         assert scrape(port, "Prometheus") == "0\n"
+
+
+def test_a_page_that_was_too_late_or_was_not_fetched_whole_was_never_seen():
+    """The zero with which its series begin would be lost, and their first increment with it."""
+    with served(padding="#" * 20_000_000, patience_seconds=0.5) as port:
+        assert scrape(port, "Prometheus", patience="0").startswith("0\n")
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(b"GET /metrics HTTP/1.1\r\nUser-Agent: Prometheus\r\nX-Prometheus-Scrape-Timeout-Seconds: 10\r\n\r\n")
+            assert connection.recv(15) == b"HTTP/1.1 200 OK"
+            assert scrape(port, "Another") == scrape(port, "Prometheus")
+        assert scrape(port, "Prometheus").startswith("1\n")
+
+
+@pytest.mark.parametrize("patience", ["", "soon", "-1", "1e3", "nan", "."])
+def test_who_sends_no_time_for_a_page_is_nobody(patience):
+    with served() as port:
+        assert scrape(port, "curl", patience) == "unknown\n"

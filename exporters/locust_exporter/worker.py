@@ -1,0 +1,61 @@
+"""A worker's side in Locust: what its generator knows is reported to its master."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from locust.exception import RPCError
+
+from locust_exporter.reports import MESSAGE, UNREPORTED_MESSAGE
+from locust_exporter.unreported import Unreported
+
+if TYPE_CHECKING:
+    from locust_exporter.generator import Generator
+
+REPORT_SECONDS = 1.0
+"""Instead of Locust's 3 s, with which a 5 s rate() reads 75-150 % of the truth."""
+LIVE_SECONDS = 0.5
+
+
+class WorkerSide:
+    """Tells in every report, often in between, and before anything is cleared."""
+
+    def __init__(self, environment: Any, generator: Generator) -> None:
+        self._environment = environment
+        self._generator = generator
+        environment.events.report_to_master.add_listener(self._add_report)
+        environment.events.test_stop.add_listener(self._send_final)
+        self._report_before_reset(environment.stats)
+        gevent.spawn(self._send_live)
+
+    def _message(self) -> dict[str, Any]:
+        return self._generator.report(self._environment).to_message()
+
+    def _add_report(self, data: dict[str, Any], **_: Any) -> None:
+        data[MESSAGE] = self._message()
+
+    def _send_final(self, **_: Any) -> None:
+        """What was counted since the last report would be cleared by a quick restart."""
+        runner = self._environment.runner
+        data: dict[str, Any] = {}
+        self._environment.events.report_to_master.fire(client_id=runner.client_id, data=data)
+        runner.send_message("stats", data)
+
+    def _report_before_reset(self, stats: Any) -> None:
+        """--reset-stats clears a worker's statistics as well. What they hold is for our counters only: Locust's shall forget it."""
+        reset_all = stats.reset_all
+
+        def reset() -> None:
+            self._environment.runner.send_message(UNREPORTED_MESSAGE, Unreported.of(stats).to_message())
+            reset_all()
+
+        stats.reset_all = reset
+
+    def _send_live(self) -> None:
+        while True:
+            gevent.sleep(LIVE_SECONDS)
+            # A lost connection is Locust's to mend; the next message says what this one would have said.
+            with contextlib.suppress(RPCError):
+                self._environment.runner.send_message(MESSAGE, self._message())

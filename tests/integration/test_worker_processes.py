@@ -1,0 +1,35 @@
+"""A drill whose load several processes make."""
+
+import psutil
+import pytest
+
+from tests import drilling
+from tests.waiting import poll_until
+
+pytestmark = pytest.mark.stack
+PROFILE = "name: shared\narrivals: open\nmax_in_flight: 20\nsteps: [{start_time: 0s, rate: 40}]\nduration: 60s\n"
+
+
+def workers_of(drill):
+    return [child for child in psutil.Process(drill.process.pid).children() if "--worker" in child.cmdline()]
+
+
+def test_workers_share_the_load_and_one_that_is_killed_voids_the_run_and_takes_nothing_back(tmp_path):
+    profile = tmp_path / "open.yaml"
+    profile.write_text(PROFILE)
+    drill = drilling.start(tmp_path / "runs", profile, "--workers", 2, "--duration", "5s")
+    drill.wait_for_requests()
+    prom, (killed, left) = drill.prometheus(), workers_of(drill)
+    poll_until(lambda: len(prom.instant("locust_worker_users == 10")) == 2, "each to have half of the users")
+    counted = prom.number("sum(locust_requests_total)")
+    killed.kill()
+    code, _, errors = drill.finish()
+    run = drill.run().read()
+    assert (code, run["verdict"]["status"], run["generator"]["workers"]) == (4, "INVALID", 2), errors
+    said = [reason["text"] for reason in run["verdict"]["reasons"] if reason["code"] == "worker_ended"]
+    assert len(said) == 1
+    assert said[0].startswith("Locust's locust-worker-1 ended in mid-run (killed by signal 9): ")
+    requests = run["figures"]["counts"]["client_requests"]
+    assert requests == drilling.locust_total(drill.run())[0] >= counted > 0
+    assert {"locust.log", "locust-worker-1.log", "locust-worker-2.log"} <= {path.name for path in drill.folder().iterdir()}
+    assert not left.is_running()

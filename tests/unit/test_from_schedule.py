@@ -1,0 +1,77 @@
+"""Response times from schedule on the page: of all processes together, in turns with others, written anew where they changed."""
+
+import itertools
+
+from locust_exporter.arrivals import Arrivals
+from locust_exporter.cardinality import Endpoints
+from locust_exporter.from_schedule import FromSchedule
+from locust_exporter.scraper import Scrape, Scraper
+from locust_exporter.turn import Turn
+
+from tests.scraping import parse
+
+COUNT, SUM = ("locust_response_time_from_schedule_seconds" + end for end in ("_count", "_sum"))
+
+
+def answered(*names, seconds=0.1, max_names=200):
+    arrivals = Arrivals(max_names)
+    for name in names:
+        arrivals.answer("GET", name, seconds)
+    return arrivals
+
+
+def page_of(family, *processes, scrape=None, turn=None):
+    return parse(family.page([process.from_schedule for process in processes], scrape, turn or Turn()))
+
+
+def test_what_all_processes_answered_adds_up_and_goes_on():
+    family = FromSchedule(Endpoints(10).fold)
+    one, two = answered("/", "/", '100 % "off"\n'), answered("/", seconds=3.0)
+    page = page_of(family, one, two)
+    assert page.value(COUNT, name="/") == 3
+    assert page.value(SUM, name="/") == 3.2
+    assert page.value(COUNT, name='100 % "off"\n') == 1
+    two.answer("GET", "/", 70.0)
+    page = page_of(family, one, two)
+    buckets = {le: page.value(COUNT.replace("_count", "_bucket"), name="/", le=le) for le in ("0.1", "2.5", "5.0", "60.0", "+Inf")}
+    assert buckets == {"0.1": 2, "2.5": 2, "5.0": 3, "60.0": 3, "+Inf": 4}
+
+
+def test_nothing_answered_is_no_family():
+    assert FromSchedule(Endpoints(10).fold).page([Arrivals().from_schedule], None, Turn()) == ""
+
+
+def test_the_cap_of_names_holds_for_all_workers_together():
+    workers = [answered(*(f"/{worker}/{number}" for number in range(3)), max_names=2) for worker in ("first", "second")]
+    page = page_of(FromSchedule(Endpoints(2).fold), *workers)
+    assert [page.value(COUNT, name=name) for name in ("/first/0", "/first/1", "other")] == [1, 1, 4]
+
+
+def test_a_name_of_your_own_called_other_is_none_of_those_that_a_worker_folded():
+    worker = answered("other", "/", "/folded", "/folded/too", max_names=2)
+    page = page_of(FromSchedule(Endpoints(10).fold), Arrivals.from_message(worker.to_message()))
+    assert [page.value(COUNT, name=name) for name in ("other~d9298a10", "/", "other")] == [1, 1, 2]
+
+
+def test_each_series_begins_at_zero_until_a_page_with_it_has_arrived():
+    family, scraper, answers = FromSchedule(Endpoints(10).fold), Scraper(), answered("/")
+    lost, zero, full = (Scrape(scraper, patience_seconds=10) for _ in range(3))
+    assert page_of(family, answers, scrape=lost).value(COUNT) == 0
+    assert page_of(family, answers, scrape=zero).value(COUNT) == 0
+    zero.sent()
+    assert page_of(family, answers, scrape=full).value(COUNT) == 1
+    assert full.complete
+
+
+def test_hundreds_of_names_are_written_in_turns_and_what_is_answered_meanwhile_is_on_the_next_page():
+    """Every look at the clock is a millisecond later."""
+    family, answers, pauses = FromSchedule(Endpoints(1000).fold), answered(*(f"/{number}" for number in range(200)), max_names=1000), []
+
+    def others():
+        pauses.append(1)
+        answers.answer("GET", f"/new/{len(pauses)}", 0.1)
+
+    clock = itertools.count(0.0, 0.001)
+    assert page_of(family, answers, turn=Turn(others, lambda: next(clock))).total(COUNT) >= 200
+    assert len(pauses) > 20
+    assert page_of(family, answers).total(COUNT) == 200 + len(pauses)
