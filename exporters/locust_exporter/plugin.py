@@ -97,6 +97,10 @@ class Generator:
             pacing={name: (intervals, self.pacing.missed[name]) for name, intervals in self.pacing.intervals.items()},
         )
 
+    def awaiting(self) -> int:
+        """Users whose request waits for the target: for longer than this process may have left an answer unread."""
+        return self.in_flight.look(2 * self._lag.max_seconds).starved_users
+
     def _measured(self, measure: Any) -> Any:
         def measured(*args: Any, **kwargs: Any) -> Any:
             self._measures = True
@@ -189,6 +193,8 @@ def register(events: Any) -> None:
         is_master = isinstance(runner, MasterRunner)
         generator.watch_loop()
         if not is_master:
+            if arrivals := announced().arrivals:
+                arrivals.awaiting = generator.awaiting
             for user_class in environment.user_classes:
                 generator.pacing.watch(user_class)
         if isinstance(runner, WorkerRunner):

@@ -173,6 +173,12 @@ def _quantiles(side: str, field: str) -> Callable[[Mapping[str, Any]], str]:
     return lambda figures: units.together([figures[side][field][name] for name in ("p50", "p95", "p99")])
 
 
+def _with_waiting(figures: Mapping[str, Any]) -> str:
+    client, names = figures["client"], ("p50", "p95", "p99")
+    lower_bounds = [at for at, name in enumerate(names) if name in client.get("at_least", ())]
+    return units.together([client["latency_including_waiting_seconds"][name] for name in names], lower_bounds)
+
+
 def _from_schedule(figures: Mapping[str, Any]) -> str:
     """Nothing in a closed loop, nor in runs that are older than open ones."""
     latency = figures["client"].get("latency_from_schedule_seconds") or {}
@@ -200,7 +206,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "p50 / p95 / p99": {
         "client": _quantiles("client", "latency_seconds"),
         "from schedule": _from_schedule,
-        "with the waiting": _quantiles("client", "latency_including_waiting_seconds"),
+        "with the waiting": _with_waiting,
         "server": _quantiles("server", "latency_seconds"),
         "handler alone": _quantiles("server", "handler_latency_seconds"),
     },
@@ -208,6 +214,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
         "offered": lambda figures: units.rate(figures["client"]["offered_rate"]),
         "achieved": lambda figures: units.rate(figures["client"]["rate"]),
         "never sent": lambda figures: units.count((figures.get("arrivals") or {}).get("unsent")),
+        "waiting at the end": lambda figures: units.count((figures.get("arrivals") or {}).get("left")),
         "begun late, p99": lambda figures: units.seconds((figures.get("arrivals") or {}).get("lateness_p99_seconds")),
     },
     "Errors": {
