@@ -45,8 +45,8 @@ WORKER_REPORT_SECONDS = 1.0
 """Instead of Locust's 3 s, with which a 5 s rate() reads 75-150 % of the truth."""
 LIVE_SECONDS = 0.5
 LAG_SLEEP_SECONDS = 0.02
-QUIT_SECONDS = 2.0
-"""What a worker may take to end, beyond its users' --stop-timeout."""
+QUIT_SECONDS = 10.0
+"""What a worker may take to end, beyond its users' --stop-timeout: a machine may stand still for seconds. One that is dead is missed sooner."""
 
 
 class Generator:
@@ -127,6 +127,7 @@ class WorkerSide:
         self._generator = generator
         environment.events.report_to_master.add_listener(self._add_report)
         environment.events.test_stop.add_listener(self._send_final)
+        environment.events.quit.add_listener(self._send_all)
         self._report_before_reset(environment.stats)
         gevent.spawn(self._send_live)
 
@@ -142,6 +143,10 @@ class WorkerSide:
         data: dict[str, Any] = {}
         self._environment.events.report_to_master.fire(client_id=runner.client_id, data=data)
         runner.send_message("stats", data)
+
+    def _send_all(self, **_: Any) -> None:
+        """A thread of ZeroMQ sends, and ends with the process; Locust does not wait until it has sent the last report."""
+        self._environment.runner.client.socket.context.destroy(linger=round(QUIT_SECONDS * 1000))
 
     def _report_before_reset(self, stats: Any) -> None:
         """--reset-stats clears a worker's statistics as well. What they hold is for our counters only: Locust's shall forget it."""

@@ -80,7 +80,7 @@ def test_an_api_that_hangs_when_the_load_ends_has_failed_and_what_waited_for_it_
     assert arrivals["started"] + arrivals["left"] == 50 * 8
     assert arrivals["left"] >= 50 * 2 - 10, "of two seconds at least, all but those in the ten slots"
     assert "p99" in client["at_least"]
-    assert 1 < client["latency_including_waiting_seconds"]["p99"] <= PATIENCE_SECONDS
+    assert client["latency_including_waiting_seconds"]["p99"] > 1
     assert client["latency_from_schedule_seconds"]["p99"] < 1
     assert f"({arrivals['left']:.0f} never sent: still waiting at the end)" in " ".join(said.split())
 
@@ -241,14 +241,15 @@ def test_what_an_earlier_load_had_counted_is_told_apart_from_what_the_next_one_c
         poll_until(lambda: order("swarm"), "Locust's own page")
         locust.until(lambda page: page.value("locust_arrivals_started_total") > WHOLE, "a second of load")
         target.gate.clear()
-        locust.until(lambda page: page.value("locust_arrivals_waiting_age", le="+Inf") > HALF, "arrivals to wait for the only slot")
+        locust.until(lambda page: page.value("locust_arrivals_unsent_total") > HALF, "arrivals to be dropped that waited for the only slot")
         assert order("stop")
         first = locust.until(lambda page: page.value("locust_state", state="stopped") == 1, "the stop")
         target.gate.set()
         assert order("swarm")
         counted = first.value("locust_arrivals_offered_total")
         second = locust.until(lambda page: page.value("locust_arrivals_offered_total") > counted + WHOLE, "the next load")
-    assert first.value("locust_arrivals_unsent_total") >= HALF  # One of those that waited was in flight.
+    # The others of the last five seconds waited on, for a target that holds the only user.
+    assert first.value("locust_arrivals_left_age_seconds_count") >= WHOLE * (PATIENCE_SECONDS - STOP_SECONDS) - 1
     for name in ("locust_arrivals_offered_total", "locust_arrivals_unsent_total"):
         assert first.value("locust_counted_before_test", counter=name) == 0
         assert second.value("locust_counted_before_test", counter=name) == first.value(name)
