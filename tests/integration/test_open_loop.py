@@ -35,9 +35,11 @@ def target():
 
 @pytest.fixture
 def profile(tmp_path):
-    def write(rate, seconds, max_in_flight=10, user="BasicUser"):
+    def write(rate, seconds, max_in_flight=10, user="BasicUser", until=None):
+        """`until` is when the last arrival is due, in seconds; the rest of the time is a pause."""
         path = tmp_path / "open.yaml"
-        steps = f"steps: [{{start_time: 0s, rate: {rate}}}]"
+        pause = f", {{start_time: {until}s, rate: 0}}" if until else ""
+        steps = f"steps: [{{start_time: 0s, rate: {rate}}}{pause}]"
         path.write_text(f"name: open\narrivals: open\nmax_in_flight: {max_in_flight}\nuser: {user}\n{steps}\nduration: {seconds}s\n")
         return path
 
@@ -122,7 +124,8 @@ def test_a_rate_is_the_same_by_any_number_of_workers(target, profile, workers):
 def test_a_worker_that_is_slow_to_begin_misses_nothing_of_its_share(target, profile):
     port = any_free()
     files = (LOCUSTFILES / "slow_start.py", SHAPE, EXPORTER_PLUGIN)
-    load = ("--load-profile", profile(40, 4, user="Patient"), "--headless", "--stop-timeout", 1, "-H", target.url)
+    # The pause is for what is not promised: that a clock which a message has set is right to less than a stop takes.
+    load = ("--load-profile", profile(40, 4, user="Patient", until=3), "--headless", "--stop-timeout", 1, "-H", target.url)
     master = ("--master", "--expect-workers", 1, "--master-bind-host", "127.0.0.1", "--master-bind-port", port)
     with (
         Locust(*load, *master, files=files) as locust,
@@ -130,8 +133,9 @@ def test_a_worker_that_is_slow_to_begin_misses_nothing_of_its_share(target, prof
     ):
         last = locust.scrape_until_the_end()[-1]
         assert "Unknown message" not in worker.log()
-    assert last.value("locust_arrivals_offered_total") == pytest.approx(160, abs=4)
-    assert last.value("locust_arrivals_unsent_total") == 0
+    offered, started, unsent = (last.value(f"locust_arrivals_{fate}_total") for fate in ("offered", "started", "unsent"))
+    assert (offered, started, unsent) == (target.received, target.received, 0)
+    assert target.received == 40 * 3
 
 
 def test_users_that_compute_and_never_wait_leave_the_page_and_the_end_their_turn(target, profile):
@@ -145,6 +149,18 @@ def test_users_that_compute_and_never_wait_leave_the_page_and_the_end_their_turn
     offered = last.value("locust_arrivals_offered_total")
     assert offered == 100 * 4
     assert last.value("locust_arrivals_started_total") + last.value("locust_arrivals_unsent_total") == offered
+
+
+def test_of_50_000_names_as_many_have_a_time_from_schedule_as_have_any_other_figure(profile):
+    files = (LOCUSTFILES / "namer.py", SHAPE, EXPORTER_PLUGIN)
+    load = ("--load-profile", profile(1, 60, max_in_flight=1, user="Namer", until=1), "--headless", "--only-summary")
+    with Locust(*load, files=files) as locust:
+        page = locust.until(lambda page: page.value("locust_requests_total", method="DONE") == 1, "all names to be told", 40)
+    since_due = {labels["name"] for name, labels, _ in page.samples if name == f"{SCHEDULE}_count"}
+    assert len(since_due) == 200 + 1
+    assert since_due <= {labels["name"] for name, labels, _ in page.samples if name == "locust_requests_total"}
+    # All but the three that were told without a time.
+    assert page.total(f"{SCHEDULE}_count") == page.total("locust_requests_total") - 3 == 50_000 + 1
 
 
 HALF, WHOLE = 20, 40
