@@ -182,8 +182,13 @@ class Measurement:
             starved_sustained=self._largest(f"min_over_time({Client.STARVED.name}[5s])"),
             abandoned={stage: lost.get(stage) for stage in ("in_flight", "unreported")},
             generator_cpu_max_ratio=self._largest("max(avg_over_time(locust_worker_cpu_ratio[10s]))"),
-            generator_lag_ratio=self.prom.number(f"max(rate(locust_worker_loop_lag_seconds_total[{_span(self.window)}]))", self.window.end),
+            generator_lag_ratio=self._lag_ratio(),
         )
+
+    def _lag_ratio(self) -> float | None:
+        """Of the process that was late for longest. One that had no time for a page under load tells of it on its last one."""
+        late = self._gained(Client.WORKER_LAG.name, "worker")
+        return min(1.0, max(late.values()) / self.window.seconds) if late else None
 
     def _largest(self, query: str) -> float | None:
         values = [value for series in self.prom.range(query, self.window.start, self.window.end) for value in series.values()]

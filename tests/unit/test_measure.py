@@ -139,3 +139,9 @@ def test_what_a_worker_that_came_back_had_begun_is_not_unsent_as_well():
     counted = {"locust_arrivals_offered_total": 1000.0, "locust_arrivals_started_total": 993.0, "locust_arrivals_unsent_total": 12.0}
     arrivals = of_open_loop(**{name: [(99, 0.0), (120, value)] for name, value in counted.items()})._arrivals()
     assert (arrivals.started, arrivals.unsent) == (993, 7)
+
+
+def test_a_generator_that_had_no_time_for_a_page_tells_of_its_lateness_after_the_load():
+    late = figures(20, locust_worker_loop_lag_seconds_total=[(99, 1.0), (121, 16.0)]).honesty.generator_lag_ratio
+    assert late == 15 / 20
+    assert figures(20).honesty.generator_lag_ratio is None
