@@ -24,13 +24,13 @@ def at_least(text: str) -> str:
 
 
 def together(values: Sequence[float | None], lower_bounds: Collection[int] = ()) -> str:
-    """Several times in the unit of the longest: `57 / 96 / 125 ms`, `0.59 / 0.92 / > 50 s`; `lower_bounds` are places in `values`."""
+    """Several times in the unit of the longest: `57 / 96 / 125 ms`, `0.59 / 0.92 / >50 s`; `lower_bounds` are places in `values`."""
     longest = max((value for value in values if value is not None), default=None)
     if longest is None:
         return NOTHING
     factor, unit = (1000, "ms") if longest < 1 else (1, "s")
     texts = [NOTHING if value is None else _short(value * factor) for value in values]
-    return f"{' / '.join(at_least(text) if at in lower_bounds else text for at, text in enumerate(texts))} {unit}"
+    return f"{' / '.join(f'>{text}' if at in lower_bounds else text for at, text in enumerate(texts))} {unit}"
 
 
 def _short(value: float) -> str:

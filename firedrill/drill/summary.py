@@ -153,7 +153,7 @@ def _fired(figures: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def comparison(documents: Sequence[Document]) -> Table:
     """One row a figure, one column a run."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
     for document in documents:
         table.add_column(server_of(document), justify="right", max_width=26)
@@ -214,7 +214,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
         "offered": lambda figures: units.rate(figures["client"]["offered_rate"]),
         "achieved": lambda figures: units.rate(figures["client"]["rate"]),
         "never sent": lambda figures: units.count((figures.get("arrivals") or {}).get("unsent")),
-        "waiting at the end": lambda figures: units.count((figures.get("arrivals") or {}).get("left")),
+        "left at the end": lambda figures: units.count((figures.get("arrivals") or {}).get("left")),
         "begun late, p99": lambda figures: units.seconds((figures.get("arrivals") or {}).get("lateness_p99_seconds")),
     },
     "Errors": {
@@ -321,7 +321,7 @@ def side_by_side(documents: Sequence[Document]) -> RenderableType:
     verdicts: list[RenderableType] = []
     for document in documents:
         verdicts += [_verdict_line(document), *_reasons(document), *_remarks(document), *_alert_names(document), Text()]
-    return Group(comparison(documents), *verdicts)
+    return Group(comparison(documents), Text(), *verdicts)
 
 
 def _alert_names(document: Document) -> list[Text]:

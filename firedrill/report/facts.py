@@ -185,7 +185,7 @@ FIGURES = (
     Figure("Traffic", "offered", "figures.client.offered_rate", units.rate, more_is_worse=None),
     Figure("Traffic", "achieved", "figures.client.rate", units.rate, more_is_worse=False),
     Figure("Traffic", "never sent", "figures.arrivals.unsent", units.count),
-    Figure("Traffic", "waiting at the end", "figures.arrivals.left", units.count),
+    Figure("Traffic", "left at the end", "figures.arrivals.left", units.count),
     Figure("Traffic", "begun late, p99", "figures.arrivals.lateness_p99_seconds", units.seconds, noise=LATENCY_FLOOR_SECONDS),
     Figure("Errors", "client", "figures.client.error_ratio", units.percent, noise=ERROR_FLOOR_RATIO),
     Figure("Errors", "server", "figures.server.error_ratio", units.percent, noise=ERROR_FLOOR_RATIO),

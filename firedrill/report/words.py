@@ -126,7 +126,7 @@ def _never_sent(facts: Facts) -> Iterator[Statement]:
         yield Statement("Never sent", units.count(unsent), f"arrivals were dropped: {why}; {age}, the SLO as too slow.", unsent > 0)
     if left is not None:
         why = "still waiting at the end, for slots that requests in flight held"
-        yield Statement("Waiting at the end", units.count(left), f"arrivals were never sent either: {why}; {age}.", left > 0)
+        yield Statement("Left at the end", units.count(left), f"arrivals were never sent either: {why}; {age}.", left > 0)
 
 
 def _generator(facts: Facts) -> Iterator[Statement]:

@@ -224,7 +224,7 @@ def test_what_was_never_sent_is_said_of_an_open_loop_alone():
     dropping = facts(figures={"arrivals": {"offered": 10.0, "started": 7.0, "unsent": 3.0}})
     assert next(each for each in words.honesty(dropping) if each.name == "Never sent").bad
     waiting = {each.name: each for each in words.honesty(facts(figures={"arrivals": {"unsent": 0.0, "left": 12.0}}))}
-    assert (waiting["Never sent"].bad, waiting["Waiting at the end"].figure, waiting["Waiting at the end"].bad) == (False, "12", True)
+    assert (waiting["Never sent"].bad, waiting["Left at the end"].figure, waiting["Left at the end"].bad) == (False, "12", True)
 
 
 def test_a_percentile_that_the_waiting_raised_is_shown_as_the_least_that_it_can_be():
