@@ -109,12 +109,13 @@ def test_a_breakpoint_raises_the_rate_until_the_slo_breaks_and_reports_where(tmp
 def test_a_rate_is_the_same_by_any_number_of_workers(target, profile, workers):
     port = any_free()
     distributed = ("--processes", workers, "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port)
-    load = ("--load-profile", profile(80, 3), "--headless", "--stop-timeout", 1, "-H", target.url)
+    # A worker's clock is set by a message: what is due in the moment before the end may be due after it.
+    load = ("--load-profile", profile(80, 3, until=2), "--headless", "--stop-timeout", 1, "-H", target.url)
     with Locust(*load, *distributed) as locust:
         locust.until(lambda page: page.value("locust_workers", state="running") == workers, "all of them to run")
         last = locust.scrape_until_the_end()[-1]
     offered = last.value("locust_arrivals_offered_total")
-    assert offered == 80 * 3
+    assert offered == 80 * 2
     assert last.value("locust_arrivals_started_total") + last.value("locust_arrivals_unsent_total") == offered
     assert last.value("locust_arrivals_unsent_total") <= 0.05 * offered, "the rate was held"
     assert target.received == last.value("locust_arrivals_started_total")
