@@ -43,8 +43,8 @@ Result = TypeVar("Result")
 
 WORKER_REPORT_SECONDS = 1.0
 """Instead of Locust's 3 s, with which a 5 s rate() reads 75-150 % of the truth."""
-MASTER_SECONDS = 10
-"""A worker whose master is silent for so long ends, instead of 60 s in which it sends what nobody sees. By then the run is void anyway."""
+MASTER_SECONDS = 10.0
+"""A worker whose master is silent for so long ends, before the 60 s in which Locust sends what nobody sees. The run is void by then."""
 LIVE_SECONDS = 0.5
 LAG_SLEEP_SECONDS = 0.02
 QUIT_SECONDS = 10.0
@@ -127,6 +127,8 @@ class WorkerSide:
     def __init__(self, environment: Any, generator: Generator) -> None:
         self._environment = environment
         self._generator = generator
+        self._silent_seconds = 0.0
+        """For so long nothing was heard of the master. Time in which this process stood still itself is not in it."""
         environment.events.report_to_master.add_listener(self._add_report)
         environment.events.test_stop.add_listener(self._send_final)
         environment.events.quit.add_listener(self._send_all)
@@ -148,9 +150,8 @@ class WorkerSide:
 
     def _send_all(self, **_: Any) -> None:
         """A thread of ZeroMQ sends, and ends with the process; Locust does not wait until it has sent the last report."""
-        runner = self._environment.runner
-        has_master = time.time() - (runner.last_heartbeat_timestamp or 0.0) < MASTER_SECONDS
-        runner.client.socket.context.destroy(linger=round(QUIT_SECONDS * 1000) if has_master else 0)
+        seconds = QUIT_SECONDS if self._silent_seconds < MASTER_SECONDS else 0.0
+        self._environment.runner.client.socket.context.destroy(linger=round(seconds * 1000))
 
     def _report_before_reset(self, stats: Any) -> None:
         """--reset-stats clears a worker's statistics as well. What they hold is for our counters only: Locust's shall forget it."""
@@ -163,11 +164,16 @@ class WorkerSide:
         stats.reset_all = reset
 
     def _send_live(self) -> None:
-        while True:
+        while self._silent_seconds < MASTER_SECONDS:
+            heard = self._environment.runner.last_heartbeat_timestamp
             gevent.sleep(LIVE_SECONDS)
+            is_silent = heard is not None and heard == self._environment.runner.last_heartbeat_timestamp
+            self._silent_seconds = self._silent_seconds + LIVE_SECONDS if is_silent else 0.0
             # A lost connection is Locust's to mend; the next message says what this one would have said.
             with contextlib.suppress(RPCError):
                 self._environment.runner.send_message(MESSAGE, self._message())
+        logger.error("Nothing was heard of the master for %g s", MASTER_SECONDS)
+        self._environment.runner.quit()
 
 
 def wait_for_workers(environment: Any, runner: Any) -> None:
@@ -195,7 +201,6 @@ def register(events: Any) -> None:
     if settings.exact_buckets:
         locust.stats.bucket_response_time = buckets.round_up  # type: ignore[assignment]
     locust.runners.WORKER_REPORT_INTERVAL = WORKER_REPORT_SECONDS
-    locust.runners.MASTER_HEARTBEAT_TIMEOUT = MASTER_SECONDS
     generator = Generator(settings)
     generator.watch_clients(events)
 
