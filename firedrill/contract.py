@@ -157,6 +157,13 @@ class Client:
         "locust_arrivals_unsent_total",
         "Arrivals that were dropped: all users were busy for too long, or their worker was gone or did not know of them.",
     )
+    UNSENT_AGE = histogram(
+        "locust_arrivals_unsent_age_seconds", "Age of an arrival when it was dropped; what a worker that is gone did not send is in none."
+    )
+    LEFT_AGE = histogram(
+        "locust_arrivals_left_age_seconds",
+        "Age of an arrival that still waited for a user when the load ended, where requests in flight held the users.",
+    )
     LATENESS = histogram("locust_arrival_lateness_seconds", "Begin of an arrival after it was due.")
     WAITING_AGE = gauge(
         "locust_arrivals_waiting_age",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 NOTHING = "–"
 """Shown where there is no figure: not measured, or not measurable."""
@@ -18,13 +18,19 @@ def seconds(value: float | None) -> str:
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
 
 
-def together(values: Sequence[float | None]) -> str:
-    """Several times in the unit of the longest: `57 / 96 / 125 ms`, `0.59 / 0.92 / 50 s`."""
+def at_least(text: str) -> str:
+    """`> 24 s`: a figure that would be larger if those that wait had been waited for."""
+    return f"> {text}"
+
+
+def together(values: Sequence[float | None], lower_bounds: Collection[int] = ()) -> str:
+    """Several times in the unit of the longest: `57 / 96 / 125 ms`, `0.59 / 0.92 / >50 s`; `lower_bounds` are places in `values`."""
     longest = max((value for value in values if value is not None), default=None)
     if longest is None:
         return NOTHING
     factor, unit = (1000, "ms") if longest < 1 else (1, "s")
-    return f"{' / '.join(NOTHING if value is None else _short(value * factor) for value in values)} {unit}"
+    texts = [NOTHING if value is None else _short(value * factor) for value in values]
+    return f"{' / '.join(f'>{text}' if at in lower_bounds else text for at, text in enumerate(texts))} {unit}"
 
 
 def _short(value: float) -> str:

@@ -43,15 +43,23 @@ class Backlog:
         """How long each has waited."""
         return (now - due for waiting in self._waiting.values() for due in waiting)
 
-    def expire(self, now: float) -> int:
-        """Give up those that have waited too long; returns how many."""
+    def expire(self, now: float) -> list[float]:
+        """Give up those that have waited too long; returns how long each has at least."""
         given_up = 0
         for waiting in self._waiting.values():
             while waiting and now - waiting[0] > self._patience_seconds:
                 waiting.popleft()
                 given_up += 1
-        return given_up
+        # A moment more would be in the next bucket of a histogram, and read as half as much again.
+        return [self._patience_seconds] * given_up
 
-    def clear(self) -> int:
-        """Give up all; returns how many."""
-        return self.expire(float("inf"))
+    def clear(self, now: float) -> list[float]:
+        """Give up all; returns how long each has waited."""
+        ages = list(self.ages(now))
+        self._waiting.clear()
+        return ages
+
+
+def left(waiting: int, busy_users: int, awaiting_users: int) -> int:
+    """How many of what waits do so because of the target: the part that its requests hold of the users that are busy."""
+    return waiting * min(awaiting_users, busy_users) // busy_users if busy_users else 0

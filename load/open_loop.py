@@ -20,7 +20,7 @@ import gevent
 import gevent.monkey
 import locust
 from arrivals import schedule_of
-from backlog import PATIENCE_SECONDS, STOP_SECONDS, Backlog
+from backlog import PATIENCE_SECONDS, STOP_SECONDS, Backlog, left
 from conductor import MESSAGE, Conductor
 from gevent.hub import Waiter
 from geventhttpclient.connectionpool import ConnectionPool
@@ -97,12 +97,19 @@ class Desk:
             logger.warning("No share of the arrivals of %s has come: was the master started with the same --load-profile?", name)
 
     def close(self) -> None:
-        """No more arrivals; those that wait are unsent, as is what came due while the process stood still."""
+        """No more arrivals. What waits, also what came due while the process stood still, is left where users wait for the target.
+
+        All else of it is unsent: no user was there, or users were busy with themselves.
+        """
         self._look(STOP_SECONDS)
         if self._timer:
             self._timer.close()
         self._timer = None
-        self._arrivals.unsent += self._backlog.clear()
+        ages = self._backlog.clear(self._now())
+        busy = sum(self._count_users().values()) - sum(map(len, self._parked.values()))
+        because_of_target = left(len(ages), busy, self._arrivals.awaiting())
+        self._arrivals.leave(ages[:because_of_target])
+        self._arrivals.drop(ages[because_of_target:])
 
     def wait_for_arrival(self, user: Any) -> None:
         """Return when the user has an arrival to begin."""
@@ -175,7 +182,7 @@ class Desk:
         while self._ahead and self._ahead[0] <= now:
             self._backlog.add(self._draw_class(), self._ahead.popleft())
             self._arrivals.offered += 1
-        self._arrivals.unsent += self._backlog.expire(now)
+        self._arrivals.drop(self._backlog.expire(now))
 
     def _draw_class(self) -> str:
         names, weights = self._users

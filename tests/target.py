@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
@@ -28,6 +29,8 @@ class Target(ThreadingHTTPServer):
         self.gate = threading.Event()
         self.gate.set()
         self.received = 0
+        self.last_received = 0.0
+        """On the clock of time.monotonic()."""
         self.run_ids: set[str | None] = set()
         self.lock = threading.Lock()
 
@@ -57,6 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         with self.server.lock:
             self.server.received += 1
+            self.server.last_received = time.monotonic()
             self.server.run_ids.add(self.headers.get("Firedrill-Run-Id"))
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.gate.wait()

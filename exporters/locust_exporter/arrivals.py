@@ -9,7 +9,7 @@ from locust_exporter.ages import Ages, Tally
 from locust_exporter.cardinality import Endpoints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from locust_exporter.cardinality import Endpoint
 
@@ -18,14 +18,22 @@ LATENESS: ContextVar[float] = ContextVar("lateness", default=0.0)
 """Seconds by which the arrival that this greenlet has begun is late, until the first request of it was answered."""
 
 
+TALLIES = ("unsent_ages", "left", "lateness")
+"""What of Arrivals is one histogram."""
+
+
 class Arrivals:
-    """Counts since the process began. Every arrival that was offered is started, unsent, or still waits for a user."""
+    """Counts since the process began. Every arrival that was offered is started, unsent, left, or still waits for a user."""
 
     def __init__(self, max_names: int = 200) -> None:
         """`max_names` distinct request names; later ones are folded into `other`."""
         self.offered = 0
         self.started = 0
         self.unsent = 0
+        self.unsent_ages = Tally()
+        """Of those that this process dropped."""
+        self.left = Tally()
+        """Ages of those that waited when the load ended, and would have been sent if the target had answered."""
         self.lateness = Tally()
         self.from_schedule: dict[Endpoint, Tally] = {}
         """Answers since their arrivals were due, in this process."""
@@ -33,6 +41,8 @@ class Arrivals:
         """On a master: how many arrivals the schedule has asked of each worker, but for those that it may still begin."""
         self.backlog: Callable[[], Ages] = Ages
         """In a process with users: how long those that still wait for a user have been due."""
+        self.awaiting: Callable[[], int] = int
+        """In a process with users: how many of them wait for the target. The exporter knows, without it nobody does."""
         self._endpoints = Endpoints(max_names)
         self._tally_of: dict[tuple[object, object], Tally] = {}
 
@@ -40,6 +50,17 @@ class Arrivals:
         """A user begins an arrival."""
         self.started += 1
         self.lateness.observe(late_seconds)
+
+    def drop(self, ages_seconds: Sequence[float]) -> None:
+        """Arrivals of these ages will not be sent any more."""
+        self.unsent += len(ages_seconds)
+        for age in ages_seconds:
+            self.unsent_ages.observe(age)
+
+    def leave(self, ages_seconds: Sequence[float]) -> None:
+        """The load ends while arrivals of these ages wait for users that wait for the target."""
+        for age in ages_seconds:
+            self.left.observe(age)
 
     def answer(self, method: object, name: object, seconds: float) -> None:
         """A request was answered or failed, so long after its arrival had been due."""
@@ -49,25 +70,28 @@ class Arrivals:
         tally.observe(seconds)
 
     def add(self, other: Arrivals, asked: int = 0) -> None:
-        """Count another process's arrivals as well. If it does not know of all that it was `asked` for, what it did not start is unsent."""
+        """Count another process's as well. If it knows less than it was `asked` for, what it neither started nor left is unsent."""
         offered = max(other.offered, asked)
         self.offered += offered
         self.started += other.started
-        self.unsent += offered - other.started if asked > other.offered else other.unsent
-        self.lateness.add(other.lateness.ages())
+        self.unsent += offered - other.started - sum(other.left.ages().counts) if asked > other.offered else other.unsent
+        for name in TALLIES:
+            getattr(self, name).add(getattr(other, name).ages())
 
     def to_message(self) -> dict[str, Any]:
         """Plain values, as Locust's protocol carries them."""
         rows = [(*endpoint, *tally.to_message()) for endpoint, tally in self.from_schedule.items()]
         counts = {"offered": self.offered, "started": self.started, "unsent": self.unsent}
-        return {**counts, "lateness": self.lateness.to_message(), "from_schedule": rows}
+        tallies = {name: getattr(self, name).to_message() for name in TALLIES}
+        return {**counts, **tallies, "from_schedule": rows}
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> Arrivals:
         """What a worker sent."""
         arrivals = cls()
         arrivals.offered, arrivals.started, arrivals.unsent = message["offered"], message["started"], message["unsent"]
-        arrivals.lateness.add(Ages(*message["lateness"]))
+        for name in TALLIES:
+            getattr(arrivals, name).add(Ages(*message[name]))
         for method, name, counts, seconds in message["from_schedule"]:
             arrivals.from_schedule.setdefault((method, name), Tally()).add(Ages(tuple(counts), seconds))
         return arrivals

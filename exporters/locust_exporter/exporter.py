@@ -190,6 +190,8 @@ class Exporter:
                 family(Client.OFFERED, {(): arrivals.offered}),
                 family(Client.STARTED, {(): arrivals.started}),
                 family(Client.UNSENT, {(): arrivals.unsent}),
+                histogram(Client.UNSENT_AGE, arrivals.unsent_ages.ages()),
+                histogram(Client.LEFT_AGE, arrivals.left.ages()),
                 family(Client.WAITING_AGE, _by_le(self._reports.since_due())),
                 histogram(Client.LATENESS, arrivals.lateness.ages()),
             )

@@ -52,7 +52,9 @@ class Generator:
         events.test_stop.add_listener(lambda **_: gc.collect())
 
     def watch_users(self, user_classes: Iterable[Any]) -> None:
-        """Count the intervals of those with a fixed pace."""
+        """Count the intervals of those with a fixed pace; arrivals may ask how many wait for the target."""
+        if arrivals := announced().arrivals:
+            arrivals.awaiting = self._awaiting
         for user_class in user_classes:
             self.pacing.watch(user_class)
 
@@ -79,6 +81,10 @@ class Generator:
             since_due=self.in_flight.since_due() + arrivals.backlog() if arrivals else None,
             pacing={name: (intervals, self.pacing.missed[name]) for name, intervals in self.pacing.intervals.items()},
         )
+
+    def _awaiting(self) -> int:
+        """Users whose request waits for the target: for longer than this process may have left an answer unread."""
+        return self.in_flight.look(2 * self._lag.max_seconds).starved_users
 
     def _measured(self, measure: Any) -> Any:
         def measured(*args: Any, **kwargs: Any) -> Any:

@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
-QUIT_SECONDS = 2.0
-"""What a worker may take to end, beyond its users' --stop-timeout."""
-
 
 def register(events: Any) -> None:
     """Bring the exporter into this process."""
@@ -77,7 +74,7 @@ def wait_for_workers(environment: Any, runner: Any) -> None:
     def quit_in_order() -> None:
         runner.stop(send_stop_to_client=False)
         runner.send_message("quit")
-        deadline = time.monotonic() + environment.stop_timeout + QUIT_SECONDS
+        deadline = time.monotonic() + environment.stop_timeout + worker.QUIT_SECONDS
         # A worker that has ended is no longer among the clients.
         while any(client.state != STATE_MISSING for client in runner.clients.all) and time.monotonic() < deadline:
             gevent.sleep(0.05)

@@ -34,11 +34,10 @@ class ClientSide:
     latency_including_waiting_seconds: Latency
     """The same with the requests that were still waiting or abandoned at the end, at the age they had: a lower bound.
 
-    In an open loop answered requests count from the moment they were due, those in flight from the moment they were sent, and arrivals that
-    were dropped as slower than all others.
+    In an open loop all count from the moment they were due, also arrivals that were dropped, or waited for a user when the load ended.
     """
     slower_than_slo: Mapping[str, float]
-    """Share of requests, the waiting included as above, beyond each latency objective."""
+    """Share of requests, the waiting included as above, beyond each latency objective; what was dropped is beyond all of them."""
     rate: float | None
     """Requests answered a second."""
     offered_rate: float | None
@@ -46,6 +45,8 @@ class ClientSide:
     error_ratio: float | None
     latency_from_schedule_seconds: Latency | None = None
     """Of the requests that were answered, from the moment they were due; None in a closed loop."""
+    at_least: tuple[str, ...] = ()
+    """Percentiles of the latency with the waiting that those who waited have raised: nobody knows how far they would have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,8 @@ class Arrivals:
     """Dropped: all users were busy for too long, or their worker was gone."""
     lateness_p99_seconds: float | None
     """Begin after the due time."""
+    left: float = 0.0
+    """Never sent: still waiting at the end, for users that waited for the target."""
 
 
 @dataclass(frozen=True, slots=True)

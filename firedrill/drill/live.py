@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from firedrill.prom import Prometheus
 
 
+FROM_SCHEDULE = "client:response_time_from_schedule_seconds:p99_10s"
 WAITING_INCLUDED, ANSWERED = "client:response_time_including_waiting_seconds:p99_10s", "client:response_time_seconds:p99_10s"
+RAISED = f"max({WAITING_INCLUDED} unless {WAITING_INCLUDED} <= ({FROM_SCHEDULE} or {ANSWERED}))"
+"""There where those who wait have raised the percentile. Where nothing was answered that of the answered is missing, or no number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +33,18 @@ class Live:
     nearest: str | None
     offered: float | None = None
     """Arrivals a second of an open loop; None in a closed one."""
+    client_p99_is_at_least: bool = False
+    """Whether those who wait have raised it."""
 
     def cells(self) -> dict[str, str]:
         """Each figure as text, by its title, in the order in which they are read."""
+        client_p99 = units.seconds(self.client_p99_seconds)
         headroom = units.percent(None if self.headroom_ratio is None else max(0.0, self.headroom_ratio))
         return {
             "step": units.count(self.step),
             "users": units.count(self.users),
             "rate": units.rate(self.rate) if self.offered is None else f"{units.rate(self.rate)} of {units.rate(self.offered)}",
-            "client p99": units.seconds(self.client_p99_seconds),
+            "client p99": units.at_least(client_p99) if self.client_p99_is_at_least else client_p99,
             "server p99": units.seconds(self.server_p99_seconds),
             "in flight": units.count(self.in_flight),
             "starved": units.count(self.starved),
@@ -60,4 +66,5 @@ def look(prom: Prometheus) -> Live:
         headroom_ratio=headroom.value if headroom else None,
         nearest=headroom.labels.get("resource") if headroom else None,
         offered=prom.number("sum(client:arrivals_offered:rate10s)"),
+        client_p99_is_at_least=prom.number(RAISED) is not None,
     )

@@ -8,7 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from firedrill import histogram
-from firedrill.contract import Client, Server
+from firedrill.contract import LATENCY_BOUNDS_SECONDS, Client, Server
 from firedrill.drill.figures import Arrivals, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide, Step, Window
 from firedrill.prom import step_of
 
@@ -76,17 +76,21 @@ class Measurement:
         answered = self._gained_buckets(Client.REQUEST_DURATION, window)
         abandoned = self._gained_buckets(Client.ABANDONED_AGE, window)
         from_schedule = self._gained_buckets(Client.FROM_SCHEDULE, window) if self.profile.open_loop else {}
-        unsent = {inf: sum(self._gained(Client.UNSENT.name, window=window).values())}
-        including = histogram.merged(from_schedule or answered, abandoned, self._waiting_ages(window), unsent)
+        unsent, left = (self._gained_buckets(each, window) for each in (Client.UNSENT_AGE, Client.LEFT_AGE))
+        seen, waiting = from_schedule or answered, histogram.merged(abandoned, left, self._waiting_ages(window))
+        including = histogram.merged(seen, waiting, unsent)
+        # What was dropped would not have been answered later either.
+        judged = histogram.merged(seen, waiting, {inf: sum(self._gained(Client.UNSENT.name, window=window).values())})
         failures, requests = (sum(self._gained(each.name, window=window).values()) for each in (Client.FAILURES, Client.REQUESTS))
         return ClientSide(
             latency_seconds=_latency(answered),
             latency_including_waiting_seconds=_latency(including),
-            slower_than_slo={key: histogram.share_above(bound, including) for key, bound in self._objectives().items()},
+            slower_than_slo={key: histogram.share_above(bound, judged) for key, bound in self._objectives().items()},
             rate=self._counted_rate(Client.REQUESTS, window),
             offered_rate=self._offered_rate(window),
             error_ratio=_ratio(failures, requests),
             latency_from_schedule_seconds=_latency(from_schedule) if from_schedule else None,
+            at_least=_raised(seen, including),
         )
 
     def _server(self, window: Window) -> ServerSide:
@@ -178,8 +182,13 @@ class Measurement:
             starved_sustained=self._largest(f"min_over_time({Client.STARVED.name}[5s])"),
             abandoned={stage: lost.get(stage) for stage in ("in_flight", "unreported")},
             generator_cpu_max_ratio=self._largest("max(avg_over_time(locust_worker_cpu_ratio[10s]))"),
-            generator_lag_ratio=self.prom.number(f"max(rate(locust_worker_loop_lag_seconds_total[{_span(self.window)}]))", self.window.end),
+            generator_lag_ratio=self._lag_ratio(),
         )
+
+    def _lag_ratio(self) -> float | None:
+        """Of the process that was late for longest. One that had no time for a page under load tells of it on its last one."""
+        late = self._gained(Client.WORKER_LAG.name, "worker")
+        return min(1.0, max(late.values()) / self.window.seconds) if late else None
 
     def _largest(self, query: str) -> float | None:
         values = [value for series in self.prom.range(query, self.window.start, self.window.end) for value in series.values()]
@@ -199,7 +208,9 @@ class Measurement:
             return None
         offered, started, unsent = (sum(self._gained(each.name).values()) for each in (Client.OFFERED, Client.STARTED, Client.UNSENT))
         late = histogram.quantile(0.99, self._gained_buckets(Client.LATENESS, self.window))
-        return Arrivals(offered, started, unsent, late)
+        left = histogram.total(self._gained_buckets(Client.LEFT_AGE, self.window))
+        # A worker that was given up and came back had begun more than it had told: its last half second counts as begun and as unsent.
+        return Arrivals(offered, started, max(0.0, min(unsent, offered - started - left)), late, left)
 
     def _gained(self, selector: str, by: str = "", window: Window | None = None) -> dict[str, float]:
         """What each series gained from raw sample to raw sample in a window (or the run), summed by a label, or all together as ``.
@@ -265,6 +276,18 @@ def judged(window: Window, warmup_seconds: float) -> Window:
 
 def _latency(buckets: Buckets) -> Latency:
     return {name: histogram.quantile(q, buckets) for name, q in QUANTILES.items()}
+
+
+def _raised(seen: Buckets, including: Buckets) -> tuple[str, ...]:
+    """Percentiles that are larger because of what waits, and would be larger still if that took for ever."""
+    known, waited, at_most = (_latency(each) for each in (seen, including, {**seen, inf: histogram.total(including)}))
+    open_ended = LATENCY_BOUNDS_SECONDS[-1]  # which is shown of all that is larger
+
+    def is_raised(name: str) -> bool:
+        value, most = waited[name] or 0.0, at_most[name] or 0.0
+        return value > (known[name] or 0.0) and (most > value or most == open_ended)
+
+    return tuple(filter(is_raised, QUANTILES))
 
 
 def _ratio(part: float, whole: float | None) -> float | None:

@@ -252,6 +252,8 @@ class _Drill:
     def _end(self) -> None:
         self._progress.phase("stopping the load, waiting for the last figures")
         self._stack.end_locust()
+        if self._stack.lost:
+            self._mishaps["scrape_gap"] = Reason("scrape_gap", self._stack.lost)
         self._note_faults(self._injector.end())
         self._note_deaths()
         if not self._has_ended("prometheus"):

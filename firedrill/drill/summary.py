@@ -153,7 +153,7 @@ def _fired(figures: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def comparison(documents: Sequence[Document]) -> Table:
     """One row a figure, one column a run."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
     for document in documents:
         table.add_column(server_of(document), justify="right", max_width=26)
@@ -171,6 +171,12 @@ def _cell(figure: Callable[[Mapping[str, Any]], str], document: Document) -> Tex
 
 def _quantiles(side: str, field: str) -> Callable[[Mapping[str, Any]], str]:
     return lambda figures: units.together([figures[side][field][name] for name in ("p50", "p95", "p99")])
+
+
+def _with_waiting(figures: Mapping[str, Any]) -> str:
+    client, names = figures["client"], ("p50", "p95", "p99")
+    lower_bounds = [at for at, name in enumerate(names) if name in client.get("at_least", ())]
+    return units.together([client["latency_including_waiting_seconds"][name] for name in names], lower_bounds)
 
 
 def _from_schedule(figures: Mapping[str, Any]) -> str:
@@ -200,7 +206,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "p50 / p95 / p99": {
         "client": _quantiles("client", "latency_seconds"),
         "from schedule": _from_schedule,
-        "with the waiting": _quantiles("client", "latency_including_waiting_seconds"),
+        "with the waiting": _with_waiting,
         "server": _quantiles("server", "latency_seconds"),
         "handler alone": _quantiles("server", "handler_latency_seconds"),
     },
@@ -208,6 +214,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
         "offered": lambda figures: units.rate(figures["client"]["offered_rate"]),
         "achieved": lambda figures: units.rate(figures["client"]["rate"]),
         "never sent": lambda figures: units.count((figures.get("arrivals") or {}).get("unsent")),
+        "left at the end": lambda figures: units.count((figures.get("arrivals") or {}).get("left")),
         "begun late, p99": lambda figures: units.seconds((figures.get("arrivals") or {}).get("lateness_p99_seconds")),
     },
     "Errors": {
@@ -314,7 +321,7 @@ def side_by_side(documents: Sequence[Document]) -> RenderableType:
     verdicts: list[RenderableType] = []
     for document in documents:
         verdicts += [_verdict_line(document), *_reasons(document), *_remarks(document), *_alert_names(document), Text()]
-    return Group(comparison(documents), *verdicts)
+    return Group(comparison(documents), Text(), *verdicts)
 
 
 def _alert_names(document: Document) -> list[Text]:

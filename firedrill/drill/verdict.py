@@ -12,7 +12,7 @@ from firedrill.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from firedrill.drill.figures import Arrivals, Figures
+    from firedrill.drill.figures import Arrivals, Figures, Honesty
     from firedrill.profile import Profile, Slo
 
 BLIND_LIMIT_SECONDS = 5.0
@@ -24,6 +24,14 @@ UNSENT_LIMIT_RATIO = 0.01
 ENOUGH_SECONDS = 3.0
 """For so long a condition of validity must be broken before it voids a run: one stall of a busy machine does not."""
 
+CPU_LIMIT_RATIO = 0.9
+"""Of a core: a process that uses more has no time left for what comes next."""
+
+LAG_LIMIT_RATIO = 0.25
+"""Share of the time by which an event loop is late that explains what was not sent; a healthy one's is below a tenth."""
+
+MORE_WORKERS = "use more workers (docs/distributed.md), or users that compute less"
+
 BROKEN = {
     "generator_cpu": "the load generator used more than 0.9 of a core",
     "loop_lag": "the load generator's event loop was late",
@@ -33,7 +41,9 @@ BROKEN = {
     "pacing_missed": "users with a fixed pace began more than 1 % of their tasks late",
     "scrape_gap": "Prometheus missed pages of the load generator",
 }
+"""Conditions of a valid run, a cause before what it causes."""
 
+OF_WORKERS = frozenset({"worker_missing", "report_late"})
 
 AGAINST_API = frozenset({"api_ended", "aborted"})
 """Mishaps that are the API's failure, not the measurement's."""
@@ -108,21 +118,42 @@ def judge(
 
 
 def _void(figures: Figures) -> Iterator[Reason]:
-    for condition, seconds in figures.invalid.items():
-        if seconds >= ENOUGH_SECONDS and condition != "arrivals_unsent":  # which is said with its numbers, below
-            yield Reason(condition, f"{BROKEN.get(condition, condition)} ({units.seconds(seconds)} of the run)")
-    yield from _unsent(figures.arrivals)
+    unsent = _is_unsent(figures.arrivals)
+    broken = (_overloaded(figures.honesty) if unsent else {}) | {
+        condition: f"{BROKEN.get(condition, condition)} ({units.seconds(seconds)} of the run)"
+        for condition, seconds in figures.invalid.items()
+        if seconds >= ENOUGH_SECONDS and condition != "arrivals_unsent"  # which is said with its numbers, below
+    }
+    for condition in sorted(broken, key=[*BROKEN, *broken].index):
+        yield Reason(condition, broken[condition])
+    if figures.arrivals is not None and unsent:
+        yield _unsent(figures.arrivals, broken)
     if figures.blind_seconds > BLIND_LIMIT_SECONDS:
         yield Reason("blind", f"nothing was recorded of the load generator for {units.seconds(figures.blind_seconds)}")
     if not figures.counts.client_requests:
         yield Reason("no_requests", "the load generator reported no request")
 
 
-def _unsent(arrivals: Arrivals | None) -> Iterator[Reason]:
-    if arrivals is not None and arrivals.unsent > UNSENT_LIMIT_RATIO * arrivals.offered:
-        share = f"{units.count(arrivals.unsent)} of {units.count(arrivals.offered)} arrivals"
-        why = "no user was free (raise max_in_flight), or their worker was gone or has not this profile"
-        yield Reason("arrivals_unsent", f"{share} were never sent: {why}")
+def _overloaded(honesty: Honesty) -> dict[str, str]:
+    """What says that a generator could not send, also where it did not last for as long as the conditions ask."""
+    cpu, lag = honesty.generator_cpu_max_ratio or 0.0, honesty.generator_lag_ratio or 0.0
+    by_cpu = {"generator_cpu": f"the load generator used {cpu:.2f} of a core"} if cpu >= CPU_LIMIT_RATIO else {}
+    late = f"the load generator's event loop was late for {units.percent(lag)} of the time"
+    return by_cpu | ({"loop_lag": late} if lag >= LAG_LIMIT_RATIO else {})
+
+
+def _is_unsent(arrivals: Arrivals | None) -> bool:
+    return arrivals is not None and arrivals.unsent > UNSENT_LIMIT_RATIO * arrivals.offered
+
+
+def _unsent(arrivals: Arrivals, broken: Iterable[str]) -> Reason:
+    share = f"{units.count(arrivals.unsent)} of {units.count(arrivals.offered)} arrivals were never sent"
+    why = "no user was free (raise max_in_flight), or their worker has not this profile"
+    if OF_WORKERS.intersection(broken):
+        why = "their worker was gone (its log, docs/distributed.md)"
+    if {"generator_cpu", "loop_lag"}.intersection(broken):
+        why = f"the load generator did not get to them: {MORE_WORKERS}"
+    return Reason("arrivals_unsent", f"{share}: {why}")
 
 
 def _slo_broken(slo: Slo | None, figures: Figures) -> Iterator[Reason]:
@@ -146,9 +177,15 @@ def _slow(slo: Slo, figures: Figures) -> Iterator[Reason]:
         # Shares are floating point: 1 - 0.99 is a little more than 0.01.
         if slower > accepted + 1e-9:
             seen = figures.client.latency_including_waiting_seconds.get(name)  # None for p90, which is judged by its share alone
-            client = f"client {name}" if seen is None else f"client {name} is {units.seconds(seen)}"
-            share = f"{units.percent(slower)} of the requests took longer than {units.seconds(bound)}"
+            least = "at least " if name in figures.client.at_least else ""
+            client = f"client {name}" if seen is None else f"client {name} is {least}{units.seconds(seen)}"
+            share = f"{units.percent(slower)} of the requests took longer than {units.seconds(bound)}{_left(figures.arrivals)}"
             yield Reason(f"latency_{name}", f"{client}: {share}; the SLO accepts {units.percent(accepted)}")
+
+
+def _left(arrivals: Arrivals | None) -> str:
+    left = arrivals.left if arrivals else 0
+    return f" ({units.count(left)} never sent: still waiting at the end)" if left else ""
 
 
 def _failing(slo: Slo, figures: Figures) -> Iterator[Reason]:

@@ -113,15 +113,17 @@ def _rows(sides: Sequence[Side]) -> Iterator[tuple[str, str, list[Cell]]]:
     for figure in FIGURES:
         values = [figure.of(side.facts) for side in sides]
         if any(value is not None for value in values):
-            yield figure.section, figure.name, [Cell(figure.written(values[0])), *(_cell(figure, values[0], value) for value in values[1:])]
+            texts = [figure.text(side.facts) for side in sides]
+            others = zip(values[1:], texts[1:], strict=True)
+            yield figure.section, figure.name, [Cell(texts[0]), *(_cell(figure, values[0], *other) for other in others)]
 
 
-def _cell(figure: Figure, first: float | None, value: float | None) -> Cell:
+def _cell(figure: Figure, first: float | None, value: float | None, text: str) -> Cell:
     if value is None or first is None:
-        return Cell(figure.written(value))
+        return Cell(text)
     lost = {True: value - first, False: first - value, None: 0.0}[figure.more_is_worse]
     worse = lost > max(first * NOTEWORTHY, figure.noise)
-    return Cell(figure.written(value), _times(value / first) if first else "", worse)
+    return Cell(text, _times(value / first) if first else "", worse)
 
 
 def _times(ratio: float) -> str:

@@ -57,6 +57,17 @@ class Facts:
         found = self(path)
         return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
 
+    def is_lower_bound(self, path: str) -> bool:
+        """Whether the percentile at a path was raised by requests that were still waiting."""
+        client, _, name = path.partition(".latency_including_waiting_seconds.")
+        at_least = self(f"{client}.at_least")
+        return isinstance(at_least, list | tuple) and name in at_least
+
+    def time(self, path: str) -> str:
+        """The time at a path in words, `> 24 s` where it is a lower bound."""
+        text = units.seconds(self.number(path))
+        return units.at_least(text) if self.is_lower_bound(path) else text
+
     def rows(self, path: str) -> list[Mapping[str, Any]]:
         """The records of a list, those that are none left out."""
         found, needed = self(path), RECORDS.get(path, {})
@@ -151,6 +162,11 @@ class Figure:
         """Its value."""
         return facts.number(self.path)
 
+    def text(self, facts: Facts) -> str:
+        """Its value in words."""
+        text = self.written(self.of(facts))
+        return units.at_least(text) if facts.is_lower_bound(self.path) else text
+
 
 def _latency(section: str, path: str) -> tuple[Figure, ...]:
     return tuple(
@@ -169,6 +185,7 @@ FIGURES = (
     Figure("Traffic", "offered", "figures.client.offered_rate", units.rate, more_is_worse=None),
     Figure("Traffic", "achieved", "figures.client.rate", units.rate, more_is_worse=False),
     Figure("Traffic", "never sent", "figures.arrivals.unsent", units.count),
+    Figure("Traffic", "left at the end", "figures.arrivals.left", units.count),
     Figure("Traffic", "begun late, p99", "figures.arrivals.lateness_p99_seconds", units.seconds, noise=LATENCY_FLOOR_SECONDS),
     Figure("Errors", "client", "figures.client.error_ratio", units.percent, noise=ERROR_FLOOR_RATIO),
     Figure("Errors", "server", "figures.server.error_ratio", units.percent, noise=ERROR_FLOOR_RATIO),

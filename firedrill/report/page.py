@@ -212,7 +212,7 @@ def _steps(facts: Facts) -> Table:
                 units.rate(step.number("client.offered_rate")),
                 units.rate(step.number("client.rate")),
                 units.percent(step.number("client.error_ratio")),
-                *(units.seconds(step.number(f"client.latency_including_waiting_seconds.{name}")) for name in ("p50", "p95", "p99")),
+                *(step.time(f"client.latency_including_waiting_seconds.{name}") for name in ("p50", "p95", "p99")),
                 units.seconds(step.number("server.latency_seconds.p99")),
             )
         )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from firedrill.report.recording import Recording
 
 
+P99_WITH_WAITING = "figures.client.latency_including_waiting_seconds.p99"
 LONGEST_IN_SECONDS = 100
 """A longer time is told in minutes."""
 
@@ -43,12 +44,12 @@ class Statement:
 def strip(facts: Facts) -> list[Cell]:
     """The figures that are seen first."""
     client, honesty = "figures.client", "figures.honesty"
-    slo, waiting = facts.number("profile.slo.latency_seconds.p99"), facts.number(f"{client}.latency_including_waiting_seconds.p99")
+    slo, waiting = facts.number("profile.slo.latency_seconds.p99"), facts.number(P99_WITH_WAITING)
     errors, accepted = facts.number(f"{client}.error_ratio"), facts.number("profile.slo.error_ratio")
     starved, offered = facts.number(f"{honesty}.starved_sustained"), facts.number(f"{client}.offered_rate")
     of_what = "offered: not known" if offered is None else f"of {units.rate(offered)} offered"
     return [
-        Cell("p99 client", units.seconds(waiting), _of_slo(units.seconds(slo), slo), bad=_above(waiting, slo)),
+        Cell("p99 client", facts.time(P99_WITH_WAITING), _of_slo(units.seconds(slo), slo), bad=_above(waiting, slo)),
         Cell("p99 server", units.seconds(facts.number("figures.server.latency_seconds.p99")), "queue and handler"),
         Cell("achieved", units.rate(facts.number(f"{client}.rate")), of_what),
         Cell("errors", units.percent(errors), _of_slo(units.percent(accepted), accepted), bad=_above(errors, accepted)),
@@ -96,7 +97,7 @@ def limits(facts: Facts) -> list[tuple[str, float]]:
 
 def honesty(facts: Facts) -> Iterator[Statement]:
     """What an ordinary load test does not tell."""
-    at, client = "figures.honesty", "figures.client"
+    at = "figures.honesty"
     in_flight, oldest = facts.number(f"{at}.in_flight_max"), facts.number(f"{at}.oldest_max_seconds")
     late = oldest is not None and oldest > 1
     yield Statement("In flight, most", units.count(in_flight), "requests waited for their answer at the same time.")
@@ -109,16 +110,23 @@ def honesty(facts: Facts) -> Iterator[Statement]:
     abandoned = facts.number(f"{at}.abandoned.in_flight")
     forgotten = "requests were given up when their user was stopped. Locust forgets them; “waiting included” counts each at the age it had."
     yield Statement("Abandoned", units.count(abandoned), forgotten, (abandoned or 0) > 10)
-    unsent = facts.number("figures.arrivals.unsent")
-    if unsent is not None:
-        why = "every slot was taken, or their worker was gone"
-        dropped = f"arrivals were due and never sent: {why}; “waiting included” counts them as slower than all others."
-        yield Statement("Never sent", units.count(unsent), dropped, unsent > 0)
-    answered, waiting = (facts.number(f"{client}.{name}.p99") for name in ("latency_seconds", "latency_including_waiting_seconds"))
-    apart = f"is the p99 of the answered alone; with the waiting it is {units.seconds(waiting)}. An ordinary report shows the first."
+    yield from _never_sent(facts)
+    answered, waiting = facts.number("figures.client.latency_seconds.p99"), facts.number(P99_WITH_WAITING)
+    apart = f"is the p99 of the answered alone; with the waiting: {facts.time(P99_WITH_WAITING)}. An ordinary report shows the first."
     yield Statement("What Locust reports", units.seconds(answered), apart, _above(waiting, (answered or 0) * 1.5))
     yield from _generator(facts)
     yield _counted(facts)
+
+
+def _never_sent(facts: Facts) -> Iterator[Statement]:
+    unsent, left = (facts.number(f"figures.arrivals.{name}") for name in ("unsent", "left"))
+    age = "“waiting included” counts each at the age it had"
+    if unsent is not None:
+        why = "no slot became free in time, or their worker was gone"
+        yield Statement("Never sent", units.count(unsent), f"arrivals were dropped: {why}; {age}, the SLO as too slow.", unsent > 0)
+    if left is not None:
+        why = "still waiting at the end, for slots that requests in flight held"
+        yield Statement("Left at the end", units.count(left), f"arrivals were never sent either: {why}; {age}.", left > 0)
 
 
 def _generator(facts: Facts) -> Iterator[Statement]:

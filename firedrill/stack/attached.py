@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from firedrill import __version__
-from firedrill.errors import BadInput
+from firedrill.errors import BadInput, FiredrillError
 from firedrill.stack import remembered, remote, versions
 from firedrill.stack.reopened import Reopened
 from firedrill.stack.steered import SteeredStack
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 BEFORE_SECONDS, MOST_BEFORE_SECONDS = 30.0, 900.0
 """What was recorded before the load belongs to the run: where its counters started, and what was quiet. As much as the alerts look back,
 so that they can be replayed, within these bounds."""
+
+SILENT_SECONDS = 10
+"""A Locust whose page was missing for so long is gone, and its load with it: its workers wait no longer for their master."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +85,23 @@ class AttachedStack(SteeredStack):
         """
         self.wait_for(lambda: bool(self.prom.instant("locust_test_info")), "Locust's figures", 20)
         played = self.prom.instant("locust_test_info")[0].labels
-        self.run_id = played["run_id"]
-        if played["profile"] != self.plan.profile:
-            raise BadInput(f"the stack plays {played['profile']}; start it with LOAD_PROFILE={self.plan.profile} docker compose up")
+        # A label without a value is none.
+        self.run_id = played.get("run_id", "")
+        if played.get("profile") != self.plan.profile:
+            plays = played.get("profile", "no profile")
+            raise BadInput(f"the stack plays {plays}; start it with LOAD_PROFILE={self.plan.profile} docker compose up")
         self._ask("stop")
         self.wait_for(self._has_stopped_or_waits, "the running load to stop", 20)
         self.start_load()
+
+    def load_ended(self) -> bool:
+        """Also where nothing was heard of Locust for so long that nobody knows what it does: nobody else sees its process end."""
+        with suppress(FiredrillError):
+            if self.prom.number(f'max(max_over_time(up{{job="locust"}}[{SILENT_SECONDS}s])) == 0') is not None:
+                self.lost = (
+                    f"Prometheus had no page of the load generator for {SILENT_SECONDS} s: its master has ended, or cannot be reached"
+                )
+        return self.lost is not None or super().load_ended()
 
     def _has_stopped_or_waits(self) -> bool:
         return self.prom.number('max(locust_state{state=~"stopped|ready"})') == 1

@@ -54,6 +54,8 @@ class Stack(ABC):
         """When this stack's load was started (Unix seconds); what happened before belongs to another run."""
         self.run_id = plan.run_id
         """What the load's requests are marked with."""
+        self.lost: str | None = None
+        """Why nobody knows what has become of the load; None where that is known."""
         self.records = False
         """Whether there is a Prometheus to be asked."""
         self.alerting = False

@@ -1,8 +1,12 @@
 """A master's page is the truth about its workers."""
 
 import json
+import os
+import signal
 import subprocess
+import time
 
+import psutil
 import pytest
 
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, ROOT
@@ -10,6 +14,7 @@ from firedrill.stack.ports import any_free
 from tests import needs
 from tests.locust_process import Locust
 from tests.target import Target
+from tests.waiting import poll_until
 
 pytestmark = pytest.mark.stack
 HANGING = ROOT / "tests" / "locustfiles" / "hanging.py"
@@ -34,6 +39,15 @@ def tells_of_all(page):
     return users and all(len(page.values(name)) == 3 for name in fares)
 
 
+def counted_to_the_request(target, result, pages):
+    """In Locust's own result as on the page."""
+    (row,) = json.loads(result.read_text())
+    last = pages[-1]
+    assert last.total("locust_requests_total") == row["num_requests"]
+    answered, abandoned = last.total("locust_requests_total"), last.total("locust_requests_abandoned_total")
+    assert answered <= target.received <= answered + abandoned
+
+
 def test_processes_are_counted_to_the_request(target, tmp_path):
     load = ("-u", 6, "-r", 6, "-t", "5s", "-H", target.url, "--json-file", tmp_path / "result")
     with Locust(*processes(), *load, files=(LOCUSTFILE,)) as locust:
@@ -43,12 +57,27 @@ def test_processes_are_counted_to_the_request(target, tmp_path):
         assert page.value("locust_workers", state="running") == 2
         assert len(page.values("locust_worker_last_report_timestamp_seconds")) == 2
         pages = locust.scrape_until_the_end()
-    last, first = pages[-1], next(page for page in pages if page.values("locust_requests_total"))
-    (row,) = json.loads((tmp_path / "result.json").read_text())
+    first = next(page for page in pages if page.values("locust_requests_total"))
     assert first.total("locust_requests_total") == 0
-    assert last.total("locust_requests_total") == row["num_requests"]
-    answered, abandoned = last.total("locust_requests_total"), last.total("locust_requests_abandoned_total")
-    assert answered <= target.received <= answered + abandoned
+    counted_to_the_request(target, tmp_path / "result.json", pages)
+
+
+def test_a_worker_that_stands_still_while_the_run_ends_is_waited_for(target, tmp_path):
+    """For longer than Locust and we once waited, and not for so long that its master misses it."""
+    load = ("-u", 6, "-r", 6, "-t", "4s", "-H", target.url, "--json-file", tmp_path / "result")
+    with Locust(*processes(), *load, files=(LOCUSTFILE,)) as locust:
+        began = locust.until(lambda page: page.total("locust_requests_total") > 0, "requests").value("locust_test_start_time_seconds")
+        (worker, _) = [child.pid for child in psutil.Process(locust.process.pid).children()]
+        poll_until(lambda: time.time() > began + 3.8, "the end of the run to be near")
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            locust.until(lambda page: page.value("locust_test_end_time_seconds"), "the run to end")
+            ended = time.monotonic()
+            poll_until(lambda: time.monotonic() > ended + 2.8, "its master to have waited")
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        pages = locust.scrape_until_the_end()
+    counted_to_the_request(target, tmp_path / "result.json", pages)
 
 
 def test_what_hangs_on_workers_shows_on_the_master_and_is_abandoned_exactly(target):

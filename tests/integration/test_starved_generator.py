@@ -29,6 +29,8 @@ def test_a_generator_without_cpu_makes_the_run_invalid_and_an_slo_that_broke_end
     named = {"generator_cpu": "the load generator used more than 0.9 of a core", "loop_lag": "the load generator's event loop was late"}
     assert [text for code, text in named.items() if code in reasons and text in " ".join(output.split())], reasons
 
+    unsent_names_its_cause(document)
+
     # It ended where the SLO had been broken for five seconds, long before its time.
     window = document["window"]
     assert 15 < window["end"] - window["start"] < 40
@@ -42,3 +44,25 @@ def test_a_generator_without_cpu_makes_the_run_invalid_and_an_slo_that_broke_end
     assert arrivals["started"] < arrivals["offered"]
     assert arrivals["lateness_p99_seconds"] > 2
     assert figures["client"]["latency_from_schedule_seconds"]["p50"] > figures["client"]["latency_seconds"]["p50"] + 1
+    # Most of its slots were in flight at the end, with answers that it had not got to: they are not the target's.
+    assert arrivals["left"] < 0.1 * arrivals["unsent"]
+
+
+def unsent_names_its_cause(document):
+    """A larger cap would not have helped, and is not what the verdict asks for."""
+    codes = [reason["code"] for reason in document["verdict"]["reasons"]]
+    assert {"generator_cpu", "loop_lag"} & set(codes[: codes.index("arrivals_unsent")]), codes
+    asked = document["verdict"]["reasons"][codes.index("arrivals_unsent")]["text"]
+    assert "use more workers" in asked
+    assert "max_in_flight" not in asked
+
+
+def test_users_that_compute_name_the_generator_also_in_a_run_too_short_for_its_conditions(tmp_path):
+    """Users of no network at all: nothing is in flight, and the rules, which look back for ten seconds, have not seen enough."""
+    profile = tmp_path / "computing.yaml"
+    profile.write_text(PROFILE.replace("Greedy", "Computing").replace("rate: 60", "rate: 100").replace("60s", "6s"))
+    code, _, errors = (drill := drilling.start(tmp_path, profile, "--locustfile", drilling.LOCUSTFILES / "computing.py")).finish()
+    document = drill.run().read()
+    assert (code, document["verdict"]["status"]) == (4, "INVALID"), errors
+    unsent_names_its_cause(document)
+    assert document["figures"]["arrivals"]["left"] == 0

@@ -17,7 +17,7 @@ from firedrill.profile import AlertExpectations, OpenLoop, Profile, RateRamp, St
 
 sys.path.append(str(ROOT / "load"))
 from arrivals import BLOCK, Schedule, even_block, poisson_block, schedule_of  # found where Locust finds it
-from backlog import Backlog
+from backlog import Backlog, left
 from shares import Allotment, Part, Share
 
 OPEN = Profile(
@@ -161,11 +161,20 @@ def test_what_waits_is_taken_in_order_and_given_up_in_time():
     assert backlog.classes() == ["A", "B"]
     assert list(backlog.ages(4.5)) == [3.5, 2.5, 1.5, 0.5]
     assert backlog.take("A") == 1.0
-    assert backlog.expire(7.5) == 1
+    assert backlog.expire(7.5) == [5]
     assert backlog.take("A") == 3.0
     assert backlog.take("A") is None
-    assert backlog.clear() == 1
+    assert backlog.clear(8.5) == [4.5]
     assert backlog.classes() == []
+
+
+@pytest.mark.parametrize(
+    ("busy", "awaiting", "because_of_target"),
+    [(20, 20, 60), (20, 19, 57), (20, 0, 0), (3, 2, 40), (20, 25, 60), (0, 0, 0)],
+    ids=["all wait for it", "one is between two requests", "they compute", "a part", "two requests a user", "nobody is there"],
+)
+def test_what_waits_at_the_end_is_the_targets_as_far_as_its_requests_hold_the_users(busy, awaiting, because_of_target):
+    assert left(60, busy, awaiting) == because_of_target
 
 
 def counted(offered, lateness):
@@ -178,9 +187,16 @@ def counted(offered, lateness):
 
 
 def test_counts_survive_the_way_from_a_worker_and_add_up():
-    worker = Arrivals.from_message(counted(3, [0.001, 2.0]).to_message())
+    sent = counted(6, [0.001, 2.0])
+    sent.drop([5.0])
+    sent.leave([0.3, 0.2, 0.1])
+    worker = Arrivals.from_message(sent.to_message())
     worker.add(counted(1, [0.5]))
-    assert (worker.offered, worker.started, worker.unsent) == (4, 3, 0)
+    assert (worker.offered, worker.started, worker.unsent) == (7, 3, 1)
+    assert (worker.unsent_ages.ages().seconds, worker.left.ages().seconds) == pytest.approx((5.0, 0.6))
+    lost = Arrivals()
+    lost.add(sent, asked=9)
+    assert (lost.offered, lost.started, lost.unsent) == (9, 2, 4), "three were left"
     assert worker.lateness.ages().cumulative()[-1] == 3
     assert worker.from_schedule["GET", "/"].ages().seconds == pytest.approx(2.201)
 

@@ -1,10 +1,12 @@
 """Counting from raw samples: exact, whatever the counter did meanwhile."""
 
+from dataclasses import replace
+
 import pytest
 
 from firedrill.drill.figures import Window
 from firedrill.drill.measure import Measurement, increase, judged
-from firedrill.profile import load_profile
+from firedrill.profile import Slo, load_profile
 from firedrill.prom import Series, step_of
 
 
@@ -96,3 +98,50 @@ def test_what_this_load_missed_voids_it_however_much_an_earlier_one_kept():
     assert invalid(locust_arrivals_offered_total=offered, locust_arrivals_unsent_total=unsent)["arrivals_unsent"] == 20
     few = invalid(locust_pacing_intervals_total=[(99, 0.0), (120, 99.0)], locust_pacing_missed_total=[(99, 0.0), (120, 9.0)])
     assert "pacing_missed" not in few
+
+
+def of_open_loop(**points):
+    return Measurement(Recorded(**points), load_profile("open"), "run", Window(100, 120), knows_think_time=True)
+
+
+class Histograms(Recorded):
+    """Series by `le`, of the names asked for."""
+
+    def raw(self, selector, start, end):
+        gained = self._points.get(selector, {})
+        return [Series({"le": le}, ((start, 0.0), (end, value))) for le, value in gained.items()] if isinstance(gained, dict) else []
+
+
+def test_what_was_given_up_is_in_the_percentiles_at_its_age_and_what_was_dropped_is_slower_than_any_objective():
+    """900 answers within 100 ms; 60 arrivals were dropped after 5 s, 40 waited for up to 250 ms when the load ended."""
+    at = {"0.1": 900.0, "0.25": 900.0, "2.5": 900.0, "5.0": 900.0, "60.0": 900.0, "+Inf": 900.0}
+    dropped = {"0.1": 0.0, "0.25": 0.0, "2.5": 0.0, "5.0": 60.0, "60.0": 60.0, "+Inf": 60.0}
+    left = {"0.1": 0.0, "0.25": 40.0, "2.5": 40.0, "5.0": 40.0, "60.0": 40.0, "+Inf": 40.0}
+    recorded = Histograms(
+        locust_response_time_from_schedule_seconds_bucket=at,
+        locust_arrivals_unsent_age_seconds_bucket=dropped,
+        locust_arrivals_left_age_seconds_bucket=left,
+        locust_arrivals_offered_total={"": 1000.0},
+        locust_arrivals_started_total={"": 900.0},
+        locust_arrivals_unsent_total={"": 60.0},
+    )
+    profile = replace(load_profile("open"), warmup_seconds=0, slo=Slo({"p95": 0.25, "p99": 5.0}))
+    figures = Measurement(recorded, profile, "run", Window(100, 120), knows_think_time=True).figures(())
+    assert figures.client.latency_including_waiting_seconds["p50"] == pytest.approx(0.1 * 500 / 900)
+    assert 2.5 < figures.client.latency_including_waiting_seconds["p99"] < 5
+    assert figures.client.at_least == ("p95", "p99")
+    assert figures.client.slower_than_slo == pytest.approx({"p95": 0.06, "p99": 0.06})
+    assert (figures.arrivals.unsent, figures.arrivals.left) == (60, 40)
+
+
+def test_what_a_worker_that_came_back_had_begun_is_not_unsent_as_well():
+    """It was given up with 12 of its arrivals; 5 of them it had begun and not told."""
+    counted = {"locust_arrivals_offered_total": 1000.0, "locust_arrivals_started_total": 993.0, "locust_arrivals_unsent_total": 12.0}
+    arrivals = of_open_loop(**{name: [(99, 0.0), (120, value)] for name, value in counted.items()})._arrivals()
+    assert (arrivals.started, arrivals.unsent) == (993, 7)
+
+
+def test_a_generator_that_had_no_time_for_a_page_tells_of_its_lateness_after_the_load():
+    late = figures(20, locust_worker_loop_lag_seconds_total=[(99, 1.0), (121, 16.0)]).honesty.generator_lag_ratio
+    assert late == 15 / 20
+    assert figures(20).honesty.generator_lag_ratio is None

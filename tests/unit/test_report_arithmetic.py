@@ -94,7 +94,7 @@ def test_a_figure_is_related_to_the_first_runs(before, after, ratio, worse):
 )
 def test_what_chance_adds_is_not_worse(path, values, worse):
     figure = next(each for each in FIGURES if each.path == f"figures.{path}")
-    assert comparison._cell(figure, *values).worse is worse
+    assert comparison._cell(figure, *values, "").worse is worse
 
 
 def test_runs_of_another_load_are_no_like_for_like():
@@ -197,7 +197,7 @@ def test_a_load_that_lasted_no_time_has_requests_and_no_rate():
 
 def test_arrivals_that_were_never_sent_may_have_lost_their_worker():
     (said,) = [each for each in words.honesty(facts(figures={"arrivals": {"unsent": 3}})) if each.name == "Never sent"]
-    assert "every slot was taken, or their worker was gone" in said.meaning
+    assert "no slot became free in time, or their worker was gone" in said.meaning
 
 
 def test_the_page_tells_what_made_the_load(tmp_path):
@@ -223,6 +223,17 @@ def test_what_was_never_sent_is_said_of_an_open_loop_alone():
     assert "Never sent" not in {each.name for each in words.honesty(facts())}
     dropping = facts(figures={"arrivals": {"offered": 10.0, "started": 7.0, "unsent": 3.0}})
     assert next(each for each in words.honesty(dropping) if each.name == "Never sent").bad
+    waiting = {each.name: each for each in words.honesty(facts(figures={"arrivals": {"unsent": 0.0, "left": 12.0}}))}
+    assert (waiting["Never sent"].bad, waiting["Left at the end"].figure, waiting["Left at the end"].bad) == (False, "12", True)
+
+
+def test_a_percentile_that_the_waiting_raised_is_shown_as_the_least_that_it_can_be():
+    path = "figures.client.latency_including_waiting_seconds"
+    hung = facts(figures={"client": {"latency_including_waiting_seconds": {"p50": 0.1, "p99": 24.2}, "at_least": ["p99"]}})
+    assert (hung.time(f"{path}.p50"), hung.time(f"{path}.p99")) == ("100 ms", "> 24 s")
+    assert words.strip(hung)[0].value == "> 24 s"
+    assert [figure.text(hung) for figure in FIGURES if figure.path == f"{path}.p99"] == ["> 24 s"]
+    assert facts(figures={"client": {"latency_including_waiting_seconds": {"p99": 24.2}, "at_least": 3}}).time(f"{path}.p99") == "24 s"
 
 
 def test_what_ran_out_first_is_named_with_its_time():

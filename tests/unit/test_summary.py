@@ -1,6 +1,7 @@
 """What a person reads at the terminal."""
 
 import io
+import re
 from dataclasses import asdict, replace
 
 import pytest
@@ -8,7 +9,7 @@ from rich.console import Console
 
 from firedrill.cli.console import OUTPUT
 from firedrill.drill import summary
-from firedrill.drill.figures import Alert
+from firedrill.drill.figures import Alert, Arrivals
 from firedrill.drill.progress import Panels
 from firedrill.drill.record import Run
 from firedrill.drill.verdict import Reason, Status, Verdict
@@ -47,6 +48,14 @@ def test_three_runs_stand_side_by_side_on_a_terminal_of_80_columns():
     assert "…" not in text, "nothing is cut off"
     assert text.count("60 / 95 / 100 ms") == 12
     assert text.count("PASSED") == 3
+
+
+def test_what_is_only_the_least_that_a_percentile_can_be_is_marked_and_fits_beside_others():
+    client = replace(HEALTHY.client, latency_including_waiting_seconds={"p50": 0.59, "p95": 0.92, "p99": 50.0}, at_least=("p99",))
+    hung = document(SERVERS[1], figures=replace(HEALTHY, client=client, arrivals=Arrivals(1000, 990, 0, 0.1, left=10)))
+    text = printed(summary.side_by_side([document(SERVERS[0]), hung, document(SERVERS[2])]))
+    assert "0.59 / 0.92 / >50 s" in text
+    assert re.search(r"left at the end +– +10 +–", text)
 
 
 def test_an_alert_that_fires_for_several_windows_is_told_once_with_its_first_time():

@@ -26,6 +26,10 @@ def test_times_that_belong_together_share_the_unit_of_the_longest(values, text):
     assert units.together(values) == text
 
 
+def test_what_is_only_the_least_that_a_time_can_be_is_marked():
+    assert units.together((0.591, 0.92, 49.7), lower_bounds=[1, 2]) == "0.59 / >0.92 / >50 s"
+
+
 @pytest.mark.parametrize(
     ("ratio", "text"), [(None, "–"), (0.0, "0 %"), (0.003, "0.3 %"), (0.00004, "0.004 %"), (0.5, "50 %"), (1.02, "102 %")]
 )

@@ -41,6 +41,39 @@ def test_an_open_loop_that_could_not_send_is_invalid_and_says_what_to_do():
     assert "max_in_flight" in unsent.reasons[0].text
 
 
+def test_what_could_not_be_sent_names_its_cause_first_and_asks_for_what_helps():
+    dropped = replace(HEALTHY, arrivals=Arrivals(1000, 500, 500, 5.0))
+    busy = replace(dropped, honesty=replace(HEALTHY.honesty, generator_cpu_max_ratio=0.98))
+    late = replace(dropped, honesty=replace(HEALTHY.honesty, generator_lag_ratio=0.7), invalid={"scrape_gap": 4.0, "loop_lag": 2.0})
+    lost = replace(dropped, invalid={"worker_missing": 9.0})
+    for figures, causes, mend in (
+        (dropped, [], "raise max_in_flight"),
+        (busy, ["generator_cpu"], "use more workers"),
+        (late, ["loop_lag", "scrape_gap"], "use more workers"),
+        (lost, ["worker_missing"], "their worker was gone"),
+    ):
+        verdict = judge(PROFILE, figures, [])
+        assert (verdict.status, codes(verdict)) == (Status.INVALID, [*causes, "arrivals_unsent"])
+        assert mend in verdict.reasons[-1].text
+        assert ("max_in_flight" in verdict.reasons[-1].text) == (figures is dropped)
+    assert "0.98 of a core" in judge(PROFILE, busy, []).reasons[0].text
+
+
+def test_conditions_are_told_in_the_order_in_which_one_causes_the_other():
+    void = replace(HEALTHY, invalid={"scrape_gap": 5.0, "unheard_of": 4.0, "worker_missing": 6.0, "generator_cpu": 9.0})
+    assert codes(judge(PROFILE, void, [])) == ["generator_cpu", "worker_missing", "scrape_gap", "unheard_of"]
+
+
+def test_what_waits_at_the_end_because_of_the_target_fails_the_run_and_is_told():
+    client = replace(HEALTHY.client, slower_than_slo={"p99": 0.12}, latency_including_waiting_seconds={"p99": 2.3}, at_least=("p99",))
+    hung = judge(PROFILE, replace(HEALTHY, client=client, arrivals=Arrivals(1000, 880, 0, 1.0, left=120)), [])
+    assert hung.status is Status.FAILED
+    assert hung.reasons[0].text == (
+        "client p99 is at least 2.3 s: 12 % of the requests took longer than 250 ms (120 never sent: still waiting at the end); "
+        "the SLO accepts 1.0 %"
+    )
+
+
 def codes(verdict):
     return [reason.code for reason in verdict.reasons]
 

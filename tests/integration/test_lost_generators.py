@@ -1,0 +1,88 @@
+"""A drill whose load is made by a master and its workers, and which loses them one after the other."""
+
+import os
+import signal
+import sys
+import time
+
+import pytest
+import requests
+
+from firedrill.contract import LOOPBACK
+from firedrill.interrupt import Interrupt
+from firedrill.places import ROOT
+from firedrill.stack.native import NativeStack
+from firedrill.stack.plan import PORT_OPTIONS, Plan, Ports
+from firedrill.stack.ports import any_free
+from tests import drilling, needs
+from tests.locust_process import Locust
+from tests.target import Target
+from tests.waiting import poll_until
+
+sys.path.append(str(ROOT / "load"))
+from shares import GIVEN_AHEAD_SECONDS  # found where Locust finds it
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
+
+RATE, SECONDS = 40, 60
+PROFILE = f"name: open\narrivals: open\nmax_in_flight: 10\nsteps: [{{start_time: 0s, rate: {RATE}}}]\nduration: {SECONDS}s\n"
+
+JITTER_SECONDS = 0.25
+"""By which a timer may be late on a busy machine."""
+
+MASTER_SECONDS, CHECK_SECONDS = 10, 1
+"""A worker without its master ends after the one, and looks as often as the other."""
+
+
+@pytest.fixture
+def stack(tmp_path):
+    """What a drill attaches to: a Prometheus, and whom it tells of alerts."""
+    needs.program("prometheus")
+    plan = Plan(tmp_path / "stack", "id", Ports.choose({name: any_free() for name in PORT_OPTIONS}), None)
+    with Interrupt() as interrupt, NativeStack(plan, interrupt) as stack:
+        stack.start_prometheus()
+        stack.start_alerting()
+        stack.wait_for_start()
+        yield stack
+
+
+def test_a_drill_that_loses_a_worker_and_its_master_is_invalid_and_keeps_what_was_recorded(stack, tmp_path):
+    profile, port, ports = tmp_path / "open.yaml", any_free(), stack.plan.ports
+    profile.write_text(PROFILE)
+    reached = {
+        "FIREDRILL_PROMETHEUS_URL": stack.prom.url,
+        "FIREDRILL_LOCUST_URL": f"http://{LOOPBACK}:{ports.web}",
+        "FIREDRILL_NOTIFICATIONS_URL": f"http://{LOOPBACK}:{ports.notifications}",
+    }
+    web = ("--web-host", LOOPBACK, "--web-port", ports.web, "--stop-timeout", 1)
+    master = ("--master", "--master-bind-host", LOOPBACK, "--master-bind-port", port, *web)
+    worker = ("--worker", "--master-host", LOOPBACK, "--master-port", port, "--load-profile", profile)
+    with (
+        Target() as target,
+        Locust(*master, "--load-profile", profile, "-H", target.url, FIREDRILL_EXPORTER_PORT=str(ports.exporter)) as locust,
+        Locust(*worker, exporter=False) as first,
+        Locust(*worker, exporter=False) as second,
+    ):
+        locust.until(lambda page: page.value("locust_workers", state="ready") == 2, "both workers")
+        drill = drilling.start(tmp_path / "runs", profile, environment=reached, with_ports=False, report=True)
+        locust.until(lambda page: page.total("locust_requests_total") > RATE, "both to send")
+        os.killpg(first.process.pid, signal.SIGKILL)
+        broken = 'min_over_time(locust:run_invalid_reason:bool{reason="worker_missing"}[6s]) == 1'
+        poll_until(lambda: stack.prom.number(broken), "the condition to be broken for as long as voids a run", 25)
+        told = locust.scrape()
+        os.killpg(locust.process.pid, signal.SIGKILL)
+        killed = time.monotonic()
+        # No page is left that could show the last values as if they were those of now.
+        with pytest.raises(requests.ConnectionError):
+            locust.scrape()
+        assert second.wait(timeout_seconds=MASTER_SECONDS + 2 * CHECK_SECONDS + 5) is not None
+        # It had been given that much of the time to come, and had nobody to give it more.
+        assert target.last_received - killed <= GIVEN_AHEAD_SECONDS + JITTER_SECONDS
+        code, said, errors = drill.finish()
+    document = drill.run().read()
+    assert (code, document["verdict"]["status"]) == (4, "INVALID"), said + errors
+    assert {"worker_missing", "scrape_gap"} <= {reason["code"] for reason in document["verdict"]["reasons"]}
+    counts, arrivals = document["figures"]["counts"], document["figures"]["arrivals"]
+    assert told.total("locust_requests_total") - RATE <= counts["client_requests"] <= target.received
+    assert arrivals["started"] + arrivals["unsent"] <= arrivals["offered"]
+    assert drill.run().snapshot.is_dir()
