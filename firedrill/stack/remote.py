@@ -64,9 +64,19 @@ def read(url: str, start: float, end: float, names: str = ".+") -> list[Any]:
     Raises:
         Missing: the Prometheus at the URL did not deliver.
     """
-    query = _CLASS["Query"](start_timestamp_ms=round(start * 1000), end_timestamp_ms=round(end * 1000))
-    query.matchers.add(type=_REGEX_MATCH, name="__name__", value=names)
-    answer = _post(f"{url}/api/v1/read", _CLASS["ReadRequest"](queries=[query]))
+    return read_spans(url, [(round(start * 1000), round(end * 1000))], names)
+
+
+def read_spans(url: str, spans_ms: Iterable[tuple[int, int]], names: str) -> list[Any]:
+    """The same of several spans (Unix milliseconds): a series for each span that it has samples in.
+
+    Raises:
+        Missing: the Prometheus at the URL did not deliver.
+    """
+    queries = [_CLASS["Query"](start_timestamp_ms=first, end_timestamp_ms=last) for first, last in spans_ms]
+    for query in queries:
+        query.matchers.add(type=_REGEX_MATCH, name="__name__", value=names)
+    answer = _post(f"{url}/api/v1/read", _CLASS["ReadRequest"](queries=queries))
     return [
         series
         for result in _CLASS["ReadResponse"].FromString(bytes(cramjam.snappy.decompress_raw(answer))).results
@@ -90,6 +100,14 @@ def series(labels: Mapping[str, str]) -> Any:
     made = _CLASS["TimeSeries"]()
     for name in sorted(name for name, value in labels.items() if value):
         made.labels.add(name=name, value=labels[name])
+    return made
+
+
+def point(like: Any, time_ms: int, value: float) -> Any:
+    """A prompb TimeSeries with the labels of another and one sample."""
+    made = _CLASS["TimeSeries"]()
+    made.labels.MergeFrom(like.labels)
+    made.samples.add(timestamp=time_ms, value=value)
     return made
 
 
