@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from firedrill.interrupt import Interrupt
     from firedrill.prom import Prometheus
 
-MOST_ASKED = 2_000
+MOST_ASKED = 20_000
 """Questions a group, a millisecond or two each. Of a rule for which there are more, all from the first one on is unsure."""
 BEFORE_SECONDS = 1_000.0
 """What was recorded so long before the load is taken in: where a run was attached to what ran already, more than its own margin."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from firedrill.alerts.ambiguity import Done, Late, Vector
     from firedrill.alerts.bench import Bench
+    from firedrill.alerts.replay import Labels
     from firedrill.alerts.rulefile import Group, Rule
     from firedrill.interrupt import Interrupt
     from firedrill.prom import Prometheus
@@ -238,6 +239,7 @@ class _Feed:
     ) -> None:
         self._prom, self._known, self._late_of = prom, known, late_of
         self._held: dict[Late, Mapping[int, int]] = {}
+        self._pages: dict[tuple[Labels, ...], remote.Page] = {}
         self._waiting = deque(sorted((held for one in series for held in self._held_back(one)), key=itemgetter(0)))
         remote.write(prom.url, series)
 
@@ -245,16 +247,20 @@ class _Feed:
         """Hand over what could be read at this moment."""
         batch = []
         while self._waiting and self._waiting[0][0] <= moment_ms:
-            batch.append(remote.point(*self._waiting.popleft()[1:]))
-        remote.write(self._prom.url, batch)
+            batch.append(self._waiting.popleft())
+        if batch:
+            page = tuple(labels for _, labels, _ in batch)
+            if page not in self._pages:
+                self._pages[page] = remote.Page(map(dict, page))
+            self._pages[page].write(self._prom.url, (sample for *_, sample in batch))
 
-    def _held_back(self, series: Any) -> list[tuple[int, Any, int, float]]:
-        """Take from a series those samples that were on their way at a question: when each could be read, of what, its time and value."""
-        labels = {label.name: label.value for label in series.labels}
-        late, alone = self._late_of(labels), remote.series(labels)
+    def _held_back(self, series: Any) -> list[tuple[int, Labels, tuple[int, float]]]:
+        """Take from a series those samples that were on their way at a question: when each could be read, its labels, time and value."""
+        labels = tuple((label.name, label.value) for label in series.labels)
+        late = self._late_of(dict(labels))
         held = self._moments(late) if late else {}
         at = [number for number, sample in enumerate(series.samples) if sample.timestamp in held]
-        found = [(held[one.timestamp], alone, one.timestamp, one.value) for one in map(series.samples.__getitem__, at)]
+        found = [(held[one.timestamp], labels, (one.timestamp, one.value)) for one in map(series.samples.__getitem__, at)]
         for number in reversed(at):
             del series.samples[number]
         return found

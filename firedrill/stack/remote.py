@@ -5,11 +5,11 @@ The messages are those of prometheus/prompb (remote.proto, types.proto), declare
 
 from __future__ import annotations
 
-from functools import cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import cramjam
-import requests
+import urllib3
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from firedrill.errors import Missing
@@ -103,12 +103,22 @@ def series(labels: Mapping[str, str]) -> Any:
     return made
 
 
-def point(like: Any, time_ms: int, value: float) -> Any:
-    """A prompb TimeSeries with the labels of another and one sample."""
-    made = _CLASS["TimeSeries"]()
-    made.labels.MergeFrom(like.labels)
-    made.samples.add(timestamp=time_ms, value=value)
-    return made
+class Page:
+    """One sample of each of some series, at a time: written again and again, which hardly takes Python's time."""
+
+    def __init__(self, label_sets: Iterable[Mapping[str, str]]) -> None:
+        self._message = _CLASS["WriteRequest"](timeseries=map(series, label_sets))
+        self._slots = [one.samples.add() for one in self._message.timeseries]
+
+    def write(self, url: str, samples: Iterable[tuple[int, float]]) -> None:
+        """Append a sample (Unix milliseconds, value) of each.
+
+        Raises:
+            Missing: the Prometheus at the URL did not take them.
+        """
+        for slot, (time_ms, value) in zip(self._slots, samples, strict=True):
+            slot.timestamp, slot.value = time_ms, value
+        _post(f"{url}/api/v1/write", self._message)
 
 
 def shift(series: Any, seconds: float, **labels: str) -> None:
@@ -121,20 +131,16 @@ def shift(series: Any, seconds: float, **labels: str) -> None:
     series.labels.sort(key=lambda label: label.name)
 
 
-@cache
-def _session() -> requests.Session:
-    """Connections that are kept: rules that are evaluated one by one write thousands of times."""
-    session = requests.Session()
-    session.trust_env = False  # A proxy from the environment has no business on loopback.
-    return session
+_HTTP = urllib3.PoolManager(retries=False)
+"""Connections that are kept: rules that are evaluated one by one write thousands of times."""
 
 
 def _post(url: str, message: Any) -> bytes:
     body = bytes(cramjam.snappy.compress_raw(message.SerializeToString()))
     try:
-        answer = _session().post(url, data=body, headers=_HEADERS, timeout=_TIMEOUT_SECONDS)
-    except requests.RequestException as error:
+        answer = _HTTP.request("POST", url, body=body, headers=_HEADERS, timeout=_TIMEOUT_SECONDS)
+    except urllib3.exceptions.HTTPError as error:
         raise Missing(f"Prometheus at {url} does not answer: {error.__class__.__name__}") from error
-    if not answer.ok:
-        raise Missing(f"Prometheus at {url} refused: {answer.text.strip()[:200]}")
-    return answer.content
+    if answer.status >= HTTPStatus.BAD_REQUEST:
+        raise Missing(f"Prometheus at {url} refused: {answer.data.decode(errors='replace').strip()[:200]}")
+    return answer.data
