@@ -19,7 +19,7 @@ from firedrill.stack import remote
 from firedrill.stack.reopened import Reopened
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from firedrill.alerts.ambiguity import Vector
     from firedrill.alerts.order import Unit
@@ -37,7 +37,7 @@ BEGUN_SECONDS = 15.0
 """A Prometheus that was older than this when the record begins has a past that the record does not have."""
 GAP_SECONDS = 5.0
 """A longer time without any scrape is said."""
-LOOKBACK_MS = 300_000
+LOOKBACK_SECONDS = 300.0
 """Prometheus's own: for so long it goes on with the last sample of a series that nobody marked as ended."""
 
 
@@ -121,8 +121,7 @@ class Bench:
             earlier = self._stack.enter_context(Reopened(past.data, self._interrupt)).prom
             clock = Clock(self.clock.factor, round(past.end * 1000), self.span_ms[0] - round(past.end * 1000) - 1000)
             copy(earlier.url, target.url, (past.start - MARGIN_SECONDS, past.end), clock, without)
-            last = remote.read(earlier.url, past.end - LOOKBACK_MS / 1000, past.end)
-            remote.write(target.url, _ended(last, clock.ms(clock.anchor_ms) + 1))
+            remote.write(target.url, _ended(remote.read(earlier.url, past.end - LOOKBACK_SECONDS, past.end), clock.ms(clock.anchor_ms) + 1))
         copy(source.url, target.url, (scraped[0] / 1000 - MARGIN_SECONDS, scraped[-1] / 1000 + 1), self.clock, without)
         return target
 
@@ -232,25 +231,12 @@ class Bench:
         settled_ms = lingering.settled_ms(rule, self._reach_ms[rule.place]) + 3 * interval_ms
         return frozenset(time_ms for time_ms in times if time_ms <= max(times[0], self.span_ms[0]) + settled_ms)
 
-    def samples(self, exprs: Collection[str], times: Iterable[int]) -> list[Any]:
-        """Everything recorded that these expressions may read at these times, as prompb TimeSeries; a series may come in parts."""
-        selectors = [selector for expr in exprs for selector in expression.selectors(expr)]
-        names = {selector.name for selector in selectors}
-        back_ms = max((one.reach_ms + (LOOKBACK_MS if one.range_ms is None else 0) for one in selectors), default=0)
-        if any(map(moments.is_pinned, exprs)):
-            back_ms = self.span_ms[1]
-        return remote.read_spans(self.prom.url, spans(times, back_ms), ".+" if "" in names else "|".join(sorted(names)))
-
-
-def spans(times: Iterable[int], back_ms: int) -> list[tuple[int, int]]:
-    """What is looked back on from some times, so far: first and last millisecond of each part."""
-    found: list[tuple[int, int]] = []
-    for time_ms in sorted(set(times)):
-        first_ms = time_ms - back_ms
-        if found and first_ms <= found[-1][1]:
-            first_ms, _ = found.pop()
-        found.append((first_ms, time_ms))
-    return found
+    def samples(self, exprs: Iterable[str]) -> list[Any]:
+        """Everything recorded that these expressions read, as prompb TimeSeries."""
+        start, end = self.span_ms[0] / 1000 - MARGIN_SECONDS, self.span_ms[1] / 1000 + 1
+        selectors = dict.fromkeys(selector.all_matchers for expr in exprs for selector in expression.selectors(expr))
+        found = remote.read_matching(self.prom.url, start, end, list(selectors))
+        return list({tuple((label.name, label.value) for label in one.labels): one for one in found}.values())
 
 
 def gaps(scraped: Sequence[int], start: float) -> list[str]:

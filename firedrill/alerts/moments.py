@@ -31,11 +31,6 @@ def is_alone(expr: str) -> bool:
     return any(one == "@" and following.lower() in {"start", "end"} for one, following, _ in _threes(expr))
 
 
-def is_pinned(expr: str) -> bool:
-    """Whether it reads a moment that does not move with the evaluation."""
-    return any(one == "@" for one, _, _ in _threes(expr))
-
-
 def _threes(expr: str) -> Iterator[tuple[str, str, str]]:
     lexemes = [lexeme for _, kind, lexeme in scale.significant(expr) if kind != "string"]
     return zip(lexemes, [*lexemes[1:], ""], [*lexemes[2:], "", ""], strict=False)

@@ -197,7 +197,7 @@ def _answers(
     for turn, listed in groupby(asks, attrgetter("turn")):
         asked = list(listed)
         with Reopened(None, interrupt) as reopened:
-            samples = bench.samples({rules[ask.number].expr for ask in asked}, [ask.time_ms for ask in asked])
+            samples = bench.samples({rules[ask.number].expr for ask in asked})
             feed = _Feed(reopened.prom, samples, {ask.time_ms: ask.known for ask in asked}, late_of)
             for (_, moment_ms, time_ms), alike in interrupt.heeded(groupby(asked, attrgetter("question"))):
                 feed.until(moment_ms)

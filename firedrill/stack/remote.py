@@ -28,7 +28,8 @@ _MESSAGES = {
     "ReadResponse": ["*QueryResult results 1"],
     "WriteRequest": ["*TimeSeries timeseries 1"],
 }
-_REGEX_MATCH = 2
+_OPERATORS = ("=", "!=", "=~", "!~")
+"""Of matchers, each at its number there."""
 _HEADERS = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf", "X-Prometheus-Remote-Write-Version": "0.1.0"}
 _SERIES_PER_WRITE = 500
 _TIMEOUT_SECONDS = 60
@@ -64,18 +65,21 @@ def read(url: str, start: float, end: float, names: str = ".+") -> list[Any]:
     Raises:
         Missing: the Prometheus at the URL did not deliver.
     """
-    return read_spans(url, [(round(start * 1000), round(end * 1000))], names)
+    return read_matching(url, start, end, [(("__name__", "=~", names),)])
 
 
-def read_spans(url: str, spans_ms: Iterable[tuple[int, int]], names: str) -> list[Any]:
-    """The same of several spans (Unix milliseconds): a series for each span that it has samples in.
+def read_matching(url: str, start: float, end: float, selectors: Iterable[Iterable[tuple[str, str, str]]]) -> list[Any]:
+    """The same of every series that fits a selector: (label, operator, value) each. What fits several comes several times.
 
     Raises:
         Missing: the Prometheus at the URL did not deliver.
     """
-    queries = [_CLASS["Query"](start_timestamp_ms=first, end_timestamp_ms=last) for first, last in spans_ms]
-    for query in queries:
-        query.matchers.add(type=_REGEX_MATCH, name="__name__", value=names)
+    queries = []
+    for selector in selectors:
+        query = _CLASS["Query"](start_timestamp_ms=round(start * 1000), end_timestamp_ms=round(end * 1000))
+        for name, operator, value in selector:
+            query.matchers.add(type=_OPERATORS.index(operator), name=name, value=value)
+        queries.append(query)
     answer = _post(f"{url}/api/v1/read", _CLASS["ReadRequest"](queries=queries))
     return [
         series
