@@ -163,10 +163,12 @@ class Bench:
         group = unit[0][0]
         names = {rule.name for _, rule in unit}
         rules = [rule for number, rule in enumerate(group.rules) if rule.name in names or order.read_early(group, number)]
-        if not (times := self.timeline.times_of(group)[0]):
+        times, interval_ms = self.timeline.times_of(group)
+        if not times:
             return
         recorded = remote.read(recorded_by.url, times[0] / 1000, times[-1] / 1000, "|".join(sorted(names))) if recorded_by else None
-        steps = Steps(self.prom, group, [rule for rule in rules if self._can_be_stepped(rule, times)], recorded)
+        able = [rule for rule in rules if self._can_be_stepped(rule, times)]
+        steps = Steps(self.prom, group, able, recorded, times, interval_ms)
         steps.evaluate(self._interrupt.heeded(times))
         self._stepped |= steps.vectors
         for recorder in steps.recorders.values():
