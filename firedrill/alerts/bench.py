@@ -8,11 +8,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 from firedrill.alerts import doubts, expression, grid, lingering, loaded, meaning, moments, order
+from firedrill.alerts.intervals import SCRAPE_MS
 from firedrill.alerts.recorded import STALE, Recorder, as_series
 from firedrill.alerts.replay import SILENT_AFTER_START
 from firedrill.alerts.stepped import Steps
 from firedrill.alerts.stretch import MARGIN_SECONDS, Clock, copy
-from firedrill.alerts.timeline import DEFAULT_INTERVAL_MS, Timeline, records
+from firedrill.alerts.timeline import Timeline, records
 from firedrill.errors import BadInput
 from firedrill.prom import QueryRefused
 from firedrill.stack import remote
@@ -262,7 +263,7 @@ def _meaning(group: Group, rule: Rule) -> tuple[object, ...]:
     """What decides on the series that a rule records."""
     number = next(number for number, one in enumerate(group.rules) if one is rule)
     early = order.read_early(group, number)
-    return meaning.of(rule.expr), dict(rule.labels), early, group.interval_ms or DEFAULT_INTERVAL_MS, group.limit
+    return meaning.of(rule.expr), dict(rule.labels), early, group.interval_ms or SCRAPE_MS, group.limit
 
 
 def _ended(series: Sequence[Any], time_ms: int) -> Sequence[Any]:

@@ -8,6 +8,7 @@ from statistics import mode
 from typing import TYPE_CHECKING
 
 from firedrill.alerts import ambiguity, expression, grid, loaded
+from firedrill.alerts.intervals import SCRAPE_MS
 from firedrill.alerts.stretch import MARGIN_SECONDS
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from firedrill.alerts.rulefile import Group, Rule
     from firedrill.prom import Prometheus
 
-DEFAULT_INTERVAL_MS = 1_000
-"""prometheus.yml's evaluation_interval, in a drill's time."""
 UNKNOWN_LAG_MS = 250
 """How late an evaluation is taken to end at most where the run's Prometheus was not scraped."""
 
@@ -36,7 +35,7 @@ class Timeline:
 
     def interval_of(self, group: Group) -> int:
         """Its evaluation interval in milliseconds."""
-        return group.interval_ms or DEFAULT_INTERVAL_MS * self._factor
+        return group.interval_ms or SCRAPE_MS * self._factor
 
     def times_of(self, group: Group) -> tuple[list[int], int]:
         """When a group is evaluated, as it was if the run had this group, and its interval."""
