@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -69,7 +70,7 @@ class Prometheus:
     def is_ready(self) -> bool:
         """Whether it serves queries."""
         try:
-            return self._http.request("GET", f"{self.url}/-/ready", timeout=1).status == HTTPStatus.OK
+            return self._http.request("GET", f"{self.url}/-/ready", headers=authorization(self.url), timeout=1).status == HTTPStatus.OK
         except urllib3.exceptions.HTTPError:
             return False
 
@@ -127,7 +128,7 @@ class Prometheus:
 
     def _call(self, method: str, path: str, parameters: dict[str, str]) -> Any:
         try:
-            body, headers = urlencode(parameters), {"Content-Type": "application/x-www-form-urlencoded"}
+            body, headers = urlencode(parameters), {"Content-Type": "application/x-www-form-urlencoded", **authorization(self.url)}
             answer = self._http.request(method, self.url + path, body=body, headers=headers, timeout=self._timeout_seconds).json()
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             raise Missing(f"Prometheus at {self.url} does not answer: {error.__class__.__name__}") from error
@@ -137,6 +138,12 @@ class Prometheus:
                 f"Prometheus at {self.url} refused {parameters.get('query', path)}: {said}", str(answer.get("errorType")), said
             )
         return answer["data"]
+
+
+@cache
+def authorization(url: str) -> Mapping[str, str]:
+    """The header for a name and password in a URL; none for one without."""
+    return urllib3.make_headers(basic_auth=urllib3.util.parse_url(url).auth)
 
 
 def step_of(start: float, end: float, wanted_seconds: float = 1.0) -> float:

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from firedrill.prom import Prometheus
 
 MOST_ASKED = 20_000
-"""Questions a group, a millisecond or two each. Of a rule for which there are more, all from the first one on is unsure."""
+"""Questions a group, some milliseconds each, whatever the number of its rules: an hour of evaluations amid the scrapes of three pages.
+
+Of a rule for which there are more, all from the first one on is unsure.
+"""
 BEFORE_SECONDS = 1_000.0
 """What was recorded so long before the load is taken in: where a run was attached to what ran already, more than its own margin."""
 BEGUN_SECONDS = 15.0

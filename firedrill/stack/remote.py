@@ -13,6 +13,7 @@ import urllib3
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from firedrill.errors import Missing
+from firedrill.prom import authorization
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -142,7 +143,7 @@ _HTTP = urllib3.PoolManager(retries=False)
 def _post(url: str, message: Any) -> bytes:
     body = bytes(cramjam.snappy.compress_raw(message.SerializeToString()))
     try:
-        answer = _HTTP.request("POST", url, body=body, headers=_HEADERS, timeout=_TIMEOUT_SECONDS)
+        answer = _HTTP.request("POST", url, body=body, headers={**_HEADERS, **authorization(url)}, timeout=_TIMEOUT_SECONDS)
     except urllib3.exceptions.HTTPError as error:
         raise Missing(f"Prometheus at {url} does not answer: {error.__class__.__name__}") from error
     if answer.status >= HTTPStatus.BAD_REQUEST:
