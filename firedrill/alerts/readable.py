@@ -185,7 +185,8 @@ def _affordable(most: int, asks: Sequence[Sequence[_Ask]]) -> list[_Ask]:
     for listed in sorted(asks, key=len):
         together = questions.union(ask.question for ask in listed)
         if len(together) <= most:
-            chosen, questions = [*chosen, *listed], together
+            chosen += listed
+            questions = together
     return sorted(chosen)
 
 

@@ -38,7 +38,7 @@ groups:
       - {{alert: Gauge, expr: 'g{{WORLD}} > 0.5', for: 2s}}
       - {{alert: Kept, expr: 'avg_over_time(g{{WORLD}}[3s]) > 0.7', keep_firing_for: 2s}}
       - {{alert: Rate, expr: 'rate(c_total{{WORLD}}[4s]) > 11', for: 1s}}
-      - {{alert: Sum, expr: 'sum(g{{WORLD}}) > 1.7', for: 1s}}
+      - {{alert: Sum, expr: 'sum(g{{WORLD}}) > 1.7 # of all pages', for: 1s}}
       - {{alert: Few, expr: 'count(g{{WORLD}} > 0.5) < 2'}}
       - {{alert: Absent, expr: 'absent(g{{WORLD, instance="a"}} > 0.5)'}}
       - {{alert: Fails, expr: 'g{{WORLD, instance="a"}} * on (job) (g{{WORLD}} > 0.5) > 0', for: 1s}}
