@@ -69,15 +69,16 @@ class Interrupt:
             yield thing
 
     def wait_until(self, reached: Callable[[], bool], what: str, timeout_seconds: float) -> None:
-        """Wait for a condition, asked five times a second.
+        """Wait for a condition, asked often at first and five times a second at last.
 
         Raises:
             Missing: it was not reached in time; the message says what was awaited.
             Interrupted: somebody asked to stop first.
         """
-        deadline = time.monotonic() + timeout_seconds
+        began = time.monotonic()
         while not reached():
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            if waited > timeout_seconds:
                 raise Missing(f"waited {timeout_seconds:g} s for {what}, in vain")
-            if self.pause(0.2):
+            if self.pause(min(max(0.02, waited), 0.2)):
                 raise Interrupted(f"interrupted while waiting for {what}")

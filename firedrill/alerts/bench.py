@@ -8,18 +8,19 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 from firedrill.alerts import doubts, expression, grid, lingering, loaded, meaning, moments, order
+from firedrill.alerts.intervals import SCRAPE_MS
 from firedrill.alerts.recorded import STALE, Recorder, as_series
 from firedrill.alerts.replay import SILENT_AFTER_START
 from firedrill.alerts.stepped import Steps
 from firedrill.alerts.stretch import MARGIN_SECONDS, Clock, copy
-from firedrill.alerts.timeline import DEFAULT_INTERVAL_MS, Timeline, records
+from firedrill.alerts.timeline import Timeline, records
 from firedrill.errors import BadInput
 from firedrill.prom import QueryRefused
 from firedrill.stack import remote
 from firedrill.stack.reopened import Reopened
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from firedrill.alerts.ambiguity import Vector
     from firedrill.alerts.order import Unit
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
     from firedrill.interrupt import Interrupt
     from firedrill.prom import Prometheus
 
-MOST_ASKED = 2_000
-"""Questions a group, a millisecond or two each. Of a rule for which there are more, all from the first one on is unsure."""
+MOST_ASKED = 20_000
+"""Questions a group, some milliseconds each, whatever the number of its rules: an hour of evaluations amid the scrapes of three pages.
+
+Of a rule for which there are more, all from the first one on is unsure.
+"""
 BEFORE_SECONDS = 1_000.0
 """What was recorded so long before the load is taken in: where a run was attached to what ran already, more than its own margin."""
 BEGUN_SECONDS = 15.0
@@ -163,10 +167,12 @@ class Bench:
         group = unit[0][0]
         names = {rule.name for _, rule in unit}
         rules = [rule for number, rule in enumerate(group.rules) if rule.name in names or order.read_early(group, number)]
-        if not (times := self.timeline.times_of(group)[0]):
+        times, interval_ms = self.timeline.times_of(group)
+        if not times:
             return
         recorded = remote.read(recorded_by.url, times[0] / 1000, times[-1] / 1000, "|".join(sorted(names))) if recorded_by else None
-        steps = Steps(self.prom, group, [rule for rule in rules if self._can_be_stepped(rule, times)], recorded)
+        able = [rule for rule in rules if self._can_be_stepped(rule, times)]
+        steps = Steps(self.prom, group, able, recorded, times, interval_ms)
         steps.evaluate(self._interrupt.heeded(times))
         self._stepped |= steps.vectors
         for recorder in steps.recorders.values():
@@ -231,10 +237,12 @@ class Bench:
         settled_ms = lingering.settled_ms(rule, self._reach_ms[rule.place]) + 3 * interval_ms
         return frozenset(time_ms for time_ms in times if time_ms <= max(times[0], self.span_ms[0]) + settled_ms)
 
-    def samples(self, names: Collection[str]) -> list[Any]:
-        """Everything recorded under these names, as prompb TimeSeries; an empty name stands for all."""
+    def samples(self, exprs: Iterable[str]) -> list[Any]:
+        """Everything recorded that these expressions read, as prompb TimeSeries."""
         start, end = self.span_ms[0] / 1000 - MARGIN_SECONDS, self.span_ms[1] / 1000 + 1
-        return remote.read(self.prom.url, start, end, ".+" if "" in names else "|".join(sorted(names)))
+        selectors = dict.fromkeys(selector.all_matchers for expr in exprs for selector in expression.selectors(expr))
+        found = remote.read_matching(self.prom.url, start, end, list(selectors))
+        return list({tuple((label.name, label.value) for label in one.labels): one for one in found}.values())
 
 
 def gaps(scraped: Sequence[int], start: float) -> list[str]:
@@ -258,7 +266,7 @@ def _meaning(group: Group, rule: Rule) -> tuple[object, ...]:
     """What decides on the series that a rule records."""
     number = next(number for number, one in enumerate(group.rules) if one is rule)
     early = order.read_early(group, number)
-    return meaning.of(rule.expr), dict(rule.labels), early, group.interval_ms or DEFAULT_INTERVAL_MS, group.limit
+    return meaning.of(rule.expr), dict(rule.labels), early, group.interval_ms or SCRAPE_MS, group.limit
 
 
 def _ended(series: Sequence[Any], time_ms: int) -> Sequence[Any]:

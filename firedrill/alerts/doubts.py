@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from firedrill import units
-from firedrill.alerts import lingering, order
+from firedrill.alerts import lineage, lingering, order
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from firedrill.alerts.rulefile import Group, Rule
 
@@ -60,20 +60,13 @@ def unasked(rules: Sequence[Rule]) -> Iterator[str]:
 
 
 def _unrecorded(groups: Sequence[Group], alerts: Sequence[Rule], names: Collection[str]) -> Iterator[str]:
-    records = {rule.name: rule for group in groups for rule in group.rules if not rule.is_alert}
+    records = lineage.records(rule for group in groups for rule in group.rules)
     missing: dict[str, list[str]] = {}
     for alert in alerts:
-        for name in sorted(_read_by(alert, records) - {*names, *records, *WRITTEN_BY_ALERTS, ""}):
+        for name in sorted({name for name, _ in lineage.read(alert.expr, records)} - {*names, *records, *WRITTEN_BY_ALERTS, ""}):
             missing.setdefault(name, []).append(alert.name)
     if missing:
         yield f"nothing was recorded of {', '.join(f'{name} ({_listed(readers)})' for name, readers in missing.items())}"
-
-
-def _read_by(rule: Rule, records: Mapping[str, Rule], seen: frozenset[str] = frozenset()) -> set[str]:
-    """Everything that a rule reads, through recorded series too."""
-    read = order.reads(rule)
-    deeper = [_read_by(records[name], records, seen | {name}) for name in read & records.keys() - seen]
-    return read.union(*deeper)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from firedrill.alerts import document, expression, meaning, rulefile
+from firedrill.alerts import document, lineage, meaning, rulefile
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from firedrill.alerts.rulefile import Rule
 
@@ -47,22 +47,13 @@ def rules_in(text: str) -> list[Rule]:
 
 def readers(rules: Sequence[Rule], records: Iterable[str]) -> dict[str, int]:
     """The alerts that read one of these recorded series, and how far they look back on it (milliseconds), through others if need be."""
-    recorded = {rule.name: [one.expr for one in rules if not one.is_alert and one.name == rule.name] for rule in rules if not rule.is_alert}
+    wanted, recorded = frozenset(records), lineage.records(rules)
     found: dict[str, int] = {}
     for rule in (rule for rule in rules if rule.is_alert):
-        back_ms = _back_ms(rule.expr, frozenset(records), recorded, frozenset())
-        if back_ms is not None:
-            found[rule.name] = max(back_ms, found.get(rule.name, 0))
+        for name, back_ms in lineage.read(rule.expr, recorded):
+            if name in wanted:
+                found[rule.name] = max(back_ms, found.get(rule.name, 0))
     return found
-
-
-def _back_ms(expr: str, records: frozenset[str], recorded: Mapping[str, Sequence[str]], seen: frozenset[str]) -> int | None:
-    """None for an expression that reads none of the records."""
-    found = [one.reach_ms for one in expression.selectors(expr) if one.name in records]
-    for one in expression.selectors(expr):
-        deeper = [_back_ms(other, records, recorded, seen | {one.name}) for other in recorded.get(one.name, ()) if one.name not in seen]
-        found += [one.reach_ms + further for further in deeper if further is not None]
-    return max(found, default=None)
 
 
 def without(text: str, alerts: Iterable[str]) -> str:

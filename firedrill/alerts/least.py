@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import promql_parser as promql
 
 from firedrill.alerts import expression
-from firedrill.alerts.lint import SCRAPE_MS
+from firedrill.alerts.intervals import SCRAPE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import expression
+from firedrill.alerts import lineage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,14 +41,6 @@ def with_reaches(groups: Sequence[Group]) -> list[tuple[Rule, int]]:
 
 def reaches(groups: Sequence[Group]) -> dict[str, int]:
     """How far back each alert looks, through the series that the same files record for it; by its place."""
-    records: dict[str, list[str]] = {}
-    for rule in (rule for group in groups for rule in group.rules if not rule.is_alert):
-        records.setdefault(rule.name, []).append(rule.expr)
-
-    def reach(expr: str, seen: frozenset[str]) -> int:
-        return max((one.reach_ms + further(one.name, seen) for one in expression.selectors(expr)), default=0)
-
-    def further(name: str, seen: frozenset[str]) -> int:
-        return 0 if name in seen else max((reach(expr, seen | {name}) for expr in records.get(name, ())), default=0)
-
-    return {rule.place: reach(rule.expr, frozenset()) for group in groups for rule in group.rules if rule.is_alert}
+    rules = [rule for group in groups for rule in group.rules]
+    recorded = lineage.records(rules)
+    return {rule.place: max((ms for _, ms in lineage.read(rule.expr, recorded)), default=0) for rule in rules if rule.is_alert}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import promql_parser as promql
 
 from firedrill.alerts import expression, inventory, promtool, rulefile, template
+from firedrill.alerts.intervals import SCRAPE_MS, SHORTEST_WINDOW_MS
 from firedrill.contract import exported_series
 from firedrill.docs import recorded_names
 from firedrill.errors import BadInput
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from firedrill.alerts.inventory import Inventory
     from firedrill.alerts.rulefile import Group, Rule
 
-SCRAPE_MS = 1_000
-"""prometheus.yml's scrape_interval, and its evaluation_interval."""
-LEAST_SCRAPES = 4
-"""rate() over fewer is noise, and one failed scrape would blind it."""
 LEAST_EVALUATIONS = 2
 """An alert whose `for` is shorter fires on a single evaluation."""
 PROMETHEUS_S_OWN = frozenset({
@@ -161,11 +158,11 @@ def _hold(group: Group, rule: Rule) -> Iterator[Finding]:
 
 def _windows(_group: Group, rule: Rule) -> Iterator[Finding]:
     for one in expression.selectors(rule.expr):
-        if one.range_ms is not None and one.range_ms < LEAST_SCRAPES * SCRAPE_MS:
+        if one.range_ms is not None and one.range_ms < SHORTEST_WINDOW_MS:
             text = f"{one.text}[{one.range_ms / 1000:g}s] spans under four scrapes"
             yield _finding(rule, "warning", "short_window", text)
     for range_ms, step_ms in expression.subqueries(rule.expr):
-        if range_ms < LEAST_SCRAPES * SCRAPE_MS:
+        if range_ms < SHORTEST_WINDOW_MS:
             step = f"{step_ms / 1000:g}s" if step_ms else ""
             yield _finding(rule, "warning", "short_window", f"the subquery [{range_ms / 1000:g}s:{step}] spans under four scrapes")
 

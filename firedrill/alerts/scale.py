@@ -12,15 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from firedrill.alerts import document, durations, rulefile
+from firedrill.alerts.intervals import SCRAPE_MS, SHORTEST_WINDOW_MS
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-SCRAPE_INTERVAL_MS = 1_000
-"""prometheus.yml's scrape_interval. No evaluation interval or subquery step becomes shorter."""
-SHORTEST_WINDOW_MS = 4 * SCRAPE_INTERVAL_MS
-"""rate() over fewer than four samples is noise, and one failed scrape would blind it."""
 
 _TOKEN = re.compile(
     rf"""
@@ -114,7 +110,7 @@ def _parse(text: str) -> dict[str, Any]:
 def _edits(rules: Any, scaler: Scaler) -> Iterator[tuple[Any, str, str]]:
     for group in rules["groups"] or ():
         if "interval" in group:
-            yield group, "interval", scaler.shrink(str(group["interval"]), f"group {group.get('name')}", SCRAPE_INTERVAL_MS)
+            yield group, "interval", scaler.shrink(str(group["interval"]), f"group {group.get('name')}", SCRAPE_MS)
         for rule in group.get("rules") or ():
             place = str(rule.get("alert") or rule.get("record"))
             if isinstance(expression := rule.get("expr"), str):
@@ -140,7 +136,7 @@ def _durations(text: str) -> Iterator[tuple[int, int]]:
             in_brackets = lexeme == "["
         if kind == "duration":
             if in_brackets:
-                yield index, SHORTEST_WINDOW_MS if before[-1] == "[" else SCRAPE_INTERVAL_MS
+                yield index, SHORTEST_WINDOW_MS if before[-1] == "[" else SCRAPE_MS
             elif "offset" in (before[-1].lower(), before[-2].lower() if before[-1] == "-" else ""):
                 yield index, 0
         before = [before[-1], lexeme]

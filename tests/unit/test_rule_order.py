@@ -1,0 +1,39 @@
+"""Which rules of a group can be evaluated together, and what is read through what others record."""
+
+import pytest
+
+from firedrill.alerts import lineage, order
+from firedrill.alerts.rulefile import Rule
+
+
+def record(name, expr):
+    return Rule(name, expr, is_alert=False, place="", expr_place="", labels={}, annotations={})
+
+
+def alert(name, expr):
+    return Rule(name, expr, is_alert=True, place="", expr_place="", labels={}, annotations={})
+
+
+@pytest.mark.parametrize(
+    ("rules", "layers"),
+    [
+        ([record("a", "x"), record("b", "y"), alert("A", "z")], ["a b A"]),
+        ([record("a", "x"), alert("A", "a"), record("b", "a"), alert("B", "b")], ["a", "A b", "B"]),
+        ([alert("A", "a"), record("a", "x")], ["A a"]),
+        ([record("a", "a + 1"), record("a", "x"), record("b", '{job="j"}')], ["a a", "b"]),
+        ([record("b", '{job="j"}')], ["b"]),
+    ],
+    ids=["none reads another", "each sees what was before it", "read before it is recorded", "any name may be one's own", "alone"],
+)
+def test_rules_are_evaluated_together_until_one_reads_what_another_records(rules, layers):
+    assert [" ".join(rule.name for rule in layer) for layer in order.layers(rules)] == layers
+
+
+def test_what_reads_nothing_of_its_group_can_be_evaluated_beforehand():
+    rules = [record("a", "x"), record("b", "a"), record("c", "c + 1"), record("d", '{job="j"}'), alert("A", "x")]
+    assert [rule.name for rule in order.independent(rules)] == ["a"]
+
+
+def test_what_is_read_through_recorded_series_is_further_back():
+    recorded = lineage.records([record("a", "rate(x[5m])"), record("a", "y"), record("b", "b offset 1m + a"), alert("x", "z")])
+    assert set(lineage.read("b offset 10s", recorded)) == {("b", 10_000), ("b", 70_000), ("a", 10_000), ("x", 310_000), ("y", 10_000)}
