@@ -93,19 +93,20 @@ def _respelled(lexeme: str) -> str:
 
 def selectors(text: str) -> tuple[Selector, ...]:
     """Everything an expression reads; nothing where it cannot be parsed."""
-    return tuple(_selectors(parse(text), 0))
+    return tuple(selectors_in(parse(text)))
 
 
-def _selectors(node: Any, around_ms: int) -> Iterator[Selector]:
+def selectors_in(node: Any, around_ms: int = 0) -> Iterator[Selector]:
+    """Those of a part of the tree, which subqueries around it make look back further."""
     if isinstance(node, promql.MatrixSelector):
         yield _selector(node.vector_selector, milliseconds(node.range), around_ms)
     elif isinstance(node, promql.VectorSelector):
         yield _selector(node, None, around_ms)
     elif isinstance(node, promql.SubqueryExpr):
-        yield from _selectors(node.expr, around_ms + milliseconds(node.range) + milliseconds(node.offset))
+        yield from selectors_in(node.expr, around_ms + milliseconds(node.range) + milliseconds(node.offset))
     else:
         for child in children(node):
-            yield from _selectors(child, around_ms)
+            yield from selectors_in(child, around_ms)
 
 
 def subqueries(text: str) -> tuple[tuple[int, int], ...]:
@@ -161,6 +162,12 @@ def _operator(operator: Any) -> str:
     return {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}[str(operator).rpartition(".")[2]]
 
 
+def is_bool(node: Any) -> bool:
+    """Whether a node compares and gives 0 or 1, instead of leaving out what does not meet it."""
+    is_comparison = isinstance(node, promql.BinaryExpr) and str(node.op) in COMPARISONS
+    return is_comparison and node.modifier is not None and node.modifier.return_bool
+
+
 def quoted(value: str) -> str:
     """A label's value, or a pattern of such, as PromQL spells it."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
@@ -194,16 +201,6 @@ def comparisons(text: str) -> tuple[Comparison, ...]:
     """What an expression compares with what, in order; a comparison that matches labels (`on`, `ignoring`) has no limit of its own."""
     found = (_comparison(part) for part in _joined(scale.lexemes(text)))
     return tuple(dict.fromkeys(one for one in found if one))
-
-
-def met_together(text: str) -> tuple[Threshold, ...]:
-    """The comparisons with a number that `and` joins; none where something else joins them."""
-    parts = list(_joined(scale.lexemes(text)))
-    node, ands = parse(text), 0
-    while isinstance(node, promql.BinaryExpr) and str(node.op) == "and":
-        node, ands = node.lhs, ands + 1
-    found = (threshold("".join(part)) for part in parts) if ands == len(parts) - 1 else ()
-    return tuple(one for one in found if one)
 
 
 def _joined(lexemes: list[str]) -> Iterator[list[str]]:
