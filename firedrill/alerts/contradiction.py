@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import promql_parser as promql
 
 from firedrill.alerts import expression
-from firedrill.alerts.expression import COMPARISONS, Threshold
+from firedrill.alerts.expression import COMPARISONS, FLIPPED, Threshold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 ONE_AND_MORE = frozenset({"count", "count_over_time"})
 """Functions and aggregations that give nothing where others would say 0."""
 ALWAYS_ONE = frozenset({"absent", "absent_over_time", "group", "present_over_time"})
-FLIPPED = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
-"""A comparison as it reads from its other side; `==` and `!=` read alike."""
 
 _TELLING = ("op", "val", "name", "range", "offset", "step", "modifier")
 """What two nodes of one kind may differ in, beside their children."""

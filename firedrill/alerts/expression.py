@@ -23,8 +23,10 @@ RENAMED = {"holt_winters": "double_exponential_smoothing"}
 """Functions of 2.42 that 3.x calls otherwise."""
 
 COMPARISONS = {">", "<", ">=", "<=", "==", "!="}
+FLIPPED = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
+"""A comparison as it reads from its other side; `==` and `!=` read alike."""
 _SET_OPERATORS = {"and", "or", "unless"}
-_OPENING, _CLOSING = {*"([{"}, {*")]}"}
+OPENING, CLOSING = {*"([{"}, {*")]}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,24 +181,6 @@ def milliseconds(length: Any) -> int:
     return round(length.total_seconds() * 1000) if length else 0
 
 
-def threshold(text: str) -> Threshold | None:
-    """The number that an expression compares with, if it is one comparison, in parentheses or not, and the number stands at its end."""
-    first, *others = _joined(_bare(scale.lexemes(text)))
-    found = None if others else _comparison(first)
-    try:
-        return Threshold(found.measured, found.operator, float(found.limit)) if found else None
-    except ValueError:
-        return None
-
-
-def _bare(lexemes: list[str]) -> list[str]:
-    """Without parentheses around all of it."""
-    inner = [at for at, lexeme in enumerate(lexemes) if lexeme != " "]
-    depths = list(accumulate((lexeme in _OPENING) - (lexeme in _CLOSING) for lexeme in lexemes))
-    is_wrapped = bool(inner) and lexemes[inner[0]] == "(" and depths[inner[-1]] == 0 and 0 not in depths[inner[0] : inner[-1]]
-    return _bare(lexemes[inner[0] + 1 : inner[-1]]) if is_wrapped else lexemes
-
-
 def comparisons(text: str) -> tuple[Comparison, ...]:
     """What an expression compares with what, in order; a comparison that matches labels (`on`, `ignoring`) has no limit of its own."""
     found = (_comparison(part) for part in _joined(scale.lexemes(text)))
@@ -207,7 +191,7 @@ def _joined(lexemes: list[str]) -> Iterator[list[str]]:
     """The parts that set operators join."""
     depth, part = 0, list[str]()
     for lexeme in lexemes:
-        depth += (lexeme in _OPENING) - (lexeme in _CLOSING)
+        depth += (lexeme in OPENING) - (lexeme in CLOSING)
         if depth == 0 and lexeme.lower() in _SET_OPERATORS:
             yield part
             part = []
@@ -217,7 +201,7 @@ def _joined(lexemes: list[str]) -> Iterator[list[str]]:
 
 
 def _comparison(part: list[str]) -> Comparison | None:
-    depths = list(accumulate((lexeme in _OPENING) - (lexeme in _CLOSING) for lexeme in part))
+    depths = list(accumulate((lexeme in OPENING) - (lexeme in CLOSING) for lexeme in part))
     at = next((at for at, lexeme in enumerate(part) if not depths[at] and lexeme in {*"><=!"}), None)
     if at is None:
         return None

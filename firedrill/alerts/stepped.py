@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from firedrill.alerts import expression, grid
+from firedrill.alerts import grid, limits
 from firedrill.alerts.recorded import Recorder, as_series
 from firedrill.stack import remote
 
@@ -39,7 +39,7 @@ class Steps:
 
     def _ask(self, rule: Rule, time_ms: int) -> None:
         """What an alert measures, if it compares that with a number: its condition is told from it."""
-        limit = expression.threshold(rule.expr)
+        limit = limits.alone(rule.expr)
         expr = limit.measured if limit else rule.expr
         vector = grid.at(self._prom, expr, time_ms)
         self.vectors.setdefault((id(rule), expr), []).append(vector)

@@ -5,9 +5,8 @@ import subprocess
 import pytest
 
 from firedrill import places
-from firedrill.alerts import contradiction, expression, lint, promtool, sweep
+from firedrill.alerts import contradiction, expression, lint, promtool
 from firedrill.alerts.inventory import Inventory
-from firedrill.errors import BadInput
 from tests import needs
 
 ALERT = "groups:\n  - name: g\n    interval: 5s\n    rules:\n      - alert: A\n        expr: {expr}\n        for: {hold}\n"
@@ -263,29 +262,6 @@ def test_a_time_that_is_fixed_is_no_function():
     assert expression.called('sum by (a) (up @ start() + on (b) rate(x{c="info(d)"}[5m])) # end()') == ("by", "on", "rate")
 
 
-@pytest.mark.parametrize(
-    ("expr", "threshold"),
-    [
-        ('avg_over_time(x{a="b"}[1m]) > 0.8', ('avg_over_time(x{a="b"}[1m])', ">", 0.8)),
-        ("a  >=  -1e3", ("a", ">=", -1000.0)),
-        ('a{x!="y"} != 2 # why', ('a{x!="y"}', "!=", 2.0)),
-        ("a > 1 and b", None),
-        ("a > scalar(b)", None),
-        ("a > bool 1", None),
-        ("sum(a > 1)", None),
-        (" ((a > 1) ) # why", ("a", ">", 1.0)),
-        ("(a) > 1", ("(a)", ">", 1.0)),
-        ("(a > 1) > (2)", None),
-        ("a > b > 0.5", None),
-        ("(a > 1", None),
-        ("", None),
-    ],
-)
-def test_a_threshold_is_the_number_that_an_expression_ends_in(expr, threshold):
-    found = expression.threshold(expr)
-    assert (found and (found.measured, found.operator, found.value)) == threshold
-
-
 def test_an_expression_looks_back_by_its_ranges_offsets_and_subqueries():
     found = expression.selectors("holt_winters(x[5m], 0.1, 0.2) + y offset 5m + min_over_time(rate(z[1m])[10m:])")
     assert [(one.name, one.reach_ms) for one in found] == [("x", 300_000), ("y", 300_000), ("z", 660_000)]
@@ -295,14 +271,3 @@ def test_what_the_parser_alone_does_not_know_is_read_as_prometheus_does():
     found = expression.selectors("rate(x{a=`\\d`}[5m # minutes\n]) + holt_winters (y[1h], 0.1, 0.2)")
     assert [(one.name, one.reach_ms) for one in found] == [("x", 300_000), ("y", 3_600_000)]
     assert found[0].text == r'x{a="\\d"}'
-
-
-def test_settings_to_try_are_spelled_as_a_range_or_a_list():
-    assert sweep.parse(["for=15s..2m/8", "threshold=0.1..0.5"]) == (tuple(range(15_000, 120_001, 15_000)), (0.1, 0.2, 0.3, 0.4, 0.5))
-    assert sweep.parse(["for=0,1m"]) == ((0, 60_000), ())
-
-
-@pytest.mark.parametrize("text", ["for=1..x", "for=", "threshold=1..2/1", "limit=1..2", "threshold=a", "threshold=nan", "threshold=0..inf"])
-def test_a_sweep_that_cannot_be_read_is_named(text):
-    with pytest.raises(BadInput, match=text):
-        sweep.parse([text])
