@@ -130,10 +130,10 @@ def _is_limit(text: str) -> bool:
 
 def _factors(lexemes: Sequence[str], side: Span) -> Iterator[Span]:
     """Numbers by which all of it is multiplied."""
-    start, end = _bare(lexemes, side)
-    if any(_at_top(lexemes, (start, end), _NO_FACTOR)):
+    product = _bare(lexemes, side)
+    if list(_at_top(lexemes, product, _NO_FACTOR)):
         return
-    for factor in _split(lexemes, (start, end), {"*"}):
+    for factor in _split(lexemes, product, {"*"}):
         if _is_number(_text(lexemes, factor)):
             yield _stripped(lexemes, factor)
 

@@ -61,6 +61,7 @@ def test_an_alert_that_is_one_comparison_with_a_plain_number_is_told_from_what_i
         ("a > b + 5", []),
         ("a > b / 2", []),
         ("a > -2 * b", []),
+        ("-2 * a > b", []),
         ("a > 2 * b ^ c", []),
         ("a > bool 1", []),
         ("count(a > 1)", []),
