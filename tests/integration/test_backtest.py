@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import string
 import subprocess
 import threading
 from collections import Counter
@@ -88,6 +89,10 @@ RULES = """\
       - {{alert: Clash{n}, expr: '{{__name__=~"up|odd", job="extra"}} >= 0'}}
       - {{alert: AtEnd{n}, expr: 'max_over_time((odd{{job="extra"}} @ end())[4s:1s]) > 0'}}
 """
+
+AMBIGUOUS_AT_MOST = {"Clash": 0.15}
+"""Of an alert whose evaluations fail unless a scrape has: each leaves its state as it was, so what is open stays open till the next but one
+scrape that fails. Of all others it is 0.05."""
 
 NAMESAKE = """\
 groups:
@@ -236,7 +241,7 @@ class Comparison:
     evaluations: dict = field(default_factory=dict)
     """How many of each alert did not fail."""
     excused: set = field(default_factory=set)
-    """Those of the marked that a stall of this machine left open."""
+    """Those of the marked that a stall of this machine left open, or of a page that is to be well."""
 
     @property
     def not_foretold(self):
@@ -252,13 +257,19 @@ class Comparison:
         return (
             f"{len(self.ours | self.theirs)} samples, {len(self.ours ^ self.theirs)} different, {len(self.not_foretold)} of them not"
             f" foretold; by time stamps {len(self.naive ^ self.theirs)} were; {len(self.unsure)} evaluations of"
-            f" {sum(self.evaluations.values())} ambiguous, {len(self.excused)} of them by this machine's stalls"
+            f" {sum(self.evaluations.values())} ambiguous"
         )
 
-    def ambiguous(self, excused=frozenset()):
-        """Share of the evaluations of each alert, printed, without those that are excused; one that always fails has none."""
-        left = {name: number - sum(one[0] == name for one in excused) for name, number in self.evaluations.items()}
-        marked = Counter(name for name, time_ms in self.unsure if self.evaluations[name] and (name, time_ms) not in excused)
+    def ambiguous(self, excused=frozenset(), as_one=str):
+        """Share of the evaluations of each alert, printed, without those that are excused; one that always fails has none.
+
+        Alerts of the names that `as_one` makes of theirs count as one.
+        """
+        left, marked = Counter(), Counter()
+        for name, number in self.evaluations.items():
+            left[as_one(name)] += number
+        left.subtract(as_one(name) for name, _ in excused)
+        marked.update(as_one(name) for name, time_ms in self.unsure if self.evaluations[name] and (name, time_ms) not in excused)
         shares = {name: marked[name] / max(1, left[name]) for name in sorted(left)}
         print("ambiguous:", ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
         return shares
@@ -320,6 +331,7 @@ EXCUSED_AT_MOST = 0.1
 def need_a_machine_that_does_what_it_is_told(found):
     """What is excused must be little of what is compared, else the test proves nothing."""
     share = len(found.excused) / sum(found.evaluations.values())
+    print(f"excused: {len(found.excused)} evaluations, {share:.1%}")
     if share > EXCUSED_AT_MOST:
         needs.give_up(f"this machine stalled, {share:.0%} of the evaluations are open by that: {found}")
 
@@ -363,7 +375,9 @@ def test_on_a_page_that_is_slow_and_fails_no_sample_differs_but_where_it_was_for
     assert len(found.ours | found.theirs) > 200
     assert not found.not_foretold
     assert found.naive ^ found.theirs, "an evaluation fell into each scrape that hung"
-    assert {name: share for name, share in found.ambiguous().items() if share > 0.05} == {}
+    # An alert in all its groups together: one phase alone may be that of the hanging scrapes.
+    shares = found.ambiguous(as_one=lambda name: name.rstrip(string.digits))
+    assert {name: share for name, share in shares.items() if share > AMBIGUOUS_AT_MOST.get(name, 0.05)} == {}
 
 
 def test_groups_of_one_name_in_two_files_each_have_their_own_evaluations(run):
