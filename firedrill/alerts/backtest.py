@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import causes, doubts, expression, lingering, promtool, readable, rulefile, template
+from firedrill.alerts import causes, doubts, lingering, promtool, readable, rulefile, sweep, template
 from firedrill.alerts.bench import Bench, Refused
 from firedrill.alerts.replay import FAILED, Replay, episodes
 from firedrill.alerts.truth import Truth
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from firedrill.alerts.ambiguity import Vector
     from firedrill.alerts.causes import Cause
+    from firedrill.alerts.limits import Limit
     from firedrill.alerts.readable import Seen
     from firedrill.alerts.replay import Episode
     from firedrill.alerts.rulefile import Group, Rule
@@ -42,6 +45,8 @@ class Question:
     """Values of `for` to try."""
     thresholds: tuple[float, ...] = ()
     """Numbers to compare with."""
+    which_threshold: int | None = None
+    """Of several that an alert has, counted from 1; one that has several keeps its condition if none is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,19 +259,25 @@ class _Judge:
     # -- other settings
 
     def _swept(self, group: Group, rule: Rule, times: Sequence[int]) -> Iterator[Trial]:
-        """Every `for` with every threshold. The expression is evaluated once for all, without its comparison if it has one."""
+        """Every `for` with every threshold. One comparison with a number is evaluated once for all."""
         question = self._question
-        limit = expression.threshold(rule.expr) if question.thresholds else None
+        limit = self._limit(group, rule)
         if not question.holds_ms and limit is None:
             return
-        vectors = self._bench.vectors(group, rule, limit.measured if limit else rule.expr)
-        for value in question.thresholds if limit else (None,):
-            kept = [replace(limit, value=value).kept(vector) for vector in vectors] if limit and value is not None else vectors
+        evaluated = partial(self._bench.vectors, group, rule)
+        for value, vectors in limit.tried(question.thresholds, evaluated) if limit else [(None, evaluated(rule.expr))]:
             for hold_ms in self._interrupt.heeded(question.holds_ms or (rule.hold_ms,)):
                 other = replace(rule, hold_ms=hold_ms)
-                found = episodes(self._replay(group, other), zip(times, kept, strict=True))
+                found = episodes(self._replay(group, other), zip(times, vectors, strict=True))
                 before = sum(one.is_firing_at(self._start) for one in found)
                 yield Trial(hold_ms / 1000, value, self._detections(found, other), self._false_fires(found, other), before)
+
+    def _limit(self, group: Group, rule: Rule) -> Limit | None:
+        """What thresholds are tried instead of; None where the alert keeps its condition."""
+        if self._question.thresholds:
+            with suppress(BadInput):  # It is said before anything is replayed.
+                return sweep.limit(group, rule, self._question.which_threshold)
+        return None
 
 
 def _rounded(seconds: float | None) -> float | None:

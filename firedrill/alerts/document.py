@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -24,8 +25,11 @@ def parse(text: str, what: str) -> dict[str, Any]:
     return found
 
 
+@lru_cache(maxsize=64)  # A watcher and a lint come back to the same few files, which takes a tenth of a second each.
 def read(text: str, what: str) -> dict[str, Any]:
-    """The same to be looked at alone: scalars as they are spelled, which is how Prometheus reads labels; null is None, no document is {}.
+    """The same to be looked at alone, and never changed: scalars as they are spelled, which is how Prometheus reads labels.
+
+    Null is None, no document is {}.
 
     Raises BadInput as `parse` does.
     """

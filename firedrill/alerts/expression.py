@@ -23,8 +23,10 @@ RENAMED = {"holt_winters": "double_exponential_smoothing"}
 """Functions of 2.42 that 3.x calls otherwise."""
 
 COMPARISONS = {">", "<", ">=", "<=", "==", "!="}
+FLIPPED = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
+"""A comparison as it reads from its other side; `==` and `!=` read alike."""
 _SET_OPERATORS = {"and", "or", "unless"}
-_OPENING, _CLOSING = {*"([{"}, {*")]}"}
+OPENING, CLOSING = {*"([{"}, {*")]}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +101,20 @@ def _respelled(lexeme: str) -> str:
 
 def selectors(text: str) -> tuple[Selector, ...]:
     """Everything an expression reads; nothing where it cannot be parsed."""
-    return tuple(_selectors(parse(text), 0))
+    return tuple(selectors_in(parse(text)))
 
 
-def _selectors(node: Any, around_ms: int) -> Iterator[Selector]:
+def selectors_in(node: Any, around_ms: int = 0) -> Iterator[Selector]:
+    """Those of a part of the tree, which subqueries around it make look back further."""
     if isinstance(node, promql.MatrixSelector):
         yield _selector(node.vector_selector, milliseconds(node.range), around_ms)
     elif isinstance(node, promql.VectorSelector):
         yield _selector(node, None, around_ms)
     elif isinstance(node, promql.SubqueryExpr):
-        yield from _selectors(node.expr, around_ms + milliseconds(node.range) + milliseconds(node.offset))
+        yield from selectors_in(node.expr, around_ms + milliseconds(node.range) + milliseconds(node.offset))
     else:
         for child in children(node):
-            yield from _selectors(child, around_ms)
+            yield from selectors_in(child, around_ms)
 
 
 def subqueries(text: str) -> tuple[tuple[int, int], ...]:
@@ -167,6 +170,12 @@ def _operator(operator: Any) -> str:
     return {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}[str(operator).rpartition(".")[2]]
 
 
+def is_bool(node: Any) -> bool:
+    """Whether a node compares and gives 0 or 1, instead of leaving out what does not meet it."""
+    is_comparison = isinstance(node, promql.BinaryExpr) and str(node.op) in COMPARISONS
+    return is_comparison and node.modifier is not None and node.modifier.return_bool
+
+
 def quoted(value: str) -> str:
     """A label's value, or a pattern of such, as PromQL spells it."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
@@ -178,45 +187,17 @@ def milliseconds(length: Any) -> int:
     return round(length.total_seconds() * 1000) if length else 0
 
 
-def threshold(text: str) -> Threshold | None:
-    """The number that an expression compares with, if it is one comparison, in parentheses or not, and the number stands at its end."""
-    first, *others = _joined(_bare(scale.lexemes(text)))
-    found = None if others else _comparison(first)
-    try:
-        return Threshold(found.measured, found.operator, float(found.limit)) if found else None
-    except ValueError:
-        return None
-
-
-def _bare(lexemes: list[str]) -> list[str]:
-    """Without parentheses around all of it."""
-    inner = [at for at, lexeme in enumerate(lexemes) if lexeme != " "]
-    depths = list(accumulate((lexeme in _OPENING) - (lexeme in _CLOSING) for lexeme in lexemes))
-    is_wrapped = bool(inner) and lexemes[inner[0]] == "(" and depths[inner[-1]] == 0 and 0 not in depths[inner[0] : inner[-1]]
-    return _bare(lexemes[inner[0] + 1 : inner[-1]]) if is_wrapped else lexemes
-
-
 def comparisons(text: str) -> tuple[Comparison, ...]:
     """What an expression compares with what, in order; a comparison that matches labels (`on`, `ignoring`) has no limit of its own."""
     found = (_comparison(part) for part in _joined(scale.lexemes(text)))
     return tuple(dict.fromkeys(one for one in found if one))
 
 
-def met_together(text: str) -> tuple[Threshold, ...]:
-    """The comparisons with a number that `and` joins; none where something else joins them."""
-    parts = list(_joined(scale.lexemes(text)))
-    node, ands = parse(text), 0
-    while isinstance(node, promql.BinaryExpr) and str(node.op) == "and":
-        node, ands = node.lhs, ands + 1
-    found = (threshold("".join(part)) for part in parts) if ands == len(parts) - 1 else ()
-    return tuple(one for one in found if one)
-
-
 def _joined(lexemes: list[str]) -> Iterator[list[str]]:
     """The parts that set operators join."""
     depth, part = 0, list[str]()
     for lexeme in lexemes:
-        depth += (lexeme in _OPENING) - (lexeme in _CLOSING)
+        depth += (lexeme in OPENING) - (lexeme in CLOSING)
         if depth == 0 and lexeme.lower() in _SET_OPERATORS:
             yield part
             part = []
@@ -226,7 +207,7 @@ def _joined(lexemes: list[str]) -> Iterator[list[str]]:
 
 
 def _comparison(part: list[str]) -> Comparison | None:
-    depths = list(accumulate((lexeme in _OPENING) - (lexeme in _CLOSING) for lexeme in part))
+    depths = list(accumulate((lexeme in OPENING) - (lexeme in CLOSING) for lexeme in part))
     at = next((at for at, lexeme in enumerate(part) if not depths[at] and lexeme in {*"><=!"}), None)
     if at is None:
         return None

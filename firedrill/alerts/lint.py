@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import promql_parser as promql
 
-from firedrill.alerts import expression, inventory, promtool, rulefile, template
+from firedrill.alerts import contradiction, expression, inventory, promtool, rulefile, template
 from firedrill.alerts.intervals import SCRAPE_MS, SHORTEST_WINDOW_MS
 from firedrill.contract import exported_series
 from firedrill.docs import recorded_names
@@ -32,7 +31,7 @@ PROMETHEUS_S_OWN = frozenset({
     "ALERTS", "ALERTS_FOR_STATE", "prometheus_rule_group_iterations_missed_total", "prometheus_rule_evaluation_failures_total",
 })  # fmt: skip
 """Series of Prometheus itself that rules may read: of each scrape, of each alert, and of its own page."""
-IN_EXPRESSION = {"unknown_metric", "short_window", "empty_selector", "constant", "never", "versions", "order", "result"}
+IN_EXPRESSION = {"unknown_metric", "short_window", "empty_selector", "constant", "never", "bool", "versions", "order", "result"}
 """Checks whose findings belong to the line of the expression."""
 _BOUND_LABELS = ("le", "quantile")
 _TELL_TIME = {"time", "minute", "hour", "day_of_month", "day_of_week", "day_of_year", "days_in_month", "month", "year"}
@@ -117,7 +116,7 @@ def _readable(file: Path) -> tuple[Group, ...]:
 def _of_rule(group: Group, rule: Rule) -> Iterator[Finding]:
     for always in (_result, _windows, _empty, _versions):
         yield from always(group, rule)
-    for of_alerts in (_labels, _notes, _hold, _constant, _never) if rule.is_alert else ():
+    for of_alerts in (_labels, _notes, _hold, _constant, _never, _bool) if rule.is_alert else ():
         yield from of_alerts(group, rule)
 
 
@@ -218,12 +217,15 @@ def _joined(node: Any) -> list[Any]:
 
 
 def _never(_group: Group, rule: Rule) -> Iterator[Finding]:
-    together = expression.met_together(rule.expr)
-    for measured in dict.fromkeys(one.measured for one in together):
-        limits = [one for one in together if one.measured == measured]
-        near = {math.nextafter(one.value, towards) for one in limits for towards in (-math.inf, one.value, math.inf)}
-        if not any(all(one.met_by(value) for one in limits) for value in near):
-            yield _finding(rule, "error", "never", f"{measured} cannot meet all that it is compared with: it never fires")
+    why = contradiction.of(rule.expr)
+    if why:
+        yield _finding(rule, "error", "never", f"{why}: it never fires")
+
+
+def _bool(_group: Group, rule: Rule) -> Iterator[Finding]:
+    tree = expression.parse(rule.expr)
+    if tree is not None and any(expression.is_bool(part) and not _is_constant(part) for part in _joined(tree)):
+        yield _finding(rule, "warning", "bool", "`bool` gives 0 where a comparison is not met, which fires as 1 does")
 
 
 def _is_constant(node: Any) -> bool:

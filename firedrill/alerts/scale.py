@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from firedrill.alerts import document, durations, rulefile
@@ -65,6 +66,7 @@ class Scaler:
         )
 
 
+@lru_cache(maxsize=16)  # A watcher writes what it gives, and says what it kept longer.
 def scale_rules(text: str, factor: float) -> ScaledRules:
     """The rule file `text` with its durations divided by `factor` (1 or more). Factor 1 returns the text as it is.
 

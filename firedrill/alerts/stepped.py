@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from firedrill.alerts import expression, grid, order
+from firedrill.alerts import grid, limits, order
 from firedrill.alerts.recorded import Recorder, as_series
 from firedrill.stack import remote
 
@@ -25,7 +25,7 @@ class Steps:
     ) -> None:
         """`recorded`: what the run recorded by these rules, as prompb TimeSeries; None to compute it."""
         self._prom, self._layers = prom, order.layers(rules)
-        self._limits = {id(rule): expression.threshold(rule.expr) if rule.is_alert else None for rule in rules}
+        self._limits = {id(rule): limits.alone(rule.expr) if rule.is_alert else None for rule in rules}
         self._asked = {id(rule): limit.measured if (limit := self._limits[id(rule)]) else rule.expr for rule in rules}
         records = [rule for rule in rules if not rule.is_alert]
         self.recorders = {id(rule): Recorder(rule, group.limit) for rule in records}

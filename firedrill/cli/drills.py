@@ -68,7 +68,10 @@ if TYPE_CHECKING:
     "--rules", multiple=True, type=click.Path(path_type=Path), metavar="FILE", help="Evaluate these rules too, as they are (repeatable)."
 )
 @click.option(
-    "--duration", callback=duration, metavar="TIME", help="End the load after this time (30s, 2m), if the profile does not end it before."
+    "--duration",
+    callback=duration,
+    metavar="TIME",
+    help="End the load after this time (30s, 2m), if the profile does not end it before. With --matrix that of the quiet run.",
 )
 @click.option("--abort-on-slo", is_flag=True, help="End the load as soon as the SLO is broken for certain, and say where it was.")
 @time_scale_option
@@ -157,12 +160,13 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
 
 
 def _play_matrix(request: Request, *, as_json: bool) -> NoReturn:
-    _refuse("--matrix plays several runs, each as long as its fault", {"duration", "abort_on_slo", "baseline", "tolerance"})
+    _refuse("--matrix plays several runs, each as long as its fault", {"abort_on_slo", "baseline", "tolerance"})
     matrix.check(request)
     request.check()  # All of it, before the first of several runs and not in the middle of them.
+    least_of = matrix.leasts(request)
     with Interrupt() as interrupt:
-        runs = list(matrix.play_all(request, ERRORS, interrupt))
-    judged = matrix.judge([recorded.read() for recorded in runs], matrix.leasts(request))
+        runs = list(matrix.play_all(request, least_of, ERRORS, interrupt))
+    judged = matrix.judge([recorded.read() for recorded in runs], least_of)
     file = judged.write(runs[0].folder)
     if as_json:
         click.echo(judged.text(), nl=False)

@@ -28,7 +28,7 @@ from firedrill.stack import watch as watcher
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from firedrill.alerts.rulefile import Rule
+    from firedrill.alerts.rulefile import Group, Rule
 
 
 @click.group()
@@ -95,7 +95,7 @@ RULE_FILE = click.Path(path_type=Path)
     "swept",
     multiple=True,
     metavar="for=A..B | threshold=A..B",
-    help="Try other settings (repeatable): five from A to B, or N with A..B/N, or those of a list A,B,C.",
+    help="Try other settings (repeatable): five from A to B, or N with A..B/N, or those of a list A,B,C. threshold.2 is an alert's second.",
 )
 @out_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on standard output, and nothing else there.")
@@ -119,11 +119,11 @@ def backtest_command(
       firedrill alerts backtest prometheus/rules/api.yml --run 20260102 --stretch 12
       firedrill alerts backtest my_alerts.yml --run 20260102 --alert Slow --sweep for=15s..2m --sweep threshold=0.1..0.5
     """
-    holds_ms, thresholds = sweeps.parse(swept)
-    for sentence in sweeps.without_number(list(_alerts(files, names))) if thresholds else ():
+    tried = sweeps.parse(swept)
+    for sentence in sweeps.without_limit(list(_alerts(files, names)), tried.which) if tried.thresholds else ():
         ERRORS.print(sentence, markup=False, highlight=False, soft_wrap=True)
     past = record.find(out, history) if history else None
-    question = Question(files, record.find(out, run_name), stretch, past, names, holds_ms, thresholds)
+    question = Question(files, record.find(out, run_name), stretch, past, names, tried.holds_ms, tried.thresholds, tried.which)
     with Interrupt() as interrupt:
         report = backtest(question, interrupt)
     if as_json:
@@ -135,12 +135,12 @@ def backtest_command(
     sys.exit(ExitCode.BAD_INPUT if report.refused else ExitCode.PASSED)
 
 
-def _alerts(files: Iterable[Path], names: Collection[str]) -> Iterator[Rule]:
+def _alerts(files: Iterable[Path], names: Collection[str]) -> Iterator[tuple[Group, Rule]]:
     """Those of these names, or all."""
     for file in files:
         with suppress(BadInput):  # The backtest says it.
-            rules = [rule for group in rulefile.read(file) for rule in group.rules if rule.is_alert]
-            yield from (rule for rule in rules if not names or rule.name in names)
+            alerts_of = [(group, rule) for group in rulefile.read(file) for rule in group.rules if rule.is_alert]
+            yield from (one for one in alerts_of if not names or one[1].name in names)
 
 
 @alerts.command()

@@ -7,6 +7,7 @@ stands in the profile, beside each fault. `play_all` plays; what its runs come t
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
     from firedrill.drill.request import Request
     from firedrill.interrupt import Interrupt
 
-BASELINE_SECONDS = 480.0
-"""How long nothing is wrong, at production scale: a `for` of five minutes, and a little more."""
+QUIET_AT_MOST_SECONDS = 240.0
+"""How long nothing is wrong at most, in real time: at the default time scale enough for every alert of the bundle."""
+SETTLING_SECONDS = 3.0
+"""Until the load is what it will be, and the first of it was scraped."""
 
 OF_THE_MACHINE = frozenset({"ApiCpuPressure", "ApiListenBacklog"})
 """What they read, the kernel counts for the whole machine: whoever else works there sets them off. Shown, and judged for no fault."""
@@ -76,7 +79,7 @@ class Matrix:
     least: Mapping[str, Least] = field(default_factory=dict)
     """How long each alert that occurs takes by its own definition."""
     unproven: tuple[str, ...] = ()
-    """Alerts that take longer than the quiet run lasted: that they kept quiet in it says nothing of them."""
+    """Alerts whose windows and `for` together are longer than the quiet run was: that they kept quiet in it proves little of them."""
 
     def write(self, folder: Path) -> Path:
         """Write matrix.json; returns the file."""
@@ -103,12 +106,18 @@ def check(request: Request) -> None:
             raise BadInput(f"--matrix: profile {profile.name}: {_named(step.sizes)} names no alerts; expected those that have to notice it")
 
 
-def play_all(request: Request, console: Console, interrupt: Interrupt) -> Iterator[Run]:
+def play_all(request: Request, least_of: Mapping[str, Least], console: Console, interrupt: Interrupt) -> Iterator[Run]:
     """Play the baseline and each fault; ends early when interrupted.
+
+    Args:
+        request: What is asked for.
+        least_of: How long each alert takes, by its name.
+        console: Where progress is shown.
+        interrupt: Whether somebody asked to stop.
 
     Raises what `run.play` raises.
     """
-    asked = list(requests_of(request))
+    asked = list(requests_of(request, quiet_seconds(request, least_of)))
     for number, (title, one) in enumerate(asked, start=1):
         progress = progress_for.for_console(console, f"{number}/{len(asked)} {title}")
         try:
@@ -119,13 +128,18 @@ def play_all(request: Request, console: Console, interrupt: Interrupt) -> Iterat
             return
 
 
-def requests_of(request: Request) -> Iterator[tuple[str, Request]]:
+def quiet_seconds(request: Request, least_of: Mapping[str, Least]) -> float:
+    """How long nothing is to be wrong: until the slowest alert would have fired, but not longer than is bearable, or was asked for."""
+    slowest = max((one.full_seconds for one in least_of.values()), default=0.0)
+    return min(math.ceil(slowest + SETTLING_SECONDS), request.duration_seconds or QUIET_AT_MOST_SECONDS)
+
+
+def requests_of(request: Request, quiet_for_seconds: float) -> Iterator[tuple[str, Request]]:
     """What is played, with its title. The profile's load is the same in all, as its file says; what it expects beside that is no matter."""
     profile = replace(request.profile, slo=None, alerts=AlertExpectations(), abort_on_slo=False)
     begins = profile.faults[0].start_seconds
-    seconds = BASELINE_SECONDS / request.time_scale
-    quiet = replace(profile, name=f"{profile.name} {QUIET}", faults=(), duration_seconds=seconds)
-    yield QUIET, replace(request, profile=quiet, duration_seconds=seconds)
+    quiet = replace(profile, name=f"{profile.name} {QUIET}", faults=(), duration_seconds=quiet_for_seconds)
+    yield QUIET, replace(request, profile=quiet, duration_seconds=quiet_for_seconds)
     for step in profile.faults:
         seconds = begins + step.for_seconds
         faults = (replace(step, start_seconds=begins),)
@@ -159,7 +173,7 @@ def judge(documents: Sequence[Mapping[str, Any]], least_of: Mapping[str, Least])
 
 def _unproven(quiet: Mapping[str, float] | None, least_of: Mapping[str, Least]) -> tuple[str, ...]:
     lasted = quiet["end"] - quiet["start"] if quiet else 0.0
-    return tuple(sorted(name for name, one in least_of.items() if one.seconds >= lasted))
+    return tuple(sorted(name for name, one in least_of.items() if one.full_seconds > lasted))
 
 
 def _column(document: Mapping[str, Any]) -> Column:

@@ -273,7 +273,7 @@ def of_matrix(matrix: Matrix) -> RenderableType:
         for number, row in enumerate(_met(column, matrix) or [(units.NOTHING,)]):
             table.add_row("" if number else column.fault, *row)
     verdict = Text.assemble((f" {matrix.status} ", f"{STATUS_STYLES[matrix.status]} reverse"), "  fault matrix")
-    short = [Text(f"the quiet run is too short to prove anything of {', '.join(matrix.unproven)}", style="dim")] if matrix.unproven else []
+    short = [Text(f"the quiet run is too short to judge {', '.join(matrix.unproven)}", style="dim")] if matrix.unproven else []
     return Group(verdict, *(Text(f" • {reason}") for reason in matrix.reasons), Text(), table, *short)
 
 

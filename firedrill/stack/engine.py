@@ -102,7 +102,7 @@ class Project:
         asked = ["docker", "ps", "--all", "--filter", f"label=com.docker.compose.project={self.name}", "--format", line]
         listed = command.run(asked, patience_seconds=ANSWER_SECONDS)
         if listed.returncode:
-            raise Missing(f"the Docker engine does not answer: {_cause(listed.stderr)}")
+            raise Missing(f"the Docker engine does not answer: {cause(listed.stderr)}")
         return [(service, rest) for service, _, rest in (row.partition(" ") for row in listed.stdout.splitlines())]
 
     def log(self, service: str) -> str:
@@ -131,12 +131,12 @@ class Project:
         if not done.returncode:
             done = self._compose("down", *(["--volumes"] if volumes else []), "--remove-orphans", "--timeout", "10")
         if done.returncode:
-            raise Missing(f"{_cause(done.stderr)}; when the engine answers: docker compose --project-name {self.name} down --volumes")
+            raise Missing(f"{cause(done.stderr)}; when the engine answers: docker compose --project-name {self.name} down --volumes")
 
     def _must(self, *words: str) -> None:
         done = command.run(self._words(*words), self.variables, patience_seconds=math.inf, interrupt=self.interrupt)
         if done.returncode:
-            raise Missing(f"docker compose {words[0]}: {_cause(done.stderr + done.stdout)}")
+            raise Missing(f"docker compose {words[0]}: {cause(done.stderr + done.stdout)}")
 
     def _compose(self, *words: str) -> subprocess.CompletedProcess[str]:
         # Services behind a profile have volumes too, which `down` would forget.
@@ -154,9 +154,13 @@ def _exit_code(status: str) -> int:
     return 128 - code if code > 128 else code
 
 
-def _cause(text: str) -> str:
+_NO_CAUSE = "Encountered errors while bringing up the project"
+"""The last line of an older Compose, below the one that tells."""
+
+
+def cause(text: str) -> str:
     """The line that tells what went wrong, among all that Compose prints."""
-    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip() and not line.startswith(_NO_CAUSE)]
     telling = [
         line for line in lines if any(word in line.lower() for word in ("error", "cannot", "denied", "no such", "invalid", "refused"))
     ]

@@ -36,7 +36,7 @@ class Mirror:
     rules_only: bool = False
     """Where targets and configuration are not the source's."""
     taken: list[Path] = field(default_factory=list)
-    """The rule files that the last update put into force."""
+    """The rule files that were put into force and of which nothing has been said yet."""
     _seen: dict[Path, tuple[int, int]] = field(default_factory=dict)
     _held: dict[Path, str] = field(default_factory=dict)
     """Texts that are written once Prometheus has forgotten what their alerts were before."""
@@ -54,7 +54,8 @@ class Mirror:
         before, self._seen = self._seen, {file: state for file in self._files() if (state := _state(file))}
         said: list[str] = []
         written = [file for file, state in self._seen.items() if before.get(file) != state and self._take(file, said)]
-        self.taken = [file for file in written if file.parent.name == "rules"]
+        rules = [file for file in written if file.parent.name == "rules"]
+        self.taken = [*(file for file in self.taken if file not in rules), *rules]
         folders = {file.parent.name for file in (*written, *self._delete_orphans())}
         return bool(folders - {"targets"}), said
 
@@ -68,11 +69,15 @@ class Mirror:
         return bool(held)
 
     def remarks(self) -> Iterator[str]:
-        """What is to be said of the files that were taken: durations that scaling had to keep longer, and what the lint finds."""
+        """What is to be said of the next file that was taken: durations that scaling had to keep longer, and what the lint finds.
+
+        One file at a time: it takes a tenth of a second and more, and what is saved meanwhile comes first.
+        """
         if not self.taken:
-            return  # Reading all rules twice a second would take a tenth of a core.
-        with_rules = [file for file in self._seen if file.parent.name == "rules" and fresh.rules_in(file.read_text())]
-        for file in (file for file in with_rules if file in self.taken):
+            return
+        file = self.taken.pop(0)
+        with_rules = [one for one in self._seen if one.parent.name == "rules" and fresh.rules_in(one.read_text())]
+        if file in with_rules:
             if config.at_production_scale(file):
                 yield from (f"{file.name}: {sentence}" for sentence in scale_rules(file.read_text(), self.time_scale).clamped)
             yield from (f"{one.place}: {one.severity}: {one.text}" for one in lint.check(file, beside=with_rules))
@@ -127,10 +132,16 @@ class Mirror:
         return texts[place]
 
     def _delete_orphans(self) -> list[Path]:
-        """Delete what has had no source twice: an editor that saves takes a file away for a moment."""
+        """Delete what has had no source twice: an editor that saves takes a file away for a moment.
+
+        What was given to the stack as it was started (`user-...`) has its source elsewhere, where not all of the folder is mirrored.
+        """
         known = {self.into / file.relative_to(self.source) for file in self._seen}
         missing = {
-            file for folder, _ in self._folders() for file in (self.into / folder).glob("[!.]*") if file.is_file() and file not in known
+            file
+            for folder, _ in self._folders()
+            for file in (self.into / folder).glob("[!.]*")
+            if self._is_ours(file) and file not in known
         }
         orphans = sorted(missing & self._missing)
         self._missing = missing - self._missing
@@ -138,6 +149,9 @@ class Mirror:
             orphan.unlink()
             self._held.pop(orphan, None)
         return orphans
+
+    def _is_ours(self, file: Path) -> bool:
+        return file.is_file() and not (self.rules_only and file.name.startswith(config.GIVEN))
 
 
 def watch(mirror: Mirror, reload_urls: Sequence[str], interrupt: Interrupt, say: Callable[[str], None]) -> None:
@@ -150,24 +164,68 @@ def watch(mirror: Mirror, reload_urls: Sequence[str], interrupt: Interrupt, say:
     needed = "rules" if mirror.rules_only else "prometheus.yml"
     if not (mirror.source / needed).exists():
         raise BadInput(f"--source {mirror.source}: has no {needed}; expected a folder such as the bundle's prometheus/")
-    pending: set[str] = set()
+    readers = _Readers(frozenset(reload_urls), say)
     while True:
         changed, said = mirror.update()
         for sentence in said:
             say(sentence)
         if changed:
-            pending = set(reload_urls)
+            readers.renew()
+        if readers.reload() and mirror.settle():
+            readers.renew()
+            readers.reload()
+        if readers.caught_up():
             say(f"{mirror.into} is up to date with {mirror.source}")
-        pending -= {url for url in pending if _reloaded(url, say)}
-        for url in sorted(pending) if changed else ():
-            say(f"{url} does not answer; it reloads once it does")
-        if not pending and mirror.settle():
-            pending = {url for url in reload_urls if not _reloaded(url, say)}
         # Last, since a reload is waited for and this is not.
         for sentence in _remarks(mirror):
             say(sentence)
-        if interrupt.pause(POLL_SECONDS):
+        if interrupt.pause(0 if mirror.taken else POLL_SECONDS):
             return
+
+
+@dataclass(slots=True)
+class _Readers:
+    """The programs that read the folder, by their URL."""
+
+    urls: frozenset[str]
+    say: Callable[[str], None]
+    _behind: set[str] = field(default_factory=set)
+    _is_new: bool = False
+    _refused: set[str] = field(default_factory=set)
+    _missed: set[str] = field(default_factory=set)
+    """Of whom it is said already that they do not answer."""
+
+    def renew(self) -> None:
+        """All of them have to reload."""
+        self._behind, self._is_new = set(self.urls), True
+        self._refused.clear()
+        self._missed.clear()
+
+    def reload(self) -> bool:
+        """Ask those that are behind; whether nobody is any more."""
+        for url in sorted(self._behind):
+            self._ask(url)
+        return not self._behind
+
+    def caught_up(self) -> bool:
+        """Whether all of them took what is new; said once."""
+        was_new, self._is_new = self._is_new, self._is_new and bool(self._behind)
+        return was_new and not self._behind and not self._refused
+
+    def _ask(self, url: str) -> None:
+        try:
+            answer = requests.post(f"{url}/-/reload", timeout=5)
+        except requests.RequestException:
+            if url not in self._missed:
+                self.say(f"{url} does not answer; it reloads once it does")
+            self._missed.add(url)
+            return
+        self._behind.discard(url)
+        if answer.ok:
+            self.say(f"{url} reloaded")
+        else:
+            self._refused.add(url)
+            self.say(f"{url} keeps its old configuration: {' '.join(answer.text.split())}")
 
 
 def _remarks(mirror: Mirror) -> list[str]:
@@ -187,16 +245,6 @@ def _sentences(edited: fresh.Edit, back_ms: Mapping[str, int]) -> Iterator[str]:
     for alert, back in sorted(back_ms.items()):
         if back:
             yield f"{alert} looks back on what was recorded before the edit for {durations.spelled(back)}"
-
-
-def _reloaded(url: str, say: Callable[[str], None]) -> bool:
-    """Ask a program to reload; False where nobody answers yet."""
-    try:
-        answer = requests.post(f"{url}/-/reload", timeout=5)
-    except requests.RequestException:
-        return False
-    say(f"{url} reloaded" if answer.ok else f"{url} keeps its old configuration: {' '.join(answer.text.split())}")
-    return True
 
 
 def _state(file: Path) -> tuple[int, int] | None:

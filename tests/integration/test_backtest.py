@@ -2,17 +2,19 @@
 
 import itertools
 import json
+import string
 import subprocess
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import inf
-from statistics import fmean
 
 import pytest
 
 from firedrill import places
 from firedrill.alerts import readable, rulefile
+from firedrill.alerts.ambiguity import COMMIT_MS
 from firedrill.alerts.backtest import Question, backtest
 from firedrill.alerts.bench import Bench
 from firedrill.alerts.replay import Replay
@@ -21,7 +23,7 @@ from firedrill.contract import LOOPBACK
 from firedrill.drill.record import Run
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupt
-from tests import drilling
+from tests import drilling, needs
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -87,6 +89,10 @@ RULES = """\
       - {{alert: Clash{n}, expr: '{{__name__=~"up|odd", job="extra"}} >= 0'}}
       - {{alert: AtEnd{n}, expr: 'max_over_time((odd{{job="extra"}} @ end())[4s:1s]) > 0'}}
 """
+
+AMBIGUOUS_AT_MOST = {"Clash": 0.15}
+"""Of an alert whose evaluations fail unless a scrape has: each leaves its state as it was, so what is open stays open till the next but one
+scrape that fails. Of all others it is 0.05."""
 
 NAMESAKE = """\
 groups:
@@ -234,37 +240,67 @@ class Comparison:
     """(name of the alert, time) of each evaluation that was marked."""
     evaluations: dict = field(default_factory=dict)
     """How many of each alert did not fail."""
-    lags_ms: list = field(default_factory=list)
-    """How long after its time each evaluation of a group had ended."""
-    missed: int = 0
-    """Evaluations that never were."""
+    excused: set = field(default_factory=set)
+    """Those of the marked that a stall of this machine left open, or of a page that is to be well."""
 
     @property
     def not_foretold(self):
         """What differs for no reason."""
         marked = set(self.unsure)
-        return [sample for sample in self.different() if (dict(sample[1])["alertname"], sample[2]) not in marked]
+        return [sample for sample in self.ours ^ self.theirs if evaluation_of(sample) not in marked]
 
-    def different(self, before_ms=inf):
-        """What differs until then."""
-        return [sample for sample in self.ours ^ self.theirs if sample[2] < before_ms]
+    def not_excused(self, before_ms=inf):
+        """What differs until then where this machine did what it was told."""
+        return [sample for sample in self.ours ^ self.theirs if sample[2] < before_ms and evaluation_of(sample) not in self.excused]
 
     def __str__(self):
         return (
             f"{len(self.ours | self.theirs)} samples, {len(self.ours ^ self.theirs)} different, {len(self.not_foretold)} of them not"
             f" foretold; by time stamps {len(self.naive ^ self.theirs)} were; {len(self.unsure)} evaluations of"
-            f" {sum(self.evaluations.values())} ambiguous, {self.ambiguous:.1%}"
+            f" {sum(self.evaluations.values())} ambiguous"
         )
 
-    @property
-    def ambiguous(self):
-        """Share of the evaluations."""
-        return self.ambiguous_of(self.evaluations)
+    def ambiguous(self, excused=frozenset(), as_one=str):
+        """Share of the evaluations of each alert, printed, without those that are excused; one that always fails has none.
 
-    def ambiguous_of(self, names):
-        """Share of these alerts' evaluations; one that always fails has none."""
-        unsure = [name for name, _ in self.unsure if self.evaluations.get(name)]
-        return sum(name in names for name in unsure) / sum(self.evaluations[name] for name in names)
+        Alerts of the names that `as_one` makes of theirs count as one.
+        """
+        left, marked = Counter(), Counter()
+        for name, number in self.evaluations.items():
+            left[as_one(name)] += number
+        left.subtract(as_one(name) for name, _ in excused)
+        marked.update(as_one(name) for name, time_ms in self.unsure if self.evaluations[name] and (name, time_ms) not in excused)
+        shares = {name: marked[name] / max(1, left[name]) for name in sorted(left)}
+        print("ambiguous:", ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
+        return shares
+
+
+def evaluation_of(sample):
+    """(name of the alert, time)."""
+    return dict(sample[1])["alertname"], sample[2]
+
+
+CALM_MS = 20
+"""An evaluation or a scrape that takes longer than this on a healthy target was kept waiting by this machine."""
+
+
+def stalled(bench, group, rule):
+    """Evaluations of a rule that this machine kept waiting, or that come after one that it missed, by what Prometheus recorded."""
+    times, interval_ms = bench.timeline.times_of(group)
+    late = bench.timeline.late(rule, group)
+    for before_ms, time_ms, lag_ms in zip([times[0], *times], times, bench.timeline.lags_ms(group), strict=False):
+        waits = [done.latest_ms - done.begun_ms - COMMIT_MS for one in late for done in one.done(time_ms)]
+        if max(lag_ms, *waits, 0) > CALM_MS or time_ms - before_ms > 1.5 * interval_ms:
+            yield time_ms
+
+
+def excused(unsure, stalls, times):
+    """Marked evaluations at a stall, and those right after it that are open because of it."""
+    was_excused = False
+    for time_ms in times:
+        was_excused = time_ms in unsure and (was_excused or time_ms in stalls)
+        if was_excused:
+            yield time_ms
 
 
 def compare(run, files):
@@ -281,25 +317,23 @@ def compare(run, files):
                 found.naive |= set(replayed(bench, group, rule, vectors, last_ms))
                 found.theirs |= set(written(bench, rule, last_ms))
                 found.unsure += [(rule.name, time_ms) for time_ms in seen.unsure]
+                open_by_stalls = excused(seen.unsure, set(stalled(bench, group, rule)), bench.timeline.times_of(group)[0])
+                found.excused |= {(rule.name, time_ms) for time_ms in open_by_stalls}
                 found.evaluations[rule.name] = found.evaluations.get(rule.name, 0) + sum(vector is not None for vector in vectors)
-            times, interval_ms = bench.timeline.times_of(group)
-            found.missed += sum(round((later - earlier) / interval_ms) - 1 for earlier, later in itertools.pairwise(times))
-            found.lags_ms += bench.timeline.lags_ms(group)
     print(found)
     return found
 
 
-CALM_LAG_MS = 20
-"""An evaluation is open for as long as it takes to end, and for COMMIT_MS: at this mean for 40 ms of each second; 50 are the bound."""
-MISSED_AT_MOST = 2
-"""A machine that misses more of a drill's evaluations stalls."""
+EXCUSED_AT_MOST = 0.1
+"""Share of the evaluations; of a machine that stalls more often nothing can be said."""
 
 
-def give_up_where_the_machine_stalled(found):
-    """Skip, saying so. Whatever differs was foretold by now; that little of it is so is said of a machine that does what it is told."""
-    mean_ms = fmean(found.lags_ms)
-    if found.missed > MISSED_AT_MOST or mean_ms > CALM_LAG_MS:
-        pytest.skip(f"this machine stalled, {found.missed} evaluations were missed, the others took {mean_ms:.0f} ms: {found}")
+def need_a_machine_that_does_what_it_is_told(found):
+    """What is excused must be little of what is compared, else the test proves nothing."""
+    share = len(found.excused) / sum(found.evaluations.values())
+    print(f"excused: {len(found.excused)} evaluations, {share:.1%}")
+    if share > EXCUSED_AT_MOST:
+        needs.give_up(f"this machine stalled, {share:.0%} of the evaluations are open by that: {found}")
 
 
 def named(run, *names):
@@ -313,15 +347,14 @@ def test_what_the_bundle_s_rules_wrote_in_a_minute_of_health_and_after_it_is_wha
     assert not found.not_foretold
     sick_from = run.read()["faults"][0]["start"]
     assert sick_from - run.read()["window"]["start"] >= HEALTHY_SECONDS
-    if found.different(before_ms=sick_from * 1000):
-        give_up_where_the_machine_stalled(found)
-    assert not found.different(before_ms=sick_from * 1000), "not even where an evaluation was marked"
+    assert not found.not_excused(before_ms=sick_from * 1000), "not even where an evaluation was marked, but by a stall of this machine"
+    need_a_machine_that_does_what_it_is_told(found)
 
 
 def test_of_alerts_on_what_their_own_group_recorded_no_sample_differs_and_none_is_marked(run):
     found = compare(run, named(run, "restless"))
     assert len(found.ours | found.theirs) > 5 * HEALTHY_SECONDS
-    assert not found.different()
+    assert found.ours == found.theirs
     assert not found.unsure
 
 
@@ -329,12 +362,12 @@ def test_of_alerts_on_a_page_that_is_well_hardly_an_evaluation_is_marked(run):
     found = compare(run, named(run, "scraped"))
     assert len(found.ours | found.theirs) > HEALTHY_SECONDS
     assert not found.not_foretold
+    shares = found.ambiguous(found.excused)
     _, middle, _ = sorted(
-        found.ambiguous_of([f"{name}{number}" for name in ("FewOf", "FewForLong", "FewAndKept")]) for number in range(SCRAPED_GROUPS)
+        max(shares[f"{name}{number}"] for name in ("FewOf", "FewForLong", "FewAndKept")) for number in range(SCRAPED_GROUPS)
     )
-    if middle > 0.05:
-        give_up_where_the_machine_stalled(found)
     assert middle <= 0.05
+    need_a_machine_that_does_what_it_is_told(found)
 
 
 def test_on_a_page_that_is_slow_and_fails_no_sample_differs_but_where_it_was_foretold(run):
@@ -342,7 +375,9 @@ def test_on_a_page_that_is_slow_and_fails_no_sample_differs_but_where_it_was_for
     assert len(found.ours | found.theirs) > 200
     assert not found.not_foretold
     assert found.naive ^ found.theirs, "an evaluation fell into each scrape that hung"
-    assert found.ambiguous <= 0.05
+    # An alert in all its groups together: one phase alone may be that of the hanging scrapes.
+    shares = found.ambiguous(as_one=lambda name: name.rstrip(string.digits))
+    assert {name: share for name, share in shares.items() if share > AMBIGUOUS_AT_MOST.get(name, 0.05)} == {}
 
 
 def test_groups_of_one_name_in_two_files_each_have_their_own_evaluations(run):

@@ -239,11 +239,28 @@ def test_a_threshold_is_swept_of_alerts_that_have_one(asked, run):
     words = ("--sweep", "threshold=0..2/2")
     code, output, errors, file = asked(text, run, "--json", *words)
     assert code == 0
-    assert errors == f"{file}:2: None: --sweep threshold: is not one comparison with a plain number\n"
+    assert errors == f"{file}:2: None: --sweep threshold: compares nothing with a number; expected an alert such as `a > 0.5`\n"
     assert [len(alert["sweep"]) for alert in json.loads(output)["alerts"]] == [2, 0]
     code, output, errors, _ = asked(text, run, "--alert", "None", *words)
     assert (code, output) == (2, "")
-    assert errors.endswith("None: --sweep threshold: is not one comparison with a plain number; expected an alert such as `a > 0.5`\n")
+    assert errors.endswith("None: --sweep threshold: compares nothing with a number; expected an alert such as `a > 0.5`\n")
+
+
+def test_a_sweep_says_what_the_rule_with_another_number_would_have_done(asked, run):
+    """Of a scalar, a number before what it is compared with, a factor, and the second of two; none of them a plain number at the end."""
+    ways = {
+        "0.1 * 2 < X": "0.25 < X",
+        "X > scalar(vector(0.4))": "X > 0.25",
+        "X > 0.9 * (X * 0 + 1)": "X > 0.25 * (X * 0 + 1)",
+        "X >= 0 and 0.25 > X": "X >= 0.25 and 0.25 > X",
+    }
+    alerts = [f"{{alert: {name}, expr: '{expr}'}}".replace("X", "load_ratio") for name, expr in zip("abcd", ways, strict=True)]
+    others = [f"{{alert: {name}, expr: '{expr}'}}".replace("X", "load_ratio") for name, expr in zip("abcd", ways.values(), strict=True)]
+    text = "groups:\n  - {{name: mine, interval: 1s, rules: [{}]}}\n"
+    swept = json.loads(asked(text.format(", ".join(alerts)), run, "--json", "--sweep", "threshold.1=0.25")[1])
+    changed = json.loads(asked(text.format(", ".join(others)), run, "--json", "--sweep", "for=0")[1])
+    assert [alert["sweep"][0] | {"threshold": None} for alert in swept["alerts"]] == [alert["sweep"][0] for alert in changed["alerts"]]
+    assert sum(alert["sweep"][0]["false_fires"] for alert in swept["alerts"]) > len(ways)
 
 
 def test_a_rule_that_compares_with_the_past_has_one_with_history(asked, run):

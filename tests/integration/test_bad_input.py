@@ -61,7 +61,7 @@ def test_a_bad_profile_is_refused_before_anything_starts(mistake, tmp_path):
     ("words", "message"),
     [
         (["smoke", "--matrix"], "--matrix: profile smoke sets no faults; expected some, each with its alerts"),
-        (["--matrix", "--duration", "5s"], "--duration: --matrix plays several runs, each as long as its fault"),
+        (["--matrix", "--abort-on-slo"], "--abort-on-slo: --matrix plays several runs, each as long as its fault"),
     ],
 )
 def test_a_matrix_that_cannot_be_played_is_refused(tmp_path, words, message):

@@ -28,10 +28,10 @@ def test_an_alert_that_no_rule_has_is_refused_before_anything_is_played(tmp_path
 
 
 def test_a_matrix_says_which_fault_was_noticed_how_soon_and_fails_for_the_one_that_was_not(tmp_path):
-    """At a time scale of 60, at which five minutes of `for` are five seconds."""
+    """At a time scale of 60, at which five minutes of `for` are five seconds; the quiet run is shorter than the slow alerts ask for."""
     file = drilling.profile(tmp_path, users=5, seconds=30, slo="{errors: 50%}")
     file.write_text(file.read_text() + FAULTS)
-    drill = drilling.start(tmp_path / "runs", file, "--matrix", "--time-scale", "60", "--json")
+    drill = drilling.start(tmp_path / "runs", file, "--matrix", "--time-scale", "60", "--duration", "8s", "--json")
     code, output, errors = drill.finish()
     found = json.loads(output)
     quiet, stop, latency = found["columns"]
@@ -39,6 +39,8 @@ def test_a_matrix_says_which_fault_was_noticed_how_soon_and_fails_for_the_one_th
     assert [column["fault"] for column in found["columns"]] == ["quiet", "stop", "latency 1 ms"]
     assert (drill.out / quiet["run"] / "matrix.json").read_text() == output
     assert not any(cell["judgement"] in {"detected", "missed", "also"} for cell in quiet["cells"])
+    assert "ApiErrorBudgetSlowBurn" in found["unproven"]
+    assert not {"ApiDown", "ApiQueueWaitHigh"} & set(found["unproven"])
     down = next(cell for cell in stop["cells"] if cell["alert"] == "ApiDown")
     assert down["judgement"] == "detected"
     assert found["least"]["ApiDown"]["hold_seconds"] == 1 <= down["delay_seconds"] < 10

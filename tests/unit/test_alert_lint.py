@@ -1,11 +1,12 @@
 """What the lint says of a rule file, line by line; and what it keeps quiet about."""
 
+import subprocess
+
 import pytest
 
 from firedrill import places
-from firedrill.alerts import expression, lint, promtool, sweep
+from firedrill.alerts import contradiction, expression, lint, promtool
 from firedrill.alerts.inventory import Inventory
-from firedrill.errors import BadInput
 from tests import needs
 
 ALERT = "groups:\n  - name: g\n    interval: 5s\n    rules:\n      - alert: A\n        expr: {expr}\n        for: {hold}\n"
@@ -54,6 +55,9 @@ def test_the_rules_of_the_bundle_have_nothing_to_be_said_against(file):
         ({"expr": "up > 1 and up < 2"}, []),
         ({"expr": "up == 1 or up == 0"}, []),
         ({"expr": "up == 1 and on (job) up == 0"}, []),
+        ({"expr": "up > bool 1 and up < 1"}, [("bool", 6, "warning")]),
+        ({"expr": "up > 0 unless up == bool 1"}, [("bool", 6, "warning")]),
+        ({"expr": "sum(up > bool 0) > 1"}, []),
         ({"expr": "up and vector(1) > 2"}, [("constant", 6, "error")]),
         ({"expr": "up == 0 or (up > 1 unless on () vector(1) > 2)"}, [("constant", 6, "error")]),
         ({"expr": "up == 0 and on () (hour() > 8)"}, []),
@@ -72,6 +76,73 @@ def test_the_rules_of_the_bundle_have_nothing_to_be_said_against(file):
 )
 def test_each_mistake_is_found_on_its_line(tmp_path, changed, expected):
     assert findings(tmp_path, **changed) == expected
+
+
+NEVER = {
+    "up unless up": "`unless` leaves out what stands before it",
+    "(up > 1) unless up": "`unless` leaves out what stands before it",
+    'sum by (job) (rate(up{job="a", instance="b"}[1m] offset 5m)) unless sum by (job) (rate(up{instance="b",job="a"}[60s] offset 5m))': (
+        "`unless` leaves out what stands before it"
+    ),
+    "up < up": "nothing is < itself",
+    "rate(up[1m]) > (rate(up[1m]))": "nothing is > itself",
+    "up > 1 and up < 0": "nothing is > 1 and < 0",
+    "1 < up and up <= 0.5 * 2": "nothing is > 1 and <= 1",
+    "up > 1 < -1": "nothing is > 1 and < -1",
+    "up > 2 unless on (job) up == 1 < 0.5": "",
+    "(up > 2 unless on (job) up == 1) < 2": "nothing is > 2 and < 2",
+    "max by (job) (up == 1 and up == 0) > 0": "nothing is == 1 and == 0",
+    "up == 0 and on (job) (up < up)": "nothing is < itself",
+    "(up unless up) or (up > up)": "`unless` leaves out what stands before it, and nothing is > itself",
+    'count(up{job="api"}) == 0': "count() is never == 0",
+    "count_over_time(up[1m]) < 1": "count_over_time() is never < 1",
+    'absent(up{job="api"}) == 0': "absent() is never == 0",
+    # Quiet: each of these can fire.
+    "up unless up offset 1m": "",
+    "up unless on (job) up": "",
+    "up unless up == 1": "",
+    "up unless (up or absent(up))": "",
+    "up @ 5 unless up @ 6": "",
+    "rate(up[1m]) unless rate(up[5m])": "",
+    "rate(up[4s]) unless rate(up[4s500ms])": "",
+    "up unless (up unless up)": "",
+    "up != up": "",
+    "up <= up": "",
+    "up > ignoring (instance) up": "",
+    "up > 1 and up offset 1m < 0": "",
+    "up > 1 and ignoring (instance) up < 0": "",
+    '{job="api"} > 1 and {job="api"} < 0': "",
+    "up > 1 or up < up": "",
+    "up > 1 unless up < 0": "",
+    "absent(up < up)": "",
+    "count(up) < 2": "",
+    "absent(up) == 1": "",
+    "sum(up) == 0": "",
+    "min(up) > 1 and max(up) < 1": "",
+    "-up > 1 and up < 0": "",
+}
+
+
+@pytest.mark.parametrize("expr", NEVER)
+def test_what_can_never_give_anything_is_told_from_what_can(expr):
+    assert (contradiction.of(expr) or "") == NEVER[expr]
+
+
+def test_of_what_is_said_never_to_give_anything_prometheus_finds_nothing(tmp_path):
+    """Whatever the series are: promtool plays them, with all kinds of numbers and NaN."""
+    needs.program("promtool")
+    rules = "".join(f"  - {{record: 'never:{number}', expr: '{expr}'}}\n" for number, (expr, why) in enumerate(NEVER.items()) if why)
+    (tmp_path / "r.yml").write_text(f"groups:\n- name: g\n  interval: 1m\n  rules:\n{rules}")
+    series = "".join(f"    - {{series: 'up{{job=\"{job}\", instance=\"b\"}}', values: '{VALUES}'}}\n" for job in "ab")
+    asked = "".join(f"    - {{expr: 'last_over_time({{__name__=~\"never:.*\"}}[20m])', eval_time: {minute}m}}\n" for minute in (5, 15))
+    (tmp_path / "t.yml").write_text(
+        f"rule_files: [r.yml]\ntests:\n  - interval: 1m\n    input_series:\n{series}    promql_expr_test:\n{asked}"
+    )
+    played = subprocess.run([needs.program("promtool"), "test", "rules", tmp_path / "t.yml"], capture_output=True, text=True, check=False)
+    assert played.returncode == 0, played.stdout + played.stderr
+
+
+VALUES = "-2 -1 0 0.5 1 2 3 NaN Inf -Inf 0 1 0 _ 1"
 
 
 def test_names_are_looked_up_in_a_recorded_run_where_one_is_given(tmp_path):
@@ -191,29 +262,6 @@ def test_a_time_that_is_fixed_is_no_function():
     assert expression.called('sum by (a) (up @ start() + on (b) rate(x{c="info(d)"}[5m])) # end()') == ("by", "on", "rate")
 
 
-@pytest.mark.parametrize(
-    ("expr", "threshold"),
-    [
-        ('avg_over_time(x{a="b"}[1m]) > 0.8', ('avg_over_time(x{a="b"}[1m])', ">", 0.8)),
-        ("a  >=  -1e3", ("a", ">=", -1000.0)),
-        ('a{x!="y"} != 2 # why', ('a{x!="y"}', "!=", 2.0)),
-        ("a > 1 and b", None),
-        ("a > scalar(b)", None),
-        ("a > bool 1", None),
-        ("sum(a > 1)", None),
-        (" ((a > 1) ) # why", ("a", ">", 1.0)),
-        ("(a) > 1", ("(a)", ">", 1.0)),
-        ("(a > 1) > (2)", None),
-        ("a > b > 0.5", None),
-        ("(a > 1", None),
-        ("", None),
-    ],
-)
-def test_a_threshold_is_the_number_that_an_expression_ends_in(expr, threshold):
-    found = expression.threshold(expr)
-    assert (found and (found.measured, found.operator, found.value)) == threshold
-
-
 def test_an_expression_looks_back_by_its_ranges_offsets_and_subqueries():
     found = expression.selectors("holt_winters(x[5m], 0.1, 0.2) + y offset 5m + min_over_time(rate(z[1m])[10m:])")
     assert [(one.name, one.reach_ms) for one in found] == [("x", 300_000), ("y", 300_000), ("z", 660_000)]
@@ -223,14 +271,3 @@ def test_what_the_parser_alone_does_not_know_is_read_as_prometheus_does():
     found = expression.selectors("rate(x{a=`\\d`}[5m # minutes\n]) + holt_winters (y[1h], 0.1, 0.2)")
     assert [(one.name, one.reach_ms) for one in found] == [("x", 300_000), ("y", 3_600_000)]
     assert found[0].text == r'x{a="\\d"}'
-
-
-def test_settings_to_try_are_spelled_as_a_range_or_a_list():
-    assert sweep.parse(["for=15s..2m/8", "threshold=0.1..0.5"]) == (tuple(range(15_000, 120_001, 15_000)), (0.1, 0.2, 0.3, 0.4, 0.5))
-    assert sweep.parse(["for=0,1m"]) == ((0, 60_000), ())
-
-
-@pytest.mark.parametrize("text", ["for=1..x", "for=", "threshold=1..2/1", "limit=1..2", "threshold=a", "threshold=nan", "threshold=0..inf"])
-def test_a_sweep_that_cannot_be_read_is_named(text):
-    with pytest.raises(BadInput, match=text):
-        sweep.parse([text])

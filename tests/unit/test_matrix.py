@@ -71,8 +71,19 @@ def test_each_fault_noticed_by_its_alerts_and_a_quiet_run_without_any_pass():
 def test_alerts_that_take_longer_than_the_quiet_run_lasted_are_named():
     found = matrix.judge([run()], {**LEASTS, "SlowBurn": Least(75.0, 5.0, 1.25)})
     assert (found.status, found.unproven) == (Status.PASSED, ("SlowBurn",))
-    assert "the quiet run is too short to prove anything of SlowBurn" in printed(summary.of_matrix(found))
+    assert "the quiet run is too short to judge SlowBurn" in printed(summary.of_matrix(found))
     assert "too short" not in printed(summary.of_matrix(judged(run())))
+
+
+def test_the_quiet_run_is_as_long_as_the_slowest_alert_takes_or_as_is_bearable_or_asked_for():
+    asked = request(load_profile("matrix"))
+    every = matrix.leasts(asked)
+    seconds = matrix.quiet_seconds(asked, every)
+    assert every["ApiErrorBudgetSlowBurn"].full_seconds == max(one.full_seconds for one in every.values()) < seconds
+    assert seconds < matrix.QUIET_AT_MOST_SECONDS
+    assert matrix.quiet_seconds(asked, {**every, "Daily": Least(86_400.0, 5.0, 1.0)}) == matrix.QUIET_AT_MOST_SECONDS
+    assert matrix.quiet_seconds(replace(asked, duration_seconds=8.0), every) == 8.0
+    assert matrix.quiet_seconds(replace(asked, duration_seconds=3_600.0), every) == seconds
 
 
 def test_a_fault_without_its_alert_fails_and_is_named():
@@ -167,7 +178,7 @@ def test_the_bundled_profile_can_be_played_as_a_matrix_and_one_without_faults_or
 def test_each_fault_is_played_alone_at_one_time_until_its_alerts_fired_and_judged_by_nothing_else():
     step = FaultStep(5, 20, {"latency": 0.6}, ("ApiLatencyP99High",))
     profile = replace(load_profile("launch"), faults=(step, FaultStep(30, 10, {"errors": 0.2, "cpu": 1}, ("ApiDown",))), abort_on_slo=True)
-    played = dict(matrix.requests_of(replace(request(profile), time_scale=24)))
+    played = dict(matrix.requests_of(replace(request(profile), time_scale=24), 20.0))
     assert list(played) == ["quiet", "latency 600 ms", "errors 20 % and cpu 1 core"]
     assert [one.duration_seconds for one in played.values()] == [one.profile.duration_seconds for one in played.values()] == [20, 25, 15]
     assert [[step.start_seconds for step in one.profile.faults] for one in played.values()] == [[], [5], [5]]

@@ -77,10 +77,12 @@ def test_a_file_that_is_saved_is_shrunk_and_those_at_a_drill_s_scale_are_not(rul
 
 
 def test_of_a_file_that_is_saved_is_said_what_scaling_kept_longer_and_what_the_lint_finds(rules):
+    assert "Hot" in "".join(rules.remarks())
     text = 'groups: [{name: doubtful, rules: [{alert: Odd, expr: "rate(up[30s]) > 0", for: 2m, labels: {at: "{{ $value }}"}}]}]'
     write(rules, text, "doubtful.yml")
     assert rules.update() == (True, [])
     said = "\n".join(rules.remarks())
+    assert rules.taken == []
     assert "doubtful.yml: Odd: 30s is 4s here, not 2500ms" in said
     assert "doubtful.yml:1: error: Odd: " in said
     assert "doubtful.yml:1: warning: Odd: " in said
@@ -145,6 +147,13 @@ def test_a_file_that_is_gone_for_good_is_gone(rules):
     (rules.source / "rules" / "mine.yml").unlink()
     assert [rules.update(), rules.update(), rules.update()] == [(False, []), (True, []), (False, [])]
     assert list((rules.into / "rules").iterdir()) == []
+
+
+def test_what_was_given_to_the_stack_itself_stays_where_rules_alone_are_mirrored(rules):
+    given = rules.into / "rules" / "user-0-given.yml"
+    given.write_text(RULES)
+    assert [rules.update(), rules.update(), rules.update()] == [(False, [])] * 3
+    assert given.read_text() == RULES
 
 
 @pytest.mark.parametrize(
@@ -275,3 +284,4 @@ def test_of_a_program_that_does_not_answer_it_is_said_once(rules):
         threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT)).start()
         watch(rules, (url,), interrupt, said.append)
     assert said.count(f"{url} does not answer; it reloads once it does") == 1
+    assert not any("is up to date" in sentence for sentence in said)

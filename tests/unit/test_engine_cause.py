@@ -1,0 +1,17 @@
+"""The one line of all that Compose prints that says why something did not start."""
+
+from firedrill.stack import engine
+
+TAKEN = """\
+Creating network "firedrill-1_inside" with driver "bridge"
+ERROR: for prometheus  Cannot start service: Error starting userland proxy: listen tcp4 127.0.0.1:9090: bind: address already in use
+Encountered errors while bringing up the project.
+"""
+
+
+def test_a_port_that_somebody_took_meanwhile_is_named_and_not_that_there_were_errors():
+    assert engine.cause(TAKEN).endswith("listen tcp4 127.0.0.1:9090: bind: address already in use")
+
+
+def test_who_says_nothing_gave_no_reason():
+    assert engine.cause(" \n") == "it gave no reason"
