@@ -37,6 +37,9 @@ MOST_SHARE = 0.01
 NOTEWORTHY = 1.1
 """A percentile that what waits could only raise by less is what it seems to be."""
 
+MANY_RATIO = 0.05
+"""Fewer of all requests than that, cut short at a stop while they were younger than a percentile, say nothing against it."""
+
 TAIL_SECONDS = 15.0
 """How long after the load's end the last figures may still arrive."""
 
@@ -93,7 +96,7 @@ class Measurement:
             offered_rate=self._offered_rate(window),
             error_ratio=_ratio(failures, requests),
             latency_from_schedule_seconds=_latency(from_schedule) if from_schedule else None,
-            at_least=_at_least(seen, including, is_over=window.end == self.window.end),
+            at_least=_at_least(seen, including),
         )
 
     def _server(self, window: Window) -> ServerSide:
@@ -281,15 +284,17 @@ def _latency(buckets: Buckets) -> Latency:
     return {name: histogram.quantile(q, buckets) for name, q in QUANTILES.items()}
 
 
-def _at_least(seen: Buckets, including: Buckets, *, is_over: bool) -> tuple[str, ...]:
-    """Percentiles that would be more than a tenth larger if what waits did so for ever; where the run goes on, most of it did not."""
-    for_ever = {**dict.fromkeys(including, 0.0), **seen, inf: histogram.total(including)}
+def _at_least(seen: Buckets, including: Buckets) -> tuple[str, ...]:
+    """Percentiles that what waits has raised, or is enough to hide, and that would be larger if it did so for ever."""
+    everything = histogram.total(including)
+    for_ever = {**dict.fromkeys(including, 0.0), **seen, inf: everything}
+    many = everything - histogram.total(seen) > MANY_RATIO * everything
     known, waited, most = (_latency(each) for each in (seen, including, for_ever))
     open_ended = LATENCY_BOUNDS_SECONDS[-1]  # which is shown of all that is larger
 
     def is_lower_bound(name: str) -> bool:
         value, at_most = waited[name] or 0.0, most[name] or 0.0
-        return (at_most > NOTEWORTHY * value or at_most == open_ended) and (is_over or value > (known[name] or 0.0))
+        return (at_most > NOTEWORTHY * value or at_most == open_ended) and (many or value > (known[name] or 0.0))
 
     return tuple(filter(is_lower_bound, QUANTILES))
 
