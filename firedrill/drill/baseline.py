@@ -82,9 +82,8 @@ class Baseline:
         for name, before in self.latency_seconds.items():
             now = client.latency_including_waiting_seconds.get(name)
             if now is not None and now > before * (1 + self.tolerance) and now - before > LATENCY_FLOOR_SECONDS:
-                yield self._reason(
-                    f"regression_{name}", f"client {name}, the waiting included,", [units.seconds(before), units.seconds(now)]
-                )
+                after = units.at_least(units.seconds(now)) if name in client.at_least else units.seconds(now)
+                yield self._reason(f"regression_{name}", f"client {name}, the waiting included,", [units.seconds(before), after])
 
     def _failing(self, client: ClientSide) -> Iterator[Reason]:
         before, now = self.error_ratio, client.error_ratio

@@ -46,7 +46,7 @@ class ClientSide:
     latency_from_schedule_seconds: Latency | None = None
     """Of the requests that were answered, from the moment they were due; None in a closed loop."""
     at_least: tuple[str, ...] = ()
-    """Percentiles of the latency with the waiting that those who waited have raised: nobody knows how far they would have."""
+    """Percentiles of the latency with the waiting that are lower bounds: they would be larger if those who wait were waited for."""
 
 
 @dataclass(frozen=True, slots=True)

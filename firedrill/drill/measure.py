@@ -34,6 +34,12 @@ The rules, which look on, judge the share of all so far: what was a large one of
 MOST_SHARE = 0.01
 """As much may be missed."""
 
+NOTEWORTHY = 1.1
+"""A percentile that what waits could only raise by less is what it seems to be."""
+
+MANY_RATIO = 0.05
+"""Fewer of all requests than that, cut short at a stop while they were younger than a percentile, say nothing against it."""
+
 TAIL_SECONDS = 15.0
 """How long after the load's end the last figures may still arrive."""
 
@@ -90,7 +96,7 @@ class Measurement:
             offered_rate=self._offered_rate(window),
             error_ratio=_ratio(failures, requests),
             latency_from_schedule_seconds=_latency(from_schedule) if from_schedule else None,
-            at_least=_raised(seen, including),
+            at_least=_at_least(seen, including),
         )
 
     def _server(self, window: Window) -> ServerSide:
@@ -278,16 +284,19 @@ def _latency(buckets: Buckets) -> Latency:
     return {name: histogram.quantile(q, buckets) for name, q in QUANTILES.items()}
 
 
-def _raised(seen: Buckets, including: Buckets) -> tuple[str, ...]:
-    """Percentiles that are larger because of what waits, and would be larger still if that took for ever."""
-    known, waited, at_most = (_latency(each) for each in (seen, including, {**seen, inf: histogram.total(including)}))
+def _at_least(seen: Buckets, including: Buckets) -> tuple[str, ...]:
+    """Percentiles that what waits has raised, or is enough to hide, and that would be larger if it did so for ever."""
+    everything = histogram.total(including)
+    for_ever = {**dict.fromkeys(including, 0.0), **seen, inf: everything}
+    many = everything - histogram.total(seen) > MANY_RATIO * everything
+    known, waited, most = (_latency(each) for each in (seen, including, for_ever))
     open_ended = LATENCY_BOUNDS_SECONDS[-1]  # which is shown of all that is larger
 
-    def is_raised(name: str) -> bool:
-        value, most = waited[name] or 0.0, at_most[name] or 0.0
-        return value > (known[name] or 0.0) and (most > value or most == open_ended)
+    def is_lower_bound(name: str) -> bool:
+        value, at_most = waited[name] or 0.0, most[name] or 0.0
+        return (at_most > NOTEWORTHY * value or at_most == open_ended) and (many or value > (known[name] or 0.0))
 
-    return tuple(filter(is_raised, QUANTILES))
+    return tuple(filter(is_lower_bound, QUANTILES))
 
 
 def _ratio(part: float, whole: float | None) -> float | None:

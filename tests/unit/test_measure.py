@@ -1,11 +1,13 @@
 """Counting from raw samples: exact, whatever the counter did meanwhile."""
 
+import math
 from dataclasses import replace
 
 import pytest
 
+from firedrill import histogram
 from firedrill.drill.figures import Window
-from firedrill.drill.measure import Measurement, increase, judged
+from firedrill.drill.measure import Measurement, _at_least, increase, judged
 from firedrill.profile import Slo, load_profile
 from firedrill.prom import Series, step_of
 
@@ -132,6 +134,34 @@ def test_what_was_given_up_is_in_the_percentiles_at_its_age_and_what_was_dropped
     assert figures.client.at_least == ("p95", "p99")
     assert figures.client.slower_than_slo == pytest.approx({"p95": 0.06, "p99": 0.06})
     assert (figures.arrivals.unsent, figures.arrivals.left) == (60, 40)
+
+
+NONE, HALF = {"0.1": 0.0, "2.5": 0.0, "60.0": 0.0}, {"0.1": 0.0, "2.5": 50.0, "60.0": 50.0}
+
+
+@pytest.mark.parametrize(
+    ("answered", "left", "at_least"),
+    [
+        ({"0.1": 100.0, "2.5": 100.0, "60.0": 100.0}, NONE, ()),
+        ({"0.1": 0.0, "2.5": 0.0, "60.0": 100.0}, HALF, ("p50", "p95", "p99")),
+        (NONE, HALF, ("p50", "p95", "p99")),
+        ({"0.1": 2000.0, "2.5": 2000.0, "60.0": 2000.0}, HALF, ("p99",)),
+        ({"0.1": 100.0, "2.5": 100.0, "60.0": 100.0}, {"0.1": 3.0, "2.5": 3.0, "60.0": 3.0}, ()),
+    ],
+    ids=[
+        "all answered",
+        "a third waits, for less than those who were answered",
+        "nobody answered",
+        "2 % hang",
+        "a few that a stop cut short",
+    ],
+)
+def test_a_percentile_is_a_lower_bound_where_those_who_wait_could_raise_it(answered, left, at_least):
+    def at(buckets):
+        return {float(le): count for le, count in buckets.items()} | {math.inf: buckets["60.0"]}
+
+    seen, including = at(answered), histogram.merged(at(answered), at(left))
+    assert _at_least(seen, including) == at_least
 
 
 def test_what_a_worker_that_came_back_had_begun_is_not_unsent_as_well():
