@@ -247,18 +247,21 @@ def test_a_threshold_is_swept_of_alerts_that_have_one(asked, run):
 
 
 def test_a_sweep_says_what_the_rule_with_another_number_would_have_done(asked, run):
-    """Of a scalar, a number before what it is compared with, a factor, and the second of two; none of them a plain number at the end."""
+    """Of a scalar, a number before what it is compared with, a factor, and the first of two; none of them a plain number at the end."""
     ways = {
         "0.1 * 2 < X": "0.25 < X",
         "X > scalar(vector(0.4))": "X > 0.25",
         "X > 0.9 * (X * 0 + 1)": "X > 0.25 * (X * 0 + 1)",
         "X >= 0 and 0.25 > X": "X >= 0.25 and 0.25 > X",
     }
-    alerts = [f"{{alert: {name}, expr: '{expr}'}}".replace("X", "load_ratio") for name, expr in zip("abcd", ways, strict=True)]
-    others = [f"{{alert: {name}, expr: '{expr}'}}".replace("X", "load_ratio") for name, expr in zip("abcd", ways.values(), strict=True)]
+    alerts, others = (
+        [f"{{alert: {name}, expr: '{expr}'}}".replace("X", 'load_ratio{number="1"}') for name, expr in zip("abcd", exprs, strict=True)]
+        for exprs in (ways.keys(), ways.values())
+    )
     text = "groups:\n  - {{name: mine, interval: 1s, rules: [{}]}}\n"
-    swept = json.loads(asked(text.format(", ".join(alerts)), run, "--json", "--sweep", "threshold.1=0.25")[1])
-    changed = json.loads(asked(text.format(", ".join(others)), run, "--json", "--sweep", "for=0")[1])
+    words = ("--json", "--stretch", "2")  # Of a stretched run nothing is open, which would be asked and is no matter of a sweep.
+    swept = json.loads(asked(text.format(", ".join(alerts)), run, *words, "--sweep", "threshold.1=0.25")[1])
+    changed = json.loads(asked(text.format(", ".join(others)), run, *words, "--sweep", "for=0")[1])
     assert [alert["sweep"][0] | {"threshold": None} for alert in swept["alerts"]] == [alert["sweep"][0] for alert in changed["alerts"]]
     assert sum(alert["sweep"][0]["false_fires"] for alert in swept["alerts"]) > len(ways)
 
