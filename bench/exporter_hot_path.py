@@ -58,7 +58,7 @@ def variants() -> dict[str, Callable[[], Any]]:
 def from_schedule() -> Callable[..., None]:
     """The open loop's listener."""
     sys.path.append(str(ROOT / "load"))
-    from open_loop import Desk  # noqa: PLC0415 - found where Locust finds it
+    from desk import Desk  # noqa: PLC0415 - found where Locust finds it
 
     return Desk(load_profile("open"), Arrivals()).on_request
 
