@@ -41,7 +41,7 @@ class Done(NamedTuple):
         return self.source, self.begun_ms
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Late:
     """Times at which a source (a page, a group that records) was begun, in order, and how long each took until it could be read.
 
@@ -73,6 +73,11 @@ def recordings(source: str, times: Sequence[int], lags: Sequence[int]) -> Late:
     return Late(source, times, [0] * len(times), [lag + COMMIT_MS for lag in lags])
 
 
+def early(source: str, times: Sequence[int], interval_ms: int) -> Late:
+    """Of a group, to those of its rules that read what the evaluation before has recorded."""
+    return Late(source, times, [interval_ms] * len(times), [interval_ms] * len(times))
+
+
 def under_way(time_ms: int, sources: Iterable[Late]) -> list[Done]:
     """What was perhaps under way at that time, in order of its end."""
     return sorted({done for source in sources for done in source.done(time_ms)})
@@ -94,7 +99,7 @@ def _parts(replay: Replay, evaluations: Sequence[tuple[int, Sequence[Vector]]]) 
         yield evaluations
         return
     for labels in _disputed([vectors for _, vectors in evaluations]):
-        yield [(time_ms, [_only(vector, labels) for vector in vectors]) for time_ms, vectors in evaluations]
+        yield [(time_ms, _only(vectors, labels)) for time_ms, vectors in evaluations]
 
 
 def _disputed(evaluations: Sequence[Sequence[Vector]]) -> set[Labels]:
@@ -105,13 +110,17 @@ def _disputed(evaluations: Sequence[Sequence[Vector]]) -> set[Labels]:
     return {labels for vectors in several for one in vectors for labels in one if any(labels not in other for other in vectors)}
 
 
-def _only(vector: Vector, labels: Labels) -> Vector:
-    return None if vector is None else {labels: vector[labels]} if labels in vector else {}
+def _only(vectors: Sequence[Vector], labels: Labels) -> Sequence[Vector]:
+    """Each way that something may have been given in once, whatever its value."""
+    ways = {None if vector is None else labels in vector: vector for vector in vectors}
+    return [None if vector is None else {labels: vector[labels]} if way else {} for way, vector in ways.items()]
 
 
 def _different(replay: Replay, evaluations: Iterable[tuple[int, Sequence[Vector]]]) -> Iterator[int]:
     worlds = [replay.fork()]
     for time_ms, vectors in evaluations:
+        if not any(vectors) and None not in vectors and all(world.is_idle for world in worlds):
+            continue
         stepped: list[Replay] = []
         written = []
         for world in worlds:

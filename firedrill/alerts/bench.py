@@ -19,7 +19,7 @@ from firedrill.stack import remote
 from firedrill.stack.reopened import Reopened
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from firedrill.alerts.ambiguity import Vector
     from firedrill.alerts.order import Unit
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from firedrill.interrupt import Interrupt
     from firedrill.prom import Prometheus
 
-MOST_ASKED = 2_000
+MOST_ASKED = 20_000
 """Questions a group, a millisecond or two each. Of a rule for which there are more, all from the first one on is unsure."""
 BEFORE_SECONDS = 1_000.0
 """What was recorded so long before the load is taken in: where a run was attached to what ran already, more than its own margin."""
@@ -163,10 +163,12 @@ class Bench:
         group = unit[0][0]
         names = {rule.name for _, rule in unit}
         rules = [rule for number, rule in enumerate(group.rules) if rule.name in names or order.read_early(group, number)]
-        if not (times := self.timeline.times_of(group)[0]):
+        times, interval_ms = self.timeline.times_of(group)
+        if not times:
             return
         recorded = remote.read(recorded_by.url, times[0] / 1000, times[-1] / 1000, "|".join(sorted(names))) if recorded_by else None
-        steps = Steps(self.prom, group, [rule for rule in rules if self._can_be_stepped(rule, times)], recorded)
+        able = [rule for rule in rules if self._can_be_stepped(rule, times)]
+        steps = Steps(self.prom, group, able, recorded, times, interval_ms)
         steps.evaluate(self._interrupt.heeded(times))
         self._stepped |= steps.vectors
         for recorder in steps.recorders.values():
@@ -231,10 +233,12 @@ class Bench:
         settled_ms = lingering.settled_ms(rule, self._reach_ms[rule.place]) + 3 * interval_ms
         return frozenset(time_ms for time_ms in times if time_ms <= max(times[0], self.span_ms[0]) + settled_ms)
 
-    def samples(self, names: Collection[str]) -> list[Any]:
-        """Everything recorded under these names, as prompb TimeSeries; an empty name stands for all."""
+    def samples(self, exprs: Iterable[str]) -> list[Any]:
+        """Everything recorded that these expressions read, as prompb TimeSeries."""
         start, end = self.span_ms[0] / 1000 - MARGIN_SECONDS, self.span_ms[1] / 1000 + 1
-        return remote.read(self.prom.url, start, end, ".+" if "" in names else "|".join(sorted(names)))
+        selectors = dict.fromkeys(selector.all_matchers for expr in exprs for selector in expression.selectors(expr))
+        found = remote.read_matching(self.prom.url, start, end, list(selectors))
+        return list({tuple((label.name, label.value) for label in one.labels): one for one in found}.values())
 
 
 def gaps(scraped: Sequence[int], start: float) -> list[str]:

@@ -44,6 +44,12 @@ class Selector:
     reach_ms: int
     """How far back it looks: its range, its offset, and the subqueries around it."""
 
+    @property
+    def all_matchers(self) -> tuple[tuple[str, str, str], ...]:
+        """The matchers, the name's among them."""
+        name = ("__name__", "=", self.name)
+        return self.matchers if not self.name or name in self.matchers else (name, *self.matchers)
+
 
 @dataclass(frozen=True, slots=True)
 class Threshold:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import moments
+from firedrill.alerts import expression, moments
 from firedrill.prom import MAX_POINTS, QueryRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from firedrill.alerts.replay import Labels
     from firedrill.prom import Prometheus
 
 MARK = "firedrill:rule_evaluation"
 """Recorded as 1 by every group of the bundle, labelled with its name: when it was evaluated is read, and not predicted."""
+ASKED = "__asked__"
+"""A label that says which of several expressions an element is of. No stored series has one that begins so."""
+MOST_TOGETHER = 50
+"""Expressions in one query."""
 
 
 def regular(start_ms: int, end_ms: int, interval_ms: int) -> list[int]:
@@ -65,6 +70,37 @@ def at(prom: Prometheus, expr: str, time_ms: int) -> dict[Labels, float] | None:
         if error.kind != "execution":
             raise
         return None
+
+
+def at_once(prom: Prometheus, exprs: Collection[str], time_ms: int) -> dict[str, dict[Labels, float] | None]:
+    """What valid expressions give at a time, by themselves; None where one fails on its data."""
+    found: dict[str, dict[Labels, float] | None] = {}
+    asked = list(dict.fromkeys(exprs))
+    for first in range(0, len(asked), MOST_TOGETHER):
+        some = asked[first : first + MOST_TOGETHER]
+        together = _together(prom, some, time_ms) if len(some) > 1 else None
+        found |= {expr: at(prom, expr, time_ms) for expr in some} if together is None else together
+    return found
+
+
+def _together(prom: Prometheus, exprs: Sequence[str], time_ms: int) -> dict[str, dict[Labels, float] | None] | None:
+    """One query for all, as most of what a small one takes is the asking; None where one of them fails."""
+    numbered = (f'label_replace({_vector(expr)}, "{ASKED}", "{number}", "", "")' for number, expr in enumerate(exprs))
+    try:
+        vector = prom.instant(" or ".join(numbered), time_ms / 1000)
+    except QueryRefused:
+        return None
+    found: list[dict[Labels, float]] = [{} for _ in exprs]
+    for one in vector:
+        labels = dict(one.labels)
+        found[int(labels.pop(ASKED))][tuple(sorted(labels.items()))] = one.value
+    return dict(zip(exprs, found, strict=True))
+
+
+@cache
+def _vector(expr: str) -> str:
+    """On a line of its own, as it may end in a comment."""
+    return f"vector({expr}\n)" if expression.is_scalar(expr) else f"({expr}\n)"
 
 
 def _fill(found: dict[int, dict[Labels, float] | None], prom: Prometheus, expr: str, span: tuple[int, int, int]) -> None:

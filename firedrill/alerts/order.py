@@ -46,6 +46,25 @@ def is_stepped(group: Group) -> bool:
     return False
 
 
+def independent(rules: Sequence[Rule]) -> list[Rule]:
+    """Those recording rules that read nothing that one of these rules records."""
+    recorded = {rule.name for rule in rules if not rule.is_alert}
+    return [rule for rule in rules if not rule.is_alert and not reads(rule) & (recorded | {""})]
+
+
+def layers(rules: Sequence[Rule]) -> list[list[Rule]]:
+    """Rules of a group in their order, together as long as none reads what one before it in the layer records."""
+    found: list[list[Rule]] = []
+    recorded: set[str] = set()
+    for rule in rules:
+        if not found or recorded & reads(rule) or (recorded and "" in reads(rule)):
+            found.append([])
+            recorded = set()
+        found[-1].append(rule)
+        recorded |= set() if rule.is_alert else {rule.name}
+    return found
+
+
 def units(groups: Sequence[Group]) -> tuple[list[Unit], list[Rule]]:
     """Recording rules, each unit after those that it reads: what records one name, or all of a group that is stepped.
 

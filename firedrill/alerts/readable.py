@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, groupby
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from firedrill.alerts.ambiguity import Done, Late, Vector
     from firedrill.alerts.bench import Bench
+    from firedrill.alerts.replay import Labels
     from firedrill.alerts.rulefile import Group, Rule
     from firedrill.interrupt import Interrupt
     from firedrill.prom import Prometheus
@@ -56,6 +56,11 @@ class _Ask:
     """Which of the rules."""
     known: frozenset[What] = field(default=frozenset(), compare=False)
     """What else was known."""
+
+    @property
+    def question(self) -> tuple[int, int, int]:
+        """What is asked of several rules at once."""
+        return self.turn, self.moment_ms, self.time_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +130,13 @@ def _seen_alike(
 ) -> list[Seen]:
     """What alerts saw that read the same names early."""
     times = list(zip(bench.timeline.times_of(group)[0], bench.timeline.lags_ms(group), strict=True))
-    late = [_late(bench.timeline.late(rule, group), times) for rule, _ in evaluated]
+    sources = [tuple(dict.fromkeys(bench.timeline.late(rule, group))) for rule, _ in evaluated]
+    worlds = {some: _late(some, times) for some in set(sources)}
+    late = [worlds[some] for some in sources]
     turns: dict[int, list[frozenset[What]]] = {}
     asks = _affordable(bench.most_asked, [list(_asks(number, rule, late[number], turns)) for number, (rule, _) in enumerate(evaluated)])
     rules = [rule for rule, _ in evaluated]
-    answers = _answers(bench, rules, asks, bench.timeline.readable_to(group, early), interrupt)
+    answers = _answers(bench, rules, asks, lambda labels: bench.timeline.late_of(labels, group, early), interrupt)
     asked = {ask.number for ask in asks}
     bench.unasked += [rule for number, rule in enumerate(rules) if late[number] and number not in asked]
     return [
@@ -174,25 +181,30 @@ def _from_first(late: Sequence[Worlds], times: Sequence[tuple[int, int]]) -> fro
 def _affordable(most: int, asks: Sequence[Sequence[_Ask]]) -> list[_Ask]:
     """Those of as many rules as may be, in order of the moments."""
     chosen: list[_Ask] = []
+    questions: set[tuple[int, int, int]] = set()
     for listed in sorted(asks, key=len):
-        chosen += listed if len(chosen) + len(listed) <= most else ()
+        together = questions.union(ask.question for ask in listed)
+        if len(together) <= most:
+            chosen, questions = [*chosen, *listed], together
     return sorted(chosen)
 
 
 def _answers(
-    bench: Bench, rules: Sequence[Rule], asks: Sequence[_Ask], readable: Callable[[Mapping[str, str], int], int], interrupt: Interrupt
+    bench: Bench, rules: Sequence[Rule], asks: Sequence[_Ask], late_of: Callable[[Mapping[str, str]], Late | None], interrupt: Interrupt
 ) -> dict[tuple[int, int], tuple[list[Vector], list[Vector]]]:
     """By number and time: in order of the ends, and in others."""
     found: dict[tuple[int, int], tuple[list[Vector], list[Vector]]] = {(ask.number, ask.time_ms): ([], []) for ask in asks}
-    read = {selector.name for ask in asks for selector in expression.selectors(rules[ask.number].expr)}
-    for turn in sorted({ask.turn for ask in asks}):
-        listed = [ask for ask in asks if ask.turn == turn]
-        known = {ask.time_ms: ask.known for ask in listed}
+    for turn, listed in groupby(asks, attrgetter("turn")):
+        asked = list(listed)
         with Reopened(None, interrupt) as reopened:
-            feed = _Feed(reopened.prom, bench.samples(read), known, readable, bench.timeline.source_of)
-            for ask in interrupt.heeded(listed):
-                feed.until(ask.moment_ms)
-                found[ask.number, ask.time_ms][turn > 0].append(grid.at(reopened.prom, rules[ask.number].expr, ask.time_ms))
+            samples = bench.samples({rules[ask.number].expr for ask in asked})
+            feed = _Feed(reopened.prom, samples, {ask.time_ms: ask.known for ask in asked}, late_of)
+            for (_, moment_ms, time_ms), alike in interrupt.heeded(groupby(asked, attrgetter("question"))):
+                feed.until(moment_ms)
+                exprs = {ask.number: rules[ask.number].expr for ask in alike}
+                vectors = grid.at_once(reopened.prom, exprs.values(), time_ms)
+                for number, expr in exprs.items():
+                    found[number, time_ms][turn > 0].append(vectors[expr])
     return found
 
 
@@ -223,10 +235,11 @@ class _Feed:
         prom: Prometheus,
         series: Sequence[Any],
         known: Mapping[int, frozenset[What]],
-        readable: Callable[[Mapping[str, str], int], int],
-        source: Callable[[Mapping[str, str]], str],
+        late_of: Callable[[Mapping[str, str]], Late | None],
     ) -> None:
-        self._prom, self._known, self._readable, self._source = prom, dict(sorted(known.items())), readable, source
+        self._prom, self._known, self._late_of = prom, known, late_of
+        self._held: dict[Late, Mapping[int, int]] = {}
+        self._pages: dict[tuple[Labels, ...], remote.Page] = {}
         self._waiting = deque(sorted((held for one in series for held in self._held_back(one)), key=itemgetter(0)))
         remote.write(prom.url, series)
 
@@ -234,24 +247,27 @@ class _Feed:
         """Hand over what could be read at this moment."""
         batch = []
         while self._waiting and self._waiting[0][0] <= moment_ms:
-            batch.append(self._waiting.popleft()[1])
-        remote.write(self._prom.url, batch)
+            batch.append(self._waiting.popleft())
+        if batch:
+            page = tuple(labels for _, labels, _ in batch)
+            if page not in self._pages:
+                self._pages[page] = remote.Page(map(dict, page))
+            self._pages[page].write(self._prom.url, (sample for *_, sample in batch))
 
-    def _held_back(self, series: Any) -> list[tuple[int, Any]]:
-        """Take from a series those samples that were on their way at a question; each as a series, with when it could be read."""
-        labels = {label.name: label.value for label in series.labels}
-        source = self._source(labels)
-        held: dict[int, int] = {}
-        for time_ms, known in self._known.items():
-            at = bisect_right(series.samples, time_ms, key=attrgetter("timestamp")) - 1
-            while at >= 0 and (moment_ms := self._readable(labels, begun_ms := series.samples[at].timestamp)) > time_ms:
-                if (source, begun_ms) not in known:
-                    held[at] = moment_ms
-                at -= 1
-        found = []
-        for at in sorted(held, reverse=True):
-            alone = remote.series(labels)
-            alone.samples.add(timestamp=series.samples[at].timestamp, value=series.samples[at].value)
-            found.append((held[at], alone))
-            del series.samples[at]
+    def _held_back(self, series: Any) -> list[tuple[int, Labels, tuple[int, float]]]:
+        """Take from a series those samples that were on their way at a question: when each could be read, its labels, time and value."""
+        labels = tuple((label.name, label.value) for label in series.labels)
+        late = self._late_of(dict(labels))
+        held = self._moments(late) if late else {}
+        at = [number for number, sample in enumerate(series.samples) if sample.timestamp in held]
+        found = [(held[one.timestamp], labels, (one.timestamp, one.value)) for one in map(series.samples.__getitem__, at)]
+        for number in reversed(at):
+            del series.samples[number]
         return found
+
+    def _moments(self, late: Late) -> Mapping[int, int]:
+        """When that could be read which was on its way at a question, by its time."""
+        if late not in self._held:
+            under_way = ((done, known) for time_ms, known in self._known.items() for done in late.done(time_ms))
+            self._held[late] = {done.begun_ms: done.latest_ms for done, known in under_way if done.what not in known}
+        return self._held[late]

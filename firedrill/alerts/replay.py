@@ -68,6 +68,11 @@ class Replay:
     _alerts: dict[Labels, _Alert] = field(default_factory=dict)
     _names: dict[Labels, Labels] = field(default_factory=dict, compare=False)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether an evaluation that gives nothing changes nothing."""
+        return not self._alerts and not self.silent
+
     def fork(self) -> Replay:
         """Another one in the same state."""
         return replace(self, failures={}, _alerts={labels: replace(alert) for labels, alert in self._alerts.items()})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from firedrill.alerts import grid, limits
+from firedrill.alerts import grid, limits, order
 from firedrill.alerts.recorded import Recorder, as_series
 from firedrill.stack import remote
 
@@ -20,36 +20,45 @@ if TYPE_CHECKING:
 class Steps:
     """Recording rules of a group and those alerts that read early, over a Prometheus that has none of the series that they record."""
 
-    def __init__(self, prom: Prometheus, group: Group, rules: Sequence[Rule], recorded: Iterable[Any] | None) -> None:
+    def __init__(
+        self, prom: Prometheus, group: Group, rules: Sequence[Rule], recorded: Iterable[Any] | None, times: Sequence[int], interval_ms: int
+    ) -> None:
         """`recorded`: what the run recorded by these rules, as prompb TimeSeries; None to compute it."""
-        self._prom, self._rules = prom, rules
-        self.recorders = {id(rule): Recorder(rule, group.limit) for rule in rules if not rule.is_alert}
-        self._recorded = None if recorded is None else {id(rule): _of(rule, recorded) for rule in rules if not rule.is_alert}
+        self._prom, self._layers = prom, order.layers(rules)
+        self._limits = {id(rule): limits.alone(rule.expr) if rule.is_alert else None for rule in rules}
+        self._asked = {id(rule): limit.measured if (limit := self._limits[id(rule)]) else rule.expr for rule in rules}
+        records = [rule for rule in rules if not rule.is_alert]
+        self.recorders = {id(rule): Recorder(rule, group.limit) for rule in records}
+        self._recorded = None if recorded is None else {id(rule): _of(rule, recorded) for rule in records}
+        # What reads nothing of the group's has no need to wait for it: a query for all times takes as long as a few for one.
+        ahead = order.independent(rules) if recorded is None else []
+        self._ahead = {id(rule): iter(grid.evaluate(prom, rule.expr, times, interval_ms)) for rule in ahead}
         self.vectors: dict[tuple[int, str], list[Vector]] = {}
         """By rule and expression: what an alert's condition, and what it measures, gave at each evaluation."""
 
     def evaluate(self, times: Iterable[int]) -> None:
         """Every rule at each of the times."""
         for time_ms in times:
-            for rule in self._rules:
-                if rule.is_alert:
-                    self._ask(rule, time_ms)
-                else:
-                    remote.write(self._prom.url, self._written(rule, time_ms))
+            for layer in self._layers:
+                vectors = grid.at_once(self._prom, [self._asked[id(rule)] for rule in layer if self._is_asked(rule)], time_ms)
+                for rule in layer:
+                    if rule.is_alert:
+                        self._note(rule, vectors[self._asked[id(rule)]])
+                remote.write(self._prom.url, [one for rule in layer if not rule.is_alert for one in self._written(rule, vectors, time_ms)])
 
-    def _ask(self, rule: Rule, time_ms: int) -> None:
+    def _is_asked(self, rule: Rule) -> bool:
+        return rule.is_alert or (self._recorded is None and id(rule) not in self._ahead)
+
+    def _note(self, rule: Rule, vector: Vector) -> None:
         """What an alert measures, if it compares that with a number: its condition is told from it."""
-        limit = limits.alone(rule.expr)
-        expr = limit.measured if limit else rule.expr
-        vector = grid.at(self._prom, expr, time_ms)
-        self.vectors.setdefault((id(rule), expr), []).append(vector)
-        if limit:
+        self.vectors.setdefault((id(rule), self._asked[id(rule)]), []).append(vector)
+        if limit := self._limits[id(rule)]:
             self.vectors.setdefault((id(rule), rule.expr), []).append(limit.kept(vector))
 
-    def _written(self, rule: Rule, time_ms: int) -> list[Any]:
+    def _written(self, rule: Rule, vectors: Mapping[str, Vector], time_ms: int) -> list[Any]:
         if self._recorded is not None:
             return _until(self._recorded[id(rule)], time_ms)
-        vector = grid.at(self._prom, rule.expr, time_ms)
+        vector = next(self._ahead[id(rule)]) if id(rule) in self._ahead else vectors[rule.expr]
         return as_series([(time_ms, self.recorders[id(rule)].record(time_ms, vector))])
 
 

@@ -8,7 +8,6 @@ from statistics import mode
 from typing import TYPE_CHECKING
 
 from firedrill.alerts import ambiguity, expression, grid, loaded
-from firedrill.alerts.ambiguity import COMMIT_MS
 from firedrill.alerts.stretch import MARGIN_SECONDS
 
 if TYPE_CHECKING:
@@ -33,9 +32,7 @@ class Timeline:
         self._was = records(were)
         self._origins = loaded.origins(groups, were) | {group.place: group for group in were}
         self._evaluations: dict[str, list[int]] = {}
-        self._recorders: dict[str, dict[int, int]] = {}
-        self._late_pages: dict[tuple[str, str], Late] = {}
-        self._pages: dict[tuple[str, str], dict[int, int]] = {}
+        self._lates: dict[tuple[str, ...], Late] = {}
 
     def interval_of(self, group: Group) -> int:
         """Its evaluation interval in milliseconds."""
@@ -107,16 +104,10 @@ class Timeline:
 
     def _late(self, selector: expression.Selector) -> list[Late]:
         if selector.name in self._was:
-            lags = self._recorded_lags(selector.name)
-            return [ambiguity.recordings(self._recorded_by(selector.name), list(lags), list(lags.values()))]
+            return [self._recordings(selector.name)]
         width = self._span_ms[1] - self._span_ms[0] + 1
         pages = self._prom.instant(f"group by (job, instance) (last_over_time({selector.text}[{width}ms]))", self._span_ms[1] / 1000)
         return [self._scrapes(page.labels.get("job", ""), page.labels["instance"]) for page in pages if "instance" in page.labels]
-
-    def _scrapes(self, job: str, instance: str) -> Late:
-        if (job, instance) not in self._late_pages:
-            self._late_pages[job, instance] = ambiguity.scrapes(f"{job} {instance}", self._took(job, instance))
-        return self._late_pages[job, instance]
 
     def _recorded_by(self, name: str) -> str:
         """The groups that recorded a name in the run."""
@@ -127,36 +118,44 @@ class Timeline:
         name = labels["__name__"]
         return self._recorded_by(name) if name in self._was else f"{labels.get('job', '')} {labels.get('instance', '')}"
 
-    def readable_to(self, group: Group, early: Collection[str]) -> Callable[[Mapping[str, str], int], int]:
-        """When a sample, told by its labels and its time, could be read by a group's rules that read these names early (milliseconds)."""
-        own, interval_ms = self._own(group), self.interval_of(group)
+    def late_of(self, labels: Mapping[str, str], group: Group, early: Collection[str]) -> Late | None:
+        """How long the samples of a series took to be readable by those of a group's rules that read these names early; None: no time."""
+        name = labels["__name__"]
+        if name in early:
+            return self._early(self.source_of(labels), group)
+        if name in self._own(group):
+            return None
+        return self._recordings(name) if name in self._was else self._scrapes(labels.get("job", ""), labels.get("instance", ""))
 
-        def readable(labels: Mapping[str, str], time_ms: int) -> int:
-            if labels["__name__"] in early:
-                return time_ms + interval_ms
-            if labels["__name__"] in own:
-                return time_ms
-            if labels["__name__"] in self._was:
-                return time_ms + self._recorded_lags(labels["__name__"]).get(time_ms, 0) + COMMIT_MS
-            took = self._took(labels.get("job", ""), labels.get("instance", "")).get(time_ms)
-            return time_ms if took is None else time_ms + took + COMMIT_MS
+    def _early(self, source: str, group: Group) -> Late:
+        return self._once(("early", source, group.place), lambda: ambiguity.early(source, *self.times_of(group)))
 
-        return readable
+    def _recordings(self, name: str) -> Late:
+        def made() -> Late:
+            lags = self._recorded_lags(name)
+            return ambiguity.recordings(self._recorded_by(name), list(lags), list(lags.values()))
 
-    def _recorded_lags(self, name: str) -> Mapping[int, int]:
+        return self._once(("recorded", name), made)
+
+    def _scrapes(self, job: str, instance: str) -> Late:
+        return self._once(("scraped", job, instance), lambda: ambiguity.scrapes(f"{job} {instance}", self._took(job, instance)))
+
+    def _once(self, key: tuple[str, ...], made: Callable[[], Late]) -> Late:
+        """One object each, by which it is known again."""
+        if key not in self._lates:
+            self._lates[key] = made()
+        return self._lates[key]
+
+    def _recorded_lags(self, name: str) -> dict[int, int]:
         """By the time of each evaluation that recorded a name: how long after it the evaluation's group had ended."""
-        if name not in self._recorders:
-            groups = {group.place: group for group, _ in self._was[name]}.values()
-            found = {at: lag for group in groups for at, lag in zip(self.times_of(group)[0], self.lags_ms(group), strict=True)}
-            self._recorders[name] = dict(sorted(found.items()))
-        return self._recorders[name]
+        groups = {group.place: group for group, _ in self._was[name]}.values()
+        found = {at: lag for group in groups for at, lag in zip(self.times_of(group)[0], self.lags_ms(group), strict=True)}
+        return dict(sorted(found.items()))
 
-    def _took(self, job: str, instance: str) -> Mapping[int, int]:
+    def _took(self, job: str, instance: str) -> dict[int, int]:
         """Of each scrape of a page, by its beginning."""
-        if (job, instance) not in self._pages:
-            found = self._points(f'scrape_duration_seconds{{job="{job}", instance="{instance}"}}')
-            self._pages[job, instance] = {time_ms: round(seconds * 1000) for time_ms, seconds in found}
-        return self._pages[job, instance]
+        found = self._points(f'scrape_duration_seconds{{job="{job}", instance="{instance}"}}')
+        return {time_ms: round(seconds * 1000) for time_ms, seconds in found}
 
     def _points(self, selector: str) -> list[tuple[int, float]]:
         # Rules are evaluated from Prometheus's start on, which is seconds before the first scrape.

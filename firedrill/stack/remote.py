@@ -5,11 +5,11 @@ The messages are those of prometheus/prompb (remote.proto, types.proto), declare
 
 from __future__ import annotations
 
-from functools import cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import cramjam
-import requests
+import urllib3
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from firedrill.errors import Missing
@@ -28,7 +28,8 @@ _MESSAGES = {
     "ReadResponse": ["*QueryResult results 1"],
     "WriteRequest": ["*TimeSeries timeseries 1"],
 }
-_REGEX_MATCH = 2
+_OPERATORS = ("=", "!=", "=~", "!~")
+"""Of matchers, each at its number there."""
 _HEADERS = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf", "X-Prometheus-Remote-Write-Version": "0.1.0"}
 _SERIES_PER_WRITE = 500
 _TIMEOUT_SECONDS = 60
@@ -64,9 +65,22 @@ def read(url: str, start: float, end: float, names: str = ".+") -> list[Any]:
     Raises:
         Missing: the Prometheus at the URL did not deliver.
     """
-    query = _CLASS["Query"](start_timestamp_ms=round(start * 1000), end_timestamp_ms=round(end * 1000))
-    query.matchers.add(type=_REGEX_MATCH, name="__name__", value=names)
-    answer = _post(f"{url}/api/v1/read", _CLASS["ReadRequest"](queries=[query]))
+    return read_matching(url, start, end, [(("__name__", "=~", names),)])
+
+
+def read_matching(url: str, start: float, end: float, selectors: Iterable[Iterable[tuple[str, str, str]]]) -> list[Any]:
+    """The same of every series that fits a selector: (label, operator, value) each. What fits several comes several times.
+
+    Raises:
+        Missing: the Prometheus at the URL did not deliver.
+    """
+    queries = []
+    for selector in selectors:
+        query = _CLASS["Query"](start_timestamp_ms=round(start * 1000), end_timestamp_ms=round(end * 1000))
+        for name, operator, value in selector:
+            query.matchers.add(type=_OPERATORS.index(operator), name=name, value=value)
+        queries.append(query)
+    answer = _post(f"{url}/api/v1/read", _CLASS["ReadRequest"](queries=queries))
     return [
         series
         for result in _CLASS["ReadResponse"].FromString(bytes(cramjam.snappy.decompress_raw(answer))).results
@@ -93,6 +107,24 @@ def series(labels: Mapping[str, str]) -> Any:
     return made
 
 
+class Page:
+    """One sample of each of some series, at a time: written again and again, which hardly takes Python's time."""
+
+    def __init__(self, label_sets: Iterable[Mapping[str, str]]) -> None:
+        self._message = _CLASS["WriteRequest"](timeseries=map(series, label_sets))
+        self._slots = [one.samples.add() for one in self._message.timeseries]
+
+    def write(self, url: str, samples: Iterable[tuple[int, float]]) -> None:
+        """Append a sample (Unix milliseconds, value) of each.
+
+        Raises:
+            Missing: the Prometheus at the URL did not take them.
+        """
+        for slot, (time_ms, value) in zip(self._slots, samples, strict=True):
+            slot.timestamp, slot.value = time_ms, value
+        _post(f"{url}/api/v1/write", self._message)
+
+
 def shift(series: Any, seconds: float, **labels: str) -> None:
     """Move a TimeSeries in time, and give it labels that it does not have."""
     for sample in series.samples:
@@ -103,20 +135,16 @@ def shift(series: Any, seconds: float, **labels: str) -> None:
     series.labels.sort(key=lambda label: label.name)
 
 
-@cache
-def _session() -> requests.Session:
-    """Connections that are kept: rules that are evaluated one by one write thousands of times."""
-    session = requests.Session()
-    session.trust_env = False  # A proxy from the environment has no business on loopback.
-    return session
+_HTTP = urllib3.PoolManager(retries=False)
+"""Connections that are kept: rules that are evaluated one by one write thousands of times."""
 
 
 def _post(url: str, message: Any) -> bytes:
     body = bytes(cramjam.snappy.compress_raw(message.SerializeToString()))
     try:
-        answer = _session().post(url, data=body, headers=_HEADERS, timeout=_TIMEOUT_SECONDS)
-    except requests.RequestException as error:
+        answer = _HTTP.request("POST", url, body=body, headers=_HEADERS, timeout=_TIMEOUT_SECONDS)
+    except urllib3.exceptions.HTTPError as error:
         raise Missing(f"Prometheus at {url} does not answer: {error.__class__.__name__}") from error
-    if not answer.ok:
-        raise Missing(f"Prometheus at {url} refused: {answer.text.strip()[:200]}")
-    return answer.content
+    if answer.status >= HTTPStatus.BAD_REQUEST:
+        raise Missing(f"Prometheus at {url} refused: {answer.data.decode(errors='replace').strip()[:200]}")
+    return answer.data

@@ -204,13 +204,15 @@ def test_where_too_much_is_open_to_be_asked_all_is_unsure_from_there_on(run, tmp
             assert found
             for seen in readable.seen(bench, group, found, interrupt):
                 assert seen.unsure == set(times), "the first scrape was slow"
+        assert [rule.name for rule in bench.unasked] == ["High0", "Busy0"] * 2
 
 
-def test_alerts_with_too_many_open_evaluations_to_be_asked_are_named(asked, run, tmp_path_factory):
-    said = "too many such to look into each: "
+def test_where_every_evaluation_comes_as_scrapes_end_only_those_are_marked_whose_answer_depends_on_it(asked, tmp_path_factory):
     amid = recorded(tmp_path_factory, SECONDS, after_ms=AMID_A_SCRAPE_MS)
-    assert any(said in remark for remark in json.loads(asked(rules(200), amid, "--json")[1])["remarks"])
-    assert not any(said in remark for remark in json.loads(asked(rules(20), run, "--json")[1])["remarks"])
+    once = "      - {alert: Once, expr: 'asked_total{number=\"0\"} == 100'}\n"
+    report = json.loads(asked(rules(200) + once, amid, "--json")[1])
+    marked = {alert["name"]: alert["ambiguous_evaluations"] for alert in report["alerts"]}
+    assert {name: number for name, number in marked.items() if number} == {"Once": 2}, "the tenth second or the next"
 
 
 def test_pages_that_are_read_at_the_same_time_may_be_seen_one_without_the_other(asked, run):

@@ -1,0 +1,195 @@
+"""A group whose every evaluation comes as scrapes end: what is marked, against lives that its Prometheus may have had.
+
+For each evaluation and each choice of scrapes that it may have missed, the samples that it saw are kept as series of their own, told by a
+label. So every expression can be asked what it gave in any of the worlds, without holding anything back.
+"""
+
+import random
+import shutil
+import time
+from dataclasses import dataclass
+from itertools import chain, combinations
+
+import pytest
+
+from firedrill.alerts import grid, readable, rulefile
+from firedrill.alerts.ambiguity import COMMIT_MS
+from firedrill.alerts.bench import Bench
+from firedrill.alerts.grid import MARK
+from firedrill.alerts.replay import Replay
+from firedrill.alerts.timeline import UNKNOWN_LAG_MS
+from firedrill.drill.record import Run
+from firedrill.interrupt import Interrupt
+from firedrill.stack import remote
+from firedrill.stack.reopened import Reopened
+from tests import needs
+
+pytestmark = pytest.mark.timeout(60)
+
+SECONDS, PAGES, AFTER_MS = 20, ("a", "b", "c"), 15
+TOOK_MS = (2, 5, 9, 40, 300, 999)
+LIVES = 100
+RULES = """\
+groups:
+  - name: amid
+    interval: 1s
+    rules:
+      - {{record: '{mark}', expr: vector(1), labels: {{group: amid}}}}
+      - {{alert: Gauge, expr: 'g{{WORLD}} > 0.5', for: 2s}}
+      - {{alert: Kept, expr: 'avg_over_time(g{{WORLD}}[3s]) > 0.7', keep_firing_for: 2s}}
+      - {{alert: Rate, expr: 'rate(c_total{{WORLD}}[4s]) > 11', for: 1s}}
+      - {{alert: Sum, expr: 'sum(g{{WORLD}}) > 1.7', for: 1s}}
+      - {{alert: Few, expr: 'count(g{{WORLD}} > 0.5) < 2'}}
+      - {{alert: Absent, expr: 'absent(g{{WORLD, instance="a"}} > 0.5)'}}
+      - {{alert: Fails, expr: 'g{{WORLD, instance="a"}} * on (job) (g{{WORLD}} > 0.5) > 0', for: 1s}}
+      - {{alert: Scalar, expr: 'scalar(sum(g{{WORLD}})) > bool 1.7'}}
+      - {{alert: Quiet, expr: 'sum(g{{WORLD}}) > 9'}}
+"""
+
+
+@dataclass(frozen=True)
+class Scrape:
+    """One page at one time; milliseconds."""
+
+    page: str
+    begun: int
+    took: int
+    gauge: float
+    counter: float
+
+    def is_open_at(self, time_ms):
+        return self.begun <= time_ms < self.begun + self.took + COMMIT_MS
+
+
+EXPORTED = {
+    "up": lambda _: 1,
+    "scrape_duration_seconds": lambda scrape: scrape.took / 1000,
+    "g": lambda scrape: scrape.gauge,
+    "c_total": lambda scrape: scrape.counter,
+}
+
+
+def drawn(start_ms):
+    """Scrapes of pages that begin at the same time, each at most as long as the time to the next."""
+    random_one = random.Random(5)
+    for page in PAGES:
+        counter = 0
+        for second in range(SECONDS):
+            counter += random_one.choice((8, 12))
+            yield Scrape(page, start_ms + second * 1000, random_one.choice(TOOK_MS), random_one.choice((0.2, 0.6, 1)), counter)
+
+
+def as_series(scrapes, **labels):
+    """What pages had at some scrapes, and what is said of these."""
+    for page in PAGES:
+        of_page = {name: remote.series({"__name__": name, "job": "made", "instance": page, **labels}) for name in EXPORTED}
+        for one in (one for one in scrapes if one.page == page):
+            for name, value in EXPORTED.items():
+                of_page[name].samples.add(timestamp=one.begun, value=value(one))
+        yield from of_page.values()
+
+
+def recorded(folder, scrapes, times, interrupt):
+    """A run of these scrapes, evaluated at these times."""
+    run = Run(folder)
+    mark = remote.series({"__name__": MARK, "group": "amid"})
+    for time_ms in times:
+        mark.samples.add(timestamp=time_ms, value=1)
+    with Reopened(None, interrupt) as reopened:
+        remote.write(reopened.prom.url, [mark, *as_series(scrapes)])
+        shutil.move(reopened.folder / "data" / "snapshots" / reopened.prom.snapshot(), run.snapshot)
+    (folder / "prometheus" / "rules").mkdir(parents=True)
+    (folder / "prometheus" / "rules" / "amid.yml").write_text(rules('job="made"'))
+    run.write({"window": {"start": times[0] / 1000, "end": times[-1] / 1000}, "profile": {}})
+    return run
+
+
+def rules(world):
+    return RULES.format(mark=MARK).replace("WORLD", world)
+
+
+def some_of(listed):
+    return chain.from_iterable(combinations(listed, number) for number in range(len(listed) + 1))
+
+
+class Worlds:
+    """What every expression gives at every evaluation, whatever of what was open then it missed."""
+
+    def __init__(self, prom, scrapes, times):
+        self._prom = prom
+        self.open = {time_ms: [one for one in scrapes if one.is_open_at(time_ms)] for time_ms in times}
+        self._names, self._known = {}, {}
+        for time_ms, under_way in self.open.items():
+            for missed in some_of(under_way):
+                name = self._names[time_ms, frozenset(missed)] = f"w{len(self._names)}"
+                visible = [one for one in scrapes if one.begun <= time_ms and one not in missed]
+                remote.write(prom.url, as_series(visible, world=name))
+
+    def vector(self, expr, time_ms, missed):
+        name = self._names[time_ms, frozenset(missed)]
+        if (expr, name) not in self._known:
+            vector = grid.at(self._prom, expr.replace('job="made"', f'world="{name}"'), time_ms)
+            self._known[expr, name] = vector and {without_world(labels): value for labels, value in vector.items()}
+        return self._known[expr, name]
+
+    def life(self, seed):
+        """What each evaluation missed in a life that scrape durations and lags allow."""
+        drawn_by = random.Random(seed)
+        late = {one: drawn_by.uniform(0, COMMIT_MS) for one in set(chain(*self.open.values()))}
+        for time_ms, under_way in self.open.items():
+            read = time_ms + drawn_by.choice((0, 5, 20, UNKNOWN_LAG_MS)) * drawn_by.random()
+            yield time_ms, [one for one in under_way if one.begun + one.took + late[one] > read]
+
+
+def without_world(labels):
+    return tuple(pair for pair in labels if pair[0] != "world")
+
+
+def written(replay, evaluations):
+    return {time_ms: replay.evaluate(time_ms, vector) or {} for time_ms, vector in evaluations}
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory):
+    """(worlds, times, what was seen by each rule, a fresh replay of each)."""
+    needs.program("prometheus")
+    start_ms = (round(time.time()) - SECONDS - 10) * 1000
+    scrapes = list(drawn(start_ms))
+    times = [start_ms + second * 1000 + AFTER_MS for second in range(SECONDS)]
+    with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
+        run = recorded(tmp_path_factory.mktemp("amid"), scrapes, times, interrupt)
+        (group,) = rulefile.read(run.folder / "prometheus" / "rules" / "amid.yml")
+        alerts = [rule for rule in group.rules if rule.is_alert]
+        with Bench(run, [group], 1, None, interrupt) as bench:
+            assert bench.timeline.times_of(group) == (times, 1000)
+            seen = readable.seen(bench, group, [(rule, bench.vectors(group, rule, rule.expr)) for rule in alerts], interrupt)
+            silence = bench.silence_of(group)
+        yield (
+            Worlds(reopened.prom, scrapes, times),
+            times,
+            [(rule, one, Replay(rule, 0, silence)) for rule, one in zip(alerts, seen, strict=True)],
+        )
+
+
+def test_every_evaluation_has_something_open(lived):
+    worlds, *_ = lived
+    assert all(worlds.open.values())
+
+
+def test_whatever_its_prometheus_saw_nothing_differs_but_where_it_is_marked(lived):
+    worlds, times, rules_seen = lived
+    for rule, seen, replay in rules_seen:
+        likely = written(replay.fork(), zip(times, seen.vectors, strict=True))
+        for seed in range(LIVES):
+            life = written(replay.fork(), ((at, worlds.vector(rule.expr, at, missed)) for at, missed in worlds.life(seed)))
+            assert {time_ms for time_ms in times if life[time_ms] != likely[time_ms]} <= seen.unsure, (rule.name, seed)
+
+
+def test_nothing_is_marked_before_what_was_missed_can_have_mattered(lived):
+    worlds, times, rules_seen = lived
+    marked = {rule.name: seen.unsure for rule, seen, _ in rules_seen}
+    for rule, _, _ in rules_seen:
+        matters = [at for at in times if len({str(worlds.vector(rule.expr, at, some)) for some in some_of(worlds.open[at])}) > 1]
+        assert min(marked[rule.name], default=times[-1]) >= min(matters, default=times[-1])
+    assert not marked["Quiet"]
+    assert 0 < len(marked["Few"]) < SECONDS
