@@ -121,7 +121,7 @@ def backtest_command(
     """
     tried = sweeps.parse(swept)
     for sentence in sweeps.without_limit(list(_alerts(files, names)), tried.which) if tried.thresholds else ():
-        ERRORS.print(sentence, markup=False, highlight=False, soft_wrap=True)
+        ERRORS.say(sentence)
     past = record.find(out, history) if history else None
     question = Question(files, record.find(out, run_name), stretch, past, names, tried.holds_ms, tried.thresholds, tried.which)
     with Interrupt() as interrupt:
@@ -131,7 +131,7 @@ def backtest_command(
     else:
         OUTPUT.print(shown.of_report(report))
     for refused in report.refused:
-        ERRORS.print(f"{refused.place}: {refused.text}", markup=False, highlight=False, soft_wrap=True)
+        ERRORS.say(f"{refused.place}: {refused.text}")
     sys.exit(ExitCode.BAD_INPUT if report.refused else ExitCode.PASSED)
 
 
@@ -164,8 +164,8 @@ def scale(factor: float, source: Path, target: Path) -> None:
     except BadInput as error:
         raise BadInput(f"{source}: {error}") from error
     for sentence in scaled.clamped:
-        ERRORS.print(sentence, markup=False, highlight=False, soft_wrap=True)
-    ERRORS.print(f"{len(scaled.clamped)} durations could not become as short as asked", highlight=False)
+        ERRORS.say(sentence)
+    ERRORS.say(f"{len(scaled.clamped)} durations could not become as short as asked")
 
 
 @alerts.command()
@@ -191,5 +191,5 @@ def check(files: tuple[Path, ...], run_name: str | None, out: Path, as_json: boo
     else:
         for finding in findings:
             click.echo(f"{finding.place}: {finding.severity}: {finding.text}")
-        ERRORS.print(f"{errors} errors, {len(findings) - errors} warnings in {len(files)} files", highlight=False)
+        ERRORS.say(f"{errors} errors, {len(findings) - errors} warnings in {len(files)} files")
     sys.exit(ExitCode.BAD_INPUT if errors else ExitCode.PASSED)
