@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import causes, doubts, lingering, promtool, readable, rulefile, sweep, template
+from firedrill.alerts import causes, doubts, lingering, promtool, readable, sweep, template
 from firedrill.alerts.bench import Bench, Refused
 from firedrill.alerts.replay import FAILED, Replay, episodes
 from firedrill.alerts.truth import Truth
@@ -109,37 +109,32 @@ class Report:
 
 
 def backtest(question: Question, interrupt: Interrupt) -> Report:
-    """Replay every alert of some rule files over a recorded run. A rule that cannot be evaluated is named, and the others are judged.
+    """Replay every alert of some rule files over a recorded run. What cannot be read or evaluated is named, and the others are judged.
 
     Raises:
-        BadInput: the only file is no rule file, nothing was recorded in the run, or no alert has a name that was asked for.
+        BadInput: nothing was recorded in the run, or no alert has a name that was asked for.
         Missing: a program is missing.
         Interrupted: somebody asked to stop.
     """
     question.run.recorded()  # Said before anything is started.
-    by_file, unread = _read(question.files)
-    refused = [mistake for file, groups in by_file.items() for mistake in promtool.mistakes(file, groups)]
-    groups = [_without(group, [mistake.rule for mistake in refused]) for groups in by_file.values() for group in groups]
+    groups, refused = _read(question.files)
     known = {rule.name for group in groups for rule in group.rules if rule.is_alert}
     for name in question.alerts:
-        if name not in known:
+        if name not in known and not refused:
             raise BadInput(f"--alert {name}: not among {', '.join(sorted(known)) or 'no alerts'}")
     with Bench(question.run, groups, question.stretch, question.history, interrupt) as bench:
-        return _Judge(question, groups, bench, interrupt).report([*unread, *(Refused(mistake.place, mistake.text) for mistake in refused)])
+        return _Judge(question, groups, bench, interrupt).report(refused)
 
 
-def _read(files: Sequence[Path]) -> tuple[dict[Path, tuple[Group, ...]], list[Refused]]:
-    """The groups of each file that is a rule file, and what is wrong with the others; BadInput if none is."""
-    found: dict[Path, tuple[Group, ...]] = {}
+def _read(files: Sequence[Path]) -> tuple[list[Group], list[Refused]]:
+    """The groups of all files without the rules that Prometheus refuses, and everything that is wrong."""
+    groups: list[Group] = []
     refused: list[Refused] = []
     for file in files:
-        try:
-            found[file] = rulefile.read(file)
-        except BadInput as error:
-            if len(files) == 1:
-                raise
-            refused.append(Refused(str(file), str(error).removeprefix(f"{file}: ")))
-    return found, refused
+        found, mistakes = promtool.examined(file)
+        groups += [_without(group, [mistake.rule for mistake in mistakes]) for group in found]
+        refused += [Refused(mistake.place, mistake.text) for mistake in mistakes]
+    return groups, refused
 
 
 def _without(group: Group, broken: Sequence[Rule | None]) -> Group:

@@ -109,12 +109,12 @@ def rewritten(text: str, length: Callable[[str, int], str], lost: Callable[[str,
 
 def _parse(text: str) -> dict[str, Any]:
     rules = document.parse(text, "a Prometheus rule file")
-    rulefile.groups_in(rules, "")
+    rulefile.need_sound(rules)
     return rules
 
 
 def _edits(rules: Any, scaler: Scaler) -> Iterator[tuple[Any, str, str]]:
-    for group in rules["groups"] or ():
+    for group in rules.get("groups") or ():
         if "interval" in group:
             yield group, "interval", scaler.shrink(str(group["interval"]), f"group {group.get('name')}", SCRAPE_INTERVAL_MS)
         for rule in group.get("rules") or ():

@@ -68,6 +68,30 @@ def test_each_rule_that_is_broken_is_named_with_its_line_and_the_others_are_judg
     assert judged["Good"]["failed_evaluations"] == 0
 
 
+WRONG = """\
+groups:
+  - name: mine
+    interval: 1s
+    rules:
+      - {alert: Number, expr: up, for: 5}
+      - {alert: Good, expr: up}
+      - {alert: Twice, expr: up, expr: up == 1}
+      - {alert: Unclosed, expr: 'rate(up'}
+  - hello
+  - {name: limited, limit: x, rules: [{alert: Limited, expr: up}]}
+  - {name: theirs, interval: 1s, rules: [{alert: Also, expr: up}]}
+"""
+
+
+def test_what_is_no_rule_or_group_is_named_and_the_others_are_judged(asked, run):
+    code, output, errors, file = asked(WRONG, run, "--json", "--alert", "Good", "--alert", "Also")
+    assert code == 2
+    assert {line.removeprefix(f"{file}:").partition(":")[0] for line in errors.splitlines()} == {"5", "7", "8", "9", "10"}
+    report = json.loads(output)
+    assert [alert["name"] for alert in report["alerts"]] == ["Good", "Also"]
+    assert len(report["refused"]) == 5
+
+
 DOUBTS = """\
 groups:
   - name: often
@@ -111,7 +135,7 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(asked, run, tmp_pat
     (tmp_path / "broken.yml").write_text("groups:\n  - nme: a\n")
     code, output, errors, _ = asked(rules(4), run, str(tmp_path / "broken.yml"), "--json")
     assert code == 2
-    assert f"{tmp_path / 'broken.yml'}: line 2: no group" in errors
+    assert f"{tmp_path / 'broken.yml'}:2: no group" in errors
     assert len(json.loads(output)["alerts"]) == 4
 
 
@@ -138,15 +162,18 @@ def test_what_cannot_be_evaluated_of_a_group_that_is_stepped_is_named_once(asked
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("groups:\n  - name: [\n", "mine.yml: line 3: "),
-        ("- a\n- b\n", "mine.yml: line 1: no mapping; expected a Prometheus rule file"),
-        ("groups:\n  - name: g\n    rules:\n      - {alert: A, expr: up, for: soon}\n", "mine.yml: line 4: for: soon is no duration"),
+        ("groups:\n  - name: [\n", "mine.yml:3: "),
+        ("- a\n- b\n", "mine.yml:1: no mapping; expected a Prometheus rule file"),
+        ("groups:\n  - name: g\n    rules:\n      - {alert: A, expr: up, for: soon}\n", "mine.yml:4: for: soon is no duration"),
     ],
 )
 def test_a_file_that_is_no_rule_file_is_named_with_the_line(asked, run, text, message):
-    code, _, errors, _ = asked(text, run)
+    code, output, errors, _ = asked(text, run, "--json")
     assert code == 2
     assert message in errors
+    report = json.loads(output)
+    assert [f"{one['place']}: {one['text']}" for one in report["refused"]] == errors.splitlines()
+    assert report["alerts"] == []
 
 
 def test_a_run_in_which_nothing_was_scraped_is_bad_input(asked, tmp_path_factory):
