@@ -48,6 +48,10 @@ class Question:
     which_threshold: int | None = None
     """Of several that an alert has, counted from 1; one that has several keeps its condition if none is meant."""
 
+    def asks_for(self, rule: Rule) -> bool:
+        """Whether it is to be judged."""
+        return rule.is_alert and (not self.alerts or rule.name in self.alerts)
+
 
 @dataclass(frozen=True, slots=True)
 class Fired:
@@ -112,7 +116,7 @@ def backtest(question: Question, interrupt: Interrupt) -> Report:
     """Replay every alert of some rule files over a recorded run. What cannot be read or evaluated is named, and the others are judged.
 
     Raises:
-        BadInput: nothing was recorded in the run, or no alert has a name that was asked for.
+        BadInput: nothing was recorded in the run, or an option asks for what no alert has.
         Missing: a program is missing.
         Interrupted: somebody asked to stop.
     """
@@ -122,8 +126,10 @@ def backtest(question: Question, interrupt: Interrupt) -> Report:
     for name in question.alerts:
         if name not in known and not refused:
             raise BadInput(f"--alert {name}: not among {', '.join(sorted(known)) or 'no alerts'}")
+    asked = [(group, rule) for group in groups for rule in group.rules if question.asks_for(rule)]
+    kept = sweep.without_limit(asked, question.which_threshold) if question.thresholds else ()
     with Bench(question.run, groups, question.stretch, question.history, interrupt) as bench:
-        return _Judge(question, groups, bench, interrupt).report(refused)
+        return _Judge(question, groups, bench, interrupt).report(refused, kept)
 
 
 def _read(files: Sequence[Path]) -> tuple[list[Group], list[Refused]]:
@@ -150,11 +156,12 @@ class _Judge:
         self._causes = tuple(replace(one, start=clock.seconds(one.start), end=clock.seconds(one.end)) for one in causes.of_run(run))
         self._reach_ms = lingering.reaches(groups)
 
-    def report(self, refused: list[Refused]) -> Report:
+    def report(self, refused: Sequence[Refused], kept: Sequence[str]) -> Report:
+        """`kept`: what is to be said of alerts that keep their condition in a sweep."""
         report = Report(self._question.run.id, self._question.stretch, self._relative_causes(), round(self._end - self._start, 3))
         report.refused = [*refused, *self._bench.refused]
-        report.remarks = list(self._bench.remarks)
-        asked = {rule.name for group in self._groups for rule in group.rules if self._is_asked(rule)}
+        report.remarks = [*kept, *self._bench.remarks]
+        asked = {rule.name for group in self._groups for rule in group.rules if self._question.asks_for(rule)}
         report.remarks += doubts.of_groups(self._groups, asked, self._bench.names(), self._end - self._start, self._question.stretch)
         for group in self._groups:
             times, interval_ms = self._bench.timeline.times_of(group)
@@ -169,7 +176,7 @@ class _Judge:
     def _evaluated(self, group: Group, refused: list[Refused]) -> Iterator[tuple[Rule, list[Vector]]]:
         """The group's alerts that are asked for and can be judged, with what their expressions gave."""
         for rule in self._interrupt.heeded(group.rules):
-            if self._is_asked(rule):
+            if self._question.asks_for(rule):
                 try:
                     template.need_known(rule)
                 except BadInput as error:
@@ -179,9 +186,6 @@ class _Judge:
                     yield rule, self._bench.vectors(group, rule, rule.expr)
                 except (QueryRefused, BadInput) as error:
                     refused.append(Refused(rule.expr_place, f"{rule.name}: {getattr(error, 'answer', error)}"))
-
-    def _is_asked(self, rule: Rule) -> bool:
-        return rule.is_alert and (not self._question.alerts or rule.name in self._question.alerts)
 
     def _relative_causes(self) -> tuple[Cause, ...]:
         return tuple(replace(one, start=round(one.start - self._start, 3), end=round(one.end - self._start, 3)) for one in self._causes)

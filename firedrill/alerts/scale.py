@@ -82,6 +82,8 @@ def scale_rules(text: str, factor: float) -> ScaledRules:
     if factor == 1:
         return ScaledRules(text, ())
     rules = _parse(text)
+    if not rules:
+        return ScaledRules(text, ())
     scaler = Scaler(factor)
     # All values are computed before the first is written: YAML aliases may make two rules share one mapping.
     for mapping, key, value in list(_edits(rules, scaler)):

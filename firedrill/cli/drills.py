@@ -130,7 +130,7 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
         attachment=attachment,
         ports=asked_ports(options),
     )
-    if before:
+    if before is not None:
         earlier = Baseline.of(
             record.find(options["out"], before), played, options["tolerance"], request.ends_after_seconds, request.generator()
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import requests
 
 from firedrill import whole_file
-from firedrill.alerts import durations, fresh, lint, promtool
+from firedrill.alerts import document, durations, fresh, lint, promtool
 from firedrill.alerts.scale import scale_rules
 from firedrill.errors import BadInput
 from firedrill.stack import config
@@ -98,7 +98,7 @@ class Mirror:
             text = config.scaled(file, self.time_scale)
             mistake = promtool.first_mistake(file) if file.parent.name == "rules" else None
         except BadInput as error:
-            mistake = str(error)
+            mistake = ": ".join(document.placed(file.name, error))
         except OSError as error:
             mistake = f"{error.strerror}; expected a file that everybody may read"
         except UnicodeDecodeError:

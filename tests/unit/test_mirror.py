@@ -103,7 +103,7 @@ def test_routing_that_is_half_typed_leaves_the_one_before_in_force(mirror):
     (mirror.source / "alertmanager.yml").write_text("route:\n  group_wait: [\n")
     changed, (mistake,) = mirror.update()
     assert not changed
-    assert mistake.startswith("alertmanager.yml: line ")
+    assert mistake.startswith("alertmanager.yml:3: ")
     assert mistake.endswith("; the rest stays in force")
     assert (mirror.into / "alertmanager.yml").read_text() == before
 

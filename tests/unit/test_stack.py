@@ -131,6 +131,15 @@ def test_an_unknown_or_ambiguous_run_is_an_error_that_names_the_latest(tmp_path)
         record.find(tmp_path, "nope")
     with pytest.raises(BadInput, match="2 runs"):
         record.find(tmp_path, "2026")
+    with pytest.raises(BadInput, match="an empty name; expected a run's id"):
+        record.find(tmp_path, "")
+
+
+def test_a_folder_that_is_no_run_s_says_what_is_missing_in_it(tmp_path):
+    (tmp_path / "broken").mkdir()
+    for name in ("broken", str(tmp_path / "broken")):
+        with pytest.raises(BadInput, match=r"broken: has no run\.json; expected the folder of a recorded run"):
+            record.find(tmp_path, name)
 
 
 def test_two_runs_of_the_same_second_have_folders_of_their_own(tmp_path):
