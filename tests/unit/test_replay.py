@@ -56,6 +56,14 @@ def test_an_alert_kept_firing_ends_when_its_time_has_passed():
     assert (one.pending_ms, one.firing_ms, one.resolved_ms) == (None, 0, 3000)
 
 
+def test_an_alert_that_is_forgotten_for_the_limit_has_ended_and_one_whose_evaluation_fails_has_not():
+    several = {A: 1, B: 1}
+    (forgotten,) = episodes(Replay(rule(), limit=1), [(0, {A: 1}), (1000, several), (2000, several)])
+    assert (forgotten.firing_ms, forgotten.resolved_ms) == (0, 1000)
+    (kept,) = episodes(Replay(rule(), limit=1), [(0, {A: 1}), (1000, None), (2000, None)])
+    assert (kept.firing_ms, kept.resolved_ms) == (0, None)
+
+
 def test_a_value_in_a_label_is_another_alert_each_time():
     found = episodes(Replay(rule(hold_ms=1000, labels={"v": "{{ $value }}"})), [(t, {A: t + 0.5}) for t in range(0, 4000, 1000)])
     assert [one.firing_ms for one in found] == [None] * 4
