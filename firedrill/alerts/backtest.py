@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from firedrill.alerts import causes, doubts, lingering, promtool, readable, sweep, template
 from firedrill.alerts.bench import Bench, Refused
-from firedrill.alerts.replay import FAILED, Replay, episodes
+from firedrill.alerts.replay import Replay, episodes
 from firedrill.alerts.truth import Truth
 from firedrill.errors import BadInput
 from firedrill.notifications.notification import HEARTBEAT
@@ -217,8 +217,7 @@ class _Judge:
         """A sentence, if evaluations fail."""
         if failures:
             first, why = next(iter(failures.items()))
-            said = (self._bench.complaint(rule.expr, first) if why == FAILED else None) or why
-            yield doubts.failures(rule, evaluations, first / 1000 - self._start, said, len(failures))
+            yield doubts.failures(rule, evaluations, first / 1000 - self._start, self._bench.reason(rule, first, why), len(failures))
 
     # -- against the truth
 

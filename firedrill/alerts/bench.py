@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from firedrill.alerts import doubts, expression, grid, lingering, loaded, meaning, moments, order
 from firedrill.alerts.recorded import STALE, Recorder, as_series
-from firedrill.alerts.replay import SILENT_AFTER_START
+from firedrill.alerts.replay import FAILED, SILENT_AFTER_START
 from firedrill.alerts.stepped import Steps
 from firedrill.alerts.stretch import MARGIN_SECONDS, Clock, copy
 from firedrill.alerts.timeline import DEFAULT_INTERVAL_MS, Timeline, records
@@ -194,7 +194,7 @@ class Bench:
         if failures:
             first, why = next(iter(failures.items()))
             after = first / 1000 - self.clock.seconds(self._recorded.start)
-            self.remarks.append(doubts.failures(rule, evaluations, after, why, len(failures)))
+            self.remarks.append(doubts.failures(rule, evaluations, after, self.reason(rule, first, why), len(failures)))
 
     # -- what rules gave
 
@@ -212,13 +212,14 @@ class Bench:
         """Of all series that there are, new recorded ones included."""
         return self.prom.names()
 
-    def complaint(self, expr: str, time_ms: int) -> str | None:
-        """What Prometheus says of an expression that fails at a time; None if it does not."""
-        try:
-            self.prom.instant(expr, time_ms / 1000)
-        except QueryRefused as error:
-            return error.answer
-        return None
+    def reason(self, rule: Rule, time_ms: int, why: str) -> str:
+        """Why a rule fails at a time, in Prometheus's words where it is the expression that does."""
+        if why == FAILED:
+            try:
+                self.prom.instant(rule.expr, time_ms / 1000)
+            except QueryRefused as error:
+                return error.answer
+        return why
 
     def silence_of(self, group: Group) -> int:
         """Evaluations at the beginning that leave no trace, because this group was loaded as its Prometheus started."""

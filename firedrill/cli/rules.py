@@ -118,6 +118,7 @@ def backtest_command(
     question = Question(files, record.find(out, run_name), stretch, past, names, tried.holds_ms, tried.thresholds, tried.which)
     with Interrupt() as interrupt:
         report = backtest(question, interrupt)
+        interrupt.heed()
     if as_json:
         click.echo(json.dumps(asdict(report), indent=2))
     else:
@@ -168,6 +169,7 @@ def check(files: tuple[Path, ...], run_name: str | None, out: Path, as_json: boo
     """
     with Interrupt() as interrupt:
         recorded = inventory.of_run(record.find(out, run_name), interrupt) if run_name is not None else None
+        interrupt.heed()
     findings = lint.check_all(files, recorded)
     errors = sum(finding.severity == "error" for finding in findings)
     if as_json:

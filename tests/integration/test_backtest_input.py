@@ -99,6 +99,7 @@ groups:
     limit: 2
     rules:
       - {record: "mine:clash", expr: up, labels: {instance: same}}
+      - {record: "mine:many", expr: up * on () up}
       - {alert: TooMany, expr: up}
       - {alert: Same, expr: up, labels: {instance: same}}
       - {alert: Unseen, expr: no_such_metric > 0}
@@ -115,19 +116,23 @@ groups:
 def test_what_a_replay_cannot_show_is_said(asked, run):
     code, output, errors, file = asked(DOUBTS, run, "--json")
     assert code == 2
-    assert f"{file}:12: Future: offset -5s reads what is recorded later" in errors
+    assert f"{file}:13: Future: offset -5s reads what is recorded later" in errors
     report = json.loads(output)
     clash = "two elements have the same labels once the rule's are applied"
-    said = [re.sub(r"after [-0-9.]+ s|^\S+?(?=:\d+:)", "", remark) for remark in report["remarks"]]
+    said = [
+        re.sub(r"after [-0-9.]+ s|^\S+?(?=:\d+:)| on the right hand-side of the operation.*", "", remark) for remark in report["remarks"]
+    ]
+    many = "found duplicate series for the match group {}"
     number = report["alerts"][0]["evaluations"]
     assert said == [
         f":6: mine:clash: {number} of {number} evaluations fail, the first : {clash}",
+        f":7: mine:many: {number} of {number} evaluations fail, the first : {many}",
         "nothing was recorded of no_such_metric (Unseen)",
-        ":10: Meta reads what the alerts of the run wrote, and not what these would have",
+        ":11: Meta reads what the alerts of the run wrote, and not what these would have",
         "shorter than these look back or wait is the run of 60 s (production rules: --stretch): Long",
-        f":7: TooMany: {number - 1} of {number} evaluations fail, the first : 4 of them are more than the group's limit of 2",
-        f":8: Same: {number - 1} of {number} evaluations fail, the first : {clash}",
-        ":13: group seldom is evaluated every 86400000 s, and never in this run",
+        f":8: TooMany: {number - 1} of {number} evaluations fail, the first : 4 of them are more than the group's limit of 2",
+        f":9: Same: {number - 1} of {number} evaluations fail, the first : {clash}",
+        ":14: group seldom is evaluated every 86400000 s, and never in this run",
     ]
 
 
