@@ -16,7 +16,7 @@ from firedrill.alerts.timeline import DEFAULT_INTERVAL_MS, Timeline, records
 from firedrill.errors import BadInput
 from firedrill.prom import QueryRefused
 from firedrill.stack import remote
-from firedrill.stack.reopened import Reopened
+from firedrill.stack.reopened import LOOKBACK_SECONDS, Reopened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,8 +37,6 @@ BEGUN_SECONDS = 15.0
 """A Prometheus that was older than this when the record begins has a past that the record does not have."""
 GAP_SECONDS = 5.0
 """A longer time without any scrape is said."""
-LOOKBACK_SECONDS = 300.0
-"""Prometheus's own: for so long it goes on with the last sample of a series that nobody marked as ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,7 @@ class Bench:
         self._run, self._groups, self._history, self._interrupt = run, groups, history, interrupt
         self._recorded = run.recorded()
         self.clock = Clock(factor, round(self._recorded.end * 1000))
+        self.lookback_seconds = LOOKBACK_SECONDS * factor  # Else samples that are further apart than that would never be seen.
         self._loaded = loaded.groups(run)
         self._was = records(self._loaded)
         self._reach_ms = lingering.reaches(groups)
@@ -115,7 +114,7 @@ class Bench:
         return times
 
     def _copied(self, source: Prometheus, scraped: Sequence[int], without: frozenset[str]) -> Prometheus:
-        target = self._stack.enter_context(Reopened(None, self._interrupt)).prom
+        target = self._stack.enter_context(Reopened(None, self._interrupt, lookback_seconds=self.lookback_seconds)).prom
         if self._history:
             past = self._history.recorded()
             earlier = self._stack.enter_context(Reopened(past.data, self._interrupt)).prom

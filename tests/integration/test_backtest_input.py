@@ -305,3 +305,31 @@ def test_a_rule_that_compares_with_the_past_has_one_with_history(asked, run):
         fired[name] = alert["fired"][0]["firing_after_seconds"]
     assert 29 <= fired["without"] <= 32
     assert fired["with"] <= 1
+
+
+PRESENT = """\
+groups:
+  - name: mine
+    interval: {second}s
+    rules:
+      - {{record: 'mine:load', expr: 'max by (number) (load_ratio{{number="1"}})'}}
+      - {{alert: Busy, expr: 'mine:load > 0.5', for: {hold}s}}
+      - {{alert: Gone, expr: 'absent(load_ratio{{number="1"}})'}}
+"""
+
+
+def test_what_is_stretched_far_is_seen_as_what_was_recorded(asked, tmp_path_factory):
+    gap, stretch = recorded(tmp_path_factory, SECONDS, range(20, 40)), 600
+    lives = []
+    for factor in (1, stretch):
+        report = json.loads(asked(PRESENT.format(second=factor, hold=5 * factor), gap, "--json", "--stretch", factor)[1])
+        lives.append(
+            {
+                alert["name"]: [(one["firing_after_seconds"] / factor, one["resolved_after_seconds"]) for one in alert["fired"]]
+                for alert in report["alerts"]
+            }
+        )
+    (was,), (is_now,) = (one["Busy"] for one in lives)
+    assert was[0] == pytest.approx(is_now[0], abs=2)
+    assert (was[1], is_now[1]) == (None, None), "the gap is shorter than what Prometheus goes on with"
+    assert [at for one in lives for at, _ in one["Gone"] if at > 0] == [], "the first scrape is slow"
