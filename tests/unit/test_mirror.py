@@ -128,6 +128,13 @@ def test_a_file_without_any_rule_left_takes_the_old_ones_out_of_force(rules, tex
     assert not rules.settle()
 
 
+def test_a_file_that_prometheus_does_not_read_for_its_name_is_named_once(rules):
+    write(rules, RULES, "other.yaml")
+    assert rules.update() == (False, ["other.yaml: is not read, as it does not end in .yml"])
+    assert rules.update() == (False, [])
+    assert [file.name for file in (rules.into / "rules").iterdir()] == ["mine.yml"]
+
+
 def test_what_editors_leave_beside_a_file_is_none_of_the_rules(rules):
     for name in (".mine.yml.swp", "mine.yml~", "#mine.yml#", "4913", "mine.yml.bak", ".#mine.yml"):
         (rules.source / "rules" / name).write_text("{ half")
