@@ -120,6 +120,15 @@ def test_a_rule_that_is_broken_is_named_with_its_line_and_the_one_before_stays(r
     assert rules.update() == (True, []), "mended"
 
 
+@pytest.mark.parametrize("wrong", ["for: 5", "expr: up", "labels: [a]"])
+def test_one_value_that_is_wrong_keeps_all_of_a_save_out_as_prometheus_would(rules, wrong):
+    write(rules, RULES.replace("hot > 1", "hot > 2") + f"      - {{alert: New, expr: new, {wrong}}}\n")
+    changed, (mistake,) = rules.update()
+    assert not changed
+    assert "mine.yml:7: " in mistake
+    assert in_force(rules) == shrunk(RULES)
+
+
 @pytest.mark.parametrize("text", ["", "# groups:\n", "{}\n", "groups:\n", "groups: []\n"])
 def test_a_file_without_any_rule_left_takes_the_old_ones_out_of_force(rules, text):
     write(rules, text)
