@@ -64,9 +64,13 @@ class Interrupt:
             Interrupted: somebody asked to stop before the next one.
         """
         for thing in things:
-            if self.requested:
-                raise Interrupted("interrupted in the middle of the work")
+            self.heed()
             yield thing
+
+    def heed(self) -> None:
+        """Raises Interrupted if somebody asked to stop."""
+        if self.requested:
+            raise Interrupted("interrupted in the middle of the work")
 
     def wait_until(self, reached: Callable[[], bool], what: str, timeout_seconds: float) -> None:
         """Wait for a condition, asked often at first and five times a second at last.

@@ -61,6 +61,11 @@ def count(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.0f}"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 error`, `2 errors`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def size(value: float) -> str:
     """Bytes, `456 kB`."""
     for unit in ("B", "kB", "MB", "GB"):

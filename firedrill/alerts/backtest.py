@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import causes, doubts, lingering, promtool, readable, rulefile, sweep, template
+from firedrill.alerts import causes, doubts, lingering, promtool, readable, sweep, template
 from firedrill.alerts.bench import Bench, Refused
-from firedrill.alerts.replay import FAILED, Replay, episodes
+from firedrill.alerts.replay import Replay, episodes
 from firedrill.alerts.truth import Truth
 from firedrill.errors import BadInput
 from firedrill.notifications.notification import HEARTBEAT
@@ -47,6 +47,10 @@ class Question:
     """Numbers to compare with."""
     which_threshold: int | None = None
     """Of several that an alert has, counted from 1; one that has several keeps its condition if none is meant."""
+
+    def asks_for(self, rule: Rule) -> bool:
+        """Whether it is to be judged."""
+        return rule.is_alert and (not self.alerts or rule.name in self.alerts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,37 +113,34 @@ class Report:
 
 
 def backtest(question: Question, interrupt: Interrupt) -> Report:
-    """Replay every alert of some rule files over a recorded run. A rule that cannot be evaluated is named, and the others are judged.
+    """Replay every alert of some rule files over a recorded run. What cannot be read or evaluated is named, and the others are judged.
 
     Raises:
-        BadInput: the only file is no rule file, nothing was recorded in the run, or no alert has a name that was asked for.
+        BadInput: nothing was recorded in the run, or an option asks for what no alert has.
         Missing: a program is missing.
         Interrupted: somebody asked to stop.
     """
     question.run.recorded()  # Said before anything is started.
-    by_file, unread = _read(question.files)
-    refused = [mistake for file, groups in by_file.items() for mistake in promtool.mistakes(file, groups)]
-    groups = [_without(group, [mistake.rule for mistake in refused]) for groups in by_file.values() for group in groups]
+    groups, refused = _read(question.files)
     known = {rule.name for group in groups for rule in group.rules if rule.is_alert}
     for name in question.alerts:
-        if name not in known:
+        if name not in known and not refused:
             raise BadInput(f"--alert {name}: not among {', '.join(sorted(known)) or 'no alerts'}")
+    asked = [(group, rule) for group in groups for rule in group.rules if question.asks_for(rule)]
+    kept = sweep.without_limit(asked, question.which_threshold) if question.thresholds else ()
     with Bench(question.run, groups, question.stretch, question.history, interrupt) as bench:
-        return _Judge(question, groups, bench, interrupt).report([*unread, *(Refused(mistake.place, mistake.text) for mistake in refused)])
+        return _Judge(question, groups, bench, interrupt).report(refused, kept)
 
 
-def _read(files: Sequence[Path]) -> tuple[dict[Path, tuple[Group, ...]], list[Refused]]:
-    """The groups of each file that is a rule file, and what is wrong with the others; BadInput if none is."""
-    found: dict[Path, tuple[Group, ...]] = {}
+def _read(files: Sequence[Path]) -> tuple[list[Group], list[Refused]]:
+    """The groups of all files without the rules that Prometheus refuses, and everything that is wrong."""
+    groups: list[Group] = []
     refused: list[Refused] = []
     for file in files:
-        try:
-            found[file] = rulefile.read(file)
-        except BadInput as error:
-            if len(files) == 1:
-                raise
-            refused.append(Refused(str(file), str(error).removeprefix(f"{file}: ")))
-    return found, refused
+        found, mistakes = promtool.examined(file)
+        groups += [_without(group, [mistake.rule for mistake in mistakes]) for group in found]
+        refused += [Refused(mistake.place, mistake.text) for mistake in mistakes]
+    return groups, refused
 
 
 def _without(group: Group, broken: Sequence[Rule | None]) -> Group:
@@ -155,11 +156,12 @@ class _Judge:
         self._causes = tuple(replace(one, start=clock.seconds(one.start), end=clock.seconds(one.end)) for one in causes.of_run(run))
         self._reach_ms = lingering.reaches(groups)
 
-    def report(self, refused: list[Refused]) -> Report:
+    def report(self, refused: Sequence[Refused], kept: Sequence[str]) -> Report:
+        """`kept`: what is to be said of alerts that keep their condition in a sweep."""
         report = Report(self._question.run.id, self._question.stretch, self._relative_causes(), round(self._end - self._start, 3))
         report.refused = [*refused, *self._bench.refused]
-        report.remarks = list(self._bench.remarks)
-        asked = {rule.name for group in self._groups for rule in group.rules if self._is_asked(rule)}
+        report.remarks = [*kept, *self._bench.remarks]
+        asked = {rule.name for group in self._groups for rule in group.rules if self._question.asks_for(rule)}
         report.remarks += doubts.of_groups(self._groups, asked, self._bench.names(), self._end - self._start, self._question.stretch)
         for group in self._groups:
             times, interval_ms = self._bench.timeline.times_of(group)
@@ -174,7 +176,7 @@ class _Judge:
     def _evaluated(self, group: Group, refused: list[Refused]) -> Iterator[tuple[Rule, list[Vector]]]:
         """The group's alerts that are asked for and can be judged, with what their expressions gave."""
         for rule in self._interrupt.heeded(group.rules):
-            if self._is_asked(rule):
+            if self._question.asks_for(rule):
                 try:
                     template.need_known(rule)
                 except BadInput as error:
@@ -184,9 +186,6 @@ class _Judge:
                     yield rule, self._bench.vectors(group, rule, rule.expr)
                 except (QueryRefused, BadInput) as error:
                     refused.append(Refused(rule.expr_place, f"{rule.name}: {getattr(error, 'answer', error)}"))
-
-    def _is_asked(self, rule: Rule) -> bool:
-        return rule.is_alert and (not self._question.alerts or rule.name in self._question.alerts)
 
     def _relative_causes(self) -> tuple[Cause, ...]:
         return tuple(replace(one, start=round(one.start - self._start, 3), end=round(one.end - self._start, 3)) for one in self._causes)
@@ -218,8 +217,7 @@ class _Judge:
         """A sentence, if evaluations fail."""
         if failures:
             first, why = next(iter(failures.items()))
-            said = (self._bench.complaint(rule.expr, first) if why == FAILED else None) or why
-            yield doubts.failures(rule, evaluations, first / 1000 - self._start, said, len(failures))
+            yield doubts.failures(rule, evaluations, first / 1000 - self._start, self._bench.reason(rule, first, why), len(failures))
 
     # -- against the truth
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Self
 from firedrill.alerts import doubts, expression, grid, lingering, loaded, meaning, moments, order
 from firedrill.alerts.intervals import SCRAPE_MS
 from firedrill.alerts.recorded import STALE, Recorder, as_series
-from firedrill.alerts.replay import SILENT_AFTER_START
+from firedrill.alerts.replay import FAILED, SILENT_AFTER_START
 from firedrill.alerts.stepped import Steps
 from firedrill.alerts.stretch import MARGIN_SECONDS, Clock, copy
 from firedrill.alerts.timeline import Timeline, records
 from firedrill.errors import BadInput
 from firedrill.prom import QueryRefused
 from firedrill.stack import remote
-from firedrill.stack.reopened import Reopened
+from firedrill.stack.reopened import LOOKBACK_SECONDS, Reopened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -41,8 +41,6 @@ BEGUN_SECONDS = 15.0
 """A Prometheus that was older than this when the record begins has a past that the record does not have."""
 GAP_SECONDS = 5.0
 """A longer time without any scrape is said."""
-LOOKBACK_SECONDS = 300.0
-"""Prometheus's own: for so long it goes on with the last sample of a series that nobody marked as ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +65,7 @@ class Bench:
         self._run, self._groups, self._history, self._interrupt = run, groups, history, interrupt
         self._recorded = run.recorded()
         self.clock = Clock(factor, round(self._recorded.end * 1000))
+        self.lookback_seconds = LOOKBACK_SECONDS * factor  # Else samples that are further apart than that would never be seen.
         self._loaded = loaded.groups(run)
         self._was = records(self._loaded)
         self._reach_ms = lingering.reaches(groups)
@@ -119,7 +118,7 @@ class Bench:
         return times
 
     def _copied(self, source: Prometheus, scraped: Sequence[int], without: frozenset[str]) -> Prometheus:
-        target = self._stack.enter_context(Reopened(None, self._interrupt)).prom
+        target = self._stack.enter_context(Reopened(None, self._interrupt, lookback_seconds=self.lookback_seconds)).prom
         if self._history:
             past = self._history.recorded()
             earlier = self._stack.enter_context(Reopened(past.data, self._interrupt)).prom
@@ -198,7 +197,7 @@ class Bench:
         if failures:
             first, why = next(iter(failures.items()))
             after = first / 1000 - self.clock.seconds(self._recorded.start)
-            self.remarks.append(doubts.failures(rule, evaluations, after, why, len(failures)))
+            self.remarks.append(doubts.failures(rule, evaluations, after, self.reason(rule, first, why), len(failures)))
 
     # -- what rules gave
 
@@ -216,13 +215,14 @@ class Bench:
         """Of all series that there are, new recorded ones included."""
         return self.prom.names()
 
-    def complaint(self, expr: str, time_ms: int) -> str | None:
-        """What Prometheus says of an expression that fails at a time; None if it does not."""
-        try:
-            self.prom.instant(expr, time_ms / 1000)
-        except QueryRefused as error:
-            return error.answer
-        return None
+    def reason(self, rule: Rule, time_ms: int, why: str) -> str:
+        """Why a rule fails at a time, in Prometheus's words where it is the expression that does."""
+        if why == FAILED:
+            try:
+                self.prom.instant(rule.expr, time_ms / 1000)
+            except QueryRefused as error:
+                return error.answer
+        return why
 
     def silence_of(self, group: Group) -> int:
         """Evaluations at the beginning that leave no trace, because this group was loaded as its Prometheus started."""

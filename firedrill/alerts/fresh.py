@@ -38,9 +38,9 @@ def edit(before: str, after: str) -> Edit:
 
 
 def rules_in(text: str) -> list[Rule]:
-    """The rules of a file; none where it is damaged, or made of comments."""
+    """The rules of a file that can be read; none where it is damaged, or made of comments."""
     try:
-        return [rule for group in rulefile.groups_in(document.read(text, "a Prometheus rule file"), "") for rule in group.rules]
+        return [rule for group in rulefile.sifted(text, "").groups for rule in group.rules]
     except BadInput:
         return []
 

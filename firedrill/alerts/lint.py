@@ -15,7 +15,6 @@ from firedrill.alerts import contradiction, expression, inventory, promtool, rul
 from firedrill.alerts.intervals import SCRAPE_MS, SHORTEST_WINDOW_MS
 from firedrill.contract import exported_series
 from firedrill.docs import recorded_names
-from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -51,7 +50,7 @@ class Finding:
     """One thing to say about one line."""
 
     place: str
-    """`file:line`."""
+    """`file:line`; the file alone where it cannot be read."""
     severity: str
     """`error` or `warning`."""
     check: str
@@ -68,15 +67,13 @@ def check(file: Path, recorded: Inventory | None = None, beside: Iterable[Path] 
         beside: Rule files that are loaded with it, and may record what it reads.
 
     Raises:
-        BadInput: it is no rule file.
         Missing: there is no promtool.
     """
-    groups = rulefile.read(file)
-    refused = promtool.mistakes(file, groups)
+    groups, refused = promtool.examined(file)
     known = set(recorded.names if recorded else exported_series() | recorded_names()) | PROMETHEUS_S_OWN
-    loaded = [*groups, *(group for other in beside for group in _readable(other))]
+    loaded = [*groups, *(group for other in beside for group in rulefile.sift(other).groups)]
     known |= {rule.name for group in loaded for rule in group.rules if not rule.is_alert}
-    found = [Finding(mistake.place, "error", "promtool", mistake.text) for mistake in refused]
+    found = [Finding(mistake.place, "error", "promtool" if mistake.rule else "file", mistake.text) for mistake in refused]
     for group in groups:
         found += _newer(group)
         for number, rule in enumerate(group.rules):
@@ -85,32 +82,21 @@ def check(file: Path, recorded: Inventory | None = None, beside: Iterable[Path] 
             else:
                 found += _unknown(rule, known, "the run has no" if recorded else "nobody exports or records")
                 found += [*_of_rule(group, rule), *_order(group, number, rule), *(_missing(rule, recorded) if recorded else ())]
-    return sorted(found, key=lambda one: int(one.place.rpartition(":")[2]))
+    return sorted(found, key=_line)
 
 
 def check_all(files: Sequence[Path], recorded: Inventory | None = None) -> list[Finding]:
-    """Everything to say about rule files that are loaded together; that one cannot be read is a finding too.
+    """Everything to say about rule files that are loaded together.
 
     Raises:
         Missing: there is no promtool.
     """
-    found: list[Finding] = []
-    for file in files:
-        try:
-            found += check(file, recorded, files)
-        except BadInput as error:
-            text = str(error).removeprefix(f"{file}: ")
-            line = re.match(r"line (\d+): ", text)
-            found.append(Finding(f"{file}:{line[1] if line else 1}", "error", "file", text[line.end() :] if line else text))
-    return found
+    return [found for file in files for found in check(file, recorded, files)]
 
 
-def _readable(file: Path) -> tuple[Group, ...]:
-    """The groups of a file; none where it cannot be read, which is said of it alone."""
-    try:
-        return rulefile.read(file)
-    except BadInput:
-        return ()
+def _line(finding: Finding) -> int:
+    line = finding.place.rpartition(":")[2]
+    return int(line) if line.isdecimal() else 0
 
 
 def _of_rule(group: Group, rule: Rule) -> Iterator[Finding]:

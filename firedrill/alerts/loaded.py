@@ -51,4 +51,4 @@ def _by_name(listed: Iterable[Group]) -> defaultdict[str, list[Group]]:
 
 def _given_name(file: str) -> str:
     """What a user's file was called before a run took a copy of it."""
-    return re.sub(r"^user-\d+-", "", file)
+    return re.sub(r"^user-\d+-", "", PurePath(file).stem)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import subprocess
-from dataclasses import dataclass
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firedrill.alerts import rulefile
-from firedrill.errors import BadInput
+from firedrill.alerts.rulefile import Mistake
 from firedrill.stack import programs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from firedrill.alerts.rulefile import Group, Rule
 
@@ -23,27 +23,22 @@ _OF_FILE = re.compile(r"(?:yaml: )?(?:line )?(?P<line>[1-9]\d*)(?::\d+)?: (?P<te
 _HEADINGS = ("FAILED:", "unmarshal errors:")
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """One thing that keeps Prometheus from loading a rule."""
-
-    place: str
-    """`file:line`."""
-    text: str
-    rule: Rule | None
-    """None where the file as a whole is wrong."""
-
-
-def mistakes(file: Path, groups: Sequence[Group]) -> list[Mistake]:
-    """Everything promtool finds wrong with a file that holds these groups; no file is too broken for the rest of it to be judged.
+def examined(file: Path) -> tuple[tuple[Group, ...], list[Mistake]]:
+    """The groups of a file, and everything that is wrong with it. No file is too broken for the rest of it to be judged.
 
     Raises:
         Missing: there is no promtool.
     """
-    checked = subprocess.run([programs.need("promtool"), "check", "rules", file], capture_output=True, text=True, check=False)
-    said = [line.strip().removeprefix(f"{file}: ") for line in checked.stderr.splitlines() if line.strip()]
-    found = [line for line in said if not line.endswith(_HEADINGS)]
-    return [_mistake(line, file, groups) for line in found or ["promtool refuses it"]] if checked.returncode else []
+    found = rulefile.sift(file)
+    if not found.mistakes:
+        return found.groups, _said(file, file, found.groups)
+    if found.text is None:
+        return (), list(found.mistakes)
+    # Of what is not as it should be promtool would name one thing alone, and none of the others' mistakes.
+    with tempfile.TemporaryDirectory(prefix="firedrill-") as folder:
+        rest = Path(folder) / "rules.yml"
+        rest.write_text(found.text)
+        return found.groups, [*found.mistakes, *_said(rest, file, found.groups)]
 
 
 def first_mistake(file: Path) -> str | None:
@@ -52,11 +47,18 @@ def first_mistake(file: Path) -> str | None:
     Raises:
         Missing: there is no promtool.
     """
-    try:
-        groups = rulefile.read(file)
-    except BadInput:
-        groups = ()  # Prometheus takes some files that we do not, such as an empty one.
-    return next((f"{one.place}: {one.text}" for one in mistakes(file, groups)), None)
+    found = rulefile.sift(file)
+    # Prometheus takes some files that we cannot read, such as two documents in one.
+    mistakes = _said(file, file, ()) if found.text is None else examined(file)[1]
+    return next((f"{one.place}: {one.text}" for one in mistakes), None)
+
+
+def _said(checked: Path, file: Path, groups: Sequence[Group]) -> list[Mistake]:
+    """What promtool says against a file, placed in the one that was written."""
+    done = subprocess.run([programs.need("promtool"), "check", "rules", checked], capture_output=True, text=True, check=False)
+    said = [line.strip().removeprefix(f"{checked}: ") for line in done.stderr.splitlines() if line.strip()]
+    found = [line for line in said if not line.endswith(_HEADINGS)]
+    return [_mistake(line, file, groups) for line in dict.fromkeys(found) or ["promtool refuses it"]] if done.returncode else []
 
 
 def _mistake(line: str, file: Path, groups: Sequence[Group]) -> Mistake:

@@ -197,7 +197,7 @@ def _answers(
     found: dict[tuple[int, int], tuple[list[Vector], list[Vector]]] = {(ask.number, ask.time_ms): ([], []) for ask in asks}
     for turn, listed in groupby(asks, attrgetter("turn")):
         asked = list(listed)
-        with Reopened(None, interrupt) as reopened:
+        with Reopened(None, interrupt, lookback_seconds=bench.lookback_seconds) as reopened:
             samples = bench.samples({rules[ask.number].expr for ask in asked})
             feed = _Feed(reopened.prom, samples, {ask.time_ms: ask.known for ask in asked}, late_of)
             for (_, moment_ms, time_ms), alike in interrupt.heeded(groupby(asked, attrgetter("question"))):

@@ -73,6 +73,11 @@ class Replay:
         """Whether an evaluation that gives nothing changes nothing."""
         return not self._alerts and not self.silent
 
+    @property
+    def has_alerts(self) -> bool:
+        """Whether it holds any that is pending or firing."""
+        return bool(self._alerts)
+
     def fork(self) -> Replay:
         """Another one in the same state."""
         return replace(self, failures={}, _alerts={labels: replace(alert) for labels, alert in self._alerts.items()})
@@ -167,14 +172,24 @@ class Episode:
 
 def episodes(replay: Replay, evaluations: Iterable[tuple[int, Mapping[Labels, float] | None]]) -> list[Episode]:
     """Everything that a rule did over its evaluations, in order of the beginning."""
-    return list(_episodes((time_ms, replay.evaluate(time_ms, vector)) for time_ms, vector in evaluations))
+    return list(_episodes(_changes(replay, evaluations)))
 
 
-def _episodes(written: Iterable[tuple[int, dict[Labels, Shown] | None]]) -> Iterator[Episode]:
+def _changes(
+    replay: Replay, evaluations: Iterable[tuple[int, Mapping[Labels, float] | None]]
+) -> Iterator[tuple[int, Mapping[Labels, Shown]]]:
+    """What there was at each evaluation but those that changed nothing. More than the limit is nothing: Prometheus forgets them all,
+    though their series go without the mark of an end until an evaluation succeeds.
+    """
+    for time_ms, vector in evaluations:
+        shown = replay.evaluate(time_ms, vector)
+        if shown is not None or not replay.has_alerts:
+            yield time_ms, shown or {}
+
+
+def _episodes(shown_at: Iterable[tuple[int, Mapping[Labels, Shown]]]) -> Iterator[Episode]:
     current: dict[Labels, Episode] = {}
-    for time_ms, shown in written:
-        if shown is None:
-            continue
+    for time_ms, shown in shown_at:
         for labels in [labels for labels in current if labels not in shown or shown[labels].active_since_ms != current[labels].active_ms]:
             current.pop(labels).resolved_ms = time_ms
         for labels, one in shown.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,65 +53,140 @@ class Group:
         return {one.name for one in self.rules[number + 1 :] if not one.is_alert} - before
 
 
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing that is wrong."""
+
+    place: str
+    """`file:line`; the file alone where it cannot be read at all."""
+    text: str
+    rule: Rule | None = None
+    """The rule that Prometheus refuses for it; None where there is none to speak of, or the file as a whole is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """What there is in a rule file, and what is wrong with the rest of it."""
+
+    groups: tuple[Group, ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
+    text: str | None = None
+    """The file's, with null in place of what is wrong, which Prometheus passes over, and all else on its line; None if all is wrong."""
+
+
 def read(file: Path) -> tuple[Group, ...]:
     """The groups of a rule file.
 
     Raises:
-        BadInput: it cannot be read or is no rule file; the message names the file, and the line where YAML itself is broken.
+        BadInput: it cannot be read, is no rule file, or something in it is wrong; the message names the file and the line.
     """
+    found = sift(file)
+    for mistake in found.mistakes:
+        raise BadInput(f"{mistake.place}: {mistake.text}")
+    return found.groups
+
+
+def sift(file: Path) -> Sifted:
+    """The groups and rules of a file that can be read, and a mistake for each that cannot, or for the file if that is no YAML."""
     try:
-        text = file.read_text()
+        return sifted(file.read_text(), str(file))
     except OSError as error:
-        raise BadInput(f"{file}: {error.strerror}; expected a Prometheus rule file") from error
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{file}: no text; expected a Prometheus rule file") from error
-    try:
-        return groups_in(document.read(text, "a Prometheus rule file"), str(file))
+        text = f"{error.strerror}; expected a Prometheus rule file"
+    except UnicodeDecodeError:
+        text = "no text; expected a Prometheus rule file"
     except BadInput as error:
-        raise BadInput(f"{file}: {error}") from error
+        return Sifted(mistakes=(Mistake(*document.placed(str(file), error)),))
+    return Sifted(mistakes=(Mistake(str(file), text),))
 
 
-def groups_in(found: Any, file: str) -> tuple[Group, ...]:
-    """The groups of a parsed rule file.
+def sifted(text: str, file: str) -> Sifted:
+    """The same of a file's text.
 
     Raises:
         BadInput: it is no rule file; the message has the line.
     """
-    return tuple(_groups(found, file))
+    sieve = _Sieve(file)
+    groups = tuple(sieve.groups(document.read(text, "a Prometheus rule file")))
+    mistakes = tuple(Mistake(*document.placed(file, error)) for error in sieve.refused.values())
+    return Sifted(groups, mistakes, document.emptied(text, sieve.refused) if mistakes else text)
 
 
-def _groups(found: Any, file: str) -> Iterator[Group]:
-    # Nothing at all, and `groups:` without any, are rule files to Prometheus.
-    groups = found.get("groups") or [] if "groups" in found or not found else None
-    if not isinstance(groups, list):
-        raise BadInput("line 1: no list of groups; expected a Prometheus rule file")
-    for group in groups:
-        if not isinstance(group, dict) or "name" not in group or not isinstance(group.get("rules") or [], list):
-            raise BadInput(f"line {_line(group)}: no group; expected a name and a list of rules")
-        yield Group(
+def need_sound(found: Any) -> None:
+    """Raises BadInput, with the line, if a parsed file is no rule file or something in it is wrong."""
+    sieve = _Sieve("")
+    list(sieve.groups(found))
+    for error in sieve.refused.values():
+        raise error
+
+
+class _Sieve:
+    """Reads what can be read, and notes the place of what cannot."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self.refused: dict[tuple[str | int, ...], BadInput] = {}
+
+    def groups(self, found: Any) -> Iterator[Group]:
+        """Raises BadInput for what is no rule file."""
+        _need_single_keys(found)
+        # Nothing at all, and `groups:` without any, are rule files to Prometheus.
+        listed = found.get("groups") or [] if "groups" in found or not found else None
+        if not isinstance(listed, list):
+            raise BadInput("line 1: no list of groups; expected a Prometheus rule file")
+        for number, group in enumerate(listed):
+            with self._noting("groups", number):
+                yield self._group(group, _line_in(listed, number), number)
+
+    def _group(self, group: Any, line: int, number: int) -> Group:
+        if not isinstance(group, dict) or not group.get("name"):
+            raise BadInput(f"line {line}: no group; expected a name and a list of rules")
+        _need_single_keys(group)
+        rules = group.get("rules") or []
+        if not isinstance(rules, list):
+            raise BadInput(f"line {_line_of(group, 'rules')}: rules: {rules} is no list")
+        return Group(
             name=str(group["name"]),
-            place=f"{file}:{_line(group)}",
+            place=f"{self._file}:{line}",
             interval_ms=_duration(group, "interval") or None,
             limit=_number(group, "limit"),
-            rules=tuple(_rule(rule, file) for rule in group.get("rules") or ()),
             keys=frozenset(map(str, group)),
+            rules=tuple(self._rules(rules, number)),
         )
 
+    def _rules(self, listed: Any, group: int) -> Iterator[Rule]:
+        for number, rule in enumerate(listed):
+            with self._noting("groups", group, "rules", number):
+                yield _rule(rule, _line_in(listed, number), self._file)
 
-def _rule(rule: Any, file: str) -> Rule:
+    @contextmanager
+    def _noting(self, *place: str | int) -> Iterator[None]:
+        try:
+            yield
+        except BadInput as error:
+            self.refused[place] = error
+
+
+def _rule(rule: Any, line: int, file: str) -> Rule:
     if not hasattr(rule, "keys") or "expr" not in rule or ("alert" in rule) == ("record" in rule):
-        raise BadInput(f"line {_line(rule)}: no rule; expected alert or record, and expr")
+        raise BadInput(f"line {line}: no rule; expected alert or record, and expr")
+    for mapping in (rule, rule.get("labels"), rule.get("annotations")):
+        _need_single_keys(mapping)
     return Rule(
         name=str(rule["alert"] if "alert" in rule else rule["record"]),
         expr=str(rule["expr"]).strip(),
         is_alert="alert" in rule,
-        place=f"{file}:{_line(rule)}",
+        place=f"{file}:{line}",
         expr_place=f"{file}:{_line_of(rule, 'expr')}",
         labels=_strings(rule, "labels"),
         annotations=_strings(rule, "annotations"),
         hold_ms=_duration(rule, "for"),
         keep_ms=_duration(rule, "keep_firing_for"),
     )
+
+
+def _need_single_keys(mapping: Any) -> None:
+    if repeated := document.repeated(mapping):
+        raise BadInput(f"line {repeated[1]}: {repeated[0]}: is there twice")
 
 
 def _duration(mapping: Any, key: str) -> int:
@@ -143,5 +219,9 @@ def _line_of(mapping: Any, key: str) -> int:
 
 
 def _line(node: Any) -> int:
-    lines = getattr(node, "lc", None)
-    return lines.line + 1 if lines else 1
+    return int(node.lc.line) + 1
+
+
+def _line_in(listed: Any, number: int) -> int:
+    """Of an item; a text and null have no line of their own."""
+    return _line(listed[number]) if hasattr(listed[number], "lc") else int(listed.lc.item(number)[0]) + 1

@@ -78,6 +78,8 @@ def scale_rules(text: str, factor: float) -> ScaledRules:
     if factor == 1:
         return ScaledRules(text, ())
     rules = _parse(text)
+    if not rules:
+        return ScaledRules(text, ())
     scaler = Scaler(factor)
     # All values are computed before the first is written: YAML aliases may make two rules share one mapping.
     for mapping, key, value in list(_edits(rules, scaler)):
@@ -105,12 +107,12 @@ def rewritten(text: str, length: Callable[[str, int], str], lost: Callable[[str,
 
 def _parse(text: str) -> dict[str, Any]:
     rules = document.parse(text, "a Prometheus rule file")
-    rulefile.groups_in(rules, "")
+    rulefile.need_sound(rules)
     return rules
 
 
 def _edits(rules: Any, scaler: Scaler) -> Iterator[tuple[Any, str, str]]:
-    for group in rules["groups"] or ():
+    for group in rules.get("groups") or ():
         if "interval" in group:
             yield group, "interval", scaler.shrink(str(group["interval"]), f"group {group.get('name')}", SCRAPE_MS)
         for rule in group.get("rules") or ():

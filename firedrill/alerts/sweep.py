@@ -114,6 +114,8 @@ def _values(text: str, values: str, read: Callable[[str], float]) -> tuple[float
         steps = int(number or STEPS)
     except (ValueError, BadInput) as error:
         raise BadInput(f"--sweep {text}: expected two values A..B, A..B/N or a list A,B,C") from error
+    if last < first:
+        raise BadInput(f"--sweep {text}: goes backwards; expected A..B from the smaller to the larger")
     if not 2 <= steps <= MOST:
         raise BadInput(f"--sweep {text}: {steps} settings; expected 2 to {MOST}")
     return tuple(round(first + (last - first) * step / (steps - 1), 12) for step in range(steps))

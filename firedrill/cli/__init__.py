@@ -27,7 +27,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except FiredrillError as error:
-            ERRORS.print(f"firedrill: {error}", markup=False, highlight=False, soft_wrap=True)
+            ERRORS.say(f"firedrill: {error}")
             sys.exit(error.exit_code)
 
 

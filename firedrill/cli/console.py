@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from firedrill.terminal import Terminal
 
-# Names of profiles, alerts and folders are other people's text: a square bracket in them is no markup.
-ERRORS = Console(stderr=True, markup=False)
-OUTPUT = Console(markup=False)
+ERRORS = Terminal(stderr=True)
+OUTPUT = Terminal()

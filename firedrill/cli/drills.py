@@ -137,7 +137,7 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
         attachment=attachment,
         ports=asked_ports(options),
     )
-    if before:
+    if before is not None:
         earlier = Baseline.of(
             record.find(options["out"], before), played, options["tolerance"], request.ends_after_seconds, request.generator()
         )
@@ -172,8 +172,9 @@ def _play_matrix(request: Request, *, as_json: bool) -> NoReturn:
         click.echo(judged.text(), nl=False)
     else:
         OUTPUT.print(summary.of_matrix(judged))
-        OUTPUT.print(*(f"recorded in {recorded.folder}" for recorded in runs), sep="\n", style="dim", highlight=False, soft_wrap=True)
-        OUTPUT.print(f"matrix   in {file}", style="dim", highlight=False, soft_wrap=True)
+        for recorded in runs:
+            OUTPUT.say(f"recorded in {recorded.folder}", "dim")
+        OUTPUT.say(f"matrix   in {file}", "dim")
     sys.exit(EXIT_CODES[judged.status])
 
 
@@ -216,11 +217,12 @@ def drill(profile: str, out: Path, as_json: bool) -> NoReturn:
         click.echo(json.dumps(documents, indent=2))
     else:
         OUTPUT.print(summary.side_by_side(documents))
-        OUTPUT.print(*(f"recorded in {recorded.folder}" for recorded in runs), sep="\n", style="dim", highlight=False)
+        for recorded in runs:
+            OUTPUT.say(f"recorded in {recorded.folder}", "dim")
         _print_page(page)
     sys.exit(ExitCode.INTERRUPTED if interrupted else ExitCode.PASSED)
 
 
 def _print_page(page: Path | None) -> None:
     if page:
-        OUTPUT.print(f"report   in {page}", style="dim", highlight=False, soft_wrap=True)
+        OUTPUT.say(f"report   in {page}", "dim")

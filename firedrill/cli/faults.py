@@ -67,7 +67,7 @@ def set_faults(words: tuple[str, ...], seconds: float, url: str) -> None:
       firedrill fault set stop --for 10s --url http://127.0.0.1:9464
     """
     for active in FaultClient(url).set(parse_words(words), seconds):
-        OUTPUT.print(str(active), markup=False, highlight=False)
+        OUTPUT.say(str(active))
 
 
 @fault.command("list")
@@ -80,9 +80,9 @@ def list_faults(url: str, as_json: bool) -> None:
         click.echo(json.dumps([asdict(active) for active in found], indent=2))
         return
     for active in found:
-        OUTPUT.print(str(active), markup=False, highlight=False)
+        OUTPUT.say(str(active))
     if not found:
-        OUTPUT.print("no fault is set", style="dim")
+        OUTPUT.say("no fault is set", "dim")
 
 
 @fault.command("clear")

@@ -53,7 +53,7 @@ def written(runs: Sequence[Run], out: Path) -> Path | None:
         reason = str(error)
     except Exception as error:  # noqa: BLE001 -- a mistake of ours in drawing must not lose the run or its exit code
         reason = f"{error.__class__.__name__}: {error}"
-    ERRORS.print(f"firedrill: no report was written: {reason}", markup=False, highlight=False, soft_wrap=True)
+    ERRORS.say(f"firedrill: no report was written: {reason}")
     return None
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import click
 from click.core import ParameterSource
 
-from firedrill import places
-from firedrill.alerts import inventory, lint, rulefile, shown
+from firedrill import places, units
+from firedrill.alerts import document, inventory, lint, shown
 from firedrill.alerts import sweep as sweeps
 from firedrill.alerts.backtest import Question, backtest
 from firedrill.alerts.scale import scale_rules
@@ -24,11 +23,6 @@ from firedrill.errors import BadInput, ExitCode
 from firedrill.interrupt import Interrupt
 from firedrill.stack import standing
 from firedrill.stack import watch as watcher
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
-
-    from firedrill.alerts.rulefile import Group, Rule
 
 
 @click.group()
@@ -120,27 +114,18 @@ def backtest_command(
       firedrill alerts backtest my_alerts.yml --run 20260102 --alert Slow --sweep for=15s..2m --sweep threshold=0.1..0.5
     """
     tried = sweeps.parse(swept)
-    for sentence in sweeps.without_limit(list(_alerts(files, names)), tried.which) if tried.thresholds else ():
-        ERRORS.print(sentence, markup=False, highlight=False, soft_wrap=True)
-    past = record.find(out, history) if history else None
+    past = record.find(out, history) if history is not None else None
     question = Question(files, record.find(out, run_name), stretch, past, names, tried.holds_ms, tried.thresholds, tried.which)
     with Interrupt() as interrupt:
         report = backtest(question, interrupt)
+        interrupt.heed()
     if as_json:
         click.echo(json.dumps(asdict(report), indent=2))
     else:
         OUTPUT.print(shown.of_report(report))
     for refused in report.refused:
-        ERRORS.print(f"{refused.place}: {refused.text}", markup=False, highlight=False, soft_wrap=True)
+        ERRORS.say(f"{refused.place}: {refused.text}")
     sys.exit(ExitCode.BAD_INPUT if report.refused else ExitCode.PASSED)
-
-
-def _alerts(files: Iterable[Path], names: Collection[str]) -> Iterator[tuple[Group, Rule]]:
-    """Those of these names, or all."""
-    for file in files:
-        with suppress(BadInput):  # The backtest says it.
-            alerts_of = [(group, rule) for group in rulefile.read(file) for rule in group.rules if rule.is_alert]
-            yield from (one for one in alerts_of if not names or one[1].name in names)
 
 
 @alerts.command()
@@ -162,10 +147,10 @@ def scale(factor: float, source: Path, target: Path) -> None:
     except UnicodeDecodeError as error:
         raise BadInput(f"{source}: no text; expected a Prometheus rule file") from error
     except BadInput as error:
-        raise BadInput(f"{source}: {error}") from error
+        raise BadInput(": ".join(document.placed(str(source), error))) from error
     for sentence in scaled.clamped:
-        ERRORS.print(sentence, markup=False, highlight=False, soft_wrap=True)
-    ERRORS.print(f"{len(scaled.clamped)} durations could not become as short as asked", highlight=False)
+        ERRORS.say(sentence)
+    ERRORS.say(f"{units.counted(len(scaled.clamped), 'duration')} could not become as short as asked")
 
 
 @alerts.command()
@@ -183,7 +168,8 @@ def check(files: tuple[Path, ...], run_name: str | None, out: Path, as_json: boo
       firedrill alerts check my_alerts.yml --run 20260102
     """
     with Interrupt() as interrupt:
-        recorded = inventory.of_run(record.find(out, run_name), interrupt) if run_name else None
+        recorded = inventory.of_run(record.find(out, run_name), interrupt) if run_name is not None else None
+        interrupt.heed()
     findings = lint.check_all(files, recorded)
     errors = sum(finding.severity == "error" for finding in findings)
     if as_json:
@@ -191,5 +177,6 @@ def check(files: tuple[Path, ...], run_name: str | None, out: Path, as_json: boo
     else:
         for finding in findings:
             click.echo(f"{finding.place}: {finding.severity}: {finding.text}")
-        ERRORS.print(f"{errors} errors, {len(findings) - errors} warnings in {len(files)} files", highlight=False)
+        counts = (units.counted(number, what) for number, what in ((errors, "error"), (len(findings) - errors, "warning")))
+        ERRORS.say(f"{', '.join(counts)} in {units.counted(len(files), 'file')}")
     sys.exit(ExitCode.BAD_INPUT if errors else ExitCode.PASSED)

@@ -50,7 +50,7 @@ def up(profile: str, out: Path, docker: bool, with_grafana: bool, faults: bool, 
       firedrill up --docker --faults
     """
     if load_profile(profile).faults:
-        ERRORS.print(f"{profile}: `up` does not set its faults; use `firedrill fault set`", style="dim", highlight=False)
+        ERRORS.say(f"{profile}: `up` does not set its faults; use `firedrill fault set`", "dim")
     server, chosen = server_of(options["server"], options["threads"], options["connection_limit"]), asked_ports(options)
     with Interrupt() as interrupt:
         if docker:
@@ -70,11 +70,11 @@ def doctor(get: bool, as_json: bool) -> NoReturn:
     """What is there, what is missing, and how to get it. Exits 3 if something needed is missing."""
     if get:
         for package in programs.get_missing():
-            ERRORS.print(f"took {package} into .tools/", highlight=False)
+            ERRORS.say(f"took {package} into .tools/")
     findings = examine()
     if as_json:
         click.echo(json.dumps([finding.as_json() for finding in findings], indent=2))
     else:
         for finding in findings:
-            OUTPUT.print(finding.line(), soft_wrap=True)
+            OUTPUT.say(finding.line())
     sys.exit(ExitCode.MISSING if any(finding.is_fatal for finding in findings) else ExitCode.PASSED)

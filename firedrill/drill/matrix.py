@@ -26,12 +26,11 @@ from firedrill.stack import config
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from rich.console import Console
-
     from firedrill.alerts.least import Least
     from firedrill.drill.record import Run
     from firedrill.drill.request import Request
     from firedrill.interrupt import Interrupt
+    from firedrill.terminal import Terminal
 
 QUIET_AT_MOST_SECONDS = 240.0
 """How long nothing is wrong at most, in real time: at the default time scale enough for every alert of the bundle."""
@@ -106,7 +105,7 @@ def check(request: Request) -> None:
             raise BadInput(f"--matrix: profile {profile.name}: {_named(step.sizes)} names no alerts; expected those that have to notice it")
 
 
-def play_all(request: Request, least_of: Mapping[str, Least], console: Console, interrupt: Interrupt) -> Iterator[Run]:
+def play_all(request: Request, least_of: Mapping[str, Least], console: Terminal, interrupt: Interrupt) -> Iterator[Run]:
     """Play the baseline and each fault; ends early when interrupted.
 
     Args:

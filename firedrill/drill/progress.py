@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live as Screen
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from firedrill.drill.live import Live
     from firedrill.notifications.notification import Notification
+    from firedrill.terminal import Terminal
 
 LINE_EVERY_SECONDS = 10.0
 
@@ -42,7 +43,7 @@ class Progress(Protocol):
         """Nothing more will be shown."""
 
 
-def for_console(console: Console, title: str) -> Progress:
+def for_console(console: Terminal, title: str) -> Progress:
     """The progress that fits where stderr goes."""
     return Panels(console, title) if console.is_terminal else Lines(console, title)
 
@@ -50,7 +51,7 @@ def for_console(console: Console, title: str) -> Progress:
 class Lines:
     """For logs and CI."""
 
-    def __init__(self, console: Console, title: str) -> None:
+    def __init__(self, console: Terminal, title: str) -> None:
         self._console = console
         self._title = title
         self._next = 0.0
@@ -76,13 +77,13 @@ class Lines:
         """Nothing to tidy."""
 
     def _print(self, text: str) -> None:
-        self._console.print(f"{self._title}: {text}", markup=False, highlight=False, soft_wrap=True)
+        self._console.say(f"{self._title}: {text}")
 
 
 class Panels:
     """For a person at a terminal."""
 
-    def __init__(self, console: Console, title: str) -> None:
+    def __init__(self, console: Terminal, title: str) -> None:
         self._title = title
         self._body: Table | Text = Text("")
         self._notifications: list[Text] = []

@@ -136,11 +136,17 @@ def find(out: Path, name: str) -> Run:
     Raises:
         BadInput: no run fits, or several do.
     """
+    if not name:
+        raise BadInput("an empty name; expected a run's id, the beginning of one, or its folder")
     at_path = Run(out.__class__(name))
     if at_path.document.is_file():
         return at_path
     fitting = [run for run in runs_in(out) if run.id.startswith(name)]
     exact = [run for run in fitting if run.id == name]
+    if not fitting:
+        for folder in (at_path.folder, out / name):
+            if folder.is_dir():
+                raise BadInput(f"{folder}: has no run.json; expected the folder of a recorded run")
     if len(exact or fitting) != 1:
         known = ", ".join(run.id for run in (fitting or runs_in(out))[-3:]) or "none"
         raise BadInput(f"{name}: {len(fitting) or 'no'} runs in {out} are called that; the latest: {known}")

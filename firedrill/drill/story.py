@@ -12,11 +12,10 @@ from firedrill.stack.plan import Server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.console import Console
-
     from firedrill.drill.record import Run
     from firedrill.drill.request import Request
     from firedrill.interrupt import Interrupt
+    from firedrill.terminal import Terminal
 
 SERVERS = (
     Server("dev"),
@@ -26,7 +25,7 @@ SERVERS = (
 """Flask's development server, a production server as it comes, and the same one once somebody looked at what is saturated."""
 
 
-def play_all(request: Request, console: Console, interrupt: Interrupt) -> Iterator[Run]:
+def play_all(request: Request, console: Terminal, interrupt: Interrupt) -> Iterator[Run]:
     """Play the request once against each server; ends early when interrupted.
 
     Raises what `run.play` raises.

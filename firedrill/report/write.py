@@ -29,6 +29,7 @@ def of_run(run: Run, interrupt: Interrupt) -> Path:
     Raises:
         BadInput: the run has no run.json that can be read, or the file cannot be written.
         Missing: there is no Prometheus, or it cannot open the data.
+        Interrupted: somebody asked to stop; nothing is written.
     """
     facts = Facts(run.id, {**run.read(), **matrix.read(run.folder)})
     with ThreadPoolExecutor(1) as reading:
@@ -36,6 +37,7 @@ def of_run(run: Run, interrupt: Interrupt) -> Path:
         from firedrill.report import page  # noqa: PLC0415 -- loaded meanwhile
 
         content = page.of_run(facts, recorded.result())
+    interrupt.heed()
     return _write(files.of_run(run), content)
 
 
@@ -50,6 +52,7 @@ def of_several(runs: Sequence[Run], out: Path, interrupt: Interrupt) -> Path:
         from firedrill.report import comparison  # noqa: PLC0415 -- loaded meanwhile
 
         content = comparison.of_runs(comparison.sided(list(zip(facts, recorded, strict=True))))
+    interrupt.heed()
     return _write(files.of_several(runs, out), content)
 
 

@@ -20,10 +20,9 @@ from firedrill.stack.foreground import describe_grafana, golden_signals, print_a
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rich.console import Console
-
     from firedrill.interrupt import Interrupt
     from firedrill.stack.plan import Ports, Server
+    from firedrill.terminal import Terminal
 
 PROJECT = "firedrill"
 """The project's name in `.env`: the same containers and volumes as a bare `docker compose up`."""
@@ -34,7 +33,7 @@ def run(
     profile: Path,
     chosen: Ports,
     interrupt: Interrupt,
-    console: Console,
+    console: Terminal,
     *,
     with_grafana: bool,
     takes_faults: bool = False,
@@ -53,7 +52,7 @@ def run(
     )
     if None in project.states().values():
         raise BadInput(f"the project {project.name} runs already; stop it with `docker compose down`, or set COMPOSE_PROJECT_NAME")
-    console.print("building the images, starting the containers", style="dim")
+    console.say("building the images, starting the containers", "dim")
     project.build()
     began = time.time()
     watcher = _Watcher(project, f"http://{LOOPBACK}:{chosen.notifications}", console)
@@ -62,13 +61,13 @@ def run(
         print_addresses(console, _composed_addresses(project, chosen, with_grafana=with_grafana))
         prom = Prometheus(f"http://{LOOPBACK}:{chosen.prometheus}")
         interrupt.wait_until(lambda: watcher.look() or _has_golden_signals(prom, began), "the first golden signals in Prometheus", 90)
-        console.print(f"golden signals after {time.time() - began:.1f} s; Ctrl-C stops everything", style="dim", highlight=False)
+        console.say(f"golden signals after {time.time() - began:.1f} s; Ctrl-C stops everything", "dim")
         while not interrupt.pause(2.0):
             watcher.look()
     except Interrupted:
         pass
     finally:
-        console.print("stopping the containers; what they recorded stays in their volumes", style="dim", highlight=False)
+        console.say("stopping the containers; what they recorded stays in their volumes", "dim")
         project.down(volumes=False)
 
 
@@ -81,7 +80,7 @@ def _has_golden_signals(prom: Prometheus, since: float) -> bool:
 class _Watcher:
     """Tells of services that ended and of notifications that arrived, each once."""
 
-    def __init__(self, project: engine.Project, notifications_url: str, console: Console) -> None:
+    def __init__(self, project: engine.Project, notifications_url: str, console: Terminal) -> None:
         self._project, self._url, self._console = project, notifications_url, console
         self._ended: set[str] = set()
         self._told = 0
@@ -92,13 +91,11 @@ class _Watcher:
             if code is not None and service not in self._ended:
                 self._ended.add(service)
                 said = (self._project.log(service).splitlines() or ["(it said nothing)"])[-1]
-                self._console.print(
-                    f"{service} ended with exit code {code}: {said}", style="red", markup=False, highlight=False, soft_wrap=True
-                )
+                self._console.say(f"{service} ended with exit code {code}: {said}", "red")
         with suppress(requests.RequestException, ValueError):
             listed = requests.get(f"{self._url}/notifications", timeout=2).json()
             for notification in map(Notification.from_json, listed[self._told :]):
-                self._console.print(notification.line(), markup=False, highlight=False, soft_wrap=True)
+                self._console.say(notification.line())
             self._told = len(listed)
         return False
 

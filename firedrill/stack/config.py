@@ -83,7 +83,7 @@ def write(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path], time_s
 def add(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path]) -> None:
     """Put pages to be scraped and a user's rules into a folder that has `targets/` and `rules/`."""
     for number, file in enumerate(rules):
-        shutil.copy(file, folder / "rules" / f"{GIVEN}{number}-{file.name}")
+        shutil.copy(file, folder / "rules" / f"{GIVEN}{number}-{file.stem}.yml")  # What ends otherwise Prometheus would pass over.
     for job in {scrape.job for scrape in scrapes}:
         entries = [scrape.as_file_sd() for scrape in scrapes if scrape.job == job]
         name = job if job in {"api", "locust", "prometheus"} else f"extra-{job}"

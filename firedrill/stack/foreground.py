@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from rich.console import Console
-
     from firedrill.interrupt import Interrupt
     from firedrill.stack.overlay import Recorded
     from firedrill.stack.plan import Ports, Server
+    from firedrill.terminal import Terminal
 
 SIGNALS = (
     "client:requests:rate10s",
@@ -36,7 +35,7 @@ SIGNALS = (
 
 
 def run(
-    out: Path, server: Server, profile: str, chosen: Ports, interrupt: Interrupt, console: Console, *, takes_faults: bool = False
+    out: Path, server: Server, profile: str, chosen: Ports, interrupt: Interrupt, console: Terminal, *, takes_faults: bool = False
 ) -> None:
     """Start the whole stack and keep it until somebody asks to stop; its state lies in `<out>/up`.
 
@@ -54,24 +53,24 @@ def run(
             return
         while not interrupt.pause(1.0):
             for name in stack.newly_ended():
-                console.print(f"{name} ended; its log: {folder / name}.log", style="red", highlight=False)
+                console.say(f"{name} ended; its log: {folder / name}.log", "red")
             for notification in tail.new():
-                console.print(notification.line(), markup=False, highlight=False, soft_wrap=True)
+                console.say(notification.line())
 
 
-def _start(stack: NativeStack, console: Console) -> None:
+def _start(stack: NativeStack, console: Terminal) -> None:
     began = time.time()
     stack.start_prometheus()
     Standing(stack.plan.prometheus_url, stack.plan.time_scale).announce(stack.plan.folder)
     if not stack.start_alerting():
-        console.print(f"no notifications: there is no Alertmanager; {programs.HOW_TO_GET}", highlight=False, soft_wrap=True)
+        console.say(f"no notifications: there is no Alertmanager; {programs.HOW_TO_GET}")
     stack.start_api()
     stack.start_locust()
     password = stack.start_grafana()
     stack.wait_for_start()
     print_addresses(console, _addresses(stack, password))
     stack.wait_for(lambda: bool(stack.prom.instant(golden_signals(began))), "the first golden signals in Prometheus", 60)
-    console.print(f"golden signals after {time.time() - began:.1f} s; Ctrl-C stops everything", style="dim", highlight=False)
+    console.say(f"golden signals after {time.time() - began:.1f} s; Ctrl-C stops everything", "dim")
 
 
 def golden_signals(since: float) -> str:
@@ -112,14 +111,14 @@ def describe_grafana(port: int, password: str, page: str = "") -> str:
     return f"http://{LOOPBACK}:{port}{page}  (to edit, log in as admin with {password})"
 
 
-def print_addresses(console: Console, addresses: Mapping[str, str]) -> None:
+def print_addresses(console: Terminal, addresses: Mapping[str, str]) -> None:
     """A line each, aligned."""
     width = max(map(len, addresses))
     for name, address in addresses.items():
-        console.print(f"{name:{width}}  {address}", highlight=False, soft_wrap=True)
+        console.say(f"{name:{width}}  {address}")
 
 
-def reopen(runs: Sequence[Recorded], port: int | None, interrupt: Interrupt, console: Console, grafana_port: int | None = None) -> None:
+def reopen(runs: Sequence[Recorded], port: int | None, interrupt: Interrupt, console: Terminal, grafana_port: int | None = None) -> None:
     """A Prometheus over recorded runs until somebody asks to stop; several of them aligned on the start of the latest.
 
     Raises:

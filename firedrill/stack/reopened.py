@@ -16,6 +16,8 @@ from firedrill.stack.processes import Children
 if TYPE_CHECKING:
     from firedrill.interrupt import Interrupt
 
+LOOKBACK_SECONDS = 300
+"""Prometheus's own: for so long it goes on with the last sample of a series that nobody marked as ended."""
 FOREVER = "100y"
 """Retention: a recorded run may be older than Prometheus's default of 15 days."""
 
@@ -27,8 +29,11 @@ class Reopened:
         BadInput: Prometheus ends over the data; the message has its last words.
     """
 
-    def __init__(self, data: Path | None, interrupt: Interrupt, port: int | None = None) -> None:
+    def __init__(
+        self, data: Path | None, interrupt: Interrupt, port: int | None = None, *, lookback_seconds: int = LOOKBACK_SECONDS
+    ) -> None:
         self._data = data
+        self._lookback_seconds = lookback_seconds
         self._interrupt = interrupt
         self.port = port or ports.any_free()
         self.prom = Prometheus(f"http://{LOOPBACK}:{self.port}", timeout_seconds=60)
@@ -59,6 +64,7 @@ class Reopened:
             f"--storage.tsdb.path={copy}",
             f"--storage.tsdb.retention.time={FOREVER}",
             f"--web.listen-address={LOOPBACK}:{self.port}",
+            f"--query.lookback-delta={self._lookback_seconds}s",
             "--web.enable-remote-write-receiver",
             "--web.enable-admin-api",
         ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import requests
 
 from firedrill import whole_file
-from firedrill.alerts import durations, fresh, lint, promtool
+from firedrill.alerts import document, durations, fresh, lint, promtool
 from firedrill.alerts.scale import scale_rules
 from firedrill.errors import BadInput
 from firedrill.stack import config
@@ -45,6 +45,8 @@ class Mirror:
     _anew: dict[Path, set[str]] = field(default_factory=dict)
     """Alerts of each file that Prometheus has to forget first."""
     _missing: set[Path] = field(default_factory=set)
+    _passed_over: set[Path] = field(default_factory=set)
+    """Files of which it was said that nobody reads them."""
 
     def update(self) -> tuple[bool, list[str]]:
         """Take over what was saved or deleted since the last call; returns whether a reload is due, and each sentence about a file.
@@ -53,6 +55,7 @@ class Mirror:
         """
         before, self._seen = self._seen, {file: state for file in self._files() if (state := _state(file))}
         said: list[str] = []
+        said += self._unread()
         written = [file for file, state in self._seen.items() if before.get(file) != state and self._take(file, said)]
         rules = [file for file in written if file.parent.name == "rules"]
         self.taken = [*(file for file in self.taken if file not in rules), *rules]
@@ -92,13 +95,19 @@ class Mirror:
         # Last: where it is, the folder is complete.
         yield from () if self.rules_only else sorted(self.source.glob("*.yml"))
 
+    def _unread(self) -> Iterator[str]:
+        """A sentence, once, for each file of rules that is not called as Prometheus's configuration has it."""
+        new = set((self.source / "rules").glob("[!.#]*.yaml")) - self._passed_over
+        self._passed_over |= new
+        yield from (f"{file.name}: is not read, as it does not end in .yml" for file in sorted(new))
+
     def _take(self, file: Path, said: list[str]) -> bool:
         """Put a file into force; False if it is broken."""
         try:
             text = config.scaled(file, self.time_scale)
             mistake = promtool.first_mistake(file) if file.parent.name == "rules" else None
         except BadInput as error:
-            mistake = str(error)
+            mistake = ": ".join(document.placed(file.name, error))
         except OSError as error:
             mistake = f"{error.strerror}; expected a file that everybody may read"
         except UnicodeDecodeError:

@@ -68,6 +68,30 @@ def test_each_rule_that_is_broken_is_named_with_its_line_and_the_others_are_judg
     assert judged["Good"]["failed_evaluations"] == 0
 
 
+WRONG = """\
+groups:
+  - name: mine
+    interval: 1s
+    rules:
+      - {alert: Number, expr: up, for: 5}
+      - {alert: Good, expr: up}
+      - {alert: Twice, expr: up, expr: up == 1}
+      - {alert: Unclosed, expr: 'rate(up'}
+  - hello
+  - {name: limited, limit: x, rules: [{alert: Limited, expr: up}]}
+  - {name: theirs, interval: 1s, rules: [{alert: Also, expr: up}]}
+"""
+
+
+def test_what_is_no_rule_or_group_is_named_and_the_others_are_judged(asked, run):
+    code, output, errors, file = asked(WRONG, run, "--json", "--alert", "Good", "--alert", "Also")
+    assert code == 2
+    assert {line.removeprefix(f"{file}:").partition(":")[0] for line in errors.splitlines()} == {"5", "7", "8", "9", "10"}
+    report = json.loads(output)
+    assert [alert["name"] for alert in report["alerts"]] == ["Good", "Also"]
+    assert len(report["refused"]) == 5
+
+
 DOUBTS = """\
 groups:
   - name: often
@@ -75,6 +99,7 @@ groups:
     limit: 2
     rules:
       - {record: "mine:clash", expr: up, labels: {instance: same}}
+      - {record: "mine:many", expr: up * on () up}
       - {alert: TooMany, expr: up}
       - {alert: Same, expr: up, labels: {instance: same}}
       - {alert: Unseen, expr: no_such_metric > 0}
@@ -91,19 +116,23 @@ groups:
 def test_what_a_replay_cannot_show_is_said(asked, run):
     code, output, errors, file = asked(DOUBTS, run, "--json")
     assert code == 2
-    assert f"{file}:12: Future: offset -5s reads what is recorded later" in errors
+    assert f"{file}:13: Future: offset -5s reads what is recorded later" in errors
     report = json.loads(output)
     clash = "two elements have the same labels once the rule's are applied"
-    said = [re.sub(r"after [-0-9.]+ s|^\S+?(?=:\d+:)", "", remark) for remark in report["remarks"]]
+    said = [
+        re.sub(r"after [-0-9.]+ s|^\S+?(?=:\d+:)| on the right hand-side of the operation.*", "", remark) for remark in report["remarks"]
+    ]
+    many = "found duplicate series for the match group {}"
     number = report["alerts"][0]["evaluations"]
     assert said == [
         f":6: mine:clash: {number} of {number} evaluations fail, the first : {clash}",
+        f":7: mine:many: {number} of {number} evaluations fail, the first : {many}",
         "nothing was recorded of no_such_metric (Unseen)",
-        ":10: Meta reads what the alerts of the run wrote, and not what these would have",
+        ":11: Meta reads what the alerts of the run wrote, and not what these would have",
         "shorter than these look back or wait is the run of 60 s (production rules: --stretch): Long",
-        f":7: TooMany: {number - 1} of {number} evaluations fail, the first : 4 of them are more than the group's limit of 2",
-        f":8: Same: {number - 1} of {number} evaluations fail, the first : {clash}",
-        ":13: group seldom is evaluated every 86400000 s, and never in this run",
+        f":8: TooMany: {number - 1} of {number} evaluations fail, the first : 4 of them are more than the group's limit of 2",
+        f":9: Same: {number - 1} of {number} evaluations fail, the first : {clash}",
+        ":14: group seldom is evaluated every 86400000 s, and never in this run",
     ]
 
 
@@ -111,7 +140,7 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(asked, run, tmp_pat
     (tmp_path / "broken.yml").write_text("groups:\n  - nme: a\n")
     code, output, errors, _ = asked(rules(4), run, str(tmp_path / "broken.yml"), "--json")
     assert code == 2
-    assert f"{tmp_path / 'broken.yml'}: line 2: no group" in errors
+    assert f"{tmp_path / 'broken.yml'}:2: no group" in errors
     assert len(json.loads(output)["alerts"]) == 4
 
 
@@ -138,15 +167,18 @@ def test_what_cannot_be_evaluated_of_a_group_that_is_stepped_is_named_once(asked
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("groups:\n  - name: [\n", "mine.yml: line 3: "),
-        ("- a\n- b\n", "mine.yml: line 1: no mapping; expected a Prometheus rule file"),
-        ("groups:\n  - name: g\n    rules:\n      - {alert: A, expr: up, for: soon}\n", "mine.yml: line 4: for: soon is no duration"),
+        ("groups:\n  - name: [\n", "mine.yml:3: "),
+        ("- a\n- b\n", "mine.yml:1: no mapping; expected a Prometheus rule file"),
+        ("groups:\n  - name: g\n    rules:\n      - {alert: A, expr: up, for: soon}\n", "mine.yml:4: for: soon is no duration"),
     ],
 )
 def test_a_file_that_is_no_rule_file_is_named_with_the_line(asked, run, text, message):
-    code, _, errors, _ = asked(text, run)
+    code, output, errors, _ = asked(text, run, "--json")
     assert code == 2
     assert message in errors
+    report = json.loads(output)
+    assert [f"{one['place']}: {one['text']}" for one in report["refused"]] == errors.splitlines()
+    assert report["alerts"] == []
 
 
 def test_a_run_in_which_nothing_was_scraped_is_bad_input(asked, tmp_path_factory):
@@ -238,9 +270,10 @@ def test_a_threshold_is_swept_of_alerts_that_have_one(asked, run):
     text = "groups:\n  - {name: mine, interval: 1s, rules: [{alert: Some, expr: up > 0.5}, {alert: None, expr: up and up}]}\n"
     words = ("--sweep", "threshold=0..2/2")
     code, output, errors, file = asked(text, run, "--json", *words)
-    assert code == 0
-    assert errors == f"{file}:2: None: --sweep threshold: compares nothing with a number; expected an alert such as `a > 0.5`\n"
-    assert [len(alert["sweep"]) for alert in json.loads(output)["alerts"]] == [2, 0]
+    assert (code, errors) == (0, "")
+    report = json.loads(output)
+    assert f"{file}:2: None: --sweep threshold: compares nothing with a number; expected an alert such as `a > 0.5`" in report["remarks"]
+    assert [len(alert["sweep"]) for alert in report["alerts"]] == [2, 0]
     code, output, errors, _ = asked(text, run, "--alert", "None", *words)
     assert (code, output) == (2, "")
     assert errors.endswith("None: --sweep threshold: compares nothing with a number; expected an alert such as `a > 0.5`\n")
@@ -275,3 +308,31 @@ def test_a_rule_that_compares_with_the_past_has_one_with_history(asked, run):
         fired[name] = alert["fired"][0]["firing_after_seconds"]
     assert 29 <= fired["without"] <= 32
     assert fired["with"] <= 1
+
+
+PRESENT = """\
+groups:
+  - name: mine
+    interval: {second}s
+    rules:
+      - {{record: 'mine:load', expr: 'max by (number) (load_ratio{{number="1"}})'}}
+      - {{alert: Busy, expr: 'mine:load > 0.5', for: {hold}s}}
+      - {{alert: Gone, expr: 'absent(load_ratio{{number="1"}})'}}
+"""
+
+
+def test_what_is_stretched_far_is_seen_as_what_was_recorded(asked, tmp_path_factory):
+    gap, stretch = recorded(tmp_path_factory, SECONDS, range(20, 40)), 600
+    lives = []
+    for factor in (1, stretch):
+        report = json.loads(asked(PRESENT.format(second=factor, hold=5 * factor), gap, "--json", "--stretch", factor)[1])
+        lives.append(
+            {
+                alert["name"]: [(one["firing_after_seconds"] / factor, one["resolved_after_seconds"]) for one in alert["fired"]]
+                for alert in report["alerts"]
+            }
+        )
+    (was,), (is_now,) = (one["Busy"] for one in lives)
+    assert was[0] == pytest.approx(is_now[0], abs=2)
+    assert (was[1], is_now[1]) == (None, None), "the gap is shorter than what Prometheus goes on with"
+    assert [at for one in lives for at, _ in one["Gone"] if at > 0] == [], "the first scrape is slow"

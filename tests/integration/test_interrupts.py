@@ -2,8 +2,12 @@
 
 import re
 import signal
+import socket
+import subprocess
+import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -103,3 +107,59 @@ def test_work_goes_on_until_somebody_asks_to_stop():
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(Interrupted):
             next(work)
+
+
+@contextmanager
+def begun(*words):
+    """`firedrill` with these words."""
+    command = [sys.executable, "-m", "firedrill", *map(str, words)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def interrupted(process):
+    """What comes of Ctrl-C now: exit code, standard output, standard error."""
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=20)
+    return process.returncode, output, errors
+
+
+@pytest.mark.parametrize("words", [("--help",), ("run", "smoke"), ("alerts", "check", "r.yml")], ids=" ".join)
+def test_an_interrupt_before_anything_has_begun_says_nothing(words):
+    with begun(*words) as process:
+        maps = Path(f"/proc/{process.pid}/maps")
+        poll_until(lambda: "pydantic_core" in maps.read_text(), "the modules to be loading")
+        assert interrupted(process) == (130, "", "")
+
+
+def test_an_interrupt_of_a_command_that_only_waits_for_an_answer_says_nothing():
+    with (
+        socket.create_server((LOOPBACK, 0)) as silent,
+        begun("fault", "list", "--url", f"http://{LOOPBACK}:{silent.getsockname()[1]}") as one,
+    ):
+        silent.settimeout(20)
+        connection, _ = silent.accept()
+        with connection:
+            assert connection.recv(1), "it asks"
+            assert interrupted(one) == (130, "", "")
+
+
+def test_a_report_that_is_interrupted_while_it_is_drawn_is_not_written(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    with Interrupt() as interrupt:
+        made_up_run(run, 60, "groups: []", interrupt)
+    with begun("report", run, "--out", tmp_path) as process:
+        threads = Path(f"/proc/{process.pid}/task")
+
+        def is_reading():
+            return any(one.read_text() for one in threads.glob("*/children"))
+
+        poll_until(is_reading, "its Prometheus to begin")
+        poll_until(lambda: not is_reading(), "its Prometheus to end")
+        code, output, errors = interrupted(process)
+    assert (code, output, errors) == (130, "", "firedrill: interrupted in the middle of the work\n")
+    assert not (run / "report.html").exists()

@@ -157,3 +157,35 @@ def test_rules_are_scaled_from_file_to_file_and_what_stayed_longer_is_said(tmp_p
     (tmp_path / "odd.yml").write_bytes(b"\xff")
     odd = CliRunner().invoke(main, ["alerts", "scale", str(tmp_path / "odd.yml"), str(out)])
     assert (odd.exit_code, "odd.yml: no text" in odd.stderr) == (2, True)
+
+
+def test_a_mistake_in_a_file_that_is_to_be_scaled_is_where_editors_jump_to(tmp_path):
+    (tmp_path / "odd.yml").write_text("groups:\n  - name: g\n  - hello\n")
+    done = CliRunner().invoke(main, ["alerts", "scale", str(tmp_path / "odd.yml"), str(tmp_path / "out.yml")])
+    assert (done.exit_code, done.stderr) == (
+        2,
+        f"firedrill: {tmp_path / 'odd.yml'}:3: no group; expected a name and a list of rules\n",
+    )
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "{}\n", "groups:\n"])
+def test_a_file_without_rules_is_scaled_to_one_without(tmp_path, text):
+    (tmp_path / "none.yml").write_text(text)
+    done = CliRunner().invoke(main, ["alerts", "scale", str(tmp_path / "none.yml"), str(tmp_path / "out.yml")])
+    assert (done.exit_code, done.stderr) == (0, "0 durations could not become as short as asked\n")
+    assert rulefile.read(tmp_path / "out.yml") == ()
+
+
+def test_what_is_counted_is_one_or_many(tmp_path):
+    (tmp_path / "r.yml").write_text("groups:\n- name: g\n  rules:\n  - {record: a, expr: 'rate(up[2m])'}\n")
+    words = ["alerts", "scale", "--factor", "60", str(tmp_path / "r.yml"), str(tmp_path / "out.yml")]
+    assert CliRunner().invoke(main, words).stderr.endswith("\n1 duration could not become as short as asked\n")
+    checked = CliRunner().invoke(main, ["alerts", "check", str(tmp_path / "r.yml"), str(tmp_path / "r.yml")])
+    assert checked.stderr == "0 errors, 0 warnings in 2 files\n"
+
+
+@pytest.mark.parametrize("command", ["check", "backtest"])
+def test_a_run_without_a_name_is_none(tmp_path, command):
+    (tmp_path / "r.yml").write_text("groups: []\n")
+    done = CliRunner().invoke(main, ["alerts", command, str(tmp_path / "r.yml"), "--run", "", "--out", str(tmp_path)])
+    assert (done.exit_code, "an empty name" in done.stderr) == (2, True)

@@ -89,7 +89,7 @@ def test_settings_to_try_are_spelled_as_a_range_or_a_list():
     "text",
     [
         "for=1..x", "for=", "threshold=1..2/1", "limit=1..2", "threshold=a", "threshold=nan", "threshold=0..inf",
-        "threshold.0=1", "threshold2=1",
+        "threshold.0=1", "threshold2=1", "for=10s..1s", "threshold=1..0/3",
     ],
 )  # fmt: skip
 def test_a_sweep_that_cannot_be_read_is_named(text):

@@ -103,7 +103,7 @@ def test_routing_that_is_half_typed_leaves_the_one_before_in_force(mirror):
     (mirror.source / "alertmanager.yml").write_text("route:\n  group_wait: [\n")
     changed, (mistake,) = mirror.update()
     assert not changed
-    assert mistake.startswith("alertmanager.yml: line ")
+    assert mistake.startswith("alertmanager.yml:3: ")
     assert mistake.endswith("; the rest stays in force")
     assert (mirror.into / "alertmanager.yml").read_text() == before
 
@@ -120,12 +120,28 @@ def test_a_rule_that_is_broken_is_named_with_its_line_and_the_one_before_stays(r
     assert rules.update() == (True, []), "mended"
 
 
+@pytest.mark.parametrize("wrong", ["for: 5", "expr: up", "labels: [a]"])
+def test_one_value_that_is_wrong_keeps_all_of_a_save_out_as_prometheus_would(rules, wrong):
+    write(rules, RULES.replace("hot > 1", "hot > 2") + f"      - {{alert: New, expr: new, {wrong}}}\n")
+    changed, (mistake,) = rules.update()
+    assert not changed
+    assert "mine.yml:7: " in mistake
+    assert in_force(rules) == shrunk(RULES)
+
+
 @pytest.mark.parametrize("text", ["", "# groups:\n", "{}\n", "groups:\n", "groups: []\n"])
 def test_a_file_without_any_rule_left_takes_the_old_ones_out_of_force(rules, text):
     write(rules, text)
     assert rules.update() == (True, [])
     assert in_force(rules) == text
     assert not rules.settle()
+
+
+def test_a_file_that_prometheus_does_not_read_for_its_name_is_named_once(rules):
+    write(rules, RULES, "other.yaml")
+    assert rules.update() == (False, ["other.yaml: is not read, as it does not end in .yml"])
+    assert rules.update() == (False, [])
+    assert [file.name for file in (rules.into / "rules").iterdir()] == ["mine.yml"]
 
 
 def test_what_editors_leave_beside_a_file_is_none_of_the_rules(rules):

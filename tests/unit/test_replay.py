@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from firedrill.alerts import rulefile
+from firedrill.alerts import promtool, rulefile
 from firedrill.alerts.replay import SILENT_AFTER_START, Replay, State, episodes
 from firedrill.alerts.rulefile import Rule
 from firedrill.errors import BadInput
@@ -54,6 +54,14 @@ def test_after_start_up_state_is_kept_and_not_written():
 def test_an_alert_kept_firing_ends_when_its_time_has_passed():
     (one,) = episodes(Replay(rule(keep_ms=2000)), [(0, {A: 1}), (1000, {}), (2000, {}), (3000, {})])
     assert (one.pending_ms, one.firing_ms, one.resolved_ms) == (None, 0, 3000)
+
+
+def test_an_alert_that_is_forgotten_for_the_limit_has_ended_and_one_whose_evaluation_fails_has_not():
+    several = {A: 1, B: 1}
+    (forgotten,) = episodes(Replay(rule(), limit=1), [(0, {A: 1}), (1000, several), (2000, several)])
+    assert (forgotten.firing_ms, forgotten.resolved_ms) == (0, 1000)
+    (kept,) = episodes(Replay(rule(), limit=1), [(0, {A: 1}), (1000, None), (2000, None)])
+    assert (kept.firing_ms, kept.resolved_ms) == (0, None)
 
 
 def test_a_value_in_a_label_is_another_alert_each_time():
@@ -109,16 +117,16 @@ def test_what_is_no_text_is_no_rule_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: 1\n        for: 5x\n", "r.yml: line 6: for: 5x is no duration"),
-        ("groups: [\n", "r.yml: line 2"),
-        ("groups:\n  - name: g\n    rules:\n      - expr: 1\n", "r.yml: line 4: no rule"),
-        ("groups:\n  - name: g\n    limit: few\n    rules: []\n", "r.yml: line 3: limit: few is no whole number"),
+        ("groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: 1\n        for: 5x\n", "r.yml:6: for: 5x is no duration"),
+        ("groups: [\n", "r.yml:2"),
+        ("groups:\n  - name: g\n    rules:\n      - expr: 1\n", "r.yml:4: no rule"),
+        ("groups:\n  - name: g\n    limit: few\n    rules: []\n", "r.yml:3: limit: few is no whole number"),
         (
             "groups:\n  - name: g\n    rules:\n      - {alert: A, expr: 1,\n        labels: [a]}\n",
-            "r.yml: line 5: labels: .* is no mapping",
+            "r.yml:5: labels: .* is no mapping",
         ),
-        ("groups:\n  - name: g\n    rules:\n      - {alert: A, expr: 1, annotations: a}\n", "r.yml: line 4: annotations: a is no mapping"),
-        ("groups:\n  - name: g\x07\n", "r.yml: line 2: unacceptable character"),
+        ("groups:\n  - name: g\n    rules:\n      - {alert: A, expr: 1, annotations: a}\n", "r.yml:4: annotations: a is no mapping"),
+        ("groups:\n  - name: g\x07\n", "r.yml:2: unacceptable character"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_with_its_line(tmp_path, text, message):
@@ -126,3 +134,67 @@ def test_a_file_that_cannot_be_read_is_named_with_its_line(tmp_path, text, messa
     file.write_text(text)
     with pytest.raises(BadInput, match=message):
         rulefile.read(file)
+
+
+WRONG = {
+    "a duration without a unit": "    rules: [*GOOD, {alert: B, expr: up, for: 5}]",
+    "a duration that is none": "    rules: [*GOOD, {alert: B, expr: up, keep_firing_for: -5s}]",
+    "labels that are none": "    rules: [*GOOD, {alert: B, expr: up, labels: [a]}]",
+    "an expression that is there twice": "    rules: [*GOOD, {alert: B, expr: up, expr: up}]",
+    "a label that is there twice": "    rules: [*GOOD, {alert: B, expr: up, labels: {a: b, a: c}}]",
+    "a text": "    rules: [*GOOD, hello]",
+    "nothing": "    rules: [*GOOD, ]\n  - name: b\n    rules:\n      -\n      - *GOOD",
+    "a group that is a text": "    rules: [*GOOD]\n  - hello",
+    "a group without a name": "    rules: [*GOOD]\n  - rules: []",
+    "a group whose rules are a text": "    rules: [*GOOD]\n  - name: b\n    rules: hello",
+    "a group whose limit is a text": "    rules: [*GOOD]\n  - name: b\n    limit: x",
+    "a group with two names": "    rules: [*GOOD]\n  - name: b\n    name: c",
+    "a rule of several lines": """\
+    rules:
+      - *GOOD
+      - alert: B
+        expr: |
+          up
+            > 0
+        for: 5
+      - *GOOD""",
+}
+
+
+@pytest.mark.parametrize("text", WRONG.values(), ids=WRONG.keys())
+def test_what_is_wrong_in_a_file_is_named_with_its_line_and_all_else_is_read(tmp_path, text):
+    needs.program("promtool")
+    file = tmp_path / "r.yml"
+    file.write_text(f"groups:\n  - name: a\n{text}\n".replace("*GOOD", "{alert: Good, expr: up == 2}"))
+    found = rulefile.sift(file)
+    assert {rule.name for group in found.groups for rule in group.rules} == {"Good"}
+    (mistake,) = found.mistakes
+    _, listed = promtool.examined(file)
+    assert listed == [mistake], "promtool has nothing against the rest"
+    named, line = mistake.place.rsplit(":", 1)
+    assert named == str(file)
+    assert file.read_text().splitlines()[int(line) - 1].strip() not in {"", "rules:", "- *GOOD"}
+    assert len(found.text.splitlines()) == len(file.read_text().splitlines())
+
+
+BESIDE = """\
+groups:
+  - hello
+  - name: g
+    rules:
+      - alert: Bad
+        expr: |
+          up
+        for: 5
+      - {alert: Good, expr: up}
+      - {alert: Worse, expr: up(}
+"""
+
+
+def test_a_mistake_that_promtool_finds_beside_others_keeps_its_line_and_its_rule(tmp_path):
+    needs.program("promtool")
+    file = tmp_path / "r.yml"
+    file.write_text(BESIDE)
+    _, mistakes = promtool.examined(file)
+    found = [(one.place, one.rule and one.rule.name) for one in mistakes]
+    assert found == [(f"{file}:2", None), (f"{file}:8", None), (f"{file}:10", "Worse")]

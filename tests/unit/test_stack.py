@@ -3,14 +3,16 @@
 import json
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from firedrill.alerts import loaded, rulefile
 from firedrill.drill import record
 from firedrill.drill.record import Run
 from firedrill.errors import BadInput
-from firedrill.stack import foreground, grafana, ports
+from firedrill.stack import config, foreground, grafana, ports
 from firedrill.stack.config import Scrape
 from firedrill.stack.plan import PORT_OPTIONS, Ports, Server
 from firedrill.stack.processes import Children
@@ -78,6 +80,16 @@ def test_a_server_knows_its_options():
     assert Server("dev").options() == ["--server", "dev"]
 
 
+@pytest.mark.parametrize("name", ["mine.yml", "mine.yaml", "mine"])
+def test_rules_that_are_given_are_called_so_that_prometheus_reads_them(tmp_path, name):
+    (tmp_path / name).write_text("groups: [{name: theirs, rules: [{alert: Theirs, expr: up}]}]")
+    config.write(tmp_path / "prometheus", (), [tmp_path / name], 12.0)
+    (read,) = (tmp_path / "prometheus" / "rules").glob("user-*.yml")
+    (asked,), (loaded_as,) = rulefile.read(tmp_path / name), rulefile.read(read)
+    namesake = replace(loaded_as, place=f"{tmp_path / 'other.yml'}:1")
+    assert loaded.origins([asked], [namesake, loaded_as]) == {asked.place: loaded_as}
+
+
 def test_stopping_ends_a_process_that_will_not_end(tmp_path):
     children = Children(tmp_path)
     deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
@@ -131,6 +143,15 @@ def test_an_unknown_or_ambiguous_run_is_an_error_that_names_the_latest(tmp_path)
         record.find(tmp_path, "nope")
     with pytest.raises(BadInput, match="2 runs"):
         record.find(tmp_path, "2026")
+    with pytest.raises(BadInput, match="an empty name; expected a run's id"):
+        record.find(tmp_path, "")
+
+
+def test_a_folder_that_is_no_run_s_says_what_is_missing_in_it(tmp_path):
+    (tmp_path / "broken").mkdir()
+    for name in ("broken", str(tmp_path / "broken")):
+        with pytest.raises(BadInput, match=r"broken: has no run\.json; expected the folder of a recorded run"):
+            record.find(tmp_path, name)
 
 
 def test_two_runs_of_the_same_second_have_folders_of_their_own(tmp_path):
