@@ -36,8 +36,11 @@ class ClientSide:
 
     In an open loop all count from the moment they were due, also arrivals that were dropped, or waited for a user when the load ended.
     """
-    slower_than_slo: Mapping[str, float]
-    """Share of requests, the waiting included as above, beyond each latency objective; what was dropped is beyond all of them."""
+    slower_than_slo: Mapping[str, float | None]
+    """Share of requests, the waiting included as above, beyond each latency objective; what was dropped is beyond all of them.
+
+    None where no request has a time.
+    """
     rate: float | None
     """Requests answered a second."""
     offered_rate: float | None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from firedrill import units
 from firedrill.contract import Client, format_bound
+from firedrill.objectives import is_exceeded
 from firedrill.prom import step_of
 
 if TYPE_CHECKING:
@@ -148,8 +149,7 @@ def broken(slo: Slo, seen: Seen, to_come: float) -> str | None:
     """The objective that is broken even if all requests to come are perfect; None if there is none."""
     all_requests = seen.requests + to_come
     for name in slo.latency_seconds:
-        # Shares are floating point: 1 - 0.99 is a little more than 0.01.
-        if seen.slower[name] > (1 - int(name[1:]) / 100 + 1e-9) * all_requests:
+        if is_exceeded(name, seen.slower[name], all_requests):
             return name
     return "errors" if slo.error_ratio is not None and seen.failed > slo.error_ratio * all_requests else None
 

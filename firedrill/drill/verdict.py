@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from firedrill import units
 from firedrill.errors import ExitCode
+from firedrill.objectives import accepted_ratio, is_exceeded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -107,7 +108,7 @@ def judge(
     against_api = [mishap for mishap in mishaps if mishap.code in AGAINST_API]
     void = [mishap for mishap in mishaps if mishap.code not in AGAINST_API]
     if figures is not None:
-        void += _void(figures)
+        void += (*_void(figures), *_unjudged(profile.slo, figures))
         against_api += _slo_broken(profile.slo, figures)
     against_api += regressions
     reasons = (*void, *against_api)
@@ -130,8 +131,32 @@ def _void(figures: Figures) -> Iterator[Reason]:
         yield _unsent(figures.arrivals, broken)
     if figures.blind_seconds > BLIND_LIMIT_SECONDS:
         yield Reason("blind", f"nothing was recorded of the load generator for {units.seconds(figures.blind_seconds)}")
-    if not figures.counts.client_requests:
-        yield Reason("no_requests", "the load generator reported no request")
+
+
+def _unjudged(slo: Slo | None, figures: Figures) -> Iterator[Reason]:
+    """What was not measured was not kept either; but that nothing was answered may be what breaks the SLO."""
+    if not figures.client.rate and not any(_slo_broken(slo, figures)):
+        after = " after the warm-up" if figures.counts.client_requests else ""
+        yield Reason("no_requests", f"the load generator reported no request{after}")
+    elif slo is not None:
+        yield from _unmeasured(slo, figures)
+
+
+def _unmeasured(slo: Slo, figures: Figures) -> Iterator[Reason]:
+    """Objectives that nothing is known of."""
+    client = figures.client
+    for name in slo.latency_seconds:
+        if client.slower_than_slo.get(name) is None:
+            yield _unknown(name, "no request was reported with its time", "report it, or drop the objective")
+    if slo.error_ratio is not None and client.error_ratio is None:
+        yield _unknown("errors", "no request was answered, or given up", "play the load for longer, or drop the objective")
+    if slo.starved_users is not None and figures.honesty.starved_sustained is None:
+        mend = "wrap them in events.request.measure (docs/bring-your-own.md), or drop the objective"
+        yield _unknown("starved_users", "nobody saw when these users' requests began", mend)
+
+
+def _unknown(objective: str, why: str, mend: str) -> Reason:
+    return Reason(f"unmeasured_{objective}", f"the SLO's {objective} was not measured: {why}; {mend}")
 
 
 def _overloaded(honesty: Honesty) -> dict[str, str]:
@@ -165,17 +190,16 @@ def _slo_broken(slo: Slo | None, figures: Figures) -> Iterator[Reason]:
 
 
 def _starved(slo: Slo, figures: Figures) -> Iterator[Reason]:
-    starved, oldest = figures.honesty.starved_sustained or 0, units.seconds(figures.honesty.oldest_max_seconds)
-    if slo.starved_users is not None and starved > slo.starved_users:
+    starved, oldest = figures.honesty.starved_sustained, units.seconds(figures.honesty.oldest_max_seconds)
+    if slo.starved_users is not None and starved is not None and starved > slo.starved_users:
         hung = f"their requests hung, the oldest for {oldest}, and are in no latency figure"
         yield Reason("starved_users", f"{units.count(starved)} users starved: {hung}; the SLO accepts {slo.starved_users}")
 
 
 def _slow(slo: Slo, figures: Figures) -> Iterator[Reason]:
     for name, bound in slo.latency_seconds.items():
-        slower, accepted = figures.client.slower_than_slo.get(name, 0.0), (100 - int(name[1:])) / 100
-        # Shares are floating point: 1 - 0.99 is a little more than 0.01.
-        if slower > accepted + 1e-9:
+        slower, accepted = figures.client.slower_than_slo.get(name), accepted_ratio(name)
+        if slower is not None and is_exceeded(name, slower):
             seen = figures.client.latency_including_waiting_seconds.get(name)  # None for p90, which is judged by its share alone
             least = "at least " if name in figures.client.at_least else ""
             client = f"client {name}" if seen is None else f"client {name} is {least}{units.seconds(seen)}"

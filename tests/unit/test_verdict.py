@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from firedrill.drill.figures import Arrivals, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide
 from firedrill.drill.verdict import Reason, Status, judge
 from firedrill.profile import AlertExpectations, Profile, Slo, Step, UserShare
@@ -102,6 +104,37 @@ def test_an_objective_of_a_percentile_that_no_table_shows_is_judged_by_its_share
     slow = replace(HEALTHY, client=replace(HEALTHY.client, slower_than_slo={"p90": 0.2}))
     (reason,) = judge(replace(PROFILE, slo=Slo({"p90": 0.1})), slow, []).reasons
     assert reason == Reason("latency_p90", "client p90: 20 % of the requests took longer than 100 ms; the SLO accepts 10 %")
+
+
+@pytest.mark.parametrize(
+    ("figures", "objective", "mend"),
+    [
+        (replace(HEALTHY, client=replace(HEALTHY.client, slower_than_slo={"p99": None})), "p99", "report it"),
+        (replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=None)), "errors", "play the load for longer"),
+        (replace(HEALTHY, honesty=replace(HEALTHY.honesty, starved_sustained=None)), "starved_users", "events.request.measure"),
+    ],
+)
+def test_an_objective_that_was_not_measured_was_not_kept(figures, objective, mend):
+    verdict = judge(PROFILE, figures, [])
+    assert (verdict.status, codes(verdict)) == (Status.INVALID, [f"unmeasured_{objective}"])
+    assert mend in verdict.reasons[0].text
+    assert "drop the objective" in verdict.reasons[0].text
+    assert judge(replace(PROFILE, slo=Slo()), figures, []).status is Status.PASSED, "which asks for nothing"
+
+
+def test_requests_of_the_warm_up_are_none_that_are_judged():
+    silent = replace(HEALTHY.client, slower_than_slo={"p99": None}, rate=0.0, error_ratio=None)
+    (reason,) = judge(PROFILE, replace(HEALTHY, client=silent), []).reasons
+    assert reason == Reason("no_requests", "the load generator reported no request after the warm-up")
+    never = replace(HEALTHY, client=replace(silent, rate=None), counts=Counts(0, 0, None))
+    for profile in (PROFILE, replace(PROFILE, slo=None)):
+        verdict = judge(profile, never, [])
+        assert (verdict.status, verdict.reasons[0].text) == (Status.INVALID, "the load generator reported no request")
+
+
+def test_an_api_that_answers_nothing_fails_by_what_waits_for_it():
+    hung = replace(HEALTHY.client, slower_than_slo={"p99": 1.0}, rate=0.0, error_ratio=1.0)
+    assert judge(PROFILE, replace(HEALTHY, client=hung), []).status is Status.FAILED
 
 
 def test_errors_above_the_slo_fail():
