@@ -107,6 +107,8 @@ class Honesty:
     generator_cpu_max_ratio: float | None
     generator_lag_ratio: float | None
     """Share of the time by which the generator's event loop was late."""
+    exceptions: float | None = None
+    """Tasks that ended with an exception: what they had not asked yet, nobody asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from firedrill import histogram
 from firedrill.contract import LATENCY_BOUNDS_SECONDS, Client, Server
 from firedrill.drill.figures import Arrivals, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide, Step, Window
+from firedrill.drill.verdict import LOST_LIMIT_RATIO
 from firedrill.prom import step_of
 
 if TYPE_CHECKING:
@@ -25,14 +26,14 @@ QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 EXHAUSTED_RATIO = 0.9
 """A resource has run out when so much of its limit is in use for three seconds."""
 
-SHARES = {"arrivals_unsent": (Client.UNSENT, Client.OFFERED, 1), "pacing_missed": (Client.PACING_MISSED, Client.PACING, 100)}
-"""Conditions on a share of all that a run gained: (part, whole, least whole that is judged).
+OF_THE_WHOLE = frozenset({"arrivals_unsent", "pacing_missed", "task_exceptions"})
+"""Conditions on a share of all that a run gained.
 
 The rules, which look on, judge the share of all so far: what was a large one of a run's beginning may be a small one of it all.
 """
 
-MOST_SHARE = 0.01
-"""As much may be missed."""
+LEAST_INTERVALS = 100
+"""Fewer intervals of a fixed pace are not judged."""
 
 TAIL_SECONDS = 15.0
 """How long after the load's end the last figures may still arrive."""
@@ -183,7 +184,12 @@ class Measurement:
             abandoned={stage: lost.get(stage) for stage in ("in_flight", "unreported")},
             generator_cpu_max_ratio=self._largest("max(avg_over_time(locust_worker_cpu_ratio[10s]))"),
             generator_lag_ratio=self._lag_ratio(),
+            exceptions=self._exceptions(),
         )
+
+    def _exceptions(self) -> float | None:
+        gained = self._gained(Client.USER_EXCEPTIONS.name)
+        return sum(gained.values()) if gained else None
 
     def _lag_ratio(self) -> float | None:
         """Of the process that was late for longest. One that had no time for a page under load tells of it on its last one."""
@@ -229,18 +235,15 @@ class Measurement:
         seconds: dict[str, float] = {}
         for series in self.prom.range("max by (reason) (locust:run_invalid_reason:bool)", self.window.start, self.window.end):
             broken = sum(value == 1 for value in series.values()) * self._step_seconds
-            if broken and series.labels["reason"] not in SHARES:
+            if broken and series.labels["reason"] not in OF_THE_WHOLE:
                 seconds[series.labels["reason"]] = float(broken)
-        return seconds | self._missed_shares() | self._users_behind()
+        return seconds | self._pacing_missed() | self._users_behind()
 
-    def _missed_shares(self) -> dict[str, float]:
+    def _pacing_missed(self) -> dict[str, float]:
         """A share is one of the whole run, and so is its length."""
-        missed = {}
-        for reason, (part, whole, least) in SHARES.items():
-            gained, of = (sum(self._gained(each.name).values()) for each in (part, whole))
-            if of >= least and gained > MOST_SHARE * of:
-                missed[reason] = self.window.seconds
-        return missed
+        missed, intervals = (sum(self._gained(each.name).values()) for each in (Client.PACING_MISSED, Client.PACING))
+        is_much = intervals >= LEAST_INTERVALS and missed > LOST_LIMIT_RATIO * intervals
+        return {"pacing_missed": self.window.seconds} if is_much else {}
 
     def _users_behind(self) -> dict[str, float]:
         """Seconds for which the users were fewer than the schedule had asked for half a minute before."""

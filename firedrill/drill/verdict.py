@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 BLIND_LIMIT_SECONDS = 5.0
 """Longest time without a page of the load generator that a valid run may have."""
 
-UNSENT_LIMIT_RATIO = 0.01
-"""Share of an open loop's arrivals that may be dropped in a valid run."""
+LOST_LIMIT_RATIO = 0.01
+"""Share of what should have been asked that a valid run may not have asked, or not in time."""
 
 ENOUGH_SECONDS = 3.0
 """For so long a condition of validity must be broken before it voids a run: one stall of a busy machine does not."""
@@ -123,12 +123,13 @@ def _void(figures: Figures) -> Iterator[Reason]:
     broken = (_overloaded(figures.honesty) if unsent else {}) | {
         condition: f"{BROKEN.get(condition, condition)} ({units.seconds(seconds)} of the run)"
         for condition, seconds in figures.invalid.items()
-        if seconds >= ENOUGH_SECONDS and condition != "arrivals_unsent"  # which is said with its numbers, below
+        if seconds >= ENOUGH_SECONDS
     }
     for condition in sorted(broken, key=[*BROKEN, *broken].index):
         yield Reason(condition, broken[condition])
     if figures.arrivals is not None and unsent:
         yield _unsent(figures.arrivals, broken)
+    yield from _crashed(figures)
     if figures.blind_seconds > BLIND_LIMIT_SECONDS:
         yield Reason("blind", f"nothing was recorded of the load generator for {units.seconds(figures.blind_seconds)}")
 
@@ -168,7 +169,7 @@ def _overloaded(honesty: Honesty) -> dict[str, str]:
 
 
 def _is_unsent(arrivals: Arrivals | None) -> bool:
-    return arrivals is not None and arrivals.unsent > UNSENT_LIMIT_RATIO * arrivals.offered
+    return arrivals is not None and arrivals.unsent > LOST_LIMIT_RATIO * arrivals.offered
 
 
 def _unsent(arrivals: Arrivals, broken: Iterable[str]) -> Reason:
@@ -179,6 +180,16 @@ def _unsent(arrivals: Arrivals, broken: Iterable[str]) -> Reason:
     if {"generator_cpu", "loop_lag"}.intersection(broken):
         why = f"the load generator did not get to them: {MORE_WORKERS}"
     return Reason("arrivals_unsent", f"{share}: {why}")
+
+
+def _crashed(figures: Figures) -> Iterator[Reason]:
+    """Every request may be one of a task's many: the share is at least this."""
+    crashed, requests = figures.honesty.exceptions or 0.0, figures.counts.client_requests
+    tasks = figures.arrivals.started if figures.arrivals else max(requests, crashed)
+    if crashed > LOST_LIMIT_RATIO * tasks:
+        of = f"{units.count(tasks)} arrivals" if figures.arrivals else f"{units.count(requests)} requests"
+        text = f"{units.count(crashed)} tasks ended with an exception, beside {of}: what they had not asked yet, nobody asked"
+        yield Reason("task_exceptions", f"{text} (locust.log has the exceptions)")
 
 
 def _slo_broken(slo: Slo | None, figures: Figures) -> Iterator[Reason]:

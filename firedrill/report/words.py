@@ -130,6 +130,10 @@ def _never_sent(facts: Facts) -> Iterator[Statement]:
 
 
 def _generator(facts: Facts) -> Iterator[Statement]:
+    raised = facts.number("figures.honesty.exceptions")
+    if raised is not None:
+        lost = "tasks ended with an exception, and asked for nothing more; more than 1 % of them void the run."
+        yield Statement("Tasks crashed", units.count(raised), lost, raised > 0)
     cpu, lag = facts.number("figures.honesty.generator_cpu_max_ratio"), facts.number("figures.honesty.generator_lag_ratio")
     busy = "of one core is what the load generator used at most; above 90 % its own slowness would be in every figure."
     yield Statement("Generator CPU", units.percent(cpu), busy, _above(cpu, 0.9))

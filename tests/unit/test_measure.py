@@ -94,8 +94,8 @@ def test_what_an_earlier_load_of_the_same_locust_missed_does_not_void_this_one()
 
 
 def test_what_this_load_missed_voids_it_however_much_an_earlier_one_kept():
-    offered, unsent = [(99, 100_000.0), (120, 101_000.0)], [(99, 0.0), (120, 11.0)]
-    assert invalid(locust_arrivals_offered_total=offered, locust_arrivals_unsent_total=unsent)["arrivals_unsent"] == 20
+    intervals, missed = [(99, 100_000.0), (120, 101_000.0)], [(99, 0.0), (120, 11.0)]
+    assert invalid(locust_pacing_intervals_total=intervals, locust_pacing_missed_total=missed)["pacing_missed"] == 20
     few = invalid(locust_pacing_intervals_total=[(99, 0.0), (120, 99.0)], locust_pacing_missed_total=[(99, 0.0), (120, 9.0)])
     assert "pacing_missed" not in few
 
@@ -139,6 +139,11 @@ def test_what_a_worker_that_came_back_had_begun_is_not_unsent_as_well():
     counted = {"locust_arrivals_offered_total": 1000.0, "locust_arrivals_started_total": 993.0, "locust_arrivals_unsent_total": 12.0}
     arrivals = of_open_loop(**{name: [(99, 0.0), (120, value)] for name, value in counted.items()})._arrivals()
     assert (arrivals.started, arrivals.unsent) == (993, 7)
+
+
+def test_tasks_that_raised_are_counted_and_unknown_where_nobody_counts_them():
+    assert figures(20, locust_user_exceptions_total=[(99, 2.0), (121, 9.0)]).honesty.exceptions == 7
+    assert figures(20).honesty.exceptions is None
 
 
 def test_a_generator_that_had_no_time_for_a_page_tells_of_its_lateness_after_the_load():

@@ -35,7 +35,7 @@ PROFILE = Profile(
 
 
 def test_an_open_loop_that_could_not_send_is_invalid_and_says_what_to_do():
-    sent = replace(HEALTHY, arrivals=Arrivals(1000, 990, 10, 0.004), invalid={"arrivals_unsent": 20.0})
+    sent = replace(HEALTHY, arrivals=Arrivals(1000, 990, 10, 0.004))
     assert judge(PROFILE, sent, []).status is Status.PASSED
     unsent = judge(PROFILE, replace(HEALTHY, arrivals=Arrivals(1000, 980, 20, 2.0)), [])
     assert (unsent.status, codes(unsent)) == (Status.INVALID, ["arrivals_unsent"])
@@ -104,6 +104,25 @@ def test_an_objective_of_a_percentile_that_no_table_shows_is_judged_by_its_share
     slow = replace(HEALTHY, client=replace(HEALTHY.client, slower_than_slo={"p90": 0.2}))
     (reason,) = judge(replace(PROFILE, slo=Slo({"p90": 0.1})), slow, []).reasons
     assert reason == Reason("latency_p90", "client p90: 20 % of the requests took longer than 100 ms; the SLO accepts 10 %")
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "requests", "arrivals", "beside"),
+    [
+        (11, 1000, None, "11 tasks ended with an exception, beside 1000 requests"),
+        (20, 0, None, "20 tasks ended with an exception, beside 0 requests"),
+        (235, 5, Arrivals(240, 240, 0, 0.001), "235 tasks ended with an exception, beside 240 arrivals"),
+        (10, 1000, None, None),
+        (2, 5, Arrivals(240, 240, 0, 0.001), None),
+        (None, 1000, None, None),
+    ],
+)
+def test_tasks_that_raise_void_a_run_however_well_the_others_fared(exceptions, requests, arrivals, beside):
+    honesty, counts = replace(HEALTHY.honesty, exceptions=exceptions), replace(HEALTHY.counts, client_requests=requests)
+    verdict = judge(PROFILE, replace(HEALTHY, honesty=honesty, counts=counts, arrivals=arrivals), [])
+    assert codes(verdict) == (["task_exceptions"] if beside else [])
+    assert verdict.status is (Status.INVALID if beside else Status.PASSED)
+    assert beside is None or verdict.reasons[0].text.startswith(beside)
 
 
 @pytest.mark.parametrize(
