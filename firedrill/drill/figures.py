@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+EARLY_SECONDS = 1.0
+"""A load may end so much before its time."""
+
 Latency = Mapping[str, float | None]
 """Seconds by `p50`, `p95`, `p99`."""
 
@@ -23,6 +26,10 @@ class Window:
     def seconds(self) -> float:
         """Its length."""
         return self.end - self.start
+
+    def falls_short(self, planned_seconds: float | None) -> bool:
+        """Whether a load that was to last for so long (None: until stopped) ended before; Locust looks once a second."""
+        return planned_seconds is not None and self.seconds < planned_seconds - EARLY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

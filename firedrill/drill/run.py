@@ -16,7 +16,7 @@ from firedrill.drill.figures import Window
 from firedrill.drill.foregone import Watch
 from firedrill.drill.measure import TAIL_SECONDS, Measurement
 from firedrill.drill.record import Run
-from firedrill.drill.verdict import Reason, judge
+from firedrill.drill.verdict import AGAINST_API, Reason, ended_early, judge
 from firedrill.errors import BadInput, FiredrillError
 from firedrill.interrupt import Interrupted
 from firedrill.notifications.journal import Journal, Tail
@@ -317,6 +317,8 @@ class _Drill:
         mishaps = list(self._mishaps.values())
         if figures is None and not mishaps and not self._interrupt.requested:
             mishaps = [Reason("no_requests", "the load generator reported nothing")]
+        if window and not self._was_stopped():
+            mishaps += ended_early(window, request.ends_after_seconds)
         regressions = request.baseline.regressions(figures) if request.baseline and figures else ()
         verdict = judge(profile, figures, mishaps, regressions, interrupted=self._interrupt.requested)
         notifications = self._notifications(window)
@@ -347,6 +349,11 @@ class _Drill:
             "remarks": [asdict(remark) for remark in remarks],
             "scorecard": card,
         }
+
+    def _was_stopped(self) -> bool:
+        """Whether somebody ended the load, or something that voids the run by itself."""
+        asked = self._interrupt.requested or self._foregone or (self._request.until_firing and not self._awaited)
+        return bool(asked) or any(mishap.code not in AGAINST_API for mishap in self._mishaps.values())
 
     def _lingers(self) -> dict[str, float]:
         """Of the alerts that this run's Prometheus had loaded."""

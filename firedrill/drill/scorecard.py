@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from firedrill import units
 from firedrill.alerts import causes
+from firedrill.drill.figures import Window
 from firedrill.drill.verdict import Reason
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 SLO_BROKEN = ("starved_users", "errors", "api_ended", "aborted", "latency_")
 """How codes of the verdict's reasons begin that say so."""
-
-EARLY_SECONDS = 1.0
-"""A load that ended so much before its profile's end did not give every alert its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +196,6 @@ def _fired(alerts: Iterable[Mapping[str, Any]]) -> dict[str, tuple[Span, ...]]:
 
 
 def _ended_early(document: Mapping[str, Any]) -> bool:
-    planned, window = document["profile"]["duration_seconds"], document["window"]
-    is_cut = planned is not None and window["end"] - window["start"] < planned - EARLY_SECONDS
+    """A load that ended before its profile's end did not give every alert its time."""
+    is_cut = Window(**document["window"]).falls_short(document["profile"]["duration_seconds"])
     return is_cut or bool(document["aborted"]) or document["verdict"]["status"] == "INTERRUPTED"

@@ -13,7 +13,7 @@ from firedrill.objectives import accepted_ratio, is_exceeded
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from firedrill.drill.figures import Arrivals, Figures, Honesty
+    from firedrill.drill.figures import Arrivals, Figures, Honesty, Window
     from firedrill.profile import Profile, Slo
 
 BLIND_LIMIT_SECONDS = 5.0
@@ -166,6 +166,13 @@ def _overloaded(honesty: Honesty) -> dict[str, str]:
     by_cpu = {"generator_cpu": f"the load generator used {cpu:.2f} of a core"} if cpu >= CPU_LIMIT_RATIO else {}
     late = f"the load generator's event loop was late for {units.percent(lag)} of the time"
     return by_cpu | ({"loop_lag": late} if lag >= LAG_LIMIT_RATIO else {})
+
+
+def ended_early(window: Window, planned_seconds: float | None) -> Iterator[Reason]:
+    """What is wrong with a load that nobody ended, and that did not last for as long as it was to."""
+    if window.falls_short(planned_seconds):
+        asked = f"{units.seconds(planned_seconds)} were asked for, and nobody stopped it"
+        yield Reason("load_ended_early", f"the load ended after {units.seconds(window.seconds)}: {asked} (locust.log)")
 
 
 def _is_unsent(arrivals: Arrivals | None) -> bool:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from firedrill.drill.figures import Arrivals, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide
-from firedrill.drill.verdict import Reason, Status, judge
+from firedrill.drill.figures import Arrivals, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide, Window
+from firedrill.drill.verdict import Reason, Status, ended_early, judge
 from firedrill.profile import AlertExpectations, Profile, Slo, Step, UserShare
 
 FAST = {"p50": 0.06, "p95": 0.095, "p99": 0.1}
@@ -104,6 +104,13 @@ def test_an_objective_of_a_percentile_that_no_table_shows_is_judged_by_its_share
     slow = replace(HEALTHY, client=replace(HEALTHY.client, slower_than_slo={"p90": 0.2}))
     (reason,) = judge(replace(PROFILE, slo=Slo({"p90": 0.1})), slow, []).reasons
     assert reason == Reason("latency_p90", "client p90: 20 % of the requests took longer than 100 ms; the SLO accepts 10 %")
+
+
+@pytest.mark.parametrize(("seconds", "planned", "is_early"), [(13.9, 15, True), (14.1, 15, False), (5, None, False)])
+def test_a_load_that_ended_before_its_time_is_void(seconds, planned, is_early):
+    reasons = [*ended_early(Window(100, 100 + seconds), planned)]
+    assert [reason.code for reason in reasons] == (["load_ended_early"] if is_early else [])
+    assert judge(PROFILE, HEALTHY, reasons).status is (Status.INVALID if is_early else Status.PASSED)
 
 
 @pytest.mark.parametrize(
