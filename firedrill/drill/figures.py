@@ -53,6 +53,7 @@ class ClientSide:
     offered_rate: float | None
     """Requests a second that these users would make of a server on which nobody queues; in an open loop the arrivals that were due."""
     error_ratio: float | None
+    """Of the requests that were answered, failed, or hung until they were given up, which are failures as well."""
     latency_from_schedule_seconds: Latency | None = None
     """Of the requests that were answered, from the moment they were due; None in a closed loop."""
     at_least: tuple[str, ...] = ()
@@ -85,6 +86,8 @@ class Step:
     server: ServerSide
     arrival_rate: float | None = None
     """Arrivals a second that the profile asks for; None in a closed loop."""
+    users_measured: float | None = None
+    """Most that ran, where a shape of the locustfile's own asked for them and not the profile; None where the profile did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,8 @@ class Honesty:
     generator_cpu_max_ratio: float | None
     generator_lag_ratio: float | None
     """Share of the time by which the generator's event loop was late."""
+    hung: float | None = None
+    """Requests given up after more than a second without an answer: they count as failed."""
     exceptions: float | None = None
     """Tasks that ended with an exception: what they had not asked yet, nobody asked."""
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from firedrill.alerts import lingering, rulefile
-from firedrill.drill import alerts, live, scorecard, told, unset
+from firedrill.drill import alerts, caveats, live, scorecard, told, unset
 from firedrill.drill.faults import Injector
 from firedrill.drill.figures import Window
 from firedrill.drill.foregone import Watch
@@ -342,7 +342,7 @@ class _Drill:
             "figures": asdict(figures) if figures else None,
         }
         card = scorecard.of_run(document, self._lingers())
-        remarks = [*self._remarks.values(), *scorecard.remarks(card), *unset.remarks(document)]
+        remarks = [*self._remarks.values(), *scorecard.remarks(card), *unset.remarks(document), *caveats.remarks(document)]
         return {
             **document,
             "verdict": asdict(verdict.blaming(scorecard.reasons(card))),

@@ -38,7 +38,7 @@ BROKEN = {
     "loop_lag": "the load generator's event loop was late",
     "worker_missing": "a load generator's worker was missing",
     "report_late": "a load generator's worker did not report for more than 10 s",
-    "users_behind": "fewer users ran than the profile had asked for 30 s before",
+    "users_behind": "fewer users ran than the profile asked for, and had asked for long since",
     "pacing_missed": "users with a fixed pace began more than 1 % of their tasks late",
     "scrape_gap": "Prometheus missed pages of the load generator",
 }

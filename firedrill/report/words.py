@@ -110,6 +110,10 @@ def honesty(facts: Facts) -> Iterator[Statement]:
     abandoned = facts.number(f"{at}.abandoned.in_flight")
     forgotten = "requests were given up when their user was stopped. Locust forgets them; “waiting included” counts each at the age it had."
     yield Statement("Abandoned", units.count(abandoned), forgotten, (abandoned or 0) > 10)
+    given_up = facts.number(f"{at}.hung")
+    if given_up is not None:
+        failed = "of them had waited for more than a second: nobody was going to get an answer, and they count as failed."
+        yield Statement("Hung", units.count(given_up), failed, given_up > 0)
     yield from _never_sent(facts)
     answered, waiting = facts.number("figures.client.latency_seconds.p99"), facts.number(P99_WITH_WAITING)
     apart = f"is the p99 of the answered alone; with the waiting: {facts.time(P99_WITH_WAITING)}. An ordinary report shows the first."
@@ -189,7 +193,9 @@ def lasting(seconds: float) -> str:
 def load_of(facts: Facts, step: Mapping[str, Any]) -> str:
     """A step of the load: its users, or its arrivals where they do not wait for answers."""
     asked = facts.rows("profile.steps")[step.get("index", 0) :][:1]
-    rate = step.get("arrival_rate", asked[0].get("rate") if asked else None)
+    rate, running = step.get("arrival_rate", asked[0].get("rate") if asked else None), step.get("users_measured")
+    if isinstance(running, int | float):
+        return f"{units.count(running)} users of the locustfile's own shape"
     if isinstance(rate, int | float):
         return f"{rate:g} arrivals/s"
     return f"{step['users']} user{'' if step['users'] == 1 else 's'}"

@@ -141,6 +141,38 @@ def test_what_a_worker_that_came_back_had_begun_is_not_unsent_as_well():
     assert (arrivals.started, arrivals.unsent) == (993, 7)
 
 
+class Steered(Histograms):
+    """A load whose users were asked for by the profile, or not, and of whom so many ran."""
+
+    def __init__(self, users, **points):
+        super().__init__(**points)
+        self._users = users
+
+    def range(self, query, start, end):
+        return [Series({}, ((start, 0.0), (end, self._users)))] if query == "sum(locust_users)" else []
+
+
+def test_steps_show_the_users_that_ran_where_a_shape_of_the_locustfiles_own_asked_for_them():
+    for points, measured in ({}, 3.0), ({"locust_load_step": {"": 0.0}}, None):
+        measurement = Measurement(Steered(3.0, **points), load_profile("simple"), "run", Window(100, 120), knows_think_time=False)
+        assert [(step.users, step.users_measured) for step in measurement.figures(()).steps] == [(1, measured)]
+
+
+def test_requests_that_hung_until_they_were_given_up_have_failed():
+    """Of 40 that were given up when the load ended, 10 had waited for no longer than a second."""
+    ages = {"0.5": 4.0, "1.0": 10.0, "60.0": 40.0, "+Inf": 40.0}
+    counted = {
+        "locust_requests_total": {"": 170.0},
+        "locust_request_failures_total": {"": 5.0},
+        "locust_requests_abandoned_total": {"": 40.0},
+    }
+    recorded = Histograms(locust_requests_abandoned_age_seconds_bucket=ages, **counted)
+    figures = Measurement(recorded, load_profile("simple"), "run", Window(100, 120), knows_think_time=True).figures(())
+    assert figures.honesty.hung == 30
+    assert figures.client.error_ratio == 35 / 200
+    assert figures.counts.client_failures == 5, "what Locust counts stays what it is"
+
+
 def test_tasks_that_raised_are_counted_and_unknown_where_nobody_counts_them():
     assert figures(20, locust_user_exceptions_total=[(99, 2.0), (121, 9.0)]).honesty.exceptions == 7
     assert figures(20).honesty.exceptions is None
