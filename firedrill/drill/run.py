@@ -80,6 +80,7 @@ class _Drill:
         self._watcher = self._make_watcher()
         self._foregone: Foregone | None = None
         self._awaited = set(request.until_firing)
+        self._unevaluated: dict[str, str] = {}
 
     def _make_watcher(self) -> Watch | None:
         asked = self._request
@@ -162,6 +163,7 @@ class _Drill:
                     self._note_faults(self._injector.follow(time.time() - began))
                     self._look_ahead(began)
                     self._look_for_alerts()
+                    self._unevaluated |= self._stack.prom.broken_alerts()
                     self._progress.show(live.look(self._stack.prom), time.time() - began, self._request.ends_after_seconds)
 
     def _look_ahead(self, began: float) -> None:
@@ -339,6 +341,7 @@ class _Drill:
             "aborted": asdict(self._foregone) if self._foregone else None,
             "remarks": [],
             "notifications": notifications,
+            "unevaluated": self._unevaluated,
             "figures": asdict(figures) if figures else None,
         }
         card = scorecard.of_run(document, self._lingers())
