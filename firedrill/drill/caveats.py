@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from firedrill import units
-from firedrill.drill.verdict import Reason
+from firedrill.drill.verdict import BLIND_RATIO, Reason, blind_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+MISSED_PAGE_SECONDS = 1.5
+"""Between two pages of the load generator lies a second; a longer time than this is that of a missed one."""
 
 
 def remarks(document: Mapping[str, Any]) -> Iterator[Reason]:
@@ -16,6 +19,7 @@ def remarks(document: Mapping[str, Any]) -> Iterator[Reason]:
     if document["figures"]:
         yield from _of_what_hung(document["figures"], document["profile"]["slo"] or {})
         yield from _of_the_load(document["figures"]["steps"])
+        yield from _of_what_nobody_saw(document["figures"]["blind_seconds"], document["figures"]["seconds"])
 
 
 def _of_what_hung(figures: Mapping[str, Any], slo: Mapping[str, Any]) -> Iterator[Reason]:
@@ -34,3 +38,9 @@ def _of_what_hung(figures: Mapping[str, Any], slo: Mapping[str, Any]) -> Iterato
 def _of_the_load(steps: list[Mapping[str, Any]]) -> Iterator[Reason]:
     if any(step["users_measured"] is not None for step in steps):
         yield Reason("own_shape", "the locustfile's own shape made the load, and not the profile: the steps show the users that it ran")
+
+
+def _of_what_nobody_saw(blind: float, seconds: float) -> Iterator[Reason]:
+    if max(MISSED_PAGE_SECONDS, BLIND_RATIO * seconds) < blind <= blind_limit(seconds):
+        share = units.percent(blind / seconds)
+        yield Reason("seen_in_part", f"nothing was recorded of the load generator for {units.seconds(blind)}, {share} of the run")

@@ -182,5 +182,7 @@ class Figures:
     """Seconds for which each condition of a valid load test was broken, by condition."""
     blind_seconds: float
     """Longest time for which Prometheus had no page of the load generator."""
+    seconds: float
+    """How long the load lasted."""
     arrivals: Arrivals | None = None
     """None in a closed loop."""

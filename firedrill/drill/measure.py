@@ -76,6 +76,7 @@ class Measurement:
             counts=self._counts(),
             invalid=self._invalid(),
             blind_seconds=self._blind_seconds(),
+            seconds=self.window.seconds,
             arrivals=self._arrivals(),
         )
 

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from firedrill.profile import Profile, Slo
 
 BLIND_LIMIT_SECONDS = 5.0
-"""Longest time without a page of the load generator that a valid run may have."""
+"""Longest time without a page of the load generator that a valid run may have, however long it is."""
+
+BLIND_RATIO = 0.1
+"""So much of it may be unseen, but for one stall of a busy machine (`ENOUGH_SECONDS`), and a reader is told of a longer time."""
 
 LOST_LIMIT_RATIO = 0.01
 """Share of what should have been asked that a valid run may not have asked, or not in time."""
@@ -130,8 +133,13 @@ def _void(figures: Figures) -> Iterator[Reason]:
     if figures.arrivals is not None and unsent:
         yield _unsent(figures.arrivals, broken)
     yield from _crashed(figures)
-    if figures.blind_seconds > BLIND_LIMIT_SECONDS:
+    if figures.blind_seconds > blind_limit(figures.seconds):
         yield Reason("blind", f"nothing was recorded of the load generator for {units.seconds(figures.blind_seconds)}")
+
+
+def blind_limit(seconds: float) -> float:
+    """Longest time that a valid run of so many seconds may be unseen."""
+    return min(BLIND_LIMIT_SECONDS, max(ENOUGH_SECONDS, BLIND_RATIO * seconds))
 
 
 def _unjudged(slo: Slo | None, figures: Figures) -> Iterator[Reason]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from firedrill import units
 from firedrill.contract import FAULT_KINDS
+from firedrill.drill.verdict import blind_limit
 from firedrill.faults import spell
 from firedrill.report.facts import Facts
 
@@ -146,8 +148,9 @@ def _generator(facts: Facts) -> Iterator[Statement]:
     )
     yield Statement("Generator late", units.percent(lag), late, "loop_lag" in facts.mapping("figures.invalid"))
     blind = facts.number("figures.blind_seconds")
-    unseen = "was the longest time for which nothing was recorded of the load generator; more than 5 s voids the run."
-    yield Statement("Unseen", units.seconds(blind), unseen, _above(blind, 5))
+    limit = blind_limit(facts.number("figures.seconds") or inf)  # Older runs do not tell.
+    unseen = f"was the longest time for which nothing was recorded of the load generator; more than {units.seconds(limit)} voids the run."
+    yield Statement("Unseen", units.seconds(blind), unseen, _above(blind, limit))
 
 
 def _counted(facts: Facts) -> Statement:

@@ -37,5 +37,10 @@ def test_a_load_that_was_not_the_profiles_is_told():
     assert said(replace(HEALTHY, steps=(replace(step, users_measured=1.0),))) == ["own_shape"]
 
 
+@pytest.mark.parametrize(("blind", "is_told"), [(1.4, False), (1.6, True), (3.0, True), (3.1, False)])
+def test_a_gap_that_is_much_of_a_run_is_told_where_it_does_not_void_it(blind, is_told):
+    assert said(replace(HEALTHY, seconds=12.0, blind_seconds=blind)) == (["seen_in_part"] if is_told else [])
+
+
 def test_a_run_in_which_nothing_was_measured_has_none():
     assert said(None) == []

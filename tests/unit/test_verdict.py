@@ -19,6 +19,7 @@ HEALTHY = Figures(
     counts=Counts(1000.0, 0.0, 1000.0),
     invalid={},
     blind_seconds=1.0,
+    seconds=60.0,
 )
 PROFILE = Profile(
     name="launch",
@@ -177,6 +178,16 @@ def test_an_invalid_run_is_invalid_whatever_its_latencies_say():
 
 def test_one_stall_of_a_busy_machine_voids_nothing():
     assert judge(PROFILE, replace(HEALTHY, invalid={"loop_lag": 2.0}), []).status is Status.PASSED
+
+
+@pytest.mark.parametrize(
+    ("blind", "seconds", "is_valid"),
+    [(5.0, 60, True), (5.1, 3600, False), (4.0, 40, True), (4.1, 40, False), (3.0, 12, True), (3.1, 12, False)],
+)
+def test_a_run_of_which_too_much_was_not_seen_is_void(blind, seconds, is_valid):
+    verdict = judge(PROFILE, replace(HEALTHY, blind_seconds=blind, seconds=seconds), [])
+    assert codes(verdict) == ([] if is_valid else ["blind"])
+    assert verdict.status is (Status.PASSED if is_valid else Status.INVALID)
 
 
 def test_a_dead_api_fails_the_run_and_a_dead_prometheus_voids_it():
