@@ -18,6 +18,7 @@ def remarks(document: Mapping[str, Any]) -> Iterator[Reason]:
     """A sentence for each."""
     if document["figures"]:
         yield from _of_what_hung(document["figures"], document["profile"]["slo"] or {})
+        yield from _of_the_warmup(document["figures"]["seconds"], document["profile"]["warmup_seconds"])
         yield from _of_the_load(document["figures"]["steps"])
         yield from _of_what_nobody_saw(document["figures"]["blind_seconds"], document["figures"]["seconds"])
 
@@ -33,6 +34,11 @@ def _of_what_hung(figures: Mapping[str, Any], slo: Mapping[str, Any]) -> Iterato
         yield Reason(
             "hung_unjudged", f"{units.count(hung)} requests hung until they were given up: the profile sets no errors to judge them by"
         )
+
+
+def _of_the_warmup(seconds: float, warmup: float) -> Iterator[Reason]:
+    if seconds <= warmup:
+        yield Reason("within_warmup", f"the load ended within the profile's warm-up of {units.seconds(warmup)}; the figures include it")
 
 
 def _of_the_load(steps: list[Mapping[str, Any]]) -> Iterator[Reason]:

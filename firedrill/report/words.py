@@ -171,8 +171,6 @@ def warnings(facts: Facts, recording: Recording | None) -> list[str]:
     said += [f"Nothing was recorded from {clock(gap.start)} to {clock(gap.end)}; {blank}." for gap in recording.gaps]
     if facts.status == "INTERRUPTED":
         said.append(f"The run was cut short after {clock(recording.seconds)}; the figures are of that part.")
-    if recording.seconds <= (facts.number("profile.warmup_seconds") or 0):
-        said.append("The load ended within the profile's warm-up; the figures include it.")
     return said
 
 

@@ -13,7 +13,10 @@ STARVING = replace(HEALTHY.honesty, starved_sustained=6.0, hung=6.0, oldest_max_
 
 
 def said(figures, slo=None):
-    return [one.code for one in caveats.remarks({"figures": figures and asdict(figures), "profile": {"slo": slo and asdict(slo)}})]
+    return [
+        one.code
+        for one in caveats.remarks({"figures": figures and asdict(figures), "profile": {"slo": slo and asdict(slo), "warmup_seconds": 5.0}})
+    ]
 
 
 @pytest.mark.parametrize(
@@ -29,6 +32,11 @@ def said(figures, slo=None):
 def test_what_hung_is_told_where_no_objective_judges_it(slo, codes):
     assert said(replace(HEALTHY, honesty=STARVING), slo) == codes
     assert said(HEALTHY, slo) == []
+
+
+def test_a_load_that_ended_in_its_warm_up_is_told():
+    assert "within_warmup" in said(replace(HEALTHY, seconds=5.0))
+    assert said(replace(HEALTHY, seconds=5.1)) == []
 
 
 def test_a_load_that_was_not_the_profiles_is_told():
