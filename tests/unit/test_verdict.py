@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from firedrill.drill.figures import Arrivals, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide, Window
-from firedrill.drill.verdict import Reason, Status, ended_early, judge
+from firedrill.drill.verdict import BROKEN, Reason, Status, ended_early, judge
+from firedrill.places import ROOT
 from firedrill.profile import AlertExpectations, Profile, Slo, Step, UserShare
 
 FAST = {"p50": 0.06, "p95": 0.095, "p99": 0.1}
@@ -174,6 +175,11 @@ def test_an_invalid_run_is_invalid_whatever_its_latencies_say():
     verdict = judge(PROFILE, void, [])
     assert verdict.status is Status.INVALID
     assert codes(verdict) == ["generator_cpu", "errors"]
+
+
+def test_every_condition_of_a_valid_run_is_explained():
+    page = (ROOT / "docs" / "profiles.md").read_text().split("## When a run is INVALID")[1].split("##")[0]
+    assert [condition for condition in BROKEN if f"`{condition}`" not in page] == []
 
 
 def test_one_stall_of_a_busy_machine_voids_nothing():
