@@ -113,8 +113,8 @@ class Prometheus:
 
     def broken_alerts(self) -> dict[str, str]:
         """What was wrong with the last evaluation of alerts that could not be evaluated, by name."""
-        rules = (rule for group in self.rule_groups() for rule in group["rules"] if rule["type"] == "alerting")
-        return {rule["name"]: rule.get("lastError", "") for rule in rules if rule["health"] == "err"}
+        rules = (rule for group in self.rule_groups() for rule in group["rules"] if rule.get("type") == "alerting")
+        return {rule["name"]: str(rule.get("lastError")) for rule in rules if rule.get("health") == "err"}
 
     def snapshot(self) -> str:
         """Write a snapshot of everything stored, the head included; returns its name below `<data>/snapshots/`."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from firedrill.contract import Metric
     from firedrill.drill.figures import Alert, Latency
     from firedrill.histogram import Buckets
-    from firedrill.profile import Profile
+    from firedrill.profile import Profile, Slo
     from firedrill.prom import Prometheus, Series
 
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
@@ -36,7 +36,7 @@ LEAST_INTERVALS = 100
 """Fewer intervals of a fixed pace are not judged."""
 
 HUNG_SECONDS = 1.0
-"""A bucket bound: who waited for longer starved, by the exporter's default, and has failed if nothing came of it."""
+"""A bucket bound: who waited for longer starved, by the exporter's default."""
 
 STARVED_SECONDS = 5.0
 """For so long on end users must starve."""
@@ -93,7 +93,7 @@ class Measurement:
         # What was dropped would not have been answered later either.
         judged = histogram.merged(seen, waiting, {inf: sum(self._gained(Client.UNSENT.name, window=window).values())})
         failures, requests = (sum(self._gained(each.name, window=window).values()) for each in (Client.FAILURES, Client.REQUESTS))
-        given_up = hung(abandoned)
+        given_up = hung(self.profile.slo, abandoned)
         return ClientSide(
             latency_seconds=_latency(answered),
             latency_including_waiting_seconds=_latency(including),
@@ -206,7 +206,7 @@ class Measurement:
             abandoned={stage: lost.get(stage) for stage in ("in_flight", "unreported")},
             generator_cpu_max_ratio=self._largest("max(avg_over_time(locust_worker_cpu_ratio[10s]))"),
             generator_lag_ratio=self._lag_ratio(),
-            hung=hung(self._gained_buckets(Client.ABANDONED_AGE, self.window)) if lost else None,
+            hung=hung(self.profile.slo, self._gained_buckets(Client.ABANDONED_AGE, self.window)) if lost else None,
             exceptions=self._exceptions(),
         )
 
@@ -303,9 +303,14 @@ def judged(window: Window, warmup_seconds: float) -> Window:
     return Window(start, window.end) if start < window.end else window
 
 
-def hung(abandoned_ages: Buckets) -> float:
-    """Requests that were given up after so long a wait that nobody was going to get an answer."""
-    return histogram.total(abandoned_ages) - abandoned_ages.get(HUNG_SECONDS, 0.0)
+def hung_from(slo: Slo | None) -> float:
+    """The age from which on a request that is given up has failed, a bucket bound: while it may take longer, it is only slow."""
+    return max(HUNG_SECONDS, *slo.latency_seconds.values()) if slo and slo.latency_seconds else HUNG_SECONDS
+
+
+def hung(slo: Slo | None, abandoned_ages: Buckets) -> float:
+    """Requests that were given up after so long a wait that they have failed."""
+    return histogram.total(abandoned_ages) - abandoned_ages.get(hung_from(slo), 0.0)
 
 
 def starved_on_end(longer_seconds: float = 0.0) -> str:

@@ -163,8 +163,8 @@ class _Drill:
                     self._note_faults(self._injector.follow(time.time() - began))
                     self._look_ahead(began)
                     self._look_for_alerts()
-                    self._unevaluated |= self._stack.prom.broken_alerts()
                     self._progress.show(live.look(self._stack.prom), time.time() - began, self._request.ends_after_seconds)
+                    self._unevaluated |= self._stack.prom.broken_alerts()
 
     def _look_ahead(self, began: float) -> None:
         """End a run that has failed whatever comes."""

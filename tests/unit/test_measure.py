@@ -167,8 +167,14 @@ def test_requests_that_hung_until_they_were_given_up_have_failed():
         "locust_requests_abandoned_total": {"": 40.0},
     }
     recorded = Histograms(locust_requests_abandoned_age_seconds_bucket=ages, **counted)
-    figures = Measurement(recorded, load_profile("simple"), "run", Window(100, 120), knows_think_time=True).figures(())
-    assert figures.honesty.hung == 30
+
+    def measured(slo):
+        profile = replace(load_profile("simple"), slo=slo)
+        return Measurement(recorded, profile, "run", Window(100, 120), knows_think_time=True).figures(())
+
+    figures = measured(Slo({"p99": 0.5}))
+    assert figures.honesty.hung == measured(None).honesty.hung == 30
+    assert measured(Slo({"p50": 0.5, "p99": 60.0})).honesty.hung == 0, "which may take as long"
     assert figures.client.error_ratio == 35 / 200
     assert figures.counts.client_failures == 5, "what Locust counts stays what it is"
 
