@@ -233,6 +233,9 @@ FAULT_KINDS = {
 }
 """Every fault, by the value of its label."""
 
+BUNDLED_USERS = ("BasicUser", "BrowsingUser")
+"""Classes of users of load/users.py, which a profile may name."""
+
 FAULT_LONGEST_SECONDS = 3600.0
 """A fault ends by itself; so late at most."""
 

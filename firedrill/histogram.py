@@ -30,9 +30,9 @@ def quantile(q: float, buckets: Buckets) -> float | None:
     return None
 
 
-def share_above(bound: float, buckets: Buckets) -> float:
-    """The share of observations slower than a bucket's bound, exact where the bound is one of the histogram's."""
-    return 1.0 - buckets.get(bound, 0.0) / total(buckets) if total(buckets) else 0.0
+def share_above(bound: float, buckets: Buckets) -> float | None:
+    """The share of observations slower than a bucket's bound, exact where the bound is one of the histogram's; None without any."""
+    return 1.0 - buckets.get(bound, 0.0) / total(buckets) if total(buckets) else None
 
 
 def merged(*parts: Buckets) -> dict[float, float]:

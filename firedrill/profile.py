@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING
 from firedrill.contract import FAULT_KINDS, LATENCY_BOUNDS_SECONDS
 from firedrill.errors import BadInput
 from firedrill.places import PROFILES
-from firedrill.profile_form import Document, Location, ProfileForm, nearest, read_document, validate
+from firedrill.profile_form import HIGHEST_RATE, Document, Location, ProfileForm, nearest, read_document, validate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,9 @@ class RateRamp:
     slots: int
 
     def steps(self) -> Iterator[Step]:
-        """The ramp as steps; endless."""
-        return (Step(n * self.every_seconds, self.slots, self.slots, (n + 1) * self.add_rate) for n in itertools.count())
+        """The ramp as steps; endless, the last of them at the highest rate that there is."""
+        rates = (min(HIGHEST_RATE, (n + 1) * self.add_rate) for n in itertools.count())
+        return (Step(n * self.every_seconds, self.slots, self.slots, rate) for n, rate in enumerate(rates))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,11 @@ class Slo:
     """Largest share of failed requests, 0..1."""
     starved_users: int | None = None
     """Most users that may be stuck in one request at a time."""
+
+    @property
+    def has_objectives(self) -> bool:
+        """Whether there is anything to judge by it."""
+        return self != Slo()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +198,22 @@ def profile_file(name_or_path: str) -> Path:
     raise BadInput(f"profile {name_or_path} is unknown{nearest(name_or_path, bundled)}")
 
 
+def check_users(name_or_path: str, known: Collection[str]) -> None:
+    """Raise BadInput, with its line, for a class of users of a profile that is none of these."""
+    document = read_document(profile_file(name_or_path))
+    for index, user in enumerate(validate(document).user):
+        if user.name not in known:
+            place: Location = ("user", index, "name") if isinstance(document.root["user"], list) else ("user",)
+            raise document.mistake(place, f"is {user.name}, which is none of the bundled users{nearest(user.name, known)}")
+
+
 def _build(form: ProfileForm, document: Document) -> Profile:
     if form.steps is not None and form.ramp is not None:
         raise document.mistake(("ramp",), "is given beside steps; expected one of them")
     if form.steps is None and form.ramp is None:
         raise document.mistake(("steps",), "is missing; expected steps or ramp")
     _check_kind_of_loop(form, document)
+    _check_duration(form, document)
     return Profile(
         name=form.name,
         title=form.title or form.name,
@@ -225,6 +242,19 @@ def _check_kind_of_loop(form: ProfileForm, document: Document) -> None:
         _demand(step, ("steps", index), of_steps, not_of_steps, document)
     if form.ramp:
         _demand(form.ramp, ("ramp",), of_ramp, not_of_ramp, document)
+
+
+def _check_duration(form: ProfileForm, document: Document) -> None:
+    """Raise BadInput for what does not fit into it: a warm-up that leaves nothing to judge, a ramp that rises too high."""
+    if form.duration is None:
+        return
+    if form.warmup >= form.duration:
+        raise document.mistake(("warmup",), f"is {form.warmup:g}s; expected less than the duration, {form.duration:g}s")
+    if form.ramp and form.ramp.add_rate:
+        highest = form.ramp.add_rate * math.ceil(form.duration / form.ramp.every)
+        if highest > HIGHEST_RATE:
+            text = f"comes to {highest:.0f} a second by the end; expected {HIGHEST_RATE:.0f} at most"
+            raise document.mistake(("ramp", "add_rate"), text)
 
 
 def _demand(form: object, place: Location, needed: tuple[str, ...], foreign: tuple[str, ...], document: Document) -> None:
@@ -296,4 +326,7 @@ def _slo(form: ProfileForm, document: Document) -> Slo | None:
         if seconds not in LATENCY_BOUNDS_SECONDS:
             bounds = " ".join(f"{bound:g}s" for bound in LATENCY_BOUNDS_SECONDS)
             raise document.mistake(("slo", quantile), f"is {seconds:g}s; expected a bucket bound: {bounds}")
-    return Slo(latency, form.slo.errors, form.slo.starved_users)
+    slo = Slo(latency, form.slo.errors, form.slo.starved_users)
+    if form.abort_on_slo and not slo.has_objectives:
+        raise document.mistake(("abort_on_slo",), "needs objectives; expected one or more in slo")
+    return slo

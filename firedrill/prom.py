@@ -115,6 +115,11 @@ class Prometheus:
         """The groups of rules that it has loaded, as `/api/v1/rules` tells them."""
         return list(self._call("GET", "/api/v1/rules", {})["groups"])
 
+    def broken_alerts(self) -> dict[str, str]:
+        """What was wrong with the last evaluation of alerts that could not be evaluated, by name."""
+        rules = (rule for group in self.rule_groups() for rule in group["rules"] if rule.get("type") == "alerting")
+        return {rule["name"]: str(rule.get("lastError")) for rule in rules if rule.get("health") == "err"}
+
     def snapshot(self) -> str:
         """Write a snapshot of everything stored, the head included; returns its name below `<data>/snapshots/`."""
         return str(self._call("POST", "/api/v1/admin/tsdb/snapshot", {})["name"])

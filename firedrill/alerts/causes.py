@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from firedrill.faults import spell
+from firedrill.objectives import is_exceeded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,6 +52,6 @@ def _steps(run: Mapping[str, Any]) -> Iterator[Cause]:
 
 def is_broken(client: Mapping[str, Any], slo: Mapping[str, Any]) -> bool:
     """Whether the client's figures of a span break the SLO's latencies or errors."""
-    slow = any(share > 1 - int(name[1:]) / 100 + 1e-9 for name, share in client["slower_than_slo"].items())
+    slow = any(share is not None and is_exceeded(name, share) for name, share in client["slower_than_slo"].items())
     accepted, failing = slo["error_ratio"], client["error_ratio"]
     return slow or (accepted is not None and failing is not None and failing > accepted)

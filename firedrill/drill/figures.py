@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+EARLY_SECONDS = 1.0
+"""A load may end so much before its time."""
+
 Latency = Mapping[str, float | None]
 """Seconds by `p50`, `p95`, `p99`."""
 
@@ -24,6 +27,10 @@ class Window:
         """Its length."""
         return self.end - self.start
 
+    def falls_short(self, planned_seconds: float | None) -> bool:
+        """Whether a load that was to last for so long (None: until stopped) ended before; Locust looks once a second."""
+        return planned_seconds is not None and self.seconds < planned_seconds - EARLY_SECONDS
+
 
 @dataclass(frozen=True, slots=True)
 class ClientSide:
@@ -36,13 +43,17 @@ class ClientSide:
 
     In an open loop all count from the moment they were due, also arrivals that were dropped, or waited for a user when the load ended.
     """
-    slower_than_slo: Mapping[str, float]
-    """Share of requests, the waiting included as above, beyond each latency objective; what was dropped is beyond all of them."""
+    slower_than_slo: Mapping[str, float | None]
+    """Share of requests, the waiting included as above, beyond each latency objective; what was dropped is beyond all of them.
+
+    None where no request has a time.
+    """
     rate: float | None
     """Requests answered a second."""
     offered_rate: float | None
     """Requests a second that these users would make of a server on which nobody queues; in an open loop the arrivals that were due."""
     error_ratio: float | None
+    """Of the requests that were answered, failed, or hung until they were given up, which are failures as well."""
     latency_from_schedule_seconds: Latency | None = None
     """Of the requests that were answered, from the moment they were due; None in a closed loop."""
     at_least: tuple[str, ...] = ()
@@ -75,6 +86,8 @@ class Step:
     server: ServerSide
     arrival_rate: float | None = None
     """Arrivals a second that the profile asks for; None in a closed loop."""
+    users_measured: float | None = None
+    """Most that ran, where a shape of the locustfile's own asked for them and not the profile; None where the profile did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +117,10 @@ class Honesty:
     generator_cpu_max_ratio: float | None
     generator_lag_ratio: float | None
     """Share of the time by which the generator's event loop was late."""
+    hung: float | None = None
+    """Requests given up when they had waited for more than a second, and than every latency objective: they count as failed."""
+    exceptions: float | None = None
+    """Tasks that ended with an exception: what they had not asked yet, nobody asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,5 +182,7 @@ class Figures:
     """Seconds for which each condition of a valid load test was broken, by condition."""
     blind_seconds: float
     """Longest time for which Prometheus had no page of the load generator."""
+    seconds: float
+    """How long the load lasted."""
     arrivals: Arrivals | None = None
     """None in a closed loop."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from firedrill import units
 from firedrill.contract import Client, format_bound
+from firedrill.drill.measure import hung, hung_from, starved_on_end
+from firedrill.objectives import is_exceeded
 from firedrill.prom import step_of
 
 if TYPE_CHECKING:
@@ -148,15 +150,14 @@ def broken(slo: Slo, seen: Seen, to_come: float) -> str | None:
     """The objective that is broken even if all requests to come are perfect; None if there is none."""
     all_requests = seen.requests + to_come
     for name in slo.latency_seconds:
-        # Shares are floating point: 1 - 0.99 is a little more than 0.01.
-        if seen.slower[name] > (1 - int(name[1:]) / 100 + 1e-9) * all_requests:
+        if is_exceeded(name, seen.slower[name], all_requests):
             return name
     return "errors" if slo.error_ratio is not None and seen.failed > slo.error_ratio * all_requests else None
 
 
 def starved(slo: Slo, prom: Prometheus, began: float, now: float) -> bool:
     """Whether more users starve than the SLO accepts, and have for so long that the verdict, which looks at five seconds, saw it."""
-    lasting = prom.number(f"max(min_over_time({Client.STARVED.name}[{5 + step_of(began, now):.0f}s]))", now) or 0.0
+    lasting = prom.number(f"max({starved_on_end(longer_seconds=step_of(began, now))})", now) or 0.0
     return slo.starved_users is not None and lasting > slo.starved_users
 
 
@@ -168,8 +169,14 @@ def seen(profile: Profile, prom: Prometheus, start: float, now: float) -> Seen:
         return (prom.number(f"sum({selector})", now) or 0.0) - (prom.number(f"sum({selector})", start) or 0.0)
 
     def within(bound: str) -> float:
-        return gained(f'{answered.name}_bucket{{le="{bound}"}}') + (prom.number(f'sum({waiting.name}{{le="{bound}"}})', now) or 0.0)
+        at = f'{{le="{bound}"}}'
+        return gained(f"{answered.name}_bucket{at}") + abandoned(bound) + (prom.number(f"sum({waiting.name}{at})", now) or 0.0)
+
+    def abandoned(bound: str) -> float:
+        return gained(f'{Client.ABANDONED_AGE.name}_bucket{{le="{bound}"}}')
 
     requests = within("+Inf") + gained(Client.UNSENT.name)
     slow = {name: requests - within(format_bound(bound)) for name, bound in (profile.slo.latency_seconds if profile.slo else {}).items()}
-    return Seen(requests, gained(Client.FAILURES.name), slow)
+    # Who waits may still be answered; who was given up is not.
+    given_up = hung(profile.slo, {each: abandoned(format_bound(each)) for each in (hung_from(profile.slo), inf)})
+    return Seen(requests, gained(Client.FAILURES.name) + given_up, slow)

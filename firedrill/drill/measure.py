@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from firedrill import histogram
 from firedrill.contract import LATENCY_BOUNDS_SECONDS, Client, Server
 from firedrill.drill.figures import Arrivals, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide, Step, Window
+from firedrill.drill.verdict import LOST_LIMIT_RATIO
 from firedrill.prom import step_of
 
 if TYPE_CHECKING:
@@ -18,21 +19,30 @@ if TYPE_CHECKING:
     from firedrill.contract import Metric
     from firedrill.drill.figures import Alert, Latency
     from firedrill.histogram import Buckets
-    from firedrill.profile import Profile
+    from firedrill.profile import Profile, Slo
     from firedrill.prom import Prometheus, Series
 
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 EXHAUSTED_RATIO = 0.9
 """A resource has run out when so much of its limit is in use for three seconds."""
 
-SHARES = {"arrivals_unsent": (Client.UNSENT, Client.OFFERED, 1), "pacing_missed": (Client.PACING_MISSED, Client.PACING, 100)}
-"""Conditions on a share of all that a run gained: (part, whole, least whole that is judged).
+OF_THE_WHOLE = frozenset({"arrivals_unsent", "pacing_missed", "task_exceptions"})
+"""Conditions on a share of all that a run gained.
 
 The rules, which look on, judge the share of all so far: what was a large one of a run's beginning may be a small one of it all.
 """
 
-MOST_SHARE = 0.01
-"""As much may be missed."""
+LEAST_INTERVALS = 100
+"""Fewer intervals of a fixed pace are not judged."""
+
+HUNG_SECONDS = 1.0
+"""A bucket bound: who waited for longer starved, by the exporter's default."""
+
+STARVED_SECONDS = 5.0
+"""For so long on end users must starve."""
+
+BEHIND_SECONDS = 30.0
+"""So late users may follow the profile's spawn rate; in a run of less than a minute for half its length."""
 
 NOTEWORTHY = 1.1
 """A percentile that what waits could only raise by less is what it seems to be."""
@@ -72,6 +82,7 @@ class Measurement:
             counts=self._counts(),
             invalid=self._invalid(),
             blind_seconds=self._blind_seconds(),
+            seconds=self.window.seconds,
             arrivals=self._arrivals(),
         )
 
@@ -88,13 +99,14 @@ class Measurement:
         # What was dropped would not have been answered later either.
         judged = histogram.merged(seen, waiting, {inf: sum(self._gained(Client.UNSENT.name, window=window).values())})
         failures, requests = (sum(self._gained(each.name, window=window).values()) for each in (Client.FAILURES, Client.REQUESTS))
+        given_up = hung(self.profile.slo, abandoned)
         return ClientSide(
             latency_seconds=_latency(answered),
             latency_including_waiting_seconds=_latency(including),
             slower_than_slo={key: histogram.share_above(bound, judged) for key, bound in self._objectives().items()},
             rate=self._counted_rate(Client.REQUESTS, window),
             offered_rate=self._offered_rate(window),
-            error_ratio=_ratio(failures, requests),
+            error_ratio=_ratio(failures + given_up, requests + given_up),
             latency_from_schedule_seconds=_latency(from_schedule) if from_schedule else None,
             at_least=_at_least(seen, including),
         )
@@ -119,7 +131,18 @@ class Measurement:
             # The last one ends with the run, and has what was answered after it.
             span = Window(start + begin, start + end if end < self.window.seconds else self.window.end)
             asked = self.profile.load_at(begin)
-            yield Step(index, begin, end, asked.users, self._client(span), self._server(span), asked.rate)
+            running = None if self._follows_profile() else self._most_users(span)
+            yield Step(index, begin, end, asked.users, self._client(span), self._server(span), asked.rate, running)
+
+    def _follows_profile(self) -> bool:
+        """Whether the load is the profile's: a locustfile's own shape wins over it, and knows of no steps."""
+        return bool(self.prom.raw(Client.LOAD_STEP.name, self.window.start, self.window.end))
+
+    def _most_users(self, window: Window) -> float | None:
+        return max((value for series in self._users(window) for value in series.values()), default=None)
+
+    def _users(self, window: Window) -> list[Series]:
+        return self.prom.range(f"sum({Client.USERS.name})", window.start, window.end)
 
     def _gained_buckets(self, metric: Metric, window: Window) -> Buckets:
         """What a client's histogram gained, answers that came after the load's end included."""
@@ -185,11 +208,17 @@ class Measurement:
             in_flight_max=self._largest(Client.IN_FLIGHT.name),
             oldest_max_seconds=self._largest(Client.OLDEST.name),
             starved_max=self._largest(Client.STARVED.name),
-            starved_sustained=self._largest(f"min_over_time({Client.STARVED.name}[5s])"),
+            starved_sustained=self._largest(starved_on_end()),
             abandoned={stage: lost.get(stage) for stage in ("in_flight", "unreported")},
             generator_cpu_max_ratio=self._largest("max(avg_over_time(locust_worker_cpu_ratio[10s]))"),
             generator_lag_ratio=self._lag_ratio(),
+            hung=hung(self.profile.slo, self._gained_buckets(Client.ABANDONED_AGE, self.window)) if lost else None,
+            exceptions=self._exceptions(),
         )
+
+    def _exceptions(self) -> float | None:
+        gained = self._gained(Client.USER_EXCEPTIONS.name)
+        return sum(gained.values()) if gained else None
 
     def _lag_ratio(self) -> float | None:
         """Of the process that was late for longest. One that had no time for a page under load tells of it on its last one."""
@@ -235,27 +264,27 @@ class Measurement:
         seconds: dict[str, float] = {}
         for series in self.prom.range("max by (reason) (locust:run_invalid_reason:bool)", self.window.start, self.window.end):
             broken = sum(value == 1 for value in series.values()) * self._step_seconds
-            if broken and series.labels["reason"] not in SHARES:
+            if broken and series.labels["reason"] not in OF_THE_WHOLE:
                 seconds[series.labels["reason"]] = float(broken)
-        return seconds | self._missed_shares() | self._users_behind()
+        return seconds | self._pacing_missed() | self._users_behind()
 
-    def _missed_shares(self) -> dict[str, float]:
+    def _pacing_missed(self) -> dict[str, float]:
         """A share is one of the whole run, and so is its length."""
-        missed = {}
-        for reason, (part, whole, least) in SHARES.items():
-            gained, of = (sum(self._gained(each.name).values()) for each in (part, whole))
-            if of >= least and gained > MOST_SHARE * of:
-                missed[reason] = self.window.seconds
-        return missed
+        missed, intervals = (sum(self._gained(each.name).values()) for each in (Client.PACING_MISSED, Client.PACING))
+        is_much = intervals >= LEAST_INTERVALS and missed > LOST_LIMIT_RATIO * intervals
+        return {"pacing_missed": self.window.seconds} if is_much else {}
 
     def _users_behind(self) -> dict[str, float]:
-        """Seconds for which the users were fewer than the schedule had asked for half a minute before."""
-        running = self.prom.range("sum(locust_users)", self.window.start, self.window.end)
+        """Seconds for which the users were fewer than the schedule had asked for ever since half a minute before.
+
+        In a run of less than a minute since half its length.
+        """
+        grace = min(BEHIND_SECONDS, self.window.seconds / 2)
         behind = sum(
-            users < 0.99 * min(self._scheduled(time - self.window.start - ago) for ago in (0, 10, 20, 30))
-            for series in running
+            users < 0.99 * min(self._scheduled(time - self.window.start - grace * part / 3) for part in range(4))
+            for series in self._users(self.window)
             for time, users in series.points
-            if time - self.window.start > 30
+            if time - self.window.start > grace
         )
         return {"users_behind": behind * self._step_seconds} if behind else {}
 
@@ -278,6 +307,21 @@ def judged(window: Window, warmup_seconds: float) -> Window:
     """What is left of a window after the warm-up; all of it if it ended in the warm-up, for an instant has no figures."""
     start = window.start + warmup_seconds
     return Window(start, window.end) if start < window.end else window
+
+
+def hung_from(slo: Slo | None) -> float:
+    """The age from which on a request that is given up has failed, a bucket bound: while it may take longer, it is only slow."""
+    return max(HUNG_SECONDS, *slo.latency_seconds.values()) if slo and slo.latency_seconds else HUNG_SECONDS
+
+
+def hung(slo: Slo | None, abandoned_ages: Buckets) -> float:
+    """Requests that were given up after so long a wait that they have failed."""
+    return histogram.total(abandoned_ages) - abandoned_ages.get(hung_from(slo), 0.0)
+
+
+def starved_on_end(longer_seconds: float = 0.0) -> str:
+    """The query for the users that starved for five seconds on end, or for so much longer."""
+    return f"min_over_time({Client.STARVED.name}[{STARVED_SECONDS + longer_seconds:.0f}s])"
 
 
 def _latency(buckets: Buckets) -> Latency:

@@ -12,10 +12,11 @@ import requests
 
 from firedrill import places
 from firedrill.alerts import rulefile
-from firedrill.contract import LOOPBACK
+from firedrill.contract import BUNDLED_USERS, LOOPBACK
 from firedrill.errors import BadInput, Missing
 from firedrill.names import without_userinfo
 from firedrill.notifications.notification import HEARTBEAT
+from firedrill.profile import check_users
 from firedrill.profile_form import nearest
 from firedrill.stack import compose, config, engine, programs
 
@@ -109,12 +110,18 @@ class Request:
             config.check_rules(self.rules)
         if not self.attachment:
             self._check_expectations()
-        if self.abort_on_slo and self.profile.slo is None:
-            raise BadInput(f"--abort-on-slo: profile {self.profile.name} has no slo")
-        if self.profile.faults and self.target and not (self.attachment or any(scrape.job == "api" for scrape in self.scrapes)):
-            raise BadInput(f"profile {self.profile.name} sets faults; expected --scrape with the target's metrics page, which takes them")
+        self._check_profile()
         if self.target and not (self.docker or self.attachment):
             _check_target(self.target)
+
+    def _check_profile(self) -> None:
+        """What of it depends on what it is played with."""
+        if not (self.locustfile or self.attachment):
+            check_users(self.source, BUNDLED_USERS)
+        if self.abort_on_slo and not (self.profile.slo and self.profile.slo.has_objectives):
+            raise BadInput(f"--abort-on-slo: profile {self.profile.name} needs objectives; expected one or more in its slo")
+        if self.profile.faults and self.target and not (self.attachment or any(scrape.job == "api" for scrape in self.scrapes)):
+            raise BadInput(f"profile {self.profile.name} sets faults; expected --scrape with the target's metrics page, which takes them")
 
     def _check_expectations(self) -> None:
         """An alert that nobody has would never fire, whatever happens; misspelled under `never`, it would do so for ever."""

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from firedrill.alerts import lingering, rulefile
-from firedrill.drill import alerts, live, scorecard, told, unset
+from firedrill.drill import alerts, caveats, live, scorecard, told, unset
 from firedrill.drill.faults import Injector
 from firedrill.drill.figures import Window
 from firedrill.drill.foregone import Watch
 from firedrill.drill.measure import TAIL_SECONDS, Measurement
 from firedrill.drill.record import Run
-from firedrill.drill.verdict import Reason, judge
+from firedrill.drill.verdict import AGAINST_API, Reason, ended_early, judge
 from firedrill.errors import BadInput, FiredrillError
 from firedrill.interrupt import Interrupted
 from firedrill.notifications.journal import Journal, Tail
@@ -80,6 +80,7 @@ class _Drill:
         self._watcher = self._make_watcher()
         self._foregone: Foregone | None = None
         self._awaited = set(request.until_firing)
+        self._unevaluated: dict[str, str] = {}
 
     def _make_watcher(self) -> Watch | None:
         asked = self._request
@@ -163,6 +164,7 @@ class _Drill:
                     self._look_ahead(began)
                     self._look_for_alerts()
                     self._progress.show(live.look(self._stack.prom), time.time() - began, self._request.ends_after_seconds)
+                    self._unevaluated |= self._stack.prom.broken_alerts()
 
     def _look_ahead(self, began: float) -> None:
         """End a run that has failed whatever comes."""
@@ -322,6 +324,8 @@ class _Drill:
         mishaps = list(self._mishaps.values())
         if figures is None and not mishaps and not self._interrupt.requested:
             mishaps = [Reason("no_requests", "the load generator reported nothing")]
+        if window and not self._was_stopped():
+            mishaps += ended_early(window, request.ends_after_seconds)
         regressions = request.baseline.regressions(figures) if request.baseline and figures else ()
         verdict = judge(profile, figures, mishaps, regressions, interrupted=self._interrupt.requested)
         notifications = self._notifications(window)
@@ -342,16 +346,22 @@ class _Drill:
             "aborted": asdict(self._foregone) if self._foregone else None,
             "remarks": [],
             "notifications": notifications,
+            "unevaluated": self._unevaluated,
             "figures": asdict(figures) if figures else None,
         }
         card = scorecard.of_run(document, self._lingers())
-        remarks = [*self._remarks.values(), *scorecard.remarks(card), *unset.remarks(document)]
+        remarks = [*self._remarks.values(), *scorecard.remarks(card), *unset.remarks(document), *caveats.remarks(document)]
         return {
             **document,
             "verdict": asdict(verdict.blaming(scorecard.reasons(card))),
             "remarks": [asdict(remark) for remark in remarks],
             "scorecard": card,
         }
+
+    def _was_stopped(self) -> bool:
+        """Whether somebody ended the load, or something that voids the run by itself."""
+        asked = self._interrupt.requested or self._foregone or (self._request.until_firing and not self._awaited)
+        return bool(asked) or any(mishap.code not in AGAINST_API for mishap in self._mishaps.values())
 
     def _lingers(self) -> dict[str, float]:
         """Of the alerts that this run's Prometheus had loaded."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from firedrill import units
 from firedrill.alerts import causes
+from firedrill.drill.figures import Window
 from firedrill.drill.verdict import Reason
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 SLO_BROKEN = ("starved_users", "errors", "api_ended", "aborted", "latency_")
 """How codes of the verdict's reasons begin that say so."""
 
-EARLY_SECONDS = 1.0
-"""A load that ended so much before its profile's end did not give every alert its time."""
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -39,7 +37,7 @@ class Row:
 
     false: the profile says never, or there was no cause. quiet: it did not fire, and need not have. undecided: the load ended too early, or
 
-    it fired already before the load began, or was active already before its fault did.
+    it fired already before the load began, or was active already before its fault did, or its rule could not be evaluated.
     """
     expected: str | None = None
     """always, if_slo_broken, never, or `fault` where a fault names it; None where nobody expected anything."""
@@ -73,7 +71,7 @@ def reasons(rows: Iterable[Mapping[str, Any]]) -> tuple[Reason, ...]:
 
 
 def remarks(rows: Iterable[Mapping[str, Any]]) -> tuple[Reason, ...]:
-    """What the run was too short to say."""
+    """What the run does not say."""
     return tuple(dict.fromkeys(Reason("alert_undecided", row["text"]) for row in rows if row["judgement"] == "undecided"))
 
 
@@ -86,6 +84,7 @@ class _Card:
         self._expected = _expected(document)
         self._fired = _fired(alerts)
         self._pending = {alert["name"]: alert["pending_after_seconds"] for alert in alerts if alert["pending_at_end"]}
+        self._unevaluated: Mapping[str, str] = document.get("unevaluated") or {}  # Older runs do not tell.
         self._is_early = _ended_early(document)
 
     def rows(self) -> Iterator[Row]:
@@ -153,6 +152,8 @@ class _Card:
             return self._missed(row, f"the alert {name} {self._did(name)}; the profile expects it")
         if expected == "if_slo_broken":
             return self._of_silence_when_broken(row)
+        if name in self._unevaluated:
+            return replace(row, judgement="undecided", text=f"the alert {name} {self._did(name)}: that it was quiet says nothing")
         return row
 
     def _of_silence_when_broken(self, row: Row) -> Row:
@@ -167,6 +168,8 @@ class _Card:
     def _did(self, name: str) -> str:
         """What an alert did that did not fire."""
         pending = self._pending.get(name)
+        if name in self._unevaluated:
+            return f"did not fire, but its rule could not be evaluated ({self._unevaluated[name]})"
         return "did not fire" if pending is None else f"was pending from {units.seconds(pending)} on, and not firing when the load ended"
 
     def _missed(self, row: Row, text: str, *, is_late: bool = False) -> Row:
@@ -198,6 +201,6 @@ def _fired(alerts: Iterable[Mapping[str, Any]]) -> dict[str, tuple[Span, ...]]:
 
 
 def _ended_early(document: Mapping[str, Any]) -> bool:
-    planned, window = document["profile"]["duration_seconds"], document["window"]
-    is_cut = planned is not None and window["end"] - window["start"] < planned - EARLY_SECONDS
+    """A load that ended before its profile's end did not give every alert its time."""
+    is_cut = Window(**document["window"]).falls_short(document["profile"]["duration_seconds"])
     return is_cut or bool(document["aborted"]) or document["verdict"]["status"] == "INTERRUPTED"

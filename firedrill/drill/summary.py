@@ -230,6 +230,8 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
         "oldest in flight": lambda figures: units.seconds(figures["honesty"]["oldest_max_seconds"]),
         "starved, most": lambda figures: units.count(figures["honesty"]["starved_max"]),
         "abandoned": _abandoned,
+        "of them hung": lambda figures: units.count(figures["honesty"].get("hung")),
+        "tasks crashed": lambda figures: units.count(figures["honesty"].get("exceptions")),
         "generator CPU": lambda figures: units.percent(figures["honesty"]["generator_cpu_max_ratio"]),
     },
     "Alerts": {"fired": lambda figures: units.count(len(_names(figures)))},
@@ -251,13 +253,20 @@ def _step_rows(document: Document) -> Iterator[tuple[str, ...]]:
         yield (
             str(step["index"]),
             f"{step['start_seconds']:.0f}–{step['end_seconds']:.0f} s",
-            str(step["users"]) if (rate := step.get("arrival_rate")) is None else units.rate(rate),
+            _load(step),
             units.rate(client["offered_rate"]),
             units.rate(client["rate"]),
             units.percent(client["error_ratio"]),
             *(units.seconds(client["latency_seconds"][name]) for name in ("p50", "p99")),
             units.seconds(step["server"]["latency_seconds"]["p99"]),
         )
+
+
+def _load(step: Mapping[str, Any]) -> str:
+    """What the profile asked for; beside it what ran, where a shape of the locustfile's own made the load."""
+    rate, running = step.get("arrival_rate"), step.get("users_measured")
+    asked = str(step["users"]) if rate is None else units.rate(rate)
+    return asked if running is None else f"{units.count(running)} (not {asked})"
 
 
 MATRIX_STYLES = {"detected": "bold green", "missed": "bold red", "false": "bold red", "undecided": "bold yellow"}

@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING
 
 from firedrill import units
 from firedrill.errors import ExitCode
+from firedrill.objectives import accepted_ratio, is_exceeded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from firedrill.drill.figures import Arrivals, Figures, Honesty
+    from firedrill.drill.figures import Arrivals, Figures, Honesty, Window
     from firedrill.profile import Profile, Slo
 
 BLIND_LIMIT_SECONDS = 5.0
-"""Longest time without a page of the load generator that a valid run may have."""
+"""Longest time without a page of the load generator that a valid run may have, however long it is."""
 
-UNSENT_LIMIT_RATIO = 0.01
-"""Share of an open loop's arrivals that may be dropped in a valid run."""
+BLIND_RATIO = 0.1
+"""So much of it may be unseen, but for one stall of a busy machine (`ENOUGH_SECONDS`), and a reader is told of a longer time."""
+
+LOST_LIMIT_RATIO = 0.01
+"""Share of what should have been asked that a valid run may not have asked, or not in time."""
 
 ENOUGH_SECONDS = 3.0
 """For so long a condition of validity must be broken before it voids a run: one stall of a busy machine does not."""
@@ -37,7 +41,7 @@ BROKEN = {
     "loop_lag": "the load generator's event loop was late",
     "worker_missing": "a load generator's worker was missing",
     "report_late": "a load generator's worker did not report for more than 10 s",
-    "users_behind": "fewer users ran than the profile had asked for 30 s before",
+    "users_behind": "fewer users ran than the profile asked for, and had asked for long since",
     "pacing_missed": "users with a fixed pace began more than 1 % of their tasks late",
     "scrape_gap": "Prometheus missed pages of the load generator",
 }
@@ -107,7 +111,7 @@ def judge(
     against_api = [mishap for mishap in mishaps if mishap.code in AGAINST_API]
     void = [mishap for mishap in mishaps if mishap.code not in AGAINST_API]
     if figures is not None:
-        void += _void(figures)
+        void += (*_void(figures), *_unjudged(profile.slo, figures))
         against_api += _slo_broken(profile.slo, figures)
     against_api += regressions
     reasons = (*void, *against_api)
@@ -122,16 +126,46 @@ def _void(figures: Figures) -> Iterator[Reason]:
     broken = (_overloaded(figures.honesty) if unsent else {}) | {
         condition: f"{BROKEN.get(condition, condition)} ({units.seconds(seconds)} of the run)"
         for condition, seconds in figures.invalid.items()
-        if seconds >= ENOUGH_SECONDS and condition != "arrivals_unsent"  # which is said with its numbers, below
+        if seconds >= ENOUGH_SECONDS
     }
     for condition in sorted(broken, key=[*BROKEN, *broken].index):
         yield Reason(condition, broken[condition])
     if figures.arrivals is not None and unsent:
         yield _unsent(figures.arrivals, broken)
-    if figures.blind_seconds > BLIND_LIMIT_SECONDS:
+    yield from _crashed(figures)
+    if figures.blind_seconds > blind_limit(figures.seconds):
         yield Reason("blind", f"nothing was recorded of the load generator for {units.seconds(figures.blind_seconds)}")
-    if not figures.counts.client_requests:
-        yield Reason("no_requests", "the load generator reported no request")
+
+
+def blind_limit(seconds: float) -> float:
+    """Longest time that a valid run of so many seconds may be unseen."""
+    return min(BLIND_LIMIT_SECONDS, max(ENOUGH_SECONDS, BLIND_RATIO * seconds))
+
+
+def _unjudged(slo: Slo | None, figures: Figures) -> Iterator[Reason]:
+    """What was not measured was not kept either; but that nothing was answered may be what breaks the SLO."""
+    if not figures.client.rate and not any(_slo_broken(slo, figures)):
+        after = " after the warm-up" if figures.counts.client_requests else ""
+        yield Reason("no_requests", f"the load generator reported no request{after}")
+    elif slo is not None:
+        yield from _unmeasured(slo, figures)
+
+
+def _unmeasured(slo: Slo, figures: Figures) -> Iterator[Reason]:
+    """Objectives that nothing is known of."""
+    client = figures.client
+    for name in slo.latency_seconds:
+        if client.slower_than_slo.get(name) is None:
+            yield _unknown(name, "no request was reported with its time", "report it, or drop the objective")
+    if slo.error_ratio is not None and client.error_ratio is None:
+        yield _unknown("errors", "no request was answered, or given up", "play the load for longer, or drop the objective")
+    if slo.starved_users is not None and figures.honesty.starved_sustained is None:
+        mend = "wrap them in events.request.measure (docs/bring-your-own.md), or drop the objective"
+        yield _unknown("starved_users", "nobody saw when these users' requests began", mend)
+
+
+def _unknown(objective: str, why: str, mend: str) -> Reason:
+    return Reason(f"unmeasured_{objective}", f"the SLO's {objective} was not measured: {why}; {mend}")
 
 
 def _overloaded(honesty: Honesty) -> dict[str, str]:
@@ -142,8 +176,15 @@ def _overloaded(honesty: Honesty) -> dict[str, str]:
     return by_cpu | ({"loop_lag": late} if lag >= LAG_LIMIT_RATIO else {})
 
 
+def ended_early(window: Window, planned_seconds: float | None) -> Iterator[Reason]:
+    """What is wrong with a load that nobody ended, and that did not last for as long as it was to."""
+    if window.falls_short(planned_seconds):
+        asked = f"{units.seconds(planned_seconds)} were asked for, and nobody stopped it"
+        yield Reason("load_ended_early", f"the load ended after {units.seconds(window.seconds)}: {asked} (locust.log)")
+
+
 def _is_unsent(arrivals: Arrivals | None) -> bool:
-    return arrivals is not None and arrivals.unsent > UNSENT_LIMIT_RATIO * arrivals.offered
+    return arrivals is not None and arrivals.unsent > LOST_LIMIT_RATIO * arrivals.offered
 
 
 def _unsent(arrivals: Arrivals, broken: Iterable[str]) -> Reason:
@@ -156,6 +197,16 @@ def _unsent(arrivals: Arrivals, broken: Iterable[str]) -> Reason:
     return Reason("arrivals_unsent", f"{share}: {why}")
 
 
+def _crashed(figures: Figures) -> Iterator[Reason]:
+    """Every request may be one of a task's many: the share is at least this."""
+    crashed, requests = figures.honesty.exceptions or 0.0, figures.counts.client_requests
+    tasks = figures.arrivals.started if figures.arrivals else max(requests, crashed)
+    if crashed > LOST_LIMIT_RATIO * tasks:
+        of = f"{units.count(tasks)} arrivals" if figures.arrivals else f"{units.count(requests)} requests"
+        text = f"{units.count(crashed)} tasks ended with an exception, beside {of}: what they had not asked yet, nobody asked"
+        yield Reason("task_exceptions", f"{text} (locust.log has the exceptions)")
+
+
 def _slo_broken(slo: Slo | None, figures: Figures) -> Iterator[Reason]:
     if slo is None:
         return
@@ -165,17 +216,16 @@ def _slo_broken(slo: Slo | None, figures: Figures) -> Iterator[Reason]:
 
 
 def _starved(slo: Slo, figures: Figures) -> Iterator[Reason]:
-    starved, oldest = figures.honesty.starved_sustained or 0, units.seconds(figures.honesty.oldest_max_seconds)
-    if slo.starved_users is not None and starved > slo.starved_users:
+    starved, oldest = figures.honesty.starved_sustained, units.seconds(figures.honesty.oldest_max_seconds)
+    if slo.starved_users is not None and starved is not None and starved > slo.starved_users:
         hung = f"their requests hung, the oldest for {oldest}, and are in no latency figure"
         yield Reason("starved_users", f"{units.count(starved)} users starved: {hung}; the SLO accepts {slo.starved_users}")
 
 
 def _slow(slo: Slo, figures: Figures) -> Iterator[Reason]:
     for name, bound in slo.latency_seconds.items():
-        slower, accepted = figures.client.slower_than_slo.get(name, 0.0), (100 - int(name[1:])) / 100
-        # Shares are floating point: 1 - 0.99 is a little more than 0.01.
-        if slower > accepted + 1e-9:
+        slower, accepted = figures.client.slower_than_slo.get(name), accepted_ratio(name)
+        if slower is not None and is_exceeded(name, slower):
             seen = figures.client.latency_including_waiting_seconds.get(name)  # None for p90, which is judged by its share alone
             least = "at least " if name in figures.client.at_least else ""
             client = f"client {name}" if seen is None else f"client {name} is {least}{units.seconds(seen)}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from firedrill import units
 from firedrill.contract import FAULT_KINDS
+from firedrill.drill.verdict import blind_limit
 from firedrill.faults import spell
 from firedrill.report.facts import Facts
 
@@ -110,6 +112,10 @@ def honesty(facts: Facts) -> Iterator[Statement]:
     abandoned = facts.number(f"{at}.abandoned.in_flight")
     forgotten = "requests were given up when their user was stopped. Locust forgets them; “waiting included” counts each at the age it had."
     yield Statement("Abandoned", units.count(abandoned), forgotten, (abandoned or 0) > 10)
+    given_up = facts.number(f"{at}.hung")
+    if given_up is not None:
+        failed = "of them had waited for more than a second, and than any latency objective: they count as failed."
+        yield Statement("Hung", units.count(given_up), failed, given_up > 0)
     yield from _never_sent(facts)
     answered, waiting = facts.number("figures.client.latency_seconds.p99"), facts.number(P99_WITH_WAITING)
     apart = f"is the p99 of the answered alone; with the waiting: {facts.time(P99_WITH_WAITING)}. An ordinary report shows the first."
@@ -130,6 +136,10 @@ def _never_sent(facts: Facts) -> Iterator[Statement]:
 
 
 def _generator(facts: Facts) -> Iterator[Statement]:
+    raised = facts.number("figures.honesty.exceptions")
+    if raised is not None:
+        lost = "tasks ended with an exception, and asked for nothing more; more than 1 % of them void the run."
+        yield Statement("Tasks crashed", units.count(raised), lost, raised > 0)
     cpu, lag = facts.number("figures.honesty.generator_cpu_max_ratio"), facts.number("figures.honesty.generator_lag_ratio")
     busy = "of one core is what the load generator used at most; above 90 % its own slowness would be in every figure."
     yield Statement("Generator CPU", units.percent(cpu), busy, _above(cpu, 0.9))
@@ -138,8 +148,9 @@ def _generator(facts: Facts) -> Iterator[Statement]:
     )
     yield Statement("Generator late", units.percent(lag), late, "loop_lag" in facts.mapping("figures.invalid"))
     blind = facts.number("figures.blind_seconds")
-    unseen = "was the longest time for which nothing was recorded of the load generator; more than 5 s voids the run."
-    yield Statement("Unseen", units.seconds(blind), unseen, _above(blind, 5))
+    limit = blind_limit(facts.number("figures.seconds") or inf)  # Older runs do not tell.
+    unseen = f"was the longest time for which nothing was recorded of the load generator; more than {units.seconds(limit)} voids the run."
+    yield Statement("Unseen", units.seconds(blind), unseen, _above(blind, limit))
 
 
 def _counted(facts: Facts) -> Statement:
@@ -160,8 +171,6 @@ def warnings(facts: Facts, recording: Recording | None) -> list[str]:
     said += [f"Nothing was recorded from {clock(gap.start)} to {clock(gap.end)}; {blank}." for gap in recording.gaps]
     if facts.status == "INTERRUPTED":
         said.append(f"The run was cut short after {clock(recording.seconds)}; the figures are of that part.")
-    if recording.seconds <= (facts.number("profile.warmup_seconds") or 0):
-        said.append("The load ended within the profile's warm-up; the figures include it.")
     return said
 
 
@@ -185,7 +194,9 @@ def lasting(seconds: float) -> str:
 def load_of(facts: Facts, step: Mapping[str, Any]) -> str:
     """A step of the load: its users, or its arrivals where they do not wait for answers."""
     asked = facts.rows("profile.steps")[step.get("index", 0) :][:1]
-    rate = step.get("arrival_rate", asked[0].get("rate") if asked else None)
+    rate, running = step.get("arrival_rate", asked[0].get("rate") if asked else None), step.get("users_measured")
+    if isinstance(running, int | float):
+        return f"{units.count(running)} users of the locustfile's own shape"
     if isinstance(rate, int | float):
         return f"{rate:g} arrivals/s"
     return f"{step['users']} user{'' if step['users'] == 1 else 's'}"

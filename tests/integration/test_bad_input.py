@@ -21,6 +21,11 @@ MISTAKES = {
         2,
         r"mistake\.yaml:8: alerts\.never\[0\] is ApiDown, which is expected to fire elsewhere",
     ),
+    "a user that nobody has": (
+        "name: a\nuser: BasicUsr\nduration: 5s\nsteps:\n  - {start_time: 0s, users: 1}\n",
+        2,
+        r"mistake\.yaml:2: user is BasicUsr, which is none of the bundled users; did you mean BasicUser",
+    ),
     "users below zero": (
         "name: a\nduration: 5s\nsteps:\n  - {start_time: 0s, users: -5}\n",
         2,

@@ -13,7 +13,9 @@ import pytest
 
 from bench.backtest import made_up_run
 from firedrill.contract import LOOPBACK
+from firedrill.drill.run import DRAIN_SECONDS
 from firedrill.errors import FiredrillError
+from firedrill.faults import FaultClient
 from firedrill.interrupt import Interrupt, Interrupted
 from firedrill.prom import Prometheus
 from tests import drilling
@@ -48,11 +50,24 @@ def test_an_interrupt_during_the_start_leaves_nothing_running(tmp_path):
     assert drill.leftovers() == []
 
 
+def line_of(drill, text):
+    """When the drill says so, on a monotonic clock."""
+    assert any(text in line for line in drill.process.stderr)
+    return time.monotonic()
+
+
 def test_a_second_interrupt_does_not_wait_for_stragglers(tmp_path):
-    drill = drilling.start(tmp_path, drilling.profile(tmp_path, users=10, seconds=60))
+    """The API's workers are stuck, by a fault that the drill did not set and does not end: they would be waited for until the last."""
+    file = drilling.profile(tmp_path, users=10, seconds=60)
+    file.write_text(f"{file.read_text()}faults: [{{start_time: 0s, for: 1s, latency: 1ms}}]\n")
+    drill = drilling.start(tmp_path, file)
     drill.wait_for_requests()
+    FaultClient(f"http://{LOOPBACK}:{drill.ports['--metrics-port']}").set({"stuck": 4.0}, 60.0)
+    poll_until(lambda: drill.prometheus().number("sum(locust_users_starved)"), "users to starve", timeout_seconds=20)
     drill.interrupt()
+    stopped = line_of(drill, "stopping the load")
     drill.interrupt()
+    assert line_of(drill, "measuring and recording") - stopped < DRAIN_SECONDS
     code, _, errors = drill.finish(timeout_seconds=20)
     assert code == 130, errors
     assert drill.run().read()["verdict"]["status"] == "INTERRUPTED"

@@ -60,7 +60,9 @@ def unsent_names_its_cause(document):
 def test_users_that_compute_name_the_generator_also_in_a_run_too_short_for_its_conditions(tmp_path):
     """Users of no network at all: nothing is in flight, and the rules, which look back for ten seconds, have not seen enough."""
     profile = tmp_path / "computing.yaml"
-    profile.write_text(PROFILE.replace("Greedy", "Computing").replace("rate: 60", "rate: 100").replace("60s", "6s"))
+    profile.write_text(
+        PROFILE.replace("Greedy", "Computing").replace("rate: 60", "rate: 100").replace("60s", "6s").replace("warmup: 6s", "warmup: 1s")
+    )
     code, _, errors = (drill := drilling.start(tmp_path, profile, "--locustfile", drilling.LOCUSTFILES / "computing.py")).finish()
     document = drill.run().read()
     assert (code, document["verdict"]["status"]) == (4, "INVALID"), errors

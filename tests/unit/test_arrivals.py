@@ -18,7 +18,7 @@ from firedrill.profile import AlertExpectations, OpenLoop, Profile, RateRamp, St
 sys.path.append(str(ROOT / "load"))
 from arrivals import BLOCK, Schedule, even_block, poisson_block, schedule_of  # found where Locust finds it
 from backlog import Backlog, left
-from shares import Allotment, Part, Share
+from shares import GIVEN_AHEAD_SECONDS, GIVING_SECONDS, Allotment, Part, Share
 
 OPEN = Profile(
     name="open",
@@ -115,6 +115,12 @@ def test_what_workers_have_is_equal_parts_and_ends_with_what_they_were_given():
     # It was left out for a while.
     part.assign(Share(50, 51, 0, 1))
     assert list(part.until(99)) == pytest.approx([50.05 + number / 10 for number in range(10)])
+
+
+def test_what_is_given_ahead_outlasts_a_master_that_misses_a_turn_and_dies_with_a_worker_as_is_written():
+    assert 2 * GIVING_SECONDS < GIVEN_AHEAD_SECONDS
+    assert GIVEN_AHEAD_SECONDS + GIVING_SECONDS <= 2
+    assert f"send nothing more after {GIVEN_AHEAD_SECONDS:g} s" in (ROOT / "docs" / "distributed.md").read_text()
 
 
 @pytest.mark.parametrize("profile", [OPEN, POISSON])

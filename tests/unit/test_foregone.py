@@ -5,7 +5,7 @@ from math import inf
 
 import pytest
 
-from firedrill.drill.foregone import Foregone, Seen, Watch, broken, load_of, most_to_come
+from firedrill.drill.foregone import Foregone, Seen, Watch, broken, load_of, most_to_come, seen
 from firedrill.profile import Slo, Step, load_profile
 
 SLO = Slo({"p99": 0.25}, error_ratio=0.01, starved_users=0)
@@ -72,3 +72,30 @@ def test_a_break_is_put_where_the_first_bad_seconds_began_and_not_where_they_wer
     assert watch._lasting("p99", 31.0) is None
     found = watch._found("p99", watch._lasting("p99", 36.0))
     assert (found.after_seconds, found.step, found.load, found.held) == (26.0, 2, "60/s", "40/s")
+
+
+class Counters:
+    """A Prometheus that knows what each query gives at 100 s; before, everything was zero."""
+
+    def __init__(self, **now):
+        self._now = now
+
+    def number(self, query, time):
+        return next((value for name, value in self._now.items() if time == 100 and query == f"sum({name})"), 0.0)
+
+
+def of(name, **at):
+    return {f'{name}{{le="{le}"}}': value for le, value in at.items()}
+
+
+def test_what_was_seen_of_an_open_loop_has_what_it_dropped_and_what_was_given_up():
+    """80 answered, half of them in time; 6 wait, 4 of them for long; 10 were dropped; of 5 that were given up one had just been asked."""
+    ages = (
+        of("locust_response_time_from_schedule_seconds_bucket", **{"0.5": 40.0, "+Inf": 80.0}),
+        of("locust_arrivals_waiting_age", **{"0.5": 2.0, "+Inf": 6.0}),
+        of("locust_requests_abandoned_age_seconds_bucket", **{"0.5": 0.0, "1.0": 1.0, "+Inf": 5.0}),
+    )
+    counted = {"locust_arrivals_unsent_total": 10.0, "locust_request_failures_total": 3.0}
+    prom = Counters(**{name: value for each in (*ages, counted) for name, value in each.items()})
+    profile = replace(load_profile("open"), slo=Slo({"p99": 0.5}))
+    assert seen(profile, prom, 0, 100) == Seen(101, 7, {"p99": 59})

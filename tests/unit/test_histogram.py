@@ -20,6 +20,11 @@ def test_an_empty_histogram_has_no_quantile():
     assert histogram.quantile(0.99, dict.fromkeys(BOUNDS, 0.0)) is None
 
 
+def test_an_empty_histogram_has_no_share_that_is_slow():
+    assert histogram.share_above(0.25, {}) is None
+    assert histogram.share_above(0.25, dict.fromkeys(BOUNDS, 0.0)) is None
+
+
 def test_a_quantile_is_linear_inside_its_bucket():
     assert histogram.quantile(0.5, {0.1: 0.0, 0.2: 10.0, math.inf: 10.0}) == 0.15000000000000002
 

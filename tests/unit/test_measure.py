@@ -96,8 +96,8 @@ def test_what_an_earlier_load_of_the_same_locust_missed_does_not_void_this_one()
 
 
 def test_what_this_load_missed_voids_it_however_much_an_earlier_one_kept():
-    offered, unsent = [(99, 100_000.0), (120, 101_000.0)], [(99, 0.0), (120, 11.0)]
-    assert invalid(locust_arrivals_offered_total=offered, locust_arrivals_unsent_total=unsent)["arrivals_unsent"] == 20
+    intervals, missed = [(99, 100_000.0), (120, 101_000.0)], [(99, 0.0), (120, 11.0)]
+    assert invalid(locust_pacing_intervals_total=intervals, locust_pacing_missed_total=missed)["pacing_missed"] == 20
     few = invalid(locust_pacing_intervals_total=[(99, 0.0), (120, 99.0)], locust_pacing_missed_total=[(99, 0.0), (120, 9.0)])
     assert "pacing_missed" not in few
 
@@ -169,6 +169,49 @@ def test_what_a_worker_that_came_back_had_begun_is_not_unsent_as_well():
     counted = {"locust_arrivals_offered_total": 1000.0, "locust_arrivals_started_total": 993.0, "locust_arrivals_unsent_total": 12.0}
     arrivals = of_open_loop(**{name: [(99, 0.0), (120, value)] for name, value in counted.items()})._arrivals()
     assert (arrivals.started, arrivals.unsent) == (993, 7)
+
+
+class Steered(Histograms):
+    """A load whose users were asked for by the profile, or not, and of whom so many ran."""
+
+    def __init__(self, users, **points):
+        super().__init__(**points)
+        self._users = users
+
+    def range(self, query, start, end):
+        return [Series({}, ((start, 0.0), (end, self._users)))] if query == "sum(locust_users)" else []
+
+
+def test_steps_show_the_users_that_ran_where_a_shape_of_the_locustfiles_own_asked_for_them():
+    for points, measured in ({}, 3.0), ({"locust_load_step": {"": 0.0}}, None):
+        measurement = Measurement(Steered(3.0, **points), load_profile("simple"), "run", Window(100, 120), knows_think_time=False)
+        assert [(step.users, step.users_measured) for step in measurement.figures(()).steps] == [(1, measured)]
+
+
+def test_requests_that_hung_until_they_were_given_up_have_failed():
+    """Of 40 that were given up when the load ended, 10 had waited for no longer than a second."""
+    ages = {"0.5": 4.0, "1.0": 10.0, "60.0": 40.0, "+Inf": 40.0}
+    counted = {
+        "locust_requests_total": {"": 170.0},
+        "locust_request_failures_total": {"": 5.0},
+        "locust_requests_abandoned_total": {"": 40.0},
+    }
+    recorded = Histograms(locust_requests_abandoned_age_seconds_bucket=ages, **counted)
+
+    def measured(slo):
+        profile = replace(load_profile("simple"), slo=slo)
+        return Measurement(recorded, profile, "run", Window(100, 120), knows_think_time=True).figures(())
+
+    figures = measured(Slo({"p99": 0.5}))
+    assert figures.honesty.hung == measured(None).honesty.hung == 30
+    assert measured(Slo({"p50": 0.5, "p99": 60.0})).honesty.hung == 0, "which may take as long"
+    assert figures.client.error_ratio == 35 / 200
+    assert figures.counts.client_failures == 5, "what Locust counts stays what it is"
+
+
+def test_tasks_that_raised_are_counted_and_unknown_where_nobody_counts_them():
+    assert figures(20, locust_user_exceptions_total=[(99, 2.0), (121, 9.0)]).honesty.exceptions == 7
+    assert figures(20).honesty.exceptions is None
 
 
 def test_a_generator_that_had_no_time_for_a_page_tells_of_its_lateness_after_the_load():

@@ -1,13 +1,15 @@
 """What a load profile means, and what its file may say."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firedrill.contract import LATENCY_BOUNDS_SECONDS
+from firedrill.contract import BUNDLED_USERS, LATENCY_BOUNDS_SECONDS
 from firedrill.errors import BadInput
 from firedrill.places import ROOT
-from firedrill.profile import FaultStep, OpenLoop, Ramp, RateRamp, Step, UserShare, bundled_profiles, load_profile
+from firedrill.profile import FaultStep, OpenLoop, Ramp, RateRamp, Step, UserShare, bundled_profiles, check_users, load_profile
 from firedrill.profile_form import keys
 from firedrill.quantities import parse_growth, parse_range, parse_ratio, parse_seconds
 
@@ -213,6 +215,12 @@ def test_smoke_takes_less_than_twenty_seconds():
             "abort_on_slo: true",
             "launch.yaml:11: abort_on_slo needs objectives",
         ),
+        (
+            "slo: {p99: 250ms, errors: 1%, starved_users: 0}",
+            "slo: {}\nabort_on_slo: true",
+            "launch.yaml:12: abort_on_slo needs objectives; expected one or more in slo",
+        ),
+        ("150s", "150s\nwarmup: 150s", "launch.yaml:11: warmup is 150s; expected less than the duration, 150s"),
         ("user: BasicUser", "spacing: even", "launch.yaml:4: spacing belongs to arrivals: open"),
         ("user: BasicUser", "user: 3", "launch.yaml:4: user is 3; expected a list"),
         ("duration: 150s", "ramp: {add_users: 1, every: 1ms}", "launch.yaml:10: ramp.every is '1ms'; expected 0.1 or more"),
@@ -249,6 +257,41 @@ def test_an_unknown_profile_is_answered_with_the_nearest(name, message):
     with pytest.raises(BadInput) as mistake:
         load_profile(name)
     assert str(mistake.value) == message
+
+
+RAMP = "name: launch\narrivals: open\nmax_in_flight: 4\nramp: {add_rate: 40000, every: 1s}\n"
+
+
+def test_a_ramp_rises_no_higher_than_any_rate_may_be(load):
+    assert [step.rate for step, _ in zip(load(RAMP).all_steps(), range(4), strict=False)] == [40_000, 80_000, 100_000, 100_000]
+    assert load(f"{RAMP}duration: 2s\n").duration_seconds == 2
+    with pytest.raises(BadInput, match=r"launch.yaml:4: ramp.add_rate comes to 120000 a second by the end; expected 100000 at most"):
+        load(f"{RAMP}duration: 2500ms\n")
+
+
+@pytest.mark.parametrize(
+    ("user", "message"),
+    [
+        (
+            "BasicUsr",
+            "launch.yaml:4: user is BasicUsr, which is none of the bundled users; did you mean BasicUser or BrowsingUser? (known: ",
+        ),
+        ("[{name: BrowsingUser}, {name: Nobody}]", "launch.yaml:4: user[1].name is Nobody, which is none of the bundled users (known: "),
+    ],
+)
+def test_a_user_that_nobody_has_is_named_with_its_line(tmp_path, user, message):
+    path = tmp_path / "launch.yaml"
+    path.write_text(LAUNCH.replace("user: BasicUser", f"user: {user}"))
+    with pytest.raises(BadInput) as mistake:
+        check_users(str(path), BUNDLED_USERS)
+    assert message in str(mistake.value)
+
+
+def test_the_bundled_users_are_those_of_their_locustfile_and_all_bundled_profiles_ask_for_some_of_them():
+    classes = re.findall(r"^class (\w+)\(ProfiledUser\)", (ROOT / "load" / "users.py").read_text(), re.MULTILINE)
+    assert tuple(classes) == BUNDLED_USERS
+    for name in bundled_profiles():
+        check_users(name, BUNDLED_USERS)
 
 
 @given(st.integers(0, 99), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))

@@ -143,13 +143,6 @@ def test_times_are_rounded_as_on_the_charts_axis_and_long_ones_told_in_minutes()
     assert (words.lasting(85.4), words.lasting(3600.2)) == ("85 s", "60:00 min")
 
 
-def test_a_load_that_ended_in_its_warm_up_says_so():
-    said = "ended within the profile's warm-up"
-    profile = {"warmup_seconds": 30.0}
-    assert any(said in each for each in words.warnings(facts(profile=profile), recording(15)))
-    assert not any(said in each for each in words.warnings(facts(profile=profile), recording(60)))
-
-
 def test_what_is_not_known_is_said_in_words():
     cells = {cell.name: cell.note for cell in words.strip(facts(figures={"client": {"rate": 14.0}}))}
     assert cells["achieved"] == "offered: not known"

@@ -166,6 +166,15 @@ def test_a_load_that_ended_early_misses_no_alert(cut):
     assert scorecard.reasons(rows) == ()
 
 
+def test_an_alert_whose_rule_could_not_be_evaluated_was_not_quiet_and_is_missed_where_it_is_expected():
+    broken = {"unevaluated": {"A": "found duplicate series"}}
+    rows = scorecard.of_run(document(never=["A", "B"]) | broken)
+    assert {row["alert"]: row["judgement"] for row in rows} == {"A": "undecided", "B": "quiet"}
+    text = "the alert A did not fire, but its rule could not be evaluated (found duplicate series)"
+    assert [remark.text for remark in scorecard.remarks(rows)] == [f"{text}: that it was quiet says nothing"]
+    assert [one.text for one in scorecard.reasons(scorecard.of_run(document(always=["A"]) | broken))] == [f"{text}; the profile expects it"]
+
+
 def test_an_alert_that_is_expected_when_the_slo_breaks_is_none_where_it_held():
     assert scorecard.of_run(document(if_slo_broken=["A"])) == []
 

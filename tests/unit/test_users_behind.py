@@ -13,8 +13,9 @@ PROFILE = "name: slow\nuser: BasicUser\nsteps: [{start_time: 0s, users: 60, spaw
 class Recorded:
     """Knows of nothing but users, who are so many seconds behind the spawn rate."""
 
-    def __init__(self, late_seconds):
+    def __init__(self, late_seconds, most=60.0):
         self._late_seconds = late_seconds
+        self._most = most
 
     def raw(self, _selector, _start, _end):
         return []
@@ -23,7 +24,7 @@ class Recorded:
         return []
 
     def range(self, query, start, end):
-        points = [(start + at, min(60.0, max(0.0, at - self._late_seconds))) for at in range(int(end - start))]
+        points = [(start + at, min(self._most, max(0.0, at - self._late_seconds))) for at in range(int(end - start))]
         return [Series({}, tuple(points))] if query == "sum(locust_users)" else []
 
     def number(self, _query, _time):
@@ -35,4 +36,13 @@ def test_users_may_be_half_a_minute_behind_a_slow_spawn_rate_and_no_more(tmp_pat
     path = tmp_path / "slow.yaml"
     path.write_text(PROFILE)
     measurement = Measurement(Recorded(late_seconds), load_profile(str(path)), "run", Window(1000, 1120), knows_think_time=True)
+    assert measurement.figures(()).invalid == behind
+
+
+@pytest.mark.parametrize(("seconds", "most", "behind"), [(14, 1, {"users_behind": 6.0}), (14, 5, {}), (8, 1, {"users_behind": 3.0})])
+def test_too_few_users_are_too_few_in_a_short_run_as_well(tmp_path, seconds, most, behind):
+    """Five are asked for at once; half the run is enough to start them."""
+    path = tmp_path / "short.yaml"
+    path.write_text(PROFILE.replace("60, spawn_rate: 1", "5, spawn_rate: 5").replace("120s", "15s"))
+    measurement = Measurement(Recorded(0, most), load_profile(str(path)), "run", Window(1000, 1000 + seconds), knows_think_time=True)
     assert measurement.figures(()).invalid == behind

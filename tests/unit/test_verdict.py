@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
-from firedrill.drill.figures import Arrivals, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide
-from firedrill.drill.verdict import Reason, Status, judge
+import pytest
+
+from firedrill.drill.figures import Arrivals, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide, Window
+from firedrill.drill.verdict import BROKEN, Reason, Status, ended_early, judge
+from firedrill.places import ROOT
 from firedrill.profile import AlertExpectations, Profile, Slo, Step, UserShare
 
 FAST = {"p50": 0.06, "p95": 0.095, "p99": 0.1}
@@ -17,6 +20,7 @@ HEALTHY = Figures(
     counts=Counts(1000.0, 0.0, 1000.0),
     invalid={},
     blind_seconds=1.0,
+    seconds=60.0,
 )
 PROFILE = Profile(
     name="launch",
@@ -33,7 +37,7 @@ PROFILE = Profile(
 
 
 def test_an_open_loop_that_could_not_send_is_invalid_and_says_what_to_do():
-    sent = replace(HEALTHY, arrivals=Arrivals(1000, 990, 10, 0.004), invalid={"arrivals_unsent": 20.0})
+    sent = replace(HEALTHY, arrivals=Arrivals(1000, 990, 10, 0.004))
     assert judge(PROFILE, sent, []).status is Status.PASSED
     unsent = judge(PROFILE, replace(HEALTHY, arrivals=Arrivals(1000, 980, 20, 2.0)), [])
     assert (unsent.status, codes(unsent)) == (Status.INVALID, ["arrivals_unsent"])
@@ -104,6 +108,63 @@ def test_an_objective_of_a_percentile_that_no_table_shows_is_judged_by_its_share
     assert reason == Reason("latency_p90", "client p90: 20 % of the requests took longer than 100 ms; the SLO accepts 10 %")
 
 
+@pytest.mark.parametrize(("seconds", "planned", "is_early"), [(13.9, 15, True), (14.1, 15, False), (5, None, False)])
+def test_a_load_that_ended_before_its_time_is_void(seconds, planned, is_early):
+    reasons = [*ended_early(Window(100, 100 + seconds), planned)]
+    assert [reason.code for reason in reasons] == (["load_ended_early"] if is_early else [])
+    assert judge(PROFILE, HEALTHY, reasons).status is (Status.INVALID if is_early else Status.PASSED)
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "requests", "arrivals", "beside"),
+    [
+        (11, 1000, None, "11 tasks ended with an exception, beside 1000 requests"),
+        (20, 0, None, "20 tasks ended with an exception, beside 0 requests"),
+        (235, 5, Arrivals(240, 240, 0, 0.001), "235 tasks ended with an exception, beside 240 arrivals"),
+        (10, 1000, None, None),
+        (2, 5, Arrivals(240, 240, 0, 0.001), None),
+        (None, 1000, None, None),
+    ],
+)
+def test_tasks_that_raise_void_a_run_however_well_the_others_fared(exceptions, requests, arrivals, beside):
+    honesty, counts = replace(HEALTHY.honesty, exceptions=exceptions), replace(HEALTHY.counts, client_requests=requests)
+    verdict = judge(PROFILE, replace(HEALTHY, honesty=honesty, counts=counts, arrivals=arrivals), [])
+    assert codes(verdict) == (["task_exceptions"] if beside else [])
+    assert verdict.status is (Status.INVALID if beside else Status.PASSED)
+    assert beside is None or verdict.reasons[0].text.startswith(beside)
+
+
+@pytest.mark.parametrize(
+    ("figures", "objective", "mend"),
+    [
+        (replace(HEALTHY, client=replace(HEALTHY.client, slower_than_slo={"p99": None})), "p99", "report it"),
+        (replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=None)), "errors", "play the load for longer"),
+        (replace(HEALTHY, honesty=replace(HEALTHY.honesty, starved_sustained=None)), "starved_users", "events.request.measure"),
+    ],
+)
+def test_an_objective_that_was_not_measured_was_not_kept(figures, objective, mend):
+    verdict = judge(PROFILE, figures, [])
+    assert (verdict.status, codes(verdict)) == (Status.INVALID, [f"unmeasured_{objective}"])
+    assert mend in verdict.reasons[0].text
+    assert "drop the objective" in verdict.reasons[0].text
+    assert judge(replace(PROFILE, slo=Slo()), figures, []).status is Status.PASSED, "which asks for nothing"
+
+
+def test_requests_of_the_warm_up_are_none_that_are_judged():
+    silent = replace(HEALTHY.client, slower_than_slo={"p99": None}, rate=0.0, error_ratio=None)
+    (reason,) = judge(PROFILE, replace(HEALTHY, client=silent), []).reasons
+    assert reason == Reason("no_requests", "the load generator reported no request after the warm-up")
+    never = replace(HEALTHY, client=replace(silent, rate=None), counts=Counts(0, 0, None))
+    for profile in (PROFILE, replace(PROFILE, slo=None)):
+        verdict = judge(profile, never, [])
+        assert (verdict.status, verdict.reasons[0].text) == (Status.INVALID, "the load generator reported no request")
+
+
+def test_an_api_that_answers_nothing_fails_by_what_waits_for_it():
+    hung = replace(HEALTHY.client, slower_than_slo={"p99": 1.0}, rate=0.0, error_ratio=1.0)
+    assert judge(PROFILE, replace(HEALTHY, client=hung), []).status is Status.FAILED
+
+
 def test_errors_above_the_slo_fail():
     failing = replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=0.02))
     assert codes(judge(PROFILE, failing, [])) == ["errors"]
@@ -116,8 +177,23 @@ def test_an_invalid_run_is_invalid_whatever_its_latencies_say():
     assert codes(verdict) == ["generator_cpu", "errors"]
 
 
+def test_every_condition_of_a_valid_run_is_explained():
+    page = (ROOT / "docs" / "profiles.md").read_text().split("## When a run is INVALID")[1].split("##")[0]
+    assert [condition for condition in BROKEN if f"`{condition}`" not in page] == []
+
+
 def test_one_stall_of_a_busy_machine_voids_nothing():
     assert judge(PROFILE, replace(HEALTHY, invalid={"loop_lag": 2.0}), []).status is Status.PASSED
+
+
+@pytest.mark.parametrize(
+    ("blind", "seconds", "is_valid"),
+    [(5.0, 60, True), (5.1, 3600, False), (4.0, 40, True), (4.1, 40, False), (3.0, 12, True), (3.1, 12, False)],
+)
+def test_a_run_of_which_too_much_was_not_seen_is_void(blind, seconds, is_valid):
+    verdict = judge(PROFILE, replace(HEALTHY, blind_seconds=blind, seconds=seconds), [])
+    assert codes(verdict) == ([] if is_valid else ["blind"])
+    assert verdict.status is (Status.PASSED if is_valid else Status.INVALID)
 
 
 def test_a_dead_api_fails_the_run_and_a_dead_prometheus_voids_it():

@@ -1,0 +1,34 @@
+"""A whole drill that looks well to whoever asks only for what was answered."""
+
+import pytest
+
+from tests import drilling
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
+
+RULES = "groups:\n- name: mine\n  rules:\n  - {alert: Mine, expr: 'up / on() up > 0', labels: {severity: critical}}\n"
+
+
+def codes(reasons):
+    return {reason["code"] for reason in reasons}
+
+
+def test_a_load_that_is_not_the_one_that_was_asked_for_is_void_for_each_of_its_lacks(tmp_path):
+    rules = tmp_path / "mine.yml"
+    rules.write_text(RULES)
+    file = drilling.profile(tmp_path, users=5, seconds=12, alerts="{never: [Mine]}")
+    drill = drilling.start(tmp_path / "runs", file, "--locustfile", drilling.LOCUSTFILES / "untrue.py", "--rules", rules)
+    code, output, _ = drill.finish()
+    document = drill.run().read()
+    assert (code, document["verdict"]["status"]) == (4, "INVALID"), output
+    assert {"users_behind", "load_ended_early", "task_exceptions", "unmeasured_starved_users"} <= codes(document["verdict"]["reasons"])
+    assert document["figures"]["honesty"]["exceptions"] > 20
+
+    # The steps show what ran.
+    assert [(step["users"], step["users_measured"]) for step in document["figures"]["steps"]] == [(5, 1)]
+    assert "1 (not 5)" in output
+
+    # The alert could not have fired.
+    assert {"own_shape", "alert_undecided"} <= codes(document["remarks"])
+    assert "Mine did not fire, but its rule could not be evaluated (found duplicate series" in " ".join(output.split())
+    assert [row["judgement"] for row in document["scorecard"] if row["alert"] == "Mine"] == ["undecided"]

@@ -1,0 +1,54 @@
+"""What a run says beside its verdict."""
+
+from dataclasses import asdict, replace
+
+import pytest
+
+from firedrill.drill import caveats
+from firedrill.drill.figures import Step
+from firedrill.profile import Slo
+from tests.unit.test_verdict import HEALTHY
+
+STARVING = replace(HEALTHY.honesty, starved_sustained=6.0, hung=6.0, oldest_max_seconds=24.6)
+
+
+def said(figures, slo=None):
+    return [
+        one.code
+        for one in caveats.remarks({"figures": figures and asdict(figures), "profile": {"slo": slo and asdict(slo), "warmup_seconds": 5.0}})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("slo", "codes"),
+    [
+        (None, ["starved_unjudged", "hung_unjudged"]),
+        (Slo({"p99": 0.5}), ["starved_unjudged", "hung_unjudged"]),
+        (Slo(error_ratio=0.01), ["starved_unjudged"]),
+        (Slo(starved_users=9), ["hung_unjudged"]),
+        (Slo(error_ratio=0.01, starved_users=0), []),
+    ],
+)
+def test_what_hung_is_told_where_no_objective_judges_it(slo, codes):
+    assert said(replace(HEALTHY, honesty=STARVING), slo) == codes
+    assert said(HEALTHY, slo) == []
+
+
+def test_a_load_that_ended_in_its_warm_up_is_told():
+    assert "within_warmup" in said(replace(HEALTHY, seconds=5.0))
+    assert said(replace(HEALTHY, seconds=5.1)) == []
+
+
+def test_a_load_that_was_not_the_profiles_is_told():
+    step = Step(0, 0.0, 15.0, 5, HEALTHY.client, HEALTHY.server)
+    assert said(replace(HEALTHY, steps=(step,))) == []
+    assert said(replace(HEALTHY, steps=(replace(step, users_measured=1.0),))) == ["own_shape"]
+
+
+@pytest.mark.parametrize(("blind", "is_told"), [(1.4, False), (1.6, True), (3.0, True), (3.1, False)])
+def test_a_gap_that_is_much_of_a_run_is_told_where_it_does_not_void_it(blind, is_told):
+    assert said(replace(HEALTHY, seconds=12.0, blind_seconds=blind)) == (["seen_in_part"] if is_told else [])
+
+
+def test_a_run_in_which_nothing_was_measured_has_none():
+    assert said(None) == []
