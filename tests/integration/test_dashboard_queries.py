@@ -248,7 +248,7 @@ def opened(tmp_path_factory):
     folder = tmp_path_factory.mktemp("open")
     (folder / "opening.yaml").write_text(OPEN)
     drill = drilling.start(folder / "runs", folder / "opening.yaml", "--threads", THREADS, "--connection-limit", "1000")
-    assert drill.finish()[0] in {0, 4}  # Arrivals are dropped, which voids a run, from 5 s of waiting on.
+    assert drill.finish()[0] in {1, 4}  # Slow from its schedule. Arrivals are dropped, which voids a run, from 5 s of waiting on.
     yield from shown(drill.run())
 
 
