@@ -93,7 +93,7 @@ RULES = """\
 AMBIGUOUS_AT_MOST = 0.05
 """Of the evaluations of a page that is slow and fails."""
 OPEN_FOR_LONG = {"Clash"}
-"""Its evaluations fail unless a scrape has, and each leaves its state as it was: what is open stays open till the next but one such scrape."""
+"""Its evaluations fail unless a scrape has, and leave its state as it was: what is open stays open till the next but one such scrape."""
 MANY_EVALUATIONS = 200
 """An alert with fewer, of one group alone, has no share to speak of."""
 
