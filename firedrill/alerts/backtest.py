@@ -155,12 +155,13 @@ class _Judge:
         self._start, self._end = (clock.seconds(run["window"][name]) for name in ("start", "end"))
         self._causes = tuple(replace(one, start=clock.seconds(one.start), end=clock.seconds(one.end)) for one in causes.of_run(run))
         self._reach_ms = lingering.reaches(groups)
+        self._recorded_by = str((run.get("versions") or {}).get("prometheus") or "")
 
     def report(self, refused: Sequence[Refused], kept: Sequence[str]) -> Report:
         """`kept`: what is to be said of alerts that keep their condition in a sweep."""
         report = Report(self._question.run.id, self._question.stretch, self._relative_causes(), round(self._end - self._start, 3))
         report.refused = [*refused, *self._bench.refused]
-        report.remarks = [*kept, *self._bench.remarks]
+        report.remarks = [*kept, *doubts.of_versions(self._recorded_by, self._bench.prom.version()), *self._bench.remarks]
         asked = {rule.name for group in self._groups for rule in group.rules if self._question.asks_for(rule)}
         report.remarks += doubts.of_groups(self._groups, asked, self._bench.names(), self._end - self._start, self._question.stretch)
         for group in self._groups:

@@ -50,6 +50,15 @@ def failures(rule: Rule, evaluations: int, first_after: float, why: str, number:
     return f"{rule.expr_place}: {rule.name}: {number} of {evaluations} evaluations fail, the first after {first_after:.1f} s: {why}"
 
 
+def of_versions(recorded: str, replayed: str) -> Iterator[str]:
+    """Of the Prometheus that wrote a run's alerts and the one that replays them: a range holds the sample at its beginning in 2.x alone."""
+    if recorded and recorded.partition(".")[0] != replayed.partition(".")[0]:
+        yield (
+            f"recorded by Prometheus {recorded} and replayed by {replayed}, which disagree on the first sample of a range: what differs for"
+            f" that is not marked; put the recording one on PATH"
+        )
+
+
 def unasked(rules: Sequence[Rule]) -> Iterator[str]:
     """Of alerts that are ambiguous as a whole, because too much was under way."""
     if rules:

@@ -189,3 +189,10 @@ def test_a_run_without_a_name_is_none(tmp_path, command):
     (tmp_path / "r.yml").write_text("groups: []\n")
     done = CliRunner().invoke(main, ["alerts", command, str(tmp_path / "r.yml"), "--run", "", "--out", str(tmp_path)])
     assert (done.exit_code, "an empty name" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "replayed", "is_said"), [("3.16.0", "2.42.0+ds", True), ("2.55.1", "2.42.0", False), ("", "3.1.0", False)]
+)
+def test_a_run_of_another_prometheus_is_said_to_be_one(recorded, replayed, is_said):
+    assert any(f"recorded by Prometheus {recorded}" in said for said in doubts.of_versions(recorded, replayed)) == is_said
