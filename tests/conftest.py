@@ -10,6 +10,7 @@ LONGEST_FIRST = (
     "tests/integration/test_dashboard_queries.py",
     "tests/integration/test_backtest.py",
     "tests/browser/",
+    "tests/compose/standing/",
     "tests/compose/test_composed_runs.py",
     "tests/compose/",
     "tests/integration/test_recorded_runs.py",

@@ -1,11 +1,8 @@
-"""One composed stack for all tests that only look at it, and names of their own for those that change one."""
-
-import secrets
+"""An engine, and images to build on."""
 
 import pytest
 
 from tests import docker_engine
-from tests.composed import Composed
 
 
 @pytest.fixture(scope="session")
@@ -14,20 +11,3 @@ def images():
     with docker_engine.engine():
         docker_engine.images()
         yield docker_engine.IMAGES
-
-
-GENTLE = "name: gentle\nthink_time: 0.5s..1s\nsteps:\n  - {start_time: 0s, users: 9, spawn_rate: 9}\n"
-"""Until stopped; other tests run beside it."""
-
-
-@pytest.fixture(scope="session")
-def stack(images, tmp_path_factory):
-    """The shipped docker-compose.yml, three workers, everything but Grafana; up, and healthy."""
-    profiles = tmp_path_factory.mktemp("profiles")
-    (profiles / "gentle.yaml").write_text(GENTLE)
-    profiles.chmod(0o755)
-    variables = {"LOAD_PROFILES": str(profiles), "LOAD_PROFILE": "gentle", "EXPECT_WORKERS": "3"}
-    with Composed(f"firedrill-test-{secrets.token_hex(3)}", tmp_path_factory.mktemp("compose"), images, **variables) as composed:
-        composed.up(workers=3)
-        composed.wait_until_healthy()
-        yield composed
