@@ -16,7 +16,7 @@ up: .venv/.ready ## The whole stack in the foreground; Ctrl-C stops it
 	@$(BIN)/firedrill up
 
 test: .venv/.ready-dev ## Every test
-	@$(BIN)/pytest -n 3 tests
+	@$(BIN)/pytest -n 4 tests
 
 test-unit: .venv/.ready-dev ## The fast tests alone
 	@$(BIN)/pytest tests/unit tests/contract

@@ -24,7 +24,7 @@ def test_starved_users_fail_a_run_that_looks_perfect_to_locust(tmp_path):
     assert (code, verdict["status"]) == (1, "FAILED"), output
     assert verdict["reasons"][0]["code"] == "starved_users"
     assert "users starved" in verdict["reasons"][0]["text"]
-    assert drilling.locust_p99_ms(run) < 200
+    assert drilling.locust_p99_ms(run) < 1000, "what the SLO accepts"
     assert figures["saturation"]["ran_out_first"] == "connections"
     assert figures["client"]["latency_including_waiting_seconds"]["p99"] > 10
     assert [step["client"]["latency_including_waiting_seconds"]["p99"] > 10 for step in figures["steps"]] == [True, True]
