@@ -17,6 +17,7 @@ from firedrill.interrupt import Interrupt
 from firedrill.stack import config, foreground, grafana, ports
 from firedrill.stack.attached import AttachedStack, Attachment
 from firedrill.stack.config import Scrape
+from firedrill.stack.native import LINGER_SECONDS, NativeStack
 from firedrill.stack.plan import PORT_OPTIONS, Plan, Ports, Server
 from firedrill.stack.processes import Children
 from tests.target import Target
@@ -197,3 +198,12 @@ def test_a_load_that_prometheus_lost_sight_of_is_stopped_all_the_same(tmp_path):
         stack.end_locust()
     assert locust.received == 1
     assert time.monotonic() - began < 4
+
+
+def test_a_master_is_given_the_time_that_it_gives_its_workers(tmp_path):
+    children = Children(tmp_path)
+    with Interrupt() as interrupt, NativeStack(Plan(tmp_path, "id", Ports.choose({}), None, workers=2), interrupt) as stack:
+        assert stack.linger_seconds == LINGER_SECONDS
+        stack.workers = [children.start("locust-worker-1", [sys.executable, "-c", ""])]
+        assert stack.linger_seconds >= LINGER_SECONDS + 2 + 10
+    children.stop_all()
