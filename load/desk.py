@@ -86,7 +86,7 @@ class Desk:
         self._look(STOP_SECONDS)
         if self._timer:
             self._timer.close()
-        self._timer = None
+        self._timer, self._has_share = None, False
         ages = self._backlog.clear(self._now())
         busy = sum(self._count_users().values()) - sum(map(len, self._parked.values()))
         because_of_target = left(len(ages), busy, self._arrivals.awaiting())

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 LAG_SLEEP_SECONDS = 0.02
 
+SEEN = (locust.HttpUser, locust.FastHttpUser)
+"""Whose requests are seen from their start."""
+
 
 class Generator:
     """Everything that this process knows of itself."""
@@ -37,7 +40,8 @@ class Generator:
         self.in_flight = InFlight(harmless=(ValueError, *control))
         self.user_exceptions = 0
         self.pacing = Pacing()
-        self._measures = False
+        self._measuring: set[type[locust.User]] = set()
+        """Classes of users that said when a request of theirs begins."""
         self._lag = LoopLag()
         self._cpu = CpuMeter()
         self._process = psutil.Process()
@@ -67,10 +71,11 @@ class Generator:
     def report(self, environment: Any) -> Report:
         """Everything as of now."""
         arrivals = announced().arrivals
-        visible = self._measures or any(issubclass(user, locust.HttpUser | locust.FastHttpUser) for user in environment.user_classes)
+        seen = {user for user in environment.user_classes if user in self._measuring or issubclass(user, SEEN)}
         return Report(
-            waiting=self.in_flight.look(self._settings.starvation_seconds) if visible else None,
-            abandoned=dict(self.in_flight.abandoned),
+            # Of some only, it would say of the others that they wait for nothing.
+            waiting=self.in_flight.look(self._settings.starvation_seconds) if seen and seen.issuperset(environment.user_classes) else None,
+            abandoned=dict(self.in_flight.abandoned) if seen else None,
             abandoned_ages=self.in_flight.abandoned_ages,
             user_exceptions=self.user_exceptions,
             cpu_ratio=self._cpu.ratio,
@@ -88,7 +93,8 @@ class Generator:
 
     def _measured(self, measure: Any) -> Any:
         def measured(*args: Any, **kwargs: Any) -> Any:
-            self._measures = True
+            if user_class := _acting_class():
+                self._measuring.add(user_class)
             return self.in_flight.during(measure(*args, **kwargs), gevent.getcurrent())
 
         return measured
@@ -102,3 +108,15 @@ class Generator:
             gevent.sleep(LAG_SLEEP_SECONDS)
             self._lag.observe(max(time.perf_counter() - before - LAG_SLEEP_SECONDS, 0.0))
             self._cpu.update()
+
+
+def _acting_class() -> type[locust.User] | None:
+    """Of the user whose greenlet this is, or descends from; None where that cannot be told."""
+    greenlet = gevent.getcurrent()
+    while greenlet is not None:
+        # Locust starts a user's greenlet with the user as its argument.
+        if users := [each for each in getattr(greenlet, "args", ()) if isinstance(each, locust.User)]:
+            return type(users[0])
+        spawned_by = getattr(greenlet, "spawning_greenlet", None)
+        greenlet = spawned_by() if spawned_by else None
+    return None

@@ -37,8 +37,9 @@ class Report:
     """Counters are sums since the process began, so a lost report loses nothing."""
 
     waiting: Waiting | None
-    """None where the start of a request cannot be seen."""
-    abandoned: dict[str, int]
+    """None where the start of a request cannot be seen, or not of all users."""
+    abandoned: dict[str, int] | None
+    """None where the start of no request can be seen."""
     abandoned_ages: Ages
     user_exceptions: int
     cpu_ratio: float | None
@@ -67,9 +68,10 @@ class Report:
         arrivals = message["arrivals"] and Arrivals.from_message(message["arrivals"])
         since_due = message["since_due"] and Ages.from_message(message["since_due"])
         read = {"waiting": seen, "abandoned_ages": abandoned_ages, "arrivals": arrivals, "since_due": since_due}
-        abandoned = {stage: int(message["abandoned"][stage]) for stage in STAGES}
+        abandoned = message["abandoned"]
+        counted = None if abandoned is None else {stage: int(abandoned[stage]) for stage in STAGES}
         pacing = {str(name): (int(begun), int(late)) for name, (begun, late) in message["pacing"].items()}
-        return cls(**{**message, **read, "abandoned": abandoned, "pacing": pacing, "received": time.time()})
+        return cls(**{**message, **read, "abandoned": counted, "pacing": pacing, "received": time.time()})
 
 
 class Reports:
@@ -113,11 +115,11 @@ class Reports:
 
     def see_requests(self) -> bool:
         """Whether any process ever saw the start of a request; if not, nothing is known of what was lost either."""
-        return any(report.waiting is not None for report in self.latest.values())
+        return any(report.abandoned is not None for report in self.latest.values())
 
     def abandoned(self, stage: str) -> int:
         """Requests lost at that stage, those of workers that are gone included."""
-        return sum(report.abandoned[stage] for report in self.latest.values())
+        return sum(report.abandoned[stage] for report in self.latest.values() if report.abandoned is not None)
 
     def abandoned_ages(self) -> Ages:
         """Of the requests that were lost in flight, those of workers that are gone included."""

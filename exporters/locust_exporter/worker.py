@@ -10,6 +10,7 @@ import gevent
 from locust.exception import RPCError
 
 from locust_exporter.reports import MESSAGE, UNREPORTED_MESSAGE
+from locust_exporter.silence import MASTER_SECONDS, is_forsaken
 from locust_exporter.unreported import Unreported
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 REPORT_SECONDS = 1.0
 """Instead of Locust's 3 s, with which a 5 s rate() reads 75-150 % of the truth."""
 LIVE_SECONDS = 0.5
-MASTER_SECONDS = 10.0
-"""A worker whose master is silent for so long ends, before the 60 s in which Locust sends what nobody sees. The run is void by then."""
 QUIT_SECONDS = 10.0
 """What a worker may take to end, beyond its users' --stop-timeout: machines stand still for seconds. A dead one is missed sooner."""
 
@@ -69,7 +68,7 @@ class WorkerSide:
         stats.reset_all = reset
 
     def _send_live(self) -> None:
-        while self._silent_seconds < MASTER_SECONDS:
+        while not is_forsaken(self._silent_seconds, self._environment.runner.state):
             heard = self._environment.runner.last_heartbeat_timestamp
             gevent.sleep(LIVE_SECONDS)
             is_silent = heard is not None and heard == self._environment.runner.last_heartbeat_timestamp

@@ -106,7 +106,7 @@ def _compared(lexemes: Sequence[str], part: Span, *, is_alone: bool) -> Iterator
     for left, right in pairwise(sides):
         operator, is_first = _text(lexemes, (left[1], right[0])), left == sides[0]
         after = _matched(lexemes, right)
-        if operator not in expression.COMPARISONS or "bool" in lexemes[right[0] : after[0]]:
+        if operator not in expression.COMPARISONS or any(_is_truth(lexemes, side) for side in ((part[0], left[1]), right)):
             continue
         is_whole = is_alone and not sides[2:] and after == _stripped(lexemes, right)
         yield from _limited(lexemes, left if is_first else None, operator, after, is_whole=is_whole)
@@ -136,6 +136,11 @@ def _factors(lexemes: Sequence[str], side: Span) -> Iterator[Span]:
     for factor in _split(lexemes, product, {"*"}):
         if _is_number(_text(lexemes, factor)):
             yield _stripped(lexemes, factor)
+
+
+def _is_truth(lexemes: Sequence[str], side: Span) -> bool:
+    """Of a comparison's 0 or 1 nobody asks how much it is."""
+    return bool(list(_at_top(lexemes, _bare(lexemes, side), {"bool"})))
 
 
 def _is_number(text: str) -> bool:

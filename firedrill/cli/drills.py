@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     "--duration",
     callback=duration,
     metavar="TIME",
-    help="End the load after this time (30s, 2m), if the profile does not end it before. With --matrix that of the quiet run.",
+    help="End the load after this time (30s, 2m), if the profile does not end it before. With --matrix the length of the quiet run.",
 )
 @click.option("--abort-on-slo", is_flag=True, help="End the load as soon as the SLO is broken for certain, and say where it was.")
 @time_scale_option

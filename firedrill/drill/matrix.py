@@ -128,9 +128,10 @@ def play_all(request: Request, least_of: Mapping[str, Least], console: Terminal,
 
 
 def quiet_seconds(request: Request, least_of: Mapping[str, Least]) -> float:
-    """How long nothing is to be wrong: until the slowest alert would have fired, but not longer than is bearable, or was asked for."""
+    """How long nothing is to be wrong: as asked for, or until the slowest alert would have fired, but not longer than is bearable."""
     slowest = max((one.full_seconds for one in least_of.values()), default=0.0)
-    return min(math.ceil(slowest + SETTLING_SECONDS), request.duration_seconds or QUIET_AT_MOST_SECONDS)
+    asked = request.ends_after_seconds if request.duration_seconds else None
+    return asked or min(math.ceil(slowest + SETTLING_SECONDS), QUIET_AT_MOST_SECONDS)
 
 
 def requests_of(request: Request, quiet_for_seconds: float) -> Iterator[tuple[str, Request]]:

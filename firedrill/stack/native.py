@@ -26,6 +26,9 @@ STOP_TIMEOUT_SECONDS = 2
 LINGER_SECONDS = 8.0
 """How long Locust is given to end: its users' stop, its last reports, and one more scrape of its final figures."""
 
+WORKERS_SECONDS = STOP_TIMEOUT_SECONDS + 10.0
+"""How much longer a master is given: it waits for its workers' last reports, --stop-timeout and the exporter's QUIT_SECONDS at most."""
+
 CONNECT_SECONDS = 60
 """How long Locust's workers may take to start: a second of CPU each."""
 
@@ -166,12 +169,17 @@ class NativeStack(Stack):
         self._seen_ended |= ended
         return new
 
+    @property
+    def linger_seconds(self) -> float:
+        """How long Locust may take to end; a worker that is slow and lives is not cut off."""
+        return LINGER_SECONDS + (WORKERS_SECONDS if self.workers else 0.0)
+
     def end_locust(self) -> None:
         """Ask Locust to stop its users, report for the last time and end; for certain if it does not."""
         if self.locust:
             # SIGINT: while a shape runs headless, Locust has no handler for SIGTERM yet and would die with its last figures.
             self.locust.send(signal.SIGINT)
-            self.locust.wait(0.5 if self._interrupt.hurry else LINGER_SECONDS)
+            self.locust.wait(0.5 if self._interrupt.hurry else self.linger_seconds)
             self.locust.stop(grace_seconds=0.5)
 
     def load_ended(self) -> bool:

@@ -51,11 +51,13 @@ class SteeredStack(Stack):
 
     def end_locust(self) -> None:
         """End the load, if it still runs, and have its last figures scraped."""
-        if not self.load_since or self.lost or (self.locust and self.locust.ended() is not None):
+        if not self.load_since or (self.locust and self.locust.ended() is not None):
             return
         # A master that does not answer is found dead by whoever watches; what it reported is recorded all the same.
         with suppress(Missing):
             self._ask("stop")
+        if self.lost:  # No figure would come of waiting.
+            return
         deadline = time.monotonic() + (0.5 if self._interrupt.hurry else LINGER_SECONDS)
         while time.monotonic() < deadline and not self._has_stopped():
             time.sleep(0.2)

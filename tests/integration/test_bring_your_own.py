@@ -53,6 +53,15 @@ def test_a_client_that_shows_no_start_of_a_request_has_no_figure_of_what_is_in_f
     assert not page.values("locust_users_starved")
 
 
+@pytest.mark.parametrize(("seen", "starved"), [("measured", [1]), ("fired", [])])
+def test_users_of_which_only_some_are_seen_waiting_have_no_figure_of_those_that_starve(target, seen, starved):
+    load = ("--headless", "-u", 2, "-r", 2, "--tags", "web", seen, "-H", target.url)
+    with Locust(*load, files=yours("half_seen"), FIREDRILL_STARVATION_SECONDS="0.5") as locust:
+        page = locust.until(lambda page: page.total("locust_requests_total") > 14, "requests for longer than who waits starves")
+    assert page.values("locust_users_starved") == starved
+    assert page.values("locust_requests_abandoned_total") == [0, 0]
+
+
 def test_users_that_turn_to_another_host_go_on_counting(target):
     with Target() as other, Locust(*HEADLESS, "-u", 2, "-r", 2, "-H", target.url, files=yours("moving"), OTHER_HOST=other.url) as locust:
         poll_until(lambda: other.received > 5, "requests to the other host")

@@ -2,6 +2,7 @@
 
 import itertools
 import statistics
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -233,3 +234,17 @@ def test_methods_are_folded_beyond_their_cap():
         arrivals.answer(f"call {number}", "/", 0.1)
     assert len(arrivals.from_schedule) == 31
     assert arrivals.from_schedule["other", "/"].ages().cumulative()[-1] == 970
+
+
+def test_a_worker_that_had_a_share_of_one_load_and_none_of_the_next_says_so():
+    # In a process of its own: Locust patches the one that imports it.
+    code = (
+        "import locust; from desk import Desk; from shares import Share; from locust_exporter.arrivals import Arrivals\n"
+        "from firedrill.profile import load_profile\n"
+        "desk = Desk(load_profile('breakpoint'), Arrivals()); desk.assign(Share(0.0, 1.0, 0, 1))\n"
+        "desk.warn_without_share(); print('next'); desk.close(); desk.warn_without_share()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.append('load'); {code}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("No share")) == (0, "next\n", 1), done.stderr

@@ -3,6 +3,7 @@
 import contextvars
 
 import pytest
+from locust_exporter import silence
 from locust_exporter.ages import Ages
 from locust_exporter.arrivals import LATENESS, Arrivals
 from locust_exporter.inflight import InFlight, Waiting
@@ -132,3 +133,9 @@ def test_what_another_version_sends_is_left_out_and_harms_nobody(other, caplog):
     assert set(reports.latest) == {"same"}
     assert sum("has another version" in message for message in caplog.messages) == 1
     assert [told["GET", "/"].answers for told in reports.from_schedule()] == [1]
+
+
+@pytest.mark.parametrize(("state", "ends"), [("spawning", True), ("running", True), ("ready", False), ("stopped", False)])
+def test_only_a_worker_whose_load_runs_ends_soon_without_its_master(state, ends):
+    assert silence.is_forsaken(silence.MASTER_SECONDS, state) is ends
+    assert not silence.is_forsaken(silence.MASTER_SECONDS - 1, state)

@@ -3,6 +3,7 @@
 import json
 import socket
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,14 @@ from firedrill.alerts import loaded, rulefile
 from firedrill.drill import record
 from firedrill.drill.record import Run
 from firedrill.errors import BadInput
+from firedrill.interrupt import Interrupt
 from firedrill.stack import config, foreground, grafana, ports
+from firedrill.stack.attached import AttachedStack, Attachment
 from firedrill.stack.config import Scrape
-from firedrill.stack.plan import PORT_OPTIONS, Ports, Server
+from firedrill.stack.native import LINGER_SECONDS, NativeStack
+from firedrill.stack.plan import PORT_OPTIONS, Plan, Ports, Server
 from firedrill.stack.processes import Children
+from tests.target import Target
 from tests.waiting import poll_until
 
 
@@ -181,3 +186,24 @@ def test_grafana_s_address_leads_to_the_page_and_says_how_to_log_in():
     address = foreground.describe_grafana(3000, "secret", "/d/firedrill-golden-signals?from=1000&to=2000")
     assert address.startswith("http://127.0.0.1:3000/d/firedrill-golden-signals?from=1000&to=2000 ")
     assert "admin with secret" in address
+
+
+def test_a_load_that_prometheus_lost_sight_of_is_stopped_all_the_same(tmp_path):
+    with Target() as locust, Interrupt() as interrupt:
+        nowhere = f"http://127.0.0.1:{ports.any_free()}"
+        plan = Plan(tmp_path, "id", Ports.choose({}), None, attached_prometheus=nowhere)
+        stack = AttachedStack(plan, interrupt, Attachment(nowhere, locust.url, nowhere))
+        stack.lost = "Prometheus had no page of the load generator"
+        began = time.monotonic()
+        stack.end_locust()
+    assert locust.received == 1
+    assert time.monotonic() - began < 4
+
+
+def test_a_master_is_given_the_time_that_it_gives_its_workers(tmp_path):
+    children = Children(tmp_path)
+    with Interrupt() as interrupt, NativeStack(Plan(tmp_path, "id", Ports.choose({}), None, workers=2), interrupt) as stack:
+        assert stack.linger_seconds == LINGER_SECONDS
+        stack.workers = [children.start("locust-worker-1", [sys.executable, "-c", ""])]
+        assert stack.linger_seconds >= LINGER_SECONDS + 2 + 10
+    children.stop_all()

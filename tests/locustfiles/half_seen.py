@@ -1,0 +1,34 @@
+"""A user's own locustfile: one kind of users over HTTP, and one that is stuck elsewhere, which says so or does not."""
+
+import gevent
+from locust import HttpUser, User, constant, tag, task
+
+
+class Web(HttpUser):
+    fixed_count = 1
+    wait_time = constant(0.1)
+
+    @tag("web")
+    @task
+    def ask(self):
+        self.client.get("/catalogue")
+
+
+class Bus(User):
+    fixed_count = 1
+
+    @tag("measured")
+    @task
+    def publish(self):
+        # As clients do that wait in a greenlet of their own.
+        gevent.spawn(self.wait_for_ever).join()
+
+    def wait_for_ever(self):
+        with self.environment.events.request.measure("MQTT", "publish"):
+            gevent.sleep(60)
+
+    @tag("fired")
+    @task
+    def publish_unseen(self):
+        gevent.sleep(60)
+        self.environment.events.request.fire(request_type="MQTT", name="publish", response_time=60_000, response_length=64, exception=None)
