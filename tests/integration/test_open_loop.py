@@ -69,21 +69,20 @@ def test_a_stall_shows_while_it_lasts_and_in_the_time_from_schedule_and_hides_in
 def test_an_api_that_hangs_when_the_load_ends_has_failed_and_what_waited_for_it_voids_nothing(target, profile, tmp_path):
     file = profile(50, 8)
     file.write_text(f"{file.read_text()}slo: {{p99: 250ms}}\n")
+    # Three seconds before the end, so that nothing is dropped for its age.
+    target.clears_at = 50 * 5
     drill = drilling.start(tmp_path / "runs", file, "--target", target.url)
-    drill.wait_for_requests()
-    # Less than 5 s before the end, so that nothing is dropped for its age.
-    poll_until(lambda: target.received > 50 * 4, "half of the load")
-    target.gate.clear()
     code, said, _ = drill.finish()
     run = drill.run().read()
     client, arrivals = run["figures"]["client"], run["figures"]["arrivals"]
     assert (code, run["verdict"]["status"]) == (1, "FAILED")
-    assert (arrivals["offered"], arrivals["unsent"]) == (50 * 8, 0)
-    assert arrivals["started"] + arrivals["left"] == 50 * 8
-    assert arrivals["left"] >= 50 * 2 - 10, "of two seconds at least, all but those in the ten slots"
+    assert arrivals["offered"] == pytest.approx(50 * 8, rel=0.05)
+    assert arrivals["started"] + arrivals["left"] + arrivals["unsent"] == arrivals["offered"]
+    assert arrivals["unsent"] <= 0.05 * arrivals["offered"]
+    assert arrivals["started"] == pytest.approx(50 * 5 + 10, abs=10), "what was answered, and the ten slots"
     assert "p99" in client["at_least"]
     assert client["latency_including_waiting_seconds"]["p99"] > 1
-    assert client["latency_from_schedule_seconds"]["p99"] < 1
+    assert client["latency_from_schedule_seconds"]["p99"] < client["latency_including_waiting_seconds"]["p99"]
     assert f"({arrivals['left']:.0f} never sent: still waiting at the end)" in " ".join(said.split())
 
 
