@@ -15,7 +15,8 @@ class Target(ThreadingHTTPServer):
     """Serves on a free port while its `with` block lasts.
 
     `/hang` waits for the end of it, `/slow` takes a second, `/redirect` leads to `/`, `/fail` is 503, all else answers at once. Nothing is
-    answered while `gate` is cleared, which the request with the number `clears_at` does itself. Where `seconds_each` is given, one is answered after the other, and each takes so long.
+    answered while `gate` is cleared, which the request with the number `clears_at` does itself. Where `seconds_each` is given, one is
+    answered after the other, and each takes so long.
     """
 
     daemon_threads = True
