@@ -15,7 +15,8 @@ class Target(ThreadingHTTPServer):
     """Serves on a free port while its `with` block lasts.
 
     `/hang` waits for the end of it, `/slow` takes a second, `/redirect` leads to `/`, `/fail` is 503, all else answers at once. Nothing is
-    answered while `gate` is cleared. Where `seconds_each` is given, one is answered after the other, and each takes so long.
+    answered while `gate` is cleared, which the request with the number `clears_at` does itself. Where `seconds_each` is given, one is
+    answered after the other, and each takes so long.
     """
 
     daemon_threads = True
@@ -28,6 +29,7 @@ class Target(ThreadingHTTPServer):
         self.release = threading.Event()
         self.gate = threading.Event()
         self.gate.set()
+        self.clears_at: int | None = None
         self.received = 0
         self.last_received = 0.0
         """On the clock of time.monotonic()."""
@@ -60,6 +62,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         with self.server.lock:
             self.server.received += 1
+            if self.server.received == self.server.clears_at:
+                self.server.gate.clear()
             self.server.last_received = time.monotonic()
             self.server.run_ids.add(self.headers.get("Firedrill-Run-Id"))
         self.rfile.read(int(self.headers.get("Content-Length", 0)))

@@ -1,5 +1,6 @@
 """Ctrl-C at good and bad moments: exit code 130, nothing left running, nothing recorded lost."""
 
+import os
 import re
 import signal
 import socket
@@ -125,10 +126,12 @@ def test_work_goes_on_until_somebody_asks_to_stop():
 
 
 @contextmanager
-def begun(*words):
-    """`firedrill` with these words."""
+def begun(*words, first_on_path=""):
+    """`firedrill` with these words, and perhaps a folder whose modules come first."""
     command = [sys.executable, "-m", "firedrill", *map(str, words)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    path = os.pathsep.join(map(str, filter(None, (first_on_path, os.environ.get("PYTHONPATH")))))
+    environment = {**os.environ, "PYTHONPATH": path}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
         try:
             yield process
         finally:
@@ -138,15 +141,33 @@ def begun(*words):
 def interrupted(process):
     """What comes of Ctrl-C now: exit code, standard output, standard error."""
     process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGCONT)  # For one that is held.
     output, errors = process.communicate(timeout=20)
     return process.returncode, output, errors
 
 
+HELD = """\
+import os, signal, sys
+moments = [{moment!r}]
+def hold(event, words):
+    if (event, words[:1]) in moments or (event,) in moments:
+        moments.clear()
+        os.kill(os.getpid(), signal.SIGSTOP)
+sys.addaudithook(hold)
+"""
+"""A sitecustomize that holds a process still, once: where it begins to load a module, or to remove a folder."""
+
+
+def is_held(process):
+    """Whether the kernel says that it stands still."""
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
 @pytest.mark.parametrize("words", [("--help",), ("run", "smoke"), ("alerts", "check", "r.yml")], ids=" ".join)
-def test_an_interrupt_before_anything_has_begun_says_nothing(words):
-    with begun(*words) as process:
-        maps = Path(f"/proc/{process.pid}/maps")
-        poll_until(lambda: "pydantic_core" in maps.read_text(), "the modules to be loading")
+def test_an_interrupt_before_anything_has_begun_says_nothing(tmp_path, words):
+    (tmp_path / "sitecustomize.py").write_text(HELD.format(moment=("import", ("click",))))
+    with begun(*words, first_on_path=tmp_path) as process:
+        poll_until(lambda: is_held(process), "the modules to be loading")
         assert interrupted(process) == (130, "", "")
 
 
@@ -167,14 +188,9 @@ def test_a_report_that_is_interrupted_while_it_is_drawn_is_not_written(tmp_path)
     run.mkdir()
     with Interrupt() as interrupt:
         made_up_run(run, 60, "groups: []", interrupt)
-    with begun("report", run, "--out", tmp_path) as process:
-        threads = Path(f"/proc/{process.pid}/task")
-
-        def is_reading():
-            return any(one.read_text() for one in threads.glob("*/children"))
-
-        poll_until(is_reading, "its Prometheus to begin")
-        poll_until(lambda: not is_reading(), "its Prometheus to end")
+    (tmp_path / "sitecustomize.py").write_text(HELD.format(moment=("shutil.rmtree",)))
+    with begun("report", run, "--out", tmp_path, first_on_path=tmp_path) as process:
+        poll_until(lambda: is_held(process), "its Prometheus to have ended")
         code, output, errors = interrupted(process)
     assert (code, output, errors) == (130, "", "firedrill: interrupted in the middle of the work\n")
     assert not (run / "report.html").exists()

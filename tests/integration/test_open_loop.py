@@ -69,28 +69,27 @@ def test_a_stall_shows_while_it_lasts_and_in_the_time_from_schedule_and_hides_in
 def test_an_api_that_hangs_when_the_load_ends_has_failed_and_what_waited_for_it_voids_nothing(target, profile, tmp_path):
     file = profile(50, 8)
     file.write_text(f"{file.read_text()}slo: {{p99: 250ms}}\n")
+    # Three seconds before the end, so that nothing is dropped for its age.
+    target.clears_at = 50 * 5
     drill = drilling.start(tmp_path / "runs", file, "--target", target.url)
-    drill.wait_for_requests()
-    # Less than 5 s before the end, so that nothing is dropped for its age.
-    poll_until(lambda: target.received > 50 * 4, "half of the load")
-    target.gate.clear()
     code, said, _ = drill.finish()
     run = drill.run().read()
     client, arrivals = run["figures"]["client"], run["figures"]["arrivals"]
     assert (code, run["verdict"]["status"]) == (1, "FAILED")
-    assert (arrivals["offered"], arrivals["unsent"]) == (50 * 8, 0)
-    assert arrivals["started"] + arrivals["left"] == 50 * 8
-    assert arrivals["left"] >= 50 * 2 - 10, "of two seconds at least, all but those in the ten slots"
+    assert arrivals["offered"] == pytest.approx(50 * 8, rel=0.05)
+    assert arrivals["started"] + arrivals["left"] + arrivals["unsent"] == arrivals["offered"]
+    assert arrivals["unsent"] <= 0.05 * arrivals["offered"]
+    assert arrivals["started"] == pytest.approx(50 * 5 + 10, abs=10), "what was answered, and the ten slots"
     assert "p99" in client["at_least"]
     assert client["latency_including_waiting_seconds"]["p99"] > 1
-    assert client["latency_from_schedule_seconds"]["p99"] < 1
+    assert client["latency_from_schedule_seconds"]["p99"] < client["latency_including_waiting_seconds"]["p99"]
     assert f"({arrivals['left']:.0f} never sent: still waiting at the end)" in " ".join(said.split())
 
 
 def test_a_breakpoint_raises_the_rate_until_the_slo_breaks_and_reports_where(tmp_path):
     """One request after the other, of 50 ms each, is 20 a second: 12 are three fifths of that, 24 too many."""
     profile = tmp_path / "breakpoint.yaml"
-    ramp = "ramp: {add_rate: 12, every: 3s}\nmax_in_flight: 200\nabort_on_slo: true\nslo: {p99: 250ms}\n"
+    ramp = "ramp: {add_rate: 12, every: 3s}\nmax_in_flight: 200\nabort_on_slo: true\nslo: {p95: 250ms}\n"
     profile.write_text(f"name: breakpoint\narrivals: open\n{ramp}")
     with Target(seconds_each=0.05) as narrow:
         drill = drilling.start(tmp_path / "runs", profile, "--target", narrow.url)
@@ -98,12 +97,12 @@ def test_a_breakpoint_raises_the_rate_until_the_slo_breaks_and_reports_where(tmp
     run = drill.run().read()
     aborted = run["aborted"]
     assert (code, run["verdict"]["status"]) == (1, "FAILED")
-    assert (aborted["objective"], aborted["step"], aborted["load"], aborted["held"]) == ("p99", 1, "24/s", "12/s")
-    assert "the SLO (p99) broke at 24/s (step 1, 3.0 s after the start); it had held at 12/s; the load was ended there" in " ".join(
+    assert (aborted["objective"], aborted["step"], aborted["load"], aborted["held"]) == ("p95", 1, "24/s", "12/s")
+    assert "the SLO (p95) broke at 24/s (step 1, 3.0 s after the start); it had held at 12/s; the load was ended there" in " ".join(
         said.split()
     )
-    # Nothing is judged in the first five seconds; broken for five more; then looks, a second apart, and the stop.
-    assert run["window"]["end"] - run["window"]["start"] < 5 + 5 + 3
+    # Ended within seconds, though the ramp itself has no end.
+    assert run["window"]["end"] - run["window"]["start"] < 30
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
