@@ -241,4 +241,5 @@ def _left(arrivals: Arrivals | None) -> str:
 def _failing(slo: Slo, figures: Figures) -> Iterator[Reason]:
     failing = figures.client.error_ratio
     if slo.error_ratio is not None and failing is not None and failing > slo.error_ratio:
-        yield Reason("errors", f"{units.percent(failing)} of the requests failed; the SLO accepts {units.percent(slo.error_ratio)}")
+        hung = f" ({units.count(figures.honesty.hung)} of them hung)" if figures.honesty.hung else ""
+        yield Reason("errors", f"{units.percent(failing)} of the requests failed{hung}; the SLO accepts {units.percent(slo.error_ratio)}")

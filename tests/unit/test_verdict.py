@@ -167,7 +167,9 @@ def test_an_api_that_answers_nothing_fails_by_what_waits_for_it():
 
 def test_errors_above_the_slo_fail():
     failing = replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=0.02))
-    assert codes(judge(PROFILE, failing, [])) == ["errors"]
+    assert judge(PROFILE, failing, []).reasons == (Reason("errors", "2.0 % of the requests failed; the SLO accepts 1.0 %"),)
+    hung = replace(failing, honesty=replace(HEALTHY.honesty, hung=12.0))
+    assert "2.0 % of the requests failed (12 of them hung);" in judge(PROFILE, hung, []).reasons[0].text
 
 
 def test_an_invalid_run_is_invalid_whatever_its_latencies_say():
