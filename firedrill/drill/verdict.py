@@ -198,12 +198,13 @@ def _unsent(arrivals: Arrivals, broken: Iterable[str]) -> Reason:
 
 
 def _crashed(figures: Figures) -> Iterator[Reason]:
-    """Every request may be one of a task's many: the share is at least this."""
+    """Every request may be one of a task's many: the share is at least this. A task that trips over a failed request is the API's doing."""
     crashed, requests = figures.honesty.exceptions or 0.0, figures.counts.client_requests
     tasks = figures.arrivals.started if figures.arrivals else max(requests, crashed)
-    if crashed > LOST_LIMIT_RATIO * tasks:
+    if crashed - figures.counts.client_failures > LOST_LIMIT_RATIO * tasks:
         of = f"{units.count(tasks)} arrivals" if figures.arrivals else f"{units.count(requests)} requests"
-        text = f"{units.count(crashed)} tasks ended with an exception, beside {of}: what they had not asked yet, nobody asked"
+        failed = f" ({units.count(figures.counts.client_failures)} failed)" if figures.counts.client_failures else ""
+        text = f"{units.count(crashed)} tasks ended with an exception, beside {of}{failed}: what they had not asked yet, nobody asked"
         yield Reason("task_exceptions", f"{text} (locust.log has the exceptions)")
 
 

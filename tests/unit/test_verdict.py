@@ -134,6 +134,16 @@ def test_tasks_that_raise_void_a_run_however_well_the_others_fared(exceptions, r
     assert beside is None or verdict.reasons[0].text.startswith(beside)
 
 
+@pytest.mark.parametrize(("exceptions", "status"), [(26, Status.FAILED), (28, Status.FAILED), (29, Status.INVALID)])
+def test_tasks_that_raise_where_requests_failed_leave_the_verdict_to_the_failures(exceptions, status):
+    """`response.json()["id"]` of an answer of status 500."""
+    failing = replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=0.1), counts=Counts(260, 26, 260))
+    verdict = judge(PROFILE, replace(failing, honesty=replace(HEALTHY.honesty, exceptions=exceptions)), [])
+    assert verdict.status is status
+    if status is Status.INVALID:
+        assert "29 tasks ended with an exception, beside 260 requests (26 failed)" in verdict.reasons[0].text
+
+
 @pytest.mark.parametrize(
     ("figures", "objective", "mend"),
     [
