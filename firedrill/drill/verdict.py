@@ -111,7 +111,8 @@ def judge(
     against_api = [mishap for mishap in mishaps if mishap.code in AGAINST_API]
     void = [mishap for mishap in mishaps if mishap.code not in AGAINST_API]
     if figures is not None:
-        void += (*_void(figures), *_unjudged(profile.slo, figures))
+        told = {mishap.code for mishap in mishaps}
+        void += (reason for reason in (*_void(figures), *_unjudged(profile.slo, figures)) if reason.code not in told)
         against_api += _slo_broken(profile.slo, figures)
     against_api += regressions
     reasons = (*void, *against_api)
@@ -179,7 +180,7 @@ def _overloaded(honesty: Honesty) -> dict[str, str]:
 def ended_early(window: Window, planned_seconds: float | None) -> Iterator[Reason]:
     """What is wrong with a load that nobody ended, and that did not last for as long as it was to."""
     if window.falls_short(planned_seconds):
-        asked = f"{units.seconds(planned_seconds)} were asked for, and nobody stopped it"
+        asked = f"{units.seconds(planned_seconds)} were asked for, and it was not stopped by firedrill"
         yield Reason("load_ended_early", f"the load ended after {units.seconds(window.seconds)}: {asked} (locust.log)")
 
 

@@ -78,6 +78,11 @@ def test_what_waits_at_the_end_because_of_the_target_fails_the_run_and_is_told()
     )
 
 
+def test_a_condition_that_a_mishap_told_is_not_told_twice():
+    mishap = Reason("scrape_gap", "the load generator's page was gone")
+    assert judge(PROFILE, replace(HEALTHY, invalid={"scrape_gap": 5.0}), [mishap]).reasons == (mishap,)
+
+
 def codes(verdict):
     return [reason.code for reason in verdict.reasons]
 
@@ -113,6 +118,7 @@ def test_a_load_that_ended_before_its_time_is_void(seconds, planned, is_early):
     reasons = [*ended_early(Window(100, 100 + seconds), planned)]
     assert [reason.code for reason in reasons] == (["load_ended_early"] if is_early else [])
     assert judge(PROFILE, HEALTHY, reasons).status is (Status.INVALID if is_early else Status.PASSED)
+    assert all("it was not stopped by firedrill" in reason.text for reason in reasons), "of others nobody knows"
 
 
 @pytest.mark.parametrize(
