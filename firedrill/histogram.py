@@ -30,6 +30,11 @@ def quantile(q: float, buckets: Buckets) -> float | None:
     return None
 
 
+def slowest(buckets: Buckets) -> float:
+    """The bound of the last bucket that any observation fell into; 0 without any."""
+    return min((bound for bound in buckets if buckets[bound] >= total(buckets)), default=0.0) if total(buckets) else 0.0
+
+
 def share_above(bound: float, buckets: Buckets) -> float | None:
     """The share of observations slower than a bucket's bound, exact where the bound is one of the histogram's; None without any."""
     return 1.0 - buckets.get(bound, 0.0) / total(buckets) if total(buckets) else None

@@ -26,6 +26,9 @@ ERROR_FLOOR_RATIO = 0.001
 LENGTH_RATIO = 0.1
 """Share of a run's length that another of the same load may lack or have more: one that was cut short saw another load."""
 
+HUNG_FAIL_SCHEMA = 2
+"""Since this version of run.json a hung request has failed."""
+
 LOAD = ("users", "think_time_seconds", "steps", "ramp", "open_loop", "faults", "warmup_seconds")
 """What two profiles must have in common for their runs to be comparable."""
 
@@ -41,6 +44,8 @@ class Baseline:
     rate: float | None
     tolerance: float
     """Share, 0..1, by which each of them may be worse."""
+    counts_errors_otherwise: bool = False
+    """Whether its share of errors means something else, and is left out."""
 
     @classmethod
     def of(
@@ -70,7 +75,8 @@ class Baseline:
             raise BadInput(f"--baseline {run.id}: lasted {units.seconds(lasted)}; expected the {units.seconds(seconds)} of this run")
         latency = client.get("latency_including_waiting_seconds") or {}
         known = {name: value for name, value in latency.items() if value is not None}
-        return cls(run.id, known, client.get("error_ratio"), client.get("rate"), tolerance)
+        is_older = (document.get("schema") or HUNG_FAIL_SCHEMA) < HUNG_FAIL_SCHEMA
+        return cls(run.id, known, None if is_older else client.get("error_ratio"), client.get("rate"), tolerance, is_older)
 
     def regressions(self, figures: Figures) -> Iterator[Reason]:
         """A reason for each signal that became worse."""
@@ -111,7 +117,7 @@ def _damaged(document: Mapping[str, Any]) -> str | None:
     latency = client.get("latency_including_waiting_seconds") or {} if isinstance(client, dict) else None
     if not isinstance(latency, dict):
         return "figures.client"
-    numbers = {"rate": client.get("rate"), "error_ratio": client.get("error_ratio"), **latency, **window}
+    numbers = {"schema": document.get("schema"), "rate": client.get("rate"), "error_ratio": client.get("error_ratio"), **latency, **window}
     return next((name for name, value in numbers.items() if not isinstance(value, float | int | None)), None)
 
 

@@ -17,6 +17,8 @@ MISSED_PAGE_SECONDS = 1.5
 def remarks(document: Mapping[str, Any]) -> Iterator[Reason]:
     """A sentence for each."""
     if document["figures"]:
+        if "task_exceptions" not in {reason["code"] for reason in document["verdict"]["reasons"]}:
+            yield from _of_what_raised(document["figures"])
         yield from _of_what_hung(document["figures"], document["profile"]["slo"] or {})
         yield from _of_the_warmup(document["figures"]["seconds"], document["profile"]["warmup_seconds"])
         yield from _of_the_load(document["figures"]["steps"])
@@ -34,6 +36,14 @@ def _of_what_hung(figures: Mapping[str, Any], slo: Mapping[str, Any]) -> Iterato
         yield Reason(
             "hung_unjudged", f"{units.count(hung)} requests hung until they were given up: the profile sets no errors to judge them by"
         )
+
+
+def _of_what_raised(figures: Mapping[str, Any]) -> Iterator[Reason]:
+    """Too little to void the run, or what failed requests explain."""
+    raised, failed = figures["honesty"]["exceptions"], figures["counts"]["client_failures"]
+    if raised:
+        beside = f"{units.count(raised)} tasks ended with an exception, beside {units.count(failed)} failed requests"
+        yield Reason("tasks_raised", f"{beside}: what they had not asked yet, nobody asked (locust.log has the exceptions)")
 
 
 def _of_the_warmup(seconds: float, warmup: float) -> Iterator[Reason]:

@@ -118,7 +118,7 @@ class Honesty:
     generator_lag_ratio: float | None
     """Share of the time by which the generator's event loop was late."""
     hung: float | None = None
-    """Requests given up when they had waited for more than a second, and than every latency objective: they count as failed."""
+    """Requests given up after the warm-up, after a longer wait than a second, each latency objective and each answer: they have failed."""
     exceptions: float | None = None
     """Tasks that ended with an exception: what they had not asked yet, nobody asked."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from firedrill import units
 from firedrill.contract import Client, format_bound
-from firedrill.drill.measure import hung, hung_from, starved_on_end
+from firedrill.drill.measure import starved_on_end
 from firedrill.objectives import is_exceeded
 from firedrill.prom import step_of
 
@@ -177,6 +177,5 @@ def seen(profile: Profile, prom: Prometheus, start: float, now: float) -> Seen:
 
     requests = within("+Inf") + gained(Client.UNSENT.name)
     slow = {name: requests - within(format_bound(bound)) for name, bound in (profile.slo.latency_seconds if profile.slo else {}).items()}
-    # Who waits may still be answered; who was given up is not.
-    given_up = hung(profile.slo, {each: abandoned(format_bound(each)) for each in (hung_from(profile.slo), inf)})
-    return Seen(requests, gained(Client.FAILURES.name) + given_up, slow)
+    # Who was given up has hung only if nobody waits for as long and is answered, which the end alone can tell.
+    return Seen(requests, gained(Client.FAILURES.name), slow)

@@ -92,14 +92,14 @@ class Measurement:
         # What was asked before the load stopped and answered after it belongs to the run: it may be the slowest of all.
         answered = self._gained_buckets(Client.REQUEST_DURATION, window)
         abandoned = self._gained_buckets(Client.ABANDONED_AGE, window)
-        from_schedule = self._gained_buckets(Client.FROM_SCHEDULE, window) if self.profile.open_loop else {}
+        from_schedule = self._from_schedule(window)
         unsent, left = (self._gained_buckets(each, window) for each in (Client.UNSENT_AGE, Client.LEFT_AGE))
         seen, waiting = from_schedule or answered, histogram.merged(abandoned, left, self._waiting_ages(window))
         including = histogram.merged(seen, waiting, unsent)
         # What was dropped would not have been answered later either.
         judged = histogram.merged(seen, waiting, {inf: sum(self._gained(Client.UNSENT.name, window=window).values())})
         failures, requests = (sum(self._gained(each.name, window=window).values()) for each in (Client.FAILURES, Client.REQUESTS))
-        given_up = hung(self.profile.slo, abandoned)
+        given_up = hung(self.profile.slo, seen, abandoned)
         return ClientSide(
             latency_seconds=_latency(answered),
             latency_including_waiting_seconds=_latency(including),
@@ -110,6 +110,14 @@ class Measurement:
             latency_from_schedule_seconds=_latency(from_schedule) if from_schedule else None,
             at_least=_at_least(seen, including),
         )
+
+    def _from_schedule(self, window: Window) -> Buckets:
+        return self._gained_buckets(Client.FROM_SCHEDULE, window) if self.profile.open_loop else {}
+
+    def _hung(self, window: Window) -> float:
+        """As the client's share of errors has them."""
+        answered = self._from_schedule(window) or self._gained_buckets(Client.REQUEST_DURATION, window)
+        return hung(self.profile.slo, answered, self._gained_buckets(Client.ABANDONED_AGE, window))
 
     def _server(self, window: Window) -> ServerSide:
         total = "http_server_response_time_seconds"
@@ -212,7 +220,7 @@ class Measurement:
             abandoned={stage: lost.get(stage) for stage in ("in_flight", "unreported")},
             generator_cpu_max_ratio=self._largest("max(avg_over_time(locust_worker_cpu_ratio[10s]))"),
             generator_lag_ratio=self._lag_ratio(),
-            hung=hung(self.profile.slo, self._gained_buckets(Client.ABANDONED_AGE, self.window)) if lost else None,
+            hung=self._hung(judged(self.window, self.profile.warmup_seconds)) if lost else None,
             exceptions=self._exceptions(),
         )
 
@@ -309,14 +317,13 @@ def judged(window: Window, warmup_seconds: float) -> Window:
     return Window(start, window.end) if start < window.end else window
 
 
-def hung_from(slo: Slo | None) -> float:
-    """The age from which on a request that is given up has failed, a bucket bound: while it may take longer, it is only slow."""
-    return max(HUNG_SECONDS, *slo.latency_seconds.values()) if slo and slo.latency_seconds else HUNG_SECONDS
+def hung(slo: Slo | None, answered: Buckets, abandoned_ages: Buckets) -> float:
+    """Requests that were given up when they had waited for longer than they may take, and than any that was answered.
 
-
-def hung(slo: Slo | None, abandoned_ages: Buckets) -> float:
-    """Requests that were given up after so long a wait that they have failed."""
-    return histogram.total(abandoned_ages) - abandoned_ages.get(hung_from(slo), 0.0)
+    A younger one is only slow: its answer might have been under way.
+    """
+    objectives = slo.latency_seconds.values() if slo else ()
+    return histogram.total(abandoned_ages) - abandoned_ages.get(max(HUNG_SECONDS, histogram.slowest(answered), *objectives), 0.0)
 
 
 def starved_on_end(longer_seconds: float = 0.0) -> str:

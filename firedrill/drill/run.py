@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from firedrill.prom import Prometheus
     from firedrill.stack.base import Stack
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of run.json; it grows when a field changes its meaning."""
 
 DRAIN_SECONDS = 10.0
@@ -326,6 +326,10 @@ class _Drill:
             mishaps = [Reason("no_requests", "the load generator reported nothing")]
         if window and not self._was_stopped():
             mishaps += ended_early(window, request.ends_after_seconds)
+        if request.baseline and request.baseline.counts_errors_otherwise:
+            self._remark(
+                "baseline_errors", f"the share of errors was not compared: {request.baseline.id} counted no hung request as failed"
+            )
         regressions = request.baseline.regressions(figures) if request.baseline and figures else ()
         verdict = judge(profile, figures, mishaps, regressions, interrupted=self._interrupt.requested)
         notifications = self._notifications(window)

@@ -111,7 +111,8 @@ def judge(
     against_api = [mishap for mishap in mishaps if mishap.code in AGAINST_API]
     void = [mishap for mishap in mishaps if mishap.code not in AGAINST_API]
     if figures is not None:
-        void += (*_void(figures), *_unjudged(profile.slo, figures))
+        told = {mishap.code for mishap in mishaps}
+        void += (reason for reason in (*_void(figures), *_unjudged(profile.slo, figures)) if reason.code not in told)
         against_api += _slo_broken(profile.slo, figures)
     against_api += regressions
     reasons = (*void, *against_api)
@@ -179,7 +180,7 @@ def _overloaded(honesty: Honesty) -> dict[str, str]:
 def ended_early(window: Window, planned_seconds: float | None) -> Iterator[Reason]:
     """What is wrong with a load that nobody ended, and that did not last for as long as it was to."""
     if window.falls_short(planned_seconds):
-        asked = f"{units.seconds(planned_seconds)} were asked for, and nobody stopped it"
+        asked = f"{units.seconds(planned_seconds)} were asked for, and it was not stopped by firedrill"
         yield Reason("load_ended_early", f"the load ended after {units.seconds(window.seconds)}: {asked} (locust.log)")
 
 
@@ -198,12 +199,13 @@ def _unsent(arrivals: Arrivals, broken: Iterable[str]) -> Reason:
 
 
 def _crashed(figures: Figures) -> Iterator[Reason]:
-    """Every request may be one of a task's many: the share is at least this."""
+    """Every request may be one of a task's many: the share is at least this. A task that trips over a failed request is the API's doing."""
     crashed, requests = figures.honesty.exceptions or 0.0, figures.counts.client_requests
     tasks = figures.arrivals.started if figures.arrivals else max(requests, crashed)
-    if crashed > LOST_LIMIT_RATIO * tasks:
+    if crashed - figures.counts.client_failures > LOST_LIMIT_RATIO * tasks:
         of = f"{units.count(tasks)} arrivals" if figures.arrivals else f"{units.count(requests)} requests"
-        text = f"{units.count(crashed)} tasks ended with an exception, beside {of}: what they had not asked yet, nobody asked"
+        failed = f" ({units.count(figures.counts.client_failures)} failed)" if figures.counts.client_failures else ""
+        text = f"{units.count(crashed)} tasks ended with an exception, beside {of}{failed}: what they had not asked yet, nobody asked"
         yield Reason("task_exceptions", f"{text} (locust.log has the exceptions)")
 
 
@@ -241,4 +243,5 @@ def _left(arrivals: Arrivals | None) -> str:
 def _failing(slo: Slo, figures: Figures) -> Iterator[Reason]:
     failing = figures.client.error_ratio
     if slo.error_ratio is not None and failing is not None and failing > slo.error_ratio:
-        yield Reason("errors", f"{units.percent(failing)} of the requests failed; the SLO accepts {units.percent(slo.error_ratio)}")
+        hung = f" ({units.count(figures.honesty.hung)} of them hung)" if figures.honesty.hung else ""
+        yield Reason("errors", f"{units.percent(failing)} of the requests failed{hung}; the SLO accepts {units.percent(slo.error_ratio)}")

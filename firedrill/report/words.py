@@ -114,7 +114,7 @@ def honesty(facts: Facts) -> Iterator[Statement]:
     yield Statement("Abandoned", units.count(abandoned), forgotten, (abandoned or 0) > 10)
     given_up = facts.number(f"{at}.hung")
     if given_up is not None:
-        failed = "of them had waited for more than a second, and than any latency objective: they count as failed."
+        failed = "of them had waited for more than a second, and than any latency objective or answer: they count as failed."
         yield Statement("Hung", units.count(given_up), failed, given_up > 0)
     yield from _never_sent(facts)
     answered, waiting = facts.number("figures.client.latency_seconds.p99"), facts.number(P99_WITH_WAITING)

@@ -91,6 +91,13 @@ def test_a_figure_that_an_older_baseline_does_not_have_is_not_compared(tmp_path)
     assert [reason.code for reason in Baseline.of(before, PROFILE, 0.1).regressions(slow)] == ["regression_rate"]
 
 
+@pytest.mark.parametrize(("schema", "compared"), [(1, []), (2, ["regression_errors"])])
+def test_the_errors_of_a_baseline_that_counted_no_hung_request_as_failed_are_not_compared(tmp_path, schema, compared):
+    before = Baseline.of(recorded(tmp_path, schema=schema), PROFILE, 0.1)
+    assert [reason.code for reason in before.regressions(now(error_ratio=0.5))] == compared
+    assert before.counts_errors_otherwise == (schema == 1)
+
+
 def test_a_baseline_from_before_a_setting_existed_played_the_same_load_without_it(tmp_path):
     before = recorded(tmp_path)
     document = before.read()
@@ -143,6 +150,7 @@ def test_the_same_users_elsewhere_make_the_same_load_and_older_runs_do_not_tell(
         ({"profile": "much"}, "profile"),
         ({"verdict": ["PASSED"]}, "verdict"),
         ({"window": {"start": "much", "end": 9.0}}, "start"),
+        ({"schema": "much"}, "schema"),
         ({"verdict": {"status": []}, "profile": None}, None),
         ({"figures": "much"}, "figures"),
         ({"figures": {"client": [1]}}, "figures.client"),

@@ -12,11 +12,10 @@ from tests.unit.test_verdict import HEALTHY
 STARVING = replace(HEALTHY.honesty, starved_sustained=6.0, hung=6.0, oldest_max_seconds=24.6)
 
 
-def said(figures, slo=None):
-    return [
-        one.code
-        for one in caveats.remarks({"figures": figures and asdict(figures), "profile": {"slo": slo and asdict(slo), "warmup_seconds": 5.0}})
-    ]
+def said(figures, slo=None, reasons=()):
+    verdict = {"reasons": [{"code": code} for code in reasons]}
+    profile = {"slo": slo and asdict(slo), "warmup_seconds": 5.0}
+    return [one.code for one in caveats.remarks({"figures": figures and asdict(figures), "profile": profile, "verdict": verdict})]
 
 
 @pytest.mark.parametrize(
@@ -32,6 +31,12 @@ def said(figures, slo=None):
 def test_what_hung_is_told_where_no_objective_judges_it(slo, codes):
     assert said(replace(HEALTHY, honesty=STARVING), slo) == codes
     assert said(HEALTHY, slo) == []
+
+
+def test_tasks_that_raised_are_told_where_they_do_not_void_the_run():
+    raised = replace(HEALTHY, honesty=replace(HEALTHY.honesty, exceptions=26.0))
+    assert said(raised) == ["tasks_raised"]
+    assert said(raised, reasons=["task_exceptions"]) == []
 
 
 def test_a_load_that_ended_in_its_warm_up_is_told():

@@ -98,4 +98,4 @@ def test_what_was_seen_of_an_open_loop_has_what_it_dropped_and_what_was_given_up
     counted = {"locust_arrivals_unsent_total": 10.0, "locust_request_failures_total": 3.0}
     prom = Counters(**{name: value for each in (*ages, counted) for name, value in each.items()})
     profile = replace(load_profile("open"), slo=Slo({"p99": 0.5}))
-    assert seen(profile, prom, 0, 100) == Seen(101, 7, {"p99": 59})
+    assert seen(profile, prom, 0, 100) == Seen(101, 3, {"p99": 59}), "who was given up may prove to have been only slow"

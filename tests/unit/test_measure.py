@@ -209,6 +209,28 @@ def test_requests_that_hung_until_they_were_given_up_have_failed():
     assert figures.counts.client_failures == 5, "what Locust counts stays what it is"
 
 
+@pytest.mark.parametrize(
+    ("answered", "hung"),
+    [
+        ({}, 30),
+        ({"0.1": 130.0, "1.0": 130.0, "60.0": 130.0, "+Inf": 130.0}, 30),
+        ({"0.1": 129.0, "1.0": 129.0, "7.5": 130.0, "60.0": 130.0, "+Inf": 130.0}, 6),
+        ({"0.1": 129.0, "1.0": 129.0, "7.5": 129.0, "60.0": 129.0, "+Inf": 130.0}, 0),
+    ],
+    ids=["nothing", "all at once", "one in 6 s", "one in more than a minute"],
+)
+@pytest.mark.parametrize("profile", ["simple", "open"])
+def test_a_request_that_waited_for_no_longer_than_another_was_answered_is_only_slow(profile, answered, hung):
+    """Of an API that is slow and answers all, a stop cuts short what it would have answered."""
+    ages = {"0.1": 0.0, "1.0": 10.0, "7.5": 34.0, "60.0": 40.0, "+Inf": 40.0}
+    name = "locust_request_duration_seconds" if profile == "simple" else "locust_response_time_from_schedule_seconds"
+    counted = {"locust_requests_total": {"": 130.0}, "locust_requests_abandoned_total": {"": 40.0}}
+    recorded = Histograms(**{f"{name}_bucket": answered}, locust_requests_abandoned_age_seconds_bucket=ages, **counted)
+    slow = replace(load_profile(profile), slo=Slo(error_ratio=0.01))
+    figures = Measurement(recorded, slow, "run", Window(100, 120), knows_think_time=True).figures(())
+    assert (figures.honesty.hung, figures.client.error_ratio) == (hung, hung / (130 + hung))
+
+
 def test_tasks_that_raised_are_counted_and_unknown_where_nobody_counts_them():
     assert figures(20, locust_user_exceptions_total=[(99, 2.0), (121, 9.0)]).honesty.exceptions == 7
     assert figures(20).honesty.exceptions is None

@@ -21,7 +21,7 @@ NOTHING = Facts("run", {})
 
 def facts(**changed):
     figures = json.loads(json.dumps(asdict(HEALTHY)))
-    document = {"schema": 1, "profile": asdict(PROFILE), "figures": figures, "verdict": {"status": "PASSED", "reasons": []}}
+    document = {"schema": 2, "profile": asdict(PROFILE), "figures": figures, "verdict": {"status": "PASSED", "reasons": []}}
     return Facts("run", {**document, **changed})
 
 

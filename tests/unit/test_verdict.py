@@ -78,6 +78,11 @@ def test_what_waits_at_the_end_because_of_the_target_fails_the_run_and_is_told()
     )
 
 
+def test_a_condition_that_a_mishap_told_is_not_told_twice():
+    mishap = Reason("scrape_gap", "the load generator's page was gone")
+    assert judge(PROFILE, replace(HEALTHY, invalid={"scrape_gap": 5.0}), [mishap]).reasons == (mishap,)
+
+
 def codes(verdict):
     return [reason.code for reason in verdict.reasons]
 
@@ -113,6 +118,7 @@ def test_a_load_that_ended_before_its_time_is_void(seconds, planned, is_early):
     reasons = [*ended_early(Window(100, 100 + seconds), planned)]
     assert [reason.code for reason in reasons] == (["load_ended_early"] if is_early else [])
     assert judge(PROFILE, HEALTHY, reasons).status is (Status.INVALID if is_early else Status.PASSED)
+    assert all("it was not stopped by firedrill" in reason.text for reason in reasons), "of others nobody knows"
 
 
 @pytest.mark.parametrize(
@@ -132,6 +138,16 @@ def test_tasks_that_raise_void_a_run_however_well_the_others_fared(exceptions, r
     assert codes(verdict) == (["task_exceptions"] if beside else [])
     assert verdict.status is (Status.INVALID if beside else Status.PASSED)
     assert beside is None or verdict.reasons[0].text.startswith(beside)
+
+
+@pytest.mark.parametrize(("exceptions", "status"), [(26, Status.FAILED), (28, Status.FAILED), (29, Status.INVALID)])
+def test_tasks_that_raise_where_requests_failed_leave_the_verdict_to_the_failures(exceptions, status):
+    """`response.json()["id"]` of an answer of status 500."""
+    failing = replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=0.1), counts=Counts(260, 26, 260))
+    verdict = judge(PROFILE, replace(failing, honesty=replace(HEALTHY.honesty, exceptions=exceptions)), [])
+    assert verdict.status is status
+    if status is Status.INVALID:
+        assert "29 tasks ended with an exception, beside 260 requests (26 failed)" in verdict.reasons[0].text
 
 
 @pytest.mark.parametrize(
@@ -167,7 +183,9 @@ def test_an_api_that_answers_nothing_fails_by_what_waits_for_it():
 
 def test_errors_above_the_slo_fail():
     failing = replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=0.02))
-    assert codes(judge(PROFILE, failing, [])) == ["errors"]
+    assert judge(PROFILE, failing, []).reasons == (Reason("errors", "2.0 % of the requests failed; the SLO accepts 1.0 %"),)
+    hung = replace(failing, honesty=replace(HEALTHY.honesty, hung=12.0))
+    assert "2.0 % of the requests failed (12 of them hung);" in judge(PROFILE, hung, []).reasons[0].text
 
 
 def test_an_invalid_run_is_invalid_whatever_its_latencies_say():
