@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
@@ -31,8 +30,6 @@ class Target(ThreadingHTTPServer):
         self.gate.set()
         self.clears_at: int | None = None
         self.received = 0
-        self.last_received = 0.0
-        """On the clock of time.monotonic()."""
         self.run_ids: set[str | None] = set()
         self.lock = threading.Lock()
 
@@ -64,7 +61,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.received += 1
             if self.server.received == self.server.clears_at:
                 self.server.gate.clear()
-            self.server.last_received = time.monotonic()
             self.server.run_ids.add(self.headers.get("Firedrill-Run-Id"))
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.gate.wait()
