@@ -117,6 +117,11 @@ def profile(folder, *, users, seconds, slo="{p99: 1s, errors: 1%, starved_users:
     return file
 
 
+def failed(code, document):
+    """Whether a run failed, or would have on a machine with more to spare."""
+    return code == 1 or (code == 4 and {reason["code"] for reason in document["verdict"]["reasons"]} & {"loop_lag", "generator_cpu"})
+
+
 def passed(code, document):
     """Whether a run passed, or would have on a machine with more to spare: one that is busy makes the generator late, and says so."""
     reasons = {reason["code"] for reason in document["verdict"]["reasons"]}

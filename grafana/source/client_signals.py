@@ -118,7 +118,7 @@ REQUESTS = Signal(
 )
 INVALID = Signal(
     "Why the test would be invalid",
-    "Which condition of an honest measurement is broken, and when? The load generator is the bottleneck, or it is not seen.",
+    "Which condition of an honest measurement is broken, and when? The longest of them tells what to mend first.",
     "none",
     (Query(largest(ours("locust:run_invalid_reason:bool"), "run, reason"), "{{reason}}"),),
     "no test",

@@ -112,7 +112,7 @@ SLO_KEPT = Signal(
 )
 TEST_VALID = Signal(
     "Test valid?",
-    "Can the measurement be trusted? INVALID while the load generator itself is the bottleneck, or is not seen.",
+    "Can the measurement be trusted? INVALID while the load generator is the bottleneck, is not seen, or does other than was asked of it.",
     "none",
     (Query(f"min by (run) ({of_runs(ours('locust:run_valid:bool'))})", "valid"),),
     "no test",
