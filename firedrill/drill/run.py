@@ -193,9 +193,18 @@ class _Drill:
         """Whether the load has ended, or goes on unseen."""
         self._note_deaths()
         planned = self._request.duration_seconds
+        if began is None and self._lacks_a_worker():
+            return True
         if self._foregone or (self._request.until_firing and not self._awaited):
             return True
         return self._stack.load_ended() or self._has_ended("prometheus") or bool(began and planned and time.time() - began >= planned)
+
+    def _lacks_a_worker(self) -> bool:
+        """Whether one has ended before the load began, for which its master would wait a minute."""
+        broken = [worker for worker in self._stack.workers if worker.ended()]
+        for worker in broken:
+            self._reject_broken_locustfile(worker.log.read_text(errors="replace"))
+        return bool(broken)
 
     def _has_ended(self, part: str) -> bool:
         child = getattr(self._stack, part)
@@ -210,10 +219,10 @@ class _Drill:
             if part == "locust":
                 self._reject_broken_locustfile(child.log.read_text(errors="replace"))
             self._mishaps[f"{part}_ended"] = Reason(f"{part}_ended", f"{meaning} in mid-run ({_how(code)}): {child.last_words()}")
-        for worker in self._stack.workers:
+        for number, worker in enumerate(self._stack.workers, start=1):
             code = worker.ended()
             if code and not self._stack.load_ended():
-                text = f"Locust's {worker.name} ended in mid-run ({_how(code)}): {worker.last_words()}"
+                text = f"worker {number} of Locust ended before its load did ({_how(code)}): {worker.last_words()}"
                 self._mishaps.setdefault(worker.name, Reason("worker_ended", text))
         self._note_lost_messengers()
 

@@ -29,8 +29,20 @@ def test_workers_share_the_load_and_one_that_is_killed_voids_the_run_and_takes_n
     assert (code, run["verdict"]["status"], run["generator"]["workers"]) == (4, "INVALID", 2), errors
     said = [reason["text"] for reason in run["verdict"]["reasons"] if reason["code"] == "worker_ended"]
     assert len(said) == 1
-    assert said[0].startswith("Locust's locust-worker-1 ended in mid-run (killed by signal 9): ")
+    assert said[0].startswith("worker 1 of Locust ended before its load did (killed by signal 9): ")
     requests = run["figures"]["counts"]["client_requests"]
     assert requests == drilling.locust_total(drill.run())[0] >= counted > 0
     assert {"locust.log", "locust-worker-1.log", "locust-worker-2.log"} <= {path.name for path in drill.folder().iterdir()}
     assert not left.is_running()
+
+
+def test_a_locustfile_that_raises_in_workers_alone_is_named_with_its_line_and_nobody_waits(tmp_path):
+    file = tmp_path / "broken.py"
+    file.write_text(
+        "import sys\nfrom locust import HttpUser\nif '--worker' in sys.argv:\n    raise ValueError('not here')\nclass U(HttpUser):\n    pass\n"
+    )
+    drill = drilling.start(tmp_path / "runs", "smoke", "--locustfile", file, "--workers", 2)
+    code, _, errors = drill.finish(50)
+    assert code == 2, errors
+    assert errors.splitlines()[-1] == f"Error: --locustfile {file}:4: ValueError: not here"
+    assert drill.leftovers() == []
