@@ -10,6 +10,16 @@ pytestmark = pytest.mark.stack
 PROFILE = "name: shared\narrivals: open\nmax_in_flight: 20\nsteps: [{start_time: 0s, rate: 40}]\nduration: 60s\n"
 
 
+BROKEN = """\
+import sys
+from locust import HttpUser
+if "--worker" in sys.argv:
+    raise ValueError("not here")
+class User(HttpUser):
+    pass
+"""
+
+
 def workers_of(drill):
     return [child for child in psutil.Process(drill.process.pid).children() if "--worker" in child.cmdline()]
 
@@ -38,9 +48,7 @@ def test_workers_share_the_load_and_one_that_is_killed_voids_the_run_and_takes_n
 
 def test_a_locustfile_that_raises_in_workers_alone_is_named_with_its_line_and_nobody_waits(tmp_path):
     file = tmp_path / "broken.py"
-    file.write_text(
-        "import sys\nfrom locust import HttpUser\nif '--worker' in sys.argv:\n    raise ValueError('not here')\nclass U(HttpUser):\n    pass\n"
-    )
+    file.write_text(BROKEN)
     drill = drilling.start(tmp_path / "runs", "smoke", "--locustfile", file, "--workers", 2)
     code, _, errors = drill.finish(50)
     assert code == 2, errors
