@@ -81,7 +81,8 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 64),
     default=1,
     show_default=True,
-    help="Processes that share the load, one a core: Locust's workers, with a master beside them. Of a stack that is up: the least it must have.",
+    help="Processes that share the load, one a core: Locust's workers, with a master beside them. "
+    "Of a stack that is up: the least it must have.",
 )
 @out_option
 @port_options("api", "metrics", "exporter", "web", "prometheus", "alertmanager", "notifications")
