@@ -79,6 +79,7 @@ def test_a_drill_that_loses_a_worker_and_its_master_is_invalid_and_keeps_what_wa
     assert (code, document["verdict"]["status"]) == (4, "INVALID"), said + errors
     assert {"worker_missing", "scrape_gap"} <= {reason["code"] for reason in document["verdict"]["reasons"]}
     counts, arrivals = document["figures"]["counts"], document["figures"]["arrivals"]
-    assert told.total("locust_requests_total") - RATE <= counts["client_requests"] <= target.received
+    # The last page that Prometheus had may be a scrape, and a stall, older than the one that was seen here.
+    assert told.total("locust_requests_total") - 3 * RATE <= counts["client_requests"] <= target.received
     assert arrivals["started"] + arrivals["unsent"] <= arrivals["offered"]
     assert drill.run().snapshot.is_dir()

@@ -52,5 +52,5 @@ def test_a_locustfile_that_raises_in_workers_alone_is_named_with_its_line_and_no
     drill = drilling.start(tmp_path / "runs", "smoke", "--locustfile", file, "--workers", 2)
     code, _, errors = drill.finish(50)
     assert code == 2, errors
-    assert errors.splitlines()[-1] == f"Error: --locustfile {file}:4: ValueError: not here"
+    assert errors.splitlines()[-1] == f"firedrill: --locustfile {file}:4: ValueError: not here"
     assert drill.leftovers() == []
