@@ -230,7 +230,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
         "oldest in flight": lambda figures: units.seconds(figures["honesty"]["oldest_max_seconds"]),
         "starved, most": lambda figures: units.count(figures["honesty"]["starved_max"]),
         "abandoned": _abandoned,
-        "of them hung": lambda figures: units.count(figures["honesty"].get("hung")),
+        "of them failed": lambda figures: units.count(figures["honesty"].get("hung")),
         "tasks crashed": lambda figures: units.count(figures["honesty"].get("exceptions")),
         "generator CPU": lambda figures: units.percent(figures["honesty"]["generator_cpu_max_ratio"]),
     },

@@ -193,7 +193,7 @@ FIGURES = (
     Figure("Honesty", "oldest in flight", "figures.honesty.oldest_max_seconds", units.seconds, noise=STALL_SECONDS),
     Figure("Honesty", "most starved", "figures.honesty.starved_max", units.count),
     Figure("Honesty", "abandoned", "figures.honesty.abandoned.in_flight", units.count, noise=A_FEW),
-    Figure("Honesty", "of them hung", "figures.honesty.hung", units.count),
+    Figure("Honesty", "of them failed", "figures.honesty.hung", units.count),
     Figure("Honesty", "tasks crashed", "figures.honesty.exceptions", units.count),
     Figure("Honesty", "generator CPU", "figures.honesty.generator_cpu_max_ratio", units.percent, noise=0.1),
 )

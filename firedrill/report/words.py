@@ -114,8 +114,8 @@ def honesty(facts: Facts) -> Iterator[Statement]:
     yield Statement("Abandoned", units.count(abandoned), forgotten, (abandoned or 0) > 10)
     given_up = facts.number(f"{at}.hung")
     if given_up is not None:
-        failed = "of them had waited for more than a second, and than any latency objective or answer: they count as failed."
-        yield Statement("Hung", units.count(given_up), failed, given_up > 0)
+        failed = "had waited for longer than a second, any latency objective and any answer."
+        yield Statement("Of them failed", units.count(given_up), failed, given_up > 0)
     yield from _never_sent(facts)
     answered, waiting = facts.number("figures.client.latency_seconds.p99"), facts.number(P99_WITH_WAITING)
     apart = f"is the p99 of the answered alone; with the waiting: {facts.time(P99_WITH_WAITING)}. An ordinary report shows the first."
