@@ -69,7 +69,7 @@ def shown(run):
 @pytest.fixture(scope="module")
 def healthy(tmp_path_factory):
     drill = drilling.start(tmp_path_factory.mktemp("healthy"), "smoke")
-    assert drill.finish()[0] in {0, 4}, "a busy machine can make the generator late"
+    assert drill.finish()[0] == 0
     yield from shown(drill.run())
 
 

@@ -21,7 +21,7 @@ def two_runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
     file = drilling.profile(folder, users=2, seconds=6)
     for _ in range(2):
-        assert drilling.start(folder / "runs", file).finish()[0] in {0, 4}, "a busy machine voids what is only to be there"
+        assert drilling.start(folder / "runs", file).finish()[0] == 0
     return folder / "runs"
 
 
@@ -50,8 +50,7 @@ def test_runs_are_listed_with_their_size_and_pruned_oldest_first(two_runs):
         return subprocess.run([drilling.FIREDRILL, "runs", "--out", two_runs, *words], capture_output=True, text=True, check=True).stdout
 
     listed = json.loads(runs("--json"))
-    assert {row["status"] for row in listed} <= {"PASSED", "INVALID"}
-    assert len(listed) == 2
+    assert [row["status"] for row in listed] == ["PASSED", "PASSED"]
     assert all(row["size_bytes"] > 10_000 for row in listed)
     assert listed[0]["id"] in runs("prune", "--keep", "1", "--dry-run")
     assert len(json.loads(runs("--json"))) == 2
