@@ -7,19 +7,19 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")  # A machine that stalls proves nothing wrong.
 
 LONGEST_FIRST = (
-    "tests/integration/test_dashboard_queries.py",
-    "tests/integration/test_backtest.py",
+    "tests/integration/alerts/test_dashboard_queries.py",
+    "tests/integration/alerts/test_backtest.py",
     "tests/browser/",
     "tests/compose/standing/",
     "tests/compose/test_composed_runs.py",
     "tests/compose/",
-    "tests/integration/test_recorded_runs.py",
-    "tests/integration/test_drill_faults.py",
-    "tests/integration/test_replay_live.py",
-    "tests/integration/test_backtest_input.py",
-    "tests/integration/test_attached_record.py",
-    "tests/integration/test_smoke.py",
-    "tests/integration/test_receiver.py",
+    "tests/integration/runs/test_recorded_runs.py",
+    "tests/integration/runs/test_drill_faults.py",
+    "tests/integration/alerts/test_replay_live.py",
+    "tests/integration/alerts/test_backtest_input.py",
+    "tests/integration/runs/test_attached_record.py",
+    "tests/integration/runs/test_smoke.py",
+    "tests/integration/alerts/test_receiver.py",
 )
 """By path: with pytest 9 xdist's own groups are not seen."""
 

@@ -11,7 +11,8 @@ import pytest
 from firedrill.interrupt import Interrupt
 from firedrill.report import comparison, page, recording
 from firedrill.report.facts import Facts
-from tests import chromium, drilling
+from tests import drilling
+from tests.browser import chromium
 from tests.waiting import poll_until
 
 DESKTOP, PHONE = (1440, 900), (390, 844)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests import docker_engine
+from tests.compose import docker_engine
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ from firedrill.errors import Missing
 from firedrill.prom import Prometheus
 from firedrill.stack import engine, ports
 from tests import drilling
-from tests.composed import Composed
-from tests.docker_engine import Gateway, docker
+from tests.compose.composed import Composed
+from tests.compose.docker_engine import Gateway, docker
 from tests.waiting import poll_until
 
 pytestmark = pytest.mark.timeout(300)

@@ -9,8 +9,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from firedrill import places
-from tests.composed import Composed
-from tests.docker_engine import docker
+from tests.compose.composed import Composed
+from tests.compose.docker_engine import docker
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -12,7 +12,7 @@ from firedrill.contract import LAG_BOUNDS_SECONDS, LATENCY_BOUNDS_SECONDS, Clien
 from firedrill.stack.grafana import Grafana
 from grafana.source import alert_signals
 from grafana.source.signals import Query
-from tests.promql import series_read
+from tests.contract.promql import series_read
 
 KNOWN = exported_series() | docs.recorded_names() | PROMETHEUS_S_OWN
 RULES = [

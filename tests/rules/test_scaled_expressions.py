@@ -12,7 +12,7 @@ from firedrill.alerts.scale import Scaler, scale_rules
 from firedrill.interrupt import Interrupt
 from firedrill.stack.reopened import Reopened
 from tests import needs
-from tests.expressions import COMMENT, expressions, leaves
+from tests.rules.expressions import COMMENT, expressions, leaves
 
 FACTORS = st.one_of(st.sampled_from([2, 12, 36, 1000]), st.floats(1.01, 100))
 EACH = st.lists(expressions(), min_size=30, max_size=30)

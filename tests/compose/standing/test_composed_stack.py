@@ -7,8 +7,8 @@ import pytest
 
 from firedrill.errors import FiredrillError
 from firedrill.stack.foreground import SIGNALS
-from tests.composed import Composed
-from tests.docker_engine import docker
+from tests.compose.composed import Composed
+from tests.compose.docker_engine import docker
 from tests.waiting import poll_until
 
 pytestmark = pytest.mark.timeout(300)

@@ -7,7 +7,7 @@ import requests
 
 from firedrill.contract import LOOPBACK
 from firedrill.stack.compose import SERVICES
-from tests.docker_engine import docker
+from tests.compose.docker_engine import docker
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -14,7 +14,7 @@ from firedrill.contract import LOOPBACK, PROCESS_METRICS, Server, declared
 from firedrill.places import ROOT
 from firedrill.stack import ports
 from tests import needs
-from tests.api_process import module, running
+from tests.integration.api.api_process import module, running
 from tests.waiting import poll_until
 
 ONLY_ON_REQUEST = {Server.RUN_REQUESTS.name, Server.FAULT_ACTIVE.name}

@@ -15,7 +15,7 @@ from firedrill.profile import AlertExpectations, FaultStep, load_profile
 from firedrill.report import matrix as report_matrix
 from firedrill.report.facts import Facts
 from firedrill.stack.plan import Server
-from tests.unit.test_summary import printed
+from tests.unit.drill.test_summary import printed
 
 LEASTS = {name: Least(10.0, 5.0, 1.25) for name in ("Slow", "Down", "Odd", "ApiCpuPressure")}
 

@@ -14,7 +14,7 @@ from firedrill.report.recording import AlertSpan, Line, Recording, Span, _Reader
 from firedrill.report.strokes import Stroke, largest, of_lines, smallest
 from firedrill.stack.overlay import Recorded
 from firedrill.stack.plan import Server
-from tests.unit.test_verdict import HEALTHY, PROFILE
+from tests.unit.drill.test_verdict import HEALTHY, PROFILE
 
 NOTHING = Facts("run", {})
 

@@ -10,7 +10,7 @@ import requests
 
 from firedrill.notifications.server import MAX_BODY_BYTES
 from firedrill.stack import ports
-from tests.unit.test_notifications import ALERT, MESSAGE
+from tests.unit.stack.test_notifications import ALERT, MESSAGE
 from tests.waiting import poll_until
 
 

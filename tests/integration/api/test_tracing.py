@@ -17,8 +17,8 @@ from firedrill.contract import LOOPBACK
 from firedrill.places import ROOT
 from firedrill.stack import ports
 from tests import needs
-from tests.api_process import running
-from tests.collector import Collector
+from tests.integration.api.api_process import running
+from tests.integration.api.collector import Collector
 from tests.scraping import exemplars, scrape_openmetrics
 from tests.waiting import poll_until
 

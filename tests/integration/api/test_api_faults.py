@@ -13,8 +13,8 @@ import requests
 from api.factory import create_app
 from api.settings import Settings
 from firedrill.faults import FaultClient
-from tests.api_process import module
 from tests.drilling import FIREDRILL
+from tests.integration.api.api_process import module
 from tests.waiting import poll_until
 
 PATH = "/items/1"

@@ -9,7 +9,7 @@ from firedrill.report import comparison
 from firedrill.report.facts import Facts
 from firedrill.stack import overlay
 from firedrill.stack.plan import Server
-from tests.unit.test_verdict import PROFILE
+from tests.unit.drill.test_verdict import PROFILE
 
 DRILL = ("20261124-153034-launch-dev", "20261124-153126-launch-waitress", "20261124-153459-launch-waitress-threads-64")
 

@@ -13,7 +13,7 @@ from firedrill.drill.figures import Alert, Arrivals
 from firedrill.drill.progress import Panels
 from firedrill.drill.record import Run
 from firedrill.drill.verdict import Reason, Status, Verdict
-from tests.unit.test_verdict import HEALTHY, PROFILE
+from tests.unit.drill.test_verdict import HEALTHY, PROFILE
 
 SERVERS = (
     {"kind": "dev", "threads": None, "connection_limit": None},

@@ -7,7 +7,7 @@ import pytest
 from firedrill.drill import caveats
 from firedrill.drill.figures import Step
 from firedrill.profile import Slo
-from tests.unit.test_verdict import HEALTHY
+from tests.unit.drill.test_verdict import HEALTHY
 
 STARVING = replace(HEALTHY.honesty, starved_sustained=6.0, hung=6.0, oldest_max_seconds=24.6)
 

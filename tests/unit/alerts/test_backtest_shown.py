@@ -6,7 +6,7 @@ from firedrill.alerts import shown
 from firedrill.alerts.backtest import Judged, Report, Trial
 from firedrill.alerts.causes import Cause
 from firedrill.alerts.truth import Detection
-from tests.unit.test_summary import printed
+from tests.unit.drill.test_summary import printed
 
 SLOW = Cause("latency 300 ms", 10, 20)
 MET, MISSED, UNDECIDED = Detection("a", 12.3), Detection("b", None), Detection("c", None, undecided=True)

@@ -10,7 +10,7 @@ from firedrill import places
 from firedrill.contract import LOOPBACK
 from firedrill.prom import Prometheus
 from firedrill.stack import compose, engine, ports
-from tests.docker_engine import docker
+from tests.compose.docker_engine import docker
 from tests.waiting import poll_until
 
 PORTS = (
