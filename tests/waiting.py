@@ -1,11 +1,15 @@
-"""Waiting for something, with a deadline and a reason; never for time to pass."""
+"""Waiting for an event, with a deadline and a reason; never for time to pass."""
 
 import threading
 import time
 
+PATIENCE_SECONDS = 90.0
+"""How long a test waits for anything before it gives up. It is never what a test asserts: a machine that stands still for several seconds,
+or gives the tests a tenth of its time, only makes them slower."""
 
-def poll_until(predicate, reason, timeout_seconds=15.0, every_seconds=0.05):
-    """The first truthy value of the predicate; fails after the timeout, saying what was awaited."""
+
+def poll_until(predicate, reason, timeout_seconds=PATIENCE_SECONDS, every_seconds=0.05):
+    """Return the first truthy value of the predicate; fail after the timeout with the reason."""
     deadline = time.monotonic() + timeout_seconds
     while not (value := predicate()):
         if time.monotonic() > deadline:

@@ -20,8 +20,6 @@ from firedrill.stack import grafana, ports
 from tests import dashboards, drilling
 from tests.waiting import poll_until
 
-pytestmark = pytest.mark.timeout(180)
-
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SCREEN = {"width": 1440, "height": 900}
 WHOLE_PAGE = {"width": 1440, "height": 6000}

@@ -9,8 +9,6 @@ import pytest
 from firedrill.report.panels import PANELS
 from tests.browser.conftest import DESKTOP, PHONE
 
-pytestmark = pytest.mark.timeout(120)
-
 FIGURES = """() => {
     const column = (source, name) => source.data.get?.(name) ?? source.data[name];
     const finite = (values) => [...values].flatMap((each) => each?.length && typeof each !== "string" ? [...each] : [each])

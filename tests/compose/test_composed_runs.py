@@ -18,8 +18,6 @@ from tests.compose.composed import Composed
 from tests.compose.docker_engine import Gateway, docker
 from tests.waiting import poll_until
 
-pytestmark = pytest.mark.timeout(300)
-
 
 def start(folder, images, *words, environment=None):
     """`firedrill run WORDS… --docker`."""

@@ -12,8 +12,6 @@ from firedrill import places
 from tests.compose.composed import Composed
 from tests.compose.docker_engine import docker
 
-pytestmark = pytest.mark.timeout(120)
-
 CONFIG = "/etc/firedrill"
 """Where the folder grafana/ is mounted."""
 

@@ -4,8 +4,6 @@ import random
 import shutil
 import time
 
-import pytest
-
 from firedrill.alerts import rulefile
 from firedrill.alerts.bench import Bench
 from firedrill.alerts.recorded import STALE
@@ -16,8 +14,6 @@ from firedrill.stack import remote
 from firedrill.stack.reopened import Reopened
 from tests import needs
 from tests.rules.test_replay_oracle import EVALUATIONS, INTERVAL_MS, in_promql, promtool
-
-pytestmark = pytest.mark.timeout(60)
 
 NUMBERS = [str(number) for number in range(6)]
 RULES = """\

@@ -12,8 +12,6 @@ from firedrill.stack import remote
 from firedrill.stack.reopened import Reopened
 from tests import needs
 
-pytestmark = pytest.mark.timeout(60)
-
 SECONDS = 60
 TOOK_MS = 40
 

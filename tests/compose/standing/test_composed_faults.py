@@ -8,8 +8,6 @@ import requests
 from tests import drilling
 from tests.waiting import poll_until
 
-pytestmark = pytest.mark.timeout(300)
-
 
 def firedrill(*words):
     """Run the command line; returns the finished process."""

@@ -11,8 +11,6 @@ from tests.compose.composed import Composed
 from tests.compose.docker_engine import docker
 from tests.waiting import poll_until
 
-pytestmark = pytest.mark.timeout(300)
-
 
 def eventually(stack, query, timeout_seconds=40):
     """The first answer that a query gives."""

@@ -9,8 +9,6 @@ from firedrill.contract import LOOPBACK
 from firedrill.stack.compose import SERVICES
 from tests.compose.docker_engine import docker
 
-pytestmark = pytest.mark.timeout(300)
-
 
 def status(stack, service):
     """Fields of /proc/1/status inside a container."""

@@ -24,8 +24,6 @@ from firedrill.stack import remote
 from firedrill.stack.reopened import Reopened
 from tests import needs
 
-pytestmark = pytest.mark.timeout(60)
-
 SECONDS, PAGES, AFTER_MS = 20, ("a", "b", "c"), 15
 TOOK_MS = (2, 5, 9, 40, 300, 999)
 LIVES = 100

@@ -25,8 +25,6 @@ from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupt
 from tests import drilling, needs
 
-pytestmark = pytest.mark.timeout(240)
-
 HEALTHY_SECONDS = 60
 LASTED_SECONDS = 86
 FAULTS = """\

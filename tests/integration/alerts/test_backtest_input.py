@@ -12,8 +12,6 @@ from firedrill.alerts.bench import Bench
 from firedrill.cli import main
 from firedrill.interrupt import Interrupt
 
-pytestmark = pytest.mark.timeout(60)
-
 SECONDS = 60
 MISTAKES = """\
 groups:

@@ -14,8 +14,6 @@ from firedrill.stack.reopened import Reopened
 from grafana.source import alert_signals, client_signals, saturation_signals, server_signals, signals
 from tests import dashboards, drilling
 
-pytestmark = pytest.mark.timeout(120)
-
 STUCK, THREADS, FAILING = 100, 200, 0.2
 FAULTS = f"""\
 faults:

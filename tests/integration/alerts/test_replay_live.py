@@ -21,8 +21,6 @@ from firedrill.stack.processes import Children
 from tests import needs
 from tests.waiting import poll_until
 
-pytestmark = pytest.mark.timeout(60)
-
 INTERVAL_MS = 200
 RELOADED_AFTER_MS = 2_500
 STOPPED_MS = (4_000, 5_000)

@@ -16,8 +16,6 @@ from firedrill.prom import Prometheus
 from tests import drilling
 from tests.waiting import poll_until
 
-pytestmark = pytest.mark.timeout(120)
-
 RULES = (
     "groups:\n  - name: mine\n    interval: 1s\n    rules:\n      - {alert: Mine, expr: 'up{job=\"prometheus\"} == EXPECTED', for: HELD}\n"
 )

@@ -134,7 +134,6 @@ def test_without_its_packages_it_says_what_to_install_in_one_line(tmp_path):
     assert done.stderr == ("api: tracing needs opentelemetry: pip install 'api-firedrill[tracing]', or set OTEL_TRACES_EXPORTER=none\n")
 
 
-@pytest.mark.stack
 def test_prometheus_keeps_the_exemplars_and_the_dashboard_s_query_finds_them(collector, tmp_path):
     port, config = ports.any_free(), tmp_path / "prometheus.yml"
     with api(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **ALWAYS) as process:

@@ -7,7 +7,6 @@ from tests.locust_process import Locust
 from tests.target import Target
 from tests.waiting import poll_until
 
-pytestmark = pytest.mark.stack
 LOCUSTFILES = ROOT / "tests" / "locustfiles"
 HEADLESS = ("--headless", "-t", "30s")
 

@@ -14,7 +14,6 @@ from tests import needs
 from tests.locust_process import Locust
 from tests.target import Target
 
-pytestmark = pytest.mark.stack
 LOCUSTFILES = ROOT / "tests" / "locustfiles"
 TIMES = (
     0.02,

@@ -16,7 +16,6 @@ from tests.locust_process import Locust
 from tests.target import Target
 from tests.waiting import poll_until
 
-pytestmark = pytest.mark.stack
 HANGING = ROOT / "tests" / "locustfiles" / "hanging.py"
 FORGIVING = HANGING.with_name("forgiving.py")
 

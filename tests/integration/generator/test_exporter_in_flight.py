@@ -6,7 +6,6 @@ from firedrill.places import EXPORTER_PLUGIN, ROOT
 from tests.locust_process import Locust
 from tests.target import Target
 
-pytestmark = pytest.mark.stack
 LOCUSTFILES = ROOT / "tests" / "locustfiles"
 
 

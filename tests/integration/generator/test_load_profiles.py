@@ -10,7 +10,6 @@ from firedrill.stack.ports import any_free
 from tests.locust_process import Locust
 from tests.target import Target
 
-pytestmark = pytest.mark.stack
 LOCUSTFILES = ROOT / "tests" / "locustfiles"
 PROFILE = """\
 name: two-steps

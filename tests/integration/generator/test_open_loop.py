@@ -22,7 +22,6 @@ sys.path.append(str(ROOT / "load"))
 from backlog import PATIENCE_SECONDS, SETTLED_SECONDS, STOP_SECONDS  # found where Locust finds it
 from shares import GIVEN_AHEAD_SECONDS, GIVING_SECONDS
 
-pytestmark = pytest.mark.stack
 LOCUSTFILES = ROOT / "tests" / "locustfiles"
 SCHEDULE = "locust_response_time_from_schedule_seconds"
 

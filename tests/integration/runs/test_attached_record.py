@@ -18,7 +18,6 @@ from firedrill.stack.processes import Children
 from tests import needs
 from tests.waiting import poll_until
 
-pytestmark = pytest.mark.timeout(60)
 
 CONFIG = "global: {evaluation_interval: 200ms}\nrule_files: [rules/*.yml]\n"
 RULES = """\

@@ -12,7 +12,6 @@ from firedrill.stack import ports
 from tests import drilling, needs
 from tests.target import Target
 
-pytestmark = pytest.mark.timeout(120)
 
 
 def test_an_api_and_a_locustfile_that_know_nothing_of_firedrill_are_judged(tmp_path):

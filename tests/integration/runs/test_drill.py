@@ -10,7 +10,6 @@ from firedrill.interrupt import Interrupt
 from firedrill.stack.reopened import Reopened
 from tests import drilling, needs
 
-pytestmark = pytest.mark.timeout(180)
 
 
 def test_starved_users_fail_a_run_that_looks_perfect_to_locust(tmp_path):

@@ -6,7 +6,6 @@ from firedrill.interrupt import Interrupt
 from firedrill.stack.reopened import Reopened
 from tests import drilling
 
-pytestmark = pytest.mark.timeout(120)
 
 FAULTS = """\
 faults:

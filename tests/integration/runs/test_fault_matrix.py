@@ -8,7 +8,6 @@ from click.testing import CliRunner
 from firedrill.cli import main
 from tests import drilling, needs
 
-pytestmark = pytest.mark.timeout(120)
 
 FAULTS = """\
 faults:

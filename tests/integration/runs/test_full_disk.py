@@ -7,7 +7,7 @@ import pytest
 
 from tests import drilling
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a small disk")]
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a small disk")
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from firedrill.prom import Prometheus
 from tests import drilling
 from tests.waiting import poll_until
 
-pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "a terminal that is closed"])

@@ -21,7 +21,7 @@ from tests.waiting import poll_until
 sys.path.append(str(ROOT / "load"))
 from shares import GIVEN_AHEAD_SECONDS  # found where Locust finds it
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
+
 
 RATE, SECONDS = 40, 60
 PROFILE = f"name: open\narrivals: open\nmax_in_flight: 10\nsteps: [{{start_time: 0s, rate: {RATE}}}]\nduration: {SECONDS}s\n"

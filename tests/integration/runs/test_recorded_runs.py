@@ -12,7 +12,6 @@ from firedrill.stack.overlay import labels
 from tests import drilling
 from tests.waiting import poll_until
 
-pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(scope="module")

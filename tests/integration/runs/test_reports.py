@@ -11,7 +11,6 @@ from firedrill.drill.record import Run
 from firedrill.profile import load_profile
 from tests import drilling
 
-pytestmark = pytest.mark.timeout(120)
 
 
 def firedrill(*words):

@@ -4,7 +4,6 @@ import pytest
 
 from tests import drilling
 
-pytestmark = pytest.mark.stack
 PROFILE = """\
 name: greedy
 arrivals: open

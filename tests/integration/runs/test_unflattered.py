@@ -4,7 +4,7 @@ import pytest
 
 from tests import drilling
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
+
 
 RULES = "groups:\n- name: mine\n  rules:\n  - {alert: Mine, expr: 'up / on() up > 0', labels: {severity: critical}}\n"
 

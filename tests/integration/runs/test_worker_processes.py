@@ -6,7 +6,6 @@ import pytest
 from tests import drilling
 from tests.waiting import poll_until
 
-pytestmark = pytest.mark.stack
 PROFILE = "name: shared\narrivals: open\nmax_in_flight: 20\nsteps: [{start_time: 0s, rate: 40}]\nduration: 60s\n"
 
 
