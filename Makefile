@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup drill up test test-unit lint bench dashboards docs screenshots clean
+.PHONY: help setup drill up test test-unit prove lint bench dashboards docs screenshots clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,11 +15,15 @@ drill: .venv/.ready ## The main job: one launch profile against three servers, s
 up: .venv/.ready ## The whole stack in the foreground; Ctrl-C stops it
 	@$(BIN)/firedrill up
 
-test: .venv/.ready-dev ## Every test
+test: .venv/.ready-dev ## Every test but the proofs: real processes, Docker and a browser (10 minutes)
+	@$(BIN)/python -m tests.machine
 	@$(BIN)/pytest -n 4 tests
 
-test-unit: .venv/.ready-dev ## The fast tests alone
-	@$(BIN)/pytest tests/unit tests/contract
+test-unit: .venv/.ready-dev ## The fast tests: no processes but promtool (1 minute)
+	@$(BIN)/pytest -n 2 tests/unit tests/contract tests/rules
+
+prove: .venv/.ready-dev ## What depends on the machine's timing, measured and held against limits; writes docs/proofs.md
+	@FIREDRILL_PROOFS=1 $(BIN)/pytest -m proof tests/prove
 
 lint: .venv/.ready-dev ## Style, types, import arrows, YAML
 	@$(BIN)/ruff check .

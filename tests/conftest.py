@@ -1,7 +1,13 @@
-"""Which worker runs what: tests that share something slow stay together, and the longest begin first."""
+"""Settings of the whole suite: which process runs what, what a missing program means, and which signals the tests' processes get."""
+
+import os
+import signal
+from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests import needs
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")  # A machine that stalls proves nothing wrong.
@@ -50,3 +56,29 @@ def pytest_xdist_make_scheduler(config, log):
             return nodeid if path in ALONE or path is None else path
 
     return Together(config, log)
+
+
+def pytest_configure(config):
+    """Undo that a shell has its background jobs, and nohup its command, ignore signals: the processes of the tests would inherit it."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)  # A handler of Python's is not inherited; the suite itself goes on ignoring it.
+
+
+def _missing(config):
+    """Count the skipped tests by what was missing."""
+    skipped = config.pluginmanager.get_plugin("terminalreporter").stats.get("skipped", [])
+    texts = [report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple)]
+    return Counter(text.partition(needs.MARK)[2] for text in texts if needs.MARK in text)
+
+
+def pytest_sessionfinish(session):
+    """Fail the whole suite in CI where something was missing; the tests themselves are skipped."""
+    if os.environ.get("CI") == "true" and not hasattr(session.config, "workerinput") and _missing(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Say once what was missing, and how many tests were skipped for it."""
+    for reason, count in _missing(config).items():
+        terminalreporter.write_line(f"MISSING {reason}: {count} tests skipped", red=True)

@@ -2,12 +2,14 @@
 
 import pytest
 
-from tests.compose import docker_engine
+from tests import needs
+from tests.compose import base_images, docker_engine
 
 
 @pytest.fixture(scope="session")
 def images():
     """An engine, and images to build on."""
     with docker_engine.engine():
-        docker_engine.images()
-        yield docker_engine.IMAGES
+        if missing := base_images.missing():
+            needs.give_up(f"the images {', '.join(missing)} (python -m tests.machine)")
+        yield base_images.NAMES

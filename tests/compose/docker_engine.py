@@ -1,6 +1,6 @@
-"""A Docker engine for the tests, and images to build on where none can be pulled.
+"""A Docker engine for the tests.
 
-An engine that answers is used as it is. Where none does, and we are root on Debian, Debian's own is installed and started for the session.
+An engine that answers is used as it is. Where none does, and we are root, the installed one is started for the session.
 """
 
 import fcntl
@@ -16,18 +16,8 @@ from pathlib import Path
 
 import psutil
 
-from firedrill import places
-from firedrill.stack.engine import Project
 from tests import needs
 from tests.waiting import poll_until
-
-PACKAGES = ("docker.io", "docker-compose", "iptables", "debootstrap", "ca-certificates")
-IMAGES = {
-    "PYTHON_IMAGE": "firedrill-test/python:3",
-    "PROMETHEUS_IMAGE": "firedrill-test/prometheus:debian",
-    "ALERTMANAGER_IMAGE": "firedrill-test/alertmanager:debian",
-}
-"""What stands in for images of `.env`: Debian's Python, Prometheus and Alertmanager."""
 
 USERS = Path(tempfile.gettempdir()) / f"firedrill-test-engine-{os.getuid()}.users"
 """Locked by each test process that uses the engine; holds the process id of one that was started for the tests."""
@@ -53,7 +43,7 @@ def engine():
     with USERS.open("a+") as users:
         with preparing():
             fcntl.flock(users, fcntl.LOCK_SH)
-            if not _answers():
+            if not answers():
                 _start(users)
         yield
         with preparing():
@@ -72,17 +62,16 @@ def preparing():
 
 
 def _start(users):
-    missing = [name for name in ("dockerd", "docker-compose", "debootstrap") if not shutil.which(name)]
-    if os.geteuid() or not Path("/etc/debian_version").exists():
-        needs.give_up("no Docker engine answers, and only root on Debian could start one for the tests")
-    if missing:
-        needs.install(*PACKAGES)
+    if os.geteuid():
+        needs.give_up("a Docker engine that answers this user; only root could start one")
+    if not shutil.which("dockerd"):
+        needs.give_up("a Docker engine (apt-get install docker.io docker-compose)")
     with DAEMON_LOG.open("w") as log:
         # A session of its own, so that a Ctrl-C of the tests leaves it time to end in order.
         daemon = subprocess.Popen(["dockerd", *POOL], stdout=log, stderr=log, start_new_session=True)
-    poll_until(lambda: _answers() or daemon.poll() is not None, "the Docker engine to answer", timeout_seconds=60, every_seconds=0.5)
+    poll_until(lambda: answers() or daemon.poll() is not None, "the Docker engine to answer", timeout_seconds=60, every_seconds=0.5)
     if daemon.poll() is not None:
-        needs.give_up(f"dockerd ended: {DAEMON_LOG.read_text(errors='replace').splitlines()[-1:]}")
+        needs.give_up(f"a Docker engine that runs; dockerd ended: {DAEMON_LOG.read_text(errors='replace').splitlines()[-1:]}")
     users.truncate(0)
     users.write(str(daemon.pid))
     users.flush()
@@ -151,61 +140,5 @@ class _Passage(socketserver.BaseRequestHandler):
             sink.shutdown(socket.SHUT_WR)
 
 
-def images():
-    """Make the stand-ins that are not there yet, and build on them what is tested."""
-    with preparing():
-        _make_bases()
-        Project("firedrill", IMAGES).build()
-
-
-def _make_bases():
-    have = docker("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines()
-    if IMAGES["PYTHON_IMAGE"] not in have:
-        _import_base(IMAGES["PYTHON_IMAGE"])
-    if not {IMAGES["PROMETHEUS_IMAGE"], IMAGES["ALERTMANAGER_IMAGE"]} <= set(have):
-        _build_monitoring()
-
-
-def _answers():
+def answers():
     return bool(shutil.which("docker")) and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
-
-
-def _import_base(name):
-    """Debian with Python, as an image; the machine's own certificates, which pip may need to get out."""
-    with tempfile.TemporaryDirectory(prefix="firedrill-base-") as folder:
-        packages = "python3,python3-venv,python3-pip,ca-certificates"
-        made = subprocess.run(
-            ["debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", folder], capture_output=True, text=True, check=False
-        )
-        assert made.returncode == 0, f"debootstrap: {made.stdout[-2000:]}"
-        certificates = Path("/etc/ssl/certs/ca-certificates.crt")
-        shutil.copy(certificates, f"{folder}{certificates}")
-        tar = subprocess.Popen(["tar", "-C", folder, "--exclude=./var/cache/apt/archives/*.deb", "-c", "."], stdout=subprocess.PIPE)
-        docker("import", "-c", f"ENV PIP_CERT={certificates}", "-", name, stdin=tar.stdout)
-        assert tar.wait() == 0
-
-
-def _build_monitoring():
-    """Debian's programs where the upstream images have theirs."""
-    with tempfile.TemporaryDirectory(prefix="firedrill-monitoring-") as folder:
-        context = Path(folder)
-        for program in ("prometheus", "promtool", "prometheus-alertmanager", "amtool"):
-            shutil.copy(needs.program(program), context / program)
-        for template in _templates():
-            shutil.copy(template, context)
-        for program, name in (("prometheus", IMAGES["PROMETHEUS_IMAGE"]), ("alertmanager", IMAGES["ALERTMANAGER_IMAGE"])):
-            (context / "Dockerfile").write_text(
-                f"FROM {IMAGES['PYTHON_IMAGE']}\n"
-                "COPY prometheus promtool amtool /bin/\n"
-                "COPY prometheus-alertmanager /bin/alertmanager\n"
-                "COPY *.tmpl /usr/share/prometheus/alertmanager/\n"
-                "RUN mkdir /prometheus /alertmanager && chown 65534:65534 /prometheus /alertmanager\n"
-                f'ENTRYPOINT ["/bin/{program}"]\n'
-            )
-            docker("build", "-q", "-t", name, folder)
-
-
-def _templates():
-    """Alertmanager's texts, which Debian's build reads from a fixed place."""
-    place = Path("usr/share/prometheus/alertmanager")
-    return next(found for root in (places.TOOLS, Path("/")) if (found := list((root / place).glob("*.tmpl"))))
