@@ -1,21 +1,16 @@
 """The replay against Prometheus itself: `promtool test rules` says of every alert, at every evaluation, what the replay says."""
 
-import json
 import math
 import re
-import subprocess
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from firedrill.alerts import durations
 from firedrill.alerts.recorded import Recorder
 from firedrill.alerts.replay import CLASH, Replay
 from firedrill.alerts.rulefile import Group, Rule
-from tests import needs
+from tests.promtool_cases import EVALUATIONS, INTERVAL_MS, in_promql, promtool
 
-INTERVAL_MS = 10_000
-EVALUATIONS = 24
 GROUPS, RULES = 3, 4
 """Rules a group that read a metric of their own; an alert may do so through a record that stands before or after it."""
 TEMPLATES = [
@@ -66,10 +61,6 @@ def groups(draw, name, numbers, limits, **drawn):
     return Group(name, "", None, draw(limits), rules), {str(number): series for number, (_, series) in found.items()}
 
 
-def in_promql(labels, name):
-    return f"{name}{{{', '.join(f'{key}={json.dumps(value)}' for key, value in labels)}}}"
-
-
 class Evaluated:
     """Groups, evaluated in order: what is written, and what fails."""
 
@@ -104,31 +95,6 @@ class Evaluated:
     def failures(self, at):
         """(rule, why) of each that fails there."""
         return [(one, state.failures[at * INTERVAL_MS]) for one, state in self.rules if at * INTERVAL_MS in state.failures]
-
-
-def as_rule(one):
-    if not one.is_alert:
-        return {"record": one.name, "expr": one.expr, "labels": one.labels}
-    lengths = {"for": durations.spelled(one.hold_ms), "keep_firing_for": durations.spelled(one.keep_ms)}
-    return {"alert": one.name, "expr": one.expr, "labels": one.labels, **lengths}
-
-
-def as_series(number, i, values):
-    spelled = " ".join("stale" if value is None else repr(value) for value in values)
-    return {"series": f'metric{{rule="{number}", i="{i}"}}', "values": spelled}
-
-
-def promtool(folder, groups, series, checks):
-    """What `promtool test rules` makes of some checks: exit code and text."""
-    rules, cases_file = folder / "rules.yml", folder / "cases.yml"
-    of_groups = [{"name": group.name, "limit": group.limit, "rules": list(map(as_rule, group.rules))} for group in groups]
-    rules.write_text(json.dumps({"groups": of_groups}))
-    listed = [as_series(number, i, values) for number, found in series.items() for i, values in enumerate(found)]
-    test = {"interval": f"{INTERVAL_MS}ms", "input_series": listed, "promql_expr_test": checks}
-    whole = {"rule_files": [str(rules)], "evaluation_interval": f"{INTERVAL_MS}ms", "tests": [test]}
-    cases_file.write_text(json.dumps({**whole, "group_eval_order": [group.name for group in groups]}))
-    done = subprocess.run([needs.program("promtool"), "test", "rules", cases_file], capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
 
 
 def checks_at(evaluated, at):

@@ -1,24 +1,18 @@
-"""Time scaling over made-up expressions: every duration becomes shorter, nothing else changes, and Prometheus reads it as we do."""
+"""Time scaling makes every duration of a made-up expression shorter, and changes nothing else."""
 
 import subprocess
 
 import pytest
-import requests
-from hypothesis import Phase, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from firedrill.alerts import document, durations, expression
 from firedrill.alerts.scale import Scaler, scale_rules
-from firedrill.interrupt import Interrupt
-from firedrill.stack.reopened import Reopened
 from tests import needs
-from tests.rules.expressions import COMMENT, expressions, leaves
+from tests.expressions import COMMENT, FACTORS, PHASES, expressions, leaves
 
-FACTORS = st.one_of(st.sampled_from([2, 12, 36, 1000]), st.floats(1.01, 100))
 EACH = st.lists(expressions(), min_size=30, max_size=30)
 """A file of them: programs are asked once for many."""
-PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
-"""Explaining what matters in an expression would take a minute; one shows that by itself."""
 
 
 def read(text):
@@ -85,24 +79,3 @@ def test_what_promtool_accepts_it_accepts_of_a_drill(tmp_path_factory, listed, f
     for file in (before, after):
         done = subprocess.run([needs.program("promtool"), "check", "rules", file], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-
-
-@pytest.fixture(scope="module")
-def printed():
-    """An expression as Prometheus prints it: without comments, every duration in its own spelling."""
-    needs.program("prometheus")
-    with Interrupt() as interrupt, Reopened(None, interrupt) as reopened, requests.Session() as session:
-
-        def ask(text):
-            answer = session.get(f"{reopened.prom.url}/api/v1/format_query", params={"query": text}, timeout=5).json()
-            assert answer["status"] == "success", answer
-            return answer["data"]
-
-        yield ask
-
-
-@settings(max_examples=60, phases=PHASES)
-@given(expressions(), FACTORS)
-def test_prometheus_prints_the_same_whether_it_is_scaled_before_or_after(printed, text, factor):
-    # Twice on both sides: `Inf` is printed as `+Inf`, and that as `++Inf`.
-    assert printed(printed(Scaler(factor).expression(text, ""))) == printed(Scaler(factor).expression(printed(text), ""))

@@ -1,20 +1,15 @@
 """Files that are edited while a Prometheus and an Alertmanager run on a copy of them."""
 
-import os
 import shutil
-import signal
-import threading
 
 import pytest
 
 from firedrill import places
 from firedrill.alerts import fresh
 from firedrill.alerts.scale import scale_rules
-from firedrill.contract import LOOPBACK
 from firedrill.docs import recorded_names
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupt
-from firedrill.stack.ports import any_free
 from firedrill.stack.watch import Mirror, watch
 from tests import needs
 
@@ -293,11 +288,20 @@ def test_two_files_that_are_saved_at_once_both_begin_anew(rules):
     assert in_force(rules, "readers.yml") == shrunk(READERS.replace("up == 0", "up < 1"))
 
 
-def test_of_a_program_that_does_not_answer_it_is_said_once(rules):
+class Turns:
+    """An interrupt that comes after some turns, and waits for nothing."""
+
+    def __init__(self, turns):
+        self.left = turns
+
+    def pause(self, _seconds):
+        self.left -= 1
+        return self.left <= 0
+
+
+def test_a_program_that_does_not_answer_is_named_once(rules, silent_url):
     write(rules, RULES.replace("hot > 1", "hot > 2"))
-    url, said = f"http://{LOOPBACK}:{any_free()}", []
-    with Interrupt() as interrupt:
-        threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-        watch(rules, (url,), interrupt, said.append)
-    assert said.count(f"{url} does not answer; it reloads once it does") == 1
+    said = []
+    watch(rules, (silent_url,), Turns(4), said.append)
+    assert said.count(f"{silent_url} does not answer; it reloads once it does") == 1
     assert not any("is up to date" in sentence for sentence in said)

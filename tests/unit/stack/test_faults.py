@@ -4,13 +4,12 @@ import pytest
 from click.testing import CliRunner
 
 from firedrill.cli import main
-from firedrill.contract import FAULT_KINDS, LOOPBACK
+from firedrill.contract import FAULT_KINDS
 from firedrill.drill.faults import Injector
 from firedrill.errors import BadInput, Missing
 from firedrill.faults import Active, FaultClient, parse_words
 from firedrill.profile import FaultStep
 from firedrill.profile_form import FaultForm
-from firedrill.stack import ports
 
 
 def test_faults_are_spelled_with_units_and_read_into_base_units():
@@ -66,9 +65,9 @@ def test_an_active_fault_reads_as_a_line():
     assert str(Active("stop", 1.0, 2.0)) == "stop, 2.0 s left"
 
 
-def test_where_nothing_answers_that_is_said():
+def test_an_address_at_which_nothing_answers_is_an_error(silent_url):
     with pytest.raises(Missing, match="nothing answers; expected the metrics page of a running API"):
-        FaultClient(f"http://{LOOPBACK}:{ports.any_free()}").active()
+        FaultClient(silent_url).active()
 
 
 @pytest.mark.parametrize("url", ["nowhere", "ftp://x", "http://", "http://[::1"])
@@ -77,8 +76,9 @@ def test_what_is_no_address_is_bad_input(url):
         FaultClient(url).active()
 
 
-def test_a_fault_of_a_profile_that_cannot_be_set_or_whose_time_never_comes_is_a_reason():
-    injector = Injector(f"http://{LOOPBACK}:{ports.any_free()}", [FaultStep(1, 5, {"latency": 0.3}), FaultStep(9, 5, {"stop": 1.0})])
+def test_a_fault_that_was_not_set_is_a_reason(silent_url):
+    """It could not be set, or the load ended before its time."""
+    injector = Injector(silent_url, [FaultStep(1, 5, {"latency": 0.3}), FaultStep(9, 5, {"stop": 1.0})])
     assert list(injector.follow(0.9)) == []
     (unheard,) = injector.follow(1.1)
     assert unheard.code == "fault_not_set"

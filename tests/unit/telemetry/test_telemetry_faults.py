@@ -9,7 +9,8 @@ from firedrill.contract import FAULT_KINDS
 from firedrill.errors import BadInput
 from firedrill.telemetry.cells import Cells
 from firedrill.telemetry.faults import LARGEST_BODY_BYTES, Board, active, answer, read_settings
-from tests.waiting import poll_until
+
+pytestmark = pytest.mark.usefixtures("clock")
 
 JSON = {"Content-Type": "application/json"}
 
@@ -40,24 +41,28 @@ def test_the_page_finds_the_board_that_the_application_made_and_none_where_there
     assert mine.size("errors") == 0
 
 
-def test_a_fault_ends_by_itself(board):
-    board.set("latency", 0.3, 0.03)
+def test_a_fault_ends_by_itself(board, clock):
+    board.set("latency", 0.3, 30)
+    clock.advance(29.999)
     assert board.size("latency") == 0.3
-    poll_until(lambda: board.size("latency") == 0, "the fault to end", timeout_seconds=1, every_seconds=0.005)
+    clock.advance(0.001)
+    assert board.size("latency") == 0
     assert active(board) == {}
 
 
-def test_a_fault_that_is_set_again_begins_anew(board):
-    board.set("errors", 0.2, 0.01)
+def test_a_fault_that_is_set_again_begins_anew(board, clock):
+    board.set("errors", 0.2, 30)
+    clock.advance(20)
     board.set("errors", 0.5, 60)
     assert board.size("errors") == 0.5
-    assert 59 < board.remaining_seconds("errors") <= 60
+    assert board.remaining_seconds("errors") == 60
 
 
-def test_several_are_set_listed_and_ended_by_request(board):
+def test_faults_are_set_listed_and_ended_by_request(board, clock):
     status, said = post(board, {"latency": {"seconds": 0.3, "for_seconds": 30}, "stop": {"for_seconds": 5}})
     assert (status, said["latency"]["seconds"]) == (200, 0.3)
-    assert 29 < said["latency"]["remaining_seconds"] <= 30
+    clock.advance(1)
+    assert active(board)["latency"]["remaining_seconds"] == 29
     assert answer(board, "GET", {}, io.BytesIO())[1].keys() == {"latency", "stop"}
     assert answer(board, "DELETE", {}, io.BytesIO())[1] == {}
     assert active(board) == {}

@@ -3,10 +3,15 @@
 from itertools import pairwise
 
 import promql_parser as promql
+from hypothesis import Phase
 from hypothesis import strategies as st
 
 from firedrill.alerts import expression
 
+FACTORS = st.one_of(st.sampled_from([2, 12, 36, 1000]), st.floats(1.01, 100))
+"""By how much times are divided."""
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
+"""Explaining what matters in an expression would take a minute; one shows that by itself."""
 COMMENT = '# "rate(x[5m] offset 1h) > 5m\n'
 _BLANKS = [" ", "  ", "\n", f" {COMMENT}"]
 _MOST = {"d": 40, "h": 90, "m": 90, "s": 90, "ms": 900}
@@ -56,7 +61,8 @@ GROUPING = written(one_of("by", "without", "BY"), LABELS)
 AGGREGATION = one_of("sum", "max", "count", "SUM", "avg")
 OPERATOR = one_of("+", "-", "*", "/", "%", "^", ">", "<=", "==", "!=", "> bool", "atan2")
 OF_MATRIX = one_of(
-    "rate", "irate", "increase", "increase", "delta", "avg_over_time", "changes", "count_over_time", "deriv", "quantile_over_time ( 0.9 ,"
+    *(f"{name} (" for name in ("rate", "irate", "increase", "increase", "delta", "avg_over_time", "changes", "count_over_time", "deriv")),
+    "quantile_over_time ( 0.9 ,",
 )
 
 
@@ -68,7 +74,7 @@ def larger(vector):
         written(inner, "[", DURATION, ":", maybe(DURATION), "]", LOOKING),
     )
     return st.one_of(
-        OF_MATRIX.flatmap(lambda function: written(" ".join(function), "" if function[1:] else "(", matrix, ")")),
+        written(OF_MATRIX, matrix, ")"),
         written("predict_linear (", matrix, ", 3600 )"),
         written(one_of("abs", "timestamp", "absent", "sort"), inner),
         written("histogram_quantile ( 0.95 ,", vector, ")"),
@@ -86,14 +92,19 @@ def larger(vector):
     )
 
 
+# Built once: each takes Hypothesis longer to build than to draw from.
+_LEXEMES = st.recursive(written(SELECTOR, LOOKING), larger, max_leaves=6)
+_BLANK, _BLANK_BEHIND_BRACKET = st.sampled_from(["", *_BLANKS]), st.sampled_from(["", " "])
+
+
 @st.composite
 def expressions(draw):
     """The text of an expression, with blanks and comments where PromQL allows them."""
-    lexemes = draw(st.recursive(written(SELECTOR, LOOKING), larger, max_leaves=6))
+    lexemes = draw(_LEXEMES)
     text = lexemes[0]
     for before, lexeme in pairwise(lexemes):
         # Right behind an opening bracket Prometheus takes no comment.
-        blank = draw(st.sampled_from(["", *_BLANKS] if before != "[" else ["", " "]))
+        blank = draw(_BLANK if before != "[" else _BLANK_BEHIND_BRACKET)
         is_needed = (before[-1].isalnum() or before[-1] in "_:.") and (lexeme[0].isalnum() or lexeme[0] in "_:.")
         text += (blank or " " if is_needed else blank) + lexeme
     return text

@@ -13,7 +13,7 @@ from firedrill.interrupt import Interrupt
 from firedrill.stack import remote
 from firedrill.stack.reopened import Reopened
 from tests import needs
-from tests.rules.test_replay_oracle import EVALUATIONS, INTERVAL_MS, in_promql, promtool
+from tests.promtool_cases import EVALUATIONS, INTERVAL_MS, in_promql, promtool
 
 NUMBERS = [str(number) for number in range(6)]
 RULES = """\

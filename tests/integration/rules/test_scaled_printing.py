@@ -1,0 +1,33 @@
+"""Prometheus prints a scaled expression as it prints the same expression scaled after printing."""
+
+import pytest
+import requests
+from hypothesis import given, settings
+
+from firedrill.alerts.scale import Scaler
+from firedrill.interrupt import Interrupt
+from firedrill.stack.reopened import Reopened
+from tests import needs
+from tests.expressions import FACTORS, PHASES, expressions
+from tests.waiting import PATIENCE_SECONDS
+
+
+@pytest.fixture(scope="module")
+def printed():
+    """An expression as Prometheus prints it: without comments, every duration in its own spelling."""
+    needs.program("prometheus")
+    with Interrupt() as interrupt, Reopened(None, interrupt) as reopened, requests.Session() as session:
+
+        def ask(text):
+            answer = session.get(f"{reopened.prom.url}/api/v1/format_query", params={"query": text}, timeout=PATIENCE_SECONDS).json()
+            assert answer["status"] == "success", answer
+            return answer["data"]
+
+        yield ask
+
+
+@settings(max_examples=60, phases=PHASES)
+@given(expressions(), FACTORS)
+def test_an_expression_prints_alike_scaled_before_or_after(printed, text, factor):
+    # Twice on both sides: `Inf` is printed as `+Inf`, and that as `++Inf`.
+    assert printed(printed(Scaler(factor).expression(text, ""))) == printed(Scaler(factor).expression(printed(text), ""))
