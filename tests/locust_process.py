@@ -65,14 +65,17 @@ class Locust:
         return self._log.read()
 
     def get(self, url=None, headers=None):
-        """An answer of the exporter. It closes connections that last too long, as on a machine that stands still: ask again then."""
+        """An answer of Locust. The exporter gives up after some seconds, as on a machine that stands still: ask again then."""
 
         def answer():
             try:
-                return (requests.get(url or self.url, timeout=PATIENCE_SECONDS, headers=headers),)
+                answer = requests.get(url or self.url, timeout=PATIENCE_SECONDS, headers=headers)
             except requests.RequestException:
                 if self.process.poll() is not None:
+                    print(self.log())
                     raise
+            else:
+                return (answer,) if answer.status_code < 500 else None
 
         return poll_until(answer, "an answer of Locust")[0]
 
@@ -94,9 +97,11 @@ class Locust:
 
         def has_ended():
             try:
-                pages.append(parse(requests.get(self.url, timeout=PATIENCE_SECONDS, headers=SCRAPER).text))
+                answer = requests.get(self.url, timeout=PATIENCE_SECONDS, headers=SCRAPER)
             except requests.RequestException:
                 return self.process.poll() is not None
+            if answer.ok:
+                pages.append(parse(answer.text))
             return False
 
         poll_until(has_ended, "Locust to end", every_seconds=0.2)
