@@ -41,7 +41,7 @@ def test_tags_hold_in_an_open_loop(target, tmp_path):
     assert page.value("locust_requests_total", name="/catalogue") / page.total("locust_requests_total") == pytest.approx(0.75, abs=0.09)
 
 
-def test_a_client_that_hides_its_requests_starts_has_no_in_flight():
+def test_hidden_request_starts_give_no_in_flight_figure():
     with Locust("--headless", "-u", 3, "-r", 3, files=yours("broker")) as locust:
         page = locust.until(lambda page: page.total("locust_requests_total") > 20, "messages")
     assert page.value("locust_request_duration_seconds_bucket", name="publish", method="MQTT", le="0.005") == 0

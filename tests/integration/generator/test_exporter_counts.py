@@ -85,7 +85,7 @@ def test_final_counts_equal_locusts_own_and_begin_at_zero(target, tmp_path):
     assert_accounted_for(last, target)
 
 
-def test_a_run_time_ends_the_load_not_earlier(target):
+def test_a_load_does_not_end_before_its_time(target):
     with Locust("--headless", "-u", 1, "-t", "1s", "-H", target.url, files=THEIRS) as locust:
         last = locust.scrape_until_the_end()[-1]
     assert last.value("locust_test_end_time_seconds") - last.value("locust_test_start_time_seconds") >= 0.99
