@@ -44,7 +44,7 @@ def counted_to_the_request(target, result, pages):
 
 def test_requests_of_forked_workers_are_counted_exactly(target, tmp_path):
     load = ("-u", 6, "-r", 6, "-H", target.url, "--json-file", tmp_path / "result")
-    with Locust(*processes(), *load, files=(LOCUSTFILE,)) as locust:
+    with Locust(*processes(), *load, files=(FORGIVING, LOCUSTFILE)) as locust:
         page = locust.until(tells_of_all, "both workers and their master to be told of")
         assert page.value("locust_worker_cpu_ratio", worker="master") is not None
         assert len(page.values("locust_worker_last_report_timestamp_seconds")) == 2
@@ -73,7 +73,7 @@ def test_a_master_waits_for_a_worker_that_stands_still(target, tmp_path):
 
 def test_hung_requests_of_workers_show_on_the_master(target):
     port = any_free()
-    files = (HANGING, EXPORTER_PLUGIN)
+    files = (FORGIVING, HANGING, EXPORTER_PLUGIN)
     master = ("--master", "--expect-workers", 2, "--master-bind-host", "127.0.0.1", "--master-bind-port", port)
     worker = ("--worker", "--master-host", "127.0.0.1", "--master-port", port)
     with (
@@ -95,7 +95,7 @@ def test_hung_requests_of_workers_show_on_the_master(target):
 def test_users_of_workers_have_their_time_to_stop(target):
     """Left to itself, a master ends half a second after it told its workers to, whatever they have still to report."""
     load = ("-u", 4, "-r", 4, "--stop-timeout", 2, "-H", target.url)
-    with Locust(*processes(), *load, files=(HANGING, EXPORTER_PLUGIN)) as locust:
+    with Locust(*processes(), *load, files=(FORGIVING, HANGING, EXPORTER_PLUGIN)) as locust:
         both = ("locust_requests_in_flight", "locust_requests_total")
         locust.until(lambda page: [page.total(name) for name in both] == [4, 4], "every user to hang with its second request")
         last = locust.stop()[-1]
@@ -111,7 +111,7 @@ def test_requests_of_a_worker_with_another_exporter_version_count(target):
     worker = ("--worker", "--master-host", "127.0.0.1", "--master-port", port)
     older = (THEIRS, HANGING.with_name("older_exporter.py"))
     with (
-        Locust(*master, "--headless", "-u", 2, "-r", 2, "-H", target.url, files=(THEIRS, EXPORTER_PLUGIN)) as locust,
+        Locust(*master, "--headless", "-u", 2, "-r", 2, "-H", target.url, files=(FORGIVING, THEIRS, EXPORTER_PLUGIN)) as locust,
         Locust(*worker, files=older, exporter=False),
     ):
         counted = "its requests to count, and the master to tell how it fares"
@@ -128,7 +128,7 @@ def test_requests_of_a_worker_with_another_exporter_version_count(target):
 def test_absurd_reports_of_a_worker_are_all_counted():
     """A number of more than 64 bits, or a name that is no text, would end all that the worker reports, for good."""
     promtool, port = needs.program("promtool"), any_free()
-    files = (HANGING.with_name("absurd.py"), EXPORTER_PLUGIN)
+    files = (FORGIVING, HANGING.with_name("absurd.py"), EXPORTER_PLUGIN)
     master = ("--master", "--expect-workers", 1, "--master-bind-host", "127.0.0.1", "--master-bind-port", port)
     worker = ("--worker", "--master-host", "127.0.0.1", "--master-port", port)
     with (
@@ -159,7 +159,7 @@ def test_absurd_reports_of_a_worker_are_all_counted():
 def test_a_reset_loses_nothing_that_workers_had_not_reported(target):
     """--reset-stats clears the statistics of the workers as well, when all users are there."""
     load = ("-u", 20, "-r", 10, "--reset-stats", "-H", target.url)
-    with Locust(*processes(), *load, files=(THEIRS, EXPORTER_PLUGIN)) as locust:
+    with Locust(*processes(), *load, files=(FORGIVING, THEIRS, EXPORTER_PLUGIN)) as locust:
         page = locust.until(lambda page: page.value("locust_stats_resets_total", reason="spawn") == 1, "the reset")
         before = page.total("locust_requests_total")
         locust.until(lambda page: page.total("locust_requests_total") > before + 100, "requests after the reset")

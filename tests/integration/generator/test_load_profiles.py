@@ -14,7 +14,7 @@ from tests.locust_process import Locust
 from tests.waiting import PATIENCE_SECONDS
 
 LOCUSTFILES = Path(__file__).parent / "locustfiles"
-CLOCKED = (LOCUSTFILES / "told_clock.py", LOCUSTFILE, EXPORTER_PLUGIN)
+CLOCKED = (LOCUSTFILES / "told_clock.py", LOCUSTFILES / "forgiving.py", LOCUSTFILE, EXPORTER_PLUGIN)
 PROFILE = """\
 name: two-steps
 user: [{name: BasicUser}, {name: BrowsingUser}]

@@ -17,7 +17,8 @@ from tests.waiting import PATIENCE_SECONDS, poll_until
 
 LOCUSTFILES = Path(__file__).parent / "locustfiles"
 PATIENT = LOCUSTFILES / "patient.py"
-OURS = (PATIENT, LOCUSTFILE, EXPORTER_PLUGIN)
+FORGIVING = LOCUSTFILES / "forgiving.py"
+OURS = (PATIENT, FORGIVING, LOCUSTFILE, EXPORTER_PLUGIN)
 SCHEDULE = "locust_response_time_from_schedule_seconds"
 STARVED_GENERATOR = {"loop_lag", "generator_cpu", "report_late", "scrape_gap", "users_behind", "arrivals_unsent", "blind"}
 """What may void a run on a machine that stands still for seconds."""
@@ -97,7 +98,7 @@ def test_a_breakpoint_ends_the_load_and_names_its_step(tmp_path):
     profile.write_text(f"name: breakpoint\narrivals: open\n{ramp}")
     with Target(seconds_each=0.05) as narrow:
         drill = drilling.start(tmp_path / "runs", profile, "--target", narrow.url)
-        code, said, _ = drill.finish()
+        code, said, _ = drill.finish(3 * PATIENCE_SECONDS)
     run = drill.run().read()
     aborted, (against_api, voids) = run["aborted"], blamed(run)
     step = aborted["step"]
@@ -124,7 +125,7 @@ def test_any_number_of_workers_sends_the_same_arrivals(target, profile, workers)
 
 
 def test_a_worker_that_begins_late_misses_no_arrivals(target, profile):
-    files = (PATIENT, LOCUSTFILES / "slow_start.py", SHAPE, EXPORTER_PLUGIN)
+    files = (PATIENT, FORGIVING, LOCUSTFILES / "slow_start.py", SHAPE, EXPORTER_PLUGIN)
     master, worker = worker_options(1)
     load = ("--load-profile", profile(40, until=3, user="Patient"), "--headless", "--stop-timeout", 1, "-H", target.url)
     with (
@@ -170,7 +171,7 @@ def test_counts_survive_a_killed_worker_and_a_new_one(target, profile):
     played = ("--load-profile", profile(WHOLE, until=500))
     load = (*played, "--headless", "--stop-timeout", 1, "-H", target.url)
     with (
-        Locust(*master, *load, files=OURS) as locust,
+        Locust(*master, *load, files=OURS, LIVENESS="8") as locust,
         Locust(*worker, *played, files=OURS, exporter=False) as first,
         Locust(*worker, *played, files=OURS, exporter=False),
     ):
@@ -198,7 +199,7 @@ def test_a_worker_that_was_missed_sends_nothing_twice(target, profile):
     played = ("--load-profile", profile(WHOLE, until=12))
     load = (*played, "--headless", "--stop-timeout", 1, "-H", target.url)
     with (
-        Locust(*master, *load, files=OURS) as locust,
+        Locust(*master, *load, files=OURS, LIVENESS="8") as locust,
         Locust(*worker, *played, files=OURS, exporter=False) as first,
         Locust(*worker, *played, files=OURS, exporter=False),
     ):

@@ -1,10 +1,16 @@
-"""Beside another locustfile: a master that misses no worker, however long one stands still, and says that it still waits at the end."""
+"""Beside another locustfile: a master that bears workers which are silent, and says that it still waits for them at the end.
+
+A worker that gets no turn on a busy machine for four seconds, as while it starts, would be missed, and a load without workers ends.
+"""
+
+import os
 
 import gevent
 from locust import events, runners
 from locust_exporter.worker import QUIT_SECONDS
 
-runners.HEARTBEAT_LIVENESS = 600  # Of heartbeats that may fail; Locust reads it as a worker joins, and as it is heard.
+# Of heartbeats that may fail; Locust reads it as a worker joins, and as it is heard.
+runners.HEARTBEAT_LIVENESS = int(os.environ.get("LIVENESS", "600"))
 
 WAITED_SECONDS = 2.8
 """Longer than the half second for which Locust waits, in the same event loop."""
