@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -12,23 +13,29 @@ import requests
 
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, ROOT
 from tests.scraping import parse
-from tests.waiting import poll_until
+from tests.waiting import PATIENCE_SECONDS, poll_until
 
 LOCUST = Path(sys.executable).parent / "locust"
+TOLD_TO_END = Path(__file__).parent / "locustfiles" / "told_to_end.py"
 SCRAPER = {"X-Prometheus-Scrape-Timeout-Seconds": "1", "User-Agent": "Prometheus/test"}
 
 
 class Locust:
-    """Runs while its `with` block lasts. `exporter=False` is for workers, which serve no page."""
+    """Runs while its `with` block lasts, and is killed at its end. `exporter=False` is for workers, which serve no page.
+
+    It keeps its final page until somebody has fetched it: a test that fetches pages also fetches the last one, or kills it.
+    """
 
     def __init__(self, *arguments: object, files=(LOCUSTFILE, EXPORTER_PLUGIN), exporter=True, **environment: str) -> None:
-        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by __exit__
+        # Opened for appending: the process shares the position in the file, and would write where the test has just read.
+        self._log = tempfile.TemporaryFile("a+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed by __exit__
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("FIREDRILL_", "LOAD_", "LOCUST_"))}
-        names = ",".join(str(file) for file in files)
+        ours = {"FIREDRILL_EXPORTER_PORT": "0", "FIREDRILL_LINGER_SECONDS": f"{PATIENCE_SECONDS:g}", "PYTHONUNBUFFERED": "1"}
+        names = ",".join(str(file) for file in (TOLD_TO_END, *files))
         self.process = subprocess.Popen(
             [LOCUST, "-f", names, *(str(argument) for argument in arguments)],
             cwd=ROOT,
-            env={**clean, "FIREDRILL_EXPORTER_PORT": "0", "PYTHONUNBUFFERED": "1", **environment},
+            env={**clean, **ours, **environment},
             stdout=self._log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -43,13 +50,9 @@ class Locust:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(timeout=15)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
         self._log.close()
 
     def _find_url(self):
@@ -61,8 +64,32 @@ class Locust:
         self._log.seek(0)
         return self._log.read()
 
+    def get(self, url=None, headers=None):
+        """An answer of Locust. The exporter gives up after some seconds, as on a machine that stands still: ask again then."""
+
+        def answer():
+            try:
+                answer = requests.get(url or self.url, timeout=PATIENCE_SECONDS, headers=headers)
+            except requests.RequestException:
+                if self.process.poll() is not None:
+                    print(self.log())
+                    raise
+            else:
+                return (answer,) if answer.status_code < 500 else None
+
+        return poll_until(answer, "an answer of Locust")[0]
+
     def scrape(self, headers=None):
-        return parse(requests.get(self.url, timeout=5, headers=headers).text)
+        return parse(self.get(headers=headers).text)
+
+    def end_load(self):
+        """End the load now, as Locust does when its time is over."""
+        self.process.send_signal(signal.SIGUSR1)
+
+    def stop(self):
+        """End the load; returns pages as `scrape_until_the_end` does."""
+        self.end_load()
+        return self.scrape_until_the_end()
 
     def scrape_until_the_end(self):
         """Pages as a Prometheus fetches them, the last one after the final counts were there."""
@@ -70,23 +97,25 @@ class Locust:
 
         def has_ended():
             try:
-                pages.append(self.scrape(SCRAPER))
-            except requests.ConnectionError:
+                answer = requests.get(self.url, timeout=PATIENCE_SECONDS, headers=SCRAPER)
+            except requests.RequestException:
                 return self.process.poll() is not None
+            if answer.ok:
+                pages.append(parse(answer.text))
             return False
 
-        poll_until(has_ended, "Locust to end", timeout_seconds=40, every_seconds=0.2)
+        poll_until(has_ended, "Locust to end", every_seconds=0.2)
         return pages
 
-    def until(self, predicate, reason, timeout_seconds=20):
+    def until(self, predicate, reason):
         """The first page of which the predicate is true."""
 
         def look():
             page = self.scrape()
             return page if predicate(page) else None
 
-        return poll_until(look, reason, timeout_seconds)
+        return poll_until(look, reason)
 
-    def wait(self, timeout_seconds=30):
+    def wait(self, timeout_seconds=PATIENCE_SECONDS):
         """Exit code."""
         return self.process.wait(timeout=timeout_seconds)

@@ -6,15 +6,12 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
-PATIENCE_SECONDS = {"/hang": None, "/slow": 1.0}
-"""How long an answer takes; None until the server is closed."""
-
 
 class Target(ThreadingHTTPServer):
     """Serves on a free port while its `with` block lasts.
 
-    `/hang` waits for the end of it, `/slow` takes a second, `/redirect` leads to `/`, `/fail` is 503, all else answers at once. Nothing is
-    answered while `gate` is cleared, which the request with the number `clears_at` does itself. Where `seconds_each` is given, one is
+    `/hang` waits for the end of it, or until `release` is set. `/redirect` leads to `/`, `/fail` is 503, all else answers at once. Nothing
+    is answered while `gate` is cleared, which the request with the number `clears_at` does itself. Where `seconds_each` is given, one is
     answered after the other, and each takes so long.
     """
 
@@ -67,8 +64,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.seconds_each:
             with self.server.lane:
                 self.server.release.wait(self.server.seconds_each)
-        if self.path in PATIENCE_SECONDS:
-            self.server.release.wait(PATIENCE_SECONDS[self.path])
+        if self.path == "/hang":
+            self.server.release.wait()
         body = b'{"ok": true}'
         self.send_response({"/fail": 503, "/redirect": 302}.get(self.path, 200))
         if self.path == "/redirect":

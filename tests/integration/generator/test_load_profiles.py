@@ -1,16 +1,20 @@
-"""Load profiles in plain Locust: the bundled users or somebody else's."""
+"""Plain Locust plays load profiles, with the bundled users or somebody else's."""
 
 import json
+import time
+from pathlib import Path
 
 import pytest
 import requests
 
-from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, ROOT, SHAPE
+from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, SHAPE
 from firedrill.stack.ports import any_free
+from tests import drilling
 from tests.locust_process import Locust
-from tests.target import Target
+from tests.waiting import PATIENCE_SECONDS
 
-LOCUSTFILES = ROOT / "tests" / "locustfiles"
+LOCUSTFILES = Path(__file__).parent / "locustfiles"
+CLOCKED = (LOCUSTFILES / "told_clock.py", LOCUSTFILES / "forgiving.py", LOCUSTFILE, EXPORTER_PLUGIN)
 PROFILE = """\
 name: two-steps
 user: [{name: BasicUser}, {name: BrowsingUser}]
@@ -24,22 +28,46 @@ slo: {p99: 250ms, errors: 1%, starved_users: 3}
 
 
 @pytest.fixture
-def target():
-    with Target() as target:
-        yield target
-
-
-@pytest.fixture
 def profile(tmp_path):
     path = tmp_path / "two-steps.yaml"
     path.write_text(PROFILE)
     return path
 
 
-def test_a_profile_runs_to_its_end_and_shows_its_steps_and_objectives(target, profile):
-    with Locust("--load-profile", profile, "--headless", "-H", target.url, FIREDRILL_TIME_SCALE="12") as locust:
-        first = locust.until(lambda page: page.value("locust_load_step") == 0 and page.total("locust_users") == 2, "the first step")
-        second = locust.until(lambda page: page.value("locust_load_step") == 1 and page.total("locust_users") == 4, "the second step")
+class Clock:
+    """The time of a load profile: a file, which told_clock.py reads."""
+
+    def __init__(self, folder):
+        self.file = folder / "seconds"
+        self.set(0)
+
+    def set(self, seconds):
+        new = self.file.with_suffix(".new")
+        new.write_text(str(seconds))
+        new.replace(self.file)
+
+
+@pytest.fixture
+def clock(tmp_path):
+    return Clock(tmp_path)
+
+
+def in_first_step(page):
+    return page.value("locust_load_step") == 0 and page.total("locust_users") == 2
+
+
+def in_second_step(page):
+    return page.value("locust_load_step") == 1 and page.total("locust_users") == 4
+
+
+def test_a_profile_shows_its_steps_and_its_objectives(target, profile, clock):
+    played = ("--load-profile", profile, "--headless", "-H", target.url)
+    with Locust(*played, files=CLOCKED, CLOCK=str(clock.file), FIREDRILL_TIME_SCALE="12") as locust:
+        first = locust.until(in_first_step, "the first step")
+        clock.set(2)
+        second = locust.until(in_second_step, "the second step")
+        clock.set(5)
+        locust.scrape_until_the_end()
         assert locust.wait() == 0
     assert second.value("locust_users", user_class="BasicUser") == second.value("locust_users", user_class="BrowsingUser") == 2
     assert second.value("locust_users_target") == 4
@@ -50,30 +78,37 @@ def test_a_profile_runs_to_its_end_and_shows_its_steps_and_objectives(target, pr
     assert {labels["profile"] for name, labels, _ in first.samples if name == "locust_test_info"} == {"two-steps"}
 
 
-def test_the_simplest_command_runs_one_kind_of_user_under_locusts_own_options(target, tmp_path):
-    arguments = ("--headless", "-u", 1, "-r", 1, "-t", "3s", "-H", target.url, "--json-file", tmp_path / "result")
-    with Locust(*arguments, files=(LOCUSTFILE,), FIREDRILL_LINGER_SECONDS="0") as locust:
-        page = locust.scrape()
+def test_the_simplest_command_runs_one_kind_of_user(target, tmp_path):
+    arguments = ("--headless", "-u", 1, "-r", 1, "-H", target.url, "--json-file", tmp_path / "result")
+    began = time.monotonic()
+    with Locust(*arguments, files=(LOCUSTFILE,)) as locust:
+        page = locust.until(lambda page: page.total("locust_requests_total") >= 3, "three requests")
+        locust.stop()
         assert locust.wait() == 0
+    elapsed = time.monotonic() - began
     (row,) = json.loads((tmp_path / "result.json").read_text())
     assert (row["name"], row["method"], row["num_failures"]) == ("/", "GET", 0)
-    # One user with a pause of 0.5 to 1 s.
-    assert 3 <= row["num_requests"] <= 6
+    # One user with a pause of 0.5 s at least.
+    assert 3 <= row["num_requests"] <= 1 + elapsed / 0.5
     assert not page.values("locust_load_step")
 
 
-def test_a_profile_is_shared_by_workers(target, profile):
+def test_a_profile_is_shared_by_workers(target, profile, clock):
     port = any_free()
     forked = ("--processes", 2, "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port, "--headless")
-    with Locust("--load-profile", profile, *forked, "-H", target.url) as locust:
-        page = locust.until(lambda page: page.value("locust_load_step") == 1 and page.total("locust_users") == 4, "the second step")
-        assert page.values("locust_worker_users") == [2, 2]
+    with Locust("--load-profile", profile, *forked, "-H", target.url, files=CLOCKED, CLOCK=str(clock.file)) as locust:
+        locust.until(in_first_step, "the first step")
+        clock.set(2)
+        locust.until(lambda page: in_second_step(page) and page.values("locust_worker_users") == [2, 2], "the second step")
+        clock.set(5)
+        locust.scrape_until_the_end()
         assert locust.wait() == 0
 
 
-def test_somebody_elses_users_follow_the_profile(target, profile):
-    files = (LOCUSTFILES / "theirs.py", SHAPE, EXPORTER_PLUGIN)
-    with Locust("--headless", "-H", target.url, files=files, LOAD_PROFILE=str(profile)) as locust:
+def test_somebody_elses_users_follow_the_profile(target, profile, clock):
+    files = (LOCUSTFILES / "told_clock.py", drilling.LOCUSTFILES / "theirs.py", SHAPE, EXPORTER_PLUGIN)
+    with Locust("--headless", "-H", target.url, files=files, LOAD_PROFILE=str(profile), CLOCK=str(clock.file)) as locust:
+        clock.set(2)
         page = locust.until(lambda page: page.value("locust_users", user_class="TheirUser") == 4, "the second step")
     assert page.value("locust_load_step") == 1
 
@@ -85,22 +120,32 @@ def test_somebody_elses_shape_wins(target, profile):
     assert not page.values("locust_load_step")
 
 
-def test_a_profile_starts_from_the_web_page(target, profile):
+def test_a_profile_starts_from_the_web_page(target, profile, clock):
     port = any_free()
     web = f"http://127.0.0.1:{port}"
-    with Locust("--load-profile", profile, "--web-host", "127.0.0.1", "--web-port", port, "-H", target.url) as locust:
-        assert "locust" in requests.get(web, timeout=5).text
-        assert requests.post(f"{web}/swarm", data={}, timeout=10).json()["success"]
-        locust.until(lambda page: page.value("locust_load_step") == 1, "the second step")
+    served = ("--load-profile", profile, "--web-host", "127.0.0.1", "--web-port", port, "-H", target.url)
+    with Locust(*served, files=CLOCKED, CLOCK=str(clock.file)) as locust:
+
+        def swarm():
+            return requests.post(f"{web}/swarm", data={}, timeout=PATIENCE_SECONDS).json()["success"]
+
+        assert "locust" in locust.get(web).text
+        assert swarm()
+        locust.until(in_first_step, "the first step")
+        clock.set(2)
+        locust.until(in_second_step, "the second step")
+        locust.until(lambda page: page.total("locust_requests_total", name="/items/[id]"), "somebody to look at an item")
+        clock.set(5)
         end = locust.until(lambda page: page.value("locust_state", state="stopped") == 1, "the end of the profile")
-        table = requests.get(f"{web}/stats/requests/csv", timeout=5).text
-        assert "/items/[id]" in table
-        assert requests.get(f"{web}/stats/report?download=1", timeout=5).status_code == 200
-        assert requests.post(f"{web}/swarm", data={}, timeout=10).json()["success"]
-        again = locust.until(lambda page: page.value("locust_load_step") == 0 and page.total("locust_users") == 2, "the first step again")
+        assert "/items/[id]" in locust.get(f"{web}/stats/requests/csv").text
+        assert locust.get(f"{web}/stats/report?download=1").status_code == 200
+        clock.set(0)
+        assert swarm()
+        again = locust.until(in_first_step, "the first step again")
         assert again.value("locust_test_start_time_seconds") > end.value("locust_test_end_time_seconds")
-        again = locust.until(lambda page: page.value("locust_load_step") == 1, "the second step again")
-        assert again.total("locust_requests_total") > end.total("locust_requests_total")
+        clock.set(2)
+        counted = end.total("locust_requests_total")
+        locust.until(lambda page: in_second_step(page) and page.total("locust_requests_total") > counted, "the second step again")
 
 
 @pytest.mark.parametrize(
@@ -117,8 +162,8 @@ def test_bad_input_is_one_line_and_exit_code_two(arguments, environment, message
         assert "Traceback" not in locust.log()
 
 
-def test_an_open_loop_beside_other_users_refuses_a_bad_setting_in_one_line():
-    files = (LOCUSTFILES / "theirs.py", SHAPE, EXPORTER_PLUGIN)
+def test_an_open_loop_refuses_a_bad_setting_in_one_line():
+    files = (drilling.LOCUSTFILES / "theirs.py", SHAPE, EXPORTER_PLUGIN)
     load = ("--load-profile", "open", "--headless", "-H", "http://127.0.0.1:9")
     with Locust(*load, files=files, exporter=False, FIREDRILL_MAX_NAMES="many") as locust:
         assert locust.wait() == 2
@@ -133,7 +178,7 @@ def test_a_profile_that_names_unknown_users_is_refused(profile):
         assert "profile two-steps: user BrowseUser is unknown; did you mean BrowsingUser or BasicUser?" in locust.log()
 
 
-def test_a_port_that_was_asked_for_and_is_taken_is_refused(target):
+def test_a_taken_exporter_port_is_refused(target):
     with Locust("--headless", "-H", target.url, exporter=False, FIREDRILL_EXPORTER_PORT=str(target.server_port)) as locust:
         assert locust.wait() == 2
         assert f"the exporter cannot serve 127.0.0.1:{target.server_port}: Address already in use" in locust.log()

@@ -8,7 +8,7 @@ TIMES = [float(time) for time in os.environ["TIMES"].split()]
 
 
 class Teller(User):
-    wait_time = constant(60)
+    wait_time = constant(600)
 
     @task
     def tell(self):

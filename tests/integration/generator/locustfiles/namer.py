@@ -8,7 +8,7 @@ NAMES = 50_000
 
 
 class Namer(User):
-    wait_time = constant(60)
+    wait_time = constant(600)
 
     @task
     def name(self):

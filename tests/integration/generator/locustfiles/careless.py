@@ -13,9 +13,9 @@ def ask(user):
 
 class SlowUser(HttpUser):
     tasks = (ask,)
-    wait_time = constant(60)
+    wait_time = constant(600)
 
 
 class FastUser(FastHttpUser):
     tasks = (ask,)
-    wait_time = constant(60)
+    wait_time = constant(600)

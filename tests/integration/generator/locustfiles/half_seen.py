@@ -25,10 +25,10 @@ class Bus(User):
 
     def wait_for_ever(self):
         with self.environment.events.request.measure("MQTT", "publish"):
-            gevent.sleep(60)
+            gevent.sleep(600)
 
     @tag("fired")
     @task
     def publish_unseen(self):
-        gevent.sleep(60)
-        self.environment.events.request.fire(request_type="MQTT", name="publish", response_time=60_000, response_length=64, exception=None)
+        gevent.sleep(600)
+        self.environment.events.request.fire(request_type="MQTT", name="publish", response_time=600_000, response_length=64, exception=None)

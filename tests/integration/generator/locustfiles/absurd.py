@@ -19,7 +19,7 @@ def fire(**given):
 
 
 class Absurd(User):
-    wait_time = constant(60)
+    wait_time = constant(600)
 
     @task
     def report(self):

@@ -1,0 +1,11 @@
+"""What the tests of the load generator share: a server to send load to."""
+
+import pytest
+
+from tests.target import Target
+
+
+@pytest.fixture
+def target():
+    with Target() as target:
+        yield target

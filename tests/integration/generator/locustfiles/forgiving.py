@@ -1,0 +1,24 @@
+"""Beside another locustfile: a master that bears workers which are silent, and says that it still waits for them at the end.
+
+A worker that gets no turn on a busy machine for four seconds, as while it starts, would be missed, and a load without workers ends.
+"""
+
+import os
+
+import gevent
+from locust import events, runners
+from locust_exporter.worker import QUIT_SECONDS
+
+# Of heartbeats that may fail; Locust reads it as a worker joins, and as it is heard.
+runners.HEARTBEAT_LIVENESS = int(os.environ.get("LIVENESS", "600"))
+
+WAITED_SECONDS = 2.8
+"""Longer than the half second for which Locust waits, in the same event loop."""
+
+assert WAITED_SECONDS < QUIT_SECONDS
+
+
+@events.test_stopping.add_listener
+def say_that_it_waits(environment, **_):
+    if isinstance(environment.runner, runners.MasterRunner):
+        gevent.spawn_later(WAITED_SECONDS, print, "the master still waits", flush=True)
