@@ -81,7 +81,7 @@ def test_a_port_that_was_asked_for_and_is_taken_is_refused(tmp_path):
     assert (code, f"--port {port}" in said, drill.folder()) == (2, True, None)
 
 
-def test_a_target_that_refuses_connections_is_said_so(tmp_path):
+def test_a_target_that_refuses_connections_is_named(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     code, said, _ = fail(tmp_path, "smoke", "--target", f"http://127.0.0.1:{port}")
