@@ -67,10 +67,10 @@ def test_a_killed_api_pages_somebody_and_fails_the_run(tmp_path):
     code, output, errors = drill.finish()
     document = drill.run().read()
     assert drilling.judged(code, document) == ("FAILED", ["api_ended", "errors"]), output
-    fired = {alert["name"]: alert["firing_after_seconds"] for alert in document["figures"]["alerts"]}
+    (fired,) = [one for one in document["figures"]["alerts"] if (one["name"], one["labels"].get("job")) == ("ApiDown", "api")]
     (page,) = [one for one in document["notifications"] if one["receiver"] == "page"]
     assert (page["status"], page["alertname"], page["labels"]["job"]) == ("firing", "ApiDown", "api"), page
-    assert page["after_seconds"] > fired["ApiDown"]
+    assert page["after_seconds"] > fired["firing_after_seconds"]
     assert re.search(r"^test waitress: [\d:]{8} page   FIRING   ApiDown \(api .*The API is down\.$", errors, re.MULTILINE), errors
     _, _, told = output.partition("\nWho would have been told\n")
     assert re.search(r"^ • page after .*: ApiDown: The API is down\.$", told, re.MULTILINE), output

@@ -47,7 +47,7 @@ def gained(prom, run, fault, selector):
     return total
 
 
-def test_faults_that_were_set_are_recorded_with_the_times_they_had(run):
+def test_faults_are_recorded_with_the_times_they_had(run):
     document = run.read()
     window, (errors, latency) = document["window"], document["faults"]
     assert (errors["fault"], errors["size"], latency["fault"], latency["size"]) == ("errors", 0.2, "latency", 0.3)

@@ -35,7 +35,7 @@ def test_progress_goes_to_stderr_as_plain_lines(smoke):
     assert not any("\x1b" in line for line in lines)
 
 
-def test_a_run_folder_holds_a_log_of_every_process_and_the_data(smoke):
+def test_a_run_folder_holds_logs_and_data(smoke):
     folder = smoke[3].folder()
     assert {"run.json", "api.log", "locust.log", "prometheus.log", "tsdb"} <= {path.name for path in folder.iterdir()}
 
