@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+LOOK_SECONDS = 0.25
+"""How often it is looked whether a process has ended."""
+
 
 @dataclass(slots=True)
 class Child:
@@ -38,9 +41,12 @@ class Child:
             self.process.send_signal(number)
 
     def wait(self, timeout_seconds: float) -> bool:
-        """Wait for its end; False if it still runs after the timeout."""
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(timeout_seconds)
+        """Wait for its end; False if it still runs after the timeout, of which a machine that stands still uses nothing up."""
+        looks = max(1, round(timeout_seconds / LOOK_SECONDS))
+        for _ in range(looks):
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout_seconds / looks)
+                break
         return self.process.poll() is not None
 
     def stop(self, grace_seconds: float = 5.0) -> None:

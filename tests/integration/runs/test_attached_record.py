@@ -16,8 +16,7 @@ from firedrill.stack.attached import AttachedStack, Attachment
 from firedrill.stack.plan import Plan, Ports
 from firedrill.stack.processes import Children
 from tests import needs
-from tests.waiting import poll_until
-
+from tests.waiting import PATIENCE_SECONDS, poll_until
 
 CONFIG = "global: {evaluation_interval: 200ms}\nrule_files: [rules/*.yml]\n"
 RULES = """\
@@ -31,21 +30,30 @@ groups:
       - {alert: Flapping, expr: flap == 1, for: 200ms, keep_firing_for: 400ms}
       - {alert: Mean, expr: "flap:mean > 0.5", labels: {severity: "{{ $labels.of }}"}}
 """
-LIVED_MS, RECORDED_MS, AHEAD_MS = 5_500, 4_000, 500
+STANDING_MS = 2_500
+"""Its `for`."""
+LEAST_EVALUATIONS = 25
+"""Enough, of which those in the first second and a half may hang on what was before."""
 
 
 def written(start_ms):
     """Two series, ahead of their time; the Prometheus says that it is a minute old."""
     flap, up, started = (remote.series({"__name__": name, "job": "prometheus"}) for name in ("flap", "up", "process_start_time_seconds"))
-    for at_ms in range(0, LIVED_MS + 1_000, 50):
+    for at_ms in range(0, round(PATIENCE_SECONDS * 1000), 50):
         for series, value in ((flap, at_ms // 700 % 2), (up, 1), (started, start_ms / 1000 - 60)):
             series.samples.add(timestamp=start_ms + at_ms, value=value)
     return [flap, up, started]
 
 
+def evaluations(prom, since_ms):
+    """When the group was evaluated since then (Unix milliseconds)."""
+    seen = prom.raw("firedrill:rule_evaluation", since_ms / 1000, time.time())
+    return sorted(round(at * 1000) for series in seen for at, _ in series.points)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Three seconds of a Prometheus that lived before, recorded as a run that is attached to it records them."""
+    """Some evaluations of a Prometheus that lived before, recorded as a run that is attached to it records them."""
     folder, port = tmp_path_factory.mktemp("lives"), ports.any_free()
     (folder / "prometheus.yml").write_text(CONFIG)
     (folder / "rules").mkdir()
@@ -60,18 +68,22 @@ def run(tmp_path_factory):
     plan = Plan(made.folder, "id", Ports.choose({}), None, attached_prometheus=prom.url)
     try:
         children.start("prometheus", command)
-        poll_until(prom.is_ready, "Prometheus to be ready", 20)
-        start_ms = round(time.time() * 1000) + AHEAD_MS
+        poll_until(prom.is_ready, "Prometheus to be ready")
+        start_ms = round(time.time() * 1000)
         remote.write(prom.url, written(start_ms))
-        end_ms = start_ms + LIVED_MS
-        poll_until(lambda: time.time() * 1000 > end_ms, "some evaluations", 20)
+        lived_ms = time.time() * 1000 + STANDING_MS + 500
+        recorded_ms = poll_until(lambda: evaluations(prom, lived_ms), "an evaluation with a life before it")[0] - 100
+        last_ms = poll_until(lambda: evaluations(prom, recorded_ms)[LEAST_EVALUATIONS:], "some evaluations")[0]
+        # The window ends with the last one whose rules have all been recorded: the next one has begun.
+        poll_until(lambda: evaluations(prom, last_ms)[1:], "the next evaluations")
+        window = {"start": recorded_ms / 1000, "end": (last_ms + 100) / 1000}
         with Interrupt() as interrupt, AttachedStack(plan, interrupt, Attachment(prom.url, prom.url, prom.url)) as stack:
             stack.start_prometheus()
-            stack.load_since = (end_ms - RECORDED_MS) / 1000 + attached.BEFORE_SECONDS
+            stack.load_since = window["start"] + attached.BEFORE_SECONDS
             stack.take_snapshot(made.snapshot)
     finally:
         children.stop_all()
-    made.write({"window": {"start": (end_ms - RECORDED_MS) / 1000, "end": end_ms / 1000}, "profile": {}})
+    made.write({"window": window, "profile": {}})
     return made
 
 
@@ -98,7 +110,7 @@ def recorded(bench, name):
         yield from ((labels, round(time_s * 1000)) for time_s, _ in series.points)
 
 
-def test_alerts_are_what_they_were_but_where_they_hang_on_what_was_before(run):
+def test_a_replay_differs_only_where_it_is_unsure(run):
     groups = loaded.groups(run)
     unsure = {}
     with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:

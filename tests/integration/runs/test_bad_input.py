@@ -74,14 +74,14 @@ def test_a_matrix_that_cannot_be_played_is_refused(tmp_path, words, message):
     assert (code, said.removeprefix("firedrill: "), drill.folder()) == (2, message, None)
 
 
-def test_a_port_that_was_asked_for_and_is_taken_is_refused(tmp_path):
+def test_a_taken_port_is_refused(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         code, said, drill = fail(tmp_path, "smoke", "--port", port, with_ports=False)
     assert (code, f"--port {port}" in said, drill.folder()) == (2, True, None)
 
 
-def test_a_target_that_refuses_connections_is_said_so(tmp_path):
+def test_a_target_that_refuses_connections_is_named(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     code, said, _ = fail(tmp_path, "smoke", "--target", f"http://127.0.0.1:{port}")
@@ -97,7 +97,7 @@ def test_without_prometheus_the_line_says_how_to_get_it(tmp_path):
     assert drill.folder() is None
 
 
-def test_a_locustfile_that_raises_on_import_is_named_with_its_line(tmp_path):
+def test_a_locustfile_that_raises_is_named_with_its_line(tmp_path):
     file = tmp_path / "theirs.py"
     file.write_text("import locust\n\nraise RuntimeError('no such table')\n")
     code, said, drill = fail(tmp_path, "smoke", "--locustfile", file)
@@ -106,7 +106,7 @@ def test_a_locustfile_that_raises_on_import_is_named_with_its_line(tmp_path):
     assert drill.folder() is None
 
 
-def test_a_rule_file_with_a_mistake_is_named_with_its_line(tmp_path):
+def test_a_mistake_in_a_rule_file_is_named(tmp_path):
     file = tmp_path / "mine.yml"
     file.write_text("groups:\n  - name: mine\n    rules:\n      - alert: Bad\n        expr: sum(\n")
     code, said, drill = fail(tmp_path, "smoke", "--rules", file)

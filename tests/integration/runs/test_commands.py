@@ -11,36 +11,36 @@ from firedrill.prom import Prometheus
 from firedrill.stack import ports
 from tests import drilling, needs
 from tests.target import Target
+from tests.waiting import poll_until
 
 
-
-def test_an_api_and_a_locustfile_that_know_nothing_of_firedrill_are_judged(tmp_path):
+def test_a_foreign_api_and_a_foreign_locustfile_are_judged(tmp_path):
     needs.program("alertmanager")
     theirs = drilling.LOCUSTFILES / "theirs.py"
     rules = tmp_path / "mine.yml"
     rules.write_text("groups:\n  - name: mine\n    rules:\n      - {alert: MineAlways, expr: locust_users > 0}\n")
-    profile = drilling.profile(tmp_path, users=4, seconds=8, slo="{p99: 1s, errors: 1%, starved_users: 0}", alerts="{always: [MineAlways]}")
+    profile = drilling.profile(tmp_path, users=4, seconds=15, slo=drilling.PATIENT_SLO, alerts="{always: [MineAlways]}")
     with Target() as target:
         with_password = target.url.replace("://", "://me:secret@")
         drill = drilling.start(tmp_path / "runs", profile, "--target", with_password, "--locustfile", theirs, "--rules", rules)
         code, output, errors = drill.finish()
     document = drill.run().read()
     figures = document["figures"]
-    assert code == 1, output + errors
+    # Half of their requests fail, and nothing else is wrong.
+    assert drilling.judged(code, document) == ("FAILED", ["errors"]), output + errors
     assert document["target"] == target.url
     assert document["generator"]["locustfile"]["name"] == "theirs.py"
     assert "secret" not in f"{drill.run().document.read_text()}{drill.run().folder}{output}{errors}"
-    assert {reason["code"] for reason in document["verdict"]["reasons"]} == {"errors"}, (
-        "half of their requests fail, and nothing else is wrong"
-    )
-    assert figures["counts"]["client_requests"] == drilling.locust_total(drill.run())[0] > 50
+    counts = figures["counts"]
+    assert (counts["client_requests"], counts["client_failures"]) == drilling.locust_total(drill.run())
+    assert 0 < counts["client_failures"] < counts["client_requests"]
     assert figures["server"]["rate"] is None
     assert figures["client"]["offered_rate"] is None, "the think time of a foreign locustfile is unknown"
     assert "MineAlways" in {alert["name"] for alert in figures["alerts"] if alert["firing_after_seconds"] is not None}
-    assert {"ticket": "MineAlways"}.items() <= {one["receiver"]: one["alertname"] for one in document["notifications"]}.items()
+    assert ("ticket", "MineAlways") in {(one["receiver"], one["alertname"]) for one in document["notifications"]}
 
 
-def test_up_prints_addresses_that_answer_and_stops_on_ctrl_c(tmp_path):
+def test_up_prints_addresses_that_answer(tmp_path):
     needs.program("alertmanager")
     web = ports.any_free()
     drill = drilling.start(tmp_path, "--profile", "smoke", "--web-port", web, command="up")
@@ -53,7 +53,7 @@ def test_up_prints_addresses_that_answer_and_stops_on_ctrl_c(tmp_path):
     assert re.search(r"golden signals after [\d.]+ s", text), text
     assert f"http://127.0.0.1:{web}" in text
     prom = Prometheus(f"http://127.0.0.1:{drill.ports['--prometheus-port']}")
-    assert prom.number("client:requests:rate10s") > 0
+    poll_until(lambda: prom.number("client:requests:rate10s"), "the rate that it measures")
     assert f"http://127.0.0.1:{drill.ports['--notifications-port']}/notifications" in text
     assert any("log    FIRING   Watchdog: Alerting works." in line for line in drill.process.stderr)
     drill.interrupt()
@@ -69,7 +69,7 @@ def doctor(**environment):
     return done.returncode, {finding["name"]: finding for finding in json.loads(done.stdout)}
 
 
-def test_the_doctor_says_what_is_there_and_how_to_get_what_is_missing(tmp_path):
+def test_the_doctor_says_how_to_get_what_is_missing(tmp_path):
     needs.program("prometheus")
     code, findings = doctor()
     assert code == 0

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 
 import pytest
 import requests
@@ -16,14 +17,12 @@ from firedrill.stack.ports import any_free
 from tests import drilling, needs
 from tests.locust_process import Locust
 from tests.target import Target
-from tests.waiting import poll_until
+from tests.waiting import PATIENCE_SECONDS, poll_until
 
 sys.path.append(str(ROOT / "load"))
 from shares import GIVEN_AHEAD_SECONDS  # found where Locust finds it
 
-
-
-RATE, SECONDS = 40, 60
+RATE, SECONDS = 40, 150
 PROFILE = f"name: open\narrivals: open\nmax_in_flight: 10\nsteps: [{{start_time: 0s, rate: {RATE}}}]\nduration: {SECONDS}s\n"
 
 A_FEW = 5
@@ -42,7 +41,7 @@ def stack(tmp_path):
         yield stack
 
 
-def test_a_drill_that_loses_a_worker_and_its_master_is_invalid_and_keeps_what_was_recorded(stack, tmp_path):
+def test_a_drill_that_loses_its_generators_keeps_the_record(stack, tmp_path):
     profile, port, ports = tmp_path / "open.yaml", any_free(), stack.plan.ports
     profile.write_text(PROFILE)
     reached = {
@@ -63,23 +62,26 @@ def test_a_drill_that_loses_a_worker_and_its_master_is_invalid_and_keeps_what_wa
         drill = drilling.start(tmp_path / "runs", profile, environment=reached, with_ports=False, report=True)
         locust.until(lambda page: page.total("locust_requests_total") > RATE, "both to send")
         os.killpg(first.process.pid, signal.SIGKILL)
-        broken = 'min_over_time(locust:run_invalid_reason:bool{reason="worker_missing"}[6s]) == 1'
-        poll_until(lambda: stack.prom.number(broken), "the condition to be broken for as long as voids a run", 25)
-        told = locust.scrape()
+        missing = 'locust:run_invalid_reason:bool{reason="worker_missing"}'
+        broken = f"min_over_time({missing}[6s]) == 1 and count_over_time({missing}[6s]) >= 5"
+        poll_until(lambda: stack.prom.number(broken), "the condition to be broken for as long as voids a run")
+        recorded = stack.prom.number("sum(locust_requests_total)")
+        looked, told = time.monotonic(), locust.scrape()
         os.killpg(locust.process.pid, signal.SIGKILL)
-        received = target.received
+        locust.wait()
+        received, looked_ago = target.received, time.monotonic() - looked
         # No page is left that could show the last values as if they were those of now.
         with pytest.raises(requests.ConnectionError):
             locust.scrape()
-        assert second.wait(timeout_seconds=30) is not None
-        # It had been given that much of the time to come, and had nobody to give it more.
-        assert target.received - received <= RATE * GIVEN_AHEAD_SECONDS + A_FEW
+        assert second.wait(timeout_seconds=PATIENCE_SECONDS) is not None
+        # It had been given that much of the time to come, and had nobody to give it more; on a busy machine some was waiting already.
+        offered, started, unsent = (told.total(f"locust_arrivals_{each}_total") for each in ("offered", "started", "unsent"))
+        assert target.received - received <= offered - started - unsent + RATE * (looked_ago + GIVEN_AHEAD_SECONDS) + A_FEW
         code, said, errors = drill.finish()
     document = drill.run().read()
     assert (code, document["verdict"]["status"]) == (4, "INVALID"), said + errors
     assert {"worker_missing", "scrape_gap"} <= {reason["code"] for reason in document["verdict"]["reasons"]}
     counts, arrivals = document["figures"]["counts"], document["figures"]["arrivals"]
-    # The last page that Prometheus had may be a scrape, and a stall, older than the one that was seen here.
-    assert told.total("locust_requests_total") - 3 * RATE <= counts["client_requests"] <= target.received
+    assert recorded <= counts["client_requests"] <= target.received
     assert arrivals["started"] + arrivals["unsent"] <= arrivals["offered"]
     assert drill.run().snapshot.is_dir()
