@@ -46,6 +46,9 @@ SCHEMA = 2
 DRAIN_SECONDS = 10.0
 """How long the API may take to finish what it had accepted when the load ended."""
 
+LIST_SECONDS = 15.0
+"""How long the receiver of notifications may take for its last list: without it the run knows of no notification."""
+
 
 def play(request: Request, interrupt: Interrupt, progress: Progress) -> Run:
     """Play a profile once; returns the recorded run, its verdict in run.json.
@@ -286,7 +289,7 @@ class _Drill:
 
     def _record(self) -> None:
         self._progress.phase("measuring and recording")
-        self._stack.fetch_notifications()
+        self._stack.fetch_notifications(patience_seconds=LIST_SECONDS)
         window, figures = None, None
         try:
             if self._stack.records and not self._has_ended("prometheus"):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from firedrill import __version__
 from firedrill.errors import BadInput, FiredrillError
 from firedrill.stack import remembered, remote, versions
+from firedrill.stack.base import START_SECONDS
 from firedrill.stack.reopened import Reopened
 from firedrill.stack.steered import SteeredStack
 
@@ -83,7 +84,7 @@ class AttachedStack(SteeredStack):
             BadInput: the stack was started with another profile; its load is left alone.
             Missing: there are too few workers, or Locust does not answer.
         """
-        self.wait_for(lambda: bool(self.prom.instant("locust_test_info")), "Locust's figures", 20)
+        self.wait_for(lambda: bool(self.prom.instant("locust_test_info")), "Locust's figures", START_SECONDS)
         played = self.prom.instant("locust_test_info")[0].labels
         # A label without a value is none.
         self.run_id = played.get("run_id", "")
@@ -91,7 +92,7 @@ class AttachedStack(SteeredStack):
             plays = played.get("profile", "no profile")
             raise BadInput(f"the stack plays {plays}; start it with LOAD_PROFILE={self.plan.profile} docker compose up")
         self._ask("stop")
-        self.wait_for(self._has_stopped_or_waits, "the running load to stop", 20)
+        self.wait_for(self._has_stopped_or_waits, "the running load to stop", START_SECONDS)
         self.start_load()
 
     def load_ended(self) -> bool:

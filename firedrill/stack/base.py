@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from firedrill.stack.plan import Plan
 
 
+START_SECONDS = 90.0
+"""How long a part may take to start: no part that works needs this, but on a busy machine it takes many times the usual seconds."""
+
+
 class Part(Protocol):
     """One started part of a stack."""
 
@@ -80,7 +84,7 @@ class Stack(ABC):
         """Start Alertmanager and the receiver of its notifications; False where there is no Alertmanager."""
 
     @abstractmethod
-    def fetch_notifications(self) -> None:
+    def fetch_notifications(self, patience_seconds: float = 2.0) -> None:
         """Bring the file of notifications up to date, where it lies elsewhere."""
 
     @abstractmethod
@@ -122,14 +126,14 @@ class Stack(ABC):
             Missing: a part ended, or was not ready in time.
             Interrupted: somebody asked to stop.
         """
-        self.wait_for(self.prom.is_ready, "Prometheus to be ready", 20)
+        self.wait_for(self.prom.is_ready, "Prometheus to be ready", START_SECONDS)
         if self.api:
-            self.wait_for(lambda: answers(f"{self.plan.host}/readyz"), "the API to be ready", 20)
+            self.wait_for(lambda: answers(f"{self.plan.host}/readyz"), "the API to be ready", START_SECONDS)
 
     def wait_for_scrapes(self) -> None:
         """Wait until Prometheus has scraped every page that exists before Locust starts."""
         pages = sum(scrape.job != "locust" for scrape in self.plan.all_scrapes())
-        self.wait_for(lambda: (self.prom.number("count(up{job!='locust'})") or 0) >= pages, "Prometheus's first scrape", 20)
+        self.wait_for(lambda: (self.prom.number("count(up{job!='locust'})") or 0) >= pages, "Prometheus's first scrape", START_SECONDS)
 
     def wait_for(self, reached: Callable[[], bool], what: str, timeout_seconds: float) -> None:
         """Wait for a condition while every part lives; raises as `wait_for_start` does."""

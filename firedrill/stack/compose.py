@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import hashlib
 import shutil
 import time
 from contextlib import suppress
@@ -45,7 +45,7 @@ MOST_THREADS = 4000
 ASK = """
 import sys, urllib.error, urllib.request
 try:
-    urllib.request.urlopen(sys.argv[1], timeout=5)
+    urllib.request.urlopen(sys.argv[1], timeout=20)
 except urllib.error.HTTPError:
     pass  # an answer
 """
@@ -78,7 +78,7 @@ class ComposedStack(SteeredStack):
 
     def __init__(self, plan: Plan, interrupt: Interrupt) -> None:
         super().__init__(plan, interrupt, *(f"http://{contract.LOOPBACK}:{port}" for port in (plan.ports.web, plan.ports.notifications)))
-        self._project = engine.Project(f"firedrill-{plan.run_id[:15]}-{secrets.token_hex(3)}", of_run(plan), interrupt)
+        self._project = engine.Project(project_name(plan.folder), of_run(plan), interrupt)
         self._started: list[str] = []
         self._states: dict[str, int | None] = {}
         self._unsaved = False
@@ -196,6 +196,11 @@ class ComposedStack(SteeredStack):
             **self._project.images(),
             **of_machine(),
         }
+
+
+def project_name(folder: Path) -> str:
+    """The Compose project of the run in a folder: its time, and a mark that no other run of the same second has."""
+    return f"firedrill-{folder.name[:15]}-{hashlib.sha256(bytes(folder.absolute())).hexdigest()[:6]}"
 
 
 def build(interrupt: Interrupt) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from firedrill.stack.plan import Ports, Server
     from firedrill.terminal import Terminal
 
+SIGNALS_SECONDS = 300.0
+"""How long the first golden signals may take once the containers run. It is half a minute on a machine with nothing else to do."""
 PROJECT = "firedrill"
 """The project's name in `.env`: the same containers and volumes as a bare `docker compose up`."""
 
@@ -60,7 +62,9 @@ def run(
         project.up(*compose.SERVICES, *(["grafana"] if with_grafana else []))
         print_addresses(console, _composed_addresses(project, chosen, with_grafana=with_grafana))
         prom = Prometheus(f"http://{LOOPBACK}:{chosen.prometheus}")
-        interrupt.wait_until(lambda: watcher.look() or _has_golden_signals(prom, began), "the first golden signals in Prometheus", 90)
+        interrupt.wait_until(
+            lambda: watcher.look() or _has_golden_signals(prom, began), "the first golden signals in Prometheus", SIGNALS_SECONDS
+        )
         console.say(f"golden signals after {time.time() - began:.1f} s; Ctrl-C stops everything", "dim")
         while not interrupt.pause(2.0):
             watcher.look()

@@ -24,8 +24,11 @@ REFUSALS = {
     "Cannot connect to the Docker daemon": "does not answer; is it running?",
 }
 
-ANSWER_SECONDS = 10.0
-"""What an engine that lives takes to answer a question, even on a busy machine."""
+ANSWER_SECONDS = 30.0
+"""What an engine that lives takes to answer a question, even on a machine that is busy or stands still for some seconds."""
+
+REMOVAL_SECONDS = 300.0
+"""What an engine that lives takes to stop and remove a project. One that is gone says so at once."""
 
 
 def need() -> list[str]:
@@ -141,7 +144,8 @@ class Project:
     def _compose(self, *words: str) -> subprocess.CompletedProcess[str]:
         # Services behind a profile have volumes too, which `down` would forget.
         profiles = {"COMPOSE_PROFILES": "cli,tracing"} if words[0] == "down" else {}
-        return command.run(self._words(*words), {**self.variables, **profiles})
+        patience = REMOVAL_SECONDS if words[0] == "down" else command.PATIENCE_SECONDS
+        return command.run(self._words(*words), {**self.variables, **profiles}, patience_seconds=patience)
 
     def _words(self, *words: str) -> list[str]:
         where = ["--project-directory", str(places.ROOT), "--file", str(places.COMPOSE), "--project-name", self.name]

@@ -105,7 +105,7 @@ class NativeStack(Stack):
         self.alerting = True
         return True
 
-    def fetch_notifications(self) -> None:
+    def fetch_notifications(self, patience_seconds: float = 2.0) -> None:
         """The receiver writes it where it belongs."""
 
     def start_api(self) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import requests
 
 from firedrill.errors import FiredrillError, Missing
-from firedrill.stack.base import Stack
+from firedrill.stack.base import START_SECONDS, Stack
 
 if TYPE_CHECKING:
     from firedrill.interrupt import Interrupt
@@ -28,16 +28,18 @@ class SteeredStack(Stack):
         self._locust_url = locust_url
         self._notifications_url = notifications_url
 
-    def fetch_notifications(self) -> None:
+    def fetch_notifications(self, patience_seconds: float = 2.0) -> None:
         """Bring the file of notifications up to date with what the receiver lists; a receiver that is gone leaves it as it is."""
         with suppress(requests.RequestException, ValueError, OSError):
-            listed = requests.get(f"{self._notifications_url}/notifications", timeout=2).json()
+            listed = requests.get(f"{self._notifications_url}/notifications", timeout=patience_seconds).json()
             self.plan.notifications.write_text("".join(f"{json.dumps(each)}\n" for each in listed))
 
     def start_load(self) -> None:
         """Have the workers that are asked for play the profile."""
         ready = 'sum(locust_workers{state="ready"})'
-        self.wait_for(lambda: (self.prom.number(ready) or 0) >= self.plan.workers, f"{self.plan.workers} Locust workers to connect", 30)
+        self.wait_for(
+            lambda: (self.prom.number(ready) or 0) >= self.plan.workers, f"{self.plan.workers} Locust workers to connect", START_SECONDS
+        )
         self.load_since = time.time()
         self._ask("swarm")
 

@@ -18,7 +18,7 @@ from firedrill.contract import LOOPBACK
 from firedrill.drill.record import Run
 from firedrill.stack import grafana, ports
 from tests import dashboards, drilling
-from tests.waiting import poll_until
+from tests.waiting import PATIENCE_SECONDS, poll_until
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SCREEN = {"width": 1440, "height": 900}
@@ -61,7 +61,8 @@ class Opened:
 
 def _recorded(folder):
     drill = drilling.start(folder, "smoke")
-    assert drill.finish()[0] == 0
+    _, _, errors = drill.finish(4 * PATIENCE_SECONDS)
+    assert drill.run().snapshot.is_dir(), errors
     return drill.run()
 
 
@@ -78,7 +79,7 @@ def opened(tmp_path_factory):
         try:
             line = next(line for line in process.stderr if line.startswith("Grafana"))
             url, window, password = re.search(r"(http://\S+)/d/firedrill-golden-signals\?(\S+) .*with (\S+)\)", line).groups()
-            poll_until(lambda: _provisioned(url), "Grafana to have its dashboards", timeout_seconds=60)
+            poll_until(lambda: _provisioned(url), "Grafana to have its dashboards", 2 * PATIENCE_SECONDS)
             yield Opened(url, window, password, run)
         finally:
             process.send_signal(signal.SIGINT)
@@ -86,7 +87,7 @@ def opened(tmp_path_factory):
 
 def _provisioned(url):
     try:
-        return len(requests.get(f"{url}/api/search?tag=firedrill", timeout=5).json()) >= len(dashboards.PAGES)
+        return len(requests.get(f"{url}/api/search?tag=firedrill", timeout=PATIENCE_SECONDS).json()) >= len(dashboards.PAGES)
     except requests.RequestException:
         return False
 
@@ -106,6 +107,7 @@ def browser():
 def look(browser):
     """Opens an address in a window of a size; returns the page and what its panels look like once none is on its way."""
     page = browser.new_page(locale="en-US")
+    page.set_default_timeout(PATIENCE_SECONDS * 1000)
 
     def at(address, size, panels):
         page.set_viewport_size(size)
@@ -117,7 +119,7 @@ def look(browser):
             seen[:] = page.evaluate(PANELS)
             return len(seen) >= panels and all(panel["filled"] or panel["empty"] or panel["error"] for panel in seen)
 
-        poll_until(settled, lambda: f"the panels of {address}; so far {seen}", timeout_seconds=60)
+        poll_until(settled, lambda: f"the panels of {address}; so far {seen}")
         return page, seen
 
     yield at
@@ -142,7 +144,7 @@ def test_the_printed_link_shows_the_time_of_the_run(opened):
     assert opened.window == f"from={recorded.start * 1000:.0f}&to={recorded.end * 1000:.0f}"
 
 
-def test_whoever_comes_sees_the_golden_signals_on_one_screen(opened, look):
+def test_the_home_page_shows_all_golden_signals(opened, look):
     _, panels = look(f"{opened.url}/?{opened.window}", SCREEN, 13)
     assert [panel["title"] for panel in panels[:13]] == [panel["title"] for panel in dashboards.PAGES["golden-signals"]["panels"][:13]]
     assert max(panel["bottom"] for panel in panels[:13]) <= SCREEN["height"]
@@ -158,22 +160,22 @@ def test_the_links_keep_time_and_choices(opened, look):
         assert "var-run=" in href
 
 
-def test_the_viewer_may_look_and_nothing_more(opened):
-    found = requests.get(f"{opened.url}/api/dashboards/uid/firedrill-client", timeout=10).json()
+def test_the_anonymous_viewer_may_not_edit(opened):
+    found = requests.get(f"{opened.url}/api/dashboards/uid/firedrill-client", timeout=PATIENCE_SECONDS).json()
     assert found["meta"]["canEdit"] is False
     assert found["meta"]["canSave"] is False
     changed = {"dashboard": {**found["dashboard"], "title": "Mine"}, "overwrite": True}
-    assert requests.post(f"{opened.url}/api/dashboards/db", json=changed, timeout=10).status_code in {401, 403}
-    assert requests.get(f"{opened.url}/api/admin/settings", timeout=10).status_code in {401, 403}
+    assert requests.post(f"{opened.url}/api/dashboards/db", json=changed, timeout=PATIENCE_SECONDS).status_code in {401, 403}
+    assert requests.get(f"{opened.url}/api/admin/settings", timeout=PATIENCE_SECONDS).status_code in {401, 403}
 
 
 def test_nobody_logs_in_with_the_default_password(opened):
-    assert requests.get(f"{opened.url}/api/user", auth=("admin", "admin"), timeout=10).status_code == 401
+    assert requests.get(f"{opened.url}/api/user", auth=("admin", "admin"), timeout=PATIENCE_SECONDS).status_code == 401
 
 
-def test_who_has_the_printed_password_is_admin_and_only_on_this_machine(opened):
+def test_the_printed_password_logs_in_the_admin(opened):
     if not opened.password:
         pytest.skip("the Grafana at GRAFANA_URL has a password of its own")
     assert opened.url.startswith(f"http://{LOOPBACK}:")
-    user = requests.get(f"{opened.url}/api/user", auth=("admin", opened.password), timeout=10).json()
+    user = requests.get(f"{opened.url}/api/user", auth=("admin", opened.password), timeout=PATIENCE_SECONDS).json()
     assert (user["login"], user["isGrafanaAdmin"]) == ("admin", True)

@@ -1,9 +1,13 @@
-"""An engine, and images to build on."""
+"""An engine, images to build on, and runs in containers."""
+
+from contextlib import ExitStack
 
 import pytest
 
-from tests import needs
+from firedrill.stack import compose, engine, ports
+from tests import drilling, needs
 from tests.compose import base_images, docker_engine
+from tests.compose.composed import leftovers
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +17,27 @@ def images():
         if missing := base_images.missing():
             needs.give_up(f"the images {', '.join(missing)} (python -m tests.machine)")
         yield base_images.NAMES
+
+
+@pytest.fixture
+def start(images, tmp_path):
+    """Starts `firedrill run WORDS… --docker`; returns the drill, its Locust's page among `ports`. Removes what a failed test leaves."""
+    with ExitStack() as left:
+
+        def started(*words, environment=None):
+            web = ports.any_free()
+            own = {**images, **(environment or {})}
+            drill = drilling.start(tmp_path / "runs", *words, "--docker", "--web-port", web, environment=own, docker=True)
+            drill.ports["--web-port"] = web
+            left.callback(_remove, drill, images)
+            return drill
+
+        yield started
+
+
+def _remove(drill, images):
+    with drill.process as process:
+        process.kill()
+    project = drill.folder() and compose.project_name(drill.folder())
+    if project and leftovers(project):
+        engine.Project(project, images).down(volumes=True)

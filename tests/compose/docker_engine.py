@@ -5,6 +5,7 @@ An engine that answers is used as it is. Where none does, and we are root, the i
 
 import fcntl
 import os
+import re
 import shutil
 import socket
 import socketserver
@@ -27,11 +28,11 @@ PREPARING = USERS.with_suffix(".preparing")
 DAEMON_LOG = USERS.with_suffix(".log")
 
 
-def docker(*words, check=True, **options):
-    """Run `docker WORDS…`; returns its standard output."""
+def docker(*words, check=True, merged=False, **options):
+    """Run `docker WORDS…`; returns its standard output, with standard error behind it if merged."""
     done = subprocess.run(["docker", *map(str, words)], capture_output=True, text=True, check=False, **options)
     assert not check or done.returncode == 0, f"docker {' '.join(map(str, words))}: {done.stderr or done.stdout}"
-    return done.stdout.strip()
+    return (done.stdout + done.stderr if merged else done.stdout).strip()
 
 
 @contextmanager
@@ -50,7 +51,7 @@ def engine():
             daemon = _last_to_leave(users)
             if daemon:
                 daemon.terminate()
-                poll_until(lambda: not _runs(daemon), "the Docker engine to end", 60, every_seconds=0.2)
+                poll_until(lambda: not _runs(daemon), "the Docker engine to end", every_seconds=0.2)
 
 
 @contextmanager
@@ -69,7 +70,7 @@ def _start(users):
     with DAEMON_LOG.open("w") as log:
         # A session of its own, so that a Ctrl-C of the tests leaves it time to end in order.
         daemon = subprocess.Popen(["dockerd", *POOL], stdout=log, stderr=log, start_new_session=True)
-    poll_until(lambda: answers() or daemon.poll() is not None, "the Docker engine to answer", timeout_seconds=60, every_seconds=0.5)
+    poll_until(lambda: answers() or daemon.poll() is not None, "the Docker engine to answer", every_seconds=0.5)
     if daemon.poll() is not None:
         needs.give_up(f"a Docker engine that runs; dockerd ended: {DAEMON_LOG.read_text(errors='replace').splitlines()[-1:]}")
     users.truncate(0)
@@ -99,12 +100,23 @@ def _last_to_leave(users):
     return None
 
 
+def _socket():
+    """Where the engine listens that Docker's client asks."""
+    return docker("context", "inspect", "--format", "{{.Endpoints.docker.Host}}").removeprefix("unix://")
+
+
 class Gateway(socketserver.ThreadingUnixStreamServer):
-    """A way to the engine that can be silenced, as an engine that hangs is; a context manager."""
+    """A way to the engine that can be silenced, as an engine that hangs is, or closed, as one that is gone; a context manager."""
 
     daemon_threads = True
+    request_queue_size = 128
 
-    def __init__(self):
+    def __init__(self, silent_on=None):
+        """`silent_on` is a pattern of bytes: the first request that has it, and all that comes after, gets no answer."""
+        self.engine = _socket()
+        self.silent_on = silent_on
+        self.silenced = threading.Event()
+        """Whether such a request came."""
         self._folder = tempfile.TemporaryDirectory(prefix="engine-")
         self.passing = threading.Event()
         self.passing.set()
@@ -116,18 +128,27 @@ class Gateway(socketserver.ThreadingUnixStreamServer):
         """By which Docker's client goes this way."""
         return {"DOCKER_HOST": f"unix://{self.server_address}"}
 
-    def __exit__(self, *_):
-        self.passing.set()
+    def close(self):
+        """Take no more connections."""
         self.shutdown()
         self.server_close()
+
+    def silence(self):
+        """Pass nothing on."""
+        self.passing.clear()
+        self.silenced.set()
+
+    def __exit__(self, *_):
+        self.passing.set()
+        self.close()
         self._folder.cleanup()
 
 
 class _Passage(socketserver.BaseRequestHandler):
     def handle(self):
         with socket.socket(socket.AF_UNIX) as engine:
-            engine.connect("/var/run/docker.sock")
-            back = threading.Thread(target=self._pass, args=(engine, self.request))
+            engine.connect(self.server.engine)
+            back = threading.Thread(target=self._pass, args=(engine, self.request), daemon=True)
             back.start()
             self._pass(self.request, engine)
             back.join()
@@ -135,6 +156,8 @@ class _Passage(socketserver.BaseRequestHandler):
     def _pass(self, source, sink):
         with suppress(OSError):
             while data := source.recv(1 << 16):
+                if sink is not self.request and self.server.silent_on and re.search(self.server.silent_on, data):
+                    self.server.silence()
                 self.server.passing.wait()
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)

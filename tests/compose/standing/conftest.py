@@ -1,7 +1,5 @@
 """One composed stack for all tests that only look at it, or leave it as it was."""
 
-import secrets
-
 import pytest
 
 from tests.compose.composed import Composed
@@ -15,9 +13,10 @@ def stack(images, tmp_path_factory):
     """The shipped docker-compose.yml, three workers, everything but Grafana; up, and healthy, as long as these tests last."""
     profiles = tmp_path_factory.mktemp("profiles")
     (profiles / "gentle.yaml").write_text(GENTLE)
-    profiles.chmod(0o755)
+    for path in (profiles, profiles / "gentle.yaml"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
     variables = {"LOAD_PROFILES": str(profiles), "LOAD_PROFILE": "gentle", "EXPECT_WORKERS": "3"}
-    with Composed(f"firedrill-test-{secrets.token_hex(3)}", tmp_path_factory.mktemp("compose"), images, **variables) as composed:
+    with Composed("test", tmp_path_factory.mktemp("compose"), images, **variables) as composed:
         composed.up(workers=3)
         composed.wait_until_healthy()
         yield composed
