@@ -39,7 +39,7 @@ def test_recorded_evaluations_have_an_interval_though_some_are_missing():
 
 
 def test_what_is_under_way_at_an_evaluation_is_told_by_when_it_ended():
-    sources = [ambiguity.scrapes("a", {1000: 300, 2000: 20}), ambiguity.scrapes("b", {1100: 10})]
+    sources = [ambiguity.scrapes("a", {1000: 300, 2000: 20}, [320, 40]), ambiguity.scrapes("b", {1100: 10}, [30])]
     found = [ambiguity.under_way(time_ms, sources) for time_ms in (999, 1000, 1100, 1129, 1130, 1319, 1320, 2039)]
     assert [[one.earliest_ms for one in at] for at in found] == [
         [], [1300], [1110, 1300], [1110, 1300], [1300], [1300], [], [2020],
@@ -47,7 +47,7 @@ def test_what_is_under_way_at_an_evaluation_is_told_by_when_it_ended():
 
 
 def test_what_a_group_records_may_be_read_at_once_or_when_its_evaluation_has_ended():
-    late = [ambiguity.recordings("a", [1000, 2000], [40, 5])]
+    late = [ambiguity.recordings("a", [1000, 2000], [60, 25])]
     assert [ambiguity.under_way(time_ms, late) for time_ms in (1059, 1060, 2024, 2025)] == [
         [(1060, 1000, "a", 1000)],
         [],
@@ -57,7 +57,7 @@ def test_what_a_group_records_may_be_read_at_once_or_when_its_evaluation_has_end
 
 
 def test_a_scrape_that_hung_until_the_next_one_began_may_be_under_way_too():
-    (hung, following) = ambiguity.under_way(2003, [ambiguity.scrapes("a", {1000: 1000, 2000: 191})])
+    (hung, following) = ambiguity.under_way(2003, [ambiguity.scrapes("a", {1000: 1000, 2000: 191}, [1020, 211])])
     assert (hung.what, hung.latest_ms, hung.earliest_ms) == (("a", 1000), 2020, 2000)
     assert following.what == ("a", 2000)
 
