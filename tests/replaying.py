@@ -1,27 +1,20 @@
 """A drill whose own rules are replayed, and the comparison of the replay with what its Prometheus wrote."""
 
 import itertools
-import tarfile
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import inf
-from pathlib import Path
 
 from firedrill.alerts import readable, rulefile
 from firedrill.alerts.ambiguity import COMMIT_MS
 from firedrill.alerts.bench import Bench
 from firedrill.alerts.replay import Replay
 from firedrill.contract import LOOPBACK
-from firedrill.drill.record import Run
 from firedrill.interrupt import Interrupt
 from tests import drilling
 from tests.waiting import PATIENCE_SECONDS
-
-DATA = Path(__file__).parent / "data"
-RECORDINGS = ("drill", "drill_amid_stalls")
-"""Drills of `drill` that were recorded: on a machine that was left alone, and on one that stood still 2 to 5 s every 5 to 15 s."""
 
 FAULTS = """\
 faults:
@@ -157,13 +150,6 @@ def drill(folder, address, healthy_seconds):
     code, output, errors = started.finish(healthy_seconds + 26 + 5 * PATIENCE_SECONDS)
     assert code in {0, 1, 4}, output + errors
     return started.run()
-
-
-def recorded(name, folder):
-    """A drill that was recorded."""
-    with tarfile.open(DATA / f"{name}.tar.xz") as archive:
-        archive.extractall(folder, filter="data")
-    return Run(folder / name)
 
 
 def loaded(run):

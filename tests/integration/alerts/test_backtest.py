@@ -13,23 +13,26 @@ from firedrill.alerts.scale import scale_rules
 from firedrill.drill.record import Run
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupt
-from tests import drilling, needs, replaying
+from tests import drilling, needs, recordings
 from tests.replaying import NAMED, SCALE, compare, loaded, named
+
+RECORDINGS = ("drill", "drill_amid_stalls")
+"""Of `replaying.drill`: as it is, and on a machine that stood still 2 to 5 s every 5 to 15 s."""
 
 
 def unpacked(name, tmp_path_factory):
     needs.program("prometheus")
-    return replaying.recorded(name, tmp_path_factory.mktemp(name))
+    return recordings.unpacked(name, tmp_path_factory.mktemp(name))
 
 
-@pytest.fixture(scope="module", params=replaying.RECORDINGS)
+@pytest.fixture(scope="module", params=RECORDINGS)
 def either(request, tmp_path_factory):
     return unpacked(request.param, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return unpacked(replaying.RECORDINGS[0], tmp_path_factory)
+    return unpacked(RECORDINGS[0], tmp_path_factory)
 
 
 @pytest.mark.parametrize(("rules", "samples"), [(("api", "load", "recording"), 60), (("scraped",), 60), (("theirs",), 200)])
