@@ -15,6 +15,7 @@ settings.load_profile("any machine")  # A machine that stalls proves nothing wro
 LONGEST_FIRST = (
     "tests/integration/alerts/test_dashboard_queries.py",
     "tests/integration/alerts/test_backtest.py",
+    "tests/integration/alerts/test_backtest_live.py",
     "tests/browser/",
     "tests/compose/standing/",
     "tests/compose/test_composed_runs.py",

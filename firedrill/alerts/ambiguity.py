@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     """What an expression gave; None if it failed."""
 
 COMMIT_MS = 20
-"""What storing a page takes at most beyond its scrape, with the two milliseconds by which a scrape may begin late."""
+"""What storing a page takes at most beyond its scrape, while the machine keeps nobody waiting (see `stalls`), with the two milliseconds
+by which a scrape may begin late."""
 
 
 class Done(NamedTuple):
@@ -63,14 +64,14 @@ class Late:
             at -= 1
 
 
-def scrapes(page: str, took: Mapping[int, int]) -> Late:
+def scrapes(page: str, took: Mapping[int, int], settled: Sequence[int]) -> Late:
     """Of a page, by their beginning."""
-    return Late(page, list(took), list(took.values()), [taken + COMMIT_MS for taken in took.values()])
+    return Late(page, list(took), list(took.values()), settled)
 
 
-def recordings(source: str, times: Sequence[int], lags: Sequence[int]) -> Late:
-    """Of groups that had ended each evaluation so long after its time: its first rule may be done at once, its last one then."""
-    return Late(source, times, [0] * len(times), [lag + COMMIT_MS for lag in lags])
+def recordings(source: str, times: Sequence[int], settled: Sequence[int]) -> Late:
+    """Of groups that had stored all of an evaluation so long after its time at most; what its first rule gave may be there at once."""
+    return Late(source, times, [0] * len(times), settled)
 
 
 def early(source: str, times: Sequence[int], interval_ms: int) -> Late:

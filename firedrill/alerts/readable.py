@@ -73,14 +73,15 @@ class Worlds:
     """How long after its time it had ended."""
 
     @property
-    def steps(self) -> list[tuple[int, int]]:
-        """When each could be read for certain, and when at the earliest; of what ends at once, one."""
-        return sorted({(one.latest_ms, one.earliest_ms) for one in self.done})
+    def steps(self) -> list[int]:
+        """When each could be read for certain."""
+        return sorted({one.latest_ms for one in self.done})
 
     @property
     def readable(self) -> int:
-        """So many things at most could be read; most likely so many were."""
-        return max((number for number, (_, earliest) in enumerate(self.steps, start=1) if earliest <= self.ended_ms), default=0)
+        """So many steps at most could be done; most likely so many were."""
+        begun = {latest: max(one.earliest_ms for one in self.done if one.latest_ms == latest) for latest in self.steps}
+        return max((number for number, latest in enumerate(self.steps, start=1) if begun[latest] <= self.ended_ms), default=0)
 
     @property
     def ended_ms(self) -> int:
@@ -88,14 +89,19 @@ class Worlds:
         return self.time_ms + self.lag_ms
 
     @property
+    def is_in_order(self) -> bool:
+        """Whether each step is of what ended at once, and not of what a stall ended together."""
+        return len({(one.latest_ms, one.earliest_ms) for one in self.done}) == len(self.steps)
+
+    @property
     def moments(self) -> list[int]:
         """When nothing of it could be read, when the first, and so on; without the last, which is what the replay sees by itself."""
-        return [self.time_ms, *(latest for latest, _ in self.steps)][: self.readable + 1][: len(self.steps)]
+        return [self.time_ms, *self.steps][: self.readable + 1][: len(self.steps)]
 
     @property
     def others(self) -> list[frozenset[What]]:
         """What alone may have been readable, in another order than that of the ends."""
-        in_order = [frozenset(one.what for one in self.done if (one.latest_ms, one.earliest_ms) <= step) for step in self.steps]
+        in_order = [frozenset(one.what for one in self.done if one.latest_ms <= latest) for latest in self.steps[: self.readable]]
         seen = [one for one in self.done if one.earliest_ms <= self.ended_ms][:MOST_AT_ONCE]
         chosen = (some for number in range(1, len(seen) + 1) for some in combinations(seen, number))
         possible = [frozenset(one.what for one in some) for some in chosen if self._is_possible(frozenset(some))]
@@ -151,7 +157,7 @@ def _asks(number: int, rule: Rule, late: Sequence[Worlds], turns: dict[int, list
     by_element = _is_by_element(rule.expr)
     for one in late:
         yield from (_Ask(0, moment_ms, one.time_ms, number) for moment_ms in one.moments)
-        for sources in () if by_element else one.others:
+        for sources in () if by_element and one.is_in_order else one.others:
             listed = turns.setdefault(one.time_ms, [])
             listed += [sources] if sources not in listed else []
             yield _Ask(listed.index(sources) + 1, one.time_ms, one.time_ms, number, sources)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from functools import cached_property
 from statistics import mode
 from typing import TYPE_CHECKING
 
 from firedrill.alerts import ambiguity, expression, grid, loaded
+from firedrill.alerts import stalls as waiting
 from firedrill.alerts.intervals import SCRAPE_MS
 from firedrill.alerts.stretch import MARGIN_SECONDS
 
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 
     from firedrill.alerts.ambiguity import Late
     from firedrill.alerts.rulefile import Group, Rule
-    from firedrill.prom import Prometheus
+    from firedrill.alerts.stalls import Span, Stalls
+    from firedrill.prom import Prometheus, Series
 
 UNKNOWN_LAG_MS = 250
 """How late an evaluation is taken to end at most where the run's Prometheus was not scraped."""
@@ -83,15 +86,40 @@ class Timeline:
         times = self.times_of(group)[0]
         if not self.recorded_times(group):
             return [UNKNOWN_LAG_MS] * len(times)  # What was said is of other times.
+        known = {time_ms: ended - time_ms for time_ms, (_, ended) in self._known(group).items()}
+        longest = max(known.values(), default=UNKNOWN_LAG_MS)
+        unknown = (self._stalls.settled(time_ms + longest) - ambiguity.COMMIT_MS - time_ms for time_ms in times)
+        return [known.get(time_ms, lag_ms) for time_ms, lag_ms in zip(times, unknown, strict=True)]
+
+    def _known(self, group: Group) -> dict[int, Span]:
+        """When those evaluations of a group began and ended of which the run's Prometheus said so, by the time that they stand for.
+
+        It says so of the last one only: of two that came after each other between two scrapes of itself, as after a stall, of the second.
+        """
+        times = self.recorded_times(group)
         origin = self._origins.get(group.place, group)
         began, took = (dict(self._said(origin, what)) for what in ("evaluation_timestamp_seconds", "duration_seconds"))
-        known: dict[int, int] = {}
-        for scraped_ms in began.keys() & took.keys():
+        found = {}
+        for scraped_ms in (began.keys() & took.keys()) if times else ():
             began_ms = round(began[scraped_ms] * 1000)
-            time_ms = times[max(0, bisect_right(times, began_ms) - 1)]
-            known[time_ms] = began_ms - time_ms + round(took[scraped_ms] * 1000)
-        longest = max(known.values(), default=UNKNOWN_LAG_MS)
-        return [known.get(time_ms, longest) for time_ms in times]
+            found[times[max(0, bisect_right(times, began_ms) - 1)]] = began_ms, began_ms + round(took[scraped_ms] * 1000)
+        return found
+
+    @cached_property
+    def _stalls(self) -> Stalls:
+        """When the machine kept the run's Prometheus waiting."""
+        late: list[Span] = []
+        signs: list[int] = []
+        for series in self._raw("up"):
+            times = [round(time * 1000) for time, _ in series.points]
+            signs += times
+            late += waiting.late_scrapes(times)
+        for group in self._loaded:
+            known = self._known(group)
+            longest = max((began - time_ms for time_ms, (began, _) in known.items()), default=0)
+            signs += [time_ms for span in known.values() for time_ms in span]
+            late += waiting.late_evaluations(self.recorded_times(group), self.interval_of(group), known, longest)
+        return waiting.stalls(late, signs)
 
     def late(self, rule: Rule, group: Group) -> list[Late]:
         """What was under way while the rule was evaluated: scrapes of the pages it reads, and other groups that record for it."""
@@ -132,12 +160,20 @@ class Timeline:
     def _recordings(self, name: str) -> Late:
         def made() -> Late:
             lags = self._recorded_lags(name)
-            return ambiguity.recordings(self._recorded_by(name), list(lags), list(lags.values()))
+            return ambiguity.recordings(self._recorded_by(name), list(lags), self._settled(lags))
 
         return self._once(("recorded", name), made)
 
     def _scrapes(self, job: str, instance: str) -> Late:
-        return self._once(("scraped", job, instance), lambda: ambiguity.scrapes(f"{job} {instance}", self._took(job, instance)))
+        return self._once(("scraped", job, instance), lambda: self._scraped(job, instance))
+
+    def _scraped(self, job: str, instance: str) -> Late:
+        took = self._took(job, instance)
+        return ambiguity.scrapes(f"{job} {instance}", took, self._settled(took))
+
+    def _settled(self, took: Mapping[int, int]) -> list[int]:
+        """How long it was at most, of what took so long by its beginning, until it was stored."""
+        return [self._stalls.settled(begun + taken) - begun for begun, taken in took.items()]
 
     def _once(self, key: tuple[str, ...], made: Callable[[], Late]) -> Late:
         """One object each, by which it is known again."""
@@ -157,10 +193,12 @@ class Timeline:
         return {time_ms: round(seconds * 1000) for time_ms, seconds in found}
 
     def _points(self, selector: str) -> list[tuple[int, float]]:
+        return sorted((round(time * 1000), value) for series in self._raw(selector) for time, value in series.points)
+
+    def _raw(self, selector: str) -> list[Series]:
         # Rules are evaluated from Prometheus's start on, which is seconds before the first scrape.
         start, end = self._span_ms[0] / 1000 - MARGIN_SECONDS * self._factor, self._span_ms[1] / 1000 + 1
-        found = self._prom.raw(selector, start, end)
-        return sorted((round(time * 1000), value) for series in found for time, value in series.points)
+        return self._prom.raw(selector, start, end)
 
 
 def records(groups: Iterable[Group]) -> dict[str, list[tuple[Group, Rule]]]:

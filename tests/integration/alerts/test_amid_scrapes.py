@@ -1,4 +1,4 @@
-"""A group whose every evaluation comes as scrapes end: what is marked, against lives that its Prometheus may have had.
+"""Marks of a group whose every evaluation comes as scrapes end, against lives that its Prometheus may have had.
 
 For each evaluation and each choice of scrapes that it may have missed, the samples that it saw are kept as series of their own, told by a
 label. So every expression can be asked what it gave in any of the worlds, without holding anything back.
@@ -169,12 +169,12 @@ def lived(tmp_path_factory):
         )
 
 
-def test_every_evaluation_has_something_open(lived):
+def test_every_evaluation_comes_amid_a_scrape(lived):
     worlds, *_ = lived
     assert all(worlds.open.values())
 
 
-def test_whatever_its_prometheus_saw_nothing_differs_but_where_it_is_marked(lived):
+def test_possible_lives_differ_only_where_marked(lived):
     worlds, times, rules_seen = lived
     for rule, seen, replay in rules_seen:
         likely = written(replay.fork(), zip(times, seen.vectors, strict=True))
@@ -183,7 +183,7 @@ def test_whatever_its_prometheus_saw_nothing_differs_but_where_it_is_marked(live
             assert {time_ms for time_ms in times if life[time_ms] != likely[time_ms]} <= seen.unsure, (rule.name, seed)
 
 
-def test_nothing_is_marked_before_what_was_missed_can_have_mattered(lived):
+def test_nothing_is_marked_before_it_can_matter(lived):
     worlds, times, rules_seen = lived
     marked = {rule.name: seen.unsure for rule, seen, _ in rules_seen}
     for rule, _, _ in rules_seen:

@@ -1,4 +1,4 @@
-"""What a backtest is given: rule files and runs that are broken, incomplete, long, or have a past."""
+"""Backtests of rule files and runs that are broken, incomplete, long, or have a past."""
 
 import json
 import re
@@ -51,7 +51,7 @@ def asked(tmp_path):
     return ask
 
 
-def test_each_rule_that_is_broken_is_named_with_its_line_and_the_others_are_judged(asked, run):
+def test_broken_rules_are_named_and_the_others_judged(asked, run):
     code, output, errors, file = asked(MISTAKES, run, "--json")
     assert code == 2
     for line, text in (
@@ -81,7 +81,7 @@ groups:
 """
 
 
-def test_what_is_no_rule_or_group_is_named_and_the_others_are_judged(asked, run):
+def test_malformed_entries_are_named_and_the_others_judged(asked, run):
     code, output, errors, file = asked(WRONG, run, "--json", "--alert", "Good", "--alert", "Also")
     assert code == 2
     assert {line.removeprefix(f"{file}:").partition(":")[0] for line in errors.splitlines()} == {"5", "7", "8", "9", "10"}
@@ -111,7 +111,7 @@ groups:
 """
 
 
-def test_what_a_replay_cannot_show_is_said(asked, run):
+def test_remarks_name_everything_a_replay_cannot_show(asked, run):
     code, output, errors, file = asked(DOUBTS, run, "--json")
     assert code == 2
     assert f"{file}:13: Future: offset -5s reads what is recorded later" in errors
@@ -134,7 +134,7 @@ def test_what_a_replay_cannot_show_is_said(asked, run):
     ]
 
 
-def test_a_file_that_cannot_be_read_does_not_stop_the_others(asked, run, tmp_path):
+def test_an_unreadable_file_does_not_stop_the_others(asked, run, tmp_path):
     (tmp_path / "broken.yml").write_text("groups:\n  - nme: a\n")
     code, output, errors, _ = asked(rules(4), run, str(tmp_path / "broken.yml"), "--json")
     assert code == 2
@@ -155,7 +155,7 @@ groups:
 """
 
 
-def test_what_cannot_be_evaluated_of_a_group_that_is_stepped_is_named_once(asked, run):
+def test_rules_of_a_stepped_group_are_refused_once(asked, run):
     code, output, errors, file = asked(STEPPED, run, "--json")
     assert code == 2
     assert sorted(line.removeprefix(f"{file}:").split(":")[1].strip() for line in errors.splitlines()) == ["Future", "Range", "text"]
@@ -170,7 +170,7 @@ def test_what_cannot_be_evaluated_of_a_group_that_is_stepped_is_named_once(asked
         ("groups:\n  - name: g\n    rules:\n      - {alert: A, expr: up, for: soon}\n", "mine.yml:4: for: soon is no duration"),
     ],
 )
-def test_a_file_that_is_no_rule_file_is_named_with_the_line(asked, run, text, message):
+def test_a_malformed_file_is_named_with_its_line(asked, run, text, message):
     code, output, errors, _ = asked(text, run, "--json")
     assert code == 2
     assert message in errors
@@ -179,14 +179,14 @@ def test_a_file_that_is_no_rule_file_is_named_with_the_line(asked, run, text, me
     assert report["alerts"] == []
 
 
-def test_a_run_in_which_nothing_was_scraped_is_bad_input(asked, tmp_path_factory):
+def test_a_run_without_scrapes_is_bad_input(asked, tmp_path_factory):
     empty = recorded(tmp_path_factory, 0)
     code, _, errors, _ = asked(rules(20), empty)
     assert code == 2
     assert f"{empty.folder}: nothing was scraped in this run" in errors
 
 
-def test_a_damaged_snapshot_is_named_with_what_prometheus_says_of_it(asked, tmp_path_factory):
+def test_a_damaged_snapshot_is_named_with_the_reason(asked, tmp_path_factory):
     damaged = recorded(tmp_path_factory, 10)
     for index in damaged.snapshot.glob("*/index"):
         index.write_bytes(b"no index")
@@ -214,7 +214,7 @@ def test_a_group_may_have_any_name(asked, run):
     assert json.loads(output)["alerts"][0]["evaluations"] > SECONDS - 5
 
 
-def test_an_alert_that_stands_before_what_it_reads_sees_it_an_evaluation_later(asked, run):
+def test_an_alert_before_its_recording_sees_it_later(asked, run):
     text = "groups:\n  - name: mine\n    interval: 1s\n    rules:\n"
     for name in ("Early", "Late"):
         text += f"      - {{alert: {name}, expr: 'mine:asked'}}\n      - {{record: 'mine:asked', expr: asked_total > 95}}\n"
@@ -223,7 +223,7 @@ def test_an_alert_that_stands_before_what_it_reads_sees_it_an_evaluation_later(a
     assert early == late + 1
 
 
-def test_where_too_much_is_open_to_be_asked_all_is_unsure_from_there_on(run, tmp_path):
+def test_too_many_open_evaluations_are_all_unsure(run, tmp_path):
     file = tmp_path / "mine.yml"
     file.write_text(rules(4))
     groups = rulefile.read(file)
@@ -237,7 +237,7 @@ def test_where_too_much_is_open_to_be_asked_all_is_unsure_from_there_on(run, tmp
         assert [rule.name for rule in bench.unasked] == ["High0", "Busy0"] * 2
 
 
-def test_where_every_evaluation_comes_as_scrapes_end_only_those_are_marked_whose_answer_depends_on_it(asked, tmp_path_factory):
+def test_open_evaluations_are_marked_only_if_it_matters(asked, tmp_path_factory):
     amid = recorded(tmp_path_factory, SECONDS, after_ms=AMID_A_SCRAPE_MS)
     once = "      - {alert: Once, expr: 'asked_total{number=\"0\"} == 100'}\n"
     report = json.loads(asked(rules(200) + once, amid, "--json")[1])
@@ -245,7 +245,7 @@ def test_where_every_evaluation_comes_as_scrapes_end_only_those_are_marked_whose
     assert {name: number for name, number in marked.items() if number} == {"Once": 2}, "the tenth second or the next"
 
 
-def test_pages_that_are_read_at_the_same_time_may_be_seen_one_without_the_other(asked, run):
+def test_one_page_may_be_seen_without_the_other(asked, run):
     text = rules(4)
     text += "      - {alert: Half, expr: 'count(asked_total{number=\"0\"}) == 2', keep_firing_for: 3s}\n"
     text += "      - {alert: Five, expr: 'count(up) > 4'}\n"
@@ -257,14 +257,14 @@ def test_pages_that_are_read_at_the_same_time_may_be_seen_one_without_the_other(
     assert five["ambiguous_evaluations"] == 0
 
 
-def test_what_only_the_history_had_is_gone_when_the_run_begins(asked, run, tmp_path_factory):
+def test_series_of_the_history_end_as_the_run_begins(asked, run, tmp_path_factory):
     past = recorded(tmp_path_factory, SECONDS, pages=5)
     text = "groups:\n  - {name: mine, interval: 1s, rules: [{alert: Ghost, expr: 'count(up) > 4'}, {alert: Past, expr: 'up offset 30s'}]}\n"
     _, output, _, _ = asked(text, run, "--json", "--history", past.folder)
     assert {alert["name"]: len(alert["fired"]) for alert in json.loads(output)["alerts"]} == {"Ghost": 0, "Past": 5}
 
 
-def test_a_threshold_is_swept_of_alerts_that_have_one(asked, run):
+def test_only_alerts_with_a_threshold_are_swept(asked, run):
     text = "groups:\n  - {name: mine, interval: 1s, rules: [{alert: Some, expr: up > 0.5}, {alert: None, expr: up and up}]}\n"
     words = ("--sweep", "threshold=0..2/2")
     code, output, errors, file = asked(text, run, "--json", *words)
@@ -277,7 +277,7 @@ def test_a_threshold_is_swept_of_alerts_that_have_one(asked, run):
     assert errors.endswith("None: --sweep threshold: compares nothing with a number; expected an alert such as `a > 0.5`\n")
 
 
-def test_a_sweep_says_what_the_rule_with_another_number_would_have_done(asked, run):
+def test_a_sweep_equals_the_rule_with_another_number(asked, run):
     """Of a scalar, a number before what it is compared with, a factor, and the first of two; none of them a plain number at the end."""
     ways = {
         "0.1 * 2 < X": "0.25 < X",
@@ -297,7 +297,7 @@ def test_a_sweep_says_what_the_rule_with_another_number_would_have_done(asked, r
     assert sum(alert["sweep"][0]["false_fires"] for alert in swept["alerts"]) > len(ways)
 
 
-def test_a_rule_that_compares_with_the_past_has_one_with_history(asked, run):
+def test_history_gives_a_rule_the_past_it_reads(asked, run):
     text = "groups:\n  - {name: mine, interval: 1s, rules: [{alert: Past, expr: 'count(load_ratio offset 30s) > 0'}]}\n"
     fired = {}
     for name, words in (("without", ()), ("with", ("--history", run.folder))):
@@ -319,7 +319,7 @@ groups:
 """
 
 
-def test_what_is_stretched_far_is_seen_as_what_was_recorded(asked, tmp_path_factory):
+def test_a_far_stretched_run_is_seen_as_recorded(asked, tmp_path_factory):
     gap, stretch = recorded(tmp_path_factory, SECONDS, range(20, 40)), 600
     lives = []
     for factor in (1, stretch):

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from firedrill import places
-from firedrill.alerts import ambiguity, causes, doubts, grid, rulefile
+from firedrill.alerts import ambiguity, causes, doubts, grid, rulefile, stalls
 from firedrill.alerts.bench import STALE, gaps
 from firedrill.alerts.causes import Cause
 from firedrill.alerts.readable import Worlds
@@ -39,7 +39,7 @@ def test_recorded_evaluations_have_an_interval_though_some_are_missing():
 
 
 def test_what_is_under_way_at_an_evaluation_is_told_by_when_it_ended():
-    sources = [ambiguity.scrapes("a", {1000: 300, 2000: 20}), ambiguity.scrapes("b", {1100: 10})]
+    sources = [ambiguity.scrapes("a", {1000: 300, 2000: 20}, [320, 40]), ambiguity.scrapes("b", {1100: 10}, [30])]
     found = [ambiguity.under_way(time_ms, sources) for time_ms in (999, 1000, 1100, 1129, 1130, 1319, 1320, 2039)]
     assert [[one.earliest_ms for one in at] for at in found] == [
         [], [1300], [1110, 1300], [1110, 1300], [1300], [1300], [], [2020],
@@ -47,7 +47,7 @@ def test_what_is_under_way_at_an_evaluation_is_told_by_when_it_ended():
 
 
 def test_what_a_group_records_may_be_read_at_once_or_when_its_evaluation_has_ended():
-    late = [ambiguity.recordings("a", [1000, 2000], [40, 5])]
+    late = [ambiguity.recordings("a", [1000, 2000], [60, 25])]
     assert [ambiguity.under_way(time_ms, late) for time_ms in (1059, 1060, 2024, 2025)] == [
         [(1060, 1000, "a", 1000)],
         [],
@@ -57,7 +57,7 @@ def test_what_a_group_records_may_be_read_at_once_or_when_its_evaluation_has_end
 
 
 def test_a_scrape_that_hung_until_the_next_one_began_may_be_under_way_too():
-    (hung, following) = ambiguity.under_way(2003, [ambiguity.scrapes("a", {1000: 1000, 2000: 191})])
+    (hung, following) = ambiguity.under_way(2003, [ambiguity.scrapes("a", {1000: 1000, 2000: 191}, [1020, 211])])
     assert (hung.what, hung.latest_ms, hung.earliest_ms) == (("a", 1000), 2020, 2000)
     assert following.what == ("a", 2000)
 
@@ -196,3 +196,24 @@ def test_a_run_without_a_name_is_none(tmp_path, command):
 )
 def test_a_run_of_another_prometheus_is_said_to_be_one(recorded, replayed, is_said):
     assert any(f"recorded by Prometheus {recorded}" in said for said in doubts.of_versions(recorded, replayed)) == is_said
+
+
+def test_what_a_stall_met_is_stored_after_it():
+    """Nobody knows when it began: after the last sign of life before the first thing that was late."""
+    found = stalls.stalls([(2000, 5000), (2500, 5010), (9000, 9100)], [500, 1900, 5000, 5010, 8990, 9100])
+    assert found.spans == [(1900, 5010), (8990, 9100)]
+    assert [found.settled(time_ms) for time_ms in (1800, 1881, 3000, 5009, 5011, 8985)] == [1820, 5030, 5030, 5030, 5031, 9120]
+
+
+def test_scrapes_and_evaluations_off_their_phase_were_late():
+    assert stalls.late_scrapes([300, 1300, 2300, 5900, 6300, 7315]) == [(5300, 5900)]
+    known = {1000: (1002, 1006), 2000: (2001, 2005), 5000: (5300, 5304), 6000: (6002, 6900)}
+    assert stalls.late_evaluations([1000, 2000, 5000, 6000], 1000, known, 300) == [(3000, 5300), (6002, 6900)]
+    assert stalls.late_evaluations([1000, 3000], 1000, {}, 40) == [(2000, 3040)], "nobody said when it began"
+    assert stalls.late_scrapes([]) == stalls.late_evaluations([], 1000, {}, 0) == []
+
+
+def test_steps_that_a_stall_ended_together_are_asked_one_by_one():
+    together = Worlds(1000, [ambiguity.Done(5030, 1010, "a", 900), ambiguity.Done(5030, 1100, "a", 950)], 250)
+    assert (together.steps, together.readable, together.moments, together.is_in_order) == ([5030], 1, [1000], False)
+    assert together.others == [frozenset({("a", 900)}), frozenset({("a", 950)})]

@@ -1,0 +1,81 @@
+"""The replay of a drill's own rules against what its Prometheus wrote while the drill lasted."""
+
+import pytest
+
+from firedrill.alerts import rulefile
+from firedrill.alerts.bench import Bench
+from firedrill.interrupt import Interrupt
+from tests import replaying
+from tests.replaying import NAMED, compare, loaded, named
+
+HEALTHY_SECONDS = 25
+
+
+@pytest.fixture(scope="module")
+def page():
+    yield from replaying.page()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, page):
+    return replaying.drill(tmp_path_factory.mktemp("backtest"), page, HEALTHY_SECONDS)
+
+
+def test_the_scorecard_agrees_with_the_alerts_written(run):
+    """A machine that stalls may keep an alert from firing, or make one fire before its fault; the scorecard says which."""
+    rows = [row for row in run.read()["scorecard"] if row["expected"] == "fault"]
+    assert {row["alert"] for row in rows} == NAMED
+    begun = {name: fault["start"] for fault in run.read()["faults"] for name in fault["alerts"]}
+    states = written_states(run)
+    for row in rows:
+        seen = [(time, state) for time, state in states[row["alert"]] if time >= begun[row["alert"]]]
+        before = [state for time, state in states[row["alert"]] if time < begun[row["alert"]]]
+        if row["judgement"] == "detected":
+            assert "firing" in {state for _, state in seen}, row
+        elif row["judgement"] == "undecided":
+            assert before or "firing" not in {state for _, state in seen}, row
+        else:
+            assert row["judgement"] == "missed", row
+            assert "firing" not in {state for _, state in seen}, row
+
+
+def written_states(run):
+    """(Unix time, state) of every sample of ALERTS, by the alert's name."""
+    groups = [group for file in named(run, "api") for group in rulefile.read(file)]
+    with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:
+        start, end = bench.span_ms
+        found = {name: [] for name in NAMED}
+        for series in bench.prom.raw("ALERTS", start / 1000 - 60, end / 1000 + 5):
+            if series.labels["alertname"] in NAMED:
+                found[series.labels["alertname"]] += [(time, series.labels["alertstate"]) for time, _ in series.points]
+    return found
+
+
+def test_the_run_names_durations_that_were_too_short(run):
+    (said,) = [remark["text"] for remark in run.read()["remarks"] if remark["code"] == "rules_kept_longer"]
+    assert "durations of the rules are longer than 1/36, the first: group budget: 15s is 1s here, not 417ms" in said
+
+
+@pytest.mark.parametrize("rules", [("api", "load", "recording"), ("scraped",), ("theirs",)])
+def test_the_replay_writes_what_prometheus_wrote(run, rules):
+    """But at evaluations that were marked before, however slow the page, the evaluations and the machine are."""
+    found = compare(run, named(run, *rules))
+    assert found.ours | found.theirs
+    assert not found.not_foretold
+
+
+def test_alerts_on_their_own_group_are_never_ambiguous(run):
+    """Nothing of what they read can be late, whatever the machine does."""
+    found = compare(run, named(run, "restless"))
+    assert found.ours == found.theirs
+    assert found.ours
+    assert not found.unsure
+
+
+def test_groups_of_one_name_have_their_own_evaluations(run):
+    groups = [group for file in loaded(run) for group in rulefile.read(file) if group.name == "theirs0"]
+    with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:
+        first, second = (bench.timeline.recorded_times(group) for group in groups)
+    assert len(first) > 3
+    assert not set(first) & set(second)
+    assert {len({time_ms % 1000 for time_ms in times}) for times in (first, second)} == {1}
