@@ -94,9 +94,13 @@ class Outage:
 def _sockets() -> Iterator[tuple[int, socket.socket]]:
     """A copy of every TCP socket of this process, with the descriptor it is a copy of."""
     # The list is whole before the first copy is made, which gets the number that the listing itself had.
+    copies: set[int] = set()
     for descriptor in [number for number in map(int, os.listdir("/proc/self/fd")) if _is_socket(number)]:  # noqa: PTH208 -- numbers
+        if descriptor in copies:  # closed under us, and a copy got its number
+            continue
         with suppress(OSError):  # closed under us
             copy = socket.socket(fileno=os.dup(descriptor))
+            copies.add(copy.fileno())
             if copy.family in _FAMILIES and copy.type == socket.SOCK_STREAM:
                 yield descriptor, copy
             else:
