@@ -37,12 +37,15 @@ class Outage:
     def __init__(self) -> None:
         self._closed: list[Closed] = []
         self._stand_in: socket.socket | None = None
+        self._ports: frozenset[int] = frozenset()
 
     def follow(self, size: float) -> None:
         """Be gone as long as `size` is not 0."""
         if size and not self._stand_in:
             self._begin()
-        elif not size and self._stand_in:
+        elif size:
+            _hang_up_connections(self._ports)  # those whose accept() was under way as the listener was replaced
+        elif self._stand_in:
             self._end(self._stand_in)
 
     def _begin(self) -> None:
@@ -50,25 +53,24 @@ class Outage:
             held = {descriptor: copies.enter_context(copy) for descriptor, copy in _sockets()}
             listeners = {descriptor: copy for descriptor, copy in held.items() if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)}
             addresses = {copy.getsockname()[:2] for copy in listeners.values()}
+            self._ports = frozenset(port for _, port in addresses)
             # The server goes on polling its descriptors: there it finds a listener that nobody knows, which is never ready.
             self._stand_in = socket.create_server((LOOPBACK, 0))
             self._stand_in.setblocking(False)
+            for descriptor in listeners:
+                os.dup2(self._stand_in.fileno(), descriptor, inheritable=False)
+            _knock(self._stand_in)
+            # Before the port refuses: a client that is refused finds every other connection closed as well, as those of an ended process.
+            _hang_up_connections(self._ports)
             for address in addresses:
                 its = {descriptor: copy for descriptor, copy in listeners.items() if copy.getsockname()[:2] == address}
-                self._closed.append(self._close(its, self._stand_in))
-            ports = {port for _, port in addresses}
-            for copy in held.values():
-                if copy.getsockname()[1] in ports:
-                    _hang_up(copy)
+                self._closed.append(self._close(its))
 
     @staticmethod
-    def _close(copies: dict[int, socket.socket], stand_in: socket.socket) -> Closed:
+    def _close(copies: dict[int, socket.socket]) -> Closed:
         listener = next(iter(copies.values()))
         address, family, blocking = listener.getsockname(), listener.family, os.get_blocking(listener.fileno())
         _, backlog = _TCP_INFO_QUEUE.unpack(listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_QUEUE.size))
-        for descriptor in copies:
-            os.dup2(stand_in.fileno(), descriptor, inheritable=False)
-        _knock(stand_in)
         _hang_up(listener)
         heir = socket.socket(family)
         heir.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -92,9 +94,13 @@ class Outage:
 def _sockets() -> Iterator[tuple[int, socket.socket]]:
     """A copy of every TCP socket of this process, with the descriptor it is a copy of."""
     # The list is whole before the first copy is made, which gets the number that the listing itself had.
+    copies: set[int] = set()
     for descriptor in [number for number in map(int, os.listdir("/proc/self/fd")) if _is_socket(number)]:  # noqa: PTH208 -- numbers
+        if descriptor in copies:  # closed under us, and a copy got its number
+            continue
         with suppress(OSError):  # closed under us
             copy = socket.socket(fileno=os.dup(descriptor))
+            copies.add(copy.fileno())
             if copy.family in _FAMILIES and copy.type == socket.SOCK_STREAM:
                 yield descriptor, copy
             else:
@@ -112,6 +118,15 @@ def _knock(listener: socket.socket) -> None:
     """Give a listener something to accept: a server that is woken in its poll sleeps on if nothing is ready, on what it slept on before."""
     with suppress(OSError):
         socket.create_connection(listener.getsockname()[:2], timeout=1).close()
+
+
+def _hang_up_connections(ports: frozenset[int]) -> None:
+    """Hang up every open connection to one of these ports of this process."""
+    for _, copy in _sockets():
+        with copy, suppress(OSError):  # not connected: a listener
+            copy.getpeername()
+            if copy.getsockname()[1] in ports:
+                _hang_up(copy)
 
 
 def _hang_up(connection: socket.socket) -> None:

@@ -78,6 +78,8 @@ class FaultClient:
 
     base_url: str
     """Of its metrics page: `http://127.0.0.1:9464`."""
+    timeout_seconds: float = TIMEOUT_SECONDS
+    """How long an answer may take."""
 
     def set(self, sizes: Mapping[str, float], for_seconds: float) -> list[Active]:
         """Set faults, from now on and for a time; returns what is active then."""
@@ -94,7 +96,7 @@ class FaultClient:
     def _ask(self, method: str, body: object = None) -> list[Active]:
         url = f"{self.base_url.rstrip('/')}/faults"
         try:
-            answer = requests.request(method, url, json=body, timeout=TIMEOUT_SECONDS, allow_redirects=False)
+            answer = requests.request(method, url, json=body, timeout=self.timeout_seconds, allow_redirects=False)
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema) as error:
             raise BadInput(f"{self.base_url} is no address; expected a URL such as http://127.0.0.1:9464") from error
         except requests.RequestException as error:

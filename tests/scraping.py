@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.waiting import PATIENCE_SECONDS
+
 
 @dataclass(frozen=True)
 class Page:
@@ -50,7 +52,7 @@ def exemplars(text: str) -> dict[str, set[str]]:
 def scrape_openmetrics(url: str) -> str:
     """The page at `url`, as Prometheus asks for it but in its own name."""
     request = urllib.request.Request(url, headers={"Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"})
-    with urllib.request.urlopen(request, timeout=5) as response:
+    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:
         assert response.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
         return response.read().decode()
 
@@ -58,5 +60,5 @@ def scrape_openmetrics(url: str) -> str:
 def scrape(url: str, agent: str = "a person") -> Page:
     """The page at `url`, now."""
     request = urllib.request.Request(url, headers={"User-Agent": agent})
-    with urllib.request.urlopen(request, timeout=5) as response:
+    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:
         return parse(response.read().decode())

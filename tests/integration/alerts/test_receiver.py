@@ -1,6 +1,7 @@
-"""The receiver of notifications as a process: what it records, what it refuses, and how it ends."""
+"""The receiver of notifications as a process: it records them, refuses everything else, and ends in order."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -9,30 +10,35 @@ import pytest
 import requests
 
 from firedrill.notifications.server import MAX_BODY_BYTES
-from firedrill.stack import ports
 from tests.unit.stack.test_notifications import ALERT, MESSAGE
-from tests.waiting import poll_until
+from tests.waiting import PATIENCE_SECONDS, poll_until
 
 
 class Receiver:
     def __init__(self, folder):
         self.out = folder / "kept.jsonl"
         self.log = folder / "log"
-        self.port = ports.any_free()
-        self.url = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, "-m", "firedrill.notifications", "--port", str(self.port), "--out", str(self.out)]
+        command = [sys.executable, "-m", "firedrill.notifications", "--port", "0", "--out", str(self.out)]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(command, stderr=log)
+        self.port = int(poll_until(self._port_told, lambda: f"the receiver to listen; it said {self.log.read_text()!r}"))
+        self.url = f"http://127.0.0.1:{self.port}"
         poll_until(self.is_healthy, "the receiver to answer")
+
+    def _port_told(self):
+        match = re.match(r"http://127\.0\.0\.1:(\d+)/notifications, ", self.log.read_text())
+        return match and match[1]
 
     def is_healthy(self):
         try:
-            return requests.get(f"{self.url}/healthz", timeout=2).ok
+            return requests.get(f"{self.url}/healthz", timeout=PATIENCE_SECONDS).ok
         except requests.ConnectionError:
             return False
 
     def post(self, body, path="/page", **headers):
-        return requests.post(f"{self.url}{path}", data=body, headers={"Content-Type": "application/json", **headers}, timeout=5)
+        return requests.post(
+            f"{self.url}{path}", data=body, headers={"Content-Type": "application/json", **headers}, timeout=PATIENCE_SECONDS
+        )
 
     def kept(self):
         return [json.loads(line) for line in self.out.read_text().splitlines()]
@@ -51,12 +57,12 @@ def alert(name):
     return {**MESSAGE, "alerts": [{**ALERT, "labels": {**ALERT["labels"], "alertname": name}}]}
 
 
-def test_a_notification_is_on_disk_on_screen_and_on_the_page_once_it_is_accepted(receiver):
+def test_an_accepted_notification_is_recorded_shown_and_listed(receiver):
     assert receiver.post(json.dumps(alert("Seen")), "/ticket").status_code == 200
     (kept,) = [one for one in receiver.kept() if one["alertname"] == "Seen"]
     assert (kept["receiver"], kept["status"], kept["severity"]) == ("ticket", "firing", "critical")
     assert "ticket FIRING   Seen (api 127.0.0.1:9464): The API is down.\n" in receiver.log.read_text()
-    assert kept in requests.get(f"{receiver.url}/notifications", timeout=5).json()
+    assert kept in requests.get(f"{receiver.url}/notifications", timeout=PATIENCE_SECONDS).json()
 
 
 @pytest.mark.parametrize(
@@ -74,7 +80,7 @@ def test_a_notification_is_on_disk_on_screen_and_on_the_page_once_it_is_accepted
     ],
     ids=["nothing", "half", "no text", "deep", "no alerts", "control characters", "nobody", "too long", "no length"],
 )
-def test_what_is_no_notification_is_refused_in_a_line_and_the_receiver_goes_on(receiver, body, path, status):
+def test_anything_but_a_notification_is_refused_in_one_line(receiver, body, path, status):
     before = receiver.log.read_text()
     assert receiver.post(body, path).status_code == status
     (line,) = receiver.log.read_text().removeprefix(before).splitlines()
@@ -84,7 +90,7 @@ def test_what_is_no_notification_is_refused_in_a_line_and_the_receiver_goes_on(r
     assert receiver.is_healthy()
 
 
-def test_a_disk_that_takes_no_more_has_alertmanager_come_again(tmp_path):
+def test_a_write_error_makes_alertmanager_retry(tmp_path):
     full = Receiver(tmp_path)
     full.out.unlink()
     full.out.mkdir()
@@ -97,16 +103,16 @@ def test_a_disk_that_takes_no_more_has_alertmanager_come_again(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_when_told_to(number, tmp_path):
+def test_the_receiver_ends_in_order_on_a_signal(number, tmp_path):
     receiver = Receiver(tmp_path)
     receiver.post(json.dumps(MESSAGE))
     receiver.process.send_signal(number)
-    assert receiver.process.wait(timeout=10) == 0
+    assert receiver.process.wait(PATIENCE_SECONDS) == 0
     assert len(receiver.kept()) == 1
     assert "Traceback" not in receiver.log.read_text()
 
 
-def test_a_port_that_is_taken_is_one_line_and_exit_code_2(receiver, tmp_path):
+def test_a_taken_port_is_one_line_and_exit_code_2(receiver, tmp_path):
     command = [sys.executable, "-m", "firedrill.notifications", "--port", str(receiver.port), "--out", str(tmp_path / "out")]
     refused = subprocess.run(command, capture_output=True, text=True, check=False)
     assert refused.returncode == 2
@@ -116,7 +122,7 @@ def test_a_port_that_is_taken_is_one_line_and_exit_code_2(receiver, tmp_path):
     )
 
 
-def test_no_page_in_a_browser_can_invent_a_notification(receiver):
+def test_a_web_page_cannot_post_a_notification(receiver):
     before = receiver.kept()
     assert receiver.post(b"{}", **{"Content-Type": "text/plain"}).status_code == 415
     assert receiver.post(b"{}", Origin="http://evil.example").status_code == 415

@@ -1,23 +1,29 @@
-"""Faults on the real API: each does what it says and ends by itself; none can be set where nobody asked for it."""
+"""Faults of the real API: each does what it says, ends by itself, and can only be set where it is allowed."""
 
+import errno
 import json
 import os
+import re
+import signal
+import socket
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
-import psutil
 import pytest
 import requests
 
 from api.factory import create_app
 from api.settings import Settings
-from firedrill.faults import FaultClient
+from firedrill.contract import FAULT_KINDS, FAULT_LONGEST_SECONDS, LOOPBACK
+from tests.api_process import module
 from tests.drilling import FIREDRILL
-from tests.integration.api.api_process import module
-from tests.waiting import poll_until
+from tests.waiting import PATIENCE_SECONDS, poll_until
 
 PATH = "/items/1"
+LONG_SECONDS = FAULT_LONGEST_SECONDS
+"""For faults that the test itself ends."""
 
 
 @pytest.fixture(scope="module", params=["waitress", "dev"])
@@ -36,12 +42,8 @@ def shared():
 @pytest.fixture
 def api(shared):
     """An API that takes faults, with none set."""
-    faults_of(shared).clear()
+    shared.faults().clear()
     return shared
-
-
-def faults_of(api):
-    return FaultClient(api.metrics.removesuffix("/metrics"))
 
 
 def seconds_of(api, path=PATH):
@@ -50,70 +52,84 @@ def seconds_of(api, path=PATH):
     return time.monotonic() - begun
 
 
-def status(api, path=PATH):
-    """The status of an answer, None if the connection is refused, or closed on the way."""
-    try:
-        return api.get(path).status_code
-    except requests.RequestException:
-        return None
+def is_refused(api):
+    """Whether the port of the API takes no connection."""
+    with socket.socket() as probe:
+        return probe.connect_ex((LOOPBACK, int(api.url.rpartition(":")[2]))) == errno.ECONNREFUSED
 
 
-def ended(api):
-    poll_until(lambda: not faults_of(api).active(), "the faults to end", timeout_seconds=5)
+def handled(api):
+    """(requests, seconds) of the handler of PATH."""
+    page, name = api.page(), "http_server_request_duration_seconds"
+    return tuple(page.total(f"{name}_{part}", http_route="/items/<int:id>") for part in ("count", "sum"))
 
 
-def test_latency_is_added_to_the_handler_s_time_but_not_to_health_checks(api):
-    before = api.page().total("http_server_request_duration_seconds_sum", http_route="/items/<int:id>")
-    faults_of(api).set({"latency": 0.3}, 0.8)
+def await_handled(api, count):
+    """The seconds in the handler, once that many requests are counted."""
+    return poll_until(lambda: (found := handled(api))[0] == count and found, f"{count:g} requests to be counted")[1]
+
+
+def test_latency_is_added_to_the_time_of_the_handler(api):
+    count, before = handled(api)
+    api.faults().set({"latency": 0.3}, LONG_SECONDS)
     assert seconds_of(api) >= 0.3
-    assert seconds_of(api, "/healthz") < 0.3
-    assert seconds_of(api, "/readyz") < 0.3
-    ended(api)
-    assert seconds_of(api) < 0.3
-    assert 0.3 <= api.page().total("http_server_request_duration_seconds_sum", http_route="/items/<int:id>") - before < 0.6
+    assert await_handled(api, count + 1) - before >= 0.3
 
 
-def test_the_share_of_errors_is_the_one_that_was_asked_for(api):
-    faults_of(api).set({"errors": 0.2}, 60)
+def test_latency_spares_health_checks_and_ends_when_cleared():
+    """A minute is added: what is answered while a request still waits had no latency."""
+    with module("waitress", "--faults") as api, ThreadPoolExecutor(1) as client:
+        api.faults().set({"latency": FAULT_KINDS["latency"].largest}, LONG_SECONDS)
+        slow = client.submit(api.status, PATH)
+        poll_until(lambda: api.page().value("http_server_workers_busy") == 1, "the request to be held")
+        assert api.status("/healthz") == 200
+        assert api.status("/readyz") == 200
+        api.faults().clear()
+        assert api.status(PATH) == 200
+        assert not slow.done()
+        api.end(signal.SIGKILL)  # nobody waits for the minute to pass
+        assert slow.result(PATIENCE_SECONDS) is None
+
+
+def test_the_share_of_errors_is_the_one_asked_for(api):
+    api.faults().set({"errors": 0.2}, LONG_SECONDS)
     with requests.Session() as session:
-        statuses = [session.get(api.url + PATH, timeout=5).status_code for _ in range(100)]
-        assert {session.get(api.url + "/healthz", timeout=5).status_code for _ in range(10)} == {200}
+        statuses = [session.get(api.url + PATH, timeout=PATIENCE_SECONDS).status_code for _ in range(100)]
+        assert {session.get(api.url + "/healthz", timeout=PATIENCE_SECONDS).status_code for _ in range(10)} == {200}
     assert 18 <= statuses.count(500) <= 22
     assert set(statuses) == {200, 500}
-    faults_of(api).clear()
-    assert {status(api) for _ in range(10)} == {200}
+    api.faults().clear()
+    assert {api.status(PATH) for _ in range(10)} == {200}
 
 
-def test_stuck_workers_hold_their_request_until_the_fault_ends(api):
-    faults_of(api).set({"stuck": 3}, 1.2)
+def test_stuck_workers_hold_their_requests_until_the_fault_ends(api):
+    """Three of four workers are stuck: of five requests the other worker serves two."""
+    api.faults().set({"stuck": 3}, LONG_SECONDS)
     with ThreadPoolExecutor(5) as clients:
-        took = sorted(clients.map(lambda _: seconds_of(api), range(5)))
-    assert took[1] < 0.6, "the fourth worker serves what the others do not"
-    assert took[2] > 0.8
-    assert seconds_of(api) < 0.6
+        requested = [clients.submit(api.status, PATH) for _ in range(5)]
+        try:
+            poll_until(lambda: sum(each.done() for each in requested) == 2, "the worker that is not stuck to serve two requests")
+            poll_until(lambda: api.page().value("http_server_workers_busy") == 3, "the other three to be stuck")
+            assert api.page().value("http_server_queue_depth") == 0
+            assert api.status("/readyz") == 200
+            assert sum(each.done() for each in requested) == 2
+        finally:
+            api.faults().set({"stuck": 3}, 0.05)  # it ends by itself
+        assert {each.result(PATIENCE_SECONDS) for each in requested} == {200}
+    poll_until(lambda: api.page().value("http_server_workers_busy") == 0, "the workers to be free again")
+    assert api.faults().active() == []
+    assert api.status(PATH) == 200
 
 
-def test_stuck_workers_count_as_busy(api):
-    faults_of(api).set({"stuck": 2}, 30)
-    with ThreadPoolExecutor(2) as clients:
-        waiting = [clients.submit(seconds_of, api) for _ in range(2)]
-        poll_until(lambda: api.page().value("http_server_workers_busy") == 2, "two workers to be busy")
-        assert seconds_of(api, "/readyz") < 5
-        faults_of(api).clear()
-        assert all(each.result(5) < 10 for each in waiting)
-    poll_until(lambda: api.page().value("http_server_workers_busy") == 0, "them to be free again")
-
-
-def test_cpu_is_burned_in_the_api_s_process(api):
+def test_the_cpu_fault_burns_in_the_process_of_the_api(api):
     def seconds():
         return api.page().value("process_cpu_seconds_total")
 
-    threads = api.page().value("python_threads")
-    faults_of(api).set({"cpu": 0.5}, 1)
-    before = seconds()
-    ended(api)
-    burned = seconds() - before
-    assert 0.2 < burned < 0.9
+    threads, before = api.page().value("python_threads"), seconds()
+    api.faults().set({"cpu": 0.5}, LONG_SECONDS)
+    poll_until(lambda: seconds() - before > 0.5, "half a second of CPU time to be burned")
+    assert api.page().value("python_threads") == threads + 1
+    api.faults().clear()
     poll_until(lambda: api.page().value("python_threads") == threads, "the burning thread to end")
 
 
@@ -122,85 +138,116 @@ def test_memory_grows_and_is_given_back(api):
         return api.page().value("process_resident_memory_bytes")
 
     before = resident()
-    faults_of(api).set({"memory": 60e6}, 1)
-    poll_until(lambda: resident() > before + 30e6, "the process to grow", timeout_seconds=2)
-    ended(api)
-    poll_until(lambda: resident() < before + 10e6, "the memory to be given back", timeout_seconds=2)
+    api.faults().set({"memory": 60e6}, LONG_SECONDS)
+    poll_until(lambda: resident() > before + 30e6, "the process to grow")
+    api.faults().clear()
+    poll_until(lambda: resident() < before + 10e6, "the memory to be given back")
 
 
-def test_a_stopped_api_refuses_hangs_up_and_leaves_scrapes_unanswered_until_it_comes_back(either):
-    faults, scraper = faults_of(either), {"User-Agent": "Prometheus/2.42.0"}
+def test_a_stopped_api_refuses_hangs_up_and_comes_back(either):
+    """Whoever is refused finds the connection closed that was open before."""
+    faults, scraper = either.faults(), {"User-Agent": "Prometheus/2.42.0"}
     backlog = either.page().values("tcp_listen_backlog_limit")
     with requests.Session() as session:
-        session.get(either.url + PATH, timeout=5)
-        faults.set({"stop": 1.0}, 1)
-        poll_until(lambda: status(either) is None, "connections to be refused", timeout_seconds=1)
+        session.get(either.url + PATH, timeout=PATIENCE_SECONDS)
+        faults.set({"stop": 1.0}, LONG_SECONDS)
+        poll_until(lambda: is_refused(either), "connections to be refused")
         with pytest.raises(requests.ConnectionError):
-            session.get(either.url + PATH, timeout=5)
-    last = requests.get(either.metrics, headers=scraper, timeout=5).text
+            session.get(either.url + PATH, timeout=PATIENCE_SECONDS)
+    last = requests.get(either.metrics, headers=scraper, timeout=PATIENCE_SECONDS).text
     assert 'api_fault_active{fault="stop"} 1.0' in last
     with pytest.raises(requests.ConnectionError):
-        requests.get(either.metrics, headers=scraper, timeout=5)
+        requests.get(either.metrics, headers=scraper, timeout=PATIENCE_SECONDS)
     assert faults.active()[0].fault == "stop"
-    poll_until(lambda: status(either) == 200, "the API to come back", timeout_seconds=5)
-    poll_until(lambda: not faults.active(), "the fault to be over")
-    assert seconds_of(either) < 1
+    faults.clear()
+    poll_until(lambda: either.status(PATH) == 200, "the API to come back")
     assert either.page().values("tcp_listen_backlog_limit") == backlog
+
+
+def test_no_connection_outlives_the_listener_of_a_stopped_api(either):
+    """Once the port refuses, every connection that was open is closed already."""
+    host, port = either.url.removeprefix("http://").split(":")
+    with ExitStack() as stack:
+        connections = [stack.enter_context(socket.create_connection((host, int(port)), PATIENCE_SECONDS)) for _ in range(60)]
+        either.faults().set({"stop": 1.0}, LONG_SECONDS)
+        poll_until(lambda: is_refused(either), "connections to be refused", every_seconds=0.001)
+        assert [_answer(each) for each in connections] == [b""] * len(connections)
+    either.faults().clear()
+    poll_until(lambda: either.status(PATH) == 200, "the API to come back")
+
+
+def _answer(connection):
+    """What comes on a request: nothing, where the other side hung up."""
+    try:
+        connection.sendall(f"GET {PATH} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        return connection.recv(1)
+    except ConnectionError:
+        return b""
 
 
 def test_a_stopped_api_comes_back_again_and_again(either):
     for _ in range(3):
-        faults_of(either).set({"stop": 1.0}, 0.2)
-        poll_until(lambda: status(either) is None, "connections to be refused", timeout_seconds=1)
-        poll_until(lambda: status(either) == 200, "the API to come back", timeout_seconds=5)
+        either.faults().set({"stop": 1.0}, LONG_SECONDS)
+        poll_until(lambda: is_refused(either), "connections to be refused")
+        either.faults().set({"stop": 1.0}, 0.2)  # it ends by itself
+        poll_until(lambda: either.status(PATH) == 200, "the API to come back")
+    assert either.faults().active() == []
 
 
-def test_active_faults_are_on_the_page_with_their_size_and_the_others_are_0(api):
-    faults_of(api).set({"latency": 0.3, "errors": 0.2}, 30)
+def test_the_page_shows_the_size_of_active_faults(api):
+    api.faults().set({"latency": 0.3, "errors": 0.2}, LONG_SECONDS)
     page = api.page()
     assert [page.value("api_fault_active", fault=fault) for fault in ("latency", "errors", "cpu", "stop")] == [0.3, 0.2, 0, 0]
-    faults_of(api).clear()
+    api.faults().clear()
     assert sum(api.page().values("api_fault_active")) == 0
 
 
-def test_a_fault_ends_even_when_the_page_that_set_it_is_killed():
+def test_a_fault_ends_although_its_page_is_killed():
+    """The request returns when the fault ends, not when the page does."""
     with module("waitress", "--faults") as api:
-        faults_of(api).set({"latency": 0.3}, 1)
-        (page,) = psutil.Process(api.process.pid).children()
-        page.kill()
-        assert seconds_of(api) >= 0.3
-        poll_until(lambda: seconds_of(api) < 0.3, "the latency to end", timeout_seconds=3)
+        begun = time.monotonic()
+        api.faults().set({"stuck": 1}, 2)
+        api.page_process().kill()
+        assert api.get(PATH).ok
+        assert time.monotonic() - begun >= 2
 
 
-def test_faults_are_off_by_default_and_nowhere_on_the_api_s_own_port(api):
+def test_faults_are_off_by_default_and_never_on_the_api_port(api):
     body = {"stop": {"for_seconds": 60}}
-    assert requests.post(f"{api.url}/faults", json=body, timeout=5).status_code == 404
+    assert requests.post(f"{api.url}/faults", json=body, timeout=PATIENCE_SECONDS).status_code == 404
     with module("waitress") as plain:
         page = plain.metrics.removesuffix("/metrics")
-        assert {requests.request(how, f"{page}/faults", json=body, timeout=5).status_code for how in ("GET", "POST", "DELETE")} == {404}
+        methods = ("GET", "POST", "DELETE")
+        assert {requests.request(how, f"{page}/faults", json=body, timeout=PATIENCE_SECONDS).status_code for how in methods} == {404}
         assert "fault" not in plain.page().text
         code, _, errors = firedrill("set", "stop", "--for", "1s", "--url", page)
     assert code == 3
     assert "start it with API_FAULTS=1, or `python -m api --faults`" in errors
 
 
-def test_where_faults_are_off_nothing_stands_in_a_request_s_way():
+def test_an_api_without_faults_has_no_request_hooks():
     app = create_app(Settings(metrics_port=0))
     app.extensions["firedrill"].close()
     assert app.before_request_funcs == {}
 
 
 def firedrill(*words):
-    done = subprocess.run([FIREDRILL, "fault", *words], capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"})
+    """Exit code, output and errors of `firedrill fault`; again where a standstill of the machine was longer than it waits for an answer."""
+    environment = {**os.environ, "COLUMNS": "200"}
+
+    def answered():
+        done = subprocess.run([FIREDRILL, "fault", *words], capture_output=True, text=True, check=False, env=environment)
+        return "nothing answers" not in done.stderr and done
+
+    done = poll_until(answered, "the metrics page to answer the command")
     return done.returncode, done.stdout, done.stderr
 
 
 def test_the_command_line_sets_lists_and_clears(api):
     url = ("--url", api.metrics.removesuffix("/metrics"))
-    assert firedrill("set", "latency=300ms", "errors=20%", "--for", "30s", *url)[:2] == (
-        0,
-        "latency 300 ms, 30 s left\nerrors 20 %, 30 s left\n",
-    )
+    code, output, _ = firedrill("set", "latency=300ms", "errors=20%", "--for", "1h", *url)
+    assert code == 0
+    assert re.fullmatch(r"latency 300 ms, 3[0-9]{3} s left\nerrors 20 %, 3[0-9]{3} s left\n", output)
     code, listed, _ = firedrill("list", "--json", *url)
     assert (code, [(each["fault"], each["size"]) for each in json.loads(listed)]) == (0, [("latency", 0.3), ("errors", 0.2)])
     assert firedrill("clear", *url)[0] == 0

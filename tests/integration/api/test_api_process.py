@@ -5,17 +5,15 @@ import signal
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import requests
 
 from firedrill.contract import LOOPBACK, PROCESS_METRICS, Server, declared
 from firedrill.places import ROOT
-from firedrill.stack import ports
 from tests import needs
-from tests.integration.api.api_process import module, running
-from tests.waiting import poll_until
+from tests.api_process import flask, module
+from tests.waiting import PATIENCE_SECONDS, poll_until
 
 ONLY_ON_REQUEST = {Server.RUN_REQUESTS.name, Server.FAULT_ACTIVE.name}
 """What appears with the first request of a drill, and where faults can be set."""
@@ -32,13 +30,6 @@ ONLY_WITH_A_POOL = {
 }
 
 
-def flask(*words):
-    """`flask run` on free ports."""
-    port, metrics = ports.any_free(), ports.any_free()
-    command = [Path(sys.executable).parent / "flask", "run", "--port", str(port), *words]
-    return running(command, port, metrics, FLASK_APP="api:app", API_METRICS_PORT=str(metrics))
-
-
 STARTS = {
     "waitress": lambda: module("waitress"),
     "the development server": lambda: module("dev"),
@@ -53,7 +44,7 @@ def test_every_route_answers_and_is_counted_by_its_rule(start):
         assert api.get("/").ok
         assert api.get("/items/1").status_code in {200, 404}
         assert api.get("/nowhere").status_code == 404
-        assert requests.post(f"{api.url}/items", json={"name": "a"}, timeout=5).status_code == 201
+        assert requests.post(f"{api.url}/items", json={"name": "a"}, timeout=PATIENCE_SECONDS).status_code == 201
         poll_until(
             lambda: api.page().total("http_server_request_duration_seconds_count", http_route="none") == 1, "the last request to be counted"
         )
@@ -65,7 +56,7 @@ def test_every_route_answers_and_is_counted_by_its_rule(start):
 
 
 @pytest.mark.parametrize("server", ["waitress", "dev"])
-def test_the_page_has_all_that_the_server_can_give_and_nothing_it_cannot(server):
+def test_the_page_has_exactly_the_metrics_of_its_server(server):
     with module(server) as api:
         api.get("/")
         text = api.page().text
@@ -89,10 +80,10 @@ def test_promtool_accepts_the_page():
 
 
 @pytest.mark.parametrize("option", ["--port", "--metrics-port"])
-def test_a_port_that_was_asked_for_and_is_taken_is_one_line_and_exit_code_2(option):
+def test_a_taken_port_is_one_line_and_exit_code_2(option):
     with socket.create_server((LOOPBACK, 0)) as taken:
         words = [sys.executable, "-m", "api", "--port", "0", "--metrics-port", "0", option, str(taken.getsockname()[1])]
-        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert words[-1] in done.stderr
@@ -100,19 +91,19 @@ def test_a_port_that_was_asked_for_and_is_taken_is_one_line_and_exit_code_2(opti
 
 @pytest.mark.parametrize("server", ["waitress", "dev"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_when_told_to_and_takes_its_page_along(server, number):
+def test_the_page_ends_with_the_api_on_a_signal(server, number):
     with module(server) as api:
         assert api.end(number) == 0
         poll_until(api.page_is_gone, "the metrics page to end")
 
 
-def test_even_kill_9_leaves_no_page_behind():
+def test_kill_9_leaves_no_page_behind():
     with module("waitress") as api:
         assert api.end(signal.SIGKILL) == -signal.SIGKILL
         poll_until(api.page_is_gone, "the metrics page to end")
 
 
-def test_only_the_reloader_s_child_publishes():
+def test_only_the_child_of_the_reloader_publishes():
     with flask("--reload") as api:
         page = api.page()
         assert page.value("api_server_info", server="werkzeug") == 1

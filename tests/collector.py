@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,16 @@ class Collector(ThreadingHTTPServer):
     def __exit__(self, *_: object) -> None:
         self.shutdown()
         self.server_close()
+
+
+@contextmanager
+def unreachable(listening: bool) -> Iterator[str]:
+    """The address of a collector that refuses connections, or (`listening`) takes them and never answers."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        if listening:
+            silent.listen()
+        yield "http://{}:{}".format(*silent.getsockname())
 
 
 class _Handler(BaseHTTPRequestHandler):
