@@ -43,7 +43,7 @@ def test_a_stall_hides_in_service_time_and_shows_from_schedule(proof, folder):
             threading.Timer(3, target.gate.set).start()
             poll_until(lambda: prom.number(f"max({WAITING_INCLUDED}) > 1.5") or target.gate.is_set(), "the stall to show, or to end")
             shown, service = not target.gate.is_set(), prom.number(f"max({ANSWERED})")
-            drill.finish()
+            drill.finish(3 * PATIENCE_SECONDS)
         figures = drill.run().read()["figures"]
         client, arrivals = figures["client"], figures["arrivals"]
         return {
@@ -70,7 +70,7 @@ def test_an_api_that_hangs_at_the_end_fails_the_run(proof, folder):
         with Target() as target:
             target.clears_at = 50 * 5
             drill = drilling.start(where / "runs", profile, "--target", target.url)
-            code, _, _ = drill.finish()
+            code, _, _ = drill.finish(3 * PATIENCE_SECONDS)
         run = drill.run().read()
         client, arrivals = run["figures"]["client"], run["figures"]["arrivals"]
         waiting, schedule = client["latency_including_waiting_seconds"]["p99"], client["latency_from_schedule_seconds"]["p99"]
@@ -105,7 +105,7 @@ def test_a_breakpoint_is_found_at_its_rate(proof, folder):
         profile.write_text(f"name: breakpoint\narrivals: open\n{ramp}")
         with Target(seconds_each=0.05) as narrow:
             drill = drilling.start(where / "runs", profile, "--target", narrow.url)
-            code, _, _ = drill.finish()
+            code, _, _ = drill.finish(3 * PATIENCE_SECONDS)
         run = drill.run().read()
         window = run["window"]
         return {

@@ -67,7 +67,7 @@ def test_an_api_that_hangs_at_the_end_has_failed(target, profile, tmp_path):
     # Three seconds before the end, so that nothing is dropped for its age.
     target.clears_at = 50 * 5
     drill = drilling.start(tmp_path / "runs", file, "--target", target.url)
-    code, said, _ = drill.finish()
+    code, said, _ = drill.finish(3 * PATIENCE_SECONDS)
     run = drill.run().read()
     client, arrivals = run["figures"]["client"], run["figures"]["arrivals"]
     against_api, voids = blamed(run)
