@@ -56,6 +56,9 @@ TAIL_SECONDS = 15.0
 BEFORE_SECONDS = 5.0
 """How long before a window its counters are looked for: what they showed then is where they start."""
 
+SCRAPE_SECONDS = 1.0
+"""How long a scrape may last. Its samples bear the time of its beginning, and may show what was counted until its end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
@@ -259,13 +262,15 @@ class Measurement:
         """What each series gained from raw sample to raw sample in a window (or the run), summed by a label, or all together as ``.
 
         Counters that started anew add up. A window that ends with the run includes the last figures that arrive after it.
+        One that begins with the run starts from what was counted a scrape's longest time before: nothing was asked in between.
         """
         window = window or self.window
         tail = TAIL_SECONDS if window.end == self.window.end else 0.0
+        since = window.start - (SCRAPE_SECONDS if window.start == self.window.start else 0.0)
         gained: dict[str, float] = {}
         for series in self.prom.raw(selector, window.start - BEFORE_SECONDS, window.end + tail):
             key = series.labels.get(by, "")
-            gained[key] = gained.get(key, 0.0) + increase(series, window.start)
+            gained[key] = gained.get(key, 0.0) + increase(series, since)
         return gained
 
     def _invalid(self) -> dict[str, float]:

@@ -86,7 +86,8 @@ def test_a_run_whose_alertmanager_is_killed_passes_and_says_so(tmp_path):
     code, output, _ = drill.finish()
     document = drill.run().read()
     assert drilling.judged(code, document) == ("PASSED", []), output
-    remarks = [remark["code"] for remark in document["remarks"] if remark["code"] != "seen_in_part"]
+    # A machine that stands still adds a gap in what was seen, and an alert about it that fired before the load.
+    remarks = [remark["code"] for remark in document["remarks"] if remark["code"] not in {"seen_in_part", "alert_undecided"}]
     assert remarks == ["alertmanager_ended", "notifications_ended", "notifications_silent"]
     assert document["notifications"] == []
     assert "Alertmanager ended in mid-run (killed by signal 9)" in output.replace("\n", " ")

@@ -58,9 +58,9 @@ def test_a_drill_that_loses_its_generators_keeps_the_record(stack, tmp_path):
         Locust(*worker, exporter=False) as first,
         Locust(*worker, exporter=False) as second,
     ):
-        locust.until(lambda page: page.value("locust_workers", state="ready") == 2, "both workers")
+        poll_until(lambda: locust.scrape().value("locust_workers", state="ready") == 2, "both workers")
         drill = drilling.start(tmp_path / "runs", profile, environment=reached, with_ports=False, report=True)
-        locust.until(lambda page: page.total("locust_requests_total") > RATE, "both to send")
+        poll_until(lambda: locust.scrape().total("locust_requests_total") > RATE, "both to send")
         os.killpg(first.process.pid, signal.SIGKILL)
         missing = 'locust:run_invalid_reason:bool{reason="worker_missing"}'
         broken = f"min_over_time({missing}[6s]) == 1 and count_over_time({missing}[6s]) >= 5"

@@ -36,7 +36,7 @@ def test_a_generator_without_cpu_voids_and_ends_the_run(tmp_path):
 
     # Half of what was due was done, late; each request by itself was fast enough.
     arrivals = figures["arrivals"]
-    assert figures["counts"]["client_requests"] <= arrivals["started"] < arrivals["offered"]
+    assert arrivals["started"] < arrivals["offered"]
     assert arrivals["lateness_p99_seconds"] > 2
     assert figures["client"]["latency_from_schedule_seconds"]["p50"] > figures["client"]["latency_seconds"]["p50"] + 1
     # Most of its slots were in flight at the end, with answers that it had not got to: they are not the target's.

@@ -67,6 +67,12 @@ def test_what_a_counter_gained_since_a_time(points, gained):
     assert increase(Series({}, tuple(points)), since=10) == gained
 
 
+def test_a_scrape_that_outlasts_the_start_takes_no_request_away():
+    """It began 0.4 s before the load, and its page was written when ten requests had been answered."""
+    requests = [(98.6, 30.0), (99.6, 40.0), (100.6, 50.0), (121, 130.0)]
+    assert figures(20, locust_requests_total=requests).counts.client_requests == 100
+
+
 def test_the_warm_up_is_not_judged_unless_there_is_nothing_else():
     assert judged(Window(100, 160), warmup_seconds=30) == Window(130, 160)
     assert judged(Window(100, 115), warmup_seconds=30) == Window(100, 115)
