@@ -34,7 +34,7 @@ STATES_ARE_FRESH_SECONDS = 2.0
 """Asking the engine costs a process; the machine has a load to bear."""
 
 ENGINE_PATIENCE_SECONDS = 15.0
-"""An engine that has been silent for so long has lost the containers."""
+"""An engine that does not answer, and is asked again after so long in vain, has lost the containers. One slow answer proves nothing."""
 
 GONE = -9
 """The end of a container that is no longer there."""
@@ -84,6 +84,8 @@ class ComposedStack(SteeredStack):
         self._unsaved = False
         self._asked_at = -STATES_ARE_FRESH_SECONDS
         self._silent_since: float | None = None
+        self._engine_is_lost = False
+        """Whether the engine was asked in vain for so long that it is not asked again."""
 
     def __exit__(self, *_: object) -> None:
         """Remove everything but samples that could be brought nowhere else.
@@ -98,7 +100,7 @@ class ComposedStack(SteeredStack):
 
     def states(self) -> dict[str, int | None]:
         """Exit code of each started service, None while it runs; one that is gone was killed, and so are all when the engine is silent."""
-        if self._is_silent():
+        if self._engine_is_lost:
             return dict.fromkeys(self._started, GONE)
         if time.monotonic() - self._asked_at > STATES_ARE_FRESH_SECONDS:
             self._ask_for_states()
@@ -109,13 +111,10 @@ class ComposedStack(SteeredStack):
         try:
             found = self._project.states()
         except Missing:
-            self._silent_since = self._silent_since or self._asked_at
+            self._silent_since = self._silent_since or time.monotonic()
+            self._engine_is_lost = self._asked_at - self._silent_since > ENGINE_PATIENCE_SECONDS
         else:
             self._states, self._silent_since = {service: found.get(service, GONE) for service in self._started}, None
-
-    def _is_silent(self) -> bool:
-        """Whether the engine was asked in vain for so long that it is not asked again."""
-        return self._silent_since is not None and time.monotonic() - self._silent_since > ENGINE_PATIENCE_SECONDS
 
     def save_log(self, service: str) -> Path:
         """Write what a service printed to its file in the run's folder; as much as there is room for."""
@@ -126,7 +125,7 @@ class ComposedStack(SteeredStack):
 
     def _said(self, service: str) -> str:
         with suppress(Missing):
-            if not self._is_silent():
+            if not self._engine_is_lost:
                 return self._project.log(service)
         return "the Docker engine does not answer\n"
 

@@ -24,7 +24,7 @@ REFUSALS = {
     "Cannot connect to the Docker daemon": "does not answer; is it running?",
 }
 
-ANSWER_SECONDS = 30.0
+ANSWER_SECONDS = 20.0
 """What an engine that lives takes to answer a question, even on a machine that is busy or stands still for some seconds."""
 
 REMOVAL_SECONDS = 300.0

@@ -85,6 +85,7 @@ def test_containers_play_a_locustfile_and_rules(start, tmp_path):
 
 
 def test_up_prints_addresses_and_keeps_its_volumes(images, tmp_path):
+    tmp_path.chmod(0o755)  # The folder itself is mounted, and the containers' users are not this one.
     name = f"firedrill-up-{os.getpid()}"
     environment = {**images, "COMPOSE_PROJECT_NAME": name}
     words = ("--docker", "--no-grafana", "--profile", profile(tmp_path), "--web-port", ports.any_free())
@@ -181,7 +182,7 @@ def test_ctrl_c_keeps_the_samples_and_leaves_no_container(start):
 def test_the_firedrill_image_plays_on_a_running_stack(images, tmp_path):
     for name in ("brief", "other"):
         profile(tmp_path, name, duration="10s")
-    tmp_path.chmod(0o755)
+    tmp_path.chmod(0o755)  # It is mounted, and the containers' users are not this one.
     with Composed("attach", tmp_path, images, LOAD_PROFILES=str(tmp_path), LOAD_PROFILE="brief") as composed:
         composed.up("api", "locust-master", "locust-worker", "prometheus", "notifications")
         composed.wait_until_healthy()
