@@ -41,8 +41,18 @@ def _replayed(folder):
 
 
 def main(names):
-    """Play drills, and keep them. `drill_amid_stalls` is a `drill` on a machine that stands still: `python -m tests.stalls`."""
-    drills = {"faulty": panels.faulty, "opened": panels.opened, "drill": _replayed, "drill_amid_stalls": _replayed}
+    """Play drills, and keep them.
+
+    `drill_amid_stalls` is a `drill` on a machine that stands still now and then (`python -m tests.stalls`), but for the alerts of the group
+    that has a namesake. `drill_amid_load` is one beside so many busy processes that each of Prometheus's threads waits now and then.
+    """
+    drills = {
+        "faulty": panels.faulty,
+        "opened": panels.opened,
+        "drill": _replayed,
+        "drill_amid_stalls": _replayed,
+        "drill_amid_load": _replayed,
+    }
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             pack(drills[name](Path(folder)), name)

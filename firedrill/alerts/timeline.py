@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_right
 from functools import cached_property
@@ -86,10 +87,15 @@ class Timeline:
         times = self.times_of(group)[0]
         if not self.recorded_times(group):
             return [UNKNOWN_LAG_MS] * len(times)  # What was said is of other times.
-        known = {time_ms: ended - time_ms for time_ms, (_, ended) in self._known(group).items()}
-        longest = max(known.values(), default=UNKNOWN_LAG_MS)
-        unknown = (self._stalls.settled(time_ms + longest) - ambiguity.COMMIT_MS - time_ms for time_ms in times)
-        return [known.get(time_ms, lag_ms) for time_ms, lag_ms in zip(times, unknown, strict=True)]
+        known = self._known(group)
+        longest = max((ended - time_ms for time_ms, (_, ended) in known.items()), default=UNKNOWN_LAG_MS)
+        lags, next_began = [], math.inf
+        for time_ms in reversed(times):
+            unknown = self._stalls.settled(time_ms + longest) - ambiguity.COMMIT_MS
+            began, ended = known.get(time_ms, (unknown, unknown))
+            lags.append(int(min(ended, next_began)) - time_ms)  # A group begins no evaluation before it has ended the one before.
+            next_began = min(began, next_began)
+        return lags[::-1]
 
     def _known(self, group: Group) -> dict[int, Span]:
         """When those evaluations of a group began and ended of which the run's Prometheus said so, by the time that they stand for.
@@ -169,7 +175,12 @@ class Timeline:
 
     def _scraped(self, job: str, instance: str) -> Late:
         took = self._took(job, instance)
-        return ambiguity.scrapes(f"{job} {instance}", took, self._settled(took))
+        # A page is stored before the next scrape of it begins, whatever stalls.
+        nexts = [time_ms + ambiguity.COMMIT_MS for time_ms in took][1:]
+        settled = [
+            min(most, following - begun) for begun, most, following in zip(took, self._settled(took), [*nexts, math.inf], strict=True)
+        ]
+        return ambiguity.scrapes(f"{job} {instance}", took, [int(most) for most in settled])
 
     def _settled(self, took: Mapping[int, int]) -> list[int]:
         """How long it was at most, of what took so long by its beginning, until it was stored."""

@@ -43,6 +43,12 @@ def test_the_replay_writes_what_prometheus_wrote(either, rules, samples):
     assert not found.not_foretold
 
 
+def test_the_replay_holds_for_a_starved_prometheus(tmp_path_factory):
+    """Its threads waited for hundreds of milliseconds all the time, each for itself."""
+    starved = unpacked("drill_amid_load", tmp_path_factory)
+    assert not compare(starved, named(starved, "theirs")).not_foretold
+
+
 def test_alerts_on_their_own_group_are_never_ambiguous(either):
     found = compare(either, named(either, "restless"))
     assert len(found.ours | found.theirs) > 300
