@@ -107,7 +107,7 @@ def checks_at(evaluated, at):
         *(groups(f"g{at}", range(at * RULES, (at + 1) * RULES), limits=st.sampled_from([0, EVALUATIONS])) for at in range(GROUPS))
     )
 )
-def test_every_alert_is_what_prometheus_says_at_every_evaluation(drawn, tmp_path):
+def test_prometheus_agrees_with_the_replay_at_every_evaluation(drawn, tmp_path):
     """576 equalities an example, one run of promtool each."""
     listed, series = [group for group, _ in drawn], {number: found for _, one in drawn for number, found in one.items()}
     evaluated = Evaluated(listed, series)
@@ -119,7 +119,7 @@ def test_every_alert_is_what_prometheus_says_at_every_evaluation(drawn, tmp_path
 
 @settings(QUICKLY, max_examples=8)
 @given(drawn=groups("g", range(3), limits=st.sampled_from([0, 1, 2]), as_recorded=[*RECORDED_AS, {"i": ""}, {"i": "same"}]))
-def test_evaluations_fail_that_prometheus_fails_and_for_its_reason(drawn, tmp_path):
+def test_the_replay_fails_evaluations_as_prometheus_does(drawn, tmp_path):
     """Promtool ends with the first evaluation at which a rule fails, and names all that do."""
     group, series = drawn
     evaluated = Evaluated([group], series)

@@ -48,7 +48,7 @@ def _of_last(what):
     [(1_000, {TOOK_MS}), (5_000, {UNKNOWN_LAG_MS}), (3_600_000_000, set())],
     ids=["as it was", "edited", "too long for the run"],
 )
-def test_what_a_run_said_of_its_evaluations_is_not_told_of_an_interval_that_it_did_not_have(prom, interval_ms, lags):
+def test_recorded_evaluation_lags_apply_only_to_the_recorded_interval(prom, interval_ms, lags):
     source, span_ms = prom
     asked = group(interval_ms)
     assert set(Timeline(source, span_ms, 1, [asked], [group(1_000)]).lags_ms(asked)) == lags

@@ -27,7 +27,7 @@ def report(*trials, causes=(SLOW,), detections=()):
         (Trial(5, None, (MET, UNDECIDED), 1, 0), "12 s 1/2, 1 undecided +1"),
     ],
 )
-def test_a_setting_that_was_active_before_its_cause_is_told_from_one_that_missed_it(trial, cell):
+def test_a_setting_active_before_its_cause_did_not_miss_it(trial, cell):
     assert printed(shown.of_report(report(trial))).splitlines()[-2].split(maxsplit=1)[1].strip() == cell
 
 
@@ -40,7 +40,7 @@ def test_a_sweep_of_many_settings_shows_the_numbers_of_all():
     assert max(map(len, output.splitlines())) > 60, "no room is wasted"
 
 
-def test_alerts_with_many_causes_and_a_long_name_show_every_delay():
+def test_long_names_leave_room_for_every_delay():
     causes = tuple(Cause(f"latency {number} ms", number, number + 1) for number in range(9))
     met = tuple(Detection(cause.name, 12.3, began=cause.start) for cause in causes)
     output = printed(shown.of_report(report(causes=causes, detections=met)))

@@ -123,11 +123,11 @@ LAG = st.sampled_from([0.0, 1.0, REPORT_SECONDS])
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=3), CHANCES, LATE, LAG)
 @settings(max_examples=200)
-def test_a_closed_load_that_is_given_up_could_not_have_been_kept(loads, chance, late, lag):
+def test_a_closed_load_ended_early_would_have_failed(loads, chance, late, lag):
     hold_what_was_foregone(profile(*loads), lambda chance: closed(loads, late, chance), chance, END_SECONDS + late, lag)
 
 
 @given(st.lists(st.integers(1, 8), min_size=1, max_size=3), st.integers(1, 6), CHANCES, LAG)
 @settings(max_examples=200)
-def test_an_open_load_that_is_given_up_could_not_have_been_kept(loads, slots, chance, lag):
+def test_an_open_load_ended_early_would_have_failed(loads, slots, chance, lag):
     hold_what_was_foregone(profile(*loads, slots=slots), lambda chance: opened(loads, slots, chance), chance, END_SECONDS + 10, lag)

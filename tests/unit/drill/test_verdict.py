@@ -36,7 +36,7 @@ PROFILE = Profile(
 )
 
 
-def test_an_open_loop_that_could_not_send_is_invalid_and_says_what_to_do():
+def test_unsent_arrivals_void_a_run_with_advice():
     sent = replace(HEALTHY, arrivals=Arrivals(1000, 990, 10, 0.004))
     assert judge(PROFILE, sent, []).status is Status.PASSED
     unsent = judge(PROFILE, replace(HEALTHY, arrivals=Arrivals(1000, 980, 20, 2.0)), [])
@@ -45,7 +45,7 @@ def test_an_open_loop_that_could_not_send_is_invalid_and_says_what_to_do():
     assert "max_in_flight" in unsent.reasons[0].text
 
 
-def test_what_could_not_be_sent_names_its_cause_first_and_asks_for_what_helps():
+def test_unsent_arrivals_name_their_cause_and_remedy():
     dropped = replace(HEALTHY, arrivals=Arrivals(1000, 500, 500, 5.0))
     busy = replace(dropped, honesty=replace(HEALTHY.honesty, generator_cpu_max_ratio=0.98))
     late = replace(dropped, honesty=replace(HEALTHY.honesty, generator_lag_ratio=0.7), invalid={"scrape_gap": 4.0, "loop_lag": 2.0})
@@ -63,12 +63,12 @@ def test_what_could_not_be_sent_names_its_cause_first_and_asks_for_what_helps():
     assert "0.98 of a core" in judge(PROFILE, busy, []).reasons[0].text
 
 
-def test_conditions_are_told_in_the_order_in_which_one_causes_the_other():
+def test_conditions_are_listed_from_cause_to_effect():
     void = replace(HEALTHY, invalid={"scrape_gap": 5.0, "unheard_of": 4.0, "worker_missing": 6.0, "generator_cpu": 9.0})
     assert codes(judge(PROFILE, void, [])) == ["generator_cpu", "worker_missing", "scrape_gap", "unheard_of"]
 
 
-def test_what_waits_at_the_end_because_of_the_target_fails_the_run_and_is_told():
+def test_a_backlog_caused_by_the_target_fails_the_run():
     client = replace(HEALTHY.client, slower_than_slo={"p99": 0.12}, latency_including_waiting_seconds={"p99": 2.3}, at_least=("p99",))
     hung = judge(PROFILE, replace(HEALTHY, client=client, arrivals=Arrivals(1000, 880, 0, 1.0, left=120)), [])
     assert hung.status is Status.FAILED
@@ -78,7 +78,7 @@ def test_what_waits_at_the_end_because_of_the_target_fails_the_run_and_is_told()
     )
 
 
-def test_a_condition_that_a_mishap_told_is_not_told_twice():
+def test_a_condition_behind_a_mishap_is_listed_once():
     mishap = Reason("scrape_gap", "the load generator's page was gone")
     assert judge(PROFILE, replace(HEALTHY, invalid={"scrape_gap": 5.0}), [mishap]).reasons == (mishap,)
 
@@ -107,7 +107,7 @@ def test_exactly_the_accepted_share_of_slow_requests_passes():
     assert codes(judge(PROFILE, more, [])) == ["latency_p99"]
 
 
-def test_an_objective_of_a_percentile_that_no_table_shows_is_judged_by_its_share():
+def test_an_unusual_percentile_is_judged_by_its_share():
     slow = replace(HEALTHY, client=replace(HEALTHY.client, slower_than_slo={"p90": 0.2}))
     (reason,) = judge(replace(PROFILE, slo=Slo({"p90": 0.1})), slow, []).reasons
     assert reason == Reason("latency_p90", "client p90: 20 % of the requests took longer than 100 ms; the SLO accepts 10 %")
@@ -132,7 +132,7 @@ def test_a_load_that_ended_before_its_time_is_void(seconds, planned, is_early):
         (None, 1000, None, None),
     ],
 )
-def test_tasks_that_raise_void_a_run_however_well_the_others_fared(exceptions, requests, arrivals, beside):
+def test_tasks_that_raise_void_a_run(exceptions, requests, arrivals, beside):
     honesty, counts = replace(HEALTHY.honesty, exceptions=exceptions), replace(HEALTHY.counts, client_requests=requests)
     verdict = judge(PROFILE, replace(HEALTHY, honesty=honesty, counts=counts, arrivals=arrivals), [])
     assert codes(verdict) == (["task_exceptions"] if beside else [])
@@ -141,7 +141,7 @@ def test_tasks_that_raise_void_a_run_however_well_the_others_fared(exceptions, r
 
 
 @pytest.mark.parametrize(("exceptions", "status"), [(26, Status.FAILED), (28, Status.FAILED), (29, Status.INVALID)])
-def test_tasks_that_raise_where_requests_failed_leave_the_verdict_to_the_failures(exceptions, status):
+def test_exceptions_explained_by_failed_requests_void_nothing(exceptions, status):
     """`response.json()["id"]` of an answer of status 500."""
     failing = replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=0.1), counts=Counts(260, 26, 260))
     verdict = judge(PROFILE, replace(failing, honesty=replace(HEALTHY.honesty, exceptions=exceptions)), [])
@@ -158,7 +158,7 @@ def test_tasks_that_raise_where_requests_failed_leave_the_verdict_to_the_failure
         (replace(HEALTHY, honesty=replace(HEALTHY.honesty, starved_sustained=None)), "starved_users", "events.request.measure"),
     ],
 )
-def test_an_objective_that_was_not_measured_was_not_kept(figures, objective, mend):
+def test_an_unmeasured_objective_is_broken(figures, objective, mend):
     verdict = judge(PROFILE, figures, [])
     assert (verdict.status, codes(verdict)) == (Status.INVALID, [f"unmeasured_{objective}"])
     assert mend in verdict.reasons[0].text
@@ -166,7 +166,7 @@ def test_an_objective_that_was_not_measured_was_not_kept(figures, objective, men
     assert judge(replace(PROFILE, slo=Slo()), figures, []).status is Status.PASSED, "which asks for nothing"
 
 
-def test_requests_of_the_warm_up_are_none_that_are_judged():
+def test_requests_of_the_warm_up_are_not_judged():
     silent = replace(HEALTHY.client, slower_than_slo={"p99": None}, rate=0.0, error_ratio=None)
     (reason,) = judge(PROFILE, replace(HEALTHY, client=silent), []).reasons
     assert reason == Reason("no_requests", "the load generator reported no request after the warm-up")
@@ -176,7 +176,7 @@ def test_requests_of_the_warm_up_are_none_that_are_judged():
         assert (verdict.status, verdict.reasons[0].text) == (Status.INVALID, "the load generator reported no request")
 
 
-def test_an_api_that_answers_nothing_fails_by_what_waits_for_it():
+def test_an_api_that_answers_nothing_fails_by_waiting_requests():
     hung = replace(HEALTHY.client, slower_than_slo={"p99": 1.0}, rate=0.0, error_ratio=1.0)
     assert judge(PROFILE, replace(HEALTHY, client=hung), []).status is Status.FAILED
 
@@ -188,7 +188,7 @@ def test_errors_above_the_slo_fail():
     assert "2.0 % of the requests failed (12 of them hung);" in judge(PROFILE, hung, []).reasons[0].text
 
 
-def test_an_invalid_run_is_invalid_whatever_its_latencies_say():
+def test_good_latencies_do_not_make_an_invalid_run_valid():
     void = replace(HEALTHY, invalid={"generator_cpu": 12.0}, client=replace(HEALTHY.client, error_ratio=0.5))
     verdict = judge(PROFILE, void, [])
     assert verdict.status is Status.INVALID
@@ -208,25 +208,25 @@ def test_one_stall_of_a_busy_machine_voids_nothing():
     ("blind", "seconds", "is_valid"),
     [(5.0, 60, True), (5.1, 3600, False), (4.0, 40, True), (4.1, 40, False), (3.0, 12, True), (3.1, 12, False)],
 )
-def test_a_run_of_which_too_much_was_not_seen_is_void(blind, seconds, is_valid):
+def test_a_run_with_a_large_scrape_gap_is_void(blind, seconds, is_valid):
     verdict = judge(PROFILE, replace(HEALTHY, blind_seconds=blind, seconds=seconds), [])
     assert codes(verdict) == ([] if is_valid else ["blind"])
     assert verdict.status is (Status.PASSED if is_valid else Status.INVALID)
 
 
-def test_a_dead_api_fails_the_run_and_a_dead_prometheus_voids_it():
+def test_a_dead_api_fails_and_a_dead_prometheus_voids():
     assert judge(PROFILE, HEALTHY, [Reason("api_ended", "")]).status is Status.FAILED
     assert judge(PROFILE, HEALTHY, [Reason("prometheus_ended", "")]).status is Status.INVALID
 
 
-def test_an_interrupted_run_says_so_and_keeps_its_reasons():
+def test_an_interrupted_run_keeps_its_reasons():
     starving = replace(HEALTHY, honesty=replace(HEALTHY.honesty, starved_sustained=3.0))
     verdict = judge(PROFILE, starving, [], interrupted=True)
     assert verdict.status is Status.INTERRUPTED
     assert codes(verdict) == ["interrupted", "starved_users"]
 
 
-def test_what_alerts_did_wrong_fails_a_run_that_had_passed_and_is_only_added_to_any_other():
+def test_wrong_alerts_fail_only_a_run_that_had_passed():
     wrong = (Reason("alert_false", "the alert ApiDown fired after 3 s; the profile says it never does"),)
     passed, failed = judge(PROFILE, HEALTHY, []), judge(PROFILE, replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=0.5)), [])
     void = judge(PROFILE, replace(HEALTHY, invalid={"generator_cpu": 12.0}), [])
