@@ -39,7 +39,17 @@ def histories(draw):
 
 
 def rule(name, expr, labels, hold_ms=0, keep_ms=0):
-    return Rule(name, expr, name.startswith("Alert"), "", "", labels, {}, hold_ms, keep_ms)
+    return Rule(
+        name=name,
+        expr=expr,
+        is_alert=name.startswith("Alert"),
+        place="",
+        expr_place="",
+        labels=labels,
+        annotations={},
+        hold_ms=hold_ms,
+        keep_ms=keep_ms,
+    )
 
 
 @st.composite
@@ -58,7 +68,9 @@ def groups(draw, name, numbers, limits, **drawn):
     """A group of such rules, and the histories by the metric's label."""
     found = {number: draw(cases(number, **drawn)) for number in numbers}
     rules = tuple(one for rules, _ in found.values() for one in rules)
-    return Group(name, "", None, draw(limits), rules), {str(number): series for number, (_, series) in found.items()}
+    return Group(name=name, place="", interval_ms=None, limit=draw(limits), rules=rules), {
+        str(number): series for number, (_, series) in found.items()
+    }
 
 
 class Evaluated:

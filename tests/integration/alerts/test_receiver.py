@@ -10,8 +10,8 @@ import requests
 
 from firedrill.notifications.server import MAX_BODY_BYTES
 from firedrill.stack import ports
-from tests.unit.stack.test_notifications import ALERT, MESSAGE
 from tests.waiting import poll_until
+from tests.webhook import ALERT, MESSAGE
 
 
 class Receiver:

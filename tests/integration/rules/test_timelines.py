@@ -18,7 +18,7 @@ TOOK_MS = 40
 
 def group(interval_ms):
     mark = Rule(MARK, "vector(1)", is_alert=False, place="rules/r.yml:3", expr_place="rules/r.yml:3", labels={"group": "g"}, annotations={})
-    return Group("g", "rules/r.yml:1", interval_ms, 0, (mark,))
+    return Group(name="g", place="rules/r.yml:1", interval_ms=interval_ms, limit=0, rules=(mark,))
 
 
 @pytest.fixture(scope="module")

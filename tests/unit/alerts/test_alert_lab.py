@@ -79,7 +79,16 @@ HOT, NOTHING = {(("i", "a"),): 1.0}, {}
 
 def unsure(*seen, hold_ms=0, limit=0, labels=None):
     """Numbers of the evaluations, a second apart, at which it is open what a rule wrote."""
-    rule = Rule("Hot", "hot > 0", True, "f.yml:1", "f.yml:2", labels or {}, {}, hold_ms)
+    rule = Rule(
+        name="Hot",
+        expr="hot > 0",
+        is_alert=True,
+        place="f.yml:1",
+        expr_place="f.yml:2",
+        labels=labels or {},
+        annotations={},
+        hold_ms=hold_ms,
+    )
     found = ambiguity.unsure(Replay(rule, limit), [(number * 1000, vectors) for number, vectors in enumerate(seen)])
     return sorted(time_ms // 1000 for time_ms in found)
 

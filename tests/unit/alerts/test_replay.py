@@ -16,7 +16,17 @@ A, B = (("i", "a"),), (("i", "b"),)
 
 
 def rule(hold_ms=0, keep_ms=0, labels=None):
-    return Rule("Hot", "hot > 0", True, "f.yml:1", "f.yml:2", labels or {}, {}, hold_ms, keep_ms)
+    return Rule(
+        name="Hot",
+        expr="hot > 0",
+        is_alert=True,
+        place="f.yml:1",
+        expr_place="f.yml:2",
+        labels=labels or {},
+        annotations={},
+        hold_ms=hold_ms,
+        keep_ms=keep_ms,
+    )
 
 
 def states(replay, *evaluations):

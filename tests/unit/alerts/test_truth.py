@@ -7,7 +7,7 @@ from firedrill.alerts.causes import Cause
 from firedrill.alerts.replay import Episode
 from firedrill.alerts.truth import Truth
 
-SLOW, FAILING = Cause("latency", 10, 20, ("Slow",)), Cause("errors", 40, 50, ("Failing",))
+SLOW, FAILING = Cause(name="latency", start=10, end=20, alerts=("Slow",)), Cause(name="errors", start=40, end=50, alerts=("Failing",))
 
 
 def fired(since, until=None, active=None):

@@ -24,7 +24,11 @@ OPEN = Profile(
     title="Open",
     users=(UserShare("BasicUser"),),
     think_time_seconds=(0.0, 0.0),
-    steps=(Step(0, 10, 10, 50.0), Step(10, 10, 10, 0.0), Step(20, 10, 10, 200.0)),
+    steps=(
+        Step(start_seconds=0, users=10, spawn_rate=10, rate=50.0),
+        Step(start_seconds=10, users=10, spawn_rate=10, rate=0.0),
+        Step(start_seconds=20, users=10, spawn_rate=10, rate=200.0),
+    ),
     ramp=None,
     duration_seconds=30,
     warmup_seconds=0,
@@ -125,7 +129,7 @@ def test_shares_outlast_one_missed_turn_of_the_master():
 @pytest.mark.parametrize("profile", [OPEN, POISSON])
 @pytest.mark.parametrize("seconds", [0.0, 3.3, 10.0, 15.0, 20.0, 29.9, 31.0])
 def test_a_walk_from_any_time_finds_the_same_arrivals(profile, seconds):
-    longer = replace(profile, steps=(Step(0, 10, 10, 500.0), *profile.steps[1:]))
+    longer = replace(profile, steps=(Step(start_seconds=0, users=10, spawn_rate=10, rate=500.0), *profile.steps[1:]))
     walked = [(number, due) for number, due in schedule_of(longer).since(0) if due >= seconds]
     assert list(schedule_of(longer).since(seconds)) == walked
 
@@ -137,14 +141,20 @@ def test_no_arrival_is_bound_to_the_beginning_of_a_block():
 
 
 def test_poisson_arrivals_are_shared_in_equal_parts():
-    workers = Counter(number % 4 for number, _ in schedule_of(replace(POISSON, steps=(Step(0, 10, 10, 2000.0),))).since(0))
+    workers = Counter(
+        number % 4
+        for number, _ in schedule_of(replace(POISSON, steps=(Step(start_seconds=0, users=10, spawn_rate=10, rate=2000.0),))).since(0)
+    )
     assert max(workers.values()) - min(workers.values()) < 0.01 * sum(workers.values())
 
 
 @pytest.mark.parametrize("profile", [OPEN, POISSON])
 def test_a_late_worker_draws_only_its_own_arrivals(profile):
     """A walk through the hour before would draw 7.2 million."""
-    schedule, drawn = schedule_of(replace(profile, steps=(Step(0, 10, 10, 2000.0),), duration_seconds=7200)), []
+    schedule, drawn = (
+        schedule_of(replace(profile, steps=(Step(start_seconds=0, users=10, spawn_rate=10, rate=2000.0),), duration_seconds=7200)),
+        [],
+    )
 
     def draw(block):
         drawn.append(block)

@@ -10,7 +10,8 @@ from firedrill.drill.record import Run
 from firedrill.drill.verdict import Status, judge
 from firedrill.errors import BadInput
 from firedrill.profile import FaultStep, Step
-from tests.unit.drill.test_verdict import HEALTHY, PROFILE, codes
+from tests.unit.drill.reasons import codes
+from tests.unit.healthy_run import HEALTHY, PROFILE
 
 MADE = {"locustfile": {"name": "mine.py", "sha256": "abc"}, "workers": 1, "docker": False}
 

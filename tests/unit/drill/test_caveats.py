@@ -7,7 +7,7 @@ import pytest
 from firedrill.drill import caveats
 from firedrill.drill.figures import Step
 from firedrill.profile import Slo
-from tests.unit.drill.test_verdict import HEALTHY
+from tests.unit.healthy_run import HEALTHY
 
 STARVING = replace(HEALTHY.honesty, starved_sustained=6.0, hung=6.0, oldest_max_seconds=24.6)
 
@@ -45,7 +45,7 @@ def test_a_load_that_ended_in_its_warm_up_is_noted():
 
 
 def test_a_load_other_than_the_profiles_is_noted():
-    step = Step(0, 0.0, 15.0, 5, HEALTHY.client, HEALTHY.server)
+    step = Step(index=0, start_seconds=0.0, end_seconds=15.0, users=5, client=HEALTHY.client, server=HEALTHY.server)
     assert said(replace(HEALTHY, steps=(step,))) == []
     assert said(replace(HEALTHY, steps=(replace(step, users_measured=1.0),))) == ["own_shape"]
 

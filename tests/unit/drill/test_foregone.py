@@ -61,7 +61,7 @@ def test_the_breaking_point_is_a_sentence():
     loads = [load_of(step) for step, _ in steps]
     assert loads == ["20/s", "40/s", "60/s"]
     assert load_of(Step(0, 40, 10)) == "40 users"
-    text = Foregone("p99", 26.0, 2, loads[2], loads[1]).text()
+    text = Foregone(objective="p99", after_seconds=26.0, step=2, load=loads[2], held=loads[1]).text()
     assert text == "the SLO (p99) broke at 60/s (step 2, 26 s after the start); it had held at 40/s; the load was ended there"
 
 

@@ -58,10 +58,26 @@ class Asked:
 def profile(*loads, think_seconds=THINK_SECONDS, slots=None):
     """Steps of equal length; of users, or of rates for so many slots."""
     length = END_SECONDS / len(loads)
-    steps = (Step(index * length, slots or load, 1000.0, float(load) if slots is not None else None) for index, load in enumerate(loads))
+    steps = (
+        Step(start_seconds=index * length, users=slots or load, spawn_rate=1000.0, rate=float(load) if slots is not None else None)
+        for index, load in enumerate(loads)
+    )
     loop = None if slots is None else OpenLoop(slots)
     think = (think_seconds, think_seconds)
-    return Profile("made", "", (UserShare("BasicUser"),), think, tuple(steps), None, END_SECONDS, 0, SLO, AlertExpectations(), (), loop)
+    return Profile(
+        name="made",
+        title="",
+        users=(UserShare("BasicUser"),),
+        think_time_seconds=think,
+        steps=tuple(steps),
+        ramp=None,
+        duration_seconds=END_SECONDS,
+        warmup_seconds=0,
+        slo=SLO,
+        alerts=AlertExpectations(),
+        faults=(),
+        open_loop=loop,
+    )
 
 
 def closed(loads, late, chance):

@@ -15,7 +15,7 @@ from firedrill.profile import AlertExpectations, FaultStep, load_profile
 from firedrill.report import matrix as report_matrix
 from firedrill.report.facts import Facts
 from firedrill.stack.plan import Server
-from tests.unit.drill.test_summary import printed
+from tests.unit.printing import printed
 
 LEASTS = {name: Least(10.0, 5.0, 1.25) for name in ("Slow", "Down", "Odd", "ApiCpuPressure")}
 
@@ -177,8 +177,12 @@ def test_a_matrix_needs_faults_and_alerts():
 
 
 def test_each_fault_is_played_alone_until_its_alerts_fired():
-    step = FaultStep(5, 20, {"latency": 0.6}, ("ApiLatencyP99High",))
-    profile = replace(load_profile("launch"), faults=(step, FaultStep(30, 10, {"errors": 0.2, "cpu": 1}, ("ApiDown",))), abort_on_slo=True)
+    step = FaultStep(start_seconds=5, for_seconds=20, sizes={"latency": 0.6}, alerts=("ApiLatencyP99High",))
+    profile = replace(
+        load_profile("launch"),
+        faults=(step, FaultStep(start_seconds=30, for_seconds=10, sizes={"errors": 0.2, "cpu": 1}, alerts=("ApiDown",))),
+        abort_on_slo=True,
+    )
     played = dict(matrix.requests_of(replace(request(profile), time_scale=24), 20.0))
     assert list(played) == ["quiet", "latency 600 ms", "errors 20 % and cpu 1 core"]
     assert [one.duration_seconds for one in played.values()] == [one.profile.duration_seconds for one in played.values()] == [20, 25, 15]

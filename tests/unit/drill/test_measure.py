@@ -36,7 +36,9 @@ class Recorded:
 
 def figures(seconds, **points):
     window = Window(100, 100 + seconds)
-    return Measurement(Recorded(**points), load_profile("simple"), "run", window, knows_think_time=True).figures(())
+    return Measurement(prom=Recorded(**points), profile=load_profile("simple"), run_id="run", window=window, knows_think_time=True).figures(
+        ()
+    )
 
 
 def test_the_error_share_includes_late_errors():
@@ -86,7 +88,9 @@ def test_the_last_step_includes_requests_answered_late():
 
 
 def invalid(**points):
-    return Measurement(Recorded(**points), load_profile("simple"), "run", Window(100, 120), knows_think_time=True)._invalid()
+    return Measurement(
+        prom=Recorded(**points), profile=load_profile("simple"), run_id="run", window=Window(100, 120), knows_think_time=True
+    )._invalid()
 
 
 def test_faults_of_an_earlier_load_do_not_void_this_one():
@@ -103,7 +107,7 @@ def test_good_counts_of_an_earlier_load_excuse_nothing():
 
 
 def of_open_loop(**points):
-    return Measurement(Recorded(**points), load_profile("open"), "run", Window(100, 120), knows_think_time=True)
+    return Measurement(prom=Recorded(**points), profile=load_profile("open"), run_id="run", window=Window(100, 120), knows_think_time=True)
 
 
 class Histograms(Recorded):
@@ -128,7 +132,7 @@ def test_abandoned_and_dropped_requests_are_in_the_percentiles():
         locust_arrivals_unsent_total={"": 60.0},
     )
     profile = replace(load_profile("open"), warmup_seconds=0, slo=Slo({"p95": 0.25, "p99": 5.0}))
-    figures = Measurement(recorded, profile, "run", Window(100, 120), knows_think_time=True).figures(())
+    figures = Measurement(prom=recorded, profile=profile, run_id="run", window=Window(100, 120), knows_think_time=True).figures(())
     assert figures.client.latency_including_waiting_seconds["p50"] == pytest.approx(0.1 * 500 / 900)
     assert 2.5 < figures.client.latency_including_waiting_seconds["p99"] < 5
     assert figures.client.at_least == ("p95", "p99")
@@ -184,7 +188,9 @@ class Steered(Histograms):
 
 def test_steps_of_a_custom_shape_show_its_users():
     for points, measured in ({}, 3.0), ({"locust_load_step": {"": 0.0}}, None):
-        measurement = Measurement(Steered(3.0, **points), load_profile("simple"), "run", Window(100, 120), knows_think_time=False)
+        measurement = Measurement(
+            prom=Steered(3.0, **points), profile=load_profile("simple"), run_id="run", window=Window(100, 120), knows_think_time=False
+        )
         assert [(step.users, step.users_measured) for step in measurement.figures(()).steps] == [(1, measured)]
 
 
@@ -200,7 +206,7 @@ def test_requests_that_hung_until_the_end_have_failed():
 
     def measured(slo):
         profile = replace(load_profile("simple"), slo=slo)
-        return Measurement(recorded, profile, "run", Window(100, 120), knows_think_time=True).figures(())
+        return Measurement(prom=recorded, profile=profile, run_id="run", window=Window(100, 120), knows_think_time=True).figures(())
 
     figures = measured(Slo({"p99": 0.5}))
     assert figures.honesty.hung == measured(None).honesty.hung == 30
@@ -227,7 +233,7 @@ def test_a_request_that_waited_within_answered_times_is_slow(profile, answered, 
     counted = {"locust_requests_total": {"": 130.0}, "locust_requests_abandoned_total": {"": 40.0}}
     recorded = Histograms(**{f"{name}_bucket": answered}, locust_requests_abandoned_age_seconds_bucket=ages, **counted)
     slow = replace(load_profile(profile), slo=Slo(error_ratio=0.01))
-    figures = Measurement(recorded, slow, "run", Window(100, 120), knows_think_time=True).figures(())
+    figures = Measurement(prom=recorded, profile=slow, run_id="run", window=Window(100, 120), knows_think_time=True).figures(())
     assert (figures.honesty.hung, figures.client.error_ratio) == (hung, hung / (130 + hung))
 
 

@@ -100,7 +100,10 @@ duration: 60s
 def test_an_open_loop_has_rates_and_a_cap(load):
     profile = load(OPEN)
     assert profile.open_loop == OpenLoop(50, poisson=True)
-    assert profile.steps == (Step(0, 50, 50, 10), Step(30, 50, 50, 0.5))
+    assert profile.steps == (
+        Step(start_seconds=0, users=50, spawn_rate=50, rate=10),
+        Step(start_seconds=30, users=50, spawn_rate=50, rate=0.5),
+    )
     assert [profile.target_at(seconds) for seconds in (0, 59, 60)] == [(50, 50), (50, 50), None]
     assert load(OPEN.replace("spacing: poisson", "spacing: even")).open_loop == OpenLoop(50)
     assert load(LAUNCH).open_loop is None

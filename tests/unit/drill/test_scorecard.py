@@ -192,6 +192,6 @@ def test_a_breaking_step_is_named_by_its_load(load, name):
 
 
 def test_an_alert_is_judged_by_the_causes_that_name_it():
-    slow, failing = Cause("latency", 10, 20, ("A",)), Cause("errors", 30, 40)
+    slow, failing = Cause(name="latency", start=10, end=20, alerts=("A",)), Cause("errors", 30, 40)
     assert causes.concerning("A", [slow, failing]) == [slow]
     assert causes.concerning("B", [slow, failing]) == [slow, failing]

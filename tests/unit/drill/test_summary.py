@@ -13,7 +13,8 @@ from firedrill.drill.figures import Alert, Arrivals
 from firedrill.drill.progress import Panels
 from firedrill.drill.record import Run
 from firedrill.drill.verdict import Reason, Status, Verdict
-from tests.unit.drill.test_verdict import HEALTHY, PROFILE
+from tests.unit.healthy_run import HEALTHY, PROFILE
+from tests.unit.printing import printed
 
 SERVERS = (
     {"kind": "dev", "threads": None, "connection_limit": None},
@@ -33,14 +34,8 @@ def document(server=SERVERS[0], *, alerts=(), verdict=None, figures=HEALTHY):
     }
 
 
-def printed(content, width=80):
-    console = Console(width=width, file=io.StringIO())
-    console.print(content)
-    return console.file.getvalue()
-
-
 def alert(name, severity="critical", after=3.0, **labels):
-    return Alert(name, severity, labels, 1.0, after, 9.0)
+    return Alert(name=name, severity=severity, labels=labels, pending_after_seconds=1.0, firing_after_seconds=after, firing_seconds=9.0)
 
 
 def test_three_runs_fit_side_by_side_in_80_columns():
@@ -52,7 +47,10 @@ def test_three_runs_fit_side_by_side_in_80_columns():
 
 def test_lower_bounds_of_percentiles_are_marked_and_fit():
     client = replace(HEALTHY.client, latency_including_waiting_seconds={"p50": 0.59, "p95": 0.92, "p99": 50.0}, at_least=("p99",))
-    hung = document(SERVERS[1], figures=replace(HEALTHY, client=client, arrivals=Arrivals(1000, 990, 0, 0.1, left=10)))
+    hung = document(
+        SERVERS[1],
+        figures=replace(HEALTHY, client=client, arrivals=Arrivals(offered=1000, started=990, unsent=0, lateness_p99_seconds=0.1, left=10)),
+    )
     text = printed(summary.side_by_side([document(SERVERS[0]), hung, document(SERVERS[2])]))
     assert "0.59 / 0.92 / >50 s" in text
     assert re.search(r"left at the end +– +10 +–", text)

@@ -35,7 +35,9 @@ class Recorded:
 def test_users_may_lag_a_slow_spawn_by_half_a_minute(tmp_path, late_seconds, behind):
     path = tmp_path / "slow.yaml"
     path.write_text(PROFILE)
-    measurement = Measurement(Recorded(late_seconds), load_profile(str(path)), "run", Window(1000, 1120), knows_think_time=True)
+    measurement = Measurement(
+        prom=Recorded(late_seconds), profile=load_profile(str(path)), run_id="run", window=Window(1000, 1120), knows_think_time=True
+    )
     assert measurement.figures(()).invalid == behind
 
 
@@ -44,5 +46,7 @@ def test_missing_users_void_a_short_run_as_well(tmp_path, seconds, most, behind)
     """Five are asked for at once; half the run is enough to start them."""
     path = tmp_path / "short.yaml"
     path.write_text(PROFILE.replace("60, spawn_rate: 1", "5, spawn_rate: 5").replace("120s", "15s"))
-    measurement = Measurement(Recorded(0, most), load_profile(str(path)), "run", Window(1000, 1000 + seconds), knows_think_time=True)
+    measurement = Measurement(
+        prom=Recorded(0, most), profile=load_profile(str(path)), run_id="run", window=Window(1000, 1000 + seconds), knows_think_time=True
+    )
     assert measurement.figures(()).invalid == behind

@@ -4,49 +4,25 @@ from dataclasses import replace
 
 import pytest
 
-from firedrill.drill.figures import Arrivals, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide, Window
+from firedrill.drill.figures import Arrivals, Counts, Window
 from firedrill.drill.verdict import BROKEN, Reason, Status, ended_early, judge
 from firedrill.places import ROOT
-from firedrill.profile import AlertExpectations, Profile, Slo, Step, UserShare
-
-FAST = {"p50": 0.06, "p95": 0.095, "p99": 0.1}
-HEALTHY = Figures(
-    client=ClientSide(FAST, FAST, {"p99": 0.001}, rate=100.0, offered_rate=101.0, error_ratio=0.0),
-    server=ServerSide(FAST, FAST, FAST, rate=100.0, error_ratio=0.0),
-    steps=(),
-    saturation=Saturation({"workers": 0.4}, None, None, "workers"),
-    honesty=Honesty(9.0, 0.1, 0.0, 0.0, {"in_flight": 2.0, "unreported": 0.0}, 0.3, 0.001),
-    alerts=(),
-    counts=Counts(1000.0, 0.0, 1000.0),
-    invalid={},
-    blind_seconds=1.0,
-    seconds=60.0,
-)
-PROFILE = Profile(
-    name="launch",
-    title="Launch",
-    users=(UserShare("BasicUser"),),
-    think_time_seconds=(0.5, 1.0),
-    steps=(Step(0, 10, 10),),
-    ramp=None,
-    duration_seconds=60,
-    warmup_seconds=5,
-    slo=Slo({"p99": 0.25}, error_ratio=0.01, starved_users=0),
-    alerts=AlertExpectations(),
-)
+from firedrill.profile import Slo
+from tests.unit.drill.reasons import codes
+from tests.unit.healthy_run import HEALTHY, PROFILE
 
 
 def test_unsent_arrivals_void_a_run_with_advice():
-    sent = replace(HEALTHY, arrivals=Arrivals(1000, 990, 10, 0.004))
+    sent = replace(HEALTHY, arrivals=Arrivals(offered=1000, started=990, unsent=10, lateness_p99_seconds=0.004))
     assert judge(PROFILE, sent, []).status is Status.PASSED
-    unsent = judge(PROFILE, replace(HEALTHY, arrivals=Arrivals(1000, 980, 20, 2.0)), [])
+    unsent = judge(PROFILE, replace(HEALTHY, arrivals=Arrivals(offered=1000, started=980, unsent=20, lateness_p99_seconds=2.0)), [])
     assert (unsent.status, codes(unsent)) == (Status.INVALID, ["arrivals_unsent"])
     assert "20 of 1000 arrivals were never sent" in unsent.reasons[0].text
     assert "max_in_flight" in unsent.reasons[0].text
 
 
 def test_unsent_arrivals_name_their_cause_and_remedy():
-    dropped = replace(HEALTHY, arrivals=Arrivals(1000, 500, 500, 5.0))
+    dropped = replace(HEALTHY, arrivals=Arrivals(offered=1000, started=500, unsent=500, lateness_p99_seconds=5.0))
     busy = replace(dropped, honesty=replace(HEALTHY.honesty, generator_cpu_max_ratio=0.98))
     late = replace(dropped, honesty=replace(HEALTHY.honesty, generator_lag_ratio=0.7), invalid={"scrape_gap": 4.0, "loop_lag": 2.0})
     lost = replace(dropped, invalid={"worker_missing": 9.0})
@@ -70,7 +46,11 @@ def test_conditions_are_listed_from_cause_to_effect():
 
 def test_a_backlog_caused_by_the_target_fails_the_run():
     client = replace(HEALTHY.client, slower_than_slo={"p99": 0.12}, latency_including_waiting_seconds={"p99": 2.3}, at_least=("p99",))
-    hung = judge(PROFILE, replace(HEALTHY, client=client, arrivals=Arrivals(1000, 880, 0, 1.0, left=120)), [])
+    hung = judge(
+        PROFILE,
+        replace(HEALTHY, client=client, arrivals=Arrivals(offered=1000, started=880, unsent=0, lateness_p99_seconds=1.0, left=120)),
+        [],
+    )
     assert hung.status is Status.FAILED
     assert hung.reasons[0].text == (
         "client p99 is at least 2.3 s: 12 % of the requests took longer than 250 ms (120 never sent: still waiting at the end); "
@@ -81,10 +61,6 @@ def test_a_backlog_caused_by_the_target_fails_the_run():
 def test_a_condition_behind_a_mishap_is_listed_once():
     mishap = Reason("scrape_gap", "the load generator's page was gone")
     assert judge(PROFILE, replace(HEALTHY, invalid={"scrape_gap": 5.0}), [mishap]).reasons == (mishap,)
-
-
-def codes(verdict):
-    return [reason.code for reason in verdict.reasons]
 
 
 def test_a_healthy_run_passes_without_a_reason():
@@ -126,9 +102,14 @@ def test_a_load_that_ended_before_its_time_is_void(seconds, planned, is_early):
     [
         (11, 1000, None, "11 tasks ended with an exception, beside 1000 requests"),
         (20, 0, None, "20 tasks ended with an exception, beside 0 requests"),
-        (235, 5, Arrivals(240, 240, 0, 0.001), "235 tasks ended with an exception, beside 240 arrivals"),
+        (
+            235,
+            5,
+            Arrivals(offered=240, started=240, unsent=0, lateness_p99_seconds=0.001),
+            "235 tasks ended with an exception, beside 240 arrivals",
+        ),
         (10, 1000, None, None),
-        (2, 5, Arrivals(240, 240, 0, 0.001), None),
+        (2, 5, Arrivals(offered=240, started=240, unsent=0, lateness_p99_seconds=0.001), None),
         (None, 1000, None, None),
     ],
 )
@@ -143,7 +124,11 @@ def test_tasks_that_raise_void_a_run(exceptions, requests, arrivals, beside):
 @pytest.mark.parametrize(("exceptions", "status"), [(26, Status.FAILED), (28, Status.FAILED), (29, Status.INVALID)])
 def test_exceptions_explained_by_failed_requests_void_nothing(exceptions, status):
     """`response.json()["id"]` of an answer of status 500."""
-    failing = replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=0.1), counts=Counts(260, 26, 260))
+    failing = replace(
+        HEALTHY,
+        client=replace(HEALTHY.client, error_ratio=0.1),
+        counts=Counts(client_requests=260, client_failures=26, server_finished=260),
+    )
     verdict = judge(PROFILE, replace(failing, honesty=replace(HEALTHY.honesty, exceptions=exceptions)), [])
     assert verdict.status is status
     if status is Status.INVALID:
@@ -170,7 +155,7 @@ def test_requests_of_the_warm_up_are_not_judged():
     silent = replace(HEALTHY.client, slower_than_slo={"p99": None}, rate=0.0, error_ratio=None)
     (reason,) = judge(PROFILE, replace(HEALTHY, client=silent), []).reasons
     assert reason == Reason("no_requests", "the load generator reported no request after the warm-up")
-    never = replace(HEALTHY, client=replace(silent, rate=None), counts=Counts(0, 0, None))
+    never = replace(HEALTHY, client=replace(silent, rate=None), counts=Counts(client_requests=0, client_failures=0, server_finished=None))
     for profile in (PROFILE, replace(PROFILE, slo=None)):
         verdict = judge(profile, never, [])
         assert (verdict.status, verdict.reasons[0].text) == (Status.INVALID, "the load generator reported no request")

@@ -42,7 +42,10 @@ def test_ages_and_starved_users_are_current(in_flight, clock):
 
     tracked = in_flight.tracked(request)
     tracked("first")
-    assert seen == [Waiting(2, 4.0, 2, Ages.of([4.0, 2.0])), Waiting(2, 6.0, 2, Ages.of([6.0, 2.0]))]
+    assert seen == [
+        Waiting(requests=2, oldest_seconds=4.0, starved_users=2, ages=Ages.of([4.0, 2.0])),
+        Waiting(requests=2, oldest_seconds=6.0, starved_users=2, ages=Ages.of([6.0, 2.0])),
+    ]
     assert in_flight.look(1) == Waiting()
 
 
@@ -88,7 +91,17 @@ def test_a_bound_holds_the_ages_up_to_it():
 
 def test_a_report_arrives_as_it_was_sent():
     """Locust's protocol makes lists of tuples."""
-    report = Report(Waiting(1, 2.0, 1, Ages.of([2.0])), {"in_flight": 3, "unreported": 1}, Ages.of([4.0]), 5, 0.5, 6, 0.7, 0.8, received=0)
+    report = Report(
+        waiting=Waiting(requests=1, oldest_seconds=2.0, starved_users=1, ages=Ages.of([2.0])),
+        abandoned={"in_flight": 3, "unreported": 1},
+        abandoned_ages=Ages.of([4.0]),
+        user_exceptions=5,
+        cpu_ratio=0.5,
+        memory_bytes=6,
+        lag_seconds=0.7,
+        lag_max_seconds=0.8,
+        received=0,
+    )
     message = report.to_message()
     message["waiting"]["ages"]["counts"] = list(message["waiting"]["ages"]["counts"])
     message["abandoned_ages"]["counts"] = list(message["abandoned_ages"]["counts"])
@@ -100,7 +113,20 @@ def test_a_report_arrives_as_it_was_sent():
 def test_no_counter_falls_when_a_worker_returns():
     arrivals, reports = Arrivals(), Reports()
     arrivals.offered, arrivals.started = 10, 9
-    reports.receive("w", Report(None, {}, Ages(), 0, 0.5, 6, 0.0, 0.0, arrivals))
+    reports.receive(
+        "w",
+        Report(
+            waiting=None,
+            abandoned={},
+            abandoned_ages=Ages(),
+            user_exceptions=0,
+            cpu_ratio=0.5,
+            memory_bytes=6,
+            lag_seconds=0.0,
+            lag_max_seconds=0.0,
+            arrivals=arrivals,
+        ),
+    )
     missed = reports.arrivals({"w": 15})
     assert (missed.offered, missed.unsent) == (15, 6)
     arrivals.offered = arrivals.started = 14
@@ -110,7 +136,19 @@ def test_no_counter_falls_when_a_worker_returns():
 
 OPEN = Arrivals()
 OPEN.answer("GET", "/", 0.1)
-SENT = Report(None, {"in_flight": 0, "unreported": 0}, Ages(), 0, 0.5, 6, 0.0, 0.0, OPEN, Ages(), {"Paced": (3, 1)})
+SENT = Report(
+    waiting=None,
+    abandoned={"in_flight": 0, "unreported": 0},
+    abandoned_ages=Ages(),
+    user_exceptions=0,
+    cpu_ratio=0.5,
+    memory_bytes=6,
+    lag_seconds=0.0,
+    lag_max_seconds=0.0,
+    arrivals=OPEN,
+    since_due=Ages(),
+    pacing={"Paced": (3, 1)},
+)
 
 
 @pytest.mark.parametrize(

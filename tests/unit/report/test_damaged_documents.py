@@ -10,7 +10,7 @@ from firedrill.drill.record import Run
 from firedrill.errors import BadInput
 from firedrill.report import comparison, page, words
 from firedrill.report.facts import RECORDS, Facts
-from tests.unit.report.test_report_arithmetic import facts
+from tests.unit.report.run_facts import facts
 
 JUNK = (None, "much", -1, {}, [None])
 STEP = {"index": 0, "start_seconds": 0.0, "end_seconds": 9.0, "users": 3, "client": {"rate": 5.0}, "server": {}}

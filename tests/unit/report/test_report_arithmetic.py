@@ -1,7 +1,6 @@
 """What a report computes before it draws."""
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,20 +13,15 @@ from firedrill.report.recording import AlertSpan, Line, Recording, Span, _Reader
 from firedrill.report.strokes import Stroke, largest, of_lines, smallest
 from firedrill.stack.overlay import Recorded
 from firedrill.stack.plan import Server
-from tests.unit.drill.test_verdict import HEALTHY, PROFILE
+from tests.unit.healthy_run import PROFILE
+from tests.unit.report.run_facts import facts
 
 NOTHING = Facts("run", {})
 
 
-def facts(**changed):
-    figures = json.loads(json.dumps(asdict(HEALTHY)))
-    document = {"schema": 2, "profile": asdict(PROFILE), "figures": figures, "verdict": {"status": "PASSED", "reasons": []}}
-    return Facts("run", {**document, **changed})
-
-
 def recording(seconds=60, step=1.0, gaps=()):
     times = np.arange(seconds / step + 1, dtype=np.float32) * np.float32(step)
-    return Recording("run", times, step, {}, gaps, (), ())
+    return Recording(run_id="run", times=times, step_seconds=step, lines={}, gaps=gaps, alerts=(), endpoints=())
 
 
 def sided(*rates):
@@ -184,7 +178,7 @@ class OneRequest:
 
 
 def test_a_load_of_no_length_has_no_rate():
-    (endpoint,) = _Reader(OneRequest(), Recorded("run", None, 100.0, 100.0))._endpoints()
+    (endpoint,) = _Reader(OneRequest(), Recorded(id="run", data=None, start=100.0, end=100.0))._endpoints()
     assert (endpoint.requests, endpoint.rate) == (1, None)
 
 
@@ -196,11 +190,11 @@ def test_dropped_arrivals_may_have_lost_their_worker():
 def test_the_report_names_the_load_generator(tmp_path):
     file = tmp_path / "mine.py"
     file.write_bytes(b"users\n")
-    made = Request(PROFILE, "launch", tmp_path, Server(), locustfile=file, workers=2, docker=True).generator()
+    made = Request(profile=PROFILE, source="launch", out=tmp_path, server=Server(), locustfile=file, workers=2, docker=True).generator()
     shown = dict(page._environment(facts(generator=made)))
     assert (shown["locustfile"], shown["workers"], shown["in containers"]) == ("mine.py", "2", "yes")
     assert shown["locustfile's sha256"] == "b564f6e197166aedb0ae56e953f87798fda346e9322da5588b21c1b8e7b3a4b4"
-    bundled = Request(PROFILE, "launch", tmp_path, Server()).generator()
+    bundled = Request(profile=PROFILE, source="launch", out=tmp_path, server=Server()).generator()
     assert dict(page._environment(facts(generator=bundled)))["locustfile"] == "the bundled one"
     assert dict(page._environment(facts()))["locustfile"] == "–"
 

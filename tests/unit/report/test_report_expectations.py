@@ -53,4 +53,4 @@ def test_the_profile_overrides_the_alerts_of_a_fault():
 
 def test_a_run_without_a_scorecard_has_no_bars():
     assert list(expectations.bars(Facts("r", {}), (), 20.0)) == []
-    assert Bar("a", 0, 1, colors.EXPECTED, "").color not in {colors.RED, colors.PENDING}
+    assert Bar(row="a", start=0, end=1, color=colors.EXPECTED, text="").color not in {colors.RED, colors.PENDING}

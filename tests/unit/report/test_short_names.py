@@ -9,7 +9,7 @@ from firedrill.report import comparison
 from firedrill.report.facts import Facts
 from firedrill.stack import overlay
 from firedrill.stack.plan import Server
-from tests.unit.drill.test_verdict import PROFILE
+from tests.unit.healthy_run import PROFILE
 
 DRILL = ("20261124-153034-launch-dev", "20261124-153126-launch-waitress", "20261124-153459-launch-waitress-threads-64")
 
@@ -57,7 +57,7 @@ def test_runs_of_one_server_are_named_by_their_start():
     ],
 )
 def test_a_target_is_named_without_its_password(url, shown):
-    asked = Request(PROFILE, "launch", Path("runs"), Server(), target=url)
+    asked = Request(profile=PROFILE, source="launch", out=Path("runs"), server=Server(), target=url)
     assert asked.shown_target == shown
     assert asked.title == f"launch {shown.rpartition('://')[2]}"
     assert asked.target == url, "requests still use it"

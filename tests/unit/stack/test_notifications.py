@@ -9,15 +9,8 @@ from firedrill.drill import told
 from firedrill.errors import BadInput
 from firedrill.notifications.journal import Journal, Tail
 from firedrill.notifications.notification import from_webhook
+from tests.webhook import ALERT, MESSAGE
 
-ALERT = {
-    "status": "firing",
-    "labels": {"alertname": "ApiDown", "severity": "critical", "job": "api", "instance": "127.0.0.1:9464"},
-    "annotations": {"summary": "The API is down."},
-    "startsAt": "2026-01-31T12:00:00.123456789Z",
-    "endsAt": "0001-01-01T00:00:00Z",
-}
-MESSAGE = {"version": "4", "groupKey": '{}:{alertname="ApiDown"}', "alerts": [ALERT]}
 DOWN = from_webhook(MESSAGE, "page", 1_000_000.0)[0]
 
 

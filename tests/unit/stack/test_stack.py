@@ -153,7 +153,7 @@ def test_the_address_of_grafana_comes_with_its_login():
 def test_a_load_that_prometheus_lost_sight_of_is_stopped(tmp_path):
     """Nobody waits for figures that cannot come."""
     with Target() as locust, Target() as prometheus, Interrupt() as interrupt:
-        plan = Plan(tmp_path, "id", Ports.choose({}), None, attached_prometheus=prometheus.url)
+        plan = Plan(folder=tmp_path, run_id="id", ports=Ports.choose({}), server=None, attached_prometheus=prometheus.url)
         stack = AttachedStack(plan, interrupt, Attachment(prometheus.url, locust.url, prometheus.url))
         stack.lost = "Prometheus had no page of the load generator"
         stack.end_locust()

@@ -51,7 +51,7 @@ def test_a_second_map_reads_series_created_later():
     assert reader.series() == []
     cells.values[cells.reserve(HITS, ('/"\n\\é',))] = 7
     (series,) = reader.series()
-    assert series == Series("hits_total", ('/"\n\\é',), 1, 1)
+    assert series == Series(name="hits_total", labels=('/"\n\\é',), first=1, width=1)
     assert reader.read(series) == [7.0]
 
 
