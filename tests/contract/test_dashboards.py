@@ -45,14 +45,14 @@ def test_the_committed_files_are_what_the_code_builds():
         assert file.read_text() == built(file.stem), "run `make dashboards` and commit what it builds"
 
 
-def test_it_cannot_be_edited_and_loads_in_grafana_12_and_13(page):
+def test_a_dashboard_is_read_only_and_has_schema_42(page):
     assert page["editable"] is False
     assert page["schemaVersion"] == 42
     assert page["uid"] in {uid(name) for name in DASHBOARDS}
     assert "__inputs" not in page
 
 
-def test_it_says_at_which_time_scale_the_drill_is(page):
+def test_every_dashboard_shows_the_time_scale(page):
     """Each shows alerts, as marks at least, and their windows and `for` are divided by it."""
     (panel,) = (panel for panel in page["panels"] if panel["title"] == "Time scale")
     assert "firedrill_time_scale" in panel["targets"][0]["expr"]
@@ -113,7 +113,7 @@ def test_exemplars_are_asked_for_without_their_buckets(page):
             assert re.fullmatch(r"\w+_bucket\{[^}]*\} < 0 unless .*", target["expr"])
 
 
-def test_what_is_added_up_is_added_up_run_by_run(page):
+def test_sums_keep_each_run_apart(page):
     """Laid over each other, two runs would else look like one."""
     for panel, target in targets(page):
         if panel["type"] != "heatmap":
@@ -124,20 +124,20 @@ def test_what_is_added_up_is_added_up_run_by_run(page):
             assert target["legendFormat"].endswith("{{run}}"), panel["title"]
 
 
-def test_what_picks_series_is_asked_once(page):
+def test_queries_that_pick_series_are_instant(page):
     """Over a range, every series that was ever among the first would be shown as if it still were."""
     picking = [target for _, target in targets(page) if re.search(r"(top|bottom)k", target["expr"])]
     assert all(target["instant"] and not target["range"] for target in picking)
 
 
-def test_numbers_are_those_of_now(page):
+def test_stat_panels_show_current_values(page):
     """The last of all values shown would stand there for long after its source has ended; the smallest of them is another question."""
     for panel, target in targets(page):
         if panel["type"] == "stat":
             assert target["instant"] is (panel["options"]["reduceOptions"]["calcs"] == ["lastNotNull"]), panel["title"]
 
 
-def test_lines_are_drawn_as_they_are(page):
+def test_lines_connect_the_values_without_smoothing(page):
     for panel in page["panels"]:
         if panel["type"] == "timeseries":
             drawn = panel["fieldConfig"]["defaults"]["custom"]
@@ -147,7 +147,7 @@ def test_lines_are_drawn_as_they_are(page):
             assert panel["options"]["tooltip"] == {"mode": "multi", "sort": "desc"}
 
 
-def test_it_leads_to_all_others_and_keeps_time_and_choices(page):
+def test_a_dashboard_links_to_all_others_with_time_and_variables(page):
     assert page["tags"] == [TAG]
     (others,) = page["links"]
     assert (others["type"], others["tags"], others["keepTime"], others["includeVars"]) == ("dashboards", [TAG], True, True)
@@ -158,7 +158,7 @@ def test_it_leads_to_all_others_and_keeps_time_and_choices(page):
             }
 
 
-def test_steps_faults_and_alerts_are_marked_and_no_mark_is_in_a_menu(page):
+def test_steps_faults_and_alerts_are_annotations_outside_menus(page):
     marks = {mark["name"]: mark for mark in page["annotations"]["list"]}
     assert {"Load steps", "Faults", "Alerts"} <= set(marks)
     assert all(mark["enable"] and mark["step"] == "5s" for mark in marks.values() if "expr" in mark)
@@ -197,7 +197,7 @@ def test_status_codes_have_their_colours():
         assert {code: color for pattern, color in colors.items() for code in wanted if f"({code})" in pattern} == wanted
 
 
-def test_the_first_screen_of_the_home_page_holds_the_strip_and_two_rows():
+def test_the_first_screen_holds_the_strip_and_two_rows():
     page = json.loads((places.GRAFANA / "dashboards" / "golden-signals.json").read_text())
     first = [panel for panel in page["panels"] if panel["gridPos"]["y"] + panel["gridPos"]["h"] <= 20]
     assert [panel["title"] for panel in first[10:]] == ["Traffic", "Latency", "Saturation", "Honest test?"]
@@ -205,7 +205,7 @@ def test_the_first_screen_of_the_home_page_holds_the_strip_and_two_rows():
     assert {panel["gridPos"]["y"] for panel in first} == {0, 3, 6, 12}
 
 
-def test_ratios_to_limits_stand_on_an_axis_from_0_to_100_percent():
+def test_ratios_to_limits_have_an_axis_up_to_100_percent():
     titles = {"Saturation", "Headroom over time", "Highest use of each limit", "Pressure", "CPU of the load generator"}
     for page in (json.loads(file.read_text()) for file in FILES):
         for panel in page["panels"]:
@@ -216,7 +216,7 @@ def test_ratios_to_limits_stand_on_an_axis_from_0_to_100_percent():
                 assert panel["type"] == "bargauge" or "max" not in drawn, "Grafana keeps to the softer of two"
 
 
-def test_the_lab_shows_every_alert_and_its_variables_are_the_durations_of_the_rules():
+def test_the_alert_lab_shows_every_alert_with_its_durations():
     lab = json.loads((places.GRAFANA / "dashboards" / "alert-lab.json").read_text())
     (timeline,) = [panel for panel in lab["panels"] if panel["type"] == "state-timeline"]
     shown = [target["legendFormat"].split(",")[0] for target in timeline["targets"]]

@@ -57,7 +57,7 @@ def test_no_rule_knows_of_injected_faults():
     assert not [name for name, expr in RULES if "fault" in expr]
 
 
-def test_the_verdict_and_the_live_view_read_what_somebody_exports_or_records():
+def test_verdict_and_live_view_read_what_somebody_exports_or_records():
     sources = [path.read_text() for folder in ("drill", "stack") for path in (places.ROOT / "firedrill" / folder).glob("*.py")]
     named = {name for text in sources for name in re.findall(r"\b(?:client|server|api|locust):[a-z_0-9]+:[a-z_0-9]+\b", text)}
     assert named
@@ -74,7 +74,7 @@ def test_grafana_assumes_the_interval_at_which_prometheus_scrapes():
     assert [source["jsonData"]["timeInterval"] for source in provisioned] == [scraping]
 
 
-def test_an_exemplar_opens_its_trace_in_a_datasource_that_is_provisioned():
+def test_an_exemplar_opens_its_trace_in_a_provisioned_datasource():
     files = (places.GRAFANA / "provisioning" / "datasources").glob("*.yaml")
     sources = {source["uid"]: source for file in files for source in YAML(typ="safe").load(file)["datasources"]}
     (opened,) = sources["firedrill-prometheus"]["jsonData"]["exemplarTraceIdDestinations"]
@@ -102,7 +102,7 @@ def _without_comments(file):
     return re.sub(r"#.*", "", file.read_text())
 
 
-def test_every_latency_histogram_has_the_same_bounds_and_every_counter_says_so():
+def test_histograms_share_bounds_and_only_counters_end_in_total():
     metrics = [*declared(Server), *declared(Client)]
     assert {metric.bounds for metric in metrics if metric.kind == "histogram"} == {LATENCY_BOUNDS_SECONDS, LAG_BOUNDS_SECONDS}
     assert all(metric.name.endswith("_total") == (metric.kind == "counter") for metric in metrics)

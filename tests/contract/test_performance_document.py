@@ -5,11 +5,11 @@ import re
 from bench import document
 
 
-def test_it_is_what_the_benchmarks_say_of_themselves_and_have_saved():
+def test_the_document_is_generated_from_the_saved_benchmarks():
     assert document.DOCUMENT.read_text() == document.text(), "expected `python -m bench.document` after a change of a benchmark's words"
 
 
-def test_every_benchmark_says_how_it_is_run_and_what_it_aims_at():
+def test_every_benchmark_states_its_command_and_its_aim():
     for section in re.split(r"^## ", document.text(), flags=re.MULTILINE)[1:]:
         assert re.search(r"\bAims?:|\bAim\b", section), section
         assert re.search(r"Run: `python -m bench\.\w+`", section), section

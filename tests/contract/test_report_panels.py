@@ -15,14 +15,14 @@ def panels_of_the_home_page():
     return panels_of("golden-signals")
 
 
-def test_what_the_report_has_beyond_the_home_page_is_the_client_pages_own_and_left_out_where_it_is_empty():
+def test_optional_panels_come_from_the_client_dashboard():
     drawn, client = {panel.signal.title: panel for panel in PANELS if panel.optional}, panels_of("client")
     assert set(drawn) == {"Arrivals", "Response time from schedule"}
     for title, panel in drawn.items():
         assert [query.expr for query in panel.signal.queries] == [target["expr"] for target in client[title]["targets"]]
 
 
-def test_the_report_has_every_panel_of_the_home_page_with_its_queries_and_unit():
+def test_the_report_has_every_panel_of_the_home_page():
     drawn = {panel.signal.title: panel for panel in PANELS if not panel.optional}
     home = panels_of_the_home_page()
     assert set(drawn) == set(home)

@@ -39,7 +39,17 @@ def histories(draw):
 
 
 def rule(name, expr, labels, hold_ms=0, keep_ms=0):
-    return Rule(name, expr, name.startswith("Alert"), "", "", labels, {}, hold_ms, keep_ms)
+    return Rule(
+        name=name,
+        expr=expr,
+        is_alert=name.startswith("Alert"),
+        place="",
+        expr_place="",
+        labels=labels,
+        annotations={},
+        hold_ms=hold_ms,
+        keep_ms=keep_ms,
+    )
 
 
 @st.composite
@@ -58,7 +68,9 @@ def groups(draw, name, numbers, limits, **drawn):
     """A group of such rules, and the histories by the metric's label."""
     found = {number: draw(cases(number, **drawn)) for number in numbers}
     rules = tuple(one for rules, _ in found.values() for one in rules)
-    return Group(name, "", None, draw(limits), rules), {str(number): series for number, (_, series) in found.items()}
+    return Group(name=name, place="", interval_ms=None, limit=draw(limits), rules=rules), {
+        str(number): series for number, (_, series) in found.items()
+    }
 
 
 class Evaluated:
@@ -107,7 +119,7 @@ def checks_at(evaluated, at):
         *(groups(f"g{at}", range(at * RULES, (at + 1) * RULES), limits=st.sampled_from([0, EVALUATIONS])) for at in range(GROUPS))
     )
 )
-def test_every_alert_is_what_prometheus_says_at_every_evaluation(drawn, tmp_path):
+def test_prometheus_agrees_with_the_replay_at_every_evaluation(drawn, tmp_path):
     """576 equalities an example, one run of promtool each."""
     listed, series = [group for group, _ in drawn], {number: found for _, one in drawn for number, found in one.items()}
     evaluated = Evaluated(listed, series)
@@ -119,7 +131,7 @@ def test_every_alert_is_what_prometheus_says_at_every_evaluation(drawn, tmp_path
 
 @settings(QUICKLY, max_examples=8)
 @given(drawn=groups("g", range(3), limits=st.sampled_from([0, 1, 2]), as_recorded=[*RECORDED_AS, {"i": ""}, {"i": "same"}]))
-def test_evaluations_fail_that_prometheus_fails_and_for_its_reason(drawn, tmp_path):
+def test_the_replay_fails_evaluations_as_prometheus_does(drawn, tmp_path):
     """Promtool ends with the first evaluation at which a rule fails, and names all that do."""
     group, series = drawn
     evaluated = Evaluated([group], series)

@@ -45,11 +45,11 @@ def test_each_alert_goes_where_its_severity_says(kind):
     assert routed.split() == [expected]
 
 
-def test_an_alert_without_a_severity_is_looked_at_and_wakes_nobody():
+def test_an_alert_without_a_severity_is_a_ticket():
     assert amtool("config", "routes", "test", "--config.file", FILE, "alertname=Mine").split() == ["ticket"]
 
 
-def test_inhibition_names_no_alert_that_there_is_not():
+def test_inhibition_names_only_alerts_that_exist():
     inhibited = YAML(typ="safe").load(FILE)["inhibit_rules"]
     matchers = [matcher for rule in inhibited for side in ("source_matchers", "target_matchers") for matcher in rule[side]]
     names = [name for matcher in matchers if "alertname" in matcher for name in re.search(r'"(.*)"', matcher)[1].split("|")]

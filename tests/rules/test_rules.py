@@ -64,7 +64,7 @@ def cases():
 
 
 @pytest.mark.parametrize("kind", KINDS, ids="-".join)
-def test_each_alert_has_a_case_in_which_it_fires_and_a_time_at_which_it_must_not(kind):
+def test_each_alert_has_a_firing_case_and_a_quiet_time(kind):
     firing = [case for case in cases() if any(kind in at for at in case)]
     assert firing, "no case expects it to fire"
     if kind[0] != "Watchdog":
@@ -72,7 +72,7 @@ def test_each_alert_has_a_case_in_which_it_fires_and_a_time_at_which_it_must_not
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: f"{rule['alert']}-{rule['labels']['severity']}")
-def test_each_alert_tells_its_reader_what_it_is_and_where_to_look(rule):
+def test_each_alert_has_a_summary_a_description_and_links(rule):
     notes = rule["annotations"]
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
     assert "{{" not in notes["summary"], "the same alert is the same summary"
@@ -81,20 +81,20 @@ def test_each_alert_tells_its_reader_what_it_is_and_where_to_look(rule):
     assert f"\n## {rule['alert']}\n" in RUNBOOK
 
 
-def test_the_dashboard_that_alerts_link_to_is_there():
+def test_the_dashboard_that_alerts_link_to_exists():
     pages = [json.loads(file.read_text()) for file in (places.GRAFANA / "dashboards").glob("*.json")]
     assert links.DASHBOARD.rpartition("/")[2] in {page["uid"] for page in pages}
 
 
 @pytest.mark.parametrize("file", RULE_FILES, ids=lambda file: file.name)
-def test_the_links_of_alerts_are_written_by_a_generator(file):
+def test_the_links_of_alerts_are_generated(file):
     text = file.read_text()
     without = re.sub(r" +(?:runbook|dashboard)_url: .*\n", "", text)
     assert links.linked(text) == text
     assert links.linked(without) == text
 
 
-def test_an_alert_without_annotations_takes_none_of_the_next_one_s():
+def test_an_alert_without_annotations_takes_none_of_the_next():
     bare, noted = "  - alert: A\n    expr: up\n", "  - alert: B\n    expr: up\n    annotations:\n      summary: s\n"
     assert links.linked(bare + noted) == bare + links.linked(noted)
     assert "runbook.md#b" in links.linked(noted)

@@ -72,7 +72,7 @@ def test_a_factor_of_one_is_the_file_itself(listed):
 
 @settings(max_examples=4, phases=PHASES)
 @given(EACH, FACTORS)
-def test_what_promtool_accepts_it_accepts_of_a_drill(tmp_path_factory, listed, factor):
+def test_promtool_accepts_every_expression_before_and_after_scaling(tmp_path_factory, listed, factor):
     before, after = (tmp_path_factory.mktemp("scaled") / name for name in ("before.yml", "after.yml"))
     before.write_text(rule_file(listed))
     after.write_text(scale_rules(before.read_text(), factor).text)

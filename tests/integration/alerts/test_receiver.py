@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from firedrill.notifications.server import MAX_BODY_BYTES
-from tests.unit.stack.test_notifications import ALERT, MESSAGE
 from tests.waiting import PATIENCE_SECONDS, poll_until
+from tests.webhook import ALERT, MESSAGE
 
 
 class Receiver:

@@ -92,7 +92,7 @@ def _of_evaluation(rule, shown, at_ms, start_ms):
         yield {"expr": f'{name}{{alertname="{rule.name}"}}', "eval_time": f"{at_ms}ms", "exp_samples": samples}
 
 
-def test_rules_that_record_for_each_other_are_what_prometheus_says(tmp_path):
+def test_prometheus_agrees_on_rules_that_record_for_each_other(tmp_path):
     needs.program("promtool")
     start_ms = round(time.time()) // 10 * 10_000 - EVALUATIONS * INTERVAL_MS
     series = dict(histories())

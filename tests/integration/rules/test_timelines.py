@@ -18,7 +18,7 @@ TOOK_MS = 40
 
 def group(interval_ms):
     mark = Rule(MARK, "vector(1)", is_alert=False, place="rules/r.yml:3", expr_place="rules/r.yml:3", labels={"group": "g"}, annotations={})
-    return Group("g", "rules/r.yml:1", interval_ms, 0, (mark,))
+    return Group(name="g", place="rules/r.yml:1", interval_ms=interval_ms, limit=0, rules=(mark,))
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def _of_last(what):
     [(1_000, {TOOK_MS}), (5_000, {UNKNOWN_LAG_MS}), (3_600_000_000, set())],
     ids=["as it was", "edited", "too long for the run"],
 )
-def test_what_a_run_said_of_its_evaluations_is_not_told_of_an_interval_that_it_did_not_have(prom, interval_ms, lags):
+def test_recorded_evaluation_lags_apply_only_to_the_recorded_interval(prom, interval_ms, lags):
     source, span_ms = prom
     asked = group(interval_ms)
     assert set(Timeline(source, span_ms, 1, [asked], [group(1_000)]).lags_ms(asked)) == lags

@@ -23,7 +23,7 @@ from grafana.source import alert_signals
         ("sum by (x) (a > 1) / 2", []),
     ],
 )
-def test_an_expression_consists_of_the_comparisons_that_set_operators_join(expr, found):
+def test_set_operators_join_the_comparisons_of_an_expression(expr, found):
     assert expression.comparisons(expr) == tuple(Comparison(*one) for one in found)
 
 
@@ -38,24 +38,24 @@ def test_an_expression_consists_of_the_comparisons_that_set_operators_join(expr,
         ("vector(1)", False),
     ],
 )
-def test_a_number_is_told_from_series(text, scalar):
+def test_a_number_is_not_a_series(text, scalar):
     assert expression.is_scalar(text) is scalar
 
 
-def test_windows_of_the_lab_are_those_of_the_rules_divided_and_never_below_four_scrapes():
+def test_lab_windows_are_scaled_and_keep_four_scrapes():
     at_12, at_36 = alert_signals.choices(12), alert_signals.choices(36)
     name = "${at_least_4000_for_1m}"
     assert (at_12[name], at_36[name]) == ("5000", "4000")
     assert "60000" in alert_signals.looked_up(name.strip("${}"))
 
 
-def test_rules_that_a_drill_does_not_shrink_are_asked_as_they_are():
+def test_rules_that_a_drill_does_not_scale_are_queried_unchanged():
     for alert in alert_signals.alerts():
         asked = " ".join(query.expr for signal in alert_signals.against_limits(alert) for query in signal.queries)
         assert alert.is_scaled or "${" not in asked, alert.title
 
 
-def test_the_lab_shows_a_burn_rate_s_limit_where_the_rules_have_it():
+def test_the_lab_shows_the_limit_of_a_burn_rate():
     (rule,) = [alert.rule for alert in alert_signals.alerts() if alert.rule.name == "ApiErrorBudgetFastBurn"]
     shown = [query.expr for query in alert_signals.ERROR_BURN.queries if query.legend == "limit 14.4"]
     highest = alert_signals.HIGHEST_SHARE
@@ -63,7 +63,7 @@ def test_the_lab_shows_a_burn_rate_s_limit_where_the_rules_have_it():
     assert f"clamp_max(vector(14.4), {highest} / scalar(api:slo_errors:ratio))" in shown[0]
 
 
-def test_a_stack_is_known_while_it_holds_its_folder(tmp_path):
+def test_a_stack_is_found_while_it_holds_its_folder(tmp_path):
     found = standing.Standing("http://127.0.0.1:9", 12.0)
     with standing.alone_in(tmp_path / standing.NAME):
         found.announce(tmp_path / standing.NAME)

@@ -17,28 +17,28 @@ from firedrill.cli import main
 from firedrill.stack import remote
 
 
-def test_a_grid_of_ones_own_lies_on_whole_intervals():
+def test_a_grid_lies_on_whole_intervals():
     assert grid.regular(1_001, 46_000, 15_000) == [15_000, 30_000, 45_000]
 
 
-def test_missed_evaluations_stay_in_one_query_and_another_phase_starts_the_next():
+def test_missed_evaluations_do_not_split_a_query_but_phases_do():
     assert list(grid.spans([7, 1007, 4007, 5007, 5507, 6507], 1000)) == [(7, 5007), (5507, 6507)]
 
 
-def test_no_query_asks_for_more_points_than_prometheus_gives():
+def test_no_query_asks_for_more_points_than_prometheus_returns():
     times = list(range(0, 25_000_000, 1000))
     parts = list(grid.spans(times, 1000))
     assert [(last - first) // 1000 + 1 for first, last in parts] == [11_000, 11_000, 3_000]
     assert list(grid.spans([], 1000)) == []
 
 
-def test_recorded_evaluations_have_an_interval_though_some_are_missing():
+def test_recorded_evaluations_have_an_interval_despite_gaps():
     assert grid.has_interval([0, 1000, 2000, 7000, 8000], 1000)
     assert not grid.has_interval([0, 1000, 2000], 1250)
     assert not grid.has_interval([5], 1000)
 
 
-def test_what_is_under_way_at_an_evaluation_is_told_by_when_it_ended():
+def test_evaluations_under_way_are_known_by_their_end():
     sources = [ambiguity.scrapes("a", {1000: 300, 2000: 20}, [320, 40]), ambiguity.scrapes("b", {1100: 10}, [30])]
     found = [ambiguity.under_way(time_ms, sources) for time_ms in (999, 1000, 1100, 1129, 1130, 1319, 1320, 2039)]
     assert [[one.earliest_ms for one in at] for at in found] == [
@@ -46,7 +46,7 @@ def test_what_is_under_way_at_an_evaluation_is_told_by_when_it_ended():
     ]  # fmt: skip
 
 
-def test_what_a_group_records_may_be_read_at_once_or_when_its_evaluation_has_ended():
+def test_a_recorded_series_becomes_visible_during_its_evaluation():
     late = [ambiguity.recordings("a", [1000, 2000], [60, 25])]
     assert [ambiguity.under_way(time_ms, late) for time_ms in (1059, 1060, 2024, 2025)] == [
         [(1060, 1000, "a", 1000)],
@@ -56,7 +56,7 @@ def test_what_a_group_records_may_be_read_at_once_or_when_its_evaluation_has_end
     ]
 
 
-def test_a_scrape_that_hung_until_the_next_one_began_may_be_under_way_too():
+def test_a_scrape_that_hung_may_still_be_under_way():
     (hung, following) = ambiguity.under_way(2003, [ambiguity.scrapes("a", {1000: 1000, 2000: 191}, [1020, 211])])
     assert (hung.what, hung.latest_ms, hung.earliest_ms) == (("a", 1000), 2020, 2000)
     assert following.what == ("a", 2000)
@@ -67,7 +67,7 @@ def others(*done, lag_ms=250):
     return {"".join(sorted(source for source, _ in some)) for some in Worlds(1000, under_way, lag_ms).others}
 
 
-def test_what_ends_at_nearly_the_same_time_may_be_readable_in_any_order():
+def test_simultaneous_ends_become_visible_in_any_order():
     assert others((1120, 1100, "a"), (1130, 1110, "b")) == {"b"}
     assert others((1120, 1100, "a"), (1120, 1100, "b"), (1125, 1105, "c")) == {"a", "b", "c", "ac", "bc"}
     assert others((1120, 1100, "a"), (1200, 1180, "b")) == set(), "b is not done before a"
@@ -79,19 +79,28 @@ HOT, NOTHING = {(("i", "a"),): 1.0}, {}
 
 def unsure(*seen, hold_ms=0, limit=0, labels=None):
     """Numbers of the evaluations, a second apart, at which it is open what a rule wrote."""
-    rule = Rule("Hot", "hot > 0", True, "f.yml:1", "f.yml:2", labels or {}, {}, hold_ms)
+    rule = Rule(
+        name="Hot",
+        expr="hot > 0",
+        is_alert=True,
+        place="f.yml:1",
+        expr_place="f.yml:2",
+        labels=labels or {},
+        annotations={},
+        hold_ms=hold_ms,
+    )
     found = ambiguity.unsure(Replay(rule, limit), [(number * 1000, vectors) for number, vectors in enumerate(seen)])
     return sorted(time_ms // 1000 for time_ms in found)
 
 
-def test_an_evaluation_that_may_have_seen_either_is_unsure_and_so_is_what_follows_while_it_can_matter():
+def test_an_ambiguous_evaluation_makes_the_following_ones_ambiguous():
     assert unsure([NOTHING], [NOTHING, HOT], [NOTHING], [HOT]) == [1]
     assert unsure([HOT], [HOT, {(("i", "a"),): 2.0}], [HOT]) == [], "the alert is the same"
     assert unsure([NOTHING], [NOTHING, HOT], [HOT], [HOT], [NOTHING], [HOT], hold_ms=1000) == [1, 2, 3], "active since one or two"
     assert unsure([HOT], [None, NOTHING], [HOT], [NOTHING], [HOT]) == [2], "failed, it would have kept its state"
 
 
-def test_alerts_that_are_counted_or_named_by_value_are_unsure_together():
+def test_alerts_counted_or_labelled_by_value_are_ambiguous_together():
     other = {(("i", "b"),): 1.0}
     assert unsure([HOT], [HOT, HOT | other], [HOT], limit=1) == [1, 2], "forgotten, or not"
     assert unsure([HOT, {(("i", "a"),): 2.0}], [HOT], labels={"v": "{{ $value }}"}) == [0, 1]
@@ -103,7 +112,7 @@ def run(faults, slower):
     return {"window": {"start": 100.0, "end": 110.0}, "faults": faults, "profile": profile, "figures": {"steps": [step]}}
 
 
-def test_causes_are_faults_or_else_the_steps_that_broke_the_slo():
+def test_causes_are_faults_or_steps_that_broke_the_slo():
     fault = {"fault": "errors", "size": 0.2, "start": 103.0, "end": 104.0}
     assert causes.of_run(run([fault], 0.5)) == (Cause("errors 20 %", 103.0, 104.0),)
     assert causes.of_run(run([], 0.5)) == (Cause("step 1: 9 users", 105.0, 110.0),)
@@ -118,13 +127,13 @@ def stretched(name, *samples):
     return [(sample.timestamp, sample.value) for sample in series.samples]
 
 
-def test_stretching_multiplies_time_and_what_counts_and_nothing_else():
+def test_stretching_multiplies_only_times_and_counters():
     assert stretched("a_total", (99_000, 5), (100_000, 7)) == [(88_000, 60), (100_000, 84)]
     assert stretched("a_seconds", (101_000, 5)) == [(112_000, 5)]
     assert stretched("test_start_time_seconds", (99_000, 98.0)) == [(88_000, 76.0)]
 
 
-def test_stretching_keeps_the_mark_of_a_series_that_has_ended():
+def test_stretching_keeps_stale_markers():
     series = remote.series({"__name__": "a_total"})
     series.samples.add(timestamp=99_000, value=STALE)
     before = series.SerializeToString()
@@ -133,12 +142,12 @@ def test_stretching_keeps_the_mark_of_a_series_that_has_ended():
     assert series.SerializeToString() == before
 
 
-def test_a_time_without_any_scrape_is_said():
+def test_a_time_without_any_scrape_is_reported():
     assert gaps([100_000, 101_000, 113_000, 114_000], 100.0) == ["nothing was scraped for 12 s, 1 s after the load began"]
 
 
 @pytest.mark.parametrize(("stretch", "advised"), [(1, True), (12, False)])
-def test_a_run_that_is_too_short_though_it_is_stretched_is_not_advised_to_be(tmp_path, stretch, advised):
+def test_stretching_is_not_advised_where_it_cannot_help(tmp_path, stretch, advised):
     file = tmp_path / "r.yml"
     file.write_text("groups:\n- name: g\n  rules:\n  - {alert: Long, expr: 'rate(x[1h])'}\n")
     (said,) = doubts.of_groups(rulefile.read(file), {"Long"}, {"x"}, 720.0, stretch)
@@ -146,7 +155,7 @@ def test_a_run_that_is_too_short_though_it_is_stretched_is_not_advised_to_be(tmp
     assert ("--stretch" in said) is advised
 
 
-def test_rules_are_scaled_from_file_to_file_and_what_stayed_longer_is_said(tmp_path):
+def test_scaling_a_file_reports_durations_that_stayed_longer(tmp_path):
     out = tmp_path / "out.yml"
     done = CliRunner().invoke(main, ["alerts", "scale", "--factor", "60", str(places.RULES / "api.yml"), str(out)])
     assert done.exit_code == 0
@@ -159,7 +168,7 @@ def test_rules_are_scaled_from_file_to_file_and_what_stayed_longer_is_said(tmp_p
     assert (odd.exit_code, "odd.yml: no text" in odd.stderr) == (2, True)
 
 
-def test_a_mistake_in_a_file_that_is_to_be_scaled_is_where_editors_jump_to(tmp_path):
+def test_scaling_reports_a_mistake_as_file_and_line(tmp_path):
     (tmp_path / "odd.yml").write_text("groups:\n  - name: g\n  - hello\n")
     done = CliRunner().invoke(main, ["alerts", "scale", str(tmp_path / "odd.yml"), str(tmp_path / "out.yml")])
     assert (done.exit_code, done.stderr) == (
@@ -176,7 +185,7 @@ def test_a_file_without_rules_is_scaled_to_one_without(tmp_path, text):
     assert rulefile.read(tmp_path / "out.yml") == ()
 
 
-def test_what_is_counted_is_one_or_many(tmp_path):
+def test_counts_are_singular_or_plural(tmp_path):
     (tmp_path / "r.yml").write_text("groups:\n- name: g\n  rules:\n  - {record: a, expr: 'rate(up[2m])'}\n")
     words = ["alerts", "scale", "--factor", "60", str(tmp_path / "r.yml"), str(tmp_path / "out.yml")]
     assert CliRunner().invoke(main, words).stderr.endswith("\n1 duration could not become as short as asked\n")
@@ -185,7 +194,7 @@ def test_what_is_counted_is_one_or_many(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["check", "backtest"])
-def test_a_run_without_a_name_is_none(tmp_path, command):
+def test_an_empty_run_name_is_an_error(tmp_path, command):
     (tmp_path / "r.yml").write_text("groups: []\n")
     done = CliRunner().invoke(main, ["alerts", command, str(tmp_path / "r.yml"), "--run", "", "--out", str(tmp_path)])
     assert (done.exit_code, "an empty name" in done.stderr) == (2, True)
@@ -194,7 +203,7 @@ def test_a_run_without_a_name_is_none(tmp_path, command):
 @pytest.mark.parametrize(
     ("recorded", "replayed", "is_said"), [("3.16.0", "2.42.0+ds", True), ("2.55.1", "2.42.0", False), ("", "3.1.0", False)]
 )
-def test_a_run_of_another_prometheus_is_said_to_be_one(recorded, replayed, is_said):
+def test_a_run_of_another_prometheus_version_is_reported(recorded, replayed, is_said):
     assert any(f"recorded by Prometheus {recorded}" in said for said in doubts.of_versions(recorded, replayed)) == is_said
 
 

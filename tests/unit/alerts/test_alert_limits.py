@@ -27,7 +27,7 @@ from firedrill.errors import BadInput
         ("", None),
     ],
 )
-def test_an_alert_that_is_one_comparison_with_a_plain_number_is_told_from_what_it_measures(expr, threshold):
+def test_a_single_comparison_with_a_number_splits_at_its_limit(expr, threshold):
     found = limits.alone(expr)
     assert (found and (found.measured, found.operator, found.value)) == threshold
 
@@ -76,12 +76,12 @@ def test_an_alert_that_is_one_comparison_with_a_plain_number_is_told_from_what_i
         ("", []),
     ],
 )  # fmt: skip
-def test_a_limit_is_a_number_on_one_side_of_a_comparison_or_the_factor_of_a_side(expr, with_seven):
+def test_a_limit_is_a_number_or_a_factor(expr, with_seven):
     blankless = ["".join(text.split()) for text in with_seven]
     assert ["".join(one.instead(7).split()).replace("7.0", "7") for one in limits.of(expr)] == blankless
 
 
-def test_settings_to_try_are_spelled_as_a_range_or_a_list():
+def test_a_sweep_is_spelled_as_a_range_or_a_list():
     found = sweep.parse(["for=15s..2m/8", "threshold=0.1..0.5"])
     assert found == Settings(tuple(range(15_000, 120_001, 15_000)), (0.1, 0.2, 0.3, 0.4, 0.5))
     assert sweep.parse(["for=0,1m"]) == Settings((0, 60_000))
@@ -95,7 +95,7 @@ def test_settings_to_try_are_spelled_as_a_range_or_a_list():
         "threshold.0=1", "threshold2=1", "for=10s..1s", "threshold=1..0/3",
     ],
 )  # fmt: skip
-def test_a_sweep_that_cannot_be_read_is_named(text):
+def test_an_unreadable_sweep_is_an_error(text):
     with pytest.raises(BadInput, match=text):
         sweep.parse([text])
 
@@ -134,7 +134,7 @@ groups:
         ),
     ],
 )
-def test_an_alert_whose_threshold_cannot_be_swept_is_named_with_what_was_expected(tmp_path, name, which, why):
+def test_an_alert_without_a_sweepable_threshold_is_an_error(tmp_path, name, which, why):
     file = tmp_path / "r.yml"
     file.write_text(RULES)
     chosen = [(group, rule) for group in rulefile.read(file) for rule in group.rules if rule.name == name]

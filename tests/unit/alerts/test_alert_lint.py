@@ -21,7 +21,7 @@ def findings(folder, recorded=None, expr="up == 0", hold="1m", severity="warning
 
 
 @pytest.mark.parametrize("file", sorted(places.RULES.glob("*.yml")), ids=lambda file: file.name)
-def test_the_rules_of_the_bundle_have_nothing_to_be_said_against(file):
+def test_the_lint_finds_nothing_in_the_bundled_rules(file):
     needs.program("promtool")
     assert lint.check(file) == []
 
@@ -124,11 +124,11 @@ NEVER = {
 
 
 @pytest.mark.parametrize("expr", NEVER)
-def test_what_can_never_give_anything_is_told_from_what_can(expr):
+def test_expressions_that_never_return_anything_are_found(expr):
     assert (contradiction.of(expr) or "") == NEVER[expr]
 
 
-def test_of_what_is_said_never_to_give_anything_prometheus_finds_nothing(tmp_path):
+def test_promtool_finds_nothing_where_the_lint_says_never(tmp_path):
     """Whatever the series are: promtool plays them, with all kinds of numbers and NaN."""
     needs.program("promtool")
     rules = "".join(f"  - {{record: 'never:{number}', expr: '{expr}'}}\n" for number, (expr, why) in enumerate(NEVER.items()) if why)
@@ -145,7 +145,7 @@ def test_of_what_is_said_never_to_give_anything_prometheus_finds_nothing(tmp_pat
 VALUES = "-2 -1 0 0.5 1 2 3 NaN Inf -Inf 0 1 0 _ 1"
 
 
-def test_names_are_looked_up_in_a_recorded_run_where_one_is_given(tmp_path):
+def test_names_are_looked_up_in_a_recorded_run(tmp_path):
     recorded = Inventory(({"__name__": "theirs_total"},))
     assert findings(tmp_path, recorded, expr="rate(theirs_total[1m]) > 1") == []
     assert findings(tmp_path, recorded, expr="locust_users > 1") == [("unknown_metric", 6, "warning")]
@@ -165,7 +165,7 @@ def test_names_are_looked_up_in_a_recorded_run_where_one_is_given(tmp_path):
         ("c", None),
     ],
 )
-def test_a_selector_that_finds_nothing_in_a_recorded_run_says_what_is_there_instead(tmp_path, selector, why):
+def test_a_selector_without_series_suggests_what_the_run_has(tmp_path, selector, why):
     needs.program("promtool")
     series = ({"__name__": "a", "code": "200", "job": "x"}, {"__name__": "a", "code": "404", "job": "y"}, {"__name__": "b"})
     file = tmp_path / "r.yml"
@@ -178,14 +178,14 @@ def test_a_selector_that_finds_nothing_in_a_recorded_run_says_what_is_there_inst
     ("severity", "said"),
     [("page", "A: severity is page; expected critical, warning or info"), ("''", "A: no severity; expected critical, warning or info")],
 )
-def test_a_severity_that_nobody_routes_is_named(tmp_path, severity, said):
+def test_a_severity_without_a_route_is_a_finding(tmp_path, severity, said):
     needs.program("promtool")
     file = tmp_path / "r.yml"
     file.write_text((ALERT + NOTES).format(expr="up", hold="1m", severity=severity, summary="s"))
     assert [one.text for one in lint.check(file)] == [said]
 
 
-def test_what_promtool_says_of_the_file_is_told_with_its_line(tmp_path):
+def test_promtool_findings_come_with_their_line(tmp_path):
     needs.program("promtool")
     file = tmp_path / "r.yml"
     file.write_text(ALERT.format(expr="up", hold="1m") + "        fur: 3\n        nonsense: 5\n")
@@ -202,7 +202,7 @@ def test_what_promtool_says_of_the_file_is_told_with_its_line(tmp_path):
         ("groups: 1", 1),
     ],
 )
-def test_a_file_that_is_no_rule_file_has_a_first_mistake_with_a_line(tmp_path, text, line):
+def test_the_first_mistake_of_a_file_has_its_line(tmp_path, text, line):
     needs.program("promtool")
     file = tmp_path / "r.yml"
     file.write_text(text)
@@ -216,7 +216,7 @@ def test_an_empty_file_is_a_rule_file_to_prometheus(tmp_path):
     assert promtool.first_mistake(file) is None
 
 
-def test_what_another_file_of_theirs_records_is_known(tmp_path):
+def test_series_recorded_by_another_given_file_are_known(tmp_path):
     needs.program("promtool")
     records, file = tmp_path / "records.yml", tmp_path / "r.yml"
     records.write_text("groups: [{name: h, rules: [{record: a:b:c, expr: up}]}]\n")
@@ -225,7 +225,7 @@ def test_what_another_file_of_theirs_records_is_known(tmp_path):
     assert lint.check(file, beside=[records, file]) == []
 
 
-def test_a_file_that_cannot_be_read_is_a_finding_beside_those_of_the_others(tmp_path):
+def test_an_unreadable_file_is_one_finding_among_others(tmp_path):
     needs.program("promtool")
     good, broken, missing = (tmp_path / name for name in ("good.yml", "broken.yml", "missing.yml"))
     good.write_text((ALERT + NOTES).format(expr="up", hold="9s", severity="info", summary="s"))
@@ -234,7 +234,7 @@ def test_a_file_that_cannot_be_read_is_a_finding_beside_those_of_the_others(tmp_
     assert said == [(f"{good}:5", "short_for"), (f"{broken}:3", "file"), (f"{missing}", "file")]
 
 
-def test_a_series_that_its_group_records_later_is_named(tmp_path):
+def test_reading_a_series_recorded_later_in_its_group_is_found(tmp_path):
     needs.program("promtool")
     file = tmp_path / "r.yml"
     file.write_text("groups:\n  - name: g\n    rules:\n      - {record: a:b:c, expr: d:e:f}\n      - {record: d:e:f, expr: up}\n")
@@ -242,7 +242,7 @@ def test_a_series_that_its_group_records_later_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("key", ["query_offset: 1m", "labels: {team: a}"])
-def test_what_only_a_newer_prometheus_knows_of_a_group_is_named(tmp_path, key):
+def test_group_keys_of_a_newer_prometheus_are_findings(tmp_path, key):
     """Whichever promtool there is: that of 2.42 refuses the file as well."""
     needs.program("promtool")
     file = tmp_path / "r.yml"
@@ -251,14 +251,14 @@ def test_what_only_a_newer_prometheus_knows_of_a_group_is_named(tmp_path, key):
 
 
 @pytest.mark.parametrize("expr", ["first_over_time(up[1m])", "info (up)", "limitk(2, up)", "start()"])
-def test_functions_that_2_42_does_not_know_are_named_whatever_promtool_there_is(tmp_path, expr):
+def test_functions_unknown_to_prometheus_2_42_are_findings(tmp_path, expr):
     needs.program("promtool")
     file = tmp_path / "r.yml"
     file.write_text(f"groups: [{{name: g, rules: [{{record: c, expr: '{expr}'}}]}}]\n")
     assert f"c: Prometheus 2.42 knows no {expr.partition('(')[0].strip()}()" in [one.text for one in lint.check(file)]
 
 
-def test_a_time_that_is_fixed_is_no_function():
+def test_a_fixed_time_is_not_mistaken_for_a_function():
     assert expression.called('sum by (a) (up @ start() + on (b) rate(x{c="info(d)"}[5m])) # end()') == ("by", "on", "rate")
 
 
@@ -267,7 +267,7 @@ def test_an_expression_looks_back_by_its_ranges_offsets_and_subqueries():
     assert [(one.name, one.reach_ms) for one in found] == [("x", 300_000), ("y", 300_000), ("z", 660_000)]
 
 
-def test_what_the_parser_alone_does_not_know_is_read_as_prometheus_does():
+def test_expressions_unknown_to_the_parser_are_read_as_prometheus_does():
     found = expression.selectors("rate(x{a=`\\d`}[5m # minutes\n]) + holt_winters (y[1h], 0.1, 0.2)")
     assert [(one.name, one.reach_ms) for one in found] == [("x", 300_000), ("y", 3_600_000)]
     assert found[0].text == r'x{a="\\d"}'

@@ -25,7 +25,7 @@ def found(name="A", state="firing", *, samples):
 
 
 @pytest.mark.parametrize("interval", [1, 15])
-def test_an_alert_fires_from_its_first_sample_to_its_last_however_seldom_it_is_evaluated(interval):
+def test_an_alert_fires_from_its_first_sample_to_its_last(interval):
     (one,) = found(samples=range(interval, 60, interval))
     assert (one.firing_after_seconds, one.firings) == (interval, ((interval, (59 // interval) * interval),))
 
@@ -35,7 +35,7 @@ def test_an_alert_that_ended_and_came_back_fired_twice():
     assert (one.firings, one.firing_seconds, one.labels) == (((1, 2), (4, 5)), 2, {"job": "api"})
 
 
-def test_a_firing_became_active_when_what_was_pending_right_before_it_began():
+def test_a_firing_became_active_when_its_pending_state_began():
     held, fires = (series(state, samples) for state, samples in (("pending", [1, 2, -3, 5, 6, -7]), ("firing", [7, 8, -9, 20, 21])))
     (one,) = alerts.of_series([held, fires], WINDOW)
     assert (one.firings, one.active_after_seconds) == (((7, 8), (20, 21)), (5, 20))
@@ -44,12 +44,12 @@ def test_a_firing_became_active_when_what_was_pending_right_before_it_began():
 @pytest.mark.parametrize(
     ("samples", "is_pending"), [([40, 50], True), ([40, 55, -61], True), ([40, 50, -55], False), ([62], False)], ids=str
 )
-def test_an_alert_is_pending_at_the_load_s_end_unless_it_was_gone_by_then(samples, is_pending):
+def test_an_alert_may_be_pending_when_the_load_ends(samples, is_pending):
     (one,) = found(state="pending", samples=samples)
     assert one.pending_at_end is is_pending
 
 
-def test_what_begins_to_fire_when_the_load_has_ended_did_not_fire():
+def test_alerts_that_fire_after_the_load_do_not_count():
     assert found(samples=[61, 62]) == ()
     (one,) = found(samples=[50, 62, -63, 64])
     assert one.firings == ((50, 62),)
@@ -58,5 +58,5 @@ def test_what_begins_to_fire_when_the_load_has_ended_did_not_fire():
     assert (late.firing_after_seconds, late.firings, late.pending_at_end) == (None, (), True)
 
 
-def test_what_only_ended_in_the_run_and_the_watchdog_are_none_of_its_alerts():
+def test_earlier_alerts_and_the_watchdog_do_not_count():
     assert found(samples=[-1]) == found("Watchdog", samples=[1, 2]) == ()

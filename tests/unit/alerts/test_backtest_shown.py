@@ -6,7 +6,7 @@ from firedrill.alerts import shown
 from firedrill.alerts.backtest import Judged, Report, Trial
 from firedrill.alerts.causes import Cause
 from firedrill.alerts.truth import Detection
-from tests.unit.drill.test_summary import printed
+from tests.unit.printing import printed
 
 SLOW = Cause("latency 300 ms", 10, 20)
 MET, MISSED, UNDECIDED = Detection("a", 12.3), Detection("b", None), Detection("c", None, undecided=True)
@@ -14,33 +14,50 @@ MET, MISSED, UNDECIDED = Detection("a", 12.3), Detection("b", None), Detection("
 
 def report(*trials, causes=(SLOW,), detections=()):
     """One alert's."""
-    alert = Judged("ApiErrorBudgetFastBurn", "critical", "f.yml:1", 60, 3, 1, 5.0, 0.0, (), detections, 0, trials)
-    return Report("20260102-run", 1, causes, 60.0, [alert])
+    alert = Judged(
+        name="ApiErrorBudgetFastBurn",
+        severity="critical",
+        place="f.yml:1",
+        evaluations=60,
+        ambiguous_evaluations=3,
+        failed_evaluations=1,
+        hold_seconds=5.0,
+        window_seconds=0.0,
+        fired=(),
+        detections=detections,
+        false_fires=0,
+        sweep=trials,
+    )
+    return Report(run="20260102-run", stretch=1, causes=causes, load_seconds=60.0, alerts=[alert])
 
 
 @pytest.mark.parametrize(
     ("trial", "cell"),
     [
-        (Trial(5, None, (MET, MISSED), 0, 0), "12 s 1/2"),
-        (Trial(5, None, (MISSED,), 2, 0), "– 0/1 +2"),
-        (Trial(5, None, (UNDECIDED,), 0, 1), "undecided 0/1 1 before"),
-        (Trial(5, None, (MET, UNDECIDED), 1, 0), "12 s 1/2, 1 undecided +1"),
+        (Trial(hold_seconds=5, threshold=None, detections=(MET, MISSED), false_fires=0, fired_before=0), "12 s 1/2"),
+        (Trial(hold_seconds=5, threshold=None, detections=(MISSED,), false_fires=2, fired_before=0), "– 0/1 +2"),
+        (Trial(hold_seconds=5, threshold=None, detections=(UNDECIDED,), false_fires=0, fired_before=1), "undecided 0/1 1 before"),
+        (Trial(hold_seconds=5, threshold=None, detections=(MET, UNDECIDED), false_fires=1, fired_before=0), "12 s 1/2, 1 undecided +1"),
     ],
 )
-def test_a_setting_that_was_active_before_its_cause_is_told_from_one_that_missed_it(trial, cell):
+def test_a_setting_active_before_its_cause_did_not_miss_it(trial, cell):
     assert printed(shown.of_report(report(trial))).splitlines()[-2].split(maxsplit=1)[1].strip() == cell
 
 
 def test_a_sweep_of_many_settings_shows_the_numbers_of_all():
     holds = [number / 10 for number in range(100)]
-    output = printed(shown.of_report(report(*(Trial(hold, 0.5, (MET,), 0, 0) for hold in holds))))
+    output = printed(
+        shown.of_report(
+            report(*(Trial(hold_seconds=hold, threshold=0.5, detections=(MET,), false_fires=0, fired_before=0) for hold in holds))
+        )
+    )
     assert output.count("12 s 1/1") == len(holds)
     assert "…" not in output
     assert max(map(len, output.splitlines())) <= 80
     assert max(map(len, output.splitlines())) > 60, "no room is wasted"
 
 
-def test_alerts_with_many_causes_and_a_long_name_show_every_delay():
+def test_long_names_leave_room_for_every_delay():
     causes = tuple(Cause(f"latency {number} ms", number, number + 1) for number in range(9))
     met = tuple(Detection(cause.name, 12.3, began=cause.start) for cause in causes)
     output = printed(shown.of_report(report(causes=causes, detections=met)))

@@ -62,7 +62,7 @@ def shrunk(text):
     return scale_rules(text, 12.0).text
 
 
-def test_a_file_that_is_saved_is_shrunk_and_those_at_a_drill_s_scale_are_not(rules):
+def test_a_saved_file_is_scaled_unless_it_already_is(rules):
     for name in ("load.yml", "user-0-mine.yml"):
         write(rules, RULES, name)
     rules.update()
@@ -71,7 +71,7 @@ def test_a_file_that_is_saved_is_shrunk_and_those_at_a_drill_s_scale_are_not(rul
     assert in_force(rules, "load.yml") == in_force(rules, "user-0-mine.yml") == RULES
 
 
-def test_of_a_file_that_is_saved_is_said_what_scaling_kept_longer_and_what_the_lint_finds(rules):
+def test_remarks_name_clamped_durations_and_findings_of_a_saved_file(rules):
     assert "Hot" in "".join(rules.remarks())
     text = 'groups: [{name: doubtful, rules: [{alert: Odd, expr: "rate(up[30s]) > 0", for: 2m, labels: {at: "{{ $value }}"}}]}]'
     write(rules, text, "doubtful.yml")
@@ -92,7 +92,7 @@ def test_a_file_that_is_half_typed_records_nothing(rules):
     assert recorded_names(rules.source / "rules") == {"hot"}
 
 
-def test_routing_that_is_half_typed_leaves_the_one_before_in_force(mirror):
+def test_half_typed_routing_leaves_the_previous_one_in_force(mirror):
     before = (mirror.into / "alertmanager.yml").read_text()
     assert "group_wait: 2500ms" in before
     (mirror.source / "alertmanager.yml").write_text("route:\n  group_wait: [\n")
@@ -103,7 +103,7 @@ def test_routing_that_is_half_typed_leaves_the_one_before_in_force(mirror):
     assert (mirror.into / "alertmanager.yml").read_text() == before
 
 
-def test_a_rule_that_is_broken_is_named_with_its_line_and_the_one_before_stays(rules):
+def test_a_broken_rule_is_named_and_the_previous_one_stays(rules):
     write(rules, RULES.replace("hot > 1", "rate(hot"))
     changed, (mistake,) = rules.update()
     assert not changed
@@ -116,7 +116,7 @@ def test_a_rule_that_is_broken_is_named_with_its_line_and_the_one_before_stays(r
 
 
 @pytest.mark.parametrize("wrong", ["for: 5", "expr: up", "labels: [a]"])
-def test_one_value_that_is_wrong_keeps_all_of_a_save_out_as_prometheus_would(rules, wrong):
+def test_one_wrong_value_keeps_the_whole_save_out(rules, wrong):
     write(rules, RULES.replace("hot > 1", "hot > 2") + f"      - {{alert: New, expr: new, {wrong}}}\n")
     changed, (mistake,) = rules.update()
     assert not changed
@@ -125,28 +125,28 @@ def test_one_value_that_is_wrong_keeps_all_of_a_save_out_as_prometheus_would(rul
 
 
 @pytest.mark.parametrize("text", ["", "# groups:\n", "{}\n", "groups:\n", "groups: []\n"])
-def test_a_file_without_any_rule_left_takes_the_old_ones_out_of_force(rules, text):
+def test_an_emptied_file_takes_its_rules_out_of_force(rules, text):
     write(rules, text)
     assert rules.update() == (True, [])
     assert in_force(rules) == text
     assert not rules.settle()
 
 
-def test_a_file_that_prometheus_does_not_read_for_its_name_is_named_once(rules):
+def test_a_file_with_an_unread_name_is_named_once(rules):
     write(rules, RULES, "other.yaml")
     assert rules.update() == (False, ["other.yaml: is not read, as it does not end in .yml"])
     assert rules.update() == (False, [])
     assert [file.name for file in (rules.into / "rules").iterdir()] == ["mine.yml"]
 
 
-def test_what_editors_leave_beside_a_file_is_none_of_the_rules(rules):
+def test_backup_and_swap_files_of_editors_are_ignored(rules):
     for name in (".mine.yml.swp", "mine.yml~", "#mine.yml#", "4913", "mine.yml.bak", ".#mine.yml"):
         (rules.source / "rules" / name).write_text("{ half")
     assert rules.update() == (False, [])
     assert [file.name for file in (rules.into / "rules").iterdir()] == ["mine.yml"]
 
 
-def test_a_file_that_is_away_for_a_moment_stays_in_force(rules):
+def test_a_file_missing_for_one_update_stays_in_force(rules):
     (rules.source / "rules" / "mine.yml").unlink()
     assert rules.update() == (False, [])
     write(rules, RULES)
@@ -154,13 +154,13 @@ def test_a_file_that_is_away_for_a_moment_stays_in_force(rules):
     assert in_force(rules) == shrunk(RULES)
 
 
-def test_a_file_that_is_gone_for_good_is_gone(rules):
+def test_a_file_missing_for_two_updates_is_removed(rules):
     (rules.source / "rules" / "mine.yml").unlink()
     assert [rules.update(), rules.update(), rules.update()] == [(False, []), (True, []), (False, [])]
     assert list((rules.into / "rules").iterdir()) == []
 
 
-def test_what_was_given_to_the_stack_itself_stays_where_rules_alone_are_mirrored(rules):
+def test_rules_given_to_the_stack_itself_stay(rules):
     given = rules.into / "rules" / "user-0-given.yml"
     given.write_text(RULES)
     assert [rules.update(), rules.update(), rules.update()] == [(False, [])] * 3
@@ -174,7 +174,7 @@ def test_what_was_given_to_the_stack_itself_stays_where_rules_alone_are_mirrored
         (lambda place: place.write_bytes(b"\xff\xfe\x00"), "odd.yml: no text; expected YAML or JSON; the rest stays in force"),
     ],
 )
-def test_what_cannot_be_read_is_named_once_and_stops_nobody(rules, make, said):
+def test_an_unreadable_file_is_named_once_and_blocks_no_other(rules, make, said):
     make(rules.source / "rules" / "odd.yml")
     assert rules.update() == (False, [said])
     assert rules.update() == (False, [])
@@ -183,7 +183,7 @@ def test_what_cannot_be_read_is_named_once_and_stops_nobody(rules, make, said):
     assert "New" in in_force(rules)
 
 
-def test_a_folder_among_the_files_in_force_stops_nobody(rules):
+def test_a_folder_among_the_files_in_force_is_ignored(rules):
     (rules.into / "rules" / "odd.yml").mkdir()
     write(rules, RULES.replace("hot > 1", "hot > 2"))
     assert rules.update()[0]
@@ -192,19 +192,19 @@ def test_a_folder_among_the_files_in_force_stops_nobody(rules):
     assert "hot > 2" in in_force(rules)
 
 
-def test_a_source_that_is_not_there_takes_no_rule_out_of_force(rules, tmp_path):
+def test_a_missing_source_takes_no_rule_out_of_force(rules, tmp_path):
     elsewhere = Mirror(tmp_path / "misspelled", rules.into, 12.0, rules_only=True)
     with Interrupt() as interrupt, pytest.raises(BadInput, match="misspelled: has no rules; expected a folder such as"):
         watch(elsewhere, (), interrupt, print)
     assert in_force(rules) == shrunk(RULES)
 
 
-def test_a_link_that_leads_nowhere_is_no_file(rules):
+def test_a_dangling_link_is_ignored(rules):
     (rules.source / "rules" / "odd.yml").symlink_to("nowhere.yml")
     assert rules.update() == (False, [])
 
 
-def test_an_edited_alert_is_away_for_one_reload_and_the_others_are_not(rules):
+def test_only_the_edited_alert_is_away_for_one_reload(rules):
     edited = RULES.replace("hot > 1", "hot > 2")
     write(rules, edited)
     changed, (said,) = rules.update()
@@ -217,7 +217,7 @@ def test_an_edited_alert_is_away_for_one_reload_and_the_others_are_not(rules):
     assert not rules.settle()
 
 
-def test_an_edit_of_an_edit_leaves_the_last_one_in_force(rules):
+def test_the_last_of_two_quick_edits_is_in_force(rules):
     for limit in (2, 3):
         write(rules, RULES.replace("hot > 1", f"hot > {limit}"))
         assert rules.update()[0]
@@ -225,14 +225,14 @@ def test_an_edit_of_an_edit_leaves_the_last_one_in_force(rules):
     assert "hot > 3" in in_force(rules)
 
 
-def test_words_and_blanks_do_not_make_another_alert():
+def test_comments_and_blanks_do_not_change_an_alert():
     spaced = RULES.replace("hot > 1", "'hot  >  1'").replace("# a comment", "# another")
     assert not fresh.edit(RULES, spaced).alerts
     assert fresh.edit(RULES, RULES.replace("for: 2m", "for: 1m")).alerts == {"Hot"}
     assert not fresh.edit("groups: [", RULES).alerts
 
 
-def test_blanks_inside_a_string_do():
+def test_blanks_inside_a_string_change_an_alert():
     text = RULES.replace("hot > 1", "'hot{of=\"a b\"} > 1'")
     assert fresh.edit(text, text.replace("a b", "a  b")).alerts == {"Hot"}
 
@@ -254,7 +254,7 @@ groups:
 """
 
 
-def test_alerts_that_read_what_is_recorded_otherwise_begin_anew_whatever_their_file(rules):
+def test_readers_of_a_changed_recording_begin_anew(rules):
     write(rules, RECORDS, "records.yml")
     write(rules, READERS, "readers.yml")
     rules.update()
@@ -275,7 +275,7 @@ def test_alerts_that_read_what_is_recorded_otherwise_begin_anew_whatever_their_f
     assert rules.update() == (False, [])
 
 
-def test_two_files_that_are_saved_at_once_both_begin_anew(rules):
+def test_alerts_of_two_files_saved_at_once_begin_anew(rules):
     write(rules, RECORDS, "a-records.yml")
     write(rules, READERS, "readers.yml")
     rules.update()

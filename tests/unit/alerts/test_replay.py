@@ -16,7 +16,17 @@ A, B = (("i", "a"),), (("i", "b"),)
 
 
 def rule(hold_ms=0, keep_ms=0, labels=None):
-    return Rule("Hot", "hot > 0", True, "f.yml:1", "f.yml:2", labels or {}, {}, hold_ms, keep_ms)
+    return Rule(
+        name="Hot",
+        expr="hot > 0",
+        is_alert=True,
+        place="f.yml:1",
+        expr_place="f.yml:2",
+        labels=labels or {},
+        annotations={},
+        hold_ms=hold_ms,
+        keep_ms=keep_ms,
+    )
 
 
 def states(replay, *evaluations):
@@ -25,38 +35,38 @@ def states(replay, *evaluations):
     return [None if one is None else [alert.state for alert in one.values()] for one in shown]
 
 
-def test_an_evaluation_that_fails_freezes_what_was():
+def test_a_failed_evaluation_keeps_the_state():
     found = states(Replay(rule(hold_ms=2000)), (0, {A: 1}), (1000, None), (2000, {A: 1}))
     assert found == [[State.PENDING], None, [State.FIRING]]
 
 
-def test_an_alert_given_twice_is_an_evaluation_that_failed():
+def test_duplicate_alerts_fail_the_evaluation():
     replay = Replay(rule(labels={"i": "same"}))
     assert states(replay, (0, {A: 1}), (1000, {A: 1, B: 1}), (2000, {A: 1})) == [[State.FIRING], None, [State.FIRING]]
 
 
-def test_more_alerts_than_the_limit_forget_everything():
+def test_more_alerts_than_the_limit_clear_the_state():
     found = states(Replay(rule(hold_ms=1000), limit=1), (0, {A: 1}), (1000, {A: 1, B: 1}), (2000, {A: 1}), (3000, {A: 1}))
     assert found == [[State.PENDING], None, [State.PENDING], [State.FIRING]]
 
 
-def test_missing_evaluations_count_by_the_clock_and_not_by_their_number():
+def test_a_hold_counts_time_and_not_evaluations():
     assert states(Replay(rule(hold_ms=5000)), (0, {A: 1}), (9000, {A: 1})) == [[State.PENDING], [State.FIRING]]
 
 
-def test_after_start_up_state_is_kept_and_not_written():
+def test_state_after_start_up_is_kept_but_not_written():
     replay = Replay(rule(hold_ms=1000), silent=SILENT_AFTER_START)
     assert states(replay, (0, {A: 1}), (1000, {A: 1}), (2000, {A: 1})) == [[], [], [State.FIRING]]
     failing = Replay(rule(), silent=SILENT_AFTER_START)
     assert states(failing, (0, None), (1000, {A: 1}), (2000, {A: 1})) == [None, [], [State.FIRING]]
 
 
-def test_an_alert_kept_firing_ends_when_its_time_has_passed():
+def test_keep_firing_for_ends_after_its_time():
     (one,) = episodes(Replay(rule(keep_ms=2000)), [(0, {A: 1}), (1000, {}), (2000, {}), (3000, {})])
     assert (one.pending_ms, one.firing_ms, one.resolved_ms) == (None, 0, 3000)
 
 
-def test_an_alert_that_is_forgotten_for_the_limit_has_ended_and_one_whose_evaluation_fails_has_not():
+def test_exceeding_the_limit_ends_an_alert_but_failing_does_not():
     several = {A: 1, B: 1}
     (forgotten,) = episodes(Replay(rule(), limit=1), [(0, {A: 1}), (1000, several), (2000, several)])
     assert (forgotten.firing_ms, forgotten.resolved_ms) == (0, 1000)
@@ -64,13 +74,13 @@ def test_an_alert_that_is_forgotten_for_the_limit_has_ended_and_one_whose_evalua
     assert (kept.firing_ms, kept.resolved_ms) == (0, None)
 
 
-def test_a_value_in_a_label_is_another_alert_each_time():
+def test_a_value_in_a_label_makes_another_alert_each_time():
     found = episodes(Replay(rule(hold_ms=1000, labels={"v": "{{ $value }}"})), [(t, {A: t + 0.5}) for t in range(0, 4000, 1000)])
     assert [one.firing_ms for one in found] == [None] * 4
 
 
 @pytest.mark.parametrize("spelled", ["true", "1.50", "0777", "1e3", "1_000", "2026-01-02", "0x10", "yes", ".inf", "'~'"])
-def test_names_and_labels_are_as_they_are_spelled(tmp_path, spelled):
+def test_names_and_labels_are_kept_as_spelled(tmp_path, spelled):
     needs.program("promtool")
     alert = f"      - alert: {spelled}\n        expr: vector(1)\n        labels: {{page: {spelled}, none: ~, nothing: }}\n"
     (tmp_path / "r.yml").write_text(f"groups:\n  - name: g\n    rules:\n{alert}")
@@ -84,12 +94,12 @@ def test_names_and_labels_are_as_they_are_spelled(tmp_path, spelled):
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "groups:\n", "groups: []\n"])
-def test_a_file_without_rules_is_a_rule_file_as_it_is_to_prometheus(tmp_path, text):
+def test_a_file_without_rules_is_a_valid_rule_file(tmp_path, text):
     (tmp_path / "r.yml").write_text(text)
     assert rulefile.read(tmp_path / "r.yml") == ()
 
 
-def test_a_rule_file_knows_its_lines_and_is_read_as_prometheus_reads_it(tmp_path):
+def test_rules_are_read_with_their_lines(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text(
         "groups:\n  - name: g\n    interval: 15s\n    limit: 2\n    rules:\n      - alert: Off\n        expr: 1\n        for: 1m\n"
@@ -100,14 +110,14 @@ def test_a_rule_file_knows_its_lines_and_is_read_as_prometheus_reads_it(tmp_path
     assert (one.place, one.expr_place) == (f"{file}:6", f"{file}:7")
 
 
-def test_a_rule_that_takes_its_expression_from_another_has_the_line_of_its_own(tmp_path):
+def test_an_aliased_expression_keeps_the_line_of_its_rule(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text("groups:\n  - name: g\n    rules:\n      - &a {alert: A, expr: 1}\n      - <<: *a\n        alert: B\n")
     ((_, merged),) = [group.rules for group in rulefile.read(file)]
     assert (merged.name, merged.expr, merged.expr_place) == ("B", "1", f"{file}:5")
 
 
-def test_what_is_no_text_is_no_rule_file(tmp_path):
+def test_a_binary_file_is_an_error(tmp_path):
     file = tmp_path / "r.yml"
     file.write_bytes(b"groups: [{name: \xe9}]")
     with pytest.raises(BadInput, match="no text; expected a Prometheus rule file"):
@@ -129,7 +139,7 @@ def test_what_is_no_text_is_no_rule_file(tmp_path):
         ("groups:\n  - name: g\x07\n", "r.yml:2: unacceptable character"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named_with_its_line(tmp_path, text, message):
+def test_a_syntax_error_is_named_with_its_line(tmp_path, text, message):
     file = tmp_path / "r.yml"
     file.write_text(text)
     with pytest.raises(BadInput, match=message):
@@ -162,7 +172,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("text", WRONG.values(), ids=WRONG.keys())
-def test_what_is_wrong_in_a_file_is_named_with_its_line_and_all_else_is_read(tmp_path, text):
+def test_mistakes_have_their_line_and_the_rest_is_read(tmp_path, text):
     needs.program("promtool")
     file = tmp_path / "r.yml"
     file.write_text(f"groups:\n  - name: a\n{text}\n".replace("*GOOD", "{alert: Good, expr: up == 2}"))
@@ -191,7 +201,7 @@ groups:
 """
 
 
-def test_a_mistake_that_promtool_finds_beside_others_keeps_its_line_and_its_rule(tmp_path):
+def test_a_promtool_mistake_among_others_keeps_line_and_rule(tmp_path):
     needs.program("promtool")
     file = tmp_path / "r.yml"
     file.write_text(BESIDE)

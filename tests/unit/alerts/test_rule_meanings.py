@@ -22,14 +22,14 @@ def groups(tmp_path, text, name="r.yml"):
         ("x{a=`b`} > 0x10", 'x{a="b"} > 16'),
     ],
 )
-def test_blanks_comments_quotes_and_units_mean_nothing(one, other):
+def test_blanks_comments_quotes_and_units_do_not_change_the_meaning(one, other):
     assert meaning.of(one) == meaning.of(other)
 
 
 @pytest.mark.parametrize(
     ("one", "other"), [('x{a="b c"}', 'x{a="b  c"}'), ('x{a="#b"}', 'x{a="#c"}'), ("x > 1", "x > 1.5"), ('x == y{a="1"}', "x == y{a=1}")]
 )
-def test_all_else_does(one, other):
+def test_every_other_difference_changes_the_meaning(one, other):
     assert meaning.of(one) != meaning.of(other)
 
 
@@ -41,23 +41,23 @@ def test_all_else_does(one, other):
         ("x @ 1700000001", "@ 1700000001 comes after the first evaluation"),
     ],
 )
-def test_what_reads_the_future_is_refused(expr, what):
+def test_expressions_that_read_the_future_are_refused(expr, what):
     with pytest.raises(BadInput, match=what):
         moments.need_past(expr, NOW_MS)
 
 
 @pytest.mark.parametrize("expr", ["x offset 5m", "x @ 1700000000", "x @ end()", 'x{a="offset -5m"}', "x - 5", "sum by (offset) (x) - 1"])
-def test_what_reads_the_past_is_not(expr):
+def test_expressions_that_read_the_past_are_accepted(expr):
     moments.need_past(expr, NOW_MS)
 
 
-def test_only_start_and_end_mean_something_else_in_a_query_over_many_times():
+def test_only_start_and_end_differ_in_a_range_query():
     assert moments.is_alone("x @ start() > 0")
     assert moments.is_alone("max_over_time(x[5m:1m] @ end())")
     assert not moments.is_alone('x{at="@ end()"} @ 17 > start')
 
 
-def test_what_is_recorded_at_a_rule_s_place_or_after_it_is_read_early(tmp_path):
+def test_series_recorded_by_later_rules_are_read_early(tmp_path):
     (group,) = groups(
         tmp_path,
         "groups:\n  - name: g\n    rules:\n"
@@ -70,7 +70,7 @@ def test_what_is_recorded_at_a_rule_s_place_or_after_it_is_read_early(tmp_path):
     ((_, _),) = order.units([group])[0]
 
 
-def test_groups_that_record_from_each_other_come_in_no_order(tmp_path):
+def test_groups_that_read_each_other_have_no_order(tmp_path):
     found = groups(
         tmp_path,
         "groups:\n  - {name: f, rules: [{record: a, expr: b}, {record: d, expr: e}]}\n  - {name: g, rules: [{record: b, expr: a}]}\n"
@@ -81,7 +81,7 @@ def test_groups_that_record_from_each_other_come_in_no_order(tmp_path):
     assert {rule.name for rule in circular} == {"a", "b"}
 
 
-def test_groups_of_one_name_are_told_by_their_files(tmp_path):
+def test_groups_of_one_name_are_distinguished_by_their_files(tmp_path):
     text = "groups:\n  - {name: g, rules: []}\n"
     theirs = [*groups(tmp_path, text, "user-0-a.yml"), *groups(tmp_path, text, "b.yml")]
     (tmp_path / "mine").mkdir()

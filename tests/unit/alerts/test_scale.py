@@ -64,7 +64,7 @@ def test_time_in_an_expression_shrinks(production, drill):
         "time() - x > 600",
     ],
 )
-def test_what_is_no_time_stays(expression):
+def test_text_that_is_no_duration_stays(expression):
     assert Scaler(12).expression(expression, "rule") == expression
 
 
@@ -78,13 +78,13 @@ def test_what_is_no_time_stays(expression):
         ("x offset 5ms", "x offset 1ms", "rule: 5ms is 1ms here, not 0s"),
     ],
 )
-def test_a_window_keeps_four_scrapes_and_says_so(production, drill, said):
+def test_a_window_keeps_four_scrapes_and_reports_it(production, drill, said):
     scaler = Scaler(12)
     assert scaler.expression(production, "rule") == drill
     assert scaler.clamped == [said]
 
 
-def test_a_rule_file_shrinks_in_every_place_that_means_time():
+def test_every_duration_of_a_rule_file_shrinks():
     scaled = scale_rules(RULE_FILE, 12)
     for expected in ("interval: 2500ms", "rate(errors_total[25s])", "for: 10s", "keep_firing_for: 50s"):
         assert expected in scaled.text
@@ -103,7 +103,7 @@ def test_rules_that_share_a_mapping_shrink_once():
     assert scale_rules(shared, 12).text.count("rate(x[300s])") == scale_rules(shared, 12).text.count("rate(")
 
 
-def test_our_own_rules_keep_every_window_at_a_factor_of_twelve():
+def test_no_window_of_the_bundled_rules_is_clamped_at_twelve():
     assert scale_rules((RULES / "api.yml").read_text(), 12).clamped == ()
 
 
@@ -120,7 +120,7 @@ def test_our_own_rules_keep_every_window_at_a_factor_of_twelve():
         (RULE_FILE.replace("for: 2m", "for: 2 minutes"), 12, "2 minutes is no duration; expected one such as 1h30m, 15s or 250ms"),
     ],
 )
-def test_what_is_no_rule_file_is_named(text, factor, message):
+def test_a_malformed_rule_file_is_an_error(text, factor, message):
     with pytest.raises(BadInput) as caught:
         scale_rules(text, factor)
     assert message in str(caught.value)

@@ -7,7 +7,7 @@ from firedrill.alerts.causes import Cause
 from firedrill.alerts.replay import Episode
 from firedrill.alerts.truth import Truth
 
-SLOW, FAILING = Cause("latency", 10, 20, ("Slow",)), Cause("errors", 40, 50, ("Failing",))
+SLOW, FAILING = Cause(name="latency", start=10, end=20, alerts=("Slow",)), Cause(name="errors", start=40, end=50, alerts=("Failing",))
 
 
 def fired(since, until=None, active=None):
@@ -36,23 +36,23 @@ def met(alert, *found):
         ([], (None, False)),
     ],
 )
-def test_a_cause_is_met_by_a_firing_that_begins_with_it_and_undecided_where_the_alert_fired_already(found, expected):
+def test_a_cause_is_undecided_where_the_alert_fired_already(found, expected):
     assert met("Slow", *found) == [("latency", *expected)]
 
 
-def test_causes_that_name_others_do_not_concern_an_alert_that_one_names():
+def test_an_alert_named_by_one_cause_ignores_the_others():
     assert met("Failing", fired(13, 15), fired(43)) == [("errors", 3, False)]
     assert met("Other", fired(13, 15), fired(43)) == [("latency", 3, False), ("errors", 3, False)]
 
 
-def test_a_firing_is_owed_to_the_latest_cause_that_was_there_when_the_alert_became_active():
+def test_a_firing_belongs_to_the_latest_cause_at_its_start():
     truth = Truth.about("Other", (SLOW, FAILING), 30.0)
     owed = [truth.cause_of(one) for one in (fired(45, active=38), fired(45, active=41), fired(13, active=8))]
     assert owed == [SLOW, FAILING, None]
     assert met("Other", fired(45, active=38)) == [("latency", None, False), ("errors", None, True)], "five seconds after the first is late"
 
 
-def test_an_alert_lingers_for_the_longest_of_what_is_recorded_under_a_name(tmp_path):
+def test_an_alert_lingers_for_the_longest_recording_of_a_name(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text(
         "groups:\n- name: g\n  rules:\n  - {record: a, expr: 'rate(x[20s])', labels: {of: x}}\n  - {record: a, expr: y, labels: {of: y}}\n"
@@ -61,7 +61,7 @@ def test_an_alert_lingers_for_the_longest_of_what_is_recorded_under_a_name(tmp_p
     assert lingering.by_name(rulefile.read(file)) == {"A": 20 + lingering.SLACK_SECONDS}
 
 
-def test_an_alert_lingers_for_its_window_its_for_and_as_long_as_it_is_kept(tmp_path):
+def test_an_alert_lingers_for_window_for_and_keep_firing_for(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text(
         "groups:\n- name: g\n  rules:\n  - {record: 'a:b', expr: 'rate(x[20s])'}\n"

@@ -24,7 +24,11 @@ OPEN = Profile(
     title="Open",
     users=(UserShare("BasicUser"),),
     think_time_seconds=(0.0, 0.0),
-    steps=(Step(0, 10, 10, 50.0), Step(10, 10, 10, 0.0), Step(20, 10, 10, 200.0)),
+    steps=(
+        Step(start_seconds=0, users=10, spawn_rate=10, rate=50.0),
+        Step(start_seconds=10, users=10, spawn_rate=10, rate=0.0),
+        Step(start_seconds=20, users=10, spawn_rate=10, rate=200.0),
+    ),
     ramp=None,
     duration_seconds=30,
     warmup_seconds=0,
@@ -47,14 +51,14 @@ def between(due, start, end):
     return [seconds for seconds in due if start <= seconds < end]
 
 
-def test_evenly_spaced_arrivals_are_the_rate_times_the_time_in_every_step():
+def test_even_arrivals_match_the_rate_of_every_step():
     due = all_due(OPEN)
     assert [len(between(due, *span)) for span in ((0, 10), (10, 20), (20, 30))] == [500, 0, 2000]
     assert due[0] == pytest.approx(0.01)
     assert {round(later - earlier, 6) for earlier, later in itertools.pairwise(between(due, 0, 10))} == {0.02}
 
 
-def test_poisson_arrivals_have_the_rate_and_a_spread_and_are_the_same_again():
+def test_poisson_arrivals_have_the_rate_and_are_reproducible():
     due = all_due(POISSON)
     assert due == all_due(POISSON)
     assert due != all_due(replace(POISSON, name="another"))
@@ -81,7 +85,7 @@ def test_the_number_of_arrivals_is_the_area_below_the_rate(rates, seconds):
 
 @pytest.mark.parametrize("schedule", [evenly(10, end=30), schedule_of(POISSON)], ids=["even", "poisson"])
 @given(st.lists(st.tuples(st.floats(0.1, 3), st.sets(st.sampled_from("abc")), st.sets(st.sampled_from("abc"))), max_size=20))
-def test_whoever_joins_dies_stands_still_or_comes_back_no_arrival_is_lost_and_none_is_twice(schedule, turns):
+def test_worker_changes_neither_lose_nor_repeat_an_arrival(schedule, turns):
     """Each turn gives some more time to those that are there; some of them look how far they have come, the others stand still."""
     taken = {name: [] for name in "abc"}
     allotment, parts, now = Allotment(schedule, {}), {name: Part(schedule) for name in "abc"}, 0.0
@@ -98,7 +102,7 @@ def test_whoever_joins_dies_stands_still_or_comes_back_no_arrival_is_lost_and_no
     assert all(due == sorted(due) for due in taken.values())
 
 
-def test_what_workers_have_is_equal_parts_and_ends_with_what_they_were_given():
+def test_workers_get_equal_shares_that_end():
     allotment = Allotment(evenly(10), {})
     assert allotment.extend(1.5, []) == {}
     assert allotment.extend(2.0, ["a", "b"]) == {"a": Share(0, 2, 0, 2), "b": Share(0, 2, 1, 2)}
@@ -116,7 +120,7 @@ def test_what_workers_have_is_equal_parts_and_ends_with_what_they_were_given():
     assert list(part.until(99)) == pytest.approx([50.05 + number / 10 for number in range(10)])
 
 
-def test_what_is_given_ahead_outlasts_a_master_that_misses_a_turn_and_dies_with_a_worker_as_is_written():
+def test_shares_outlast_one_missed_turn_of_the_master():
     assert 2 * GIVING_SECONDS < GIVEN_AHEAD_SECONDS
     assert GIVEN_AHEAD_SECONDS + GIVING_SECONDS <= 2
     assert f"send nothing more after {GIVEN_AHEAD_SECONDS:g} s" in (ROOT / "docs" / "distributed.md").read_text()
@@ -124,8 +128,8 @@ def test_what_is_given_ahead_outlasts_a_master_that_misses_a_turn_and_dies_with_
 
 @pytest.mark.parametrize("profile", [OPEN, POISSON])
 @pytest.mark.parametrize("seconds", [0.0, 3.3, 10.0, 15.0, 20.0, 29.9, 31.0])
-def test_a_walk_from_any_time_on_finds_the_same_arrivals_with_the_same_numbers(profile, seconds):
-    longer = replace(profile, steps=(Step(0, 10, 10, 500.0), *profile.steps[1:]))
+def test_a_walk_from_any_time_finds_the_same_arrivals(profile, seconds):
+    longer = replace(profile, steps=(Step(start_seconds=0, users=10, spawn_rate=10, rate=500.0), *profile.steps[1:]))
     walked = [(number, due) for number, due in schedule_of(longer).since(0) if due >= seconds]
     assert list(schedule_of(longer).since(seconds)) == walked
 
@@ -137,14 +141,20 @@ def test_no_arrival_is_bound_to_the_beginning_of_a_block():
 
 
 def test_poisson_arrivals_are_shared_in_equal_parts():
-    workers = Counter(number % 4 for number, _ in schedule_of(replace(POISSON, steps=(Step(0, 10, 10, 2000.0),))).since(0))
+    workers = Counter(
+        number % 4
+        for number, _ in schedule_of(replace(POISSON, steps=(Step(start_seconds=0, users=10, spawn_rate=10, rate=2000.0),))).since(0)
+    )
     assert max(workers.values()) - min(workers.values()) < 0.01 * sum(workers.values())
 
 
 @pytest.mark.parametrize("profile", [OPEN, POISSON])
 def test_a_late_worker_draws_only_its_own_arrivals(profile):
     """A walk through the hour before would draw 7.2 million."""
-    schedule, drawn = schedule_of(replace(profile, steps=(Step(0, 10, 10, 2000.0),), duration_seconds=7200)), []
+    schedule, drawn = (
+        schedule_of(replace(profile, steps=(Step(start_seconds=0, users=10, spawn_rate=10, rate=2000.0),), duration_seconds=7200)),
+        [],
+    )
 
     def draw(block):
         drawn.append(block)
@@ -157,14 +167,14 @@ def test_a_late_worker_draws_only_its_own_arrivals(profile):
     assert len(drawn) * BLOCK < 20_000 + 4 * BLOCK
 
 
-def test_a_part_without_a_share_is_empty_and_one_that_joins_late_has_nothing_from_before():
+def test_a_late_share_has_no_earlier_arrivals():
     part = Part(evenly(1, end=3))
     assert list(part.until(1.2)) == []
     part.assign(Share(2.2, 9, 0, 1))
     assert list(part.until(9)) == [2.5]
 
 
-def test_what_waits_is_taken_in_order_and_given_up_in_time():
+def test_the_backlog_is_served_in_order_and_expires():
     backlog = Backlog(patience_seconds=5)
     for due in (1.0, 2.0, 3.0):
         backlog.add("A", due)
@@ -184,7 +194,7 @@ def test_what_waits_is_taken_in_order_and_given_up_in_time():
     [(20, 20, 60), (20, 19, 57), (20, 0, 0), (3, 2, 40), (20, 25, 60), (0, 0, 0)],
     ids=["all wait for it", "one is between two requests", "they compute", "a part", "two requests a user", "nobody is there"],
 )
-def test_what_waits_at_the_end_is_the_targets_as_far_as_its_requests_hold_the_users(busy, awaiting, because_of_target):
+def test_the_backlog_at_the_end_is_split_by_its_cause(busy, awaiting, because_of_target):
     assert left(60, busy, awaiting) == because_of_target
 
 
@@ -197,7 +207,7 @@ def counted(offered, lateness):
     return arrivals
 
 
-def test_counts_survive_the_way_from_a_worker_and_add_up():
+def test_counts_of_workers_survive_transport_and_add_up():
     sent = counted(6, [0.001, 2.0])
     sent.drop([5.0])
     sent.leave([0.3, 0.2, 0.1])
@@ -212,13 +222,13 @@ def test_counts_survive_the_way_from_a_worker_and_add_up():
     assert worker.from_schedule["GET", "/"].ages().seconds == pytest.approx(2.201)
 
 
-def test_what_a_lost_worker_was_asked_for_and_did_not_start_is_unsent():
+def test_arrivals_that_a_lost_worker_did_not_start_are_unsent():
     everything = Arrivals()
     everything.add(counted(10, [0.0] * 9), asked=15)
     assert (everything.offered, everything.started, everything.unsent) == (15, 9, 6)
 
 
-def test_what_a_worker_that_lives_was_asked_for_may_still_wait():
+def test_arrivals_of_a_living_worker_may_still_wait():
     everything = Arrivals()
     everything.add(counted(10, [0.0] * 9), asked=10)
     assert (everything.offered, everything.started, everything.unsent) == (10, 9, 0)

@@ -10,7 +10,8 @@ from firedrill.drill.record import Run
 from firedrill.drill.verdict import Status, judge
 from firedrill.errors import BadInput
 from firedrill.profile import FaultStep, Step
-from tests.unit.drill.test_verdict import HEALTHY, PROFILE, codes
+from tests.unit.drill.reasons import codes
+from tests.unit.healthy_run import HEALTHY, PROFILE
 
 MADE = {"locustfile": {"name": "mine.py", "sha256": "abc"}, "workers": 1, "docker": False}
 
@@ -41,14 +42,14 @@ def baseline(tmp_path):
         ({"rate": 89.0}, "regression_rate", "the achieved rate went from 100.0/s to 89.0/s"),
     ],
 )
-def test_a_signal_that_is_worse_fails_the_run_and_is_named(baseline, worse, code, says):
+def test_a_worse_signal_fails_the_run_and_is_named(baseline, worse, code, says):
     verdict = judge(PROFILE, now(**worse), [], baseline.regressions(now(**worse)))
     assert (verdict.status, codes(verdict)) == (Status.FAILED, [code])
     assert says in verdict.reasons[0].text
     assert "since before; 10 % is tolerated" in verdict.reasons[0].text
 
 
-def test_what_is_expected_of_alerts_is_no_load(tmp_path):
+def test_expected_alerts_are_no_part_of_the_load(tmp_path):
     before = replace(PROFILE, faults=(FaultStep(5, 10, {"latency": 0.3}),))
     now_named = replace(before, faults=(replace(before.faults[0], alerts=("ApiDown",)),))
     assert Baseline.of(recorded(tmp_path, profile=before), now_named, tolerance=0.1)
@@ -68,7 +69,7 @@ def test_what_is_expected_of_alerts_is_no_load(tmp_path):
         {"rate": 500.0},
     ],
 )
-def test_what_is_better_or_within_the_tolerance_passes(baseline, alike):
+def test_better_figures_and_tolerated_ones_pass(baseline, alike):
     assert list(baseline.regressions(now(**alike))) == []
 
 
@@ -79,12 +80,12 @@ def test_small_numbers_are_compared_by_difference_and_not_by_ratio(tmp_path):
     assert list(baseline.regressions(now(latency_including_waiting_seconds={"p50": 0.009, "p95": 0.009, "p99": 0.009}))) == []
 
 
-def test_a_regression_does_not_count_as_a_broken_slo_among_the_expectations_about_alerts(baseline):
+def test_a_regression_is_no_broken_slo_for_expected_alerts(baseline):
     profile = replace(PROFILE, alerts=replace(PROFILE.alerts, if_slo_broken=("ApiDown",)))
     assert codes(judge(profile, now(rate=50.0), [], baseline.regressions(now(rate=50.0)))) == ["regression_rate"]
 
 
-def test_a_figure_that_an_older_baseline_does_not_have_is_not_compared(tmp_path):
+def test_a_figure_missing_in_the_baseline_is_not_compared(tmp_path):
     before = recorded(tmp_path, figures=None)
     before.write({**before.read(), "figures": {"client": {"rate": 100.0}}})
     slow = now(latency_including_waiting_seconds={"p50": 9.0, "p95": 9.0, "p99": 9.0}, rate=50.0)
@@ -92,13 +93,13 @@ def test_a_figure_that_an_older_baseline_does_not_have_is_not_compared(tmp_path)
 
 
 @pytest.mark.parametrize(("schema", "compared"), [(1, []), (2, ["regression_errors"])])
-def test_the_errors_of_a_baseline_that_counted_no_hung_request_as_failed_are_not_compared(tmp_path, schema, compared):
+def test_errors_counted_by_an_older_rule_are_not_compared(tmp_path, schema, compared):
     before = Baseline.of(recorded(tmp_path, schema=schema), PROFILE, 0.1)
     assert [reason.code for reason in before.regressions(now(error_ratio=0.5))] == compared
     assert before.counts_errors_otherwise == (schema == 1)
 
 
-def test_a_baseline_from_before_a_setting_existed_played_the_same_load_without_it(tmp_path):
+def test_a_baseline_without_a_newer_setting_had_its_default(tmp_path):
     before = recorded(tmp_path)
     document = before.read()
     del document["profile"]["faults"], document["profile"]["ramp"]
@@ -114,7 +115,7 @@ def test_a_baseline_of_the_same_length_is_taken(tmp_path, lasted, asked):
 
 
 @pytest.mark.parametrize("lasted", [20, 200])
-def test_a_baseline_that_was_cut_short_or_longer_saw_another_load(tmp_path, lasted):
+def test_a_baseline_of_another_length_saw_another_load(tmp_path, lasted):
     before = recorded(tmp_path, window={"start": 1000.0, "end": 1000.0 + lasted})
     with pytest.raises(BadInput, match=f"--baseline before: lasted {lasted} s; expected the 85 s of this run"):
         Baseline.of(before, PROFILE, 0.1, 85)
@@ -133,13 +134,13 @@ def test_a_baseline_that_was_cut_short_or_longer_saw_another_load(tmp_path, last
         ({"generator": {**MADE, "locustfile": {"name": "mine.py", "sha256": "def"}}}, "its load was made by mine.py .def."),
     ],
 )
-def test_a_baseline_that_proves_nothing_is_refused(tmp_path, changed, says):
+def test_an_invalid_baseline_is_refused(tmp_path, changed, says):
     with pytest.raises(BadInput, match=f"--baseline before: {says}"):
         Baseline.of(recorded(tmp_path, **changed), PROFILE, 0.1, generator=MADE)
 
 
 @pytest.mark.parametrize("before", [None, {**MADE, "docker": True}, {**MADE, "locustfile": {"name": "moved.py", "sha256": "abc"}}])
-def test_the_same_users_elsewhere_make_the_same_load_and_older_runs_do_not_tell(tmp_path, before):
+def test_the_path_of_the_locustfile_does_not_change_the_load(tmp_path, before):
     assert Baseline.of(recorded(tmp_path, generator=before), PROFILE, 0.1, generator=MADE).rate == 100.0
 
 

@@ -7,7 +7,7 @@ import pytest
 from firedrill.drill import caveats
 from firedrill.drill.figures import Step
 from firedrill.profile import Slo
-from tests.unit.drill.test_verdict import HEALTHY
+from tests.unit.healthy_run import HEALTHY
 
 STARVING = replace(HEALTHY.honesty, starved_sustained=6.0, hung=6.0, oldest_max_seconds=24.6)
 
@@ -28,32 +28,32 @@ def said(figures, slo=None, reasons=()):
         (Slo(error_ratio=0.01, starved_users=0), []),
     ],
 )
-def test_what_hung_is_told_where_no_objective_judges_it(slo, codes):
+def test_hung_requests_are_noted_where_no_objective_judges_them(slo, codes):
     assert said(replace(HEALTHY, honesty=STARVING), slo) == codes
     assert said(HEALTHY, slo) == []
 
 
-def test_tasks_that_raised_are_told_where_they_do_not_void_the_run():
+def test_exceptions_of_tasks_are_noted_where_they_void_nothing():
     raised = replace(HEALTHY, honesty=replace(HEALTHY.honesty, exceptions=26.0))
     assert said(raised) == ["tasks_raised"]
     assert said(raised, reasons=["task_exceptions"]) == []
 
 
-def test_a_load_that_ended_in_its_warm_up_is_told():
+def test_a_load_that_ended_in_its_warm_up_is_noted():
     assert "within_warmup" in said(replace(HEALTHY, seconds=5.0))
     assert said(replace(HEALTHY, seconds=5.1)) == []
 
 
-def test_a_load_that_was_not_the_profiles_is_told():
-    step = Step(0, 0.0, 15.0, 5, HEALTHY.client, HEALTHY.server)
+def test_a_load_other_than_the_profiles_is_noted():
+    step = Step(index=0, start_seconds=0.0, end_seconds=15.0, users=5, client=HEALTHY.client, server=HEALTHY.server)
     assert said(replace(HEALTHY, steps=(step,))) == []
     assert said(replace(HEALTHY, steps=(replace(step, users_measured=1.0),))) == ["own_shape"]
 
 
 @pytest.mark.parametrize(("blind", "is_told"), [(1.4, False), (1.6, True), (3.0, True), (3.1, False)])
-def test_a_gap_that_is_much_of_a_run_is_told_where_it_does_not_void_it(blind, is_told):
+def test_a_large_scrape_gap_is_noted_where_it_voids_nothing(blind, is_told):
     assert said(replace(HEALTHY, seconds=12.0, blind_seconds=blind)) == (["seen_in_part"] if is_told else [])
 
 
-def test_a_run_in_which_nothing_was_measured_has_none():
+def test_a_run_without_measurements_has_no_notes():
     assert said(None) == []

@@ -24,7 +24,7 @@ SLO = Slo({"p99": 0.25}, error_ratio=0.01, starved_users=0)
         (1000, 1000, inf, None),
     ],
 )
-def test_a_run_is_lost_when_no_number_of_perfect_requests_can_save_it(slow, failed, to_come, objective):
+def test_a_run_is_lost_when_perfect_requests_cannot_save_it(slow, failed, to_come, objective):
     assert broken(SLO, Seen(1000, failed, {"p99": slow}), to_come) == objective
 
 
@@ -46,26 +46,26 @@ def test_an_objective_that_is_not_judged_is_never_broken():
         ("breakpoint", 5, 15, 500 + 20 * 5 + 40 * 7),
     ],
 )
-def test_what_is_to_come_is_what_the_profile_can_ask_for_at_most(name, after, end, requests):
+def test_requests_to_come_are_bounded_by_the_profile(name, after, end, requests):
     assert most_to_come(load_profile(name), after, end) == pytest.approx(requests)
 
 
-def test_users_that_are_still_to_stop_go_on_asking():
+def test_users_that_stop_late_go_on_asking():
     slow_end = replace(load_profile("simple"), steps=(Step(0, 100, 100), Step(10, 10, 1)), duration_seconds=40, think_time_seconds=(1, 2))
     assert most_to_come(slow_end, 10, 40) == pytest.approx(100 + 100 * 32)
     assert most_to_come(slow_end, 30, 40) == pytest.approx(100 + 82 * 12)
 
 
-def test_where_it_broke_is_said_in_a_sentence():
+def test_the_breaking_point_is_a_sentence():
     steps = list(zip(load_profile("breakpoint").all_steps(), range(3), strict=False))
     loads = [load_of(step) for step, _ in steps]
     assert loads == ["20/s", "40/s", "60/s"]
     assert load_of(Step(0, 40, 10)) == "40 users"
-    text = Foregone("p99", 26.0, 2, loads[2], loads[1]).text()
+    text = Foregone(objective="p99", after_seconds=26.0, step=2, load=loads[2], held=loads[1]).text()
     assert text == "the SLO (p99) broke at 60/s (step 2, 26 s after the start); it had held at 40/s; the load was ended there"
 
 
-def test_a_break_is_put_where_the_first_bad_seconds_began_and_not_where_they_were_looked_at():
+def test_the_breaking_point_is_where_the_first_bad_seconds_began():
     """Steps change every 10 s: what was seen at 31 s began at 26 s."""
     watch = Watch(load_profile("breakpoint"), None, knows_requests=True)
     assert watch._lasting(None, 30.0) is None
@@ -88,7 +88,7 @@ def of(name, **at):
     return {f'{name}{{le="{le}"}}': value for le, value in at.items()}
 
 
-def test_what_was_seen_of_an_open_loop_has_what_it_dropped_and_what_was_given_up():
+def test_an_open_loop_counts_dropped_and_abandoned_requests():
     """80 answered, half of them in time; 6 wait, 4 of them for long; 10 were dropped; of 5 that were given up one had just been asked."""
     ages = (
         of("locust_response_time_from_schedule_seconds_bucket", **{"0.5": 40.0, "+Inf": 80.0}),

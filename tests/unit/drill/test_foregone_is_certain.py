@@ -58,10 +58,26 @@ class Asked:
 def profile(*loads, think_seconds=THINK_SECONDS, slots=None):
     """Steps of equal length; of users, or of rates for so many slots."""
     length = END_SECONDS / len(loads)
-    steps = (Step(index * length, slots or load, 1000.0, float(load) if slots is not None else None) for index, load in enumerate(loads))
+    steps = (
+        Step(start_seconds=index * length, users=slots or load, spawn_rate=1000.0, rate=float(load) if slots is not None else None)
+        for index, load in enumerate(loads)
+    )
     loop = None if slots is None else OpenLoop(slots)
     think = (think_seconds, think_seconds)
-    return Profile("made", "", (UserShare("BasicUser"),), think, tuple(steps), None, END_SECONDS, 0, SLO, AlertExpectations(), (), loop)
+    return Profile(
+        name="made",
+        title="",
+        users=(UserShare("BasicUser"),),
+        think_time_seconds=think,
+        steps=tuple(steps),
+        ramp=None,
+        duration_seconds=END_SECONDS,
+        warmup_seconds=0,
+        slo=SLO,
+        alerts=AlertExpectations(),
+        faults=(),
+        open_loop=loop,
+    )
 
 
 def closed(loads, late, chance):
@@ -123,11 +139,11 @@ LAG = st.sampled_from([0.0, 1.0, REPORT_SECONDS])
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=3), CHANCES, LATE, LAG)
 @settings(max_examples=200)
-def test_a_closed_load_that_is_given_up_could_not_have_been_kept(loads, chance, late, lag):
+def test_a_closed_load_ended_early_would_have_failed(loads, chance, late, lag):
     hold_what_was_foregone(profile(*loads), lambda chance: closed(loads, late, chance), chance, END_SECONDS + late, lag)
 
 
 @given(st.lists(st.integers(1, 8), min_size=1, max_size=3), st.integers(1, 6), CHANCES, LAG)
 @settings(max_examples=200)
-def test_an_open_load_that_is_given_up_could_not_have_been_kept(loads, slots, chance, lag):
+def test_an_open_load_ended_early_would_have_failed(loads, slots, chance, lag):
     hold_what_was_foregone(profile(*loads, slots=slots), lambda chance: opened(loads, slots, chance), chance, END_SECONDS + 10, lag)

@@ -20,7 +20,7 @@ def test_an_empty_histogram_has_no_quantile():
     assert histogram.quantile(0.99, dict.fromkeys(BOUNDS, 0.0)) is None
 
 
-def test_an_empty_histogram_has_no_share_that_is_slow():
+def test_an_empty_histogram_has_no_slow_share():
     assert histogram.share_above(0.25, {}) is None
     assert histogram.share_above(0.25, dict.fromkeys(BOUNDS, 0.0)) is None
 
@@ -49,5 +49,5 @@ def test_the_share_above_a_bound_is_exact(seconds, bound):
 
 
 @given(st.lists(st.floats(0.001, 100)), st.lists(st.floats(0.001, 100)))
-def test_merging_is_counting_all_of_them(some, others):
+def test_merged_histograms_count_every_observation(some, others):
     assert histogram.merged(buckets_of(some), buckets_of(others)) == buckets_of(some + others)

@@ -15,7 +15,7 @@ from firedrill.profile import AlertExpectations, FaultStep, load_profile
 from firedrill.report import matrix as report_matrix
 from firedrill.report.facts import Facts
 from firedrill.stack.plan import Server
-from tests.unit.drill.test_summary import printed
+from tests.unit.printing import printed
 
 LEASTS = {name: Least(10.0, 5.0, 1.25) for name in ("Slow", "Down", "Odd", "ApiCpuPressure")}
 
@@ -57,7 +57,7 @@ def judged(*runs):
     return matrix.judge(runs, LEASTS)
 
 
-def test_each_fault_noticed_by_its_alerts_and_a_quiet_run_without_any_pass():
+def test_a_matrix_passes_when_every_fault_is_detected():
     slow, gone = run(("Slow", 25.0), ("Odd", 30.0), fault="latency", named=["Slow"]), run(("Down", 21.0), fault="stop", named=["Down"])
     found = judged(run(), slow, gone)
     assert (found.status, found.reasons) == (Status.PASSED, ())
@@ -68,14 +68,14 @@ def test_each_fault_noticed_by_its_alerts_and_a_quiet_run_without_any_pass():
     ]
 
 
-def test_alerts_that_take_longer_than_the_quiet_run_lasted_are_named():
+def test_alerts_slower_than_the_quiet_run_are_named():
     found = matrix.judge([run()], {**LEASTS, "SlowBurn": Least(75.0, 5.0, 1.25)})
     assert (found.status, found.unproven) == (Status.PASSED, ("SlowBurn",))
     assert "the quiet run is too short to judge SlowBurn" in printed(summary.of_matrix(found))
     assert "too short" not in printed(summary.of_matrix(judged(run())))
 
 
-def test_the_quiet_run_is_as_long_as_the_slowest_alert_takes_or_as_is_bearable_or_asked_for():
+def test_the_quiet_run_lasts_as_long_as_the_slowest_alert():
     asked = request(load_profile("matrix"))
     every = matrix.leasts(asked)
     seconds = matrix.quiet_seconds(asked, every)
@@ -95,7 +95,7 @@ def test_a_fault_without_its_alert_fails_and_is_named():
     )
 
 
-def test_an_alert_while_nothing_is_wrong_fails_in_the_quiet_run_and_before_a_fault():
+def test_false_alerts_fail_the_matrix():
     found = judged(run(("Slow", 33.0)), run(("Odd", 4.0), ("Down", 21.0), fault="stop", named=["Down"]))
     assert found.status is Status.FAILED
     assert found.reasons == (
@@ -104,21 +104,21 @@ def test_an_alert_while_nothing_is_wrong_fails_in_the_quiet_run_and_before_a_fau
     )
 
 
-def test_an_alert_that_fires_before_its_own_fault_has_not_noticed_it():
+def test_an_alert_that_fires_before_its_fault_misses_it():
     found = judged(run(("Down", 4.0), fault="stop", named=["Down"]))
     assert found.status is Status.FAILED
     assert [cell.judgement for cell in found.columns[0].cells] == ["false", "undecided"]
     assert "fired already before stop" in found.reasons[0]
 
 
-def test_an_alert_that_was_pending_before_its_own_fault_began_has_not_noticed_it():
+def test_an_alert_pending_before_its_fault_misses_it():
     found = judged(run(("Down", 14.0, 8.0), fault="stop", named=["Down"]))
     assert found.status is Status.FAILED
     assert [(cell.alert, cell.judgement) for cell in found.columns[0].cells] == [("Down", "undecided")]
     assert "was pending already before stop" in found.reasons[0]
 
 
-def test_an_alert_that_was_pending_before_another_s_fault_is_no_symptom_of_it_and_fails_nothing():
+def test_an_alert_pending_before_another_fault_fails_nothing():
     found = judged(run(("Odd", 15.0, 9.0), ("ApiCpuPressure", 16.0, 9.0), ("Down", 21.0), fault="stop", named=["Down"]))
     assert (found.status, found.reasons) == (Status.PASSED, ())
     assert [(cell.alert, cell.judgement) for cell in found.columns[0].cells] == [
@@ -128,25 +128,25 @@ def test_an_alert_that_was_pending_before_another_s_fault_is_no_symptom_of_it_an
     ]
 
 
-def test_what_anybody_on_the_machine_sets_off_is_shown_and_fails_nothing():
+def test_alerts_about_the_machine_fail_nothing():
     found = judged(run(("ApiCpuPressure", 28.0)))
     assert (found.status, [cell.judgement for cell in found.columns[0].cells]) == (Status.PASSED, ["machine"])
 
 
 @pytest.mark.parametrize(("status", "expected"), [("INVALID", Status.INVALID), ("INTERRUPTED", Status.INTERRUPTED)])
-def test_a_run_that_says_nothing_voids_the_matrix(status, expected):
+def test_an_invalid_run_voids_the_matrix(status, expected):
     found = judged(run(("Slow", 33.0)), run(fault="stop", named=["Down"], status=status, reasons=["why"]))
     assert found.status is expected
     assert "stop: why" in found.reasons
 
 
-def test_a_run_that_was_stopped_before_its_load_began_has_an_empty_column():
+def test_a_run_stopped_before_its_load_has_an_empty_column():
     before = {**run(fault="stop", status="INTERRUPTED"), "window": None, "scorecard": [], "faults": []}
     (column,) = judged(before).columns
     assert (column.fault, column.cells) == ("stop", ())
 
 
-def test_the_table_shows_delays_beside_what_they_take_at_least_and_in_full():
+def test_the_table_shows_delays_beside_their_bounds():
     found = judged(run(), run(("Slow", 25.0), ("Odd", 30.0), fault="latency", named=["Slow"]), run(fault="stop", named=["Down"]))
     lines = [line.split() for line in printed(summary.of_matrix(found)).splitlines() if "Slow" in line or "Odd" in line or "  Down" in line]
     assert lines == [
@@ -165,7 +165,7 @@ def request(profile):
     return Request(profile=profile, source="matrix", out="runs", server=Server("waitress"))
 
 
-def test_the_bundled_profile_can_be_played_as_a_matrix_and_one_without_faults_or_alerts_cannot():
+def test_a_matrix_needs_faults_and_alerts():
     profile = load_profile("matrix")
     matrix.check(request(profile))
     assert {fault for step in profile.faults for fault in step.sizes} == {"latency", "errors", "cpu", "stuck", "memory", "stop"}
@@ -176,9 +176,13 @@ def test_the_bundled_profile_can_be_played_as_a_matrix_and_one_without_faults_or
         matrix.check(request(silent))
 
 
-def test_each_fault_is_played_alone_at_one_time_until_its_alerts_fired_and_judged_by_nothing_else():
-    step = FaultStep(5, 20, {"latency": 0.6}, ("ApiLatencyP99High",))
-    profile = replace(load_profile("launch"), faults=(step, FaultStep(30, 10, {"errors": 0.2, "cpu": 1}, ("ApiDown",))), abort_on_slo=True)
+def test_each_fault_is_played_alone_until_its_alerts_fired():
+    step = FaultStep(start_seconds=5, for_seconds=20, sizes={"latency": 0.6}, alerts=("ApiLatencyP99High",))
+    profile = replace(
+        load_profile("launch"),
+        faults=(step, FaultStep(start_seconds=30, for_seconds=10, sizes={"errors": 0.2, "cpu": 1}, alerts=("ApiDown",))),
+        abort_on_slo=True,
+    )
     played = dict(matrix.requests_of(replace(request(profile), time_scale=24), 20.0))
     assert list(played) == ["quiet", "latency 600 ms", "errors 20 % and cpu 1 core"]
     assert [one.duration_seconds for one in played.values()] == [one.profile.duration_seconds for one in played.values()] == [20, 25, 15]
@@ -209,7 +213,7 @@ groups:
 """
 
 
-def test_an_alert_takes_its_for_at_least_and_the_window_an_evaluation_and_a_scrape_more_until_all_has_filled(tmp_path):
+def test_detection_takes_between_the_for_and_a_full_window(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text(RULES)
     found = {name: (one.window_seconds, one.seconds, one.full_seconds) for name, one in least.of_rules(rulefile.read(file)).items()}
@@ -224,7 +228,7 @@ def test_an_alert_takes_its_for_at_least_and_the_window_an_evaluation_and_a_scra
     }
 
 
-def test_nothing_fires_before_its_for_in_whole_evaluations():
+def test_a_for_lasts_whole_evaluations():
     assert [Least(hold, 5.0, 1.25).seconds for hold in (0.0, 0.5, 5.0, 5.1)] == [0.0, 1.25, 5.0, 6.25]
 
 
@@ -235,7 +239,7 @@ def test_the_report_of_the_quiet_run_holds_the_matrix(tmp_path):
 
 
 @pytest.mark.parametrize("text", [None, "{", '{"columns": 5}', '{"columns": [{"fault": "a"}]}'])
-def test_a_run_without_a_whole_matrix_has_none_in_its_report(tmp_path, text):
+def test_an_incomplete_matrix_is_not_in_the_report(tmp_path, text):
     if text:
         (tmp_path / "matrix.json").write_text(text)
     assert report_matrix.table(Facts("quiet", report_matrix.read(tmp_path))) is None

@@ -36,17 +36,19 @@ class Recorded:
 
 def figures(seconds, **points):
     window = Window(100, 100 + seconds)
-    return Measurement(Recorded(**points), load_profile("simple"), "run", window, knows_think_time=True).figures(())
+    return Measurement(prom=Recorded(**points), profile=load_profile("simple"), run_id="run", window=window, knows_think_time=True).figures(
+        ()
+    )
 
 
-def test_the_share_of_errors_is_of_what_was_counted_and_those_that_came_after_the_end_are_in_it():
+def test_the_error_share_includes_late_errors():
     """rate() would be told of neither the last scrape nor, of a counter that begins at zero, of the first."""
     requests, failures = [(100 + at, at * 10) for at in range(21)], [(100 + at, at) for at in range(20)]
     share = figures(20, locust_requests_total=requests, locust_request_failures_total=[*failures, (121, 22)]).client.error_ratio
     assert share == 22 / 200
 
 
-def test_the_achieved_rate_is_what_was_counted_by_the_seconds_and_unknown_where_nothing_counts():
+def test_the_achieved_rate_is_requests_by_seconds():
     """Scrapes do not fall on the ends of the window: 200 requests were answered in 20 s, none of them in the first half second."""
     requests = [(100.4 + at, min(200.0, at * 12)) for at in range(23)]
     assert figures(20, locust_requests_total=requests).client.rate == 10
@@ -63,7 +65,7 @@ def test_the_achieved_rate_is_what_was_counted_by_the_seconds_and_unknown_where_
     ],
     ids=["since the last sample before", "from zero where it is new", "anew where the process started anew", "nothing since"],
 )
-def test_what_a_counter_gained_since_a_time(points, gained):
+def test_the_gain_of_a_counter_is_measured_since_a_time(points, gained):
     assert increase(Series({}, tuple(points)), since=10) == gained
 
 
@@ -73,18 +75,18 @@ def test_a_scrape_that_outlasts_the_start_takes_no_request_away():
     assert figures(20, locust_requests_total=requests).counts.client_requests == 100
 
 
-def test_the_warm_up_is_not_judged_unless_there_is_nothing_else():
+def test_the_warm_up_is_judged_only_where_nothing_else_exists():
     assert judged(Window(100, 160), warmup_seconds=30) == Window(130, 160)
     assert judged(Window(100, 115), warmup_seconds=30) == Window(100, 115)
 
 
 @pytest.mark.parametrize(("seconds", "broken"), [(3600, 3.0), (12 * 3600, 12.0)])
-def test_a_condition_is_broken_for_as_long_in_a_run_of_hours(seconds, broken):
+def test_a_long_run_keeps_the_limits_of_a_short_one(seconds, broken):
     """Of twelve hours, Prometheus gives a point every four seconds."""
     assert figures(seconds).invalid == {"generator_cpu": broken}
 
 
-def test_the_last_step_ends_with_the_run_and_has_what_was_answered_after_it():
+def test_the_last_step_includes_requests_answered_late():
     slow = [(at, float(at >= 108)) for at in range(100, 112)]
     (step,) = figures(7.5, locust_requests_total=slow, locust_request_failures_total=slow).steps
     assert (step.start_seconds, step.end_seconds) == (0, 7.5)
@@ -92,16 +94,18 @@ def test_the_last_step_ends_with_the_run_and_has_what_was_answered_after_it():
 
 
 def invalid(**points):
-    return Measurement(Recorded(**points), load_profile("simple"), "run", Window(100, 120), knows_think_time=True)._invalid()
+    return Measurement(
+        prom=Recorded(**points), profile=load_profile("simple"), run_id="run", window=Window(100, 120), knows_think_time=True
+    )._invalid()
 
 
-def test_what_an_earlier_load_of_the_same_locust_missed_does_not_void_this_one():
+def test_faults_of_an_earlier_load_do_not_void_this_one():
     intervals = [(99, 1000.0), (120, 2000.0)]
     clean = invalid(locust_pacing_intervals_total=intervals, locust_pacing_missed_total=[(99, 900.0), (120, 905.0)])
     assert "pacing_missed" not in clean
 
 
-def test_what_this_load_missed_voids_it_however_much_an_earlier_one_kept():
+def test_good_counts_of_an_earlier_load_excuse_nothing():
     intervals, missed = [(99, 100_000.0), (120, 101_000.0)], [(99, 0.0), (120, 11.0)]
     assert invalid(locust_pacing_intervals_total=intervals, locust_pacing_missed_total=missed)["pacing_missed"] == 20
     few = invalid(locust_pacing_intervals_total=[(99, 0.0), (120, 99.0)], locust_pacing_missed_total=[(99, 0.0), (120, 9.0)])
@@ -109,7 +113,7 @@ def test_what_this_load_missed_voids_it_however_much_an_earlier_one_kept():
 
 
 def of_open_loop(**points):
-    return Measurement(Recorded(**points), load_profile("open"), "run", Window(100, 120), knows_think_time=True)
+    return Measurement(prom=Recorded(**points), profile=load_profile("open"), run_id="run", window=Window(100, 120), knows_think_time=True)
 
 
 class Histograms(Recorded):
@@ -120,7 +124,7 @@ class Histograms(Recorded):
         return [Series({"le": le}, ((start, 0.0), (end, value))) for le, value in gained.items()] if isinstance(gained, dict) else []
 
 
-def test_what_was_given_up_is_in_the_percentiles_at_its_age_and_what_was_dropped_is_slower_than_any_objective():
+def test_abandoned_and_dropped_requests_are_in_the_percentiles():
     """900 answers within 100 ms; 60 arrivals were dropped after 5 s, 40 waited for up to 250 ms when the load ended."""
     at = {"0.1": 900.0, "0.25": 900.0, "2.5": 900.0, "5.0": 900.0, "60.0": 900.0, "+Inf": 900.0}
     dropped = {"0.1": 0.0, "0.25": 0.0, "2.5": 0.0, "5.0": 60.0, "60.0": 60.0, "+Inf": 60.0}
@@ -134,7 +138,7 @@ def test_what_was_given_up_is_in_the_percentiles_at_its_age_and_what_was_dropped
         locust_arrivals_unsent_total={"": 60.0},
     )
     profile = replace(load_profile("open"), warmup_seconds=0, slo=Slo({"p95": 0.25, "p99": 5.0}))
-    figures = Measurement(recorded, profile, "run", Window(100, 120), knows_think_time=True).figures(())
+    figures = Measurement(prom=recorded, profile=profile, run_id="run", window=Window(100, 120), knows_think_time=True).figures(())
     assert figures.client.latency_including_waiting_seconds["p50"] == pytest.approx(0.1 * 500 / 900)
     assert 2.5 < figures.client.latency_including_waiting_seconds["p99"] < 5
     assert figures.client.at_least == ("p95", "p99")
@@ -162,7 +166,7 @@ NONE, HALF = {"0.1": 0.0, "2.5": 0.0, "60.0": 0.0}, {"0.1": 0.0, "2.5": 50.0, "6
         "a few that a stop cut short",
     ],
 )
-def test_a_percentile_is_a_lower_bound_where_those_who_wait_could_raise_it(answered, left, at_least):
+def test_a_percentile_that_waiting_requests_could_raise_is_marked(answered, left, at_least):
     def at(buckets):
         return {float(le): count for le, count in buckets.items()} | {math.inf: buckets["60.0"]}
 
@@ -170,7 +174,7 @@ def test_a_percentile_is_a_lower_bound_where_those_who_wait_could_raise_it(answe
     assert _at_least(seen, including) == at_least
 
 
-def test_what_a_worker_that_came_back_had_begun_is_not_unsent_as_well():
+def test_requests_of_a_returned_worker_are_not_unsent():
     """It was given up with 12 of its arrivals; 5 of them it had begun and not told."""
     counted = {"locust_arrivals_offered_total": 1000.0, "locust_arrivals_started_total": 993.0, "locust_arrivals_unsent_total": 12.0}
     arrivals = of_open_loop(**{name: [(99, 0.0), (120, value)] for name, value in counted.items()})._arrivals()
@@ -188,13 +192,15 @@ class Steered(Histograms):
         return [Series({}, ((start, 0.0), (end, self._users)))] if query == "sum(locust_users)" else []
 
 
-def test_steps_show_the_users_that_ran_where_a_shape_of_the_locustfiles_own_asked_for_them():
+def test_steps_of_a_custom_shape_show_its_users():
     for points, measured in ({}, 3.0), ({"locust_load_step": {"": 0.0}}, None):
-        measurement = Measurement(Steered(3.0, **points), load_profile("simple"), "run", Window(100, 120), knows_think_time=False)
+        measurement = Measurement(
+            prom=Steered(3.0, **points), profile=load_profile("simple"), run_id="run", window=Window(100, 120), knows_think_time=False
+        )
         assert [(step.users, step.users_measured) for step in measurement.figures(()).steps] == [(1, measured)]
 
 
-def test_requests_that_hung_until_they_were_given_up_have_failed():
+def test_requests_that_hung_until_the_end_have_failed():
     """Of 40 that were given up when the load ended, 10 had waited for no longer than a second."""
     ages = {"0.5": 4.0, "1.0": 10.0, "60.0": 40.0, "+Inf": 40.0}
     counted = {
@@ -206,7 +212,7 @@ def test_requests_that_hung_until_they_were_given_up_have_failed():
 
     def measured(slo):
         profile = replace(load_profile("simple"), slo=slo)
-        return Measurement(recorded, profile, "run", Window(100, 120), knows_think_time=True).figures(())
+        return Measurement(prom=recorded, profile=profile, run_id="run", window=Window(100, 120), knows_think_time=True).figures(())
 
     figures = measured(Slo({"p99": 0.5}))
     assert figures.honesty.hung == measured(None).honesty.hung == 30
@@ -226,23 +232,23 @@ def test_requests_that_hung_until_they_were_given_up_have_failed():
     ids=["nothing", "all at once", "one in 6 s", "one in more than a minute"],
 )
 @pytest.mark.parametrize("profile", ["simple", "open"])
-def test_a_request_that_waited_for_no_longer_than_another_was_answered_is_only_slow(profile, answered, hung):
+def test_a_request_that_waited_within_answered_times_is_slow(profile, answered, hung):
     """Of an API that is slow and answers all, a stop cuts short what it would have answered."""
     ages = {"0.1": 0.0, "1.0": 10.0, "7.5": 34.0, "60.0": 40.0, "+Inf": 40.0}
     name = "locust_request_duration_seconds" if profile == "simple" else "locust_response_time_from_schedule_seconds"
     counted = {"locust_requests_total": {"": 130.0}, "locust_requests_abandoned_total": {"": 40.0}}
     recorded = Histograms(**{f"{name}_bucket": answered}, locust_requests_abandoned_age_seconds_bucket=ages, **counted)
     slow = replace(load_profile(profile), slo=Slo(error_ratio=0.01))
-    figures = Measurement(recorded, slow, "run", Window(100, 120), knows_think_time=True).figures(())
+    figures = Measurement(prom=recorded, profile=slow, run_id="run", window=Window(100, 120), knows_think_time=True).figures(())
     assert (figures.honesty.hung, figures.client.error_ratio) == (hung, hung / (130 + hung))
 
 
-def test_tasks_that_raised_are_counted_and_unknown_where_nobody_counts_them():
+def test_exceptions_of_tasks_are_unknown_where_nobody_counts():
     assert figures(20, locust_user_exceptions_total=[(99, 2.0), (121, 9.0)]).honesty.exceptions == 7
     assert figures(20).honesty.exceptions is None
 
 
-def test_a_generator_that_had_no_time_for_a_page_tells_of_its_lateness_after_the_load():
+def test_lateness_scraped_after_the_load_still_counts():
     late = figures(20, locust_worker_loop_lag_seconds_total=[(99, 1.0), (121, 16.0)]).honesty.generator_lag_ratio
     assert late == 15 / 20
     assert figures(20).honesty.generator_lag_ratio is None

@@ -39,7 +39,7 @@ def load(tmp_path):
     return load
 
 
-def test_a_profile_holds_what_its_file_says(load):
+def test_a_profile_file_is_read_completely(load):
     profile = load(LAUNCH)
     assert (profile.name, profile.duration_seconds, profile.warmup_seconds) == ("launch", 150, 0)
     assert profile.users == (UserShare("BasicUser", 1),)
@@ -64,7 +64,7 @@ def test_a_profile_holds_what_its_file_says(load):
         (150, None, 2, 0),
     ],
 )
-def test_each_step_holds_until_the_next_and_the_spawn_rate_is_inherited(load, seconds, target, step, scheduled):
+def test_steps_inherit_the_spawn_rate(load, seconds, target, step, scheduled):
     profile = load(LAUNCH)
     assert profile.target_at(seconds) == target
     assert profile.step_at(seconds) == step
@@ -97,10 +97,13 @@ duration: 60s
 """
 
 
-def test_an_open_loop_has_rates_and_a_cap_and_all_its_users_from_the_start(load):
+def test_an_open_loop_has_rates_and_a_cap(load):
     profile = load(OPEN)
     assert profile.open_loop == OpenLoop(50, poisson=True)
-    assert profile.steps == (Step(0, 50, 50, 10), Step(30, 50, 50, 0.5))
+    assert profile.steps == (
+        Step(start_seconds=0, users=50, spawn_rate=50, rate=10),
+        Step(start_seconds=30, users=50, spawn_rate=50, rate=0.5),
+    )
     assert [profile.target_at(seconds) for seconds in (0, 59, 60)] == [(50, 50), (50, 50), None]
     assert load(OPEN.replace("spacing: poisson", "spacing: even")).open_loop == OpenLoop(50)
     assert load(LAUNCH).open_loop is None
@@ -129,7 +132,7 @@ def test_an_open_loop_may_be_a_ramp(load):
         ("poisson", "random", "launch.yaml:3: spacing is 'random'; expected 'even' or 'poisson'"),
     ],
 )
-def test_a_mistake_in_an_open_loop_is_named_like_any_other(load, old, new, message):
+def test_a_mistake_in_an_open_loop_is_named(load, old, new, message):
     with pytest.raises(BadInput) as mistake:
         load(OPEN.replace(old, new, 1))
     assert message in str(mistake.value)
@@ -149,7 +152,7 @@ faults:
 """
 
 
-def test_faults_are_steps_in_order_of_their_beginning_with_sizes_in_base_units(load):
+def test_faults_are_sorted_and_in_base_units(load):
     later = {"errors": 0.2, "cpu": 1.0, "stuck": 3.0, "memory": 500e3, "stop": 1.0}
     assert load(LAUNCH + FAULTS).faults == (FaultStep(20, 30, {"latency": 0.3}), FaultStep(60, 20, later))
 
@@ -279,7 +282,7 @@ def test_a_ramp_rises_no_higher_than_any_rate_may_be(load):
         ("[{name: BrowsingUser}, {name: Nobody}]", "launch.yaml:4: user[1].name is Nobody, which is none of the bundled users (known: "),
     ],
 )
-def test_a_user_that_nobody_has_is_named_with_its_line(tmp_path, user, message):
+def test_an_unknown_user_class_is_named_with_its_line(tmp_path, user, message):
     path = tmp_path / "launch.yaml"
     path.write_text(LAUNCH.replace("user: BasicUser", f"user: {user}"))
     with pytest.raises(BadInput) as mistake:
@@ -287,7 +290,7 @@ def test_a_user_that_nobody_has_is_named_with_its_line(tmp_path, user, message):
     assert message in str(mistake.value)
 
 
-def test_the_bundled_users_are_those_of_their_locustfile_and_all_bundled_profiles_ask_for_some_of_them():
+def test_bundled_profiles_use_the_users_of_the_locustfile():
     classes = re.findall(r"^class (\w+)\(ProfiledUser\)", (ROOT / "load" / "users.py").read_text(), re.MULTILINE)
     assert tuple(classes) == BUNDLED_USERS
     for name in bundled_profiles():

@@ -47,12 +47,12 @@ def pending(name, since, *, at_end=True):
         (document(faults=((10, 20, ["A"]),)), (None, "latency 300 ms", None, "missed")),
     ],
 )
-def test_an_alert_is_held_against_its_cause_and_what_the_profile_says(said, expected):
+def test_an_alert_is_judged_by_cause_and_profile(said, expected):
     (row,) = scorecard.of_run(said)
     assert (row["firing_after_seconds"], row["cause"], row["delay_seconds"], row["judgement"]) == expected
 
 
-def test_each_fault_is_owed_the_alerts_that_it_names():
+def test_each_fault_expects_the_alerts_that_it_names():
     faults = ((10, 20, ["A"]), (40, 50, ["A", "B"]))
     rows = scorecard.of_run(document(fired("A", (15, 25), (47, 55)), faults=faults))
     assert [(row["alert"], row["delay_seconds"], row["judgement"]) for row in rows] == [
@@ -62,23 +62,23 @@ def test_each_fault_is_owed_the_alerts_that_it_names():
     ]
 
 
-def test_a_cause_that_nobody_named_is_told_from_one_that_was():
+def test_attribution_is_by_name_or_to_the_latest_cause():
     rows = scorecard.of_run(document(fired("A", (15, 16)), fired("B", (17, 18)), faults=((10, 20, ["A"]),)))
     assert [(row["alert"], row["attribution"]) for row in rows] == [("A", "named"), ("B", "latest")]
 
 
-def test_an_alert_that_a_fault_names_is_false_before_it():
+def test_an_alert_before_its_fault_is_false():
     rows = scorecard.of_run(document(fired("A", (3, 5), (15, 16)), faults=((10, 20, ["A"]),)))
     assert [(row["firing_after_seconds"], row["judgement"]) for row in rows] == [(3, "false"), (15, "detected")]
 
 
-def test_an_alert_that_fires_when_its_fault_begins_neither_detects_nor_misses_it():
+def test_an_alert_firing_as_its_fault_begins_is_undecided():
     rows = scorecard.of_run(document(fired("A", (3, 30)), faults=((10, 20, ["A"]),)))
     assert [row["judgement"] for row in rows] == ["false", "undecided"]
     assert scorecard.reasons(rows) == ()
 
 
-def test_an_alert_that_was_pending_when_its_fault_began_neither_detects_nor_misses_it():
+def test_an_alert_pending_as_its_fault_begins_is_undecided():
     said = document(fired("A", (15, 30), active=(8,)), faults=((10, 20, ["A"]),))
     (row,) = scorecard.of_run(said)
     assert (row["judgement"], row["firing_after_seconds"]) == ("undecided", None)
@@ -87,7 +87,7 @@ def test_an_alert_that_was_pending_when_its_fault_began_neither_detects_nor_miss
     assert (row["judgement"], row["delay_seconds"]) == ("detected", 5)
 
 
-def test_an_alert_owes_its_firing_to_what_was_wrong_when_it_became_active():
+def test_a_firing_belongs_to_the_cause_at_its_start():
     said = document(fired("A", (45, 50), active=(38,)), faults=((10, 44, ()), (40, 55, ())))
     (row,) = scorecard.of_run(said)
     assert (row["judgement"], row["delay_seconds"]) == ("detected", 35), "the first of the two"
@@ -97,7 +97,7 @@ def test_an_alert_owes_its_firing_to_what_was_wrong_when_it_became_active():
 
 @pytest.mark.parametrize("expectations", [{}, {"never": ["A"]}, {"always": ["A"]}], ids=str)
 @pytest.mark.parametrize("begun", [-1, 0])
-def test_an_alert_that_was_left_over_from_before_the_load_is_undecided(begun, expectations):
+def test_an_alert_left_over_from_before_is_undecided(begun, expectations):
     rows = scorecard.of_run(document(fired("A", (begun, 30)), faults=((0, 20, ()),), **expectations))
     assert [row["judgement"] for row in rows] == ["undecided"]
     assert scorecard.reasons(rows) == ()
@@ -107,7 +107,7 @@ def test_an_alert_that_was_left_over_from_before_the_load_is_undecided(begun, ex
 
 
 @pytest.mark.parametrize(("begun", "judgement"), [(30, "detected"), (31, "missed")])
-def test_a_fault_that_is_over_is_noticed_only_while_the_alert_looks_back_on_it(begun, judgement):
+def test_a_past_fault_is_detected_within_the_look_back(begun, judgement):
     said = document(fired("A", (begun, 50)), faults=((10, 20, ["A"]),))
     (row,) = scorecard.of_run(said, {"A": 10.0})
     assert row["judgement"] == judgement
@@ -115,7 +115,7 @@ def test_a_fault_that_is_over_is_noticed_only_while_the_alert_looks_back_on_it(b
     assert [row["judgement"] for row in scorecard.of_run(said)] == ["detected"], "where nobody knows the rule"
 
 
-def test_an_alert_that_was_left_over_and_comes_back_is_judged_for_that():
+def test_a_left_over_alert_that_returns_is_judged():
     rows = scorecard.of_run(document(fired("A", (-1, 3), (15, 30)), never=["A"]))
     assert [(row["firing_after_seconds"], row["judgement"]) for row in rows] == [(-1, "undecided"), (15, "false")]
     assert len(scorecard.reasons(rows)) == 1
@@ -141,17 +141,17 @@ def test_an_alert_that_was_left_over_and_comes_back_is_judged_for_that():
         (document(fired("A", (14, 30)), always=["A"]), []),
     ],
 )
-def test_what_the_profile_did_not_expect_fails_the_run_in_one_line(said, reasons):
+def test_unexpected_alerts_fail_the_run_in_one_line(said, reasons):
     assert [reason.text for reason in scorecard.reasons(scorecard.of_run(said))] == reasons
 
 
-def test_an_alert_that_was_still_pending_was_missed_where_it_had_the_whole_run_for_it():
+def test_an_alert_pending_for_the_whole_run_is_missed():
     (reason,) = scorecard.reasons(scorecard.of_run(document(pending("A", 41), always=["A"])))
     assert reason.code == "alert_missed"
     assert "was pending from 41 s on, and not firing when the load ended" in reason.text
 
 
-def test_what_broke_in_the_last_moments_leaves_a_pending_alert_undecided():
+def test_a_late_cause_leaves_a_pending_alert_undecided():
     rows = scorecard.of_run(document(pending("A", 55), if_slo_broken=["A"], reasons=["errors"]))
     assert scorecard.reasons(rows) == ()
     assert [(remark.code, remark.text.rpartition("; ")[2]) for remark in scorecard.remarks(rows)] == [
@@ -166,7 +166,7 @@ def test_a_load_that_ended_early_misses_no_alert(cut):
     assert scorecard.reasons(rows) == ()
 
 
-def test_an_alert_whose_rule_could_not_be_evaluated_was_not_quiet_and_is_missed_where_it_is_expected():
+def test_an_alert_whose_rule_failed_was_not_quiet():
     broken = {"unevaluated": {"A": "found duplicate series"}}
     rows = scorecard.of_run(document(never=["A", "B"]) | broken)
     assert {row["alert"]: row["judgement"] for row in rows} == {"A": "undecided", "B": "quiet"}
@@ -175,23 +175,23 @@ def test_an_alert_whose_rule_could_not_be_evaluated_was_not_quiet_and_is_missed_
     assert [one.text for one in scorecard.reasons(scorecard.of_run(document(always=["A"]) | broken))] == [f"{text}; the profile expects it"]
 
 
-def test_an_alert_that_is_expected_when_the_slo_breaks_is_none_where_it_held():
+def test_a_kept_slo_expects_no_alert():
     assert scorecard.of_run(document(if_slo_broken=["A"])) == []
 
 
-def test_a_run_in_which_nothing_was_measured_has_no_card():
+def test_a_run_without_measurements_has_no_scorecard():
     assert scorecard.of_run({"figures": None}) == []
 
 
 @pytest.mark.parametrize(("load", "name"), [({"users": 40}, "step 1: 40 users"), ({"users": 9, "arrival_rate": 60.0}, "step 1: 60/s")])
-def test_a_step_that_breaks_the_slo_is_called_by_what_it_asks_for(load, name):
+def test_a_breaking_step_is_named_by_its_load(load, name):
     slow = {"slower_than_slo": {"p99": 0.5}, "error_ratio": 0.0}
     step = {"index": 1, "start_seconds": 5.0, "end_seconds": 9.0, "client": slow, **load}
     run = {"profile": {"slo": {"error_ratio": None}}, "figures": {"steps": [step]}, "window": {"start": 100.0}}
     assert causes.of_run(run) == (Cause(name, 105.0, 109.0),)
 
 
-def test_an_alert_is_held_against_the_causes_that_name_it_or_else_against_all():
-    slow, failing = Cause("latency", 10, 20, ("A",)), Cause("errors", 30, 40)
+def test_an_alert_is_judged_by_the_causes_that_name_it():
+    slow, failing = Cause(name="latency", start=10, end=20, alerts=("A",)), Cause("errors", 30, 40)
     assert causes.concerning("A", [slow, failing]) == [slow]
     assert causes.concerning("B", [slow, failing]) == [slow, failing]

@@ -13,7 +13,8 @@ from firedrill.drill.figures import Alert, Arrivals
 from firedrill.drill.progress import Panels
 from firedrill.drill.record import Run
 from firedrill.drill.verdict import Reason, Status, Verdict
-from tests.unit.drill.test_verdict import HEALTHY, PROFILE
+from tests.unit.healthy_run import HEALTHY, PROFILE
+from tests.unit.printing import printed
 
 SERVERS = (
     {"kind": "dev", "threads": None, "connection_limit": None},
@@ -33,32 +34,29 @@ def document(server=SERVERS[0], *, alerts=(), verdict=None, figures=HEALTHY):
     }
 
 
-def printed(content, width=80):
-    console = Console(width=width, file=io.StringIO())
-    console.print(content)
-    return console.file.getvalue()
-
-
 def alert(name, severity="critical", after=3.0, **labels):
-    return Alert(name, severity, labels, 1.0, after, 9.0)
+    return Alert(name=name, severity=severity, labels=labels, pending_after_seconds=1.0, firing_after_seconds=after, firing_seconds=9.0)
 
 
-def test_three_runs_stand_side_by_side_on_a_terminal_of_80_columns():
+def test_three_runs_fit_side_by_side_in_80_columns():
     text = printed(summary.side_by_side([document(server) for server in SERVERS]))
     assert "…" not in text, "nothing is cut off"
     assert text.count("60 / 95 / 100 ms") == 12
     assert text.count("PASSED") == 3
 
 
-def test_what_is_only_the_least_that_a_percentile_can_be_is_marked_and_fits_beside_others():
+def test_lower_bounds_of_percentiles_are_marked_and_fit():
     client = replace(HEALTHY.client, latency_including_waiting_seconds={"p50": 0.59, "p95": 0.92, "p99": 50.0}, at_least=("p99",))
-    hung = document(SERVERS[1], figures=replace(HEALTHY, client=client, arrivals=Arrivals(1000, 990, 0, 0.1, left=10)))
+    hung = document(
+        SERVERS[1],
+        figures=replace(HEALTHY, client=client, arrivals=Arrivals(offered=1000, started=990, unsent=0, lateness_p99_seconds=0.1, left=10)),
+    )
     text = printed(summary.side_by_side([document(SERVERS[0]), hung, document(SERVERS[2])]))
     assert "0.59 / 0.92 / >50 s" in text
     assert re.search(r"left at the end +– +10 +–", text)
 
 
-def test_an_alert_that_fires_for_several_windows_is_told_once_with_its_first_time():
+def test_an_alert_is_listed_once_with_its_first_time():
     burns = [alert("Burn", after=9.0, window="1h"), alert("Burn", after=5.0, window="6h"), alert("Burn", "warning", 7.0)]
     text = printed(summary.side_by_side([document(alerts=[*burns, alert("Down", after=2.0)])]))
     assert "alerts that fired: Down, Burn\n" in text
@@ -94,7 +92,7 @@ def summary_of(folder, **more):
     return printed(summary.of_run(run))
 
 
-def test_a_run_says_who_would_have_been_told_what_and_when(tmp_path):
+def test_a_run_lists_its_notifications_with_their_times(tmp_path):
     again = [told("page", 12.2), told("page", 37.0), told("page", 61.0, "resolved"), told("page", 70.0)]
     text = summary_of(tmp_path, notifications=[told("log", 2.0, summary="steer\x1b[31m"), *again])
     assert text.split("Who would have been told\n")[1].split("\n\n")[0].splitlines() == [
@@ -106,7 +104,7 @@ def test_a_run_says_who_would_have_been_told_what_and_when(tmp_path):
     assert "Nobody would have been told" in summary_of(tmp_path, notifications=[])
 
 
-def test_a_run_in_which_nobody_could_be_told_does_not_say_that_nobody_would_have_been(tmp_path):
+def test_a_run_without_a_receiver_claims_nothing_about_notifications(tmp_path):
     remark = {"code": "alertmanager_missing", "text": "there is no Alertmanager"}
     text = summary_of(tmp_path, notifications=None, remarks=[remark])
     assert "would have been told" not in text
@@ -118,11 +116,11 @@ def test_a_run_in_which_nobody_could_be_told_does_not_say_that_nobody_would_have
     ("server", "name"),
     list(zip(SERVERS, ("Flask's development server", "waitress", "waitress, 64 threads, 1000 connections"), strict=True)),
 )
-def test_servers_are_called_as_people_call_them(server, name):
+def test_servers_have_readable_names(server, name):
     assert summary.server_of(document(server)) == name
 
 
-def test_what_was_injected_is_told_with_its_times(tmp_path):
+def test_injected_faults_are_listed_with_their_times(tmp_path):
     latency = {"fault": "latency", "size": 0.3, "start": 1012.0, "end": 1024.0}
     stop = {"fault": "stop", "size": 1.0, "start": 1030.0, "end": 1035.5}
     text = summary_of(tmp_path, faults=[latency, stop], window={"start": 1000.0, "end": 1060.0})
@@ -146,7 +144,7 @@ def test_square_brackets_in_a_run_list_are_text(tmp_path):
     assert "a [/b] c" in captured.get()
 
 
-def test_square_brackets_in_the_title_of_the_live_panel_are_text():
+def test_square_brackets_in_the_live_title_are_text():
     terminal = Console(file=io.StringIO(), force_terminal=True)
     panels = Panels(terminal, "a [/b] c")
     panels.phase("starting")

@@ -19,20 +19,20 @@ def said(slo, *fired):
 
 
 @pytest.mark.parametrize("slo", [None, {"latency_seconds": {"p95": 0.1}, "error_ratio": None}])
-def test_alerts_over_objectives_that_nobody_set_say_by_what_they_judge(slo):
+def test_alerts_about_unset_objectives_name_the_default(slo):
     assert said(slo, "ApiQueueWaitHigh", "ApiLatencyBudgetBurn", "ApiErrorBudgetFastBurn", "ApiDown") == [
         "the profile sets no p99: ApiLatencyBudgetBurn, ApiQueueWaitHigh fired over the bundle's own, 250 ms",
         "the profile sets no share of errors: ApiErrorBudgetFastBurn fired over the bundle's own, 0.1%",
     ]
 
 
-def test_nothing_is_said_where_they_are_set_or_nothing_fired():
+def test_set_objectives_and_quiet_alerts_need_no_note():
     assert said({"latency_seconds": {"p99": 0.1}, "error_ratio": 0.0}, "ApiLatencyBudgetBurn", "ApiErrorBudgetFastBurn") == []
     assert said(None, "ApiDown") == []
     assert list(unset.remarks({"figures": None, "profile": {"slo": None}})) == []
 
 
-def test_the_defaults_and_who_compares_with_them_are_the_rules_own():
+def test_the_default_objectives_are_those_of_the_rules():
     texts = {file.name: file.read_text() for file in places.RULES.glob("*.yml")}
     rules = [rule for text in texts.values() for rule in fresh.rules_in(text)]
     for record, default, alerts in (

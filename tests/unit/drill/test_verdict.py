@@ -4,49 +4,25 @@ from dataclasses import replace
 
 import pytest
 
-from firedrill.drill.figures import Arrivals, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide, Window
+from firedrill.drill.figures import Arrivals, Counts, Window
 from firedrill.drill.verdict import BROKEN, Reason, Status, ended_early, judge
 from firedrill.places import ROOT
-from firedrill.profile import AlertExpectations, Profile, Slo, Step, UserShare
-
-FAST = {"p50": 0.06, "p95": 0.095, "p99": 0.1}
-HEALTHY = Figures(
-    client=ClientSide(FAST, FAST, {"p99": 0.001}, rate=100.0, offered_rate=101.0, error_ratio=0.0),
-    server=ServerSide(FAST, FAST, FAST, rate=100.0, error_ratio=0.0),
-    steps=(),
-    saturation=Saturation({"workers": 0.4}, None, None, "workers"),
-    honesty=Honesty(9.0, 0.1, 0.0, 0.0, {"in_flight": 2.0, "unreported": 0.0}, 0.3, 0.001),
-    alerts=(),
-    counts=Counts(1000.0, 0.0, 1000.0),
-    invalid={},
-    blind_seconds=1.0,
-    seconds=60.0,
-)
-PROFILE = Profile(
-    name="launch",
-    title="Launch",
-    users=(UserShare("BasicUser"),),
-    think_time_seconds=(0.5, 1.0),
-    steps=(Step(0, 10, 10),),
-    ramp=None,
-    duration_seconds=60,
-    warmup_seconds=5,
-    slo=Slo({"p99": 0.25}, error_ratio=0.01, starved_users=0),
-    alerts=AlertExpectations(),
-)
+from firedrill.profile import Slo
+from tests.unit.drill.reasons import codes
+from tests.unit.healthy_run import HEALTHY, PROFILE
 
 
-def test_an_open_loop_that_could_not_send_is_invalid_and_says_what_to_do():
-    sent = replace(HEALTHY, arrivals=Arrivals(1000, 990, 10, 0.004))
+def test_unsent_arrivals_void_a_run_with_advice():
+    sent = replace(HEALTHY, arrivals=Arrivals(offered=1000, started=990, unsent=10, lateness_p99_seconds=0.004))
     assert judge(PROFILE, sent, []).status is Status.PASSED
-    unsent = judge(PROFILE, replace(HEALTHY, arrivals=Arrivals(1000, 980, 20, 2.0)), [])
+    unsent = judge(PROFILE, replace(HEALTHY, arrivals=Arrivals(offered=1000, started=980, unsent=20, lateness_p99_seconds=2.0)), [])
     assert (unsent.status, codes(unsent)) == (Status.INVALID, ["arrivals_unsent"])
     assert "20 of 1000 arrivals were never sent" in unsent.reasons[0].text
     assert "max_in_flight" in unsent.reasons[0].text
 
 
-def test_what_could_not_be_sent_names_its_cause_first_and_asks_for_what_helps():
-    dropped = replace(HEALTHY, arrivals=Arrivals(1000, 500, 500, 5.0))
+def test_unsent_arrivals_name_their_cause_and_remedy():
+    dropped = replace(HEALTHY, arrivals=Arrivals(offered=1000, started=500, unsent=500, lateness_p99_seconds=5.0))
     busy = replace(dropped, honesty=replace(HEALTHY.honesty, generator_cpu_max_ratio=0.98))
     late = replace(dropped, honesty=replace(HEALTHY.honesty, generator_lag_ratio=0.7), invalid={"scrape_gap": 4.0, "loop_lag": 2.0})
     lost = replace(dropped, invalid={"worker_missing": 9.0})
@@ -63,14 +39,18 @@ def test_what_could_not_be_sent_names_its_cause_first_and_asks_for_what_helps():
     assert "0.98 of a core" in judge(PROFILE, busy, []).reasons[0].text
 
 
-def test_conditions_are_told_in_the_order_in_which_one_causes_the_other():
+def test_conditions_are_listed_from_cause_to_effect():
     void = replace(HEALTHY, invalid={"scrape_gap": 5.0, "unheard_of": 4.0, "worker_missing": 6.0, "generator_cpu": 9.0})
     assert codes(judge(PROFILE, void, [])) == ["generator_cpu", "worker_missing", "scrape_gap", "unheard_of"]
 
 
-def test_what_waits_at_the_end_because_of_the_target_fails_the_run_and_is_told():
+def test_a_backlog_caused_by_the_target_fails_the_run():
     client = replace(HEALTHY.client, slower_than_slo={"p99": 0.12}, latency_including_waiting_seconds={"p99": 2.3}, at_least=("p99",))
-    hung = judge(PROFILE, replace(HEALTHY, client=client, arrivals=Arrivals(1000, 880, 0, 1.0, left=120)), [])
+    hung = judge(
+        PROFILE,
+        replace(HEALTHY, client=client, arrivals=Arrivals(offered=1000, started=880, unsent=0, lateness_p99_seconds=1.0, left=120)),
+        [],
+    )
     assert hung.status is Status.FAILED
     assert hung.reasons[0].text == (
         "client p99 is at least 2.3 s: 12 % of the requests took longer than 250 ms (120 never sent: still waiting at the end); "
@@ -78,13 +58,9 @@ def test_what_waits_at_the_end_because_of_the_target_fails_the_run_and_is_told()
     )
 
 
-def test_a_condition_that_a_mishap_told_is_not_told_twice():
+def test_a_condition_behind_a_mishap_is_listed_once():
     mishap = Reason("scrape_gap", "the load generator's page was gone")
     assert judge(PROFILE, replace(HEALTHY, invalid={"scrape_gap": 5.0}), [mishap]).reasons == (mishap,)
-
-
-def codes(verdict):
-    return [reason.code for reason in verdict.reasons]
 
 
 def test_a_healthy_run_passes_without_a_reason():
@@ -107,7 +83,7 @@ def test_exactly_the_accepted_share_of_slow_requests_passes():
     assert codes(judge(PROFILE, more, [])) == ["latency_p99"]
 
 
-def test_an_objective_of_a_percentile_that_no_table_shows_is_judged_by_its_share():
+def test_an_unusual_percentile_is_judged_by_its_share():
     slow = replace(HEALTHY, client=replace(HEALTHY.client, slower_than_slo={"p90": 0.2}))
     (reason,) = judge(replace(PROFILE, slo=Slo({"p90": 0.1})), slow, []).reasons
     assert reason == Reason("latency_p90", "client p90: 20 % of the requests took longer than 100 ms; the SLO accepts 10 %")
@@ -126,13 +102,18 @@ def test_a_load_that_ended_before_its_time_is_void(seconds, planned, is_early):
     [
         (11, 1000, None, "11 tasks ended with an exception, beside 1000 requests"),
         (20, 0, None, "20 tasks ended with an exception, beside 0 requests"),
-        (235, 5, Arrivals(240, 240, 0, 0.001), "235 tasks ended with an exception, beside 240 arrivals"),
+        (
+            235,
+            5,
+            Arrivals(offered=240, started=240, unsent=0, lateness_p99_seconds=0.001),
+            "235 tasks ended with an exception, beside 240 arrivals",
+        ),
         (10, 1000, None, None),
-        (2, 5, Arrivals(240, 240, 0, 0.001), None),
+        (2, 5, Arrivals(offered=240, started=240, unsent=0, lateness_p99_seconds=0.001), None),
         (None, 1000, None, None),
     ],
 )
-def test_tasks_that_raise_void_a_run_however_well_the_others_fared(exceptions, requests, arrivals, beside):
+def test_tasks_that_raise_void_a_run(exceptions, requests, arrivals, beside):
     honesty, counts = replace(HEALTHY.honesty, exceptions=exceptions), replace(HEALTHY.counts, client_requests=requests)
     verdict = judge(PROFILE, replace(HEALTHY, honesty=honesty, counts=counts, arrivals=arrivals), [])
     assert codes(verdict) == (["task_exceptions"] if beside else [])
@@ -141,9 +122,13 @@ def test_tasks_that_raise_void_a_run_however_well_the_others_fared(exceptions, r
 
 
 @pytest.mark.parametrize(("exceptions", "status"), [(26, Status.FAILED), (28, Status.FAILED), (29, Status.INVALID)])
-def test_tasks_that_raise_where_requests_failed_leave_the_verdict_to_the_failures(exceptions, status):
+def test_exceptions_explained_by_failed_requests_void_nothing(exceptions, status):
     """`response.json()["id"]` of an answer of status 500."""
-    failing = replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=0.1), counts=Counts(260, 26, 260))
+    failing = replace(
+        HEALTHY,
+        client=replace(HEALTHY.client, error_ratio=0.1),
+        counts=Counts(client_requests=260, client_failures=26, server_finished=260),
+    )
     verdict = judge(PROFILE, replace(failing, honesty=replace(HEALTHY.honesty, exceptions=exceptions)), [])
     assert verdict.status is status
     if status is Status.INVALID:
@@ -158,7 +143,7 @@ def test_tasks_that_raise_where_requests_failed_leave_the_verdict_to_the_failure
         (replace(HEALTHY, honesty=replace(HEALTHY.honesty, starved_sustained=None)), "starved_users", "events.request.measure"),
     ],
 )
-def test_an_objective_that_was_not_measured_was_not_kept(figures, objective, mend):
+def test_an_unmeasured_objective_is_broken(figures, objective, mend):
     verdict = judge(PROFILE, figures, [])
     assert (verdict.status, codes(verdict)) == (Status.INVALID, [f"unmeasured_{objective}"])
     assert mend in verdict.reasons[0].text
@@ -166,17 +151,17 @@ def test_an_objective_that_was_not_measured_was_not_kept(figures, objective, men
     assert judge(replace(PROFILE, slo=Slo()), figures, []).status is Status.PASSED, "which asks for nothing"
 
 
-def test_requests_of_the_warm_up_are_none_that_are_judged():
+def test_requests_of_the_warm_up_are_not_judged():
     silent = replace(HEALTHY.client, slower_than_slo={"p99": None}, rate=0.0, error_ratio=None)
     (reason,) = judge(PROFILE, replace(HEALTHY, client=silent), []).reasons
     assert reason == Reason("no_requests", "the load generator reported no request after the warm-up")
-    never = replace(HEALTHY, client=replace(silent, rate=None), counts=Counts(0, 0, None))
+    never = replace(HEALTHY, client=replace(silent, rate=None), counts=Counts(client_requests=0, client_failures=0, server_finished=None))
     for profile in (PROFILE, replace(PROFILE, slo=None)):
         verdict = judge(profile, never, [])
         assert (verdict.status, verdict.reasons[0].text) == (Status.INVALID, "the load generator reported no request")
 
 
-def test_an_api_that_answers_nothing_fails_by_what_waits_for_it():
+def test_an_api_that_answers_nothing_fails_by_waiting_requests():
     hung = replace(HEALTHY.client, slower_than_slo={"p99": 1.0}, rate=0.0, error_ratio=1.0)
     assert judge(PROFILE, replace(HEALTHY, client=hung), []).status is Status.FAILED
 
@@ -188,7 +173,7 @@ def test_errors_above_the_slo_fail():
     assert "2.0 % of the requests failed (12 of them hung);" in judge(PROFILE, hung, []).reasons[0].text
 
 
-def test_an_invalid_run_is_invalid_whatever_its_latencies_say():
+def test_good_latencies_do_not_make_an_invalid_run_valid():
     void = replace(HEALTHY, invalid={"generator_cpu": 12.0}, client=replace(HEALTHY.client, error_ratio=0.5))
     verdict = judge(PROFILE, void, [])
     assert verdict.status is Status.INVALID
@@ -208,25 +193,25 @@ def test_one_stall_of_a_busy_machine_voids_nothing():
     ("blind", "seconds", "is_valid"),
     [(5.0, 60, True), (5.1, 3600, False), (4.0, 40, True), (4.1, 40, False), (3.0, 12, True), (3.1, 12, False)],
 )
-def test_a_run_of_which_too_much_was_not_seen_is_void(blind, seconds, is_valid):
+def test_a_run_with_a_large_scrape_gap_is_void(blind, seconds, is_valid):
     verdict = judge(PROFILE, replace(HEALTHY, blind_seconds=blind, seconds=seconds), [])
     assert codes(verdict) == ([] if is_valid else ["blind"])
     assert verdict.status is (Status.PASSED if is_valid else Status.INVALID)
 
 
-def test_a_dead_api_fails_the_run_and_a_dead_prometheus_voids_it():
+def test_a_dead_api_fails_and_a_dead_prometheus_voids():
     assert judge(PROFILE, HEALTHY, [Reason("api_ended", "")]).status is Status.FAILED
     assert judge(PROFILE, HEALTHY, [Reason("prometheus_ended", "")]).status is Status.INVALID
 
 
-def test_an_interrupted_run_says_so_and_keeps_its_reasons():
+def test_an_interrupted_run_keeps_its_reasons():
     starving = replace(HEALTHY, honesty=replace(HEALTHY.honesty, starved_sustained=3.0))
     verdict = judge(PROFILE, starving, [], interrupted=True)
     assert verdict.status is Status.INTERRUPTED
     assert codes(verdict) == ["interrupted", "starved_users"]
 
 
-def test_what_alerts_did_wrong_fails_a_run_that_had_passed_and_is_only_added_to_any_other():
+def test_wrong_alerts_fail_only_a_run_that_had_passed():
     wrong = (Reason("alert_false", "the alert ApiDown fired after 3 s; the profile says it never does"),)
     passed, failed = judge(PROFILE, HEALTHY, []), judge(PROFILE, replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=0.5)), [])
     void = judge(PROFILE, replace(HEALTHY, invalid={"generator_cpu": 12.0}), [])

@@ -28,7 +28,7 @@ def in_flight(clock):
     return InFlight(harmless=(ValueError,), clock=clock)
 
 
-def test_ages_and_starved_users_are_those_of_the_moment(in_flight, clock):
+def test_ages_and_starved_users_are_current(in_flight, clock):
     """Two requests of one user are one starved user."""
     seen = []
 
@@ -42,11 +42,14 @@ def test_ages_and_starved_users_are_those_of_the_moment(in_flight, clock):
 
     tracked = in_flight.tracked(request)
     tracked("first")
-    assert seen == [Waiting(2, 4.0, 2, Ages.of([4.0, 2.0])), Waiting(2, 6.0, 2, Ages.of([6.0, 2.0]))]
+    assert seen == [
+        Waiting(requests=2, oldest_seconds=4.0, starved_users=2, ages=Ages.of([4.0, 2.0])),
+        Waiting(requests=2, oldest_seconds=6.0, starved_users=2, ages=Ages.of([6.0, 2.0])),
+    ]
     assert in_flight.look(1) == Waiting()
 
 
-def test_what_waits_in_an_open_loop_is_as_old_as_it_has_been_due(in_flight, clock):
+def test_a_waiting_arrival_ages_from_its_due_time(in_flight, clock):
     """Its second request was due when it was sent; one that is given up is so old, too."""
     seen = []
 
@@ -67,7 +70,7 @@ def test_what_waits_in_an_open_loop_is_as_old_as_it_has_been_due(in_flight, cloc
 @pytest.mark.parametrize(
     ("error", "abandoned"), [(SystemExit, 1), (RuntimeError, 1), (ValueError, 0)], ids=["user stopped", "client failed", "never sent"]
 )
-def test_a_request_that_does_not_return_is_abandoned_at_its_age(in_flight, clock, error, abandoned):
+def test_a_hung_request_is_abandoned_at_its_age(in_flight, clock, error, abandoned):
     def request(session):
         clock.seconds += 3
         raise error
@@ -88,7 +91,17 @@ def test_a_bound_holds_the_ages_up_to_it():
 
 def test_a_report_arrives_as_it_was_sent():
     """Locust's protocol makes lists of tuples."""
-    report = Report(Waiting(1, 2.0, 1, Ages.of([2.0])), {"in_flight": 3, "unreported": 1}, Ages.of([4.0]), 5, 0.5, 6, 0.7, 0.8, received=0)
+    report = Report(
+        waiting=Waiting(requests=1, oldest_seconds=2.0, starved_users=1, ages=Ages.of([2.0])),
+        abandoned={"in_flight": 3, "unreported": 1},
+        abandoned_ages=Ages.of([4.0]),
+        user_exceptions=5,
+        cpu_ratio=0.5,
+        memory_bytes=6,
+        lag_seconds=0.7,
+        lag_max_seconds=0.8,
+        received=0,
+    )
     message = report.to_message()
     message["waiting"]["ages"]["counts"] = list(message["waiting"]["ages"]["counts"])
     message["abandoned_ages"]["counts"] = list(message["abandoned_ages"]["counts"])
@@ -97,10 +110,23 @@ def test_a_report_arrives_as_it_was_sent():
     assert arrived.received > 0
 
 
-def test_a_worker_that_was_missed_and_comes_back_makes_no_counter_fall():
+def test_no_counter_falls_when_a_worker_returns():
     arrivals, reports = Arrivals(), Reports()
     arrivals.offered, arrivals.started = 10, 9
-    reports.receive("w", Report(None, {}, Ages(), 0, 0.5, 6, 0.0, 0.0, arrivals))
+    reports.receive(
+        "w",
+        Report(
+            waiting=None,
+            abandoned={},
+            abandoned_ages=Ages(),
+            user_exceptions=0,
+            cpu_ratio=0.5,
+            memory_bytes=6,
+            lag_seconds=0.0,
+            lag_max_seconds=0.0,
+            arrivals=arrivals,
+        ),
+    )
     missed = reports.arrivals({"w": 15})
     assert (missed.offered, missed.unsent) == (15, 6)
     arrivals.offered = arrivals.started = 14
@@ -110,7 +136,19 @@ def test_a_worker_that_was_missed_and_comes_back_makes_no_counter_fall():
 
 OPEN = Arrivals()
 OPEN.answer("GET", "/", 0.1)
-SENT = Report(None, {"in_flight": 0, "unreported": 0}, Ages(), 0, 0.5, 6, 0.0, 0.0, OPEN, Ages(), {"Paced": (3, 1)})
+SENT = Report(
+    waiting=None,
+    abandoned={"in_flight": 0, "unreported": 0},
+    abandoned_ages=Ages(),
+    user_exceptions=0,
+    cpu_ratio=0.5,
+    memory_bytes=6,
+    lag_seconds=0.0,
+    lag_max_seconds=0.0,
+    arrivals=OPEN,
+    since_due=Ages(),
+    pacing={"Paced": (3, 1)},
+)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +163,7 @@ SENT = Report(None, {"in_flight": 0, "unreported": 0}, Ages(), 0, 0.5, 6, 0.0, 0
         SENT.to_message() | {"arrivals": OPEN.to_message() | {"from_schedule": [("GET", "/", [1], 0.1)]}},
     ],
 )
-def test_what_another_version_sends_is_left_out_and_harms_nobody(other, caplog):
+def test_reports_of_another_version_are_ignored(other, caplog):
     reports = Reports()
     reports.receive_message("same", SENT.to_message())
     for _ in range(2):
@@ -136,6 +174,6 @@ def test_what_another_version_sends_is_left_out_and_harms_nobody(other, caplog):
 
 
 @pytest.mark.parametrize(("state", "ends"), [("spawning", True), ("running", True), ("ready", False), ("stopped", False)])
-def test_only_a_worker_whose_load_runs_ends_soon_without_its_master(state, ends):
+def test_only_a_loaded_worker_ends_soon_without_its_master(state, ends):
     assert silence.is_forsaken(silence.MASTER_SECONDS, state) is ends
     assert not silence.is_forsaken(silence.MASTER_SECONDS - 1, state)

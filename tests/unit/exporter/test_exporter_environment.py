@@ -6,7 +6,7 @@ from locust_exporter.settings import Settings, read_settings
 from firedrill.errors import BadInput
 
 
-def test_without_any_variable_all_are_as_documented():
+def test_the_defaults_are_as_documented():
     assert read_settings({}) == Settings()
 
 
@@ -22,7 +22,7 @@ def test_without_any_variable_all_are_as_documented():
         ("FIREDRILL_TIME_SCALE", "nan", "a number from 1 to 1000000"),
     ],
 )
-def test_a_value_that_nobody_can_mean_is_refused(name, value, expected):
+def test_a_meaningless_value_is_refused(name, value, expected):
     with pytest.raises(BadInput) as mistake:
         read_settings({name: value})
     assert str(mistake.value) == f"{name} is {value!r}; expected {expected}"

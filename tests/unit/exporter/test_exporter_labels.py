@@ -26,7 +26,7 @@ def test_a_label_is_short_text_that_can_be_encoded():
     assert len(clean("ü" * 1000)) == 200
 
 
-def test_texts_that_differ_stay_different_however_long_they_are():
+def test_different_long_texts_stay_different():
     texts = ["x" * 199, "x" * 200, "x" * 201, "x" * 202, "x" * 200 + "y", "other", "\ud800", "\udfff" * 200]
     labels = [clean(text) for text in texts]
     assert len(set(labels)) == len(texts)
@@ -35,7 +35,7 @@ def test_texts_that_differ_stay_different_however_long_they_are():
     assert labels[:2] == texts[:2]
 
 
-def test_a_value_beyond_the_cap_stays_folded_and_the_first_ones_stay_themselves():
+def test_values_beyond_the_cap_stay_folded():
     cap = Cap(2)
     assert [cap.fold(name) for name in "abcab"] == ["a", "b", "other", "a", "b"]
     assert cap.fold("c") == "other"

@@ -60,7 +60,7 @@ def counted(ledger, stats, scrape=None):
     return page.total("locust_requests_total"), page.total("locust_request_errors_total", error="timeout")
 
 
-def test_what_is_banked_before_it_is_cleared_is_counted_once(stats):
+def test_counts_banked_before_a_clear_are_counted_once(stats):
     ledger = Ledger(10)
     for seen in (3, 6, 9):
         stats.log(3)
@@ -71,7 +71,7 @@ def test_what_is_banked_before_it_is_cleared_is_counted_once(stats):
         assert counted(ledger, stats) == (seen, seen)
 
 
-def test_what_a_worker_cleared_unreported_joins_the_counts_of_its_endpoint(stats):
+def test_unreported_counts_of_a_worker_join_their_endpoint(stats):
     ledger, worker = Ledger(10), Statistics()
     stats.log(2)
     worker.log(3)
@@ -96,14 +96,14 @@ def test_each_scraper_sees_a_series_begin_at_zero(stats):
         assert again.complete
 
 
-def test_names_that_are_one_as_text_are_one_series(stats):
+def test_names_with_equal_text_are_one_series(stats):
     stats.log(1, 12)
     stats.log(2, "12")
     page = parse(Ledger(10).page(stats.entries, {}))
     assert page.value("locust_requests_total", name="12") == 3
 
 
-def test_a_request_of_your_own_that_is_called_other_is_not_among_those_that_are_folded(stats):
+def test_a_request_called_other_is_not_folded(stats):
     for name in ("/", "other", "/folded"):
         stats.log(1, name)
     ledger = Ledger(2)
@@ -125,7 +125,7 @@ NAMES = ("/", "100 % off", "%s%d", 'a "quote"', "back\\slash\n", "{le}", "ü")
 
 
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.floats(0, 90_000), st.booleans()), max_size=80), st.sampled_from((2, 5, 1000)))
-def test_what_a_parser_reads_is_what_was_logged_however_often_it_is_read_banked_and_cleared(requests, every):
+def test_scraped_counts_match_the_log_despite_banking_and_clearing(requests, every):
     """Locust forgets all that was banked, and goes on with new entries."""
     ledger, stats = Ledger(10), Statistics()
     for number, (name, milliseconds, banked) in enumerate(requests):
@@ -164,7 +164,7 @@ def test_a_sum_never_falls_however_little_it_gains(stats):
     assert seen == sorted(seen)
 
 
-def test_a_long_page_lets_others_run_and_what_they_clear_meanwhile_is_counted_once(stats):
+def test_a_clear_during_a_long_scrape_is_counted_once(stats):
     """Every look at the clock is a millisecond later."""
     names, ledger = [f"/{number}" for number in range(400)], Ledger(1000)
     pauses = []
@@ -186,7 +186,7 @@ def test_a_long_page_lets_others_run_and_what_they_clear_meanwhile_is_counted_on
     assert counted(ledger, stats) == (2 * 3 * 400 + 1,) * 2
 
 
-def test_of_thousands_of_errors_only_those_that_are_new_are_looked_into(stats):
+def test_only_new_errors_are_parsed(stats):
     read = []
 
     def parse_error(error):

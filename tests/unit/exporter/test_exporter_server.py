@@ -65,7 +65,7 @@ def scrape(port, name, patience=f"{PATIENCE_SECONDS:g}"):
     return requests.get(f"http://127.0.0.1:{port}/metrics", headers=headers, timeout=PATIENCE_SECONDS).text
 
 
-def test_beyond_sixteen_scrapers_others_are_answered_as_if_they_were_nobody():
+def test_scrapers_beyond_sixteen_are_anonymous():
     with served() as port:
         assert [scrape(port, f"Prometheus/{number}") for number in range(18)] == ["0\n"] * 16 + ["unknown\n"] * 2
         assert scrape(port, "Prometheus/15") == "1\n"
@@ -90,7 +90,7 @@ def is_answered(client, port):
         return False
 
 
-def test_a_page_that_was_too_late_or_was_not_fetched_whole_was_never_seen():
+def test_late_and_partial_scrapes_do_not_count_as_seen():
     """The zero with which its series begin would be lost, and their first increment with it."""
     with served(padding="#" * 20_000_000) as port:
         assert scrape(port, "Prometheus", patience="0").startswith("0\n")
@@ -102,6 +102,6 @@ def test_a_page_that_was_too_late_or_was_not_fetched_whole_was_never_seen():
 
 
 @pytest.mark.parametrize("patience", ["", "soon", "-1", "1e3", "nan", "."])
-def test_who_sends_no_time_for_a_page_is_nobody(patience):
+def test_a_client_without_a_scrape_timeout_is_anonymous(patience):
     with served() as port:
         assert scrape(port, "curl", patience) == "unknown\n"

@@ -24,7 +24,7 @@ def page_of(family, *processes, scrape=None, turn=None):
     return parse(family.page([process.from_schedule for process in processes], scrape, turn or Turn()))
 
 
-def test_what_all_processes_answered_adds_up_and_goes_on():
+def test_answers_of_all_processes_add_up():
     family = FromSchedule(Endpoints(10).fold)
     one, two = answered("/", "/", '100 % "off"\n'), answered("/", seconds=3.0)
     page = page_of(family, one, two)
@@ -47,13 +47,13 @@ def test_the_cap_of_names_holds_for_all_workers_together():
     assert [page.value(COUNT, name=name) for name in ("/first/0", "/first/1", "other")] == [1, 1, 4]
 
 
-def test_a_name_of_your_own_called_other_is_none_of_those_that_a_worker_folded():
+def test_a_request_called_other_is_not_folded():
     worker = answered("other", "/", "/folded", "/folded/too", max_names=2)
     page = page_of(FromSchedule(Endpoints(10).fold), Arrivals.from_message(worker.to_message()))
     assert [page.value(COUNT, name=name) for name in ("other~d9298a10", "/", "other")] == [1, 1, 2]
 
 
-def test_each_series_begins_at_zero_until_a_page_with_it_has_arrived():
+def test_each_series_is_zero_until_a_scrape_succeeded():
     family, scraper, answers = FromSchedule(Endpoints(10).fold), Scraper(), answered("/")
     lost, zero, full = (Scrape(scraper, patience_seconds=10) for _ in range(3))
     assert page_of(family, answers, scrape=lost).value(COUNT) == 0
@@ -63,7 +63,7 @@ def test_each_series_begins_at_zero_until_a_page_with_it_has_arrived():
     assert full.complete
 
 
-def test_hundreds_of_names_are_written_in_turns_and_what_is_answered_meanwhile_is_on_the_next_page():
+def test_answers_during_a_long_scrape_are_in_the_next():
     """Every look at the clock is a millisecond later."""
     family, answers, pauses = FromSchedule(Endpoints(1000).fold), answered(*(f"/{number}" for number in range(200)), max_names=1000), []
 

@@ -15,5 +15,5 @@ from load.same_origin import is_foreign
         ("null", "127.0.0.1:8089", True),
     ],
 )
-def test_only_its_own_page_and_programs_steer_locust(origin, host, foreign):
+def test_only_its_own_page_and_programs_control_locust(origin, host, foreign):
     assert is_foreign(origin, host) is foreign

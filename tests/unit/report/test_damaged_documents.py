@@ -10,7 +10,7 @@ from firedrill.drill.record import Run
 from firedrill.errors import BadInput
 from firedrill.report import comparison, page, words
 from firedrill.report.facts import RECORDS, Facts
-from tests.unit.report.test_report_arithmetic import facts
+from tests.unit.report.run_facts import facts
 
 JUNK = (None, "much", -1, {}, [None])
 STEP = {"index": 0, "start_seconds": 0.0, "end_seconds": 9.0, "users": 3, "client": {"rate": 5.0}, "server": {}}
@@ -45,7 +45,7 @@ def damaged(path, junk):
 
 
 @pytest.mark.parametrize("path", [path for path in places(WHOLE) if path], ids=lambda path: ".".join(map(str, path)))
-def test_a_figure_that_is_none_is_no_error(path):
+def test_a_missing_figure_is_no_error(path):
     for junk in JUNK:
         found = Facts("run", damaged(path, junk))
         assert "Nothing was recorded" in page.of_run(found, None)
@@ -54,7 +54,7 @@ def test_a_figure_that_is_none_is_no_error(path):
 
 
 @pytest.mark.parametrize("path", RECORDS)
-def test_a_record_that_is_none_is_left_out_and_said(path):
+def test_a_damaged_record_is_left_out_and_reported(path):
     assert Facts("run", WHOLE).damage is None
     assert len(Facts("run", WHOLE).rows(path)) == 1
     found = Facts("run", damaged((*path.split("."), 0, next(iter(RECORDS[path]))), [None]))
@@ -71,7 +71,7 @@ def test_a_run_that_cannot_be_read_hides_no_other(tmp_path):
 
 
 @pytest.mark.parametrize("window", [{"start": 5}, {"start": "x", "end": 7}, {"start": 9, "end": 7}, {}])
-def test_a_window_that_is_none_is_one_line(tmp_path, window):
+def test_a_damaged_window_is_one_line(tmp_path, window):
     run = Run(tmp_path)
     run.snapshot.mkdir()
     run.write({"window": window})
@@ -79,7 +79,7 @@ def test_a_window_that_is_none_is_one_line(tmp_path, window):
         run.recorded()
 
 
-def test_a_number_that_is_too_large_for_one_is_no_figure(tmp_path):
+def test_an_infinite_number_is_no_figure(tmp_path):
     run = Run(tmp_path)
     run.document.write_text(f'{{"figures": {{"client": {{"rate": 1e999, "error_ratio": {"9" * 400}, "offered_rate": -2, "x": 2.5}}}}}}')
     client = run.read()["figures"]["client"]
@@ -88,7 +88,7 @@ def test_a_number_that_is_too_large_for_one_is_no_figure(tmp_path):
     assert "Nothing was recorded" in page.of_run(Facts("run", run.read()), None)
 
 
-def test_a_document_without_a_bottom_is_no_json(tmp_path):
+def test_an_endlessly_nested_document_is_no_json(tmp_path):
     run = Run(tmp_path)
     run.document.write_text("[" * 100_000)
     with pytest.raises(BadInput, match="no JSON"):

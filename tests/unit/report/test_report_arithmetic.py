@@ -1,7 +1,6 @@
 """What a report computes before it draws."""
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,20 +13,15 @@ from firedrill.report.recording import AlertSpan, Line, Recording, Span, _Reader
 from firedrill.report.strokes import Stroke, largest, of_lines, smallest
 from firedrill.stack.overlay import Recorded
 from firedrill.stack.plan import Server
-from tests.unit.drill.test_verdict import HEALTHY, PROFILE
+from tests.unit.healthy_run import PROFILE
+from tests.unit.report.run_facts import facts
 
 NOTHING = Facts("run", {})
 
 
-def facts(**changed):
-    figures = json.loads(json.dumps(asdict(HEALTHY)))
-    document = {"schema": 2, "profile": asdict(PROFILE), "figures": figures, "verdict": {"status": "PASSED", "reasons": []}}
-    return Facts("run", {**document, **changed})
-
-
 def recording(seconds=60, step=1.0, gaps=()):
     times = np.arange(seconds / step + 1, dtype=np.float32) * np.float32(step)
-    return Recording("run", times, step, {}, gaps, (), ())
+    return Recording(run_id="run", times=times, step_seconds=step, lines={}, gaps=gaps, alerts=(), endpoints=())
 
 
 def sided(*rates):
@@ -49,12 +43,12 @@ def test_an_axis_holds_its_values(scale, between, ends):
     assert scales.bounds(scale, *between) == pytest.approx(ends)
 
 
-def test_a_logarithmic_axis_has_round_numbers_on_it_fewer_where_it_spans_more():
+def test_a_logarithmic_axis_has_round_ticks():
     assert list(scales.round_numbers(0.01, 0.6)) == pytest.approx([0.01, 0.02, 0.05, 0.1, 0.2, 0.5])
     assert list(scales.round_numbers(0.01, 60)) == pytest.approx([0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30])
 
 
-def test_series_without_a_value_have_a_smallest_and_a_largest():
+def test_empty_series_have_a_smallest_and_a_largest_value():
     drawn = [Stroke(Line("a", np.array([np.nan, np.nan], dtype=np.float32)), "#000000", "s")]
     assert (smallest(drawn), largest(drawn)) == (1.0, 0.0)
 
@@ -76,7 +70,7 @@ def test_a_legend_takes_its_labels_from_the_series():
         (50.0, None, "", False),
     ],
 )
-def test_a_figure_is_related_to_the_first_runs(before, after, ratio, worse):
+def test_a_figure_is_compared_with_the_first_run(before, after, ratio, worse):
     (_, cell) = sided(before, after)["achieved"]
     assert (cell.ratio, cell.worse) == (ratio, worse)
 
@@ -92,12 +86,12 @@ def test_a_figure_is_related_to_the_first_runs(before, after, ratio, worse):
         ("honesty.starved_max", (0.0, 1.0), True),
     ],
 )
-def test_what_chance_adds_is_not_worse(path, values, worse):
+def test_differences_by_chance_are_not_worse(path, values, worse):
     figure = next(each for each in FIGURES if each.path == f"figures.{path}")
     assert comparison._cell(figure, *values, "").worse is worse
 
 
-def test_runs_of_another_load_are_no_like_for_like():
+def test_runs_of_different_loads_are_not_comparable():
     same, other = facts(), facts(profile={**facts().document["profile"], "think_time_seconds": [9.0, 9.0]})
     said = "did not play the same load"
     assert said not in comparison.of_runs(comparison.sided([(same, None), (same, None)]))
@@ -110,7 +104,7 @@ def test_any_error_is_worse_than_none():
     assert [cell.worse for cell in cells] == [False, True, False]
 
 
-def test_a_document_without_anything_has_no_figures_and_is_no_error():
+def test_an_empty_document_has_no_figures():
     assert (NOTHING.status, NOTHING.profile, NOTHING.server, NOTHING.started) == (
         "UNKNOWN",
         "an unknown profile",
@@ -127,30 +121,30 @@ def test_a_run_of_an_instant_has_an_axis_of_time():
     assert recording(seconds=0).seconds == 1.0
 
 
-def test_what_a_reader_has_to_know_first():
+def test_a_scrape_gap_is_a_warning():
     warnings = words.warnings(facts(), recording(3600, step=3.0, gaps=(Span(10, 70),)))
     assert any("from 0:10 to 1:10" in each for each in warnings)
     assert not any("a point every" in each for each in warnings)
 
 
-def test_how_fine_the_charts_are_is_no_warning_and_said_where_a_point_is_no_second():
+def test_the_resolution_of_charts_is_stated_beside_them():
     assert words.resolution(recording(3600, step=3.0)).startswith("The charts have a point every 3 s")
     assert words.resolution(recording(60)) == words.resolution(None) == ""
 
 
-def test_times_are_rounded_as_on_the_charts_axis_and_long_ones_told_in_minutes():
+def test_times_are_rounded_and_long_ones_in_minutes():
     assert (words.clock(18.7), words.clock(59.6)) == ("0:19", "1:00")
     assert (words.lasting(85.4), words.lasting(3600.2)) == ("85 s", "60:00 min")
 
 
-def test_what_is_not_known_is_said_in_words():
+def test_unknown_values_are_words():
     cells = {cell.name: cell.note for cell in words.strip(facts(figures={"client": {"rate": 14.0}}))}
     assert cells["achieved"] == "offered: not known"
     counted = next(each for each in words.honesty(facts(figures={"counts": {"client_requests": 3.0}})) if each.name == "Counted")
     assert counted.meaning.endswith("; the server counts none of them.")
 
 
-def test_of_an_objective_its_level_is_told_and_no_maximum():
+def test_an_objective_has_a_level_and_no_maximum():
     (drawn,) = of_lines([Line("SLO", np.array([np.nan, 1, 1, 1], dtype=np.float32))], "s")
     assert drawn.most == "1.0 s"
 
@@ -167,7 +161,7 @@ SEEN = AlertSpan("A", "firing", Span(10, 40))
     ],
     ids=["twice, as the scorecard says", "what is damaged is left out", "an older run.json does not tell"],
 )
-def test_the_timeline_shows_an_alert_firing_when_the_scorecard_says_so(alert, fired):
+def test_timeline_and_scorecard_agree_when_an_alert_fires(alert, fired):
     whole = {"name": "A", "labels": {}, "pending_after_seconds": 5.0, "firing_after_seconds": 10.0, "firing_seconds": 28.0}
     pending = AlertSpan("A", "pending", Span(5, 10))
     seen = replace(recording(), alerts=(pending, SEEN))
@@ -183,24 +177,24 @@ class OneRequest:
         return [Sample({"method": "GET", "name": "/", "le": "0.1"}, 115.0, 1.0)]
 
 
-def test_a_load_that_lasted_no_time_has_requests_and_no_rate():
-    (endpoint,) = _Reader(OneRequest(), Recorded("run", None, 100.0, 100.0))._endpoints()
+def test_a_load_of_no_length_has_no_rate():
+    (endpoint,) = _Reader(OneRequest(), Recorded(id="run", data=None, start=100.0, end=100.0))._endpoints()
     assert (endpoint.requests, endpoint.rate) == (1, None)
 
 
-def test_arrivals_that_were_never_sent_may_have_lost_their_worker():
+def test_dropped_arrivals_may_have_lost_their_worker():
     (said,) = [each for each in words.honesty(facts(figures={"arrivals": {"unsent": 3}})) if each.name == "Never sent"]
     assert "no slot became free in time, or their worker was gone" in said.meaning
 
 
-def test_the_page_tells_what_made_the_load(tmp_path):
+def test_the_report_names_the_load_generator(tmp_path):
     file = tmp_path / "mine.py"
     file.write_bytes(b"users\n")
-    made = Request(PROFILE, "launch", tmp_path, Server(), locustfile=file, workers=2, docker=True).generator()
+    made = Request(profile=PROFILE, source="launch", out=tmp_path, server=Server(), locustfile=file, workers=2, docker=True).generator()
     shown = dict(page._environment(facts(generator=made)))
     assert (shown["locustfile"], shown["workers"], shown["in containers"]) == ("mine.py", "2", "yes")
     assert shown["locustfile's sha256"] == "b564f6e197166aedb0ae56e953f87798fda346e9322da5588b21c1b8e7b3a4b4"
-    bundled = Request(PROFILE, "launch", tmp_path, Server()).generator()
+    bundled = Request(profile=PROFILE, source="launch", out=tmp_path, server=Server()).generator()
     assert dict(page._environment(facts(generator=bundled)))["locustfile"] == "the bundled one"
     assert dict(page._environment(facts()))["locustfile"] == "–"
 
@@ -212,7 +206,7 @@ def test_a_step_is_its_users_or_its_arrivals():
     assert words.load_of(of_arrivals, {"index": 0, "users": 300}) == "50 arrivals/s"
 
 
-def test_what_was_never_sent_is_said_of_an_open_loop_alone():
+def test_only_an_open_loop_shows_dropped_arrivals():
     assert "Never sent" not in {each.name for each in words.honesty(facts())}
     dropping = facts(figures={"arrivals": {"offered": 10.0, "started": 7.0, "unsent": 3.0}})
     assert next(each for each in words.honesty(dropping) if each.name == "Never sent").bad
@@ -220,7 +214,7 @@ def test_what_was_never_sent_is_said_of_an_open_loop_alone():
     assert (waiting["Never sent"].bad, waiting["Left at the end"].figure, waiting["Left at the end"].bad) == (False, "12", True)
 
 
-def test_a_percentile_that_the_waiting_raised_is_shown_as_the_least_that_it_can_be():
+def test_a_percentile_with_waiting_requests_is_a_lower_bound():
     path = "figures.client.latency_including_waiting_seconds"
     hung = facts(figures={"client": {"latency_including_waiting_seconds": {"p50": 0.1, "p99": 24.2}, "at_least": ["p99"]}})
     assert (hung.time(f"{path}.p50"), hung.time(f"{path}.p99")) == ("100 ms", "> 24 s")
@@ -229,7 +223,7 @@ def test_a_percentile_that_the_waiting_raised_is_shown_as_the_least_that_it_can_
     assert facts(figures={"client": {"latency_including_waiting_seconds": {"p99": 24.2}, "at_least": 3}}).time(f"{path}.p99") == "24 s"
 
 
-def test_what_ran_out_first_is_named_with_its_time():
+def test_the_first_saturated_resource_is_named_with_its_time():
     assert words.exhausted(facts()) == ("nothing", "nearest: workers, 40 %", False)
     spent = facts(figures={"saturation": {"ran_out_first": "connections", "ran_out_after_seconds": 15.2}})
     assert words.exhausted(spent) == ("connections", "15 s into the load", True)

@@ -9,7 +9,7 @@ from firedrill.report import comparison
 from firedrill.report.facts import Facts
 from firedrill.stack import overlay
 from firedrill.stack.plan import Server
-from tests.unit.drill.test_verdict import PROFILE
+from tests.unit.healthy_run import PROFILE
 
 DRILL = ("20261124-153034-launch-dev", "20261124-153126-launch-waitress", "20261124-153459-launch-waitress-threads-64")
 
@@ -24,7 +24,7 @@ DRILL = ("20261124-153034-launch-dev", "20261124-153126-launch-waitress", "20261
     ],
     ids=["what all have is dropped", "one alone keeps its first part", "so does one without any of its own", "alike in all parts: whole"],
 )
-def test_runs_laid_over_each_other_are_named_by_what_sets_their_ids_apart(ids, short):
+def test_overlaid_runs_are_named_by_their_ids(ids, short):
     assert overlay.labels(ids) == short
 
 
@@ -36,12 +36,12 @@ def waitress(started="2026-11-24T15:31:26+00:00", **tuned):
     return {"server": {"kind": "waitress", "threads": None, "connection_limit": None, **tuned}, "started": started}
 
 
-def test_runs_side_by_side_are_named_by_what_sets_their_servers_apart():
+def test_compared_runs_are_named_by_their_servers():
     assert titles({"server": {"kind": "dev"}}, waitress()) == ["A: Flask's development server", "B: waitress"]
     assert titles(waitress(threads=4), waitress(threads=64)) == ["A: 4 threads", "B: 64 threads"]
 
 
-def test_runs_of_the_same_server_are_named_by_when_they_began():
+def test_runs_of_one_server_are_named_by_their_start():
     assert titles(waitress(), waitress(started="2026-11-24T16:02:03+00:00")) == ["A: 15:31:26", "B: 16:02:03"]
     assert titles(waitress(), waitress(started="2026-11-25T15:31:26+00:00")) == ["A: 24 November", "B: 25 November"]
     assert titles(waitress(started=None), waitress(started=None)) == ["A: at an unknown time", "B: at an unknown time"]
@@ -57,7 +57,7 @@ def test_runs_of_the_same_server_are_named_by_when_they_began():
     ],
 )
 def test_a_target_is_named_without_its_password(url, shown):
-    asked = Request(PROFILE, "launch", Path("runs"), Server(), target=url)
+    asked = Request(profile=PROFILE, source="launch", out=Path("runs"), server=Server(), target=url)
     assert asked.shown_target == shown
     assert asked.title == f"launch {shown.rpartition('://')[2]}"
     assert asked.target == url, "requests still use it"

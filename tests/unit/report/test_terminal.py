@@ -8,7 +8,7 @@ from firedrill.drill.progress import for_console
 NAME = "api:ok:ratio :fire: [bold]a[/bold] 1 " + "long " * 40
 
 
-def test_names_are_printed_letter_by_letter_on_one_line(capsys):
+def test_names_are_printed_verbatim_on_one_line(capsys):
     OUTPUT.say(NAME)
     ERRORS.say(NAME, "dim")
     for_console(ERRORS, NAME).phase("starting")
@@ -17,7 +17,7 @@ def test_names_are_printed_letter_by_letter_on_one_line(capsys):
     assert printed.err == f"{NAME}\n{NAME}: starting\n"
 
 
-def test_so_are_the_cells_of_tables(capsys):
+def test_cells_of_tables_are_printed_verbatim(capsys):
     table = Table.grid()
     table.add_row("api:ok:ratio[x]")
     OUTPUT.print(table)

@@ -9,7 +9,7 @@ from firedrill import units
     ("value", "text"),
     [(None, "–"), (0.0694, "69 ms"), (0.9999, "1000 ms"), (1.36, "1.4 s"), (24.2, "24 s"), (0.0004, "0 ms")],
 )
-def test_seconds(value, text):
+def test_seconds_have_a_fitting_unit(value, text):
     assert units.seconds(value) == text
 
 
@@ -22,21 +22,21 @@ def test_seconds(value, text):
         ((None, None), "–"),
     ],
 )
-def test_times_that_belong_together_share_the_unit_of_the_longest(values, text):
+def test_times_of_one_figure_share_the_longest_unit(values, text):
     assert units.together(values) == text
 
 
-def test_what_is_only_the_least_that_a_time_can_be_is_marked():
+def test_a_lower_bound_of_a_time_is_marked():
     assert units.together((0.591, 0.92, 49.7), lower_bounds=[1, 2]) == "0.59 / >0.92 / >50 s"
 
 
 @pytest.mark.parametrize(
     ("ratio", "text"), [(None, "–"), (0.0, "0 %"), (0.003, "0.3 %"), (0.00004, "0.004 %"), (0.5, "50 %"), (1.02, "102 %")]
 )
-def test_a_small_share_is_never_shown_as_nothing(ratio, text):
+def test_a_small_share_is_never_shown_as_zero(ratio, text):
     assert units.percent(ratio) == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(0, "0 B"), (999, "999 B"), (4_560, "4.6 kB"), (456_000, "456 kB"), (3e12, "3000 GB")])
-def test_size(value, text):
+def test_sizes_have_a_fitting_unit(value, text):
     assert units.size(value) == text

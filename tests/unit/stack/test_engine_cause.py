@@ -9,9 +9,9 @@ Encountered errors while bringing up the project.
 """
 
 
-def test_a_port_that_somebody_took_meanwhile_is_named_and_not_that_there_were_errors():
+def test_the_cause_names_a_taken_port():
     assert engine.cause(TAKEN).endswith("listen tcp4 127.0.0.1:9090: bind: address already in use")
 
 
-def test_who_says_nothing_gave_no_reason():
+def test_an_engine_without_output_gave_no_reason():
     assert engine.cause(" \n") == "it gave no reason"

@@ -35,7 +35,7 @@ def test_every_kind_of_the_contract_can_be_spelled():
         (["stop=5"], "stop is 5; expected no value but true"),
     ],
 )
-def test_a_mistake_is_named_with_the_fault_the_value_and_the_expectation(words, message):
+def test_a_mistake_names_fault_value_and_expectation(words, message):
     with pytest.raises(BadInput) as mistake:
         parse_words(words)
     assert message in str(mistake.value)
@@ -71,7 +71,7 @@ def test_an_address_at_which_nothing_answers_is_an_error(silent_url):
 
 
 @pytest.mark.parametrize("url", ["nowhere", "ftp://x", "http://", "http://[::1"])
-def test_what_is_no_address_is_bad_input(url):
+def test_a_malformed_address_is_bad_input(url):
     with pytest.raises(BadInput, match="expected a URL"):
         FaultClient(url).active()
 

@@ -9,15 +9,8 @@ from firedrill.drill import told
 from firedrill.errors import BadInput
 from firedrill.notifications.journal import Journal, Tail
 from firedrill.notifications.notification import from_webhook
+from tests.webhook import ALERT, MESSAGE
 
-ALERT = {
-    "status": "firing",
-    "labels": {"alertname": "ApiDown", "severity": "critical", "job": "api", "instance": "127.0.0.1:9464"},
-    "annotations": {"summary": "The API is down."},
-    "startsAt": "2026-01-31T12:00:00.123456789Z",
-    "endsAt": "0001-01-01T00:00:00Z",
-}
-MESSAGE = {"version": "4", "groupKey": '{}:{alertname="ApiDown"}', "alerts": [ALERT]}
 DOWN = from_webhook(MESSAGE, "page", 1_000_000.0)[0]
 
 
@@ -42,22 +35,22 @@ def test_each_alert_of_a_message_is_a_notification():
         ({**MESSAGE, "alerts": [{**ALERT, "startsAt": 3}]}, "alerts[0].startsAt is no time"),
     ],
 )
-def test_what_is_no_message_of_alertmanager_is_named(message, mistake):
+def test_a_malformed_webhook_message_is_named(message, mistake):
     with pytest.raises(BadInput) as caught:
         from_webhook(message, "page", 1.0)
     assert mistake in str(caught.value)
 
 
-def test_a_line_says_who_would_have_been_told_what():
+def test_a_line_names_receiver_and_alert():
     assert DOWN.line()[8:] == " page   FIRING   ApiDown (api 127.0.0.1:9464): The API is down."
 
 
-def test_no_text_of_an_alert_steers_a_terminal():
+def test_control_characters_of_an_alert_are_replaced():
     nasty = replace(DOWN, annotations={"summary": "a\x1b[31m\r\nb\u202ec\ud800"})
     assert nasty.line().endswith("a\ufffd[31m\ufffd\ufffdb\ufffdc\ufffd")
 
 
-def test_a_journal_gives_back_what_it_was_given_and_leaves_out_half_a_line(tmp_path):
+def test_a_journal_skips_a_partial_line(tmp_path):
     journal = Journal(tmp_path / "kept.jsonl")
     nasty = replace(DOWN, annotations={"summary": "a\nb\ud800"})
     journal.append([DOWN, nasty])
@@ -70,7 +63,7 @@ def test_a_journal_gives_back_what_it_was_given_and_leaves_out_half_a_line(tmp_p
     ]
 
 
-def test_a_journal_keeps_the_latest_and_stays_small(tmp_path):
+def test_a_journal_keeps_the_latest_within_its_size(tmp_path):
     journal = Journal(tmp_path / "kept.jsonl", max_bytes=2000)
     for second in range(100):
         journal.append([replace(DOWN, received=float(second))])
@@ -80,7 +73,7 @@ def test_a_journal_keeps_the_latest_and_stays_small(tmp_path):
     assert len(times) > 5
 
 
-def test_a_tail_reads_what_comes_after_it_began(tmp_path):
+def test_a_tail_reads_only_new_notifications(tmp_path):
     journal = Journal(tmp_path / "kept.jsonl", max_bytes=2000)
     assert Tail(tmp_path / "nothing").new() == []
     journal.append([DOWN])
@@ -91,7 +84,7 @@ def test_a_tail_reads_what_comes_after_it_began(tmp_path):
         assert [one.received for one in tail.new()] == [second], "also when the file has moved aside"
 
 
-def test_a_run_tells_times_from_the_beginning_of_its_load_and_leaves_the_heartbeat_out():
+def test_recorded_notifications_are_timed_from_the_load_start():
     entry, *more = told.record([replace(DOWN, alertname="Watchdog"), DOWN], start=DOWN.received - 12)
     assert not more
     assert entry == {

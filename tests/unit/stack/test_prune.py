@@ -13,7 +13,7 @@ def prune(out, *words):
     return done.output
 
 
-def test_a_comparison_goes_with_the_first_of_its_runs(tmp_path):
+def test_a_comparison_is_pruned_with_its_first_run(tmp_path):
     oldest, middle, newest = (Run(tmp_path / f"20261124-15000{at}-launch-dev") for at in (1, 2, 3))
     for run in (oldest, middle, newest):
         run.folder.mkdir()

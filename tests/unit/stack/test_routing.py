@@ -15,7 +15,7 @@ def read(text):
     return YAML(typ="safe").load(text)
 
 
-def test_times_are_divided_and_webhooks_go_to_the_receiver_and_nothing_else_changes():
+def test_scaling_changes_only_times_and_webhooks():
     before, after = read(OURS), read(scale_routing(OURS, 12, RECEIVER))
     times = {key: after["route"].pop(key) for key in ("group_wait", "group_interval", "repeat_interval")}
     assert times == {"group_wait": "2500ms", "group_interval": "25s", "repeat_interval": "1200s"}
@@ -28,17 +28,17 @@ def test_times_are_divided_and_webhooks_go_to_the_receiver_and_nothing_else_chan
     assert after == before
 
 
-def test_without_a_drill_only_the_spelling_of_times_changes():
+def test_factor_one_changes_only_the_spelling_of_times():
     assert read(scale_routing(OURS, 1))["receivers"] == read(OURS)["receivers"]
     assert "# One outage, seen from both sides, is one page." in scale_routing(OURS, 1)
 
 
-def test_no_time_becomes_nothing_but_a_wait_that_is_none_stays_none():
+def test_only_a_wait_of_zero_stays_zero():
     route = read(scale_routing("route: {group_wait: 30s, routes: [{group_wait: 0s}, {repeat_interval: 5m}]}\n", 1000))["route"]
     assert route == {"group_wait": "1s", "routes": [{"group_wait": "0s"}, {"repeat_interval": "1s"}]}
 
 
-def test_somebody_else_s_receivers_stay_as_they_are():
+def test_receivers_of_others_stay_as_they_are():
     theirs = (
         "route: {receiver: mine}\nreceivers:\n  - {name: mine, webhook_configs: [{url: 'https://example.com/hook'}, {url_file: /secret}]}\n"
     )
@@ -56,7 +56,7 @@ def test_somebody_else_s_receivers_stay_as_they_are():
         ("route: {group_wait: soon}", "soon is no duration; expected one such as 1h30m, 15s or 250ms"),
     ],
 )
-def test_what_is_no_configuration_is_named(text, message):
+def test_a_malformed_configuration_is_an_error(text, message):
     with pytest.raises(BadInput) as caught:
         scale_routing(text, 12)
     assert message in str(caught.value)

@@ -26,7 +26,7 @@ def taken_port():
         yield listener.getsockname()[1]
 
 
-def test_a_port_that_was_asked_for_and_is_taken_is_an_error(taken_port):
+def test_a_taken_port_that_was_requested_is_an_error(taken_port):
     with pytest.raises(BadInput, match=rf"--port {taken_port}: port {taken_port} of 127.0.0.1 is taken"):
         ports.choose(taken_port, 8080, "--port")
 
@@ -44,7 +44,7 @@ def test_no_two_parts_get_the_same_port():
     assert len({getattr(chosen, name) for name in PORT_OPTIONS}) == len(PORT_OPTIONS)
 
 
-def test_a_default_does_not_take_a_port_that_another_part_was_asked_to_use():
+def test_a_default_avoids_the_requested_port_of_another_part():
     chosen = Ports.choose({"metrics": PORT_OPTIONS["api"][1]}) if ports.is_free(PORT_OPTIONS["api"][1]) else None
     assert chosen is None or chosen.api != PORT_OPTIONS["api"][1]
 
@@ -62,12 +62,12 @@ def test_a_scrape_address_is_read(text, expected):
     assert Scrape.parse(text, "api") == expected
 
 
-def test_a_scrape_address_without_a_port_is_an_error_that_shows_one():
+def test_a_scrape_address_without_a_port_is_an_error():
     with pytest.raises(BadInput, match=r"--scrape localhost/metrics: no port .* such as localhost:9464/metrics"):
         Scrape.parse("localhost/metrics", "api")
 
 
-def test_a_server_knows_its_options():
+def test_a_server_lists_its_options():
     assert Server("waitress", threads=64, connection_limit=1000).options() == [
         "--server",
         "waitress",
@@ -80,7 +80,7 @@ def test_a_server_knows_its_options():
 
 
 @pytest.mark.parametrize("name", ["mine.yml", "mine.yaml", "mine"])
-def test_rules_that_are_given_are_called_so_that_prometheus_reads_them(tmp_path, name):
+def test_given_rule_files_get_names_that_prometheus_reads(tmp_path, name):
     (tmp_path / name).write_text("groups: [{name: theirs, rules: [{alert: Theirs, expr: up}]}]")
     config.write(tmp_path / "prometheus", (), [tmp_path / name], 12.0)
     (read,) = (tmp_path / "prometheus" / "rules").glob("user-*.yml")
@@ -103,7 +103,7 @@ def test_a_run_is_found_by_the_beginning_of_its_id(tmp_path):
     assert record.find(tmp_path, str(wanted.folder)) == wanted
 
 
-def test_an_unknown_or_ambiguous_run_is_an_error_that_names_the_latest(tmp_path):
+def test_an_unknown_or_ambiguous_run_is_an_error(tmp_path):
     a_run(tmp_path, "20260101-000000-smoke")
     a_run(tmp_path, "20260102-000000-launch")
     with pytest.raises(BadInput, match=r"nope: no runs .* 20260102-000000-launch"):
@@ -114,14 +114,14 @@ def test_an_unknown_or_ambiguous_run_is_an_error_that_names_the_latest(tmp_path)
         record.find(tmp_path, "")
 
 
-def test_a_folder_that_is_no_run_s_says_what_is_missing_in_it(tmp_path):
+def test_a_folder_without_a_run_is_an_error(tmp_path):
     (tmp_path / "broken").mkdir()
     for name in ("broken", str(tmp_path / "broken")):
         with pytest.raises(BadInput, match=r"broken: has no run\.json; expected the folder of a recorded run"):
             record.find(tmp_path, name)
 
 
-def test_two_runs_of_the_same_second_have_folders_of_their_own(tmp_path):
+def test_runs_of_the_same_second_have_separate_folders(tmp_path):
     assert len({Run.create(tmp_path, "launch dev").id for _ in range(3)}) == 3
 
 
@@ -144,7 +144,7 @@ def test_grafana_is_found_in_the_home_that_is_named(tmp_path, monkeypatch):
     assert grafana.find() == grafana.Grafana(tmp_path, program)
 
 
-def test_grafana_s_address_leads_to_the_page_and_says_how_to_log_in():
+def test_the_address_of_grafana_comes_with_its_login():
     address = foreground.describe_grafana(3000, "secret", "/d/firedrill-golden-signals?from=1000&to=2000")
     assert address.startswith("http://127.0.0.1:3000/d/firedrill-golden-signals?from=1000&to=2000 ")
     assert "admin with secret" in address
@@ -153,7 +153,7 @@ def test_grafana_s_address_leads_to_the_page_and_says_how_to_log_in():
 def test_a_load_that_prometheus_lost_sight_of_is_stopped(tmp_path):
     """Nobody waits for figures that cannot come."""
     with Target() as locust, Target() as prometheus, Interrupt() as interrupt:
-        plan = Plan(tmp_path, "id", Ports.choose({}), None, attached_prometheus=prometheus.url)
+        plan = Plan(folder=tmp_path, run_id="id", ports=Ports.choose({}), server=None, attached_prometheus=prometheus.url)
         stack = AttachedStack(plan, interrupt, Attachment(prometheus.url, locust.url, prometheus.url))
         stack.lost = "Prometheus had no page of the load generator"
         stack.end_locust()

@@ -8,29 +8,29 @@ from locust_exporter import told
 
 
 @pytest.mark.parametrize("time", [0, 0.0, 0.4, 7, 1e15, True, Fraction(1, 2)])
-def test_a_time_is_itself(time):
+def test_a_time_is_kept(time):
     assert told.milliseconds(time) == time
 
 
 @pytest.mark.parametrize("nothing", [None, -1, -0.1, nan, inf, -inf, "12", b"12", 2**70, 1.1e15, [], object()])
-def test_what_can_be_neither_time_nor_length_is_none(nothing):
+def test_impossible_times_and_lengths_are_none(nothing):
     assert told.milliseconds(nothing) is None
     assert told.length(nothing) == 0
 
 
 @pytest.mark.parametrize(("given", "length"), [(0, 0), (7, 7), (10**15, 10**15), (1.9, 1), (True, 1)])
-def test_a_length_is_whole_bytes(given, length):
+def test_a_length_is_rounded_to_bytes(given, length):
     assert told.length(given) == length
     assert type(told.length(given)) is int
 
 
 @pytest.mark.parametrize(("given", "text"), [(None, None), ("/", "/"), ("ü", "ü"), (7, "7"), (("a",), "('a',)"), ("\udc80", r"\udc80")])
-def test_a_name_is_text_that_can_be_sent(given, text):
+def test_a_name_becomes_encodable_text(given, text):
     assert told.text(given) == text
     assert (told.text(given) or "").encode() is not None
 
 
-def test_what_is_logged_is_fit():
+def test_logged_requests_have_valid_values():
     logged = []
     told.request(lambda *request: logged.append(request))("stats", None, 7, nan, -1)
     told.error(lambda *request: logged.append(request))("stats", "GET", 7, "error")

@@ -27,7 +27,7 @@ def test_no_increment_is_lost_under_sixteen_threads():
     assert cells.values[cell] == 16 * rounds
 
 
-def test_labels_looked_up_by_many_threads_at_once_are_born_once():
+def test_threads_that_look_up_labels_create_them_once():
     cells = Cells.create()
     known, barrier, labels = children(cells, most=50), threading.Barrier(16), [(str(number),) for number in range(50)]
 
@@ -45,13 +45,13 @@ def test_labels_looked_up_by_many_threads_at_once_are_born_once():
     assert {tuple(cells.read(series)) for series in cells.series()} == {(16.0,)}
 
 
-def test_a_second_map_of_the_same_memory_reads_series_born_after_it_was_made():
+def test_a_second_map_reads_series_created_later():
     cells = Cells.create()
     reader = Cells(cells.descriptor)
     assert reader.series() == []
     cells.values[cells.reserve(HITS, ('/"\n\\é',))] = 7
     (series,) = reader.series()
-    assert series == Series("hits_total", ('/"\n\\é',), 1, 1)
+    assert series == Series(name="hits_total", labels=('/"\n\\é',), first=1, width=1)
     assert reader.read(series) == [7.0]
 
 
@@ -74,7 +74,7 @@ def test_labels_beyond_the_cap_and_unfit_labels_share_one_series():
     assert len(known) == 4, "what was folded must not be remembered, or clients could fill the memory"
 
 
-def test_memory_that_is_full_says_so():
+def test_full_memory_is_reported():
     cells = Cells.create()
 
     def fill():

@@ -19,7 +19,7 @@ def page(samples):
     return parse(render((HITS, DEPTH, WAITS), samples).decode())
 
 
-def test_buckets_add_up_and_their_bounds_are_spelled_as_the_contract_does():
+def test_buckets_add_up_and_have_the_bounds_of_the_contract():
     seen = page({"wait_seconds": [(("/",), [1.0, 2.0, 0.0, 4.0, 99.5])]})
     buckets = {labels["le"]: value for name, labels, value in seen.samples if name == "wait_seconds_bucket"}
     assert buckets == {"0.25": 1.0, "1.0": 3.0, "10.0": 3.0, "+Inf": 7.0}
@@ -41,7 +41,7 @@ def test_no_digit_of_a_value_is_lost(value):
     assert page({"depth": [((), [value])]}).value("depth") == value
 
 
-def test_openmetrics_says_the_same_of_every_family():
+def test_openmetrics_and_text_format_agree_on_every_family():
     samples = {
         metric.name: [(tuple(f'{name} {number} "of"\\\n' for name in metric.labels), [2.0 + number] * width(metric))]
         for number, metric in enumerate(FAMILIES)

@@ -32,7 +32,7 @@ def post(board, body, **headers):
     return status.value, said
 
 
-def test_the_page_finds_the_board_that_the_application_made_and_none_where_there_is_none(cells):
+def test_the_metrics_endpoint_finds_the_board_of_the_application(cells):
     assert Board.found(cells, cells.series()) is None
     mine = Board.create(cells)
     theirs = Board.found(cells, cells.series())
@@ -87,13 +87,13 @@ def test_one_mistake_among_several_faults_sets_none(board):
         ({"Content-Length": "1" * 5000}, 411),
     ],
 )
-def test_what_a_browser_may_send_for_a_stranger_or_is_too_long_is_refused(board, headers, status):
+def test_cross_site_and_oversized_requests_are_refused(board, headers, status):
     refused, said = post(board, {"stop": {"for_seconds": 5}}, **headers)
     assert (refused, active(board)) == (status, {})
     assert "expected" in said["error"]
 
 
-def test_a_web_page_can_neither_see_nor_end_faults(board):
+def test_a_foreign_web_page_can_neither_see_nor_end_faults(board):
     board.set("latency", 0.3, 60)
     for method in ("GET", "DELETE"):
         assert answer(board, method, {"Origin": "null"}, io.BytesIO())[0].value == 403
@@ -128,7 +128,7 @@ def test_a_mistake_is_named_with_place_value_and_expectation(body, message):
     assert message in str(mistake.value)
 
 
-def test_the_largest_size_and_time_of_every_kind_are_taken():
+def test_the_largest_size_and_time_of_every_kind_are_accepted():
     body = {
         fault: {**({kind.unit: int(kind.largest) if kind.whole else kind.largest} if kind.unit else {}), "for_seconds": 3600}
         for fault, kind in FAULT_KINDS.items()

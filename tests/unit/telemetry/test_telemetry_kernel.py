@@ -17,7 +17,7 @@ def own_sockets():
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_the_accept_queue_and_the_accepted_connections_of_a_listener_are_told_apart(host):
+def test_waiting_and_accepted_connections_of_a_listener_are_counted_separately(host):
     with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=7) as listener:
         port = listener.getsockname()[1]
         clients = [socket.create_connection(listener.getsockname()[:2]) for _ in range(3)]
@@ -32,11 +32,11 @@ def test_the_accept_queue_and_the_accepted_connections_of_a_listener_are_told_ap
     assert after["http_server_connections",] - before["http_server_connections",] == 1
 
 
-def test_a_process_that_listens_on_nothing_has_no_connections_rather_than_none():
+def test_a_process_without_a_listener_has_no_connection_count():
     assert as_table(kernel.socket_readings(kernel.tcp_sockets(), frozenset())) == {}
 
 
-def test_overflows_are_found_by_name():
+def test_listen_overflows_are_found_by_name():
     text = "TcpExt: SyncookiesSent ListenOverflows ListenDrops\nTcpExt: 1 22 333\nIpExt: InNoRoutes\nIpExt: 4\n"
     assert as_table(kernel.overflow_readings(text)) == {("tcp_listen_overflows_total",): 22.0}
 
@@ -47,7 +47,7 @@ def write(folder, **files):
         (folder / name.replace("__", ".")).write_text(text)
 
 
-def test_version_two_control_groups(tmp_path):
+def test_limits_of_version_two_control_groups_are_read(tmp_path):
     write(tmp_path, cgroup__controllers="cpu memory\n")
     write(
         tmp_path / "a",
@@ -66,7 +66,7 @@ def test_version_two_control_groups(tmp_path):
     }
 
 
-def test_version_one_control_groups_seen_from_inside_a_container(tmp_path):
+def test_limits_of_version_one_control_groups_are_read(tmp_path):
     """The path in /proc is the host's; the mount is the group itself."""
     write(
         tmp_path / "cpu",
@@ -89,6 +89,6 @@ def test_no_quota_means_no_limit(tmp_path):
     assert as_table(kernel.cgroup_readings("0::/\n", tmp_path)) == {}
 
 
-def test_pressure_is_in_seconds_and_absent_where_the_kernel_has_none(tmp_path):
+def test_cpu_pressure_is_in_seconds_or_absent(tmp_path):
     write(tmp_path / "pressure", cpu="some avg10=0.00 avg60=0.00 avg300=0.00 total=2500000\nfull avg10=0.00 total=1\n")
     assert as_table(kernel.pressure_readings(tmp_path)) == {("pressure_cpu_waiting_seconds_total",): 2.5}

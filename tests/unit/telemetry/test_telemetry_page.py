@@ -17,7 +17,7 @@ def read(page, *, for_prometheus=False):
     return parse(page.render(for_prometheus=for_prometheus).decode())
 
 
-def test_a_counter_born_between_two_scrapes_is_zero_once_for_prometheus_and_true_for_everybody_else():
+def test_a_new_counter_is_zero_once_for_prometheus_only():
     cells = Cells.create()
     page = Page(cells, os.getpid())
     read(page, for_prometheus=True)
@@ -27,21 +27,21 @@ def test_a_counter_born_between_two_scrapes_is_zero_once_for_prometheus_and_true
     assert seen == [3, 0, 3, 3]
 
 
-def test_what_was_counted_before_the_first_scrape_is_shown_at_once():
+def test_counts_before_the_first_scrape_are_shown_at_once():
     """Otherwise a Prometheus that comes late would see all of the past happen in one second."""
     cells = Cells.create()
     cells.add(cells.reserve(Server.RUN_REQUESTS, ("a",)), 1000)
     assert read(Page(cells, os.getpid()), for_prometheus=True).value(Server.RUN_REQUESTS.name) == 1000
 
 
-def test_a_series_born_while_prometheus_was_away_is_shown_at_once():
+def test_series_created_while_prometheus_was_away_are_shown_fully():
     cells, births = Cells.create(), Births()
     births.new(cells.series(), now=0.0)
     cells.reserve(Server.RUN_REQUESTS, ("a",))
     assert births.new(cells.series(), now=BIRTH_WINDOW_SECONDS + 1) == set()
 
 
-def test_a_gauge_is_never_shown_at_zero_for_being_new():
+def test_a_new_gauge_is_never_shown_as_zero():
     cells = Cells.create()
     page = Page(cells, os.getpid())
     read(page, for_prometheus=True)
@@ -69,7 +69,7 @@ def test_the_age_is_that_of_the_last_sample(clock):
     assert read(Page(cells, os.getpid())).value("api_metrics_age_seconds") == 3
 
 
-def test_every_series_on_the_page_is_in_the_contract():
+def test_every_exported_series_is_in_the_contract():
     cells = Cells.create()
     for metric in (Server.QUEUE_WAIT, Server.QUEUE_DEPTH, FINISHED_BUSY, SAMPLED_AT):
         cells.reserve(metric)
@@ -77,7 +77,7 @@ def test_every_series_on_the_page_is_in_the_contract():
     assert {"http_server_busy_seconds_total", "process_cpu_seconds_total", "tcp_listen_overflows_total"} <= names <= exported_series()
 
 
-def test_a_bucket_shows_the_last_sampled_request_that_fell_into_it():
+def test_a_bucket_shows_its_last_sampled_request():
     cells = Cells.create()
     first = cells.reserve(Server.REQUEST_DURATION, ("GET", "/", "200"))
     for trace_id, seconds in ((1, 0.2), (2, 0.19), (2**128 - 1, 99.0)):
@@ -91,7 +91,7 @@ def test_a_bucket_shows_the_last_sampled_request_that_fell_into_it():
     assert exemplars(text) == {Server.REQUEST_DURATION.name: {f"{2:032x}", "f" * 32}}
 
 
-def test_a_series_that_is_shown_at_zero_for_being_new_shows_no_request_yet():
+def test_a_new_series_shown_as_zero_has_no_exemplar():
     cells = Cells.create()
     page = Page(cells, os.getpid())
     page.render(for_prometheus=True, openmetrics=True)
@@ -112,5 +112,5 @@ def test_a_series_that_is_shown_at_zero_for_being_new_shows_no_request_yet():
         ("text/plain;version=1.0.0;q=0.5, application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6", True),
     ],
 )
-def test_openmetrics_is_for_those_who_ask_for_it(accept, openmetrics):
+def test_openmetrics_is_sent_to_those_who_accept_it(accept, openmetrics):
     assert accepts_openmetrics(accept) is openmetrics

@@ -69,7 +69,7 @@ class Traced:
         return exemplars(self._page.render(for_prometheus=False, openmetrics=True).decode())
 
 
-def test_a_sampled_request_is_a_span_and_its_trace_the_exemplar_of_both_histograms():
+def test_a_sampled_request_is_a_span_and_an_exemplar():
     traced = Traced(ALWAYS_ON)
     traced.send()
     (span,) = traced.spans
@@ -102,7 +102,7 @@ def test_requests_are_traced_as_the_sdk_s_sampler_decides(name, carried):
 
 
 @pytest.mark.parametrize("sampler", [DEFAULT_OFF, TraceIdRatioBased(0.0), ParentBased(TraceIdRatioBased(0.0))])
-def test_spans_that_the_application_starts_in_an_unsampled_request_are_no_traces_of_their_own(sampler):
+def test_own_spans_of_an_unsampled_request_are_not_recorded(sampler):
     traced = Traced(sampler)
     tracer = traced.tracing.provider.get_tracer("theirs")
 
@@ -117,7 +117,7 @@ def test_spans_that_the_application_starts_in_an_unsampled_request_are_no_traces
     assert traced.spans == ()
 
 
-def test_spans_that_the_application_starts_in_a_sampled_request_belong_to_its_trace():
+def test_own_spans_of_a_sampled_request_join_its_trace():
     traced = Traced(ALWAYS_ON)
     tracer = traced.tracing.provider.get_tracer("theirs")
 
@@ -133,7 +133,7 @@ def test_spans_that_the_application_starts_in_a_sampled_request_belong_to_its_tr
 
 
 @pytest.mark.parametrize("traceparent", [SAMPLED, UNSAMPLED])
-def test_what_a_request_carries_is_passed_on_sampled_or_not(traceparent):
+def test_the_baggage_of_every_request_is_passed_on(traceparent):
     traced = Traced(HALF)
 
     @traced.app.get("/passing")
@@ -156,7 +156,7 @@ def test_a_raising_handler_is_an_error_with_its_exception():
     assert traced.exemplars()
 
 
-def test_the_application_s_own_hooks_run_once_and_inside_the_span():
+def test_own_hooks_run_once_inside_the_span():
     traced = Traced(HALF)
     for _ in range(20):
         traced.send()
@@ -165,7 +165,7 @@ def test_the_application_s_own_hooks_run_once_and_inside_the_span():
     assert sampled == [span.context.trace_id for span in traced.spans]
 
 
-def test_a_streamed_response_is_one_span_and_leaves_nothing_in_the_thread():
+def test_a_streamed_response_is_one_span():
     traced = Traced(ALWAYS_ON)
     traced.app.get("/stream")(lambda: Response(stream_with_context(request.path[:1] for _ in range(3))))
     assert [traced.send("/stream").data for _ in range(3)] == [b"///"] * 3
@@ -174,7 +174,7 @@ def test_a_streamed_response_is_one_span_and_leaves_nothing_in_the_thread():
     assert not trace.get_current_span().get_span_context().is_valid
 
 
-def test_a_thread_that_borrows_the_request_does_not_end_its_span():
+def test_a_thread_with_the_request_does_not_end_its_span():
     traced = Traced(ALWAYS_ON)
 
     @traced.app.get("/borrowed")
@@ -188,7 +188,7 @@ def test_a_thread_that_borrows_the_request_does_not_end_its_span():
     assert len(traced.spans) == 1
 
 
-def test_sixteen_threads_of_sampled_and_unsampled_requests_are_not_mixed_up():
+def test_sixteen_threads_keep_sampled_and_unsampled_requests_apart():
     traced = Traced(HALF)
 
     def send():
@@ -214,18 +214,18 @@ def test_the_service_is_named_after_the_application_s_package():
 
 
 @pytest.mark.parametrize(("share", "bound"), [(None, 0.01), ("", 0.01), ("0.25", 0.25), ("1", 1.0)])
-def test_the_share_is_one_percent_unless_another_is_given(share, bound):
+def test_the_default_share_is_one_percent(share, bound):
     sampler = chosen_sampler({} if share is None else {"OTEL_TRACES_SAMPLER_ARG": share})
     assert sampled_below(sampler) == TraceIdRatioBased.get_bound_for_rate(bound)
 
 
 @pytest.mark.parametrize("share", ["half", "1.5"])
-def test_a_share_that_is_none_is_refused_in_one_line(share):
+def test_an_invalid_share_is_refused_in_one_line(share):
     with pytest.raises(BadInput, match=f"OTEL_TRACES_SAMPLER_ARG is '{share}'; expected a share from 0 to 1"):
         chosen_sampler({"OTEL_TRACES_SAMPLER_ARG": share})
 
 
-def test_an_application_that_opentelemetry_instruments_already_is_left_as_it_is():
+def test_an_already_instrumented_application_is_left_alone():
     app = Flask("theirs")
     FlaskInstrumentor().instrument_app(app)
     hooks = dict(app.before_request_funcs)
@@ -253,11 +253,11 @@ ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
         ({"OTEL_TRACES_EXPORTER": "console"}, None, False),
     ],
 )
-def test_tracing_is_on_where_a_collector_is_named_and_nothing_forbids_it(environ, asked, wanted):
+def test_tracing_is_on_where_a_collector_is_named(environ, asked, wanted):
     assert wants_tracing(environ, asked) is wanted
 
 
 @pytest.mark.parametrize("unknown", [{"OTEL_TRACES_EXPORTER": "console"}, {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}])
-def test_what_is_not_otlp_over_http_is_refused_in_one_line(unknown):
+def test_exporters_other_than_otlp_over_http_are_refused(unknown):
     with pytest.raises(BadInput, match=r"OTEL_\w+ is '(console|grpc)'; expected [^\n]*$"):
         wants_tracing({**ENDPOINT, **unknown}, None)

@@ -1,0 +1,12 @@
+"""What a terminal shows."""
+
+import io
+
+from rich.console import Console
+
+
+def printed(content, width=80):
+    """The text of something that rich prints."""
+    console = Console(width=width, file=io.StringIO())
+    console.print(content)
+    return console.file.getvalue()
