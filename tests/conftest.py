@@ -27,11 +27,12 @@ LONGEST_FIRST = (
     "tests/integration/runs/test_attached_record.py",
     "tests/integration/runs/test_smoke.py",
     "tests/integration/alerts/test_receiver.py",
+    "tests/rules/test_rules.py::test_rules_do_what_their_cases_say",
 )
 """By path: with pytest 9 xdist's own groups are not seen."""
 
-ALONE = {"tests/compose/test_composed_runs.py"}
-"""Whose tests share nothing but images; those of the other paths share a stack, or a recorded drill."""
+ALONE = {"tests/compose/test_composed_runs.py", "tests/rules/test_rules.py::test_rules_do_what_their_cases_say"}
+"""Whose tests share nothing, or nothing but images; those of the other paths share a stack, or a recorded drill."""
 
 
 def path_of(nodeid):
