@@ -1,0 +1,1 @@
+"""Checks of rule files: mistakes, contradictions, and series that nobody exports."""

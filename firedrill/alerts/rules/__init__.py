@@ -1,0 +1,1 @@
+"""Rule files as data: reading and rewriting YAML, PromQL expressions, label templates, promtool and routing."""

@@ -1,0 +1,1 @@
+"""Judging a run: verdict, baseline, alert scorecard, default objectives and notes."""

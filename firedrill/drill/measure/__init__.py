@@ -1,0 +1,1 @@
+"""Measuring a run: figures from Prometheus, the history of its alerts, notifications."""

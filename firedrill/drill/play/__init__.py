@@ -1,0 +1,1 @@
+"""Playing a profile: the request, the run itself, its faults, progress and early abort."""

@@ -1,0 +1,1 @@
+"""Child processes, commands, ports and programs. Standard library only."""

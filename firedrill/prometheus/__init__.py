@@ -1,0 +1,1 @@
+"""Prometheus from outside: its HTTP API, remote read and write, and a server over recorded data."""

@@ -1,0 +1,1 @@
+"""A run on disk: its folder and the figures in its run.json."""

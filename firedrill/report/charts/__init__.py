@@ -1,0 +1,1 @@
+"""Charts of the report: canvas, kinds of chart, axes, colours and panels."""
