@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.tables import save, table
-from firedrill.alerts.backtest import Question, backtest
-from firedrill.alerts.grid import MARK
-from firedrill.drill.record import Run
+from firedrill.alerts.backtest.backtest import Question, backtest
+from firedrill.alerts.replay.evaluation_times import MARK
 from firedrill.interrupt import Interrupt
-from firedrill.stack import remote
-from firedrill.stack.reopened import Reopened
+from firedrill.prometheus import remote
+from firedrill.prometheus.recorded_data import Reopened
+from firedrill.record.run_folder import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,14 +17,14 @@ from bench.loads import stretched
 from bench.tables import save, table
 from firedrill import places
 from firedrill.interrupt import Interrupt
-from firedrill.stack.reopened import Reopened
+from firedrill.prometheus.recorded_data import Reopened
 from grafana.source import alert_signals
 from grafana.source.signals import Query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from firedrill.prom import Prometheus
+    from firedrill.prometheus.client import Prometheus
 
 HOUR_SECONDS = 3600
 ROUNDS = 5

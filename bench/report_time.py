@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from bench.loads import stretched
 from bench.tables import save, table
-from firedrill.drill.record import Run
 from firedrill.interrupt import Interrupt
-from firedrill.stack.reopened import Reopened
+from firedrill.prometheus.recorded_data import Reopened
+from firedrill.record.run_folder import Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

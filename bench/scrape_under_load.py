@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from bench.tables import save, table
 from firedrill.contract import LOOPBACK
-from firedrill.stack import ports
+from firedrill.processes import ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

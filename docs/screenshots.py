@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firedrill.cli import main as firedrill
-from firedrill.drill import record, story
-from firedrill.drill.verdict import Status
+from firedrill.drill.judge.verdict import Status
+from firedrill.drill.play import three_servers
 from firedrill.interrupt import Interrupt
-from firedrill.report import write
-from firedrill.report.facts import Facts
+from firedrill.record import run_folder
+from firedrill.report import writer
+from firedrill.report.run_facts import Facts
 from tests import chromium
 
 if TYPE_CHECKING:
-    from firedrill.drill.record import Run
+    from firedrill.record.run_folder import Run
 
 RUNS = Path("runs")
 IMAGES = Path(__file__).parent / "images"
@@ -24,9 +25,10 @@ LARGEST_BYTES = 120_000
 
 def newest() -> list[Run]:
     """The newest run of each of the drill's servers that can be trusted; empty if one is missing."""
-    by_server = {str(run.read().get("server")): run for run in record.runs_in(RUNS) if _is_shown(run)}
+    by_server = {str(run.read().get("server")): run for run in run_folder.runs_in(RUNS) if _is_shown(run)}
     wanted = [
-        str({"kind": server.kind, "threads": server.threads, "connection_limit": server.connection_limit}) for server in story.SERVERS
+        str({"kind": server.kind, "threads": server.threads, "connection_limit": server.connection_limit})
+        for server in three_servers.SERVERS
     ]
     return [by_server[server] for server in wanted] if set(wanted) <= set(by_server) else []
 
@@ -43,7 +45,7 @@ def main() -> None:
     runs = newest()
     IMAGES.mkdir(exist_ok=True)
     with Interrupt() as interrupt, chromium.browser() as browser:
-        pages = {"report": (write.of_run(runs[1], interrupt), "light"), "comparison": (write.of_several(runs, RUNS, interrupt), "dark")}
+        pages = {"report": (writer.of_run(runs[1], interrupt), "light"), "comparison": (writer.of_several(runs, RUNS, interrupt), "dark")}
         for name, (file, scheme) in pages.items():
             page = browser.new_page(viewport=SIZE, color_scheme=scheme)
             page.goto(file.absolute().as_uri())

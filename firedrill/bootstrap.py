@@ -13,7 +13,7 @@ from pathlib import Path
 
 from firedrill import places
 from firedrill.errors import FiredrillError, Missing
-from firedrill.stack import programs
+from firedrill.processes import programs
 
 VENV = places.ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"

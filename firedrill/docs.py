@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from firedrill import places
-from firedrill.alerts import fresh, links
+from firedrill.alerts.rules import reloading, runbook_links
 from firedrill.contract import LAG_BOUNDS_SECONDS, LATENCY_BOUNDS_SECONDS, PROCESS_METRICS, Client, Server, declared, format_bound
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _recorded() -> list[tuple[str, str, str]]:
 
 def recorded_names(folder: Path = places.RULES) -> frozenset[str]:
     """Names of every series that a rule records; a file that somebody is just writing may be damaged, and counts for nothing."""
-    rules = [rule for file in folder.glob("*.yml") for rule in fresh.rules_in(file.read_text())]
+    rules = [rule for file in folder.glob("*.yml") for rule in reloading.rules_in(file.read_text())]
     return frozenset(rule.name for rule in rules if not rule.is_alert)
 
 
@@ -87,4 +87,4 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 if __name__ == "__main__":
     DOCUMENT.write_text(metrics_document())
     for file in places.RULES.glob("*.yml"):
-        file.write_text(links.linked(file.read_text()))
+        file.write_text(runbook_links.linked(file.read_text()))

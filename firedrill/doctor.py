@@ -11,7 +11,9 @@ from typing import Any
 from rich.text import Text
 
 from firedrill.errors import Missing
-from firedrill.stack import engine, grafana, ports, programs
+from firedrill.processes import ports, programs
+from firedrill.stack import grafana
+from firedrill.stack.containers import engine
 from firedrill.stack.plan import PORT_OPTIONS
 
 PACKAGES = ("flask", "waitress", "prometheus-client", "locust")

@@ -15,7 +15,7 @@ import requests
 from firedrill.contract import LOOPBACK
 from firedrill.faults import FaultClient
 from firedrill.places import ROOT
-from firedrill.stack import ports
+from firedrill.processes import ports
 from tests.scraping import scrape
 from tests.waiting import PATIENCE_SECONDS, poll_until
 

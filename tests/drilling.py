@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firedrill.contract import LOOPBACK
-from firedrill.drill.record import Run
-from firedrill.drill.verdict import AGAINST_API, EXIT_CODES, Status
+from firedrill.drill.judge.verdict import AGAINST_API, EXIT_CODES, Status
 from firedrill.errors import FiredrillError
-from firedrill.prom import Prometheus
-from firedrill.stack import ports
+from firedrill.processes import ports
+from firedrill.prometheus.client import Prometheus
+from firedrill.record.run_folder import Run
 from tests import needs
 from tests.waiting import PATIENCE_SECONDS, poll_until
 

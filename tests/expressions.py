@@ -6,7 +6,7 @@ import promql_parser as promql
 from hypothesis import Phase
 from hypothesis import strategies as st
 
-from firedrill.alerts import expression
+from firedrill.alerts.rules import expression
 
 FACTORS = st.one_of(st.sampled_from([2, 12, 36, 1000]), st.floats(1.01, 100))
 """By how much times are divided."""

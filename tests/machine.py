@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 from firedrill.errors import Missing
-from firedrill.stack import programs
-from firedrill.stack.engine import Project
+from firedrill.processes import programs
+from firedrill.stack.containers.engine import Project
 from tests import needs
 from tests.compose import base_images, docker_engine
 

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from firedrill.stack import programs
+from firedrill.processes import programs
 
 MARK = "missing on this machine: "
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

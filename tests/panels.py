@@ -1,7 +1,7 @@
 """What dashboards show of a drill, and drills in which something was injected that they are to show."""
 
 from firedrill.interrupt import Interrupt
-from firedrill.stack.reopened import Reopened
+from firedrill.prometheus.recorded_data import Reopened
 from grafana.source import alert_signals, client_signals, saturation_signals, server_signals, signals
 from tests import drilling
 from tests.waiting import PATIENCE_SECONDS

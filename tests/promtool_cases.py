@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-from firedrill.alerts import durations
+from firedrill.alerts.rules import durations
 from tests import needs
 
 INTERVAL_MS = 10_000

@@ -7,7 +7,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from firedrill.drill.record import Run
+from firedrill.record.run_folder import Run
 from tests import panels, replaying
 
 DATA = Path(__file__).parent / "data"

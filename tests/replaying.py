@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import inf
 
-from firedrill.alerts import readable, rulefile
-from firedrill.alerts.ambiguity import COMMIT_MS
-from firedrill.alerts.bench import Bench
-from firedrill.alerts.replay import Replay
+from firedrill.alerts.replay import visibility
+from firedrill.alerts.replay.alert_state import Replay
+from firedrill.alerts.replay.ambiguity import COMMIT_MS
+from firedrill.alerts.replay.environment import Bench
+from firedrill.alerts.rules import rule_file
 from firedrill.contract import LOOPBACK
 from firedrill.interrupt import Interrupt
 from tests import drilling
@@ -266,13 +267,13 @@ def excused(unsure, stalls, times):
 def compare(run, files):
     """The replay of rules that a run loaded, and what was written in it."""
     found = Comparison()
-    groups = [group for file in files for group in rulefile.read(file)]
+    groups = [group for file in files for group in rule_file.read(file)]
     with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:
         for group in groups:
             assert bench.timeline.recorded_times(group), f"{group.name} left no trace of its evaluations"
             last_ms = bench.timeline.times_of(group)[0][-2]  # The snapshot may have been taken amid the last.
             rules = evaluated(bench, group)
-            for (rule, vectors), seen in zip(rules, readable.seen(bench, group, rules, interrupt), strict=True):
+            for (rule, vectors), seen in zip(rules, visibility.seen(bench, group, rules, interrupt), strict=True):
                 found.ours |= set(replayed(bench, group, rule, seen.vectors, last_ms))
                 found.naive |= set(replayed(bench, group, rule, vectors, last_ms))
                 found.theirs |= set(written(bench, rule, last_ms))

@@ -10,7 +10,7 @@ import requests
 from firedrill import places
 from firedrill.contract import LOOPBACK
 from firedrill.errors import FiredrillError
-from firedrill.prom import Prometheus
+from firedrill.prometheus.client import Prometheus
 from tests import drilling
 from tests.waiting import PATIENCE_SECONDS, poll_until
 

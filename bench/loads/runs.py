@@ -22,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from firedrill.contract import LOOPBACK
 from firedrill.places import ROOT
-from firedrill.stack.ports import any_free
+from firedrill.processes.ports import any_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from firedrill.drill.record import Run
-from firedrill.stack import remote
-from firedrill.stack.reopened import Reopened
+from firedrill.prometheus import remote
+from firedrill.prometheus.recorded_data import Reopened
+from firedrill.record.run_folder import Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -29,17 +29,19 @@ from firedrill.cli.options import (
     tolerance,
 )
 from firedrill.cli.reports import written
-from firedrill.drill import matrix, record, story, summary
-from firedrill.drill import progress as progress_for
-from firedrill.drill.baseline import Baseline
-from firedrill.drill.request import Request
-from firedrill.drill.run import play
-from firedrill.drill.verdict import EXIT_CODES, Status
+from firedrill.drill import summary
+from firedrill.drill.judge.baseline import Baseline
+from firedrill.drill.judge.verdict import EXIT_CODES, Status
+from firedrill.drill.play import fault_matrix, three_servers
+from firedrill.drill.play import progress as progress_for
+from firedrill.drill.play.request import Request
+from firedrill.drill.play.run import play
 from firedrill.errors import BadInput, ExitCode
 from firedrill.interrupt import Interrupt
 from firedrill.profile import load_profile
-from firedrill.stack.attached import Attachment
-from firedrill.stack.config import Scrape
+from firedrill.record import run_folder
+from firedrill.stack.configuration import Scrape
+from firedrill.stack.containers.attached import Attachment
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -140,7 +142,7 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
     )
     if before is not None:
         earlier = Baseline.of(
-            record.find(options["out"], before), played, options["tolerance"], request.ends_after_seconds, request.generator()
+            run_folder.find(options["out"], before), played, options["tolerance"], request.ends_after_seconds, request.generator()
         )
         request = replace(request, baseline=earlier)
     if as_matrix:
@@ -162,12 +164,12 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
 
 def _play_matrix(request: Request, *, as_json: bool) -> NoReturn:
     _refuse("--matrix plays several runs, each as long as its fault", {"abort_on_slo", "baseline", "tolerance"})
-    matrix.check(request)
+    fault_matrix.check(request)
     request.check()  # All of it, before the first of several runs and not in the middle of them.
-    least_of = matrix.leasts(request)
+    least_of = fault_matrix.leasts(request)
     with Interrupt() as interrupt:
-        runs = list(matrix.play_all(request, least_of, ERRORS, interrupt))
-    judged = matrix.judge([recorded.read() for recorded in runs], least_of)
+        runs = list(fault_matrix.play_all(request, least_of, ERRORS, interrupt))
+    judged = fault_matrix.judge([recorded.read() for recorded in runs], least_of)
     file = judged.write(runs[0].folder)
     if as_json:
         click.echo(judged.text(), nl=False)
@@ -206,9 +208,9 @@ def drill(profile: str, out: Path, as_json: bool) -> NoReturn:
 
     Exits 0 when the experiment ran to its end: a run that fails its SLO is the point.
     """
-    request = Request(profile=load_profile(profile), source=source_of(profile), out=out, server=story.SERVERS[0])
+    request = Request(profile=load_profile(profile), source=source_of(profile), out=out, server=three_servers.SERVERS[0])
     with Interrupt() as interrupt:
-        runs = list(story.play_all(request, ERRORS, interrupt))
+        runs = list(three_servers.play_all(request, ERRORS, interrupt))
         interrupted = interrupt.requested
     documents = [recorded.read() for recorded in runs]
     for recorded in runs:

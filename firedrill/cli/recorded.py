@@ -11,9 +11,10 @@ import click
 from firedrill import units
 from firedrill.cli.console import ERRORS, OUTPUT
 from firedrill.cli.options import out_option, port_options
-from firedrill.drill import record, summary
+from firedrill.drill import summary
 from firedrill.errors import ExitCode
 from firedrill.interrupt import Interrupt
+from firedrill.record import run_folder
 from firedrill.report import files
 from firedrill.stack import foreground
 
@@ -29,14 +30,14 @@ def runs(context: click.Context, out: Path, as_json: bool) -> None:
     """What was recorded, and its size on disk; `runs prune` deletes the oldest."""
     context.obj = out
     if context.invoked_subcommand is None:
-        found = record.runs_in(out)
+        found = run_folder.runs_in(out)
         if as_json:
             click.echo(json.dumps([{**_row(each), "size_bytes": each.size_bytes()} for each in found], indent=2))
         else:
             OUTPUT.print(summary.listing(found), soft_wrap=True)
 
 
-def _row(recorded: record.Run) -> dict[str, Any]:
+def _row(recorded: run_folder.Run) -> dict[str, Any]:
     status, title = summary.outcome_of(recorded)
     return {"id": recorded.id, "status": status, "title": title}
 
@@ -47,7 +48,7 @@ def _row(recorded: record.Run) -> dict[str, Any]:
 @click.pass_obj
 def prune(out: Path, keep: int, dry_run: bool) -> None:
     """Delete the oldest recorded runs, and the comparisons in which they take part."""
-    found = record.runs_in(out)
+    found = run_folder.runs_in(out)
     doomed = found[: max(0, len(found) - keep)]
     pages = files.comparisons_with(doomed, out)
     freed = sum(each.size_bytes() for each in doomed) + sum(page.stat().st_size for page in pages)
@@ -70,7 +71,7 @@ def open_runs(names: tuple[str, ...], out: Path, prometheus_port: int | None, gr
 
     Several runs are laid over each other, aligned on their start and told apart by the label `run`.
     """
-    chosen = [record.find(out, name).recorded() for name in names]
+    chosen = [run_folder.find(out, name).recorded() for name in names]
     with Interrupt() as interrupt:
         foreground.reopen(chosen, prometheus_port, interrupt, ERRORS, grafana_port)
     sys.exit(ExitCode.PASSED)

@@ -9,15 +9,15 @@ import click
 
 from firedrill.cli.console import ERRORS
 from firedrill.cli.options import out_option
-from firedrill.drill import record
 from firedrill.errors import ExitCode, FiredrillError
 from firedrill.interrupt import Interrupt
+from firedrill.record import run_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from firedrill.drill.record import Run
+    from firedrill.record.run_folder import Run
 
 MOST_RUNS = 6
 """Runs that one page can tell apart by colour."""
@@ -38,7 +38,7 @@ def report(names: tuple[str, ...], out: Path) -> NoReturn:
     """
     if len(names) > MOST_RUNS:
         raise click.BadParameter(f"{len(names)} runs; expected {MOST_RUNS} at most", param_hint="RUN")
-    chosen = [record.find(out, name) for name in names]
+    chosen = [run_folder.find(out, name) for name in names]
     with Interrupt() as interrupt:
         click.echo(_write(chosen, out, interrupt))
     sys.exit(ExitCode.PASSED)
@@ -58,6 +58,6 @@ def written(runs: Sequence[Run], out: Path) -> Path | None:
 
 
 def _write(runs: Sequence[Run], out: Path, interrupt: Interrupt) -> Path:
-    from firedrill.report import write  # noqa: PLC0415 -- the charts' library takes longer to load than most commands take to run
+    from firedrill.report import writer  # noqa: PLC0415 -- the charts' library takes longer to load than most commands take to run
 
-    return write.of_run(runs[0], interrupt) if len(runs) == 1 else write.of_several(runs, out, interrupt)
+    return writer.of_run(runs[0], interrupt) if len(runs) == 1 else writer.of_several(runs, out, interrupt)

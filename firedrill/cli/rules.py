@@ -12,17 +12,19 @@ import click
 from click.core import ParameterSource
 
 from firedrill import places, units
-from firedrill.alerts import document, inventory, lint, shown
-from firedrill.alerts import sweep as sweeps
-from firedrill.alerts.backtest import Question, backtest
-from firedrill.alerts.scale import scale_rules
+from firedrill.alerts.backtest import sweep as sweeps
+from firedrill.alerts.backtest import tables
+from firedrill.alerts.backtest.backtest import Question, backtest
+from firedrill.alerts.lint import checks, known_series
+from firedrill.alerts.rules import yaml_document
+from firedrill.alerts.scaling.shrink import scale_rules
 from firedrill.cli.console import ERRORS, OUTPUT
 from firedrill.cli.options import out_option, time_scale_option
-from firedrill.drill import record
 from firedrill.errors import BadInput, ExitCode
 from firedrill.interrupt import Interrupt
-from firedrill.stack import standing
-from firedrill.stack import watch as watcher
+from firedrill.record import run_folder
+from firedrill.stack import rule_watch as watcher
+from firedrill.stack import state_file
 
 
 @click.group()
@@ -60,8 +62,8 @@ def watch(source: Path, into: Path | None, out: Path, time_scale: float, reload_
     if into is None:
         if click.get_current_context().get_parameter_source("time_scale") is ParameterSource.COMMANDLINE:
             raise BadInput("--time-scale: the stack that is up has one already; expected it with --into alone")
-        stack = standing.find(out)
-        mirror = watcher.Mirror(source, out / standing.NAME / "prometheus", stack.time_scale, rules_only=True)
+        stack = state_file.find(out)
+        mirror = watcher.Mirror(source, out / state_file.NAME / "prometheus", stack.time_scale, rules_only=True)
         reload_urls = (stack.prometheus,)
     else:
         mirror = watcher.Mirror(source, into, time_scale)
@@ -114,15 +116,15 @@ def backtest_command(
       firedrill alerts backtest my_alerts.yml --run 20260102 --alert Slow --sweep for=15s..2m --sweep threshold=0.1..0.5
     """
     tried = sweeps.parse(swept)
-    past = record.find(out, history) if history is not None else None
-    question = Question(files, record.find(out, run_name), stretch, past, names, tried.holds_ms, tried.thresholds, tried.which)
+    past = run_folder.find(out, history) if history is not None else None
+    question = Question(files, run_folder.find(out, run_name), stretch, past, names, tried.holds_ms, tried.thresholds, tried.which)
     with Interrupt() as interrupt:
         report = backtest(question, interrupt)
         interrupt.heed()
     if as_json:
         click.echo(json.dumps(asdict(report), indent=2))
     else:
-        OUTPUT.print(shown.of_report(report))
+        OUTPUT.print(tables.of_report(report))
     for refused in report.refused:
         ERRORS.say(f"{refused.place}: {refused.text}")
     sys.exit(ExitCode.BAD_INPUT if report.refused else ExitCode.PASSED)
@@ -147,7 +149,7 @@ def scale(factor: float, source: Path, target: Path) -> None:
     except UnicodeDecodeError as error:
         raise BadInput(f"{source}: no text; expected a Prometheus rule file") from error
     except BadInput as error:
-        raise BadInput(": ".join(document.placed(str(source), error))) from error
+        raise BadInput(": ".join(yaml_document.placed(str(source), error))) from error
     for sentence in scaled.clamped:
         ERRORS.say(sentence)
     ERRORS.say(f"{units.counted(len(scaled.clamped), 'duration')} could not become as short as asked")
@@ -168,9 +170,9 @@ def check(files: tuple[Path, ...], run_name: str | None, out: Path, as_json: boo
       firedrill alerts check my_alerts.yml --run 20260102
     """
     with Interrupt() as interrupt:
-        recorded = inventory.of_run(record.find(out, run_name), interrupt) if run_name is not None else None
+        recorded = known_series.of_run(run_folder.find(out, run_name), interrupt) if run_name is not None else None
         interrupt.heed()
-    findings = lint.check_all(files, recorded)
+    findings = checks.check_all(files, recorded)
     errors = sum(finding.severity == "error" for finding in findings)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))

@@ -22,8 +22,10 @@ from firedrill.cli.options import (
 from firedrill.doctor import examine
 from firedrill.errors import ExitCode
 from firedrill.interrupt import Interrupt
+from firedrill.processes import programs
 from firedrill.profile import load_profile, profile_file
-from firedrill.stack import composed_foreground, engine, foreground, programs
+from firedrill.stack import foreground
+from firedrill.stack.containers import container_foreground, engine
 from firedrill.stack.plan import PORT_OPTIONS, Ports
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def up(profile: str, out: Path, docker: bool, with_grafana: bool, faults: bool, 
             engine.need()
             file = profile_file(profile)
             ports = Ports.choose(chosen)
-            composed_foreground.run(server, file, ports, interrupt, ERRORS, with_grafana=with_grafana, takes_faults=faults)
+            container_foreground.run(server, file, ports, interrupt, ERRORS, with_grafana=with_grafana, takes_faults=faults)
         else:
             foreground.run(out.absolute(), server, profile, Ports.choose(chosen), interrupt, ERRORS, takes_faults=faults)
     sys.exit(ExitCode.PASSED)

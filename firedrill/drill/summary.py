@@ -17,9 +17,9 @@ from firedrill.notifications.notification import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from firedrill.alerts.least import Least
-    from firedrill.drill.matrix import Column, Matrix
-    from firedrill.drill.record import Run
+    from firedrill.alerts.backtest.detection_bounds import Least
+    from firedrill.drill.play.fault_matrix import Column, Matrix
+    from firedrill.record.run_folder import Run
 
 STATUS_STYLES = {"PASSED": "bold green", "FAILED": "bold red", "INVALID": "bold magenta", "INTERRUPTED": "bold yellow"}
 

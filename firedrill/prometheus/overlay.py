@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firedrill import names
-from firedrill.stack import remote
-from firedrill.stack.reopened import Reopened
+from firedrill.prometheus import remote
+from firedrill.prometheus.recorded_data import Reopened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Self
 
 from firedrill.contract import LOOPBACK
 from firedrill.errors import BadInput
-from firedrill.prom import Prometheus
-from firedrill.stack import ports, programs
-from firedrill.stack.processes import Children
+from firedrill.processes import ports, programs
+from firedrill.processes.children import Children
+from firedrill.prometheus.client import Prometheus
 
 if TYPE_CHECKING:
     from firedrill.interrupt import Interrupt

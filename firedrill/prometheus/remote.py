@@ -13,7 +13,7 @@ import urllib3
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from firedrill.errors import Missing
-from firedrill.prom import authorization
+from firedrill.prometheus.client import authorization
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from firedrill import whole_file
 from firedrill.errors import BadInput, Missing
-from firedrill.stack.overlay import Recorded
+from firedrill.prometheus.overlay import Recorded
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from firedrill.drill.record import Run
+    from firedrill.record.run_folder import Run
 
 ID_TIME_CHARACTERS = len("20261124-132706")
 COMPARISON = "comparison"

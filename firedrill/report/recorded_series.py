@@ -12,10 +12,10 @@ import numpy as np
 
 from firedrill import histogram
 from firedrill.contract import Client
-from firedrill.drill.measure import QUANTILES, TAIL_SECONDS
-from firedrill.drill.verdict import BLIND_LIMIT_SECONDS
-from firedrill.report import panels
-from firedrill.stack.reopened import Reopened
+from firedrill.drill.judge.verdict import BLIND_LIMIT_SECONDS
+from firedrill.drill.measure.measurement import QUANTILES, TAIL_SECONDS
+from firedrill.prometheus.recorded_data import Reopened
+from firedrill.report.charts import panels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from firedrill.interrupt import Interrupt
-    from firedrill.prom import Prometheus, Series
-    from firedrill.report.panels import Panel
-    from firedrill.stack.overlay import Recorded
+    from firedrill.prometheus.client import Prometheus, Series
+    from firedrill.prometheus.overlay import Recorded
+    from firedrill.report.charts.panels import Panel
 
     Values = NDArray[np.float32]
 

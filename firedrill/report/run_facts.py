@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from firedrill import units
-from firedrill.drill.baseline import ERROR_FLOOR_RATIO, LATENCY_FLOOR_SECONDS
-from firedrill.drill.run import SCHEMA
+from firedrill.drill.judge.baseline import ERROR_FLOOR_RATIO, LATENCY_FLOOR_SECONDS
+from firedrill.drill.play.run import SCHEMA
 from firedrill.drill.summary import server_of
 
 if TYPE_CHECKING:

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 
 from firedrill import whole_file
 from firedrill.errors import BadInput
-from firedrill.report import files, matrix, recording
-from firedrill.report.facts import Facts
+from firedrill.report import files, recorded_series
+from firedrill.report.pages import fault_matrix
+from firedrill.report.run_facts import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from firedrill.drill.record import Run
     from firedrill.interrupt import Interrupt
-    from firedrill.report.recording import Recording
+    from firedrill.record.run_folder import Run
+    from firedrill.report.recorded_series import Recording
 
 
 def of_run(run: Run, interrupt: Interrupt) -> Path:
@@ -31,12 +32,12 @@ def of_run(run: Run, interrupt: Interrupt) -> Path:
         Missing: there is no Prometheus, or it cannot open the data.
         Interrupted: somebody asked to stop; nothing is written.
     """
-    facts = Facts(run.id, {**run.read(), **matrix.read(run.folder)})
+    facts = Facts(run.id, {**run.read(), **fault_matrix.read(run.folder)})
     with ThreadPoolExecutor(1) as reading:
         recorded = reading.submit(_recording, run, interrupt)
-        from firedrill.report import page  # noqa: PLC0415 -- loaded meanwhile
+        from firedrill.report.pages import run_page  # noqa: PLC0415 -- loaded meanwhile
 
-        content = page.of_run(facts, recorded.result())
+        content = run_page.of_run(facts, recorded.result())
     interrupt.heed()
     return _write(files.of_run(run), content)
 
@@ -49,9 +50,9 @@ def of_several(runs: Sequence[Run], out: Path, interrupt: Interrupt) -> Path:
     facts = [Facts(run.id, run.read()) for run in runs]
     with ThreadPoolExecutor(len(runs)) as reading:
         recorded = reading.map(partial(_recording, interrupt=interrupt), runs)
-        from firedrill.report import comparison  # noqa: PLC0415 -- loaded meanwhile
+        from firedrill.report.pages import comparison_page  # noqa: PLC0415 -- loaded meanwhile
 
-        content = comparison.of_runs(comparison.sided(list(zip(facts, recorded, strict=True))))
+        content = comparison_page.of_runs(comparison_page.sided(list(zip(facts, recorded, strict=True))))
     interrupt.heed()
     return _write(files.of_several(runs, out), content)
 
@@ -62,7 +63,7 @@ def _recording(run: Run, interrupt: Interrupt) -> Recording | None:
         recorded = run.recorded()
     except BadInput:
         return None
-    return recording.read(recorded, interrupt)
+    return recorded_series.read(recorded, interrupt)
 
 
 def _write(file: Path, content: str) -> Path:

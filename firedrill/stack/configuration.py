@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from firedrill import places
-from firedrill.alerts import fresh, promtool
-from firedrill.alerts.routing import scale_routing
-from firedrill.alerts.scale import scale_rules
+from firedrill.alerts.rules import promtool, reloading
+from firedrill.alerts.rules.routing import scale_routing
+from firedrill.alerts.scaling.shrink import scale_rules
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
@@ -119,5 +119,5 @@ def at_production_scale(file: Path) -> bool:
         file.parent.name == "rules"
         and file.name not in AT_DRILL_SCALE
         and not file.name.startswith(GIVEN)
-        and bool(fresh.rules_in(file.read_text()))
+        and bool(reloading.rules_in(file.read_text()))
     )

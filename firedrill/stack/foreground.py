@@ -10,18 +10,20 @@ import requests
 from firedrill.contract import GRAFANA_PORT, LOOPBACK, PROMETHEUS_PORT
 from firedrill.interrupt import Interrupted
 from firedrill.notifications.journal import Tail
-from firedrill.stack import grafana, overlay, ports, programs, standing
-from firedrill.stack.native import NativeStack
+from firedrill.processes import ports, programs
+from firedrill.prometheus import overlay
+from firedrill.prometheus.recorded_data import Reopened
+from firedrill.stack import grafana, state_file
 from firedrill.stack.plan import Plan
-from firedrill.stack.reopened import Reopened
-from firedrill.stack.standing import Standing
+from firedrill.stack.process_stack import NativeStack
+from firedrill.stack.state_file import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from firedrill.interrupt import Interrupt
-    from firedrill.stack.overlay import Recorded
+    from firedrill.prometheus.overlay import Recorded
     from firedrill.stack.plan import Ports, Server
     from firedrill.terminal import Terminal
 
@@ -43,9 +45,9 @@ def run(
         BadInput: another one uses that folder.
         Missing: a part is missing or did not start.
     """
-    folder = out / standing.NAME
+    folder = out / state_file.NAME
     plan = Plan(folder=folder, run_id="up", ports=chosen, server=server, profile=profile, web=True, takes_faults=takes_faults)
-    with standing.alone_in(folder), NativeStack(plan, interrupt) as stack:
+    with state_file.alone_in(folder), NativeStack(plan, interrupt) as stack:
         tail = Tail(plan.notifications)
         try:
             _start(stack, console)

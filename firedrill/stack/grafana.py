@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from firedrill import contract, places
 
 if TYPE_CHECKING:
-    from firedrill.stack.processes import Child, Children
+    from firedrill.processes.children import Child, Children
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 import requests
 
 from firedrill.errors import Missing
-from firedrill.prom import Prometheus
+from firedrill.prometheus.client import Prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -6,12 +6,13 @@ import json
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from firedrill.alerts import durations, lingering, rulefile
+from firedrill.alerts.backtest import attribution_window
+from firedrill.alerts.rules import durations, rule_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from firedrill.prom import Prometheus
+    from firedrill.prometheus.client import Prometheus
 
 
 def keep(prom: Prometheus, folder: Path) -> None:
@@ -28,8 +29,10 @@ def keep(prom: Prometheus, folder: Path) -> None:
 
 def longest_reach_seconds(folder: Path) -> float:
     """How far back the alerts in a folder of rule files look at most, `for` included; 0 if there are none."""
-    groups = [group for file in folder.glob("*.yml") for group in rulefile.read(file)]
-    return max((lingering.settled_ms(rule, reach_ms) / 1000 for rule, reach_ms in lingering.with_reaches(groups)), default=0.0)
+    groups = [group for file in folder.glob("*.yml") for group in rule_file.read(file)]
+    return max(
+        (attribution_window.settled_ms(rule, reach_ms) / 1000 for rule, reach_ms in attribution_window.with_reaches(groups)), default=0.0
+    )
 
 
 def _group(found: Any) -> Any:

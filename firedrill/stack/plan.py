@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
 from firedrill import contract
-from firedrill.stack import ports
-from firedrill.stack.config import Scrape
+from firedrill.processes import ports
+from firedrill.stack.configuration import Scrape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

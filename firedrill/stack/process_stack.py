@@ -9,9 +9,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from firedrill import contract, places
-from firedrill.stack import config, grafana, ports, programs, versions
-from firedrill.stack.base import Stack
-from firedrill.stack.processes import Child, Children
+from firedrill.processes import ports, programs
+from firedrill.processes.children import Child, Children
+from firedrill.stack import configuration, grafana, versions
+from firedrill.stack.interface import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,7 @@ class NativeStack(Stack):
         self.records = True
         folder = self.plan.folder / "prometheus"
         alertmanager = f"{contract.LOOPBACK}:{self.plan.ports.alertmanager}" if alertmanager_program() else None
-        file = config.write(folder, self.plan.all_scrapes(), self.plan.rules, self.plan.time_scale, alertmanager)
+        file = configuration.write(folder, self.plan.all_scrapes(), self.plan.rules, self.plan.time_scale, alertmanager)
         self.prometheus = self._children.start(
             "prometheus",
             [
@@ -90,7 +91,7 @@ class NativeStack(Stack):
             {"PYTHONPATH": os.pathsep.join([str(places.ROOT), *_python_path()])},
         )
         folder = plan.folder / "alertmanager"
-        file = config.write_routing(folder, plan.time_scale, f"http://{contract.LOOPBACK}:{plan.ports.notifications}/")
+        file = configuration.write_routing(folder, plan.time_scale, f"http://{contract.LOOPBACK}:{plan.ports.notifications}/")
         self.alertmanager = self._children.start(
             "alertmanager",
             [

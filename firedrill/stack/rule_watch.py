@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import requests
 
 from firedrill import whole_file
-from firedrill.alerts import document, durations, fresh, lint, promtool
-from firedrill.alerts.scale import scale_rules
+from firedrill.alerts.lint import checks
+from firedrill.alerts.rules import durations, promtool, reloading, yaml_document
+from firedrill.alerts.scaling.shrink import scale_rules
 from firedrill.errors import BadInput
-from firedrill.stack import config
+from firedrill.stack import configuration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -79,11 +80,11 @@ class Mirror:
         if not self.taken:
             return
         file = self.taken.pop(0)
-        with_rules = [one for one in self._seen if one.parent.name == "rules" and fresh.rules_in(one.read_text())]
+        with_rules = [one for one in self._seen if one.parent.name == "rules" and reloading.rules_in(one.read_text())]
         if file in with_rules:
-            if config.at_production_scale(file):
+            if configuration.at_production_scale(file):
                 yield from (f"{file.name}: {sentence}" for sentence in scale_rules(file.read_text(), self.time_scale).clamped)
-            yield from (f"{one.place}: {one.severity}: {one.text}" for one in lint.check(file, beside=with_rules))
+            yield from (f"{one.place}: {one.severity}: {one.text}" for one in checks.check(file, beside=with_rules))
 
     def _folders(self) -> Iterator[tuple[str, str]]:
         yield from ((folder, names) for folder, names in FILES.items() if folder == "rules" or not self.rules_only)
@@ -104,10 +105,10 @@ class Mirror:
     def _take(self, file: Path, said: list[str]) -> bool:
         """Put a file into force; False if it is broken."""
         try:
-            text = config.scaled(file, self.time_scale)
+            text = configuration.scaled(file, self.time_scale)
             mistake = promtool.first_mistake(file) if file.parent.name == "rules" else None
         except BadInput as error:
-            mistake = ": ".join(document.placed(file.name, error))
+            mistake = ": ".join(yaml_document.placed(file.name, error))
         except OSError as error:
             mistake = f"{error.strerror}; expected a file that everybody may read"
         except UnicodeDecodeError:
@@ -123,12 +124,12 @@ class Mirror:
     def _first(self, place: Path, text: str, said: list[str]) -> str:
         """What is loaded first: the text, or where alerts are to begin anew, the text without them."""
         self._held.pop(place, None)
-        edited = fresh.edit(self._loaded.setdefault(place, place.read_text()), text)
+        edited = reloading.edit(self._loaded.setdefault(place, place.read_text()), text)
         texts = {file: self._held.get(file) or file.read_text() for file in self.into.glob(f"rules/{FILES['rules']}") if file.is_file()} | {
             place: text
         }
-        rules = {file: fresh.rules_in(one) for file, one in texts.items()}
-        back_ms = fresh.readers([rule for listed in rules.values() for rule in listed], edited.records)
+        rules = {file: reloading.rules_in(one) for file, one in texts.items()}
+        back_ms = reloading.readers([rule for listed in rules.values() for rule in listed], edited.records)
         said += (f"{place.name}: {sentence}" for sentence in _sentences(edited, back_ms))
         for file, listed in rules.items():
             anew = self._anew.setdefault(file, set())
@@ -136,7 +137,7 @@ class Mirror:
             if anew:
                 self._loaded.setdefault(file, texts[file])
                 self._held[file] = texts[file]
-                texts[file] = fresh.without(texts[file], anew)
+                texts[file] = reloading.without(texts[file], anew)
                 whole_file.write(file, texts[file])
         return texts[place]
 
@@ -160,7 +161,7 @@ class Mirror:
         return orphans
 
     def _is_ours(self, file: Path) -> bool:
-        return file.is_file() and not (self.rules_only and file.name.startswith(config.GIVEN))
+        return file.is_file() and not (self.rules_only and file.name.startswith(configuration.GIVEN))
 
 
 def watch(mirror: Mirror, reload_urls: Sequence[str], interrupt: Interrupt, say: Callable[[str], None]) -> None:
@@ -244,7 +245,7 @@ def _remarks(mirror: Mirror) -> list[str]:
         return []  # A file was saved again meanwhile: the next update is about it.
 
 
-def _sentences(edited: fresh.Edit, back_ms: Mapping[str, int]) -> Iterator[str]:
+def _sentences(edited: reloading.Edit, back_ms: Mapping[str, int]) -> Iterator[str]:
     """What comes of an edit."""
     anew = sorted(edited.alerts | back_ms.keys())
     if anew:

@@ -8,10 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from firedrill import __version__
-from firedrill.stack import programs
+from firedrill.processes import programs
 
 if TYPE_CHECKING:
-    from firedrill.prom import Prometheus
+    from firedrill.prometheus.client import Prometheus
 
 PACKAGES = ("locust", "gevent", "flask", "werkzeug", "waitress", "prometheus-client")
 

@@ -8,15 +8,16 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from firedrill import places
-from firedrill.alerts import durations, expression, rulefile, scale
+from firedrill.alerts.rules import durations, expression, rule_file
+from firedrill.alerts.scaling import shrink
 from grafana.source.signals import EVERYTHING, Query, Signal, largest, of_runs, ours, total
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from firedrill.alerts.expression import Comparison
-    from firedrill.alerts.rulefile import Rule
+    from firedrill.alerts.rules.expression import Comparison
+    from firedrill.alerts.rules.rule_file import Rule
 
 SCALED = "api.yml"
 """The rule file that a drill shrinks: its durations become variables of the dashboard, which know by how much."""
@@ -58,7 +59,7 @@ def alerts(folder: Path = places.RULES) -> tuple[Alert, ...]:
     return tuple(
         Alert(rule, group.name, file.name == SCALED)
         for file in sorted(folder.glob("*.yml"))
-        for group in rulefile.read(file)
+        for group in rule_file.read(file)
         for rule in group.rules
         if rule.is_alert
     )
@@ -73,7 +74,7 @@ def variables() -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
     for alert in alerts():
         if alert.is_scaled:
-            scale.rewritten(alert.rule.expr, lambda duration, shortest_ms: _variable(duration, shortest_ms, found), _lost)
+            shrink.rewritten(alert.rule.expr, lambda duration, shortest_ms: _variable(duration, shortest_ms, found), _lost)
     return found
 
 
@@ -130,7 +131,7 @@ def _unit(measured: str) -> str:
 
 
 def _condition(alert: Alert) -> str:
-    said = re.sub(r"\s+", " ", "".join(scale.lexemes(alert.rule.expr)))
+    said = re.sub(r"\s+", " ", "".join(shrink.lexemes(alert.rule.expr)))
     held = f", for {durations.spelled(alert.rule.hold_ms)}" if alert.rule.hold_ms else ""
     return f"It fires on: {said}{held}{' (production scale)' if alert.is_scaled else ''}."
 
@@ -146,7 +147,7 @@ def _queries(alert: Alert, compared: Sequence[Comparison]) -> Iterator[Query]:
 
 
 def _query(alert: Alert, expr: str, legend: str) -> Query:
-    asked = scale.rewritten(expr, lambda duration, shortest_ms: _variable(duration, shortest_ms, {}), _lost) if alert.is_scaled else expr
+    asked = shrink.rewritten(expr, lambda duration, shortest_ms: _variable(duration, shortest_ms, {}), _lost) if alert.is_scaled else expr
     by_run = re.sub(r"\b(by|on) \(", r"\1 (run, ", asked)  # Two runs laid over each other are told apart also where a rule adds up.
     return Query(
         of_runs(f"({by_run})"),

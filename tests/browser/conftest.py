@@ -8,8 +8,10 @@ import requests
 
 from firedrill.errors import FiredrillError
 from firedrill.interrupt import Interrupt
-from firedrill.report import comparison, page, recording
-from firedrill.report.facts import Facts
+from firedrill.report import recorded_series
+from firedrill.report.pages import comparison_page
+from firedrill.report.pages import run_page as page
+from firedrill.report.run_facts import Facts
 from tests import drilling
 from tests.browser import chromium
 from tests.waiting import PATIENCE_SECONDS, poll_until
@@ -58,7 +60,7 @@ def series(recorded):
         key = (window["start"], window["end"])
         if key not in known:
             with Interrupt() as interrupt:
-                known[key] = recording.read(replace(recorded.recorded(), start=key[0], end=key[1]), interrupt)
+                known[key] = recorded_series.read(replace(recorded.recorded(), start=key[0], end=key[1]), interrupt)
         return known[key]
 
     return read
@@ -72,7 +74,7 @@ def page_of(recorded, series, tmp_path_factory):
         document = {name: value for name, value in {**recorded.read(), **changed}.items() if name not in drop}
         found = [(Facts(f"run-{number}", document), series(document["window"]) if data else None) for number in range(runs)]
         file = tmp_path_factory.mktemp("page") / "report.html"
-        file.write_text(page.of_run(*found[0]) if runs == 1 else comparison.of_runs(comparison.sided(found)))
+        file.write_text(page.of_run(*found[0]) if runs == 1 else comparison_page.of_runs(comparison_page.sided(found)))
         return file
 
     return write_page

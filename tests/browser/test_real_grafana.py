@@ -15,8 +15,9 @@ import pytest
 import requests
 
 from firedrill.contract import LOOPBACK
-from firedrill.drill.record import Run
-from firedrill.stack import grafana, ports
+from firedrill.processes import ports
+from firedrill.record.run_folder import Run
+from firedrill.stack import grafana
 from tests import dashboards, drilling
 from tests.waiting import PATIENCE_SECONDS, poll_until
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from firedrill import places
 from firedrill.contract import LOOPBACK
 from firedrill.errors import FiredrillError
-from firedrill.prom import Prometheus
-from firedrill.stack import compose, engine, ports
+from firedrill.processes import ports
+from firedrill.prometheus.client import Prometheus
+from firedrill.stack.containers import container_stack, engine
 from tests.compose.docker_engine import docker
 from tests.waiting import poll_until
 
@@ -104,7 +105,7 @@ class Composed:
 
     def up(self, *services, workers=1):
         """Start services; all but Grafana if none is named. Their images are built already."""
-        self.project.up(*(services or compose.SERVICES), scale={} if services else {"locust-worker": workers})
+        self.project.up(*(services or container_stack.SERVICES), scale={} if services else {"locust-worker": workers})
 
     def compose(self, *words):
         """Run Compose on the project; returns the finished process."""

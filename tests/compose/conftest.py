@@ -4,7 +4,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from firedrill.stack import compose, engine, ports
+from firedrill.processes import ports
+from firedrill.stack.containers import container_stack, engine
 from tests import drilling, needs
 from tests.compose import base_images, docker_engine
 from tests.compose.composed import leftovers
@@ -38,6 +39,6 @@ def start(images, tmp_path):
 def _remove(drill, images):
     with drill.process as process:
         process.kill()
-    project = drill.folder() and compose.project_name(drill.folder())
+    project = drill.folder() and container_stack.project_name(drill.folder())
     if project and leftovers(project):
         engine.Project(project, images).down(volumes=True)

@@ -7,10 +7,11 @@ import os
 import pytest
 import requests
 
-from firedrill.alerts import loaded
+from firedrill.alerts.replay import loaded_rules
 from firedrill.contract import LOOPBACK
 from firedrill.errors import Missing
-from firedrill.stack import compose, engine, ports
+from firedrill.processes import ports
+from firedrill.stack.containers import container_stack, engine
 from tests import drilling
 from tests.compose.composed import PATIENCE_SECONDS, Composed, all_are_counted, eventually, failed, leftovers, passed
 from tests.compose.docker_engine import Gateway, docker
@@ -46,7 +47,7 @@ def test_a_run_in_containers_is_judged_and_recorded(start, tmp_path):
     assert all_are_counted(document), document["figures"]
     assert document["versions"]["api image"] == "firedrill-api"
     assert any(run.snapshot.iterdir())
-    (api,) = [group for group in loaded.groups(run) if group.name == "api"]
+    (api,) = [group for group in loaded_rules.groups(run) if group.name == "api"]
     assert api.interval_ms == 1_250, "the rules are kept as the containers scaled them, by 12"
     assert {"api.log", "locust-master.log", "locust-worker.log", "prometheus.log", "config.log"} <= {
         file.name for file in run.folder.iterdir()
@@ -243,7 +244,7 @@ def test_an_engine_that_refuses_this_user_is_explained(images):
 
 def project_of(drill):
     """Name of the Compose project of a run."""
-    return compose.project_name(drill.folder())
+    return container_stack.project_name(drill.folder())
 
 
 def containers(drill, service):

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from firedrill import places
-from firedrill.alerts import expression
+from firedrill.alerts.rules import expression
 from grafana.source import alert_signals, signals
 from grafana.source.__main__ import DASHBOARDS, built
 from grafana.source.page import TAG, uid

@@ -7,7 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from firedrill import docs, places
-from firedrill.alerts.lint import PROMETHEUS_S_OWN
+from firedrill.alerts.lint.checks import PROMETHEUS_S_OWN
 from firedrill.contract import LAG_BOUNDS_SECONDS, LATENCY_BOUNDS_SECONDS, Client, Server, declared, exported_series
 from firedrill.stack.grafana import Grafana
 from grafana.source import alert_signals
@@ -58,7 +58,7 @@ def test_no_rule_knows_of_injected_faults():
 
 
 def test_verdict_and_live_view_read_what_somebody_exports_or_records():
-    sources = [path.read_text() for folder in ("drill", "stack") for path in (places.ROOT / "firedrill" / folder).glob("*.py")]
+    sources = [path.read_text() for folder in ("drill", "stack") for path in (places.ROOT / "firedrill" / folder).rglob("*.py")]
     named = {name for text in sources for name in re.findall(r"\b(?:client|server|api|locust):[a-z_0-9]+:[a-z_0-9]+\b", text)}
     assert named
     assert named <= KNOWN

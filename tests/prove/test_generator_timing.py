@@ -8,9 +8,9 @@ import time
 import pytest
 import requests
 
-from firedrill.drill.live import ANSWERED, WAITING_INCLUDED
+from firedrill.drill.play.live_figures import ANSWERED, WAITING_INCLUDED
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, ROOT, SHAPE
-from firedrill.stack.ports import any_free
+from firedrill.processes.ports import any_free
 from tests import drilling
 from tests.integration.generator.open_loops import HALF, WHOLE, final_counts, worker_options, write_profile
 from tests.locust_process import Locust

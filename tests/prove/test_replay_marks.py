@@ -6,7 +6,7 @@ from statistics import median
 
 import pytest
 
-from firedrill.alerts.backtest import Question, backtest
+from firedrill.alerts.backtest.backtest import Question, backtest
 from firedrill.interrupt import Interrupt
 from tests import replaying
 from tests.replaying import NAMED, SCRAPED_GROUPS, compare, named

@@ -8,12 +8,12 @@ from contextlib import suppress
 
 from bench.backtest import made_up_run
 from firedrill.contract import LOOPBACK
-from firedrill.drill.run import DRAIN_SECONDS
+from firedrill.drill.play.run import DRAIN_SECONDS
 from firedrill.errors import FiredrillError
 from firedrill.faults import FaultClient
 from firedrill.interrupt import Interrupt
-from firedrill.prom import Prometheus
-from firedrill.stack.reopened import Reopened
+from firedrill.prometheus.client import Prometheus
+from firedrill.prometheus.recorded_data import Reopened
 from tests import drilling
 from tests.waiting import poll_until
 

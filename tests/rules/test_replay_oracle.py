@@ -6,9 +6,9 @@ import re
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from firedrill.alerts.recorded import Recorder
-from firedrill.alerts.replay import CLASH, Replay
-from firedrill.alerts.rulefile import Group, Rule
+from firedrill.alerts.replay.alert_state import CLASH, Replay
+from firedrill.alerts.replay.recording_rules import Recorder
+from firedrill.alerts.rules.rule_file import Group, Rule
 from tests.promtool_cases import EVALUATIONS, INTERVAL_MS, in_promql, promtool
 
 GROUPS, RULES = 3, 4

@@ -7,7 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from firedrill import places
-from firedrill.alerts.routing import scale_routing
+from firedrill.alerts.rules.routing import scale_routing
 from tests import needs
 
 FILE = places.PROMETHEUS / "alertmanager.yml"

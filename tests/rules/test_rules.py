@@ -9,8 +9,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from firedrill import places
-from firedrill.alerts import links
-from firedrill.alerts.scale import scale_rules
+from firedrill.alerts.rules import runbook_links
+from firedrill.alerts.scaling.shrink import scale_rules
 from tests import needs
 
 TESTS = sorted((places.PROMETHEUS / "tests").glob("*.yml"))
@@ -78,27 +78,27 @@ def test_each_alert_has_a_summary_a_description_and_links(rule):
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
     assert "{{" not in notes["summary"], "the same alert is the same summary"
     assert notes["description"]
-    assert notes.items() >= links.of(rule["alert"]).items(), "run `make docs` and commit prometheus/rules"
+    assert notes.items() >= runbook_links.of(rule["alert"]).items(), "run `make docs` and commit prometheus/rules"
     assert f"\n## {rule['alert']}\n" in RUNBOOK
 
 
 def test_the_dashboard_that_alerts_link_to_exists():
     pages = [json.loads(file.read_text()) for file in (places.GRAFANA / "dashboards").glob("*.json")]
-    assert links.DASHBOARD.rpartition("/")[2] in {page["uid"] for page in pages}
+    assert runbook_links.DASHBOARD.rpartition("/")[2] in {page["uid"] for page in pages}
 
 
 @pytest.mark.parametrize("file", RULE_FILES, ids=lambda file: file.name)
 def test_the_links_of_alerts_are_generated(file):
     text = file.read_text()
     without = re.sub(r" +(?:runbook|dashboard)_url: .*\n", "", text)
-    assert links.linked(text) == text
-    assert links.linked(without) == text
+    assert runbook_links.linked(text) == text
+    assert runbook_links.linked(without) == text
 
 
 def test_an_alert_without_annotations_takes_none_of_the_next():
     bare, noted = "  - alert: A\n    expr: up\n", "  - alert: B\n    expr: up\n    annotations:\n      summary: s\n"
-    assert links.linked(bare + noted) == bare + links.linked(noted)
-    assert "runbook.md#b" in links.linked(noted)
+    assert runbook_links.linked(bare + noted) == bare + runbook_links.linked(noted)
+    assert "runbook.md#b" in runbook_links.linked(noted)
 
 
 def test_the_runbook_has_no_heading_without_an_alert():

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from firedrill.alerts import document, durations, expression
-from firedrill.alerts.scale import Scaler, scale_rules
+from firedrill.alerts.rules import durations, expression, yaml_document
+from firedrill.alerts.scaling.shrink import Scaler, scale_rules
 from tests import needs
 from tests.expressions import COMMENT, FACTORS, PHASES, expressions, leaves
 
@@ -60,7 +60,7 @@ def test_scaled_twice_is_scaled_by_the_product(text, first, second):
 
 def rule_file(listed):
     rules = [{"record": f"r{number}", "expr": text} for number, text in enumerate(listed)]
-    return document.printed({"groups": [{"name": "g", "interval": "1m", "rules": rules}]})
+    return yaml_document.printed({"groups": [{"name": "g", "interval": "1m", "rules": rules}]})
 
 
 @settings(max_examples=4, phases=PHASES)

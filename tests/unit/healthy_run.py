@@ -1,7 +1,7 @@
 """A profile, and the figures of a run that keeps it: tests change what they are about."""
 
-from firedrill.drill.figures import ClientSide, Counts, Figures, Honesty, Saturation, ServerSide
 from firedrill.profile import AlertExpectations, Profile, Slo, Step, UserShare
+from firedrill.record.figures import ClientSide, Counts, Figures, Honesty, Saturation, ServerSide
 
 FAST = {"p50": 0.06, "p95": 0.095, "p99": 0.1}
 HEALTHY = Figures(

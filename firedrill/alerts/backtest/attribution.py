@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import causes
+from firedrill.alerts.backtest import causes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from firedrill.alerts.causes import Cause
-    from firedrill.alerts.replay import Episode
+    from firedrill.alerts.backtest.causes import Cause
+    from firedrill.alerts.replay.alert_state import Episode
 
 
 @dataclass(frozen=True, slots=True)

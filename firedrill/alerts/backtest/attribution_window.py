@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import lineage
+from firedrill.alerts.rules import dependencies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from firedrill.alerts.rulefile import Group, Rule
+    from firedrill.alerts.rules.rule_file import Group, Rule
 
 SLACK_SECONDS = 5.0
 """Beside its window and `for`: a scrape and an evaluation, generously."""
@@ -42,5 +42,5 @@ def with_reaches(groups: Sequence[Group]) -> list[tuple[Rule, int]]:
 def reaches(groups: Sequence[Group]) -> dict[str, int]:
     """How far back each alert looks, through the series that the same files record for it; by its place."""
     rules = [rule for group in groups for rule in group.rules]
-    recorded = lineage.records(rules)
-    return {rule.place: max((ms for _, ms in lineage.read(rule.expr, recorded)), default=0) for rule in rules if rule.is_alert}
+    recorded = dependencies.records(rules)
+    return {rule.place: max((ms for _, ms in dependencies.read(rule.expr, recorded)), default=0) for rule in rules if rule.is_alert}

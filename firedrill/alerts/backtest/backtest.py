@@ -7,27 +7,29 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import causes, doubts, lingering, promtool, readable, sweep, template
-from firedrill.alerts.bench import Bench, Refused
-from firedrill.alerts.replay import Replay, episodes
-from firedrill.alerts.truth import Truth
+from firedrill.alerts.backtest import attribution_window, causes, sweep, warnings
+from firedrill.alerts.backtest.attribution import Truth
+from firedrill.alerts.replay import visibility
+from firedrill.alerts.replay.alert_state import Replay, episodes
+from firedrill.alerts.replay.environment import Bench, Refused
+from firedrill.alerts.rules import label_templates, promtool
 from firedrill.errors import BadInput
 from firedrill.notifications.notification import HEARTBEAT
-from firedrill.prom import QueryRefused
+from firedrill.prometheus.client import QueryRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from firedrill.alerts.ambiguity import Vector
-    from firedrill.alerts.causes import Cause
-    from firedrill.alerts.limits import Limit
-    from firedrill.alerts.readable import Seen
-    from firedrill.alerts.replay import Episode
-    from firedrill.alerts.rulefile import Group, Rule
-    from firedrill.alerts.truth import Detection
-    from firedrill.drill.record import Run
+    from firedrill.alerts.backtest.attribution import Detection
+    from firedrill.alerts.backtest.causes import Cause
+    from firedrill.alerts.backtest.thresholds import Limit
+    from firedrill.alerts.replay.alert_state import Episode
+    from firedrill.alerts.replay.ambiguity import Vector
+    from firedrill.alerts.replay.visibility import Seen
+    from firedrill.alerts.rules.rule_file import Group, Rule
     from firedrill.interrupt import Interrupt
+    from firedrill.record.run_folder import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,24 +156,24 @@ class _Judge:
         clock = bench.clock
         self._start, self._end = (clock.seconds(run["window"][name]) for name in ("start", "end"))
         self._causes = tuple(replace(one, start=clock.seconds(one.start), end=clock.seconds(one.end)) for one in causes.of_run(run))
-        self._reach_ms = lingering.reaches(groups)
+        self._reach_ms = attribution_window.reaches(groups)
         self._recorded_by = str((run.get("versions") or {}).get("prometheus") or "")
 
     def report(self, refused: Sequence[Refused], kept: Sequence[str]) -> Report:
         """`kept`: what is to be said of alerts that keep their condition in a sweep."""
         report = Report(self._question.run.id, self._question.stretch, self._relative_causes(), round(self._end - self._start, 3))
         report.refused = [*refused, *self._bench.refused]
-        report.remarks = [*kept, *doubts.of_versions(self._recorded_by, self._bench.prom.version()), *self._bench.remarks]
+        report.remarks = [*kept, *warnings.of_versions(self._recorded_by, self._bench.prom.version()), *self._bench.remarks]
         asked = {rule.name for group in self._groups for rule in group.rules if self._question.asks_for(rule)}
-        report.remarks += doubts.of_groups(self._groups, asked, self._bench.names(), self._end - self._start, self._question.stretch)
+        report.remarks += warnings.of_groups(self._groups, asked, self._bench.names(), self._end - self._start, self._question.stretch)
         for group in self._groups:
             times, interval_ms = self._bench.timeline.times_of(group)
             if not times and any(rule.name in asked for rule in group.rules):
-                report.remarks.append(doubts.never_evaluated(group, interval_ms))
+                report.remarks.append(warnings.never_evaluated(group, interval_ms))
             evaluated = list(self._evaluated(group, report.refused))
-            for (rule, _), seen in zip(evaluated, readable.seen(self._bench, group, evaluated, self._interrupt), strict=True):
+            for (rule, _), seen in zip(evaluated, visibility.seen(self._bench, group, evaluated, self._interrupt), strict=True):
                 report.alerts.append(self._judged(group, rule, seen, report.remarks))
-        report.remarks += doubts.unasked(self._bench.unasked)
+        report.remarks += warnings.unasked(self._bench.unasked)
         return report
 
     def _evaluated(self, group: Group, refused: list[Refused]) -> Iterator[tuple[Rule, list[Vector]]]:
@@ -179,7 +181,7 @@ class _Judge:
         for rule in self._interrupt.heeded(group.rules):
             if self._question.asks_for(rule):
                 try:
-                    template.need_known(rule)
+                    label_templates.need_known(rule)
                 except BadInput as error:
                     refused.append(Refused(rule.place, f"{rule.name}: {error}"))
                     continue
@@ -218,12 +220,12 @@ class _Judge:
         """A sentence, if evaluations fail."""
         if failures:
             first, why = next(iter(failures.items()))
-            yield doubts.failures(rule, evaluations, first / 1000 - self._start, self._bench.reason(rule, first, why), len(failures))
+            yield warnings.failures(rule, evaluations, first / 1000 - self._start, self._bench.reason(rule, first, why), len(failures))
 
     # -- against the truth
 
     def _truth(self, rule: Rule) -> Truth:
-        lingers = lingering.seconds(rule, self._reach_ms[rule.place], self._bench.clock.factor)
+        lingers = attribution_window.seconds(rule, self._reach_ms[rule.place], self._bench.clock.factor)
         return Truth.about(rule.name, self._causes, lingers)
 
     def _detections(self, found: Sequence[Episode], rule: Rule) -> tuple[Detection, ...]:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import promql_parser as promql
 
-from firedrill.alerts import expression
-from firedrill.alerts.intervals import SCRAPE_MS
+from firedrill.alerts.rules import expression
+from firedrill.alerts.scaling.intervals import SCRAPE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from firedrill.alerts.rulefile import Group, Rule
+    from firedrill.alerts.rules.rule_file import Group, Rule
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import durations, limits, order
+from firedrill.alerts.backtest import thresholds
+from firedrill.alerts.replay import evaluation_order
+from firedrill.alerts.rules import durations
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from firedrill.alerts.limits import Limit
-    from firedrill.alerts.rulefile import Group, Rule
+    from firedrill.alerts.backtest.thresholds import Limit
+    from firedrill.alerts.rules.rule_file import Group, Rule
 
 STEPS = 5
 """Settings from A to B, both included, unless asked otherwise."""
@@ -62,7 +64,7 @@ def limit(group: Group, rule: Rule, which: int | None) -> Limit:
     Raises:
         BadInput: it has none, or several of which none is chosen; names the place, what it has, and what was expected.
     """
-    found, named = limits.of(rule.expr), "" if which is None else f".{which}"
+    found, named = thresholds.of(rule.expr), "" if which is None else f".{which}"
     place = f"{rule.expr_place}: {rule.name}: --sweep threshold{named}"
     if not found:
         raise BadInput(f"{place}: compares nothing with a number; expected an alert such as `a > 0.5`")
@@ -74,7 +76,7 @@ def limit(group: Group, rule: Rule, which: int | None) -> Limit:
             f"{place}: has {len(found)}; expected threshold" + (f".1 to threshold.{len(found)}" if found[1:] else " or threshold.1")
         )
     number = next(number for number, one in enumerate(group.rules) if one is rule)
-    if limits.alone(rule.expr) is None and order.read_early(group, number):
+    if thresholds.alone(rule.expr) is None and evaluation_order.read_early(group, number):
         raise BadInput(f"{place}: reads what its group records after it; expected one comparison with a plain number there")
     return found[(which or 1) - 1]
 

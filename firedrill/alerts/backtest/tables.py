@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions
 
-    from firedrill.alerts.backtest import Fired, Judged, Report, Trial
-    from firedrill.alerts.truth import Detection
+    from firedrill.alerts.backtest.attribution import Detection
+    from firedrill.alerts.backtest.backtest import Fired, Judged, Report, Trial
 
 
 GAP = 2

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import expression, meaning, scale
-from firedrill.alerts.expression import Threshold
+from firedrill.alerts.rules import equivalence, expression
+from firedrill.alerts.rules.expression import Threshold
+from firedrill.alerts.scaling import shrink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from firedrill.alerts.ambiguity import Vector
+    from firedrill.alerts.replay.ambiguity import Vector
 
     Span = tuple[int, int]
     """From a lexeme to before another one."""
@@ -56,10 +57,10 @@ class Limit:
 
 def of(text: str) -> tuple[Limit, ...]:
     """The limits of an expression, as it is read: of comparisons that `and`, `or` and `unless` join, in parentheses or not."""
-    lexemes = scale.lexemes(text)
+    lexemes = shrink.lexemes(text)
     found: dict[tuple[object, ...], list[_Place]] = {}
     for place in _places(lexemes, (0, len(lexemes))):
-        found.setdefault((place.operator, place.is_factor, meaning.of(_text(lexemes, place.span))), []).append(place)
+        found.setdefault((place.operator, place.is_factor, equivalence.of(_text(lexemes, place.span))), []).append(place)
     return tuple(_limit(lexemes, places) for places in found.values())
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from firedrill import units
-from firedrill.alerts import lineage, lingering, order
+from firedrill.alerts.backtest import attribution_window
+from firedrill.alerts.replay import evaluation_order
+from firedrill.alerts.rules import dependencies
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from firedrill.alerts.rulefile import Group, Rule
+    from firedrill.alerts.rules.rule_file import Group, Rule
 
 MOST_LISTED = 4
 """Names in a sentence."""
@@ -30,10 +32,12 @@ def of_groups(groups: Sequence[Group], judged: Collection[str], names: Collectio
     alerts = [rule for group in groups for rule in group.rules if rule.is_alert and rule.name in judged]
     yield from _unrecorded(groups, alerts, names)
     for rule in alerts:
-        if order.reads(rule) & WRITTEN_BY_ALERTS:
+        if evaluation_order.reads(rule) & WRITTEN_BY_ALERTS:
             yield f"{rule.place}: {rule.name} reads what the alerts of the run wrote, and not what these would have"
     far = [
-        rule.name for rule, reach_ms in lingering.with_reaches(groups) if rule in alerts and max(reach_ms, rule.hold_ms) / 1000 > seconds
+        rule.name
+        for rule, reach_ms in attribution_window.with_reaches(groups)
+        if rule in alerts and max(reach_ms, rule.hold_ms) / 1000 > seconds
     ]
     if far:
         advice = "" if stretch > 1 else " (production rules: --stretch)"
@@ -69,10 +73,10 @@ def unasked(rules: Sequence[Rule]) -> Iterator[str]:
 
 
 def _unrecorded(groups: Sequence[Group], alerts: Sequence[Rule], names: Collection[str]) -> Iterator[str]:
-    records = lineage.records(rule for group in groups for rule in group.rules)
+    records = dependencies.records(rule for group in groups for rule in group.rules)
     missing: dict[str, list[str]] = {}
     for alert in alerts:
-        for name in sorted({name for name, _ in lineage.read(alert.expr, records)} - {*names, *records, *WRITTEN_BY_ALERTS, ""}):
+        for name in sorted({name for name, _ in dependencies.read(alert.expr, records)} - {*names, *records, *WRITTEN_BY_ALERTS, ""}):
             missing.setdefault(name, []).append(alert.name)
     if missing:
         yield f"nothing was recorded of {', '.join(f'{name} ({_listed(readers)})' for name, readers in missing.items())}"

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import promql_parser as promql
 
-from firedrill.alerts import contradiction, expression, inventory, promtool, rulefile, template
-from firedrill.alerts.intervals import SCRAPE_MS, SHORTEST_WINDOW_MS
+from firedrill.alerts.lint import contradictions, known_series
+from firedrill.alerts.rules import expression, label_templates, promtool, rule_file
+from firedrill.alerts.scaling.intervals import SCRAPE_MS, SHORTEST_WINDOW_MS
 from firedrill.contract import exported_series
 from firedrill.docs import recorded_names
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from firedrill.alerts.inventory import Inventory
-    from firedrill.alerts.rulefile import Group, Rule
+    from firedrill.alerts.lint.known_series import Inventory
+    from firedrill.alerts.rules.rule_file import Group, Rule
 
 LEAST_EVALUATIONS = 2
 """An alert whose `for` is shorter fires on a single evaluation."""
@@ -71,7 +72,7 @@ def check(file: Path, recorded: Inventory | None = None, beside: Iterable[Path] 
     """
     groups, refused = promtool.examined(file)
     known = set(recorded.names if recorded else exported_series() | recorded_names()) | PROMETHEUS_S_OWN
-    loaded = [*groups, *(group for other in beside for group in rulefile.sift(other).groups)]
+    loaded = [*groups, *(group for other in beside for group in rule_file.sift(other).groups)]
     known |= {rule.name for group in loaded for rule in group.rules if not rule.is_alert}
     found = [Finding(mistake.place, "error", "promtool" if mistake.rule else "file", mistake.text) for mistake in refused]
     for group in groups:
@@ -115,7 +116,7 @@ def _finding(rule: Rule, severity: str, word: str, text: str) -> Finding:
 
 def _labels(_group: Group, rule: Rule) -> Iterator[Finding]:
     for name, text in rule.labels.items():
-        if "{{" in text and template.VALUE.search(text):
+        if "{{" in text and label_templates.VALUE.search(text):
             yield _finding(
                 rule, "error", "value_in_label", f"$value in the label {name} makes another alert of each evaluation: `for` never ends"
             )
@@ -164,7 +165,7 @@ def _unknown(rule: Rule, known: Collection[str], where: str) -> Iterator[Finding
 def _empty(_group: Group, rule: Rule) -> Iterator[Finding]:
     for one in expression.selectors(rule.expr):
         wanted = {label: value for label, operator, value in one.matchers if operator == "="}
-        against = next((matcher for matcher in one.matchers if matcher[0] in wanted and not inventory.fits(wanted, matcher)), None)
+        against = next((matcher for matcher in one.matchers if matcher[0] in wanted and not known_series.fits(wanted, matcher)), None)
         if against and against[1] == "=":
             yield _finding(rule, "error", "empty_selector", f"{one.text} selects nothing: a label cannot have two values")
         elif against:
@@ -203,7 +204,7 @@ def _joined(node: Any) -> list[Any]:
 
 
 def _never(_group: Group, rule: Rule) -> Iterator[Finding]:
-    why = contradiction.of(rule.expr)
+    why = contradictions.of(rule.expr)
     if why:
         yield _finding(rule, "error", "never", f"{why}: it never fires")
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import promql_parser as promql
 
-from firedrill.alerts import expression
-from firedrill.alerts.expression import COMPARISONS, FLIPPED, Threshold
+from firedrill.alerts.rules import expression
+from firedrill.alerts.rules.expression import COMPARISONS, FLIPPED, Threshold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,15 +6,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firedrill.alerts.stretch import MARGIN_SECONDS
-from firedrill.stack.reopened import Reopened
+from firedrill.alerts.scaling.stretch import MARGIN_SECONDS
+from firedrill.prometheus.recorded_data import Reopened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from firedrill.alerts.expression import Selector
-    from firedrill.drill.record import Run
+    from firedrill.alerts.rules.expression import Selector
     from firedrill.interrupt import Interrupt
+    from firedrill.record.run_folder import Run
 
 MOST_NAMED = 5
 """Values of a label that a sentence lists."""

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import template
+from firedrill.alerts.rules import label_templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from firedrill.alerts.rulefile import Rule
+    from firedrill.alerts.rules.rule_file import Rule
 
 Labels = tuple[tuple[str, str], ...]
 """A label set: pairs in order of the names, `__name__` left out."""
@@ -117,7 +117,7 @@ class Replay:
         known = self._names.get(labels)
         if known is None:
             known = named(self.rule, labels, value)
-            if not any(template.VALUE.search(text) for text in self.rule.labels.values()):
+            if not any(label_templates.VALUE.search(text) for text in self.rule.labels.values()):
                 self._names[labels] = known
         return known
 
@@ -145,7 +145,7 @@ class Replay:
 def named(rule: Rule, labels: Labels, value: float) -> Labels:
     """The labels of the alert that an element of the expression means: its own, the rule's over them, and the alert's name."""
     own = {name: text for name, text in labels if name != "__name__"}
-    given = {name: template.expand(text, own, value) for name, text in rule.labels.items()}
+    given = {name: label_templates.expand(text, own, value) for name, text in rule.labels.items()}
     merged = own | given | {"alertname": rule.name}
     return tuple(sorted((name, text) for name, text in merged.items() if text))
 

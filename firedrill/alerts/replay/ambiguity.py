@@ -11,12 +11,12 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from firedrill.alerts import template
+from firedrill.alerts.rules import label_templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from firedrill.alerts.replay import Labels, Replay
+    from firedrill.alerts.replay.alert_state import Labels, Replay
 
     Vector: TypeAlias = Mapping[Labels, float] | None
     """What an expression gave; None if it failed."""
@@ -96,7 +96,7 @@ def unsure(replay: Replay, evaluations: Sequence[tuple[int, Sequence[Vector]]]) 
 
 def _parts(replay: Replay, evaluations: Sequence[tuple[int, Sequence[Vector]]]) -> Iterator[Sequence[tuple[int, Sequence[Vector]]]]:
     """Alerts of one rule know nothing of each other, unless they are counted or named by their value; a part is what may differ."""
-    if replay.limit or any(template.VALUE.search(text) for text in replay.rule.labels.values()):
+    if replay.limit or any(label_templates.VALUE.search(text) for text in replay.rule.labels.values()):
         yield evaluations
         return
     for labels in _disputed([vectors for _, vectors in evaluations]):

@@ -7,28 +7,30 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
-from firedrill.alerts import doubts, expression, grid, lingering, loaded, meaning, moments, order
-from firedrill.alerts.intervals import SCRAPE_MS
-from firedrill.alerts.recorded import STALE, Recorder, as_series
-from firedrill.alerts.replay import FAILED, SILENT_AFTER_START
-from firedrill.alerts.stepped import Steps
-from firedrill.alerts.stretch import MARGIN_SECONDS, Clock, copy
-from firedrill.alerts.timeline import Timeline, records
+from firedrill.alerts.backtest import attribution_window, warnings
+from firedrill.alerts.replay import evaluation_order, evaluation_times, loaded_rules
+from firedrill.alerts.replay.alert_state import FAILED, SILENT_AFTER_START
+from firedrill.alerts.replay.recording_rules import STALE, Recorder, as_series
+from firedrill.alerts.replay.stepwise import Steps
+from firedrill.alerts.replay.timeline import Timeline, records
+from firedrill.alerts.rules import equivalence, expression, time_modifiers
+from firedrill.alerts.scaling.intervals import SCRAPE_MS
+from firedrill.alerts.scaling.stretch import MARGIN_SECONDS, Clock, copy
 from firedrill.errors import BadInput
-from firedrill.prom import QueryRefused
-from firedrill.stack import remote
-from firedrill.stack.reopened import LOOKBACK_SECONDS, Reopened
+from firedrill.prometheus import remote
+from firedrill.prometheus.client import QueryRefused
+from firedrill.prometheus.recorded_data import LOOKBACK_SECONDS, Reopened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from firedrill.alerts.ambiguity import Vector
-    from firedrill.alerts.order import Unit
-    from firedrill.alerts.replay import Labels
-    from firedrill.alerts.rulefile import Group, Rule
-    from firedrill.drill.record import Run
+    from firedrill.alerts.replay.alert_state import Labels
+    from firedrill.alerts.replay.ambiguity import Vector
+    from firedrill.alerts.replay.evaluation_order import Unit
+    from firedrill.alerts.rules.rule_file import Group, Rule
     from firedrill.interrupt import Interrupt
-    from firedrill.prom import Prometheus
+    from firedrill.prometheus.client import Prometheus
+    from firedrill.record.run_folder import Run
 
 MOST_ASKED = 20_000
 """Questions a group, some milliseconds each, whatever the number of its rules: an hour of evaluations amid the scrapes of three pages.
@@ -66,9 +68,9 @@ class Bench:
         self._recorded = run.recorded()
         self.clock = Clock(factor, round(self._recorded.end * 1000))
         self.lookback_seconds = LOOKBACK_SECONDS * factor  # Else samples that are further apart than that would never be seen.
-        self._loaded = loaded.groups(run)
+        self._loaded = loaded_rules.groups(run)
         self._was = records(self._loaded)
-        self._reach_ms = lingering.reaches(groups)
+        self._reach_ms = attribution_window.reaches(groups)
         self._stepped: dict[tuple[int, str], list[Vector]] = {}
         self.refused: list[Refused] = []
         self.remarks: list[str] = []
@@ -93,10 +95,10 @@ class Bench:
         source = self._stack.enter_context(Reopened(self._recorded.data, self._interrupt)).prom
         scraped = self._scraped(source)
         self.remarks += gaps(scraped, self._recorded.start)
-        units, circular = order.units(self._groups)
+        units, circular = evaluation_order.units(self._groups)
         self.refused += [Refused(rule.place, f"{rule.name}: recorded from what another group records from it") for rule in circular]
         known = self._known(units)
-        new = [unit for unit in units if order.is_stepped(unit[0][0]) or id(unit) not in known]
+        new = [unit for unit in units if evaluation_order.is_stepped(unit[0][0]) or id(unit) not in known]
         taken = _present(source, {rule.name for unit in new for _, rule in unit}, scraped)
         self.span_ms = self.clock.ms(scraped[0]), self.clock.ms(scraped[-1])
         started = source.number("min(min_over_time(process_start_time_seconds{job='prometheus'}[1h]))", scraped[-1] / 1000)
@@ -105,7 +107,7 @@ class Bench:
         self.prom = self._copied(source, scraped, taken) if is_copied else source
         self.timeline = Timeline(self.prom, self.span_ms, self.clock.factor, self._groups, self._loaded)
         for unit in self._interrupt.heeded(new):
-            if order.is_stepped(unit[0][0]):
+            if evaluation_order.is_stepped(unit[0][0]):
                 self._step(unit, source if id(unit) in known else None)
             else:
                 self._backfill(unit)
@@ -137,7 +139,7 @@ class Bench:
         known: set[int] = set()
         new: set[str] = set()
         for unit in units:
-            if all(self._is_known(group, rule) and not order.reads(rule) & new for group, rule in unit):
+            if all(self._is_known(group, rule) and not evaluation_order.reads(rule) & new for group, rule in unit):
                 known.add(id(unit))
             else:
                 new |= {rule.name for _, rule in unit}
@@ -152,7 +154,7 @@ class Bench:
         for group, rule in unit:
             times, interval_ms = self.timeline.times_of(group)
             try:
-                vectors = grid.evaluate(self.prom, rule.expr, times, interval_ms)
+                vectors = evaluation_times.evaluate(self.prom, rule.expr, times, interval_ms)
             except (QueryRefused, BadInput) as error:
                 self.refused.append(Refused(rule.expr_place, f"{rule.name}: {getattr(error, 'answer', error)}"))
                 continue
@@ -165,7 +167,7 @@ class Bench:
         """Evaluate the rules of a group one by one; what a run has recorded is taken from there."""
         group = unit[0][0]
         names = {rule.name for _, rule in unit}
-        rules = [rule for number, rule in enumerate(group.rules) if rule.name in names or order.read_early(group, number)]
+        rules = [rule for number, rule in enumerate(group.rules) if rule.name in names or evaluation_order.read_early(group, number)]
         times, interval_ms = self.timeline.times_of(group)
         if not times:
             return
@@ -187,8 +189,8 @@ class Bench:
 
     def _why_refused(self, expr: str, time_ms: int) -> str | None:
         try:
-            moments.need_past(expr, time_ms)
-            grid.at(self.prom, expr, time_ms)
+            time_modifiers.need_past(expr, time_ms)
+            evaluation_times.at(self.prom, expr, time_ms)
         except (QueryRefused, BadInput) as error:
             return str(getattr(error, "answer", error))
         return None
@@ -197,7 +199,7 @@ class Bench:
         if failures:
             first, why = next(iter(failures.items()))
             after = first / 1000 - self.clock.seconds(self._recorded.start)
-            self.remarks.append(doubts.failures(rule, evaluations, after, self.reason(rule, first, why), len(failures)))
+            self.remarks.append(warnings.failures(rule, evaluations, after, self.reason(rule, first, why), len(failures)))
 
     # -- what rules gave
 
@@ -209,7 +211,7 @@ class Bench:
             BadInput: it reads what is recorded later.
         """
         stepped = self._stepped.get((id(rule), expr))
-        return list(grid.evaluate(self.prom, expr, *self.timeline.times_of(group))) if stepped is None else stepped
+        return list(evaluation_times.evaluate(self.prom, expr, *self.timeline.times_of(group))) if stepped is None else stepped
 
     def names(self) -> frozenset[str]:
         """Of all series that there are, new recorded ones included."""
@@ -234,7 +236,7 @@ class Bench:
             return frozenset()
         times, interval_ms = self.timeline.times_of(group)
         # What it looks back on, `for` and `keep_firing_for` are each over at an evaluation only.
-        settled_ms = lingering.settled_ms(rule, self._reach_ms[rule.place]) + 3 * interval_ms
+        settled_ms = attribution_window.settled_ms(rule, self._reach_ms[rule.place]) + 3 * interval_ms
         return frozenset(time_ms for time_ms in times if time_ms <= max(times[0], self.span_ms[0]) + settled_ms)
 
     def samples(self, exprs: Iterable[str]) -> list[Any]:
@@ -265,8 +267,8 @@ def _present(prom: Prometheus, names: set[str], scraped: Sequence[int]) -> froze
 def _meaning(group: Group, rule: Rule) -> tuple[object, ...]:
     """What decides on the series that a rule records."""
     number = next(number for number, one in enumerate(group.rules) if one is rule)
-    early = order.read_early(group, number)
-    return meaning.of(rule.expr), dict(rule.labels), early, group.interval_ms or SCRAPE_MS, group.limit
+    early = evaluation_order.read_early(group, number)
+    return equivalence.of(rule.expr), dict(rule.labels), early, group.interval_ms or SCRAPE_MS, group.limit
 
 
 def _ended(series: Sequence[Any], time_ms: int) -> Sequence[Any]:

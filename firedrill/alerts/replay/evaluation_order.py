@@ -10,13 +10,13 @@ from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import expression
-from firedrill.alerts.grid import MARK
+from firedrill.alerts.replay.evaluation_times import MARK
+from firedrill.alerts.rules import expression
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from firedrill.alerts.rulefile import Group, Rule
+    from firedrill.alerts.rules.rule_file import Group, Rule
 
     Unit = list[tuple[Group, Rule]]
 

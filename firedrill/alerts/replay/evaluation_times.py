@@ -7,14 +7,14 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import expression, moments
-from firedrill.prom import MAX_POINTS, QueryRefused
+from firedrill.alerts.rules import expression, time_modifiers
+from firedrill.prometheus.client import MAX_POINTS, QueryRefused
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from firedrill.alerts.replay import Labels
-    from firedrill.prom import Prometheus
+    from firedrill.alerts.replay.alert_state import Labels
+    from firedrill.prometheus.client import Prometheus
 
 MARK = "firedrill:rule_evaluation"
 """Recorded as 1 by every group of the bundle, labelled with its name: when it was evaluated is read, and not predicted."""
@@ -54,8 +54,8 @@ def evaluate(prom: Prometheus, expr: str, times: Sequence[int], interval_ms: int
     """
     if not times:
         return []
-    moments.need_past(expr, times[0])
-    parts = ((time_ms, time_ms) for time_ms in times) if moments.is_alone(expr) else spans(times, interval_ms)
+    time_modifiers.need_past(expr, times[0])
+    parts = ((time_ms, time_ms) for time_ms in times) if time_modifiers.is_alone(expr) else spans(times, interval_ms)
     found: dict[int, dict[Labels, float] | None] = {time_ms: {} for time_ms in times}
     for first, last in parts:
         _fill(found, prom, expr, (first, last, interval_ms))

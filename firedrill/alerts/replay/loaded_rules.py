@@ -7,18 +7,18 @@ from collections import defaultdict
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import rulefile
+from firedrill.alerts.rules import rule_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from firedrill.alerts.rulefile import Group
-    from firedrill.drill.record import Run
+    from firedrill.alerts.rules.rule_file import Group
+    from firedrill.record.run_folder import Run
 
 
 def groups(run: Run) -> list[Group]:
     """In order; nothing where that was not kept. Raises BadInput for a file that is damaged."""
-    return [group for file in sorted((run.folder / "prometheus" / "rules").glob("*.yml")) for group in rulefile.read(file)]
+    return [group for file in sorted((run.folder / "prometheus" / "rules").glob("*.yml")) for group in rule_file.read(file)]
 
 
 def file_of(group: Group) -> str:

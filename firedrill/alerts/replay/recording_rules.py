@@ -11,14 +11,14 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from firedrill.alerts.replay import CLASH, FAILED, OVER_LIMIT
-from firedrill.stack import remote
+from firedrill.alerts.replay.alert_state import CLASH, FAILED, OVER_LIMIT
+from firedrill.prometheus import remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from firedrill.alerts.replay import Labels
-    from firedrill.alerts.rulefile import Rule
+    from firedrill.alerts.replay.alert_state import Labels
+    from firedrill.alerts.rules.rule_file import Rule
 
 STALE = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
 """Prometheus's mark for a series that has ended."""

@@ -8,7 +8,7 @@ from itertools import pairwise
 from statistics import median, mode
 from typing import TYPE_CHECKING
 
-from firedrill.alerts.ambiguity import COMMIT_MS
+from firedrill.alerts.replay.ambiguity import COMMIT_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from firedrill.alerts import grid, limits, order
-from firedrill.alerts.recorded import Recorder, as_series
-from firedrill.stack import remote
+from firedrill.alerts.backtest import thresholds
+from firedrill.alerts.replay import evaluation_order, evaluation_times
+from firedrill.alerts.replay.recording_rules import Recorder, as_series
+from firedrill.prometheus import remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from firedrill.alerts.ambiguity import Vector
-    from firedrill.alerts.rulefile import Group, Rule
-    from firedrill.prom import Prometheus
+    from firedrill.alerts.replay.ambiguity import Vector
+    from firedrill.alerts.rules.rule_file import Group, Rule
+    from firedrill.prometheus.client import Prometheus
 
 
 class Steps:
@@ -24,15 +25,15 @@ class Steps:
         self, prom: Prometheus, group: Group, rules: Sequence[Rule], recorded: Iterable[Any] | None, times: Sequence[int], interval_ms: int
     ) -> None:
         """`recorded`: what the run recorded by these rules, as prompb TimeSeries; None to compute it."""
-        self._prom, self._layers = prom, order.layers(rules)
-        self._limits = {id(rule): limits.alone(rule.expr) if rule.is_alert else None for rule in rules}
+        self._prom, self._layers = prom, evaluation_order.layers(rules)
+        self._limits = {id(rule): thresholds.alone(rule.expr) if rule.is_alert else None for rule in rules}
         self._asked = {id(rule): limit.measured if (limit := self._limits[id(rule)]) else rule.expr for rule in rules}
         records = [rule for rule in rules if not rule.is_alert]
         self.recorders = {id(rule): Recorder(rule, group.limit) for rule in records}
         self._recorded = None if recorded is None else {id(rule): _of(rule, recorded) for rule in records}
         # What reads nothing of the group's has no need to wait for it: a query for all times takes as long as a few for one.
-        ahead = order.independent(rules) if recorded is None else []
-        self._ahead = {id(rule): iter(grid.evaluate(prom, rule.expr, times, interval_ms)) for rule in ahead}
+        ahead = evaluation_order.independent(rules) if recorded is None else []
+        self._ahead = {id(rule): iter(evaluation_times.evaluate(prom, rule.expr, times, interval_ms)) for rule in ahead}
         self.vectors: dict[tuple[int, str], list[Vector]] = {}
         """By rule and expression: what an alert's condition, and what it measures, gave at each evaluation."""
 
@@ -40,7 +41,7 @@ class Steps:
         """Every rule at each of the times."""
         for time_ms in times:
             for layer in self._layers:
-                vectors = grid.at_once(self._prom, [self._asked[id(rule)] for rule in layer if self._is_asked(rule)], time_ms)
+                vectors = evaluation_times.at_once(self._prom, [self._asked[id(rule)] for rule in layer if self._is_asked(rule)], time_ms)
                 for rule in layer:
                     if rule.is_alert:
                         self._note(rule, vectors[self._asked[id(rule)]])

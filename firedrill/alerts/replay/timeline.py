@@ -9,18 +9,19 @@ from functools import cached_property
 from statistics import mode
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import ambiguity, expression, grid, loaded
-from firedrill.alerts import stalls as waiting
-from firedrill.alerts.intervals import SCRAPE_MS
-from firedrill.alerts.stretch import MARGIN_SECONDS
+from firedrill.alerts.replay import ambiguity, evaluation_times, loaded_rules
+from firedrill.alerts.replay import stalls as waiting
+from firedrill.alerts.rules import expression
+from firedrill.alerts.scaling.intervals import SCRAPE_MS
+from firedrill.alerts.scaling.stretch import MARGIN_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from firedrill.alerts.ambiguity import Late
-    from firedrill.alerts.rulefile import Group, Rule
-    from firedrill.alerts.stalls import Span, Stalls
-    from firedrill.prom import Prometheus, Series
+    from firedrill.alerts.replay.ambiguity import Late
+    from firedrill.alerts.replay.stalls import Span, Stalls
+    from firedrill.alerts.rules.rule_file import Group, Rule
+    from firedrill.prometheus.client import Prometheus, Series
 
 UNKNOWN_LAG_MS = 250
 """How late an evaluation is taken to end at most where the run's Prometheus was not scraped."""
@@ -33,7 +34,7 @@ class Timeline:
         """Of these groups, in a run that had loaded those that `were`; `prom` has its samples, in `span_ms`."""
         self._prom, self._span_ms, self._factor, self._loaded = prom, span_ms, factor, were
         self._was = records(were)
-        self._origins = loaded.origins(groups, were) | {group.place: group for group in were}
+        self._origins = loaded_rules.origins(groups, were) | {group.place: group for group in were}
         self._evaluations: dict[str, list[int]] = {}
         self._lates: dict[tuple[str, ...], Late] = {}
 
@@ -45,7 +46,7 @@ class Timeline:
         """When a group is evaluated, as it was if the run had this group, and its interval."""
         interval_ms = self.interval_of(group)
         recorded = self.recorded_times(group)
-        return recorded or grid.regular(*self._span_ms, interval_ms), interval_ms
+        return recorded or evaluation_times.regular(*self._span_ms, interval_ms), interval_ms
 
     def recorded_times(self, group: Group) -> list[int]:
         """When the run evaluated this group, if it had it at this interval; else nothing."""
@@ -57,9 +58,12 @@ class Timeline:
         if not (origin := self._origins.get(group.place)):
             return []
         names = "|".join(sorted(self._own(group)))
-        for selector in (f"{grid.MARK}{{group={expression.quoted(origin.name)}}}", *([f'{{__name__=~"{names}"}}'] if names else [])):
+        for selector in (
+            f"{evaluation_times.MARK}{{group={expression.quoted(origin.name)}}}",
+            *([f'{{__name__=~"{names}"}}'] if names else []),
+        ):
             times = self._of_phase(origin, sorted({time_ms for time_ms, _ in self._points(selector)}))
-            if grid.has_interval(times, self.interval_of(group)):
+            if evaluation_times.has_interval(times, self.interval_of(group)):
                 return times
         return []
 
@@ -74,13 +78,13 @@ class Timeline:
 
     def _said(self, group: Group, what: str) -> list[tuple[int, float]]:
         """What the run's Prometheus said of the last evaluation of a group that it had loaded, at each scrape of itself."""
-        key = re.escape(f"{loaded.file_of(group)};{group.name}")
+        key = re.escape(f"{loaded_rules.file_of(group)};{group.name}")
         return self._points(f"prometheus_rule_group_last_{what}{{rule_group=~{expression.quoted(f'(.*/)?{key}')}}}")
 
     def _own(self, group: Group) -> set[str]:
         """Names of what the group recorded in the run."""
         origin = self._origins.get(group.place)
-        return {rule.name for rule in origin.rules if not rule.is_alert} - {grid.MARK} if origin else set()
+        return {rule.name for rule in origin.rules if not rule.is_alert} - {evaluation_times.MARK} if origin else set()
 
     def lags_ms(self, group: Group) -> list[int]:
         """How long after the time that it stands for each evaluation of the group had ended, as the run's Prometheus said of itself."""
@@ -217,6 +221,6 @@ def records(groups: Iterable[Group]) -> dict[str, list[tuple[Group, Rule]]]:
     records: dict[str, list[tuple[Group, Rule]]] = {}
     for group in groups:
         for rule in group.rules:
-            if not rule.is_alert and rule.name != grid.MARK:
+            if not rule.is_alert and rule.name != evaluation_times.MARK:
                 records.setdefault(rule.name, []).append((group, rule))
     return records

@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import promql_parser as promql
 
-from firedrill.alerts import ambiguity, expression, grid, order
-from firedrill.alerts.replay import Replay
-from firedrill.stack import remote
-from firedrill.stack.reopened import Reopened
+from firedrill.alerts.replay import ambiguity, evaluation_order, evaluation_times
+from firedrill.alerts.replay.alert_state import Replay
+from firedrill.alerts.rules import expression
+from firedrill.prometheus import remote
+from firedrill.prometheus.recorded_data import Reopened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from firedrill.alerts.ambiguity import Done, Late, Vector
-    from firedrill.alerts.bench import Bench
-    from firedrill.alerts.replay import Labels
-    from firedrill.alerts.rulefile import Group, Rule
+    from firedrill.alerts.replay.alert_state import Labels
+    from firedrill.alerts.replay.ambiguity import Done, Late, Vector
+    from firedrill.alerts.replay.environment import Bench
+    from firedrill.alerts.rules.rule_file import Group, Rule
     from firedrill.interrupt import Interrupt
-    from firedrill.prom import Prometheus
+    from firedrill.prometheus.client import Prometheus
 
     What = tuple[str, int]
     """A source, and when what it gave was begun."""
@@ -122,7 +123,7 @@ def seen(bench: Bench, group: Group, evaluated: Sequence[tuple[Rule, Sequence[Ve
         evaluated: Its alerts, each with what its expression gives by the samples' time stamps.
         interrupt: Ends the waiting for a Prometheus, and the asking.
     """
-    early = {id(rule): frozenset(order.read_early(group, number)) for number, rule in enumerate(group.rules)}
+    early = {id(rule): frozenset(evaluation_order.read_early(group, number)) for number, rule in enumerate(group.rules)}
     found: dict[int, Seen] = {}
     for names in {early[id(rule)] for rule, _ in evaluated}:
         alike = [(rule, vectors) for rule, vectors in evaluated if early[id(rule)] == names]
@@ -209,7 +210,7 @@ def _answers(
             for (_, moment_ms, time_ms), alike in interrupt.heeded(groupby(asked, attrgetter("question"))):
                 feed.until(moment_ms)
                 exprs = {ask.number: rules[ask.number].expr for ask in alike}
-                vectors = grid.at_once(reopened.prom, exprs.values(), time_ms)
+                vectors = evaluation_times.at_once(reopened.prom, exprs.values(), time_ms)
                 for number, expr in exprs.items():
                     found[number, time_ms][turn > 0].append(vectors[expr])
     return found

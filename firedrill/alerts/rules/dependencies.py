@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import expression
+from firedrill.alerts.rules import expression
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from firedrill.alerts.rulefile import Rule
+    from firedrill.alerts.rules.rule_file import Rule
 
     Records = Mapping[str, Sequence[str]]
     """Expressions by the name that they record; several may record different labels of one."""

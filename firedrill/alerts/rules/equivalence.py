@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from firedrill.alerts import durations, scale
+from firedrill.alerts.rules import durations
+from firedrill.alerts.scaling import shrink
 
 Meaning = tuple[tuple[str, str], ...]
 """Kind and value of each token."""
@@ -12,7 +13,7 @@ Meaning = tuple[tuple[str, str], ...]
 
 def of(expr: str) -> Meaning:
     """Of an expression; two that mean the same may still differ (`sum by (a) (x)`, `sum(x) by (a)`), two that differ never agree."""
-    return tuple((kind, _value(kind, lexeme)) for _, kind, lexeme in scale.significant(expr))
+    return tuple((kind, _value(kind, lexeme)) for _, kind, lexeme in shrink.significant(expr))
 
 
 def _value(kind: str, lexeme: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import promql_parser as promql
 
-from firedrill.alerts import scale
+from firedrill.alerts.scaling import shrink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -89,7 +89,7 @@ class Comparison:
 def parse(text: str) -> Any:
     """The tree of an expression; None for one that the parser does not know (Prometheus has the last word)."""
     try:
-        return promql.parse("".join(map(_respelled, scale.lexemes(text))))
+        return promql.parse("".join(map(_respelled, shrink.lexemes(text))))
     except (ValueError, TypeError):
         return None
 
@@ -130,7 +130,7 @@ def _nodes(node: Any) -> Iterator[Any]:
 
 def called(text: str) -> tuple[str, ...]:
     """Words before a parenthesis (functions, and keywords such as `by`), `@ start()` left out; also where it cannot be parsed."""
-    found = [lexeme for _, _, lexeme in scale.significant(text)]
+    found = [lexeme for _, _, lexeme in shrink.significant(text)]
     threes = zip(["", *found], found, found[1:], strict=False)
     return tuple(dict.fromkeys(word for before, word, after in threes if after == "(" and before != "@" and word[0].isalpha()))
 
@@ -189,7 +189,7 @@ def milliseconds(length: Any) -> int:
 
 def comparisons(text: str) -> tuple[Comparison, ...]:
     """What an expression compares with what, in order; a comparison that matches labels (`on`, `ignoring`) has no limit of its own."""
-    found = (_comparison(part) for part in _joined(scale.lexemes(text)))
+    found = (_comparison(part) for part in _joined(shrink.lexemes(text)))
     return tuple(dict.fromkeys(one for one in found if one))
 
 

@@ -12,7 +12,7 @@ from firedrill.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from firedrill.alerts.rulefile import Rule
+    from firedrill.alerts.rules.rule_file import Rule
 
 _ACTION = re.compile(r"(\s*)\{\{(-\s)?\s*(.*?)\s*(\s-)?\}\}(\s*)", re.DOTALL)
 _LABEL = re.compile(r"(?:\$labels|\.Labels)\.(\w+)")

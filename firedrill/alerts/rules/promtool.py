@@ -8,14 +8,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import rulefile
-from firedrill.alerts.rulefile import Mistake
-from firedrill.stack import programs
+from firedrill.alerts.rules import rule_file
+from firedrill.alerts.rules.rule_file import Mistake
+from firedrill.processes import programs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from firedrill.alerts.rulefile import Group, Rule
+    from firedrill.alerts.rules.rule_file import Group, Rule
 
 _SAID = re.compile(r'(?:\d+:\d+: )*group "(?P<group>.*?)", rule (?P<number>\d+), ".*?": (?P<text>.*)')
 _OF_FILE = re.compile(r"(?:yaml: )?(?:line )?(?P<line>[1-9]\d*)(?::\d+)?: (?P<text>.*)")
@@ -29,7 +29,7 @@ def examined(file: Path) -> tuple[tuple[Group, ...], list[Mistake]]:
     Raises:
         Missing: there is no promtool.
     """
-    found = rulefile.sift(file)
+    found = rule_file.sift(file)
     if not found.mistakes:
         return found.groups, _said(file, file, found.groups)
     if found.text is None:
@@ -47,7 +47,7 @@ def first_mistake(file: Path) -> str | None:
     Raises:
         Missing: there is no promtool.
     """
-    found = rulefile.sift(file)
+    found = rule_file.sift(file)
     # Prometheus takes some files that we cannot read, such as two documents in one.
     mistakes = _said(file, file, ()) if found.text is None else examined(file)[1]
     return next((f"{one.place}: {one.text}" for one in mistakes), None)

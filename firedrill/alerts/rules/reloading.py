@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from firedrill.alerts import document, lineage, meaning, rulefile
+from firedrill.alerts.rules import dependencies, equivalence, rule_file, yaml_document
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from firedrill.alerts.rulefile import Rule
+    from firedrill.alerts.rules.rule_file import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +40,17 @@ def edit(before: str, after: str) -> Edit:
 def rules_in(text: str) -> list[Rule]:
     """The rules of a file that can be read; none where it is damaged, or made of comments."""
     try:
-        return [rule for group in rulefile.sifted(text, "").groups for rule in group.rules]
+        return [rule for group in rule_file.sifted(text, "").groups for rule in group.rules]
     except BadInput:
         return []
 
 
 def readers(rules: Sequence[Rule], records: Iterable[str]) -> dict[str, int]:
     """The alerts that read one of these recorded series, and how far they look back on it (milliseconds), through others if need be."""
-    wanted, recorded = frozenset(records), lineage.records(rules)
+    wanted, recorded = frozenset(records), dependencies.records(rules)
     found: dict[str, int] = {}
     for rule in (rule for rule in rules if rule.is_alert):
-        for name, back_ms in lineage.read(rule.expr, recorded):
+        for name, back_ms in dependencies.read(rule.expr, recorded):
             if name in wanted:
                 found[rule.name] = max(back_ms, found.get(rule.name, 0))
     return found
@@ -58,11 +58,11 @@ def readers(rules: Sequence[Rule], records: Iterable[str]) -> dict[str, int]:
 
 def without(text: str, alerts: Iterable[str]) -> str:
     """A rule file without the alerts of these names: all of them, as state is kept by name and several rules may share it."""
-    names, rules = set(alerts), document.parse(text, "a Prometheus rule file")
+    names, rules = set(alerts), yaml_document.parse(text, "a Prometheus rule file")
     for group in rules["groups"]:
         group["rules"] = [rule for rule in group.get("rules") or () if str(rule.get("alert")) not in names]
-    return document.printed(rules)
+    return yaml_document.printed(rules)
 
 
 def _meaning(rule: Rule) -> Any:
-    return meaning.of(rule.expr), rule.labels, rule.hold_ms, rule.keep_ms
+    return equivalence.of(rule.expr), rule.labels, rule.hold_ms, rule.keep_ms

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from firedrill.alerts import document
-from firedrill.alerts.scale import Scaler
+from firedrill.alerts.rules import yaml_document
+from firedrill.alerts.scaling.shrink import Scaler
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def scale_routing(text: str, factor: float, receiver_url: str = COMPOSE_URL) -> 
 
     Raises BadInput for text that is no such configuration. Whether it is valid is for `amtool check-config` to say.
     """
-    routing = document.parse(text, "an Alertmanager configuration")
+    routing = yaml_document.parse(text, "an Alertmanager configuration")
     if not isinstance(routing.get("route"), dict):
         raise BadInput("line 1: no route; expected an Alertmanager configuration")
     scaler = Scaler(factor)
@@ -37,7 +37,7 @@ def scale_routing(text: str, factor: float, receiver_url: str = COMPOSE_URL) -> 
                 route[key] = scaler.shrink(str(route[key]), key, SHORTEST_MS)
     for webhook in _webhooks(routing):
         webhook["url"] = str(webhook["url"]).replace(COMPOSE_URL, receiver_url, 1)
-    return document.printed(routing)
+    return yaml_document.printed(routing)
 
 
 def _routes(route: Any) -> Iterator[Any]:

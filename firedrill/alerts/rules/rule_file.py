@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from firedrill.alerts import document, durations
+from firedrill.alerts.rules import durations, yaml_document
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def sift(file: Path) -> Sifted:
     except UnicodeDecodeError:
         text = "no text; expected a Prometheus rule file"
     except BadInput as error:
-        return Sifted(mistakes=(Mistake(*document.placed(str(file), error)),))
+        return Sifted(mistakes=(Mistake(*yaml_document.placed(str(file), error)),))
     return Sifted(mistakes=(Mistake(str(file), text),))
 
 
@@ -106,9 +106,9 @@ def sifted(text: str, file: str) -> Sifted:
         BadInput: it is no rule file; the message has the line.
     """
     sieve = _Sieve(file)
-    groups = tuple(sieve.groups(document.read(text, "a Prometheus rule file")))
-    mistakes = tuple(Mistake(*document.placed(file, error)) for error in sieve.refused.values())
-    return Sifted(groups, mistakes, document.emptied(text, sieve.refused) if mistakes else text)
+    groups = tuple(sieve.groups(yaml_document.read(text, "a Prometheus rule file")))
+    mistakes = tuple(Mistake(*yaml_document.placed(file, error)) for error in sieve.refused.values())
+    return Sifted(groups, mistakes, yaml_document.emptied(text, sieve.refused) if mistakes else text)
 
 
 def need_sound(found: Any) -> None:
@@ -185,7 +185,7 @@ def _rule(rule: Any, line: int, file: str) -> Rule:
 
 
 def _need_single_keys(mapping: Any) -> None:
-    if repeated := document.repeated(mapping):
+    if repeated := yaml_document.repeated(mapping):
         raise BadInput(f"line {repeated[1]}: {repeated[0]}: is there twice")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from firedrill.alerts import scale
+from firedrill.alerts.scaling import shrink
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def is_alone(expr: str) -> bool:
 
 
 def _threes(expr: str) -> Iterator[tuple[str, str, str]]:
-    lexemes = [lexeme for _, kind, lexeme in scale.significant(expr) if kind != "string"]
+    lexemes = [lexeme for _, kind, lexeme in shrink.significant(expr) if kind != "string"]
     return zip(lexemes, [*lexemes[1:], ""], [*lexemes[2:], "", ""], strict=False)
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from firedrill.alerts import document, durations, rulefile
-from firedrill.alerts.intervals import SCRAPE_MS, SHORTEST_WINDOW_MS
+from firedrill.alerts.rules import durations, rule_file, yaml_document
+from firedrill.alerts.scaling.intervals import SCRAPE_MS, SHORTEST_WINDOW_MS
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def scale_rules(text: str, factor: float) -> ScaledRules:
     # All values are computed before the first is written: YAML aliases may make two rules share one mapping.
     for mapping, key, value in list(_edits(rules, scaler)):
         mapping[key] = value
-    return ScaledRules(document.printed(rules), tuple(dict.fromkeys(scaler.clamped)))
+    return ScaledRules(yaml_document.printed(rules), tuple(dict.fromkeys(scaler.clamped)))
 
 
 def rewritten(text: str, length: Callable[[str, int], str], lost: Callable[[str, str], str]) -> str:
@@ -106,8 +106,8 @@ def rewritten(text: str, length: Callable[[str, int], str], lost: Callable[[str,
 
 
 def _parse(text: str) -> dict[str, Any]:
-    rules = document.parse(text, "a Prometheus rule file")
-    rulefile.need_sound(rules)
+    rules = yaml_document.parse(text, "a Prometheus rule file")
+    rule_file.need_sound(rules)
     return rules
 
 

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from firedrill.stack import remote
+from firedrill.prometheus import remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,15 +7,15 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from firedrill import units
-from firedrill.drill.verdict import Reason, Status
+from firedrill.drill.judge.verdict import Reason, Status
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from firedrill.drill.figures import ClientSide, Figures
-    from firedrill.drill.record import Run
     from firedrill.profile import Profile
+    from firedrill.record.figures import ClientSide, Figures
+    from firedrill.record.run_folder import Run
 
 LATENCY_FLOOR_SECONDS = 0.005
 """A smaller difference is less than the histograms can tell."""

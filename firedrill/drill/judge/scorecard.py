@@ -11,14 +11,14 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from firedrill import units
-from firedrill.alerts import causes
-from firedrill.drill.figures import Window
-from firedrill.drill.verdict import Reason
+from firedrill.alerts.backtest import causes
+from firedrill.drill.judge.verdict import Reason
+from firedrill.record.figures import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from firedrill.alerts.causes import Cause
+    from firedrill.alerts.backtest.causes import Cause
 
     Span = tuple[float, float, float]
     """When an alert became active, fired, and ceased to fire."""

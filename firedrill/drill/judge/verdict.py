@@ -13,8 +13,8 @@ from firedrill.objectives import accepted_ratio, is_exceeded
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from firedrill.drill.figures import Arrivals, Figures, Honesty, Window
     from firedrill.profile import Profile, Slo
+    from firedrill.record.figures import Arrivals, Figures, Honesty, Window
 
 BLIND_LIMIT_SECONDS = 5.0
 """Longest time without a page of the load generator that a valid run may have, however long it is."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from firedrill.drill.figures import Alert, Window
 from firedrill.notifications.notification import HEARTBEAT
-from firedrill.stack import remote
+from firedrill.prometheus import remote
+from firedrill.record.figures import Alert, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from firedrill.prom import Prometheus
+    from firedrill.prometheus.client import Prometheus
 
     Span = tuple[float, float, float]
     """First and last sample of a time that a series was there, and when it was gone; infinity if it stayed."""

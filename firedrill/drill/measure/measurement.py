@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 from firedrill import histogram
 from firedrill.contract import LATENCY_BOUNDS_SECONDS, Client, Server
-from firedrill.drill.figures import Arrivals, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide, Step, Window
-from firedrill.drill.verdict import LOST_LIMIT_RATIO
-from firedrill.prom import step_of
+from firedrill.drill.judge.verdict import LOST_LIMIT_RATIO
+from firedrill.prometheus.client import step_of
+from firedrill.record.figures import Arrivals, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide, Step, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from firedrill.contract import Metric
-    from firedrill.drill.figures import Alert, Latency
     from firedrill.histogram import Buckets
     from firedrill.profile import Profile, Slo
-    from firedrill.prom import Prometheus, Series
+    from firedrill.prometheus.client import Prometheus, Series
+    from firedrill.record.figures import Alert, Latency
 
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 EXHAUSTED_RATIO = 0.9

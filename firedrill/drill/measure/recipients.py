@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from firedrill.drill.alerts import OWN_LABELS
+from firedrill.drill.measure.alert_history import OWN_LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

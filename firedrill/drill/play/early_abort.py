@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from firedrill import units
 from firedrill.contract import Client, format_bound
-from firedrill.drill.measure import starved_on_end
+from firedrill.drill.measure.measurement import starved_on_end
 from firedrill.objectives import is_exceeded
-from firedrill.prom import step_of
+from firedrill.prometheus.client import step_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from firedrill.profile import Profile, Slo, Step
-    from firedrill.prom import Prometheus
+    from firedrill.prometheus.client import Prometheus
 
 RECENT_SECONDS = 5.0
 """Where nobody knows how many requests are still to come, the last seconds are judged, and once more when they have passed."""

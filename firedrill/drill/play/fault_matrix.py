@@ -14,22 +14,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from firedrill import units
-from firedrill.alerts import least, rulefile
-from firedrill.drill import progress as progress_for
-from firedrill.drill.run import play
-from firedrill.drill.verdict import Status
+from firedrill.alerts.backtest import detection_bounds as least
+from firedrill.alerts.rules import rule_file
+from firedrill.drill.judge.verdict import Status
+from firedrill.drill.play import progress as progress_for
+from firedrill.drill.play.run import play
 from firedrill.errors import BadInput
 from firedrill.faults import spell
 from firedrill.profile import AlertExpectations
-from firedrill.stack import config
+from firedrill.stack import configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from firedrill.alerts.least import Least
-    from firedrill.drill.record import Run
-    from firedrill.drill.request import Request
+    from firedrill.alerts.backtest.detection_bounds import Least
+    from firedrill.drill.play.request import Request
     from firedrill.interrupt import Interrupt
+    from firedrill.record.run_folder import Run
     from firedrill.terminal import Terminal
 
 QUIET_AT_MOST_SECONDS = 240.0
@@ -154,9 +155,9 @@ def _named(sizes: Mapping[str, float]) -> str:
 def leasts(request: Request) -> dict[str, Least]:
     """Of the rules as these runs load them."""
     with tempfile.TemporaryDirectory() as folder:
-        config.write(Path(folder), (), request.rules, request.time_scale)
+        configuration.write(Path(folder), (), request.rules, request.time_scale)
         files = sorted((Path(folder) / "rules").glob("*.yml"))
-        return least.of_rules(group for file in files for group in rulefile.read(file))
+        return least.of_rules(group for file in files for group in rule_file.read(file))
 
 
 # -- judging

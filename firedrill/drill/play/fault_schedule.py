@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from firedrill.drill.verdict import Reason
+from firedrill.drill.judge.verdict import Reason
 from firedrill.errors import FiredrillError
 from firedrill.faults import FaultClient, spell
 

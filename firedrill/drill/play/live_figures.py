@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from firedrill import units
 
 if TYPE_CHECKING:
-    from firedrill.prom import Prometheus
+    from firedrill.prometheus.client import Prometheus
 
 
 FROM_SCHEDULE = "client:response_time_from_schedule_seconds:p99_10s"

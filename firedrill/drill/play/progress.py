@@ -17,7 +17,7 @@ from firedrill import units
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from firedrill.drill.live import Live
+    from firedrill.drill.play.live_figures import Live
     from firedrill.notifications.notification import Notification
     from firedrill.terminal import Terminal
 

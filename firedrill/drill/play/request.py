@@ -11,23 +11,25 @@ from urllib.parse import urlsplit
 import requests
 
 from firedrill import places
-from firedrill.alerts import rulefile
+from firedrill.alerts.rules import rule_file
 from firedrill.contract import BUNDLED_USERS, LOOPBACK
 from firedrill.errors import BadInput, Missing
 from firedrill.names import without_userinfo
 from firedrill.notifications.notification import HEARTBEAT
+from firedrill.processes import programs
 from firedrill.profile import check_users
 from firedrill.profile_form import nearest
-from firedrill.stack import compose, config, engine, programs
+from firedrill.stack import configuration
+from firedrill.stack.containers import container_stack, engine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from firedrill.drill.baseline import Baseline
+    from firedrill.drill.judge.baseline import Baseline
     from firedrill.profile import Profile
-    from firedrill.stack.attached import Attachment
-    from firedrill.stack.config import Scrape
+    from firedrill.stack.configuration import Scrape
+    from firedrill.stack.containers.attached import Attachment
     from firedrill.stack.plan import Server
 
 
@@ -107,7 +109,7 @@ class Request:
         elif not self.attachment:
             programs.need("prometheus")
         if not self.docker or programs.find("promtool"):
-            config.check_rules(self.rules)
+            configuration.check_rules(self.rules)
         if not self.attachment:
             self._check_expectations()
         self._check_profile()
@@ -127,7 +129,7 @@ class Request:
         """An alert that nobody has would never fire, whatever happens; misspelled under `never`, it would do so for ever."""
         expected, of_faults = self.profile.alerts, (name for step in self.profile.faults for name in step.alerts)
         files = (*places.RULES.glob("*.yml"), *self.rules)
-        known = {rule.name for file in files for group in rulefile.read(file) for rule in group.rules if rule.is_alert} - {HEARTBEAT}
+        known = {rule.name for file in files for group in rule_file.read(file) for rule in group.rules if rule.is_alert} - {HEARTBEAT}
         for name in (*expected.always, *expected.if_slo_broken, *expected.never, *of_faults):
             if name not in known:
                 raise BadInput(f"profile {self.profile.name}: no rule has the alert {name}{nearest(name, known)}")
@@ -142,8 +144,8 @@ class Request:
         for option, host in hosts:
             if host in {"localhost", LOOPBACK, "::1", "[::1]"}:
                 raise BadInput(f"{option} {host}: in a container that is the container itself; expected one such as host.docker.internal")
-        if self.server.threads and self.server.threads > compose.MOST_THREADS:
-            raise BadInput(f"--threads {self.server.threads}: expected at most {compose.MOST_THREADS} in a container")
+        if self.server.threads and self.server.threads > container_stack.MOST_THREADS:
+            raise BadInput(f"--threads {self.server.threads}: expected at most {container_stack.MOST_THREADS} in a container")
         if self.locustfile and not self.locustfile.stat().st_mode & stat.S_IROTH:
             raise BadInput(f"--locustfile {self.locustfile}: the containers have a user of their own; expected a file that others may read")
         if ":" in str(self.out.absolute()):

@@ -9,36 +9,41 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from firedrill.alerts import lingering, rulefile
-from firedrill.drill import alerts, caveats, live, scorecard, told, unset
-from firedrill.drill.faults import Injector
-from firedrill.drill.figures import Window
-from firedrill.drill.foregone import Watch
-from firedrill.drill.measure import TAIL_SECONDS, Measurement
-from firedrill.drill.record import Run
-from firedrill.drill.verdict import AGAINST_API, Reason, ended_early, judge
+from firedrill.alerts.backtest import attribution_window
+from firedrill.alerts.rules import rule_file
+from firedrill.drill.judge import default_objectives, notes, scorecard
+from firedrill.drill.judge.verdict import AGAINST_API, Reason, ended_early, judge
+from firedrill.drill.measure import alert_history, recipients
+from firedrill.drill.measure.measurement import TAIL_SECONDS, Measurement
+from firedrill.drill.play import live_figures
+from firedrill.drill.play.early_abort import Watch
+from firedrill.drill.play.fault_schedule import Injector
 from firedrill.errors import BadInput, FiredrillError
 from firedrill.interrupt import Interrupted
 from firedrill.notifications.journal import Journal, Tail
 from firedrill.notifications.notification import HEARTBEAT
-from firedrill.stack import compose, config, programs
-from firedrill.stack.attached import AttachedStack
-from firedrill.stack.compose import ComposedStack
-from firedrill.stack.native import NativeStack
+from firedrill.processes import programs
+from firedrill.prometheus.recorded_data import Reopened
+from firedrill.record.figures import Window
+from firedrill.record.run_folder import Run
+from firedrill.stack import configuration
+from firedrill.stack.containers import container_stack
+from firedrill.stack.containers.attached import AttachedStack
+from firedrill.stack.containers.container_stack import ComposedStack
 from firedrill.stack.plan import Plan, Ports
-from firedrill.stack.reopened import Reopened
+from firedrill.stack.process_stack import NativeStack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from firedrill.drill.figures import Figures
-    from firedrill.drill.foregone import Foregone
-    from firedrill.drill.progress import Progress
-    from firedrill.drill.request import Request
+    from firedrill.drill.play.early_abort import Foregone
+    from firedrill.drill.play.progress import Progress
+    from firedrill.drill.play.request import Request
     from firedrill.interrupt import Interrupt
     from firedrill.notifications.notification import Notification
-    from firedrill.prom import Prometheus
-    from firedrill.stack.base import Stack
+    from firedrill.prometheus.client import Prometheus
+    from firedrill.record.figures import Figures
+    from firedrill.stack.interface import Stack
 
 SCHEMA = 2
 """Version of run.json; it grows when a field changes its meaning."""
@@ -60,7 +65,7 @@ def play(request: Request, interrupt: Interrupt, progress: Progress) -> Run:
     request.check()
     if request.docker:
         progress.phase("building the images")
-        compose.build(interrupt)  # Before ports are chosen: it may take minutes, in which somebody else takes them.
+        container_stack.build(interrupt)  # Before ports are chosen: it may take minutes, in which somebody else takes them.
     chosen = Ports.choose(request.ports)
     run = Run.create(request.out.absolute(), request.title)
     return _Drill(request, run, chosen, interrupt, progress).play()
@@ -166,7 +171,7 @@ class _Drill:
                     self._note_faults(self._injector.follow(time.time() - began))
                     self._look_ahead(began)
                     self._look_for_alerts()
-                    self._progress.show(live.look(self._stack.prom), time.time() - began, self._request.ends_after_seconds)
+                    self._progress.show(live_figures.look(self._stack.prom), time.time() - began, self._request.ends_after_seconds)
                     self._unevaluated |= self._stack.prom.broken_alerts()
 
     def _look_ahead(self, began: float) -> None:
@@ -242,7 +247,7 @@ class _Drill:
     def _note_longer_rules(self) -> None:
         """Rules that could not be shrunk as far as all else are slower than the load is quick."""
         scale = self._request.time_scale
-        if not self._request.attachment and (kept := config.kept_longer(scale)):
+        if not self._request.attachment and (kept := configuration.kept_longer(scale)):
             first = "; ".join(kept[:2])
             self._remark("rules_kept_longer", f"{len(kept)} durations of the rules are longer than 1/{scale:g}, the first: {first}")
 
@@ -318,7 +323,7 @@ class _Drill:
             return None, None
         bundled = self._request.locustfile is None
         measurement = Measurement(prom, self._request.profile, self._stack.run_id, window, knows_think_time=bundled)
-        return window, measurement.figures(alerts.read(prom, window, TAIL_SECONDS))
+        return window, measurement.figures(alert_history.read(prom, window, TAIL_SECONDS))
 
     def _notifications(self, window: Window | None) -> list[dict[str, Any]] | None:
         """Who would have been told; None where nobody could be."""
@@ -329,7 +334,7 @@ class _Drill:
             self._remark(
                 "notifications_silent", f"not even {HEARTBEAT} got through to anybody: that nobody was told of alerts says nothing"
             )
-        return told.record(arrived, window.start)
+        return recipients.record(arrived, window.start)
 
     def _document(self, window: Window | None, figures: Figures | None) -> dict[str, Any]:
         request, profile = self._request, self._request.profile
@@ -366,7 +371,7 @@ class _Drill:
             "figures": asdict(figures) if figures else None,
         }
         card = scorecard.of_run(document, self._lingers())
-        remarks = [*self._remarks.values(), *scorecard.remarks(card), *unset.remarks(document), *caveats.remarks(document)]
+        remarks = [*self._remarks.values(), *scorecard.remarks(card), *default_objectives.remarks(document), *notes.remarks(document)]
         return {
             **document,
             "verdict": asdict(verdict.blaming(scorecard.reasons(card))),
@@ -383,7 +388,7 @@ class _Drill:
         """Of the alerts that this run's Prometheus had loaded."""
         files = sorted((self._run.folder / "prometheus" / "rules").glob("*.yml"))
         try:
-            return lingering.by_name([group for file in files for group in rulefile.read(file)])
+            return attribution_window.by_name([group for file in files for group in rule_file.read(file)])
         except BadInput:  # Prometheus took them, which is enough for a run to be recorded.
             return {}
 

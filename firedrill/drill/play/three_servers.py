@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from firedrill.drill import progress as progress_for
-from firedrill.drill.run import play
+from firedrill.drill.play import progress as progress_for
+from firedrill.drill.play.run import play
 from firedrill.stack.plan import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from firedrill.drill.record import Run
-    from firedrill.drill.request import Request
+    from firedrill.drill.play.request import Request
     from firedrill.interrupt import Interrupt
+    from firedrill.record.run_folder import Run
     from firedrill.terminal import Terminal
 
 SERVERS = (

@@ -31,15 +31,15 @@ from bokeh.models import (
     WheelZoomTool,
 )
 
-from firedrill.report import colors, scales
+from firedrill.report.charts import axes, colors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bokeh.models import Glyph, GlyphRenderer
 
-    from firedrill.report.recording import Values
-    from firedrill.report.scales import Scale
+    from firedrill.report.charts.axes import Scale
+    from firedrill.report.recorded_series import Values
 
 HEIGHT_PIXELS = 220
 
@@ -75,7 +75,7 @@ class Canvas:
         self.marks = marks
         self._range = Range1d(0, end, bounds=(0, end), min_interval=min(2.0, end))
         self._cursor, self._no_cursor = Span(dimension="height", line_dash="dotted", line_color=colors.STEP), Span(visible=False)
-        self._clock = CustomJSTickFormatter(code=f"const v = tick; return {scales.CLOCK}")
+        self._clock = CustomJSTickFormatter(code=f"const v = tick; return {axes.CLOCK}")
         self._ticker = AdaptiveTicker(base=60, mantissas=[1, 2, 5, 10, 15, 30], min_interval=1, desired_num_ticks=7)
         self._bands = [
             (_times(marks.faults), VStrip(fill_color=colors.ORANGE, fill_alpha=0.16, line_color=None)),
@@ -99,9 +99,9 @@ class Canvas:
             outline_line_color=None,
             min_border=0,
         )
-        values = (LogAxis if scale == "log" else LinearAxis)(formatter=CustomJSTickFormatter(code=scales.tick_code(unit)), **BARE)
+        values = (LogAxis if scale == "log" else LinearAxis)(formatter=CustomJSTickFormatter(code=axes.tick_code(unit)), **BARE)
         if scale == "log":
-            values.ticker = FixedTicker(ticks=list(scales.round_numbers(low, high)))
+            values.ticker = FixedTicker(ticks=list(axes.round_numbers(low, high)))
         times = LinearAxis(formatter=self._clock, ticker=self._ticker, **BARE)
         for axis, place, dimension in ((times, "below", 0), (values, "left", 1)):
             plot.add_layout(axis, place)
@@ -141,7 +141,7 @@ def _times(marks: Sequence[Mark]) -> ColumnDataSource:
 def second_axis(plot: Plot, high: float, unit: str) -> str:
     """Give a figure an axis on its right, from 0; returns the name of its range."""
     plot.extra_y_ranges = {"aside": Range1d(0, high)}
-    plot.add_layout(LinearAxis(y_range_name="aside", formatter=CustomJSTickFormatter(code=scales.tick_code(unit)), **BARE), "right")
+    plot.add_layout(LinearAxis(y_range_name="aside", formatter=CustomJSTickFormatter(code=axes.tick_code(unit)), **BARE), "right")
     return "aside"
 
 

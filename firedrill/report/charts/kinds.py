@@ -11,18 +11,19 @@ from bokeh.models import ColumnDataSource, FixedTicker, HBar, Image, LinearColor
 from bokeh.models import Line as LineGlyph
 
 from firedrill import units
-from firedrill.report import colors, scales, strokes
-from firedrill.report.canvas import draw, hover, second_axis
+from firedrill.report.charts import axes, colors
+from firedrill.report.charts import series_style as strokes
+from firedrill.report.charts.canvas import draw, hover, second_axis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bokeh.models import Plot
 
-    from firedrill.report.canvas import Canvas
-    from firedrill.report.recording import Line, Values
-    from firedrill.report.scales import Scale
-    from firedrill.report.strokes import Stroke
+    from firedrill.report.charts.axes import Scale
+    from firedrill.report.charts.canvas import Canvas
+    from firedrill.report.charts.series_style import Stroke
+    from firedrill.report.recorded_series import Line, Values
 
 NOTHING = "Not measured in this run."
 ROW_PIXELS = 24
@@ -32,7 +33,7 @@ TEXT_RATIO = 0.15
 LONGEST_ROW_NAME = 34
 MOST_ROW_MARKS = 12
 WRITTEN = {"text_baseline": "middle", "text_font_size": "11px", "x_offset": 5}
-CLOCK = f"const v = value; return {scales.CLOCK}"
+CLOCK = f"const v = value; return {axes.CLOCK}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +64,13 @@ class Bar:
 def lines(canvas: Canvas, drawn: Sequence[Stroke], scale: Scale) -> Plot:
     """Lines over time."""
     main = [stroke for stroke in drawn if not stroke.aside] or drawn
-    low, high = scales.bounds(scale, strokes.smallest(main), strokes.largest(main))
+    low, high = axes.bounds(scale, strokes.smallest(main), strokes.largest(main))
     plot = canvas.blank(low, high, main[0].unit, scale)
     # A logarithmic axis has no zero: what is not above its lower end is drawn there.
     values = [np.maximum(stroke.line.values, np.float32(low)) if scale == "log" else stroke.line.values for stroke in drawn]
     source = _source(canvas, values, low)
     aside = [stroke for stroke in drawn if stroke not in main]
-    ranges = {True: second_axis(plot, scales.bounds("linear", 0, strokes.largest(aside))[1], "s") if aside else "default", False: "default"}
+    ranges = {True: second_axis(plot, axes.bounds("linear", 0, strokes.largest(aside))[1], "s") if aside else "default", False: "default"}
     for at, stroke in enumerate(drawn):
         width, alpha = (1.4, 0.75) if stroke.faint else (2, 1)
         line = LineGlyph(x="x", y=f"s{at}", line_width=width, line_alpha=alpha, line_color=stroke.color, line_dash=stroke.dash)
@@ -81,7 +82,7 @@ def lines(canvas: Canvas, drawn: Sequence[Stroke], scale: Scale) -> Plot:
 def areas(canvas: Canvas, drawn: Sequence[Stroke]) -> Plot:
     """Areas stacked on each other."""
     tops = np.cumsum([np.nan_to_num(stroke.line.values) for stroke in drawn], axis=0, dtype=np.float32)
-    plot = canvas.blank(*scales.bounds("linear", 0, float(tops.max())), drawn[0].unit)
+    plot = canvas.blank(*axes.bounds("linear", 0, float(tops.max())), drawn[0].unit)
     source = _source(canvas, [stroke.line.values for stroke in drawn], 0)
     for at, (stroke, top) in enumerate(zip(drawn, tops, strict=True)):
         source.data[f"bottom{at}"], source.data[f"top{at}"] = top - np.nan_to_num(stroke.line.values), top
@@ -102,7 +103,7 @@ def _source(canvas: Canvas, values: Sequence[Values], low: float) -> ColumnDataS
 def _add_values_box(plot: Plot, source: ColumnDataSource, drawn: Sequence[Stroke]) -> None:
     ground = draw(plot, LineGlyph(x="x", y="ground", line_alpha=0), source, name="ground")
     rows = [("", "after", "@x{custom}"), *((stroke.color, stroke.name, f"@s{at}{{custom}}") for at, stroke in enumerate(drawn))]
-    codes = {"@x": CLOCK, **{f"@s{at}": scales.value_code(stroke.unit) for at, stroke in enumerate(drawn)}}
+    codes = {"@x": CLOCK, **{f"@s{at}": axes.value_code(stroke.unit) for at, stroke in enumerate(drawn)}}
     plot.add_tools(hover(ground, rows, codes, mode="vline"))
 
 
@@ -124,7 +125,7 @@ def heatmap(canvas: Canvas, buckets: Sequence[Line]) -> Plot | None:
     mapper = LinearColorMapper(palette=colors.HEAT, low=most / 1000, high=most, low_color="rgba(0, 0, 0, 0)")
     drawn = draw(plot, Image(image="image", color_mapper=mapper, **place), ColumnDataSource({"image": [counts[low:high]]}), name="heat")
     rows = [("", "after", "$x{custom}"), ("", "requests", "@image{custom}")]
-    plot.add_tools(hover(drawn, rows, {"$x": CLOCK, "@image": scales.value_code("reqps")}))
+    plot.add_tools(hover(drawn, rows, {"$x": CLOCK, "@image": axes.value_code("reqps")}))
     return plot
 
 

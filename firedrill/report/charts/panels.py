@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType
 
-    from firedrill.report.scales import Scale
+    from firedrill.report.charts.axes import Scale
     from grafana.source.signals import Signal
 
 SIGNALS = places.GRAFANA / "source" / "signals.py"

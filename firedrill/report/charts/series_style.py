@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firedrill import units
-from firedrill.report import colors
+from firedrill.report.charts import colors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from firedrill.report.recording import Line
+    from firedrill.report.recorded_series import Line
 
 WRITTEN = {"s": units.seconds, "percentunit": units.percent, "reqps": units.rate}
 """How a value is written, by Grafana's name of its unit; others are plain numbers."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from firedrill import units
-from firedrill.report import colors, words
-from firedrill.report.charts import Bar
+from firedrill.report.charts import colors
+from firedrill.report.charts.kinds import Bar
+from firedrill.report.pages import sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from firedrill.report.canvas import Mark
-    from firedrill.report.facts import Facts
+    from firedrill.report.charts.canvas import Mark
+    from firedrill.report.run_facts import Facts
 
 SILENT = ("never", None)
 """What the scorecard says of alerts that nobody expects."""
@@ -45,4 +46,4 @@ def _text(row: Mapping[str, Any], start: float, stop: float) -> str:
     because = row.get("cause") or "the profile says so"
     delay = row.get("delay_seconds")
     met = f"detected {units.seconds(delay)} after it" if delay is not None else str(row.get("judgement"))
-    return f"{row.get('alert')} expected, {words.clock(start)}–{words.clock(stop)} ({because}): {met}"
+    return f"{row.get('alert')} expected, {sentences.clock(start)}–{sentences.clock(stop)} ({because}): {met}"

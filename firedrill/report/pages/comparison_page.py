@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firedrill import names, units
-from firedrill.drill.baseline import load_of
-from firedrill.report import charts, colors, panels, words
-from firedrill.report.canvas import Canvas, Marks
-from firedrill.report.charts import Chart
-from firedrill.report.facts import FIGURES
-from firedrill.report.recording import Line
-from firedrill.report.render import data_of, render
-from firedrill.report.strokes import Stroke
+from firedrill.drill.judge.baseline import load_of
+from firedrill.report.charts import colors, kinds, panels
+from firedrill.report.charts.canvas import Canvas, Marks
+from firedrill.report.charts.kinds import Chart
+from firedrill.report.charts.series_style import Stroke
+from firedrill.report.pages import sentences
+from firedrill.report.pages.render import data_of, render
+from firedrill.report.recorded_series import Line
+from firedrill.report.run_facts import FIGURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from firedrill.report.facts import Facts, Figure
-    from firedrill.report.recording import Recording, Values
+    from firedrill.report.recorded_series import Recording, Values
+    from firedrill.report.run_facts import Facts, Figure
 
 NOTEWORTHY = 0.1
 """A difference of so much, and to the worse, is marked."""
@@ -62,7 +63,7 @@ class Side:
     @property
     def warnings(self) -> list[str]:
         """What a reader has to know before its figures."""
-        return words.warnings(self.facts, self.recording)
+        return sentences.warnings(self.facts, self.recording)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +81,11 @@ def of_runs(sides: Sequence[Side]) -> str:
     return render(
         "comparison.html",
         charts=list(_overlaid(sides)),
-        title=f"{words.joined(profiles)}: {len(sides)} runs side by side",
+        title=f"{sentences.joined(profiles)}: {len(sides)} runs side by side",
         sides=sides,
         different=len({load_of(side.facts.mapping("profile")) for side in sides}) > 1,
         rows=list(_rows(sides)),
-        exhausted=[words.exhausted(side.facts) for side in sides],
+        exhausted=[sentences.exhausted(side.facts) for side in sides],
         alerts=[_fired(side.facts) for side in sides],
         data=data_of([side.recording for side in sides if side.recording], [side.facts.document for side in sides]),
     )
@@ -159,7 +160,7 @@ def _overlaid(sides: Sequence[Side]) -> Iterator[Chart]:
         ]
         if drawn:
             title = f"{panel.signal.title.rstrip('?')} – {name}"
-            yield Chart(title, panel.signal.question, charts.lines(canvas, drawn, panel.scale), drawn)
+            yield Chart(title, panel.signal.question, kinds.lines(canvas, drawn, panel.scale), drawn)
 
 
 def _resampled(line: Line, recording: Recording, times: Values) -> Values:

@@ -7,13 +7,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from firedrill import units
-from firedrill.report.render import Table
+from firedrill.report.pages.render import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from firedrill.report.facts import Facts
+    from firedrill.report.run_facts import Facts
 
 NAME = "matrix"
 """Under which it stands among a report's facts."""

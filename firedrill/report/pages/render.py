@@ -16,13 +16,13 @@ from bokeh.resources import Resources
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from firedrill import __version__, units
-from firedrill.report import words
+from firedrill.report.pages import sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from firedrill.report.charts import Chart
-    from firedrill.report.recording import Recording
+    from firedrill.report.charts.kinds import Chart
+    from firedrill.report.recorded_series import Recording
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST_NAME = 120
@@ -50,7 +50,7 @@ def render(template: str, charts: Sequence[Chart], **context: Any) -> str:
             library=_library() if script else "",
             version=__version__,
             units=units,
-            words=words,
+            words=sentences,
             **context,
         )
     )

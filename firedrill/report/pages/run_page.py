@@ -6,19 +6,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from firedrill import units
-from firedrill.report import charts, colors, expectations, matrix, strokes, words
-from firedrill.report.canvas import Canvas, Mark, Marks
-from firedrill.report.charts import Bar, Chart
-from firedrill.report.facts import Facts
-from firedrill.report.panels import PANELS
-from firedrill.report.recording import AlertSpan, Span
-from firedrill.report.render import Table, data_of, render
+from firedrill.report.charts import colors, kinds, series_style
+from firedrill.report.charts.canvas import Canvas, Mark, Marks
+from firedrill.report.charts.kinds import Bar, Chart
+from firedrill.report.charts.panels import PANELS
+from firedrill.report.pages import alert_expectations, fault_matrix, sentences
+from firedrill.report.pages.render import Table, data_of, render
+from firedrill.report.recorded_series import AlertSpan, Span
+from firedrill.report.run_facts import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from firedrill.report.panels import Panel
-    from firedrill.report.recording import Endpoint, Line, Recording
+    from firedrill.report.charts.panels import Panel
+    from firedrill.report.recorded_series import Endpoint, Line, Recording
 
 
 def of_run(facts: Facts, recording: Recording | None) -> str:
@@ -29,15 +30,15 @@ def of_run(facts: Facts, recording: Recording | None) -> str:
         charts=drawn,
         facts=facts,
         title=f"{facts.profile} against {facts.server}",
-        warnings=words.warnings(facts, recording),
-        resolution=words.resolution(recording),
-        strip=words.strip(facts),
-        passed=words.passed(facts),
-        saturation=words.saturation(facts),
-        limits=words.limits(facts),
-        honesty=list(words.honesty(facts)) if facts("figures") else [],
+        warnings=sentences.warnings(facts, recording),
+        resolution=sentences.resolution(recording),
+        strip=sentences.strip(facts),
+        passed=sentences.passed(facts),
+        saturation=sentences.saturation(facts),
+        limits=sentences.limits(facts),
+        honesty=list(sentences.honesty(facts)) if facts("figures") else [],
         alerts=_alerts(facts),
-        matrix=matrix.table(facts),
+        matrix=fault_matrix.table(facts),
         notifications=_notifications(facts),
         endpoints=_endpoints(recording.endpoints) if recording else None,
         errors=_errors(recording.endpoints) if recording else None,
@@ -61,32 +62,32 @@ def _charts(facts: Facts, recording: Recording) -> Iterator[Chart]:
 
 def _chart(canvas: Canvas, panel: Panel, lines: Sequence[Line]) -> Chart:
     signal = panel.signal
-    chart = partial(Chart, signal.title, signal.question, when_empty=signal.when_empty or charts.NOTHING)
+    chart = partial(Chart, signal.title, signal.question, when_empty=signal.when_empty or kinds.NOTHING)
     if not lines:
         return chart(None)
     if panel.kind == "heatmap":
-        return chart(charts.heatmap(canvas, lines))
+        return chart(kinds.heatmap(canvas, lines))
     if panel.kind == "areas":
-        drawn = strokes.of_statuses(lines, signal.unit)
-        return chart(charts.areas(canvas, drawn), drawn)
-    drawn = strokes.of_lines(lines, signal.unit)
-    return chart(charts.lines(canvas, drawn, panel.scale), drawn)
+        drawn = series_style.of_statuses(lines, signal.unit)
+        return chart(kinds.areas(canvas, drawn), drawn)
+    drawn = series_style.of_lines(lines, signal.unit)
+    return chart(kinds.lines(canvas, drawn, panel.scale), drawn)
 
 
 def _marks(facts: Facts, recording: Recording) -> Marks:
     start = facts.number("window.start") or 0.0
     return Marks(
-        steps=[Mark(step["start_seconds"], step["end_seconds"], words.load_of(facts, step)) for step in facts.rows("figures.steps")],
-        faults=[Mark(fault["start"] - start, fault["end"] - start, words.fault_of(fault)) for fault in facts.rows("faults")],
+        steps=[Mark(step["start_seconds"], step["end_seconds"], sentences.load_of(facts, step)) for step in facts.rows("figures.steps")],
+        faults=[Mark(fault["start"] - start, fault["end"] - start, sentences.fault_of(fault)) for fault in facts.rows("faults")],
         gaps=[Mark(gap.start, gap.end, "nothing was recorded") for gap in recording.gaps],
     )
 
 
 def _timeline(canvas: Canvas, facts: Facts, recording: Recording) -> Chart:
-    expected = words.alerts_expected(facts)
+    expected = sentences.alerts_expected(facts)
     spans = _alert_spans(facts, recording)
     began = sorted((each for each in spans if each.span.start < canvas.end), key=lambda each: each.span.start)
-    awaited = list(expectations.bars(facts, canvas.marks.faults, canvas.end))
+    awaited = list(alert_expectations.bars(facts, canvas.marks.faults, canvas.end))
     alerts = dict.fromkeys([*(each.name for each in began), *(each.row for each in awaited), *expected])
     bars = [
         *(Bar("load", step.start, step.end, colors.LOAD, step.text) for step in canvas.marks.steps),
@@ -101,7 +102,7 @@ def _timeline(canvas: Canvas, facts: Facts, recording: Recording) -> Chart:
     return Chart(
         title="What happened when",
         question="Which alerts were expected (blue), pending (pale red) and firing (red), and who was told, under which load and faults?",
-        figure=charts.timeline(canvas, rows, bars, told, missed),
+        figure=kinds.timeline(canvas, rows, bars, told, missed),
         wide=True,
     )
 
@@ -125,20 +126,20 @@ def _pairs(found: Sequence[Any]) -> Iterator[tuple[float, float]]:
 
 def _alert_bar(alert: AlertSpan, end: float) -> Bar:
     start, stop = max(0.0, alert.span.start), min(end, max(alert.span.end, alert.span.start + 1))
-    text = f"{alert.name} {alert.state}, {words.clock(start)}–{words.clock(stop)}"
+    text = f"{alert.name} {alert.state}, {sentences.clock(start)}–{sentences.clock(stop)}"
     return Bar(alert.name, start, stop, colors.RED if alert.state == "firing" else colors.PENDING, text)
 
 
 def _told(note: Mapping[str, Any]) -> Bar:
     at = note["after_seconds"]
-    return Bar("who is told", at, at, colors.RED, f"{note.get('receiver', '')} {words.clock(at)}: {note.get('alertname', '')}")
+    return Bar("who is told", at, at, colors.RED, f"{note.get('receiver', '')} {sentences.clock(at)}: {note.get('alertname', '')}")
 
 
 # -- tables
 
 
 def _alerts(facts: Facts) -> Table:
-    expected = words.alerts_expected(facts)
+    expected = sentences.alerts_expected(facts)
     rows = [
         (
             alert.get("name", ""),
@@ -166,7 +167,7 @@ def _notifications(facts: Facts) -> Table | None:
         return None
     rows = [
         (
-            words.clock(note.get("after_seconds", 0)),
+            sentences.clock(note.get("after_seconds", 0)),
             note.get("receiver", ""),
             note.get("status", ""),
             note.get("alertname", ""),
@@ -207,8 +208,8 @@ def _steps(facts: Facts) -> Table:
         start, end = step.number("start_seconds") or 0.0, step.number("end_seconds") or 0.0
         rows.append(
             (
-                f"{words.clock(start)}–{words.clock(end)}",
-                words.load_of(facts, step.document),
+                f"{sentences.clock(start)}–{sentences.clock(end)}",
+                sentences.load_of(facts, step.document),
                 units.rate(step.number("client.offered_rate")),
                 units.rate(step.number("client.rate")),
                 units.percent(step.number("client.error_ratio")),

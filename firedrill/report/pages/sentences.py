@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from firedrill import units
 from firedrill.contract import FAULT_KINDS
-from firedrill.drill.verdict import blind_limit
+from firedrill.drill.judge.verdict import blind_limit
 from firedrill.faults import spell
-from firedrill.report.facts import Facts
+from firedrill.report.run_facts import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from firedrill.report.recording import Recording
+    from firedrill.report.recorded_series import Recording
 
 
 P99_WITH_WAITING = "figures.client.latency_including_waiting_seconds.p99"

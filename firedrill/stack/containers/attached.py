@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Self
 
 from firedrill import __version__
 from firedrill.errors import BadInput, FiredrillError
-from firedrill.stack import remembered, remote, versions
-from firedrill.stack.base import START_SECONDS
-from firedrill.stack.reopened import Reopened
-from firedrill.stack.steered import SteeredStack
+from firedrill.prometheus import remote
+from firedrill.prometheus.recorded_data import Reopened
+from firedrill.stack import loaded_rules, versions
+from firedrill.stack.containers.web_control import SteeredStack
+from firedrill.stack.interface import START_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +68,7 @@ class AttachedStack(SteeredStack):
     def start_prometheus(self) -> None:
         """It runs. Its rules are kept: alerts are judged and replayed by them."""
         self.records = True
-        remembered.keep(self.prom, self.plan.folder / "prometheus" / "rules")
+        loaded_rules.keep(self.prom, self.plan.folder / "prometheus" / "rules")
 
     def start_alerting(self) -> bool:
         """It runs."""
@@ -109,7 +110,7 @@ class AttachedStack(SteeredStack):
 
     def take_snapshot(self, destination: Path) -> None:
         """Copy what Prometheus recorded of this load to a folder that does not exist."""
-        before = remembered.longest_reach_seconds(self.plan.folder / "prometheus" / "rules")
+        before = loaded_rules.longest_reach_seconds(self.plan.folder / "prometheus" / "rules")
         start = self.load_since - min(max(BEFORE_SECONDS, before), MOST_BEFORE_SECONDS)
         with Reopened(None, self._interrupt) as copy:
             remote.write(copy.prom.url, remote.read(self.prom.url, start, time.time()))

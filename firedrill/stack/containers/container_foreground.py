@@ -13,8 +13,8 @@ from firedrill.contract import LOOPBACK
 from firedrill.errors import BadInput, Missing
 from firedrill.interrupt import Interrupted
 from firedrill.notifications.notification import Notification
-from firedrill.prom import Prometheus
-from firedrill.stack import compose, engine
+from firedrill.prometheus.client import Prometheus
+from firedrill.stack.containers import container_stack, engine
 from firedrill.stack.foreground import describe_grafana, golden_signals, print_addresses
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def run(
     chosen_faults = {"API_FAULTS": "1"} if takes_faults else {}
     project = engine.Project(
         os.environ.get("COMPOSE_PROJECT_NAME", PROJECT),
-        {**compose.published(chosen), **compose.served(server), **compose.played(profile), **chosen_faults},
+        {**container_stack.published(chosen), **container_stack.served(server), **container_stack.played(profile), **chosen_faults},
         interrupt,
     )
     if None in project.states().values():
@@ -59,7 +59,7 @@ def run(
     began = time.time()
     watcher = _Watcher(project, f"http://{LOOPBACK}:{chosen.notifications}", console)
     try:
-        project.up(*compose.SERVICES, *(["grafana"] if with_grafana else []))
+        project.up(*container_stack.SERVICES, *(["grafana"] if with_grafana else []))
         print_addresses(console, _composed_addresses(project, chosen, with_grafana=with_grafana))
         prom = Prometheus(f"http://{LOOPBACK}:{chosen.prometheus}")
         interrupt.wait_until(

@@ -14,8 +14,9 @@ from firedrill.errors import Missing
 from firedrill.interrupt import Interrupted
 from firedrill.names import without_userinfo
 from firedrill.profile import profile_file
-from firedrill.stack import config, engine
-from firedrill.stack.steered import SteeredStack
+from firedrill.stack import configuration
+from firedrill.stack.containers import engine
+from firedrill.stack.containers.web_control import SteeredStack
 from firedrill.stack.versions import of_machine
 
 if TYPE_CHECKING:
@@ -280,9 +281,9 @@ def _lay_out(plan: Plan) -> None:
         shutil.copy(profile_file(plan.profile), _profile_copy(plan))
     if plan.server is None:
         (source / "targets" / "api.json").unlink()
-    config.add(source, plan.scrapes, plan.rules)
+    configuration.add(source, plan.scrapes, plan.rules)
     (loaded := plan.folder / "prometheus" / "rules").mkdir()
     for file in (source / "rules").glob("*.yml"):
-        (loaded / file.name).write_text(config.scaled(file, plan.time_scale))
+        (loaded / file.name).write_text(configuration.scaled(file, plan.time_scale))
     for path in (source, profiles, *source.rglob("*"), *profiles.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)  # The containers' users are not this one, whatever its umask.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from firedrill import places
 from firedrill.errors import Missing
-from firedrill.stack import command
+from firedrill.processes import command
 
 if TYPE_CHECKING:
     import subprocess

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import requests
 
 from firedrill.errors import FiredrillError, Missing
-from firedrill.stack.base import START_SECONDS, Stack
+from firedrill.stack.interface import START_SECONDS, Stack
 
 if TYPE_CHECKING:
     from firedrill.interrupt import Interrupt

@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from firedrill.contract import LOOPBACK
-from firedrill.stack.compose import SERVICES
+from firedrill.stack.containers.container_stack import SERVICES
 from tests.compose.docker_engine import docker
 from tests.waiting import PATIENCE_SECONDS, poll_until
 

@@ -7,9 +7,9 @@ import requests
 
 from firedrill.interrupt import Interrupt
 from firedrill.notifications.journal import Journal
-from firedrill.stack import ports
-from firedrill.stack.native import NativeStack
+from firedrill.processes import ports
 from firedrill.stack.plan import PORT_OPTIONS, Plan, Ports
+from firedrill.stack.process_stack import NativeStack
 from tests import needs
 from tests.waiting import PATIENCE_SECONDS, poll_until
 

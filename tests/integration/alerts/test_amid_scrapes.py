@@ -12,16 +12,17 @@ from itertools import chain, combinations
 
 import pytest
 
-from firedrill.alerts import grid, readable, rulefile
-from firedrill.alerts.ambiguity import COMMIT_MS
-from firedrill.alerts.bench import Bench
-from firedrill.alerts.grid import MARK
-from firedrill.alerts.replay import Replay
-from firedrill.alerts.timeline import UNKNOWN_LAG_MS
-from firedrill.drill.record import Run
+from firedrill.alerts.replay import evaluation_times, visibility
+from firedrill.alerts.replay.alert_state import Replay
+from firedrill.alerts.replay.ambiguity import COMMIT_MS
+from firedrill.alerts.replay.environment import Bench
+from firedrill.alerts.replay.evaluation_times import MARK
+from firedrill.alerts.replay.timeline import UNKNOWN_LAG_MS
+from firedrill.alerts.rules import rule_file
 from firedrill.interrupt import Interrupt
-from firedrill.stack import remote
-from firedrill.stack.reopened import Reopened
+from firedrill.prometheus import remote
+from firedrill.prometheus.recorded_data import Reopened
+from firedrill.record.run_folder import Run
 from tests import needs
 
 SECONDS, PAGES, AFTER_MS = 20, ("a", "b", "c"), 15
@@ -126,7 +127,7 @@ class Worlds:
     def vector(self, expr, time_ms, missed):
         name = self._names[time_ms, frozenset(missed)]
         if (expr, name) not in self._known:
-            vector = grid.at(self._prom, expr.replace('job="made"', f'world="{name}"'), time_ms)
+            vector = evaluation_times.at(self._prom, expr.replace('job="made"', f'world="{name}"'), time_ms)
             self._known[expr, name] = vector and {without_world(labels): value for labels, value in vector.items()}
         return self._known[expr, name]
 
@@ -156,11 +157,11 @@ def lived(tmp_path_factory):
     times = [start_ms + second * 1000 + AFTER_MS for second in range(SECONDS)]
     with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
         run = recorded(tmp_path_factory.mktemp("amid"), scrapes, times, interrupt)
-        (group,) = rulefile.read(run.folder / "prometheus" / "rules" / "amid.yml")
+        (group,) = rule_file.read(run.folder / "prometheus" / "rules" / "amid.yml")
         alerts = [rule for rule in group.rules if rule.is_alert]
         with Bench(run, [group], 1, None, interrupt) as bench:
             assert bench.timeline.times_of(group) == (times, 1000)
-            seen = readable.seen(bench, group, [(rule, bench.vectors(group, rule, rule.expr)) for rule in alerts], interrupt)
+            seen = visibility.seen(bench, group, [(rule, bench.vectors(group, rule, rule.expr)) for rule in alerts], interrupt)
             silence = bench.silence_of(group)
         yield (
             Worlds(reopened.prom, scrapes, times),

@@ -8,11 +8,11 @@ from math import inf
 import pytest
 
 from firedrill import places
-from firedrill.alerts.backtest import Question, backtest
-from firedrill.alerts.scale import scale_rules
-from firedrill.drill.record import Run
+from firedrill.alerts.backtest.backtest import Question, backtest
+from firedrill.alerts.scaling.shrink import scale_rules
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupt
+from firedrill.record.run_folder import Run
 from tests import drilling, needs, recordings
 from tests.replaying import NAMED, SCALE, compare, loaded, named
 

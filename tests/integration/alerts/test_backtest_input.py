@@ -7,8 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from bench.backtest import AMID_A_SCRAPE_MS, made_up_run, rules
-from firedrill.alerts import grid, readable, rulefile
-from firedrill.alerts.bench import Bench
+from firedrill.alerts.replay import evaluation_times, visibility
+from firedrill.alerts.replay.environment import Bench
+from firedrill.alerts.rules import rule_file
 from firedrill.cli import main
 from firedrill.interrupt import Interrupt
 
@@ -226,13 +227,13 @@ def test_an_alert_before_its_recording_sees_it_later(asked, run):
 def test_too_many_open_evaluations_are_all_unsure(run, tmp_path):
     file = tmp_path / "mine.yml"
     file.write_text(rules(4))
-    groups = rulefile.read(file)
+    groups = rule_file.read(file)
     with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt, most_asked=0) as bench:
         for group in groups:
             times, interval_ms = bench.timeline.times_of(group)
-            found = [(rule, grid.evaluate(bench.prom, rule.expr, times, interval_ms)) for rule in group.rules if rule.is_alert]
+            found = [(rule, evaluation_times.evaluate(bench.prom, rule.expr, times, interval_ms)) for rule in group.rules if rule.is_alert]
             assert found
-            for seen in readable.seen(bench, group, found, interrupt):
+            for seen in visibility.seen(bench, group, found, interrupt):
                 assert seen.unsure == set(times), "the first scrape was slow"
         assert [rule.name for rule in bench.unasked] == ["High0", "Busy0"] * 2
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from firedrill.alerts import rulefile
-from firedrill.alerts.bench import Bench
+from firedrill.alerts.replay.environment import Bench
+from firedrill.alerts.rules import rule_file
 from firedrill.interrupt import Interrupt
 from tests import replaying
 from tests.replaying import NAMED, compare, loaded, named
@@ -41,7 +41,7 @@ def test_the_scorecard_agrees_with_the_alerts_written(run):
 
 def written_states(run):
     """(Unix time, state) of every sample of ALERTS, by the alert's name."""
-    groups = [group for file in named(run, "api") for group in rulefile.read(file)]
+    groups = [group for file in named(run, "api") for group in rule_file.read(file)]
     with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:
         start, end = bench.span_ms
         found = {name: [] for name in NAMED}
@@ -73,7 +73,7 @@ def test_alerts_on_their_own_group_are_never_ambiguous(run):
 
 
 def test_groups_of_one_name_have_their_own_evaluations(run):
-    groups = [group for file in loaded(run) for group in rulefile.read(file) if group.name == "theirs0"]
+    groups = [group for file in loaded(run) for group in rule_file.read(file) if group.name == "theirs0"]
     with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:
         first, second = (bench.timeline.recorded_times(group) for group in groups)
     assert len(first) > 3

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from firedrill.interrupt import Interrupt
-from firedrill.stack import remote
-from firedrill.stack.reopened import Reopened
+from firedrill.prometheus import remote
+from firedrill.prometheus.recorded_data import Reopened
 from grafana.source import alert_signals, client_signals, signals
 from tests import dashboards, drilling, needs, panels, recordings
 from tests.waiting import PATIENCE_SECONDS

@@ -13,15 +13,17 @@ from itertools import pairwise
 import pytest
 import requests
 
-from firedrill.alerts import grid, rulefile
-from firedrill.alerts.bench import STALE
-from firedrill.alerts.replay import SILENT_AFTER_START, Replay
+from firedrill.alerts.replay import evaluation_times
+from firedrill.alerts.replay.alert_state import SILENT_AFTER_START, Replay
+from firedrill.alerts.replay.environment import STALE
+from firedrill.alerts.rules import rule_file
 from firedrill.contract import LOOPBACK
 from firedrill.interrupt import Interrupt
-from firedrill.prom import Prometheus
-from firedrill.stack import ports, remote
-from firedrill.stack.processes import Children
-from firedrill.stack.reopened import Reopened
+from firedrill.processes import ports
+from firedrill.processes.children import Children
+from firedrill.prometheus import remote
+from firedrill.prometheus.client import Prometheus
+from firedrill.prometheus.recorded_data import Reopened
 from tests import needs
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
@@ -111,7 +113,7 @@ class Lived:
 
     def times(self, name, version):
         """When a group was evaluated while its file had this version; but for the last time, which its Prometheus may have ended amid."""
-        found = sorted({time_ms for _, time_ms, _ in self.raw(f'{grid.MARK}{{group="{name}", version="{version}"}}')})
+        found = sorted({time_ms for _, time_ms, _ in self.raw(f'{evaluation_times.MARK}{{group="{name}", version="{version}"}}')})
         return found[:-1] if version == self.last_version(name) else found
 
     def last_version(self, name):
@@ -129,7 +131,7 @@ class Lived:
         for version, loaded in ((1, self.before), (2, self.after)):
             times = self.times(name, version)
             if times:
-                vectors = grid.evaluate(self.prom, loaded[name][0].expr, times, INTERVAL_MS)
+                vectors = evaluation_times.evaluate(self.prom, loaded[name][0].expr, times, INTERVAL_MS)
                 found += [(loaded[name][0], *one) for one in zip(times, vectors, strict=True)]
         return found
 
@@ -156,7 +158,7 @@ class Lived:
 
 
 def loaded(folder):
-    groups = [group for file in sorted(folder.glob("*.yml")) for group in rulefile.read(file)]
+    groups = [group for file in sorted(folder.glob("*.yml")) for group in rule_file.read(file)]
     return {rule.name: (rule, group.limit) for group in groups for rule in group.rules if rule.is_alert}
 
 

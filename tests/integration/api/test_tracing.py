@@ -12,7 +12,7 @@ import requests
 
 from firedrill.contract import LOOPBACK
 from firedrill.places import ROOT
-from firedrill.stack import ports
+from firedrill.processes import ports
 from firedrill.telemetry.tracing import COMPLAINT_SECONDS
 from tests import needs
 from tests.api_process import flask, module

@@ -1,6 +1,6 @@
 """Open loops for tests: their profiles, their workers and their counts."""
 
-from firedrill.stack.ports import any_free
+from firedrill.processes.ports import any_free
 
 HALF, WHOLE = 20, 40
 """Arrivals a second of each of two workers, and of both."""

@@ -11,7 +11,7 @@ import requests
 
 from firedrill.contract import CONTENT_TYPE, LATENCY_BOUNDS_SECONDS, Client, declared, format_bound
 from firedrill.places import EXPORTER_PLUGIN
-from firedrill.stack.ports import any_free
+from firedrill.processes.ports import any_free
 from tests import drilling, needs
 from tests.locust_process import SCRAPER, Locust
 from tests.waiting import PATIENCE_SECONDS, poll_until

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE
-from firedrill.stack.ports import any_free
+from firedrill.processes.ports import any_free
 from tests import drilling, needs
 from tests.locust_process import Locust
 from tests.waiting import poll_until

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, SHAPE
-from firedrill.stack.ports import any_free
+from firedrill.processes.ports import any_free
 from tests import drilling
 from tests.locust_process import Locust
 from tests.waiting import PATIENCE_SECONDS

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, SHAPE
-from firedrill.stack.ports import any_free
+from firedrill.processes.ports import any_free
 from tests import drilling
 from tests.integration.generator.open_loops import HALF, WHOLE, final_counts, worker_options, write_profile
 from tests.locust_process import Locust

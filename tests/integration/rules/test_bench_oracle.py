@@ -4,14 +4,14 @@ import random
 import shutil
 import time
 
-from firedrill.alerts import rulefile
-from firedrill.alerts.bench import Bench
-from firedrill.alerts.recorded import STALE
-from firedrill.alerts.replay import Replay
-from firedrill.drill.record import Run
+from firedrill.alerts.replay.alert_state import Replay
+from firedrill.alerts.replay.environment import Bench
+from firedrill.alerts.replay.recording_rules import STALE
+from firedrill.alerts.rules import rule_file
 from firedrill.interrupt import Interrupt
-from firedrill.stack import remote
-from firedrill.stack.reopened import Reopened
+from firedrill.prometheus import remote
+from firedrill.prometheus.recorded_data import Reopened
+from firedrill.record.run_folder import Run
 from tests import needs
 from tests.promtool_cases import EVALUATIONS, INTERVAL_MS, in_promql, promtool
 
@@ -98,10 +98,10 @@ def test_prometheus_agrees_on_rules_that_record_for_each_other(tmp_path):
     series = dict(histories())
     (tmp_path / "ours.yml").write_text(RULES.replace("MOMENT", f"{start_ms / 1000:.0f}"))
     (tmp_path / "theirs.yml").write_text(RULES.replace("MOMENT", "0"))
-    groups = rulefile.read(tmp_path / "ours.yml")
+    groups = rule_file.read(tmp_path / "ours.yml")
     with Interrupt() as interrupt, Bench(recorded(tmp_path, start_ms, series, interrupt), groups, 1, None, interrupt) as bench:
         assert not bench.refused
         listed = list(checks(bench, groups, start_ms))
-    code, said = promtool(tmp_path, rulefile.read(tmp_path / "theirs.yml"), series, listed)
+    code, said = promtool(tmp_path, rule_file.read(tmp_path / "theirs.yml"), series, listed)
     assert sum(bool(check["exp_samples"]) for check in listed) > 200
     assert code == 0, said[-3000:]

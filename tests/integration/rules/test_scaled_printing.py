@@ -4,9 +4,9 @@ import pytest
 import requests
 from hypothesis import given, settings
 
-from firedrill.alerts.scale import Scaler
+from firedrill.alerts.scaling.shrink import Scaler
 from firedrill.interrupt import Interrupt
-from firedrill.stack.reopened import Reopened
+from firedrill.prometheus.recorded_data import Reopened
 from tests import needs
 from tests.expressions import FACTORS, PHASES, expressions
 from tests.waiting import PATIENCE_SECONDS

@@ -4,12 +4,12 @@ import time
 
 import pytest
 
-from firedrill.alerts.grid import MARK
-from firedrill.alerts.rulefile import Group, Rule
-from firedrill.alerts.timeline import UNKNOWN_LAG_MS, Timeline
+from firedrill.alerts.replay.evaluation_times import MARK
+from firedrill.alerts.replay.timeline import UNKNOWN_LAG_MS, Timeline
+from firedrill.alerts.rules.rule_file import Group, Rule
 from firedrill.interrupt import Interrupt
-from firedrill.stack import remote
-from firedrill.stack.reopened import Reopened
+from firedrill.prometheus import remote
+from firedrill.prometheus.recorded_data import Reopened
 from tests import needs
 
 SECONDS = 60

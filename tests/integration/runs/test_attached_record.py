@@ -4,17 +4,21 @@ import time
 
 import pytest
 
-from firedrill.alerts import lingering, loaded, readable
-from firedrill.alerts.bench import Bench
-from firedrill.alerts.replay import Replay
+from firedrill.alerts.backtest import attribution_window
+from firedrill.alerts.replay import loaded_rules, visibility
+from firedrill.alerts.replay.environment import Bench
+from firedrill.alerts.replay.alert_state import Replay
 from firedrill.contract import LOOPBACK
-from firedrill.drill.record import Run
+from firedrill.record.run_folder import Run
 from firedrill.interrupt import Interrupt
-from firedrill.prom import Prometheus
-from firedrill.stack import attached, ports, remembered, remote
-from firedrill.stack.attached import AttachedStack, Attachment
+from firedrill.prometheus.client import Prometheus
+from firedrill.stack.containers import attached
+from firedrill.processes import ports
+from firedrill.stack import loaded_rules
+from firedrill.prometheus import remote
+from firedrill.stack.containers.attached import AttachedStack, Attachment
 from firedrill.stack.plan import Plan, Ports
-from firedrill.stack.processes import Children
+from firedrill.processes.children import Children
 from tests import needs
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
@@ -88,14 +92,14 @@ def run(tmp_path_factory):
 
 
 def test_the_rules_are_kept_as_they_were_loaded(run):
-    (group,) = loaded.groups(run)
+    (group,) = loaded_rules.groups(run)
     assert (group.name, group.interval_ms, group.limit) == ("g", 200, 7)
     _, record, standing, flapping, mean = group.rules
     assert (record.name, record.expr, record.labels) == ("flap:mean", "avg_over_time(flap[600ms])", {"of": "a 'b' ü 🙂"})
     assert (standing.hold_ms, standing.annotations) == (2_500, {"summary": "It stands."})
     assert (flapping.hold_ms, flapping.keep_ms, mean.labels) == (200, 400, {"severity": "{{ $labels.of }}"})
-    assert remembered.longest_reach_seconds(run.folder / "prometheus" / "rules") == 2.5
-    assert lingering.by_name([group])["Flapping"] == 0.6 + lingering.SLACK_SECONDS
+    assert loaded_rules.longest_reach_seconds(run.folder / "prometheus" / "rules") == 2.5
+    assert attribution_window.by_name([group])["Flapping"] == 0.6 + attribution_window.SLACK_SECONDS
 
 
 def shown(replay, times, vectors):
@@ -111,14 +115,14 @@ def recorded(bench, name):
 
 
 def test_a_replay_differs_only_where_it_is_unsure(run):
-    groups = loaded.groups(run)
+    groups = loaded_rules.groups(run)
     unsure = {}
     with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:
         (group,) = groups
         times = bench.timeline.recorded_times(group)[:-1]
         assert len(times) > 10
         evaluated = [(rule, bench.vectors(group, rule, rule.expr)) for rule in group.rules if rule.is_alert]
-        for (rule, vectors), seen in zip(evaluated, readable.seen(bench, group, evaluated, interrupt), strict=True):
+        for (rule, vectors), seen in zip(evaluated, visibility.seen(bench, group, evaluated, interrupt), strict=True):
             ours = set(shown(Replay(rule, group.limit, bench.silence_of(group)), times, vectors[:-1]))
             theirs = {sample for sample in recorded(bench, rule.name) if sample[1] in times}
             assert {time_ms for _, time_ms in ours ^ theirs} <= seen.unsure

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from firedrill.prom import Prometheus
-from firedrill.stack import ports
+from firedrill.prometheus.client import Prometheus
+from firedrill.processes import ports
 from tests import drilling, needs
 from tests.target import Target
 from tests.waiting import poll_until

@@ -5,7 +5,7 @@ import re
 import signal
 
 from firedrill.interrupt import Interrupt
-from firedrill.stack.reopened import Reopened
+from firedrill.prometheus.recorded_data import Reopened
 from tests import drilling, needs
 
 

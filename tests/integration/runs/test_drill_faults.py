@@ -2,9 +2,9 @@
 
 import pytest
 
-from firedrill.drill.measure import TAIL_SECONDS
+from firedrill.drill.measure.measurement import TAIL_SECONDS
 from firedrill.interrupt import Interrupt
-from firedrill.stack.reopened import Reopened
+from firedrill.prometheus.recorded_data import Reopened
 from tests import drilling
 
 USERS = 20

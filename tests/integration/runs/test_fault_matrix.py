@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from firedrill.cli import main
-from firedrill.drill.record import Run
-from firedrill.drill.verdict import EXIT_CODES, Status
+from firedrill.record.run_folder import Run
+from firedrill.drill.judge.verdict import EXIT_CODES, Status
 from tests import drilling, needs
 
 FAULTS = """\

@@ -17,7 +17,7 @@ from firedrill.contract import LOOPBACK
 from firedrill.errors import FiredrillError
 from firedrill.faults import FaultClient
 from firedrill.interrupt import Interrupt, Interrupted
-from firedrill.prom import Prometheus
+from firedrill.prometheus.client import Prometheus
 from tests import drilling
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
@@ -66,7 +66,7 @@ def test_a_second_interrupt_does_not_wait_for_stragglers(tmp_path):
     """The API's workers are stuck, by a fault that the drill did not set and does not end: they would be waited for until the last."""
     file = drilling.profile(tmp_path, users=10, seconds=60)
     file.write_text(f"{file.read_text()}faults: [{{start_time: 0s, for: 1s, latency: 1ms}}]\n")
-    (tmp_path / "sitecustomize.py").write_text(PATIENT.format(module="firedrill.drill.run", name="DRAIN_SECONDS"))
+    (tmp_path / "sitecustomize.py").write_text(PATIENT.format(module="firedrill.drill.play.run", name="DRAIN_SECONDS"))
     drill = drilling.start(tmp_path, file, environment={"PYTHONPATH": str(tmp_path)})
     drill.wait_for_requests()
     FaultClient(f"http://{LOOPBACK}:{drill.ports['--metrics-port']}").set({"stuck": 4.0}, 3600.0)

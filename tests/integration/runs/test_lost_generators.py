@@ -11,9 +11,9 @@ import requests
 from firedrill.contract import LOOPBACK
 from firedrill.interrupt import Interrupt
 from firedrill.places import ROOT
-from firedrill.stack.native import NativeStack
+from firedrill.stack.process_stack import NativeStack
 from firedrill.stack.plan import PORT_OPTIONS, Plan, Ports
-from firedrill.stack.ports import any_free
+from firedrill.processes.ports import any_free
 from tests import drilling, needs
 from tests.locust_process import Locust
 from tests.target import Target

@@ -6,13 +6,13 @@ import time
 
 import pytest
 
-from firedrill.drill.record import Run
+from firedrill.record.run_folder import Run
 from firedrill.errors import FiredrillError
 from firedrill.interrupt import Interrupt
-from firedrill.prom import Prometheus
-from firedrill.stack import ports
-from firedrill.stack.overlay import labels
-from firedrill.stack.reopened import Reopened
+from firedrill.prometheus.client import Prometheus
+from firedrill.processes import ports
+from firedrill.prometheus.overlay import labels
+from firedrill.prometheus.recorded_data import Reopened
 from tests import drilling
 from tests.waiting import poll_until
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from firedrill.cli.reports import written
-from firedrill.drill.record import Run
+from firedrill.record.run_folder import Run
 from firedrill.profile import load_profile
 from tests import drilling
 

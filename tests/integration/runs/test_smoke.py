@@ -6,7 +6,7 @@ import pytest
 
 from firedrill.interrupt import Interrupt
 from firedrill.places import ROOT
-from firedrill.stack.reopened import Reopened
+from firedrill.prometheus.recorded_data import Reopened
 from tests import drilling
 
 BUNDLED = ROOT / "load" / "profiles" / "smoke.yaml"

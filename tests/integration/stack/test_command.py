@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from firedrill.interrupt import Interrupt, Interrupted
-from firedrill.stack import command
+from firedrill.processes import command
 from tests.waiting import PATIENCE_SECONDS
 
 

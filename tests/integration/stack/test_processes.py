@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from firedrill.interrupt import Interrupt
-from firedrill.stack.native import LINGER_SECONDS, NativeStack
+from firedrill.processes.children import Children
 from firedrill.stack.plan import Plan, Ports
-from firedrill.stack.processes import Children
+from firedrill.stack.process_stack import LINGER_SECONDS, NativeStack
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); signal.pause()"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from firedrill.alerts import expression
-from firedrill.alerts.expression import Comparison
-from firedrill.stack import standing
+from firedrill.alerts.rules import expression
+from firedrill.alerts.rules.expression import Comparison
+from firedrill.stack import state_file
 from grafana.source import alert_signals
 
 
@@ -64,11 +64,11 @@ def test_the_lab_shows_the_limit_of_a_burn_rate():
 
 
 def test_a_stack_is_found_while_it_holds_its_folder(tmp_path):
-    found = standing.Standing("http://127.0.0.1:9", 12.0)
-    with standing.alone_in(tmp_path / standing.NAME):
-        found.announce(tmp_path / standing.NAME)
-        assert standing.find(tmp_path) == found
-        with pytest.raises(standing.BadInput, match="in use by another"), standing.alone_in(tmp_path / standing.NAME):
+    found = state_file.Standing("http://127.0.0.1:9", 12.0)
+    with state_file.alone_in(tmp_path / state_file.NAME):
+        found.announce(tmp_path / state_file.NAME)
+        assert state_file.find(tmp_path) == found
+        with pytest.raises(state_file.BadInput, match="in use by another"), state_file.alone_in(tmp_path / state_file.NAME):
             pass
-    with pytest.raises(standing.BadInput, match="no `firedrill up` runs here"):
-        standing.find(tmp_path)
+    with pytest.raises(state_file.BadInput, match="no `firedrill up` runs here"):
+        state_file.find(tmp_path)

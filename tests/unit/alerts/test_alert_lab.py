@@ -6,36 +6,38 @@ import pytest
 from click.testing import CliRunner
 
 from firedrill import places
-from firedrill.alerts import ambiguity, causes, doubts, grid, rulefile, stalls
-from firedrill.alerts.bench import STALE, gaps
-from firedrill.alerts.causes import Cause
-from firedrill.alerts.readable import Worlds
-from firedrill.alerts.replay import Replay
-from firedrill.alerts.rulefile import Rule
-from firedrill.alerts.stretch import Clock, stretch
+from firedrill.alerts.backtest import causes, warnings
+from firedrill.alerts.backtest.causes import Cause
+from firedrill.alerts.replay import ambiguity, evaluation_times, stalls
+from firedrill.alerts.replay.alert_state import Replay
+from firedrill.alerts.replay.environment import STALE, gaps
+from firedrill.alerts.replay.visibility import Worlds
+from firedrill.alerts.rules import rule_file
+from firedrill.alerts.rules.rule_file import Rule
+from firedrill.alerts.scaling.stretch import Clock, stretch
 from firedrill.cli import main
-from firedrill.stack import remote
+from firedrill.prometheus import remote
 
 
 def test_a_grid_lies_on_whole_intervals():
-    assert grid.regular(1_001, 46_000, 15_000) == [15_000, 30_000, 45_000]
+    assert evaluation_times.regular(1_001, 46_000, 15_000) == [15_000, 30_000, 45_000]
 
 
 def test_missed_evaluations_do_not_split_a_query_but_phases_do():
-    assert list(grid.spans([7, 1007, 4007, 5007, 5507, 6507], 1000)) == [(7, 5007), (5507, 6507)]
+    assert list(evaluation_times.spans([7, 1007, 4007, 5007, 5507, 6507], 1000)) == [(7, 5007), (5507, 6507)]
 
 
 def test_no_query_asks_for_more_points_than_prometheus_returns():
     times = list(range(0, 25_000_000, 1000))
-    parts = list(grid.spans(times, 1000))
+    parts = list(evaluation_times.spans(times, 1000))
     assert [(last - first) // 1000 + 1 for first, last in parts] == [11_000, 11_000, 3_000]
-    assert list(grid.spans([], 1000)) == []
+    assert list(evaluation_times.spans([], 1000)) == []
 
 
 def test_recorded_evaluations_have_an_interval_despite_gaps():
-    assert grid.has_interval([0, 1000, 2000, 7000, 8000], 1000)
-    assert not grid.has_interval([0, 1000, 2000], 1250)
-    assert not grid.has_interval([5], 1000)
+    assert evaluation_times.has_interval([0, 1000, 2000, 7000, 8000], 1000)
+    assert not evaluation_times.has_interval([0, 1000, 2000], 1250)
+    assert not evaluation_times.has_interval([5], 1000)
 
 
 def test_evaluations_under_way_are_known_by_their_end():
@@ -150,7 +152,7 @@ def test_a_time_without_any_scrape_is_reported():
 def test_stretching_is_not_advised_where_it_cannot_help(tmp_path, stretch, advised):
     file = tmp_path / "r.yml"
     file.write_text("groups:\n- name: g\n  rules:\n  - {alert: Long, expr: 'rate(x[1h])'}\n")
-    (said,) = doubts.of_groups(rulefile.read(file), {"Long"}, {"x"}, 720.0, stretch)
+    (said,) = warnings.of_groups(rule_file.read(file), {"Long"}, {"x"}, 720.0, stretch)
     assert said.startswith("shorter than these look back or wait is the run of 720 s")
     assert ("--stretch" in said) is advised
 
@@ -182,7 +184,7 @@ def test_a_file_without_rules_is_scaled_to_one_without(tmp_path, text):
     (tmp_path / "none.yml").write_text(text)
     done = CliRunner().invoke(main, ["alerts", "scale", str(tmp_path / "none.yml"), str(tmp_path / "out.yml")])
     assert (done.exit_code, done.stderr) == (0, "0 durations could not become as short as asked\n")
-    assert rulefile.read(tmp_path / "out.yml") == ()
+    assert rule_file.read(tmp_path / "out.yml") == ()
 
 
 def test_counts_are_singular_or_plural(tmp_path):
@@ -204,7 +206,7 @@ def test_an_empty_run_name_is_an_error(tmp_path, command):
     ("recorded", "replayed", "is_said"), [("3.16.0", "2.42.0+ds", True), ("2.55.1", "2.42.0", False), ("", "3.1.0", False)]
 )
 def test_a_run_of_another_prometheus_version_is_reported(recorded, replayed, is_said):
-    assert any(f"recorded by Prometheus {recorded}" in said for said in doubts.of_versions(recorded, replayed)) == is_said
+    assert any(f"recorded by Prometheus {recorded}" in said for said in warnings.of_versions(recorded, replayed)) == is_said
 
 
 def test_what_a_stall_met_is_stored_after_it():

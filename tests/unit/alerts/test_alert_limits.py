@@ -2,8 +2,9 @@
 
 import pytest
 
-from firedrill.alerts import limits, rulefile, sweep
-from firedrill.alerts.sweep import Settings
+from firedrill.alerts.backtest import sweep, thresholds
+from firedrill.alerts.backtest.sweep import Settings
+from firedrill.alerts.rules import rule_file
 from firedrill.errors import BadInput
 
 
@@ -28,7 +29,7 @@ from firedrill.errors import BadInput
     ],
 )
 def test_a_single_comparison_with_a_number_splits_at_its_limit(expr, threshold):
-    found = limits.alone(expr)
+    found = thresholds.alone(expr)
     assert (found and (found.measured, found.operator, found.value)) == threshold
 
 
@@ -78,7 +79,7 @@ def test_a_single_comparison_with_a_number_splits_at_its_limit(expr, threshold):
 )  # fmt: skip
 def test_a_limit_is_a_number_or_a_factor(expr, with_seven):
     blankless = ["".join(text.split()) for text in with_seven]
-    assert ["".join(one.instead(7).split()).replace("7.0", "7") for one in limits.of(expr)] == blankless
+    assert ["".join(one.instead(7).split()).replace("7.0", "7") for one in thresholds.of(expr)] == blankless
 
 
 def test_a_sweep_is_spelled_as_a_range_or_a_list():
@@ -137,7 +138,7 @@ groups:
 def test_an_alert_without_a_sweepable_threshold_is_an_error(tmp_path, name, which, why):
     file = tmp_path / "r.yml"
     file.write_text(RULES)
-    chosen = [(group, rule) for group in rulefile.read(file) for rule in group.rules if rule.name == name]
+    chosen = [(group, rule) for group in rule_file.read(file) for rule in group.rules if rule.name == name]
     if why is None:
         assert sweep.without_limit(chosen, which) == ()
         return

@@ -5,8 +5,9 @@ import subprocess
 import pytest
 
 from firedrill import places
-from firedrill.alerts import contradiction, expression, lint, promtool
-from firedrill.alerts.inventory import Inventory
+from firedrill.alerts.lint import checks, contradictions
+from firedrill.alerts.lint.known_series import Inventory
+from firedrill.alerts.rules import expression, promtool
 from tests import needs
 
 ALERT = "groups:\n  - name: g\n    interval: 5s\n    rules:\n      - alert: A\n        expr: {expr}\n        for: {hold}\n"
@@ -17,13 +18,13 @@ def findings(folder, recorded=None, expr="up == 0", hold="1m", severity="warning
     needs.program("promtool")
     file = folder / "r.yml"
     file.write_text((ALERT + NOTES).format(expr=expr, hold=hold, severity=severity, summary=summary))
-    return [(one.check, int(one.place.rpartition(":")[2]), one.severity) for one in lint.check(file, recorded)]
+    return [(one.check, int(one.place.rpartition(":")[2]), one.severity) for one in checks.check(file, recorded)]
 
 
 @pytest.mark.parametrize("file", sorted(places.RULES.glob("*.yml")), ids=lambda file: file.name)
 def test_the_lint_finds_nothing_in_the_bundled_rules(file):
     needs.program("promtool")
-    assert lint.check(file) == []
+    assert checks.check(file) == []
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ NEVER = {
 
 @pytest.mark.parametrize("expr", NEVER)
 def test_expressions_that_never_return_anything_are_found(expr):
-    assert (contradiction.of(expr) or "") == NEVER[expr]
+    assert (contradictions.of(expr) or "") == NEVER[expr]
 
 
 def test_promtool_finds_nothing_where_the_lint_says_never(tmp_path):
@@ -170,7 +171,7 @@ def test_a_selector_without_series_suggests_what_the_run_has(tmp_path, selector,
     series = ({"__name__": "a", "code": "200", "job": "x"}, {"__name__": "a", "code": "404", "job": "y"}, {"__name__": "b"})
     file = tmp_path / "r.yml"
     file.write_text(f"groups: [{{name: g, rules: [{{record: c, expr: '{selector}'}}]}}]\n")
-    said = [one.text.partition("recorded: ")[2] for one in lint.check(file, Inventory(series))]
+    said = [one.text.partition("recorded: ")[2] for one in checks.check(file, Inventory(series))]
     assert said == ([why] if why else [])
 
 
@@ -182,14 +183,14 @@ def test_a_severity_without_a_route_is_a_finding(tmp_path, severity, said):
     needs.program("promtool")
     file = tmp_path / "r.yml"
     file.write_text((ALERT + NOTES).format(expr="up", hold="1m", severity=severity, summary="s"))
-    assert [one.text for one in lint.check(file)] == [said]
+    assert [one.text for one in checks.check(file)] == [said]
 
 
 def test_promtool_findings_come_with_their_line(tmp_path):
     needs.program("promtool")
     file = tmp_path / "r.yml"
     file.write_text(ALERT.format(expr="up", hold="1m") + "        fur: 3\n        nonsense: 5\n")
-    mistakes = [(one.place, one.text[:19]) for one in lint.check(file) if one.check == "file"]
+    mistakes = [(one.place, one.text[:19]) for one in checks.check(file) if one.check == "file"]
     assert mistakes == [(f"{file}:8", "field fur not found"), (f"{file}:9", "field nonsense not ")]
     assert promtool.first_mistake(file).startswith(f"{file}:8: field fur not found")
 
@@ -221,8 +222,8 @@ def test_series_recorded_by_another_given_file_are_known(tmp_path):
     records, file = tmp_path / "records.yml", tmp_path / "r.yml"
     records.write_text("groups: [{name: h, rules: [{record: a:b:c, expr: up}]}]\n")
     file.write_text("groups: [{name: g, rules: [{record: d:e:f, expr: a:b:c}]}]\n")
-    assert [one.check for one in lint.check(file)] == ["unknown_metric"]
-    assert lint.check(file, beside=[records, file]) == []
+    assert [one.check for one in checks.check(file)] == ["unknown_metric"]
+    assert checks.check(file, beside=[records, file]) == []
 
 
 def test_an_unreadable_file_is_one_finding_among_others(tmp_path):
@@ -230,7 +231,7 @@ def test_an_unreadable_file_is_one_finding_among_others(tmp_path):
     good, broken, missing = (tmp_path / name for name in ("good.yml", "broken.yml", "missing.yml"))
     good.write_text((ALERT + NOTES).format(expr="up", hold="9s", severity="info", summary="s"))
     broken.write_text("groups:\n  - name: [\n")
-    said = [(one.place, one.check) for one in lint.check_all([good, broken, missing])]
+    said = [(one.place, one.check) for one in checks.check_all([good, broken, missing])]
     assert said == [(f"{good}:5", "short_for"), (f"{broken}:3", "file"), (f"{missing}", "file")]
 
 
@@ -238,7 +239,7 @@ def test_reading_a_series_recorded_later_in_its_group_is_found(tmp_path):
     needs.program("promtool")
     file = tmp_path / "r.yml"
     file.write_text("groups:\n  - name: g\n    rules:\n      - {record: a:b:c, expr: d:e:f}\n      - {record: d:e:f, expr: up}\n")
-    assert [(one.check, one.place) for one in lint.check(file)] == [("order", f"{file}:4")]
+    assert [(one.check, one.place) for one in checks.check(file)] == [("order", f"{file}:4")]
 
 
 @pytest.mark.parametrize("key", ["query_offset: 1m", "labels: {team: a}"])
@@ -247,7 +248,7 @@ def test_group_keys_of_a_newer_prometheus_are_findings(tmp_path, key):
     needs.program("promtool")
     file = tmp_path / "r.yml"
     file.write_text(f"groups:\n  - name: g\n    {key}\n    rules:\n      - {{record: a:b:c, expr: up}}\n")
-    assert ("versions", f"{file}:2") in {(one.check, one.place) for one in lint.check(file)}
+    assert ("versions", f"{file}:2") in {(one.check, one.place) for one in checks.check(file)}
 
 
 @pytest.mark.parametrize("expr", ["first_over_time(up[1m])", "info (up)", "limitk(2, up)", "start()"])
@@ -255,7 +256,7 @@ def test_functions_unknown_to_prometheus_2_42_are_findings(tmp_path, expr):
     needs.program("promtool")
     file = tmp_path / "r.yml"
     file.write_text(f"groups: [{{name: g, rules: [{{record: c, expr: '{expr}'}}]}}]\n")
-    assert f"c: Prometheus 2.42 knows no {expr.partition('(')[0].strip()}()" in [one.text for one in lint.check(file)]
+    assert f"c: Prometheus 2.42 knows no {expr.partition('(')[0].strip()}()" in [one.text for one in checks.check(file)]
 
 
 def test_a_fixed_time_is_not_mistaken_for_a_function():

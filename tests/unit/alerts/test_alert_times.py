@@ -4,9 +4,9 @@ from math import nan
 
 import pytest
 
-from firedrill.drill import alerts
-from firedrill.drill.figures import Window
-from firedrill.stack import remote
+from firedrill.drill.measure import alert_history
+from firedrill.prometheus import remote
+from firedrill.record.figures import Window
 
 WINDOW = Window(1000, 1060)
 
@@ -21,7 +21,7 @@ def series(state, samples, name="A"):
 
 def found(name="A", state="firing", *, samples):
     """The alert of such a series."""
-    return alerts.of_series([series(state, samples, name)], WINDOW)
+    return alert_history.of_series([series(state, samples, name)], WINDOW)
 
 
 @pytest.mark.parametrize("interval", [1, 15])
@@ -37,7 +37,7 @@ def test_an_alert_that_ended_and_came_back_fired_twice():
 
 def test_a_firing_became_active_when_its_pending_state_began():
     held, fires = (series(state, samples) for state, samples in (("pending", [1, 2, -3, 5, 6, -7]), ("firing", [7, 8, -9, 20, 21])))
-    (one,) = alerts.of_series([held, fires], WINDOW)
+    (one,) = alert_history.of_series([held, fires], WINDOW)
     assert (one.firings, one.active_after_seconds) == (((7, 8), (20, 21)), (5, 20))
 
 
@@ -54,7 +54,7 @@ def test_alerts_that_fire_after_the_load_do_not_count():
     (one,) = found(samples=[50, 62, -63, 64])
     assert one.firings == ((50, 62),)
     held, fired = (series(state, samples) for state, samples in (("pending", [55, 60, -62]), ("firing", [62, 63])))
-    (late,) = alerts.of_series([held, fired], WINDOW)
+    (late,) = alert_history.of_series([held, fired], WINDOW)
     assert (late.firing_after_seconds, late.firings, late.pending_at_end) == (None, (), True)
 
 

@@ -5,12 +5,12 @@ import shutil
 import pytest
 
 from firedrill import places
-from firedrill.alerts import fresh
-from firedrill.alerts.scale import scale_rules
+from firedrill.alerts.rules import reloading
+from firedrill.alerts.scaling.shrink import scale_rules
 from firedrill.docs import recorded_names
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupt
-from firedrill.stack.watch import Mirror, watch
+from firedrill.stack.rule_watch import Mirror, watch
 from tests import needs
 
 RULES = """\
@@ -227,14 +227,14 @@ def test_the_last_of_two_quick_edits_is_in_force(rules):
 
 def test_comments_and_blanks_do_not_change_an_alert():
     spaced = RULES.replace("hot > 1", "'hot  >  1'").replace("# a comment", "# another")
-    assert not fresh.edit(RULES, spaced).alerts
-    assert fresh.edit(RULES, RULES.replace("for: 2m", "for: 1m")).alerts == {"Hot"}
-    assert not fresh.edit("groups: [", RULES).alerts
+    assert not reloading.edit(RULES, spaced).alerts
+    assert reloading.edit(RULES, RULES.replace("for: 2m", "for: 1m")).alerts == {"Hot"}
+    assert not reloading.edit("groups: [", RULES).alerts
 
 
 def test_blanks_inside_a_string_change_an_alert():
     text = RULES.replace("hot > 1", "'hot{of=\"a b\"} > 1'")
-    assert fresh.edit(text, text.replace("a b", "a  b")).alerts == {"Hot"}
+    assert reloading.edit(text, text.replace("a b", "a  b")).alerts == {"Hot"}
 
 
 RECORDS = """\

@@ -5,11 +5,11 @@ import subprocess
 
 import pytest
 
-from firedrill.alerts import promtool, rulefile
-from firedrill.alerts.replay import SILENT_AFTER_START, Replay, State, episodes
-from firedrill.alerts.rulefile import Rule
+from firedrill.alerts.replay.alert_state import SILENT_AFTER_START, Replay, State, episodes
+from firedrill.alerts.rules import promtool, rule_file
+from firedrill.alerts.rules.rule_file import Rule
 from firedrill.errors import BadInput
-from firedrill.stack import programs
+from firedrill.processes import programs
 from tests import needs
 
 A, B = (("i", "a"),), (("i", "b"),)
@@ -84,7 +84,7 @@ def test_names_and_labels_are_kept_as_spelled(tmp_path, spelled):
     needs.program("promtool")
     alert = f"      - alert: {spelled}\n        expr: vector(1)\n        labels: {{page: {spelled}, none: ~, nothing: }}\n"
     (tmp_path / "r.yml").write_text(f"groups:\n  - name: g\n    rules:\n{alert}")
-    ((one,),) = [group.rules for group in rulefile.read(tmp_path / "r.yml")]
+    ((one,),) = [group.rules for group in rule_file.read(tmp_path / "r.yml")]
     fires = {"alertname": one.name, "exp_alerts": [{"exp_labels": dict(one.labels)}], "eval_time": "1m"}
     asked = {"rule_files": ["r.yml"], "tests": [{"interval": "1m", "input_series": [], "alert_rule_test": [fires]}]}
     (tmp_path / "t.yml").write_text(json.dumps(asked))
@@ -96,7 +96,7 @@ def test_names_and_labels_are_kept_as_spelled(tmp_path, spelled):
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "groups:\n", "groups: []\n"])
 def test_a_file_without_rules_is_a_valid_rule_file(tmp_path, text):
     (tmp_path / "r.yml").write_text(text)
-    assert rulefile.read(tmp_path / "r.yml") == ()
+    assert rule_file.read(tmp_path / "r.yml") == ()
 
 
 def test_rules_are_read_with_their_lines(tmp_path):
@@ -104,7 +104,7 @@ def test_rules_are_read_with_their_lines(tmp_path):
     file.write_text(
         "groups:\n  - name: g\n    interval: 15s\n    limit: 2\n    rules:\n      - alert: Off\n        expr: 1\n        for: 1m\n"
     )
-    (group,) = rulefile.read(file)
+    (group,) = rule_file.read(file)
     (one,) = group.rules
     assert (group.interval_ms, group.limit, one.name, one.expr, one.hold_ms) == (15_000, 2, "Off", "1", 60_000)
     assert (one.place, one.expr_place) == (f"{file}:6", f"{file}:7")
@@ -113,7 +113,7 @@ def test_rules_are_read_with_their_lines(tmp_path):
 def test_an_aliased_expression_keeps_the_line_of_its_rule(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text("groups:\n  - name: g\n    rules:\n      - &a {alert: A, expr: 1}\n      - <<: *a\n        alert: B\n")
-    ((_, merged),) = [group.rules for group in rulefile.read(file)]
+    ((_, merged),) = [group.rules for group in rule_file.read(file)]
     assert (merged.name, merged.expr, merged.expr_place) == ("B", "1", f"{file}:5")
 
 
@@ -121,7 +121,7 @@ def test_a_binary_file_is_an_error(tmp_path):
     file = tmp_path / "r.yml"
     file.write_bytes(b"groups: [{name: \xe9}]")
     with pytest.raises(BadInput, match="no text; expected a Prometheus rule file"):
-        rulefile.read(file)
+        rule_file.read(file)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_syntax_error_is_named_with_its_line(tmp_path, text, message):
     file = tmp_path / "r.yml"
     file.write_text(text)
     with pytest.raises(BadInput, match=message):
-        rulefile.read(file)
+        rule_file.read(file)
 
 
 WRONG = {
@@ -176,7 +176,7 @@ def test_mistakes_have_their_line_and_the_rest_is_read(tmp_path, text):
     needs.program("promtool")
     file = tmp_path / "r.yml"
     file.write_text(f"groups:\n  - name: a\n{text}\n".replace("*GOOD", "{alert: Good, expr: up == 2}"))
-    found = rulefile.sift(file)
+    found = rule_file.sift(file)
     assert {rule.name for group in found.groups for rule in group.rules} == {"Good"}
     (mistake,) = found.mistakes
     _, listed = promtool.examined(file)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firedrill.alerts import durations
-from firedrill.alerts.scale import Scaler, scale_rules
+from firedrill.alerts.rules import durations
+from firedrill.alerts.scaling.shrink import Scaler, scale_rules
 from firedrill.errors import BadInput
 from firedrill.places import RULES
 

@@ -2,10 +2,11 @@
 
 import pytest
 
-from firedrill.alerts import lingering, rulefile
-from firedrill.alerts.causes import Cause
-from firedrill.alerts.replay import Episode
-from firedrill.alerts.truth import Truth
+from firedrill.alerts.backtest import attribution_window
+from firedrill.alerts.backtest.attribution import Truth
+from firedrill.alerts.backtest.causes import Cause
+from firedrill.alerts.replay.alert_state import Episode
+from firedrill.alerts.rules import rule_file
 
 SLOW, FAILING = Cause(name="latency", start=10, end=20, alerts=("Slow",)), Cause(name="errors", start=40, end=50, alerts=("Failing",))
 
@@ -58,7 +59,7 @@ def test_an_alert_lingers_for_the_longest_recording_of_a_name(tmp_path):
         "groups:\n- name: g\n  rules:\n  - {record: a, expr: 'rate(x[20s])', labels: {of: x}}\n  - {record: a, expr: y, labels: {of: y}}\n"
         "  - {alert: A, expr: 'a > 1'}\n"
     )
-    assert lingering.by_name(rulefile.read(file)) == {"A": 20 + lingering.SLACK_SECONDS}
+    assert attribution_window.by_name(rule_file.read(file)) == {"A": 20 + attribution_window.SLACK_SECONDS}
 
 
 def test_an_alert_lingers_for_window_for_and_keep_firing_for(tmp_path):
@@ -67,4 +68,4 @@ def test_an_alert_lingers_for_window_for_and_keep_firing_for(tmp_path):
         "groups:\n- name: g\n  rules:\n  - {record: 'a:b', expr: 'rate(x[20s])'}\n"
         "  - {alert: A, expr: 'a:b > 1', for: 10s, keep_firing_for: 5s}\n  - {alert: A, expr: 'a:b > 2'}\n"
     )
-    assert lingering.by_name(rulefile.read(file)) == {"A": 35 + lingering.SLACK_SECONDS}
+    assert attribution_window.by_name(rule_file.read(file)) == {"A": 35 + attribution_window.SLACK_SECONDS}

@@ -5,11 +5,11 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from firedrill.drill.baseline import Baseline
-from firedrill.drill.record import Run
-from firedrill.drill.verdict import Status, judge
+from firedrill.drill.judge.baseline import Baseline
+from firedrill.drill.judge.verdict import Status, judge
 from firedrill.errors import BadInput
 from firedrill.profile import FaultStep, Step
+from firedrill.record.run_folder import Run
 from tests.unit.drill.reasons import codes
 from tests.unit.healthy_run import HEALTHY, PROFILE
 

@@ -4,9 +4,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from firedrill.drill import caveats
-from firedrill.drill.figures import Step
+from firedrill.drill.judge import notes
 from firedrill.profile import Slo
+from firedrill.record.figures import Step
 from tests.unit.healthy_run import HEALTHY
 
 STARVING = replace(HEALTHY.honesty, starved_sustained=6.0, hung=6.0, oldest_max_seconds=24.6)
@@ -15,7 +15,7 @@ STARVING = replace(HEALTHY.honesty, starved_sustained=6.0, hung=6.0, oldest_max_
 def said(figures, slo=None, reasons=()):
     verdict = {"reasons": [{"code": code} for code in reasons]}
     profile = {"slo": slo and asdict(slo), "warmup_seconds": 5.0}
-    return [one.code for one in caveats.remarks({"figures": figures and asdict(figures), "profile": profile, "verdict": verdict})]
+    return [one.code for one in notes.remarks({"figures": figures and asdict(figures), "profile": profile, "verdict": verdict})]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from math import inf
 
 import pytest
 
-from firedrill.drill.foregone import Foregone, Seen, Watch, broken, load_of, most_to_come, seen
+from firedrill.drill.play.early_abort import Foregone, Seen, Watch, broken, load_of, most_to_come, seen
 from firedrill.profile import Slo, Step, load_profile
 
 SLO = Slo({"p99": 0.25}, error_ratio=0.01, starved_users=0)

@@ -8,7 +8,7 @@ from math import inf
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from firedrill.drill.foregone import LATE_SECONDS, REPORT_SECONDS, Seen, broken, most_to_come
+from firedrill.drill.play.early_abort import LATE_SECONDS, REPORT_SECONDS, Seen, broken, most_to_come
 from firedrill.profile import AlertExpectations, OpenLoop, Profile, Slo, Step, UserShare
 
 BOUND_SECONDS = 0.25

@@ -5,15 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from firedrill.alerts import least, rulefile
-from firedrill.alerts.least import Least
-from firedrill.drill import matrix, scorecard, summary
-from firedrill.drill.request import Request
-from firedrill.drill.verdict import Status
+from firedrill.alerts.backtest import detection_bounds
+from firedrill.alerts.backtest.detection_bounds import Least
+from firedrill.alerts.rules import rule_file
+from firedrill.drill import summary
+from firedrill.drill.judge import scorecard
+from firedrill.drill.judge.verdict import Status
+from firedrill.drill.play import fault_matrix
+from firedrill.drill.play.request import Request
 from firedrill.errors import BadInput
 from firedrill.profile import AlertExpectations, FaultStep, load_profile
-from firedrill.report import matrix as report_matrix
-from firedrill.report.facts import Facts
+from firedrill.report.pages import fault_matrix as report_matrix
+from firedrill.report.run_facts import Facts
 from firedrill.stack.plan import Server
 from tests.unit.printing import printed
 
@@ -54,7 +57,7 @@ def run(*fired, fault=None, named=(), status="PASSED", reasons=()):
 
 
 def judged(*runs):
-    return matrix.judge(runs, LEASTS)
+    return fault_matrix.judge(runs, LEASTS)
 
 
 def test_a_matrix_passes_when_every_fault_is_detected():
@@ -69,7 +72,7 @@ def test_a_matrix_passes_when_every_fault_is_detected():
 
 
 def test_alerts_slower_than_the_quiet_run_are_named():
-    found = matrix.judge([run()], {**LEASTS, "SlowBurn": Least(75.0, 5.0, 1.25)})
+    found = fault_matrix.judge([run()], {**LEASTS, "SlowBurn": Least(75.0, 5.0, 1.25)})
     assert (found.status, found.unproven) == (Status.PASSED, ("SlowBurn",))
     assert "the quiet run is too short to judge SlowBurn" in printed(summary.of_matrix(found))
     assert "too short" not in printed(summary.of_matrix(judged(run())))
@@ -77,14 +80,14 @@ def test_alerts_slower_than_the_quiet_run_are_named():
 
 def test_the_quiet_run_lasts_as_long_as_the_slowest_alert():
     asked = request(load_profile("matrix"))
-    every = matrix.leasts(asked)
-    seconds = matrix.quiet_seconds(asked, every)
+    every = fault_matrix.leasts(asked)
+    seconds = fault_matrix.quiet_seconds(asked, every)
     assert every["ApiErrorBudgetSlowBurn"].full_seconds == max(one.full_seconds for one in every.values()) < seconds
-    assert seconds < matrix.QUIET_AT_MOST_SECONDS
-    assert matrix.quiet_seconds(asked, {**every, "Daily": Least(86_400.0, 5.0, 1.0)}) == matrix.QUIET_AT_MOST_SECONDS
-    assert matrix.quiet_seconds(replace(asked, duration_seconds=8.0), every) == 8.0
-    assert matrix.quiet_seconds(replace(asked, duration_seconds=300.0), every) == 300.0 > seconds
-    assert matrix.quiet_seconds(replace(asked, duration_seconds=3_600.0), every) == asked.profile.duration_seconds
+    assert seconds < fault_matrix.QUIET_AT_MOST_SECONDS
+    assert fault_matrix.quiet_seconds(asked, {**every, "Daily": Least(86_400.0, 5.0, 1.0)}) == fault_matrix.QUIET_AT_MOST_SECONDS
+    assert fault_matrix.quiet_seconds(replace(asked, duration_seconds=8.0), every) == 8.0
+    assert fault_matrix.quiet_seconds(replace(asked, duration_seconds=300.0), every) == 300.0 > seconds
+    assert fault_matrix.quiet_seconds(replace(asked, duration_seconds=3_600.0), every) == asked.profile.duration_seconds
 
 
 def test_a_fault_without_its_alert_fails_and_is_named():
@@ -167,13 +170,13 @@ def request(profile):
 
 def test_a_matrix_needs_faults_and_alerts():
     profile = load_profile("matrix")
-    matrix.check(request(profile))
+    fault_matrix.check(request(profile))
     assert {fault for step in profile.faults for fault in step.sizes} == {"latency", "errors", "cpu", "stuck", "memory", "stop"}
     with pytest.raises(BadInput, match="profile smoke sets no faults"):
-        matrix.check(request(load_profile("smoke")))
+        fault_matrix.check(request(load_profile("smoke")))
     silent = replace(profile, faults=(replace(profile.faults[0], alerts=()),))
     with pytest.raises(BadInput, match="latency 600 ms names no alerts"):
-        matrix.check(request(silent))
+        fault_matrix.check(request(silent))
 
 
 def test_each_fault_is_played_alone_until_its_alerts_fired():
@@ -183,7 +186,7 @@ def test_each_fault_is_played_alone_until_its_alerts_fired():
         faults=(step, FaultStep(start_seconds=30, for_seconds=10, sizes={"errors": 0.2, "cpu": 1}, alerts=("ApiDown",))),
         abort_on_slo=True,
     )
-    played = dict(matrix.requests_of(replace(request(profile), time_scale=24), 20.0))
+    played = dict(fault_matrix.requests_of(replace(request(profile), time_scale=24), 20.0))
     assert list(played) == ["quiet", "latency 600 ms", "errors 20 % and cpu 1 core"]
     assert [one.duration_seconds for one in played.values()] == [one.profile.duration_seconds for one in played.values()] == [20, 25, 15]
     assert [[step.start_seconds for step in one.profile.faults] for one in played.values()] == [[], [5], [5]]
@@ -216,7 +219,9 @@ groups:
 def test_detection_takes_between_the_for_and_a_full_window(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text(RULES)
-    found = {name: (one.window_seconds, one.seconds, one.full_seconds) for name, one in least.of_rules(rulefile.read(file)).items()}
+    found = {
+        name: (one.window_seconds, one.seconds, one.full_seconds) for name, one in detection_bounds.of_rules(rule_file.read(file)).items()
+    }
     assert found == {
         "Recorded": (15, 20, 38),
         "Instant": (0, 20, 23),

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from firedrill import histogram
-from firedrill.drill.figures import Window
-from firedrill.drill.measure import Measurement, _at_least, increase, judged
+from firedrill.drill.measure.measurement import Measurement, _at_least, increase, judged
 from firedrill.profile import Slo, load_profile
-from firedrill.prom import Series, step_of
+from firedrill.prometheus.client import Series, step_of
+from firedrill.record.figures import Window
 
 
 class Recorded:

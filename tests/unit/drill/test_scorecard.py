@@ -2,9 +2,9 @@
 
 import pytest
 
-from firedrill.alerts import causes
-from firedrill.alerts.causes import Cause
-from firedrill.drill import scorecard
+from firedrill.alerts.backtest import causes
+from firedrill.alerts.backtest.causes import Cause
+from firedrill.drill.judge import scorecard
 
 
 def document(*alerts, faults=((10.0, 20.0, ()),), reasons=(), seconds=60.0, status="PASSED", **expectations):

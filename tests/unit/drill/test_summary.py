@@ -9,10 +9,10 @@ from rich.console import Console
 
 from firedrill.cli.console import OUTPUT
 from firedrill.drill import summary
-from firedrill.drill.figures import Alert, Arrivals
-from firedrill.drill.progress import Panels
-from firedrill.drill.record import Run
-from firedrill.drill.verdict import Reason, Status, Verdict
+from firedrill.drill.judge.verdict import Reason, Status, Verdict
+from firedrill.drill.play.progress import Panels
+from firedrill.record.figures import Alert, Arrivals
+from firedrill.record.run_folder import Run
 from tests.unit.healthy_run import HEALTHY, PROFILE
 from tests.unit.printing import printed
 

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from firedrill import places
-from firedrill.alerts import fresh
-from firedrill.drill import unset
+from firedrill.alerts.rules import reloading
+from firedrill.drill.judge import default_objectives
 
 
 def document(slo, *fired):
@@ -15,7 +15,7 @@ def document(slo, *fired):
 
 
 def said(slo, *fired):
-    return [one.text for one in unset.remarks(document(slo, *fired))]
+    return [one.text for one in default_objectives.remarks(document(slo, *fired))]
 
 
 @pytest.mark.parametrize("slo", [None, {"latency_seconds": {"p95": 0.1}, "error_ratio": None}])
@@ -29,16 +29,16 @@ def test_alerts_about_unset_objectives_name_the_default(slo):
 def test_set_objectives_and_quiet_alerts_need_no_note():
     assert said({"latency_seconds": {"p99": 0.1}, "error_ratio": 0.0}, "ApiLatencyBudgetBurn", "ApiErrorBudgetFastBurn") == []
     assert said(None, "ApiDown") == []
-    assert list(unset.remarks({"figures": None, "profile": {"slo": None}})) == []
+    assert list(default_objectives.remarks({"figures": None, "profile": {"slo": None}})) == []
 
 
 def test_the_default_objectives_are_those_of_the_rules():
     texts = {file.name: file.read_text() for file in places.RULES.glob("*.yml")}
-    rules = [rule for text in texts.values() for rule in fresh.rules_in(text)]
+    rules = [rule for text in texts.values() for rule in reloading.rules_in(text)]
     for record, default, alerts in (
-        ("api:slo_latency:seconds", unset.LATENCY_SECONDS, unset.OF_LATENCY),
-        ("api:slo_errors:ratio", unset.ERROR_RATIO, unset.OF_ERRORS),
+        ("api:slo_latency:seconds", default_objectives.LATENCY_SECONDS, default_objectives.OF_LATENCY),
+        ("api:slo_errors:ratio", default_objectives.ERROR_RATIO, default_objectives.OF_ERRORS),
     ):
-        assert set(fresh.readers(rules, [record])) == alerts
+        assert set(reloading.readers(rules, [record])) == alerts
         (expr,) = [rule.expr for rule in rules if rule.name == record]
         assert float(re.search(r"or vector\((.+)\)", expr)[1]) == default

@@ -2,10 +2,10 @@
 
 import pytest
 
-from firedrill.drill.figures import Window
-from firedrill.drill.measure import Measurement
+from firedrill.drill.measure.measurement import Measurement
 from firedrill.profile import load_profile
-from firedrill.prom import Series
+from firedrill.prometheus.client import Series
+from firedrill.record.figures import Window
 
 PROFILE = "name: slow\nuser: BasicUser\nsteps: [{start_time: 0s, users: 60, spawn_rate: 1}]\nduration: 120s\n"
 

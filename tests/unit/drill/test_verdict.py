@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from firedrill.drill.figures import Arrivals, Counts, Window
-from firedrill.drill.verdict import BROKEN, Reason, Status, ended_early, judge
+from firedrill.drill.judge.verdict import BROKEN, Reason, Status, ended_early, judge
 from firedrill.places import ROOT
 from firedrill.profile import Slo
+from firedrill.record.figures import Arrivals, Counts, Window
 from tests.unit.drill.reasons import codes
 from tests.unit.healthy_run import HEALTHY, PROFILE
 

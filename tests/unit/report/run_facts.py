@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 
-from firedrill.report.facts import Facts
+from firedrill.report.run_facts import Facts
 from tests.unit.healthy_run import HEALTHY, PROFILE
 
 

@@ -6,10 +6,10 @@ import json
 import pytest
 
 from firedrill.drill import summary
-from firedrill.drill.record import Run
 from firedrill.errors import BadInput
-from firedrill.report import comparison, page, words
-from firedrill.report.facts import RECORDS, Facts
+from firedrill.record.run_folder import Run
+from firedrill.report.pages import comparison_page, run_page, sentences
+from firedrill.report.run_facts import RECORDS, Facts
 from tests.unit.report.run_facts import facts
 
 JUNK = (None, "much", -1, {}, [None])
@@ -48,9 +48,9 @@ def damaged(path, junk):
 def test_a_missing_figure_is_no_error(path):
     for junk in JUNK:
         found = Facts("run", damaged(path, junk))
-        assert "Nothing was recorded" in page.of_run(found, None)
-        assert words.load_of(found, STEP)
-        assert "2 runs side by side" in comparison.of_runs(comparison.sided([(found, None), (Facts("whole", WHOLE), None)]))
+        assert "Nothing was recorded" in run_page.of_run(found, None)
+        assert sentences.load_of(found, STEP)
+        assert "2 runs side by side" in comparison_page.of_runs(comparison_page.sided([(found, None), (Facts("whole", WHOLE), None)]))
 
 
 @pytest.mark.parametrize("path", RECORDS)
@@ -59,7 +59,7 @@ def test_a_damaged_record_is_left_out_and_reported(path):
     assert len(Facts("run", WHOLE).rows(path)) == 1
     found = Facts("run", damaged((*path.split("."), 0, next(iter(RECORDS[path]))), [None]))
     assert found.rows(path) == []
-    assert f"run.json is damaged: records of {path} are left out." in words.warnings(found, None)
+    assert f"run.json is damaged: records of {path} are left out." in sentences.warnings(found, None)
 
 
 def test_a_run_that_cannot_be_read_hides_no_other(tmp_path):
@@ -85,7 +85,7 @@ def test_an_infinite_number_is_no_figure(tmp_path):
     client = run.read()["figures"]["client"]
     assert client == {"rate": None, "error_ratio": None, "offered_rate": -2, "x": 2.5}
     assert isinstance(client["offered_rate"], int)
-    assert "Nothing was recorded" in page.of_run(Facts("run", run.read()), None)
+    assert "Nothing was recorded" in run_page.of_run(Facts("run", run.read()), None)
 
 
 def test_an_endlessly_nested_document_is_no_json(tmp_path):

@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from firedrill.drill.request import Request
-from firedrill.prom import Sample
-from firedrill.report import comparison, page, scales, words
-from firedrill.report.facts import FIGURES, Facts
-from firedrill.report.recording import AlertSpan, Line, Recording, Span, _Reader, named
-from firedrill.report.strokes import Stroke, largest, of_lines, smallest
-from firedrill.stack.overlay import Recorded
+from firedrill.drill.play.request import Request
+from firedrill.prometheus.client import Sample
+from firedrill.prometheus.overlay import Recorded
+from firedrill.report.charts import axes
+from firedrill.report.charts.series_style import Stroke, largest, of_lines, smallest
+from firedrill.report.pages import comparison_page, run_page, sentences
+from firedrill.report.recorded_series import AlertSpan, Line, Recording, Span, _Reader, named
+from firedrill.report.run_facts import FIGURES, Facts
 from firedrill.stack.plan import Server
 from tests.unit.healthy_run import PROFILE
 from tests.unit.report.run_facts import facts
@@ -26,7 +27,7 @@ def recording(seconds=60, step=1.0, gaps=()):
 
 def sided(*rates):
     runs = [(facts(figures={"client": {"rate": rate}}), None) for rate in rates]
-    return {name: cells for _, name, cells in comparison._rows(comparison.sided(runs))}
+    return {name: cells for _, name, cells in comparison_page._rows(comparison_page.sided(runs))}
 
 
 @pytest.mark.parametrize(
@@ -40,12 +41,12 @@ def sided(*rates):
     ],
 )
 def test_an_axis_holds_its_values(scale, between, ends):
-    assert scales.bounds(scale, *between) == pytest.approx(ends)
+    assert axes.bounds(scale, *between) == pytest.approx(ends)
 
 
 def test_a_logarithmic_axis_has_round_ticks():
-    assert list(scales.round_numbers(0.01, 0.6)) == pytest.approx([0.01, 0.02, 0.05, 0.1, 0.2, 0.5])
-    assert list(scales.round_numbers(0.01, 60)) == pytest.approx([0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30])
+    assert list(axes.round_numbers(0.01, 0.6)) == pytest.approx([0.01, 0.02, 0.05, 0.1, 0.2, 0.5])
+    assert list(axes.round_numbers(0.01, 60)) == pytest.approx([0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30])
 
 
 def test_empty_series_have_a_smallest_and_a_largest_value():
@@ -88,19 +89,19 @@ def test_a_figure_is_compared_with_the_first_run(before, after, ratio, worse):
 )
 def test_differences_by_chance_are_not_worse(path, values, worse):
     figure = next(each for each in FIGURES if each.path == f"figures.{path}")
-    assert comparison._cell(figure, *values, "").worse is worse
+    assert comparison_page._cell(figure, *values, "").worse is worse
 
 
 def test_runs_of_different_loads_are_not_comparable():
     same, other = facts(), facts(profile={**facts().document["profile"], "think_time_seconds": [9.0, 9.0]})
     said = "did not play the same load"
-    assert said not in comparison.of_runs(comparison.sided([(same, None), (same, None)]))
-    assert said in comparison.of_runs(comparison.sided([(same, None), (other, None)]))
+    assert said not in comparison_page.of_runs(comparison_page.sided([(same, None), (same, None)]))
+    assert said in comparison_page.of_runs(comparison_page.sided([(same, None), (other, None)]))
 
 
 def test_any_error_is_worse_than_none():
     runs = [(facts(figures={"client": {"error_ratio": ratio}}), None) for ratio in (0.0, 0.02, 0.0)]
-    cells = {name: cells for section, name, cells in comparison._rows(comparison.sided(runs)) if section == "Errors"}["client"]
+    cells = {name: cells for section, name, cells in comparison_page._rows(comparison_page.sided(runs)) if section == "Errors"}["client"]
     assert [cell.worse for cell in cells] == [False, True, False]
 
 
@@ -111,9 +112,9 @@ def test_an_empty_document_has_no_figures():
         "an unknown server",
         "at an unknown time",
     )
-    assert {cell.value for cell in words.strip(NOTHING)} == {"–"}
-    assert [statement.figure for statement in words.honesty(NOTHING)] == ["–"] * 9
-    assert words.saturation(NOTHING).startswith("No limit of the server is known")
+    assert {cell.value for cell in sentences.strip(NOTHING)} == {"–"}
+    assert [statement.figure for statement in sentences.honesty(NOTHING)] == ["–"] * 9
+    assert sentences.saturation(NOTHING).startswith("No limit of the server is known")
     assert NOTHING.age
 
 
@@ -122,25 +123,25 @@ def test_a_run_of_an_instant_has_an_axis_of_time():
 
 
 def test_a_scrape_gap_is_a_warning():
-    warnings = words.warnings(facts(), recording(3600, step=3.0, gaps=(Span(10, 70),)))
+    warnings = sentences.warnings(facts(), recording(3600, step=3.0, gaps=(Span(10, 70),)))
     assert any("from 0:10 to 1:10" in each for each in warnings)
     assert not any("a point every" in each for each in warnings)
 
 
 def test_the_resolution_of_charts_is_stated_beside_them():
-    assert words.resolution(recording(3600, step=3.0)).startswith("The charts have a point every 3 s")
-    assert words.resolution(recording(60)) == words.resolution(None) == ""
+    assert sentences.resolution(recording(3600, step=3.0)).startswith("The charts have a point every 3 s")
+    assert sentences.resolution(recording(60)) == sentences.resolution(None) == ""
 
 
 def test_times_are_rounded_and_long_ones_in_minutes():
-    assert (words.clock(18.7), words.clock(59.6)) == ("0:19", "1:00")
-    assert (words.lasting(85.4), words.lasting(3600.2)) == ("85 s", "60:00 min")
+    assert (sentences.clock(18.7), sentences.clock(59.6)) == ("0:19", "1:00")
+    assert (sentences.lasting(85.4), sentences.lasting(3600.2)) == ("85 s", "60:00 min")
 
 
 def test_unknown_values_are_words():
-    cells = {cell.name: cell.note for cell in words.strip(facts(figures={"client": {"rate": 14.0}}))}
+    cells = {cell.name: cell.note for cell in sentences.strip(facts(figures={"client": {"rate": 14.0}}))}
     assert cells["achieved"] == "offered: not known"
-    counted = next(each for each in words.honesty(facts(figures={"counts": {"client_requests": 3.0}})) if each.name == "Counted")
+    counted = next(each for each in sentences.honesty(facts(figures={"counts": {"client_requests": 3.0}})) if each.name == "Counted")
     assert counted.meaning.endswith("; the server counts none of them.")
 
 
@@ -165,7 +166,7 @@ def test_timeline_and_scorecard_agree_when_an_alert_fires(alert, fired):
     whole = {"name": "A", "labels": {}, "pending_after_seconds": 5.0, "firing_after_seconds": 10.0, "firing_seconds": 28.0}
     pending = AlertSpan("A", "pending", Span(5, 10))
     seen = replace(recording(), alerts=(pending, SEEN))
-    spans = page._alert_spans(facts(figures={"alerts": [{**whole, **alert}]}), seen)
+    spans = run_page._alert_spans(facts(figures={"alerts": [{**whole, **alert}]}), seen)
     assert pending in spans
     assert [each.span for each in spans if each.state == "firing"] == fired
 
@@ -183,7 +184,7 @@ def test_a_load_of_no_length_has_no_rate():
 
 
 def test_dropped_arrivals_may_have_lost_their_worker():
-    (said,) = [each for each in words.honesty(facts(figures={"arrivals": {"unsent": 3}})) if each.name == "Never sent"]
+    (said,) = [each for each in sentences.honesty(facts(figures={"arrivals": {"unsent": 3}})) if each.name == "Never sent"]
     assert "no slot became free in time, or their worker was gone" in said.meaning
 
 
@@ -191,26 +192,26 @@ def test_the_report_names_the_load_generator(tmp_path):
     file = tmp_path / "mine.py"
     file.write_bytes(b"users\n")
     made = Request(profile=PROFILE, source="launch", out=tmp_path, server=Server(), locustfile=file, workers=2, docker=True).generator()
-    shown = dict(page._environment(facts(generator=made)))
+    shown = dict(run_page._environment(facts(generator=made)))
     assert (shown["locustfile"], shown["workers"], shown["in containers"]) == ("mine.py", "2", "yes")
     assert shown["locustfile's sha256"] == "b564f6e197166aedb0ae56e953f87798fda346e9322da5588b21c1b8e7b3a4b4"
     bundled = Request(profile=PROFILE, source="launch", out=tmp_path, server=Server()).generator()
-    assert dict(page._environment(facts(generator=bundled)))["locustfile"] == "the bundled one"
-    assert dict(page._environment(facts()))["locustfile"] == "–"
+    assert dict(run_page._environment(facts(generator=bundled)))["locustfile"] == "the bundled one"
+    assert dict(run_page._environment(facts()))["locustfile"] == "–"
 
 
 def test_a_step_is_its_users_or_its_arrivals():
     of_users, of_arrivals = facts(), facts(profile={"steps": [{"rate": 50.0}, {"rate": None}]})
-    assert words.load_of(of_users, {"index": 0, "users": 200}) == "200 users"
-    assert words.load_of(of_users, {"index": 7, "users": 1}) == "1 user"
-    assert words.load_of(of_arrivals, {"index": 0, "users": 300}) == "50 arrivals/s"
+    assert sentences.load_of(of_users, {"index": 0, "users": 200}) == "200 users"
+    assert sentences.load_of(of_users, {"index": 7, "users": 1}) == "1 user"
+    assert sentences.load_of(of_arrivals, {"index": 0, "users": 300}) == "50 arrivals/s"
 
 
 def test_only_an_open_loop_shows_dropped_arrivals():
-    assert "Never sent" not in {each.name for each in words.honesty(facts())}
+    assert "Never sent" not in {each.name for each in sentences.honesty(facts())}
     dropping = facts(figures={"arrivals": {"offered": 10.0, "started": 7.0, "unsent": 3.0}})
-    assert next(each for each in words.honesty(dropping) if each.name == "Never sent").bad
-    waiting = {each.name: each for each in words.honesty(facts(figures={"arrivals": {"unsent": 0.0, "left": 12.0}}))}
+    assert next(each for each in sentences.honesty(dropping) if each.name == "Never sent").bad
+    waiting = {each.name: each for each in sentences.honesty(facts(figures={"arrivals": {"unsent": 0.0, "left": 12.0}}))}
     assert (waiting["Never sent"].bad, waiting["Left at the end"].figure, waiting["Left at the end"].bad) == (False, "12", True)
 
 
@@ -218,13 +219,13 @@ def test_a_percentile_with_waiting_requests_is_a_lower_bound():
     path = "figures.client.latency_including_waiting_seconds"
     hung = facts(figures={"client": {"latency_including_waiting_seconds": {"p50": 0.1, "p99": 24.2}, "at_least": ["p99"]}})
     assert (hung.time(f"{path}.p50"), hung.time(f"{path}.p99")) == ("100 ms", "> 24 s")
-    assert words.strip(hung)[0].value == "> 24 s"
+    assert sentences.strip(hung)[0].value == "> 24 s"
     assert [figure.text(hung) for figure in FIGURES if figure.path == f"{path}.p99"] == ["> 24 s"]
     assert facts(figures={"client": {"latency_including_waiting_seconds": {"p99": 24.2}, "at_least": 3}}).time(f"{path}.p99") == "24 s"
 
 
 def test_the_first_saturated_resource_is_named_with_its_time():
-    assert words.exhausted(facts()) == ("nothing", "nearest: workers, 40 %", False)
+    assert sentences.exhausted(facts()) == ("nothing", "nearest: workers, 40 %", False)
     spent = facts(figures={"saturation": {"ran_out_first": "connections", "ran_out_after_seconds": 15.2}})
-    assert words.exhausted(spent) == ("connections", "15 s into the load", True)
-    assert words.saturation(spent).startswith("Connections ran out first, 15 s into the load")
+    assert sentences.exhausted(spent) == ("connections", "15 s into the load", True)
+    assert sentences.saturation(spent).startswith("Connections ran out first, 15 s into the load")

@@ -2,10 +2,11 @@
 
 import pytest
 
-from firedrill.report import colors, expectations, words
-from firedrill.report.canvas import Mark
-from firedrill.report.charts import Bar
-from firedrill.report.facts import Facts
+from firedrill.report.charts import colors
+from firedrill.report.charts.canvas import Mark
+from firedrill.report.charts.kinds import Bar
+from firedrill.report.pages import alert_expectations, sentences
+from firedrill.report.run_facts import Facts
 
 SLOW = Mark(2.0, 8.0, "latency 300 ms")
 DETECTED = {
@@ -21,7 +22,7 @@ MISSED = {"alert": "Down", "expected": "always", "judgement": "missed", "cause":
 
 def bars(row, causes=(SLOW,)):
     facts = Facts("r", {"scorecard": [row]})
-    return [(bar.row, bar.start, bar.end, bar.text) for bar in expectations.bars(facts, causes, 20.0)]
+    return [(bar.row, bar.start, bar.end, bar.text) for bar in alert_expectations.bars(facts, causes, 20.0)]
 
 
 def test_an_alert_is_expected_as_long_as_its_cause_lasts():
@@ -48,9 +49,9 @@ def test_an_unexpected_alert_has_no_bar(changed):
 def test_the_profile_overrides_the_alerts_of_a_fault():
     faults = [{"fault": fault, "size": 0.3, "start": 1.0, "end": 2.0, "alerts": ["Slow", "Down"]} for fault in ("latency", "errors")]
     facts = Facts("r", {"faults": [*faults, {**faults[0], "alerts": None}], "profile": {"alerts": {"never": ["Down"]}}})
-    assert words.alerts_expected(facts) == {"Slow": "expected of latency 300 ms and errors 30 %", "Down": "must not fire"}
+    assert sentences.alerts_expected(facts) == {"Slow": "expected of latency 300 ms and errors 30 %", "Down": "must not fire"}
 
 
 def test_a_run_without_a_scorecard_has_no_bars():
-    assert list(expectations.bars(Facts("r", {}), (), 20.0)) == []
+    assert list(alert_expectations.bars(Facts("r", {}), (), 20.0)) == []
     assert Bar(row="a", start=0, end=1, color=colors.EXPECTED, text="").color not in {colors.RED, colors.PENDING}

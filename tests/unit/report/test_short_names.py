@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from firedrill.drill.request import Request
-from firedrill.report import comparison
-from firedrill.report.facts import Facts
-from firedrill.stack import overlay
+from firedrill.drill.play.request import Request
+from firedrill.prometheus import overlay
+from firedrill.report.pages import comparison_page
+from firedrill.report.run_facts import Facts
 from firedrill.stack.plan import Server
 from tests.unit.healthy_run import PROFILE
 
@@ -29,7 +29,7 @@ def test_overlaid_runs_are_named_by_their_ids(ids, short):
 
 
 def titles(*documents):
-    return [side.title for side in comparison.sided([(Facts(str(at), each), None) for at, each in enumerate(documents)])]
+    return [side.title for side in comparison_page.sided([(Facts(str(at), each), None) for at, each in enumerate(documents)])]
 
 
 def waitress(started="2026-11-24T15:31:26+00:00", **tuned):

@@ -3,7 +3,7 @@
 from rich.table import Table
 
 from firedrill.cli.console import ERRORS, OUTPUT
-from firedrill.drill.progress import for_console
+from firedrill.drill.play.progress import for_console
 
 NAME = "api:ok:ratio :fire: [bold]a[/bold] 1 " + "long " * 40
 

@@ -1,6 +1,6 @@
 """The one line of all that Compose prints that says why something did not start."""
 
-from firedrill.stack import engine
+from firedrill.stack.containers import engine
 
 TAKEN = """\
 Creating network "firedrill-1_inside" with driver "bridge"

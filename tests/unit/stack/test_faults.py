@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 from firedrill.cli import main
 from firedrill.contract import FAULT_KINDS
-from firedrill.drill.faults import Injector
+from firedrill.drill.play.fault_schedule import Injector
 from firedrill.errors import BadInput, Missing
 from firedrill.faults import Active, FaultClient, parse_words
 from firedrill.profile import FaultStep

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from firedrill.drill import told
+from firedrill.drill.measure import recipients
 from firedrill.errors import BadInput
 from firedrill.notifications.journal import Journal, Tail
 from firedrill.notifications.notification import from_webhook
@@ -85,7 +85,7 @@ def test_a_tail_reads_only_new_notifications(tmp_path):
 
 
 def test_recorded_notifications_are_timed_from_the_load_start():
-    entry, *more = told.record([replace(DOWN, alertname="Watchdog"), DOWN], start=DOWN.received - 12)
+    entry, *more = recipients.record([replace(DOWN, alertname="Watchdog"), DOWN], start=DOWN.received - 12)
     assert not more
     assert entry == {
         "after_seconds": 12.0,

@@ -3,7 +3,7 @@
 from click.testing import CliRunner
 
 from firedrill.cli import main
-from firedrill.drill.record import Run
+from firedrill.record.run_folder import Run
 from firedrill.report import files
 
 

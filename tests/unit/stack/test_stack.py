@@ -6,14 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from firedrill.alerts import loaded, rulefile
-from firedrill.drill import record
-from firedrill.drill.record import Run
+from firedrill.alerts.replay import loaded_rules
+from firedrill.alerts.rules import rule_file
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupt
-from firedrill.stack import config, foreground, grafana, ports
-from firedrill.stack.attached import AttachedStack, Attachment
-from firedrill.stack.config import Scrape
+from firedrill.processes import ports
+from firedrill.record import run_folder
+from firedrill.record.run_folder import Run
+from firedrill.stack import configuration, foreground, grafana
+from firedrill.stack.configuration import Scrape
+from firedrill.stack.containers.attached import AttachedStack, Attachment
 from firedrill.stack.plan import PORT_OPTIONS, Plan, Ports, Server
 from tests.target import Target
 
@@ -82,11 +84,11 @@ def test_a_server_lists_its_options():
 @pytest.mark.parametrize("name", ["mine.yml", "mine.yaml", "mine"])
 def test_given_rule_files_get_names_that_prometheus_reads(tmp_path, name):
     (tmp_path / name).write_text("groups: [{name: theirs, rules: [{alert: Theirs, expr: up}]}]")
-    config.write(tmp_path / "prometheus", (), [tmp_path / name], 12.0)
+    configuration.write(tmp_path / "prometheus", (), [tmp_path / name], 12.0)
     (read,) = (tmp_path / "prometheus" / "rules").glob("user-*.yml")
-    (asked,), (loaded_as,) = rulefile.read(tmp_path / name), rulefile.read(read)
+    (asked,), (loaded_as,) = rule_file.read(tmp_path / name), rule_file.read(read)
     namesake = replace(loaded_as, place=f"{tmp_path / 'other.yml'}:1")
-    assert loaded.origins([asked], [namesake, loaded_as]) == {asked.place: loaded_as}
+    assert loaded_rules.origins([asked], [namesake, loaded_as]) == {asked.place: loaded_as}
 
 
 def a_run(out, name, status="PASSED"):
@@ -99,26 +101,26 @@ def a_run(out, name, status="PASSED"):
 def test_a_run_is_found_by_the_beginning_of_its_id(tmp_path):
     a_run(tmp_path, "20260101-000000-smoke")
     wanted = a_run(tmp_path, "20260102-000000-launch")
-    assert record.find(tmp_path, "20260102") == wanted
-    assert record.find(tmp_path, str(wanted.folder)) == wanted
+    assert run_folder.find(tmp_path, "20260102") == wanted
+    assert run_folder.find(tmp_path, str(wanted.folder)) == wanted
 
 
 def test_an_unknown_or_ambiguous_run_is_an_error(tmp_path):
     a_run(tmp_path, "20260101-000000-smoke")
     a_run(tmp_path, "20260102-000000-launch")
     with pytest.raises(BadInput, match=r"nope: no runs .* 20260102-000000-launch"):
-        record.find(tmp_path, "nope")
+        run_folder.find(tmp_path, "nope")
     with pytest.raises(BadInput, match="2 runs"):
-        record.find(tmp_path, "2026")
+        run_folder.find(tmp_path, "2026")
     with pytest.raises(BadInput, match="an empty name; expected a run's id"):
-        record.find(tmp_path, "")
+        run_folder.find(tmp_path, "")
 
 
 def test_a_folder_without_a_run_is_an_error(tmp_path):
     (tmp_path / "broken").mkdir()
     for name in ("broken", str(tmp_path / "broken")):
         with pytest.raises(BadInput, match=r"broken: has no run\.json; expected the folder of a recorded run"):
-            record.find(tmp_path, name)
+            run_folder.find(tmp_path, name)
 
 
 def test_runs_of_the_same_second_have_separate_folders(tmp_path):
