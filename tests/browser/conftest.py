@@ -30,7 +30,7 @@ def recorded(tmp_path_factory):
     rules.write_text("groups: [{name: watchful, rules: [{alert: Watchful, expr: vector(0) > 1}]}]\n")
     words = (file, "--locustfile", drilling.LOCUSTFILES / "hostile.py", "--rules", rules)
     drill = drilling.start(folder / "runs", *words, report=True)
-    drill.wait_for_requests(PATIENCE_SECONDS)
+    drill.wait_for_requests()
     _make_gap(drill.prometheus())
     _, _, errors = drill.finish(4 * PATIENCE_SECONDS)
     assert (drill.run().folder / "report.html").is_file(), errors

@@ -256,7 +256,7 @@ def containers(drill, service):
 
 def wait_for_answers(drill):
     """Wait until the run's Prometheus knows of requests."""
-    drill.wait_for_requests(PATIENCE_SECONDS)
+    drill.wait_for_requests()
 
 
 def notified(drill):
