@@ -122,10 +122,10 @@ def another_master(stack, *options):
 
 
 def test_an_unknown_profile_ends_locust_with_one_line(stack):
-    with another_master(stack, "-e", "LOAD_PROFILE=sok") as container:
+    with another_master(stack, "-e", "LOAD_PROFILE=gentel") as container:
         assert docker("wait", container) == "2"
         said = docker("logs", container, merged=True).splitlines()
-    assert said[-1].startswith("profile sok is unknown; did you mean soak")
+    assert said[-1].startswith("profile gentel is unknown; did you mean gentle")
 
 
 def test_a_load_says_that_it_waits_for_workers(stack):
