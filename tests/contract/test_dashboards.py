@@ -1,4 +1,4 @@
-"""The dashboards keep the rules that the linters of the field have, each exception with its reason."""
+"""The dashboards follow the rules of this field's linters."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Every setting of the exporter is in the document that its users read."""
+"""Every setting of the exporter is documented."""
 
 import re
 

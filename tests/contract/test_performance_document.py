@@ -1,4 +1,4 @@
-"""docs/performance.md says what the benchmarks are, and what they measured last."""
+"""docs/performance.md is generated from the benchmarks and their last results."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The report shows the panels of the home page, by the queries that the dashboard asks."""
+"""The report has the panels and queries of the home dashboard."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The replay against Prometheus itself: `promtool test rules` says of every alert, at every evaluation, what the replay says."""
+"""The replay agrees with `promtool test rules` about every alert at every evaluation."""
 
 import math
 import re

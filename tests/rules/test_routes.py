@@ -1,4 +1,4 @@
-"""Alertmanager's configuration against amtool: valid at every time scale, and each of our alerts goes where its severity says."""
+"""amtool accepts Alertmanager's configuration at every time scale and routes each alert by its severity."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""The whole bench against Prometheus itself: rules that record for each other, before and after their readers, in several groups."""
+"""A replay of rules that record for each other, across groups, agrees with promtool."""
 
 import random
 import shutil

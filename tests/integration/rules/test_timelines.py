@@ -1,4 +1,4 @@
-"""When a run's Prometheus evaluated groups that are asked of in another form than they had in it."""
+"""The evaluation times of a run are read for groups whose interval was edited since."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What the alert lab makes of a rule: the comparisons that it consists of, at the scale of the drill that is shown."""
+"""The alert lab splits a rule into its comparisons, at the time scale of the running drill."""
 
 import pytest
 

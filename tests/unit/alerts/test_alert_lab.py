@@ -1,4 +1,4 @@
-"""The pure parts of a backtest: the grid, what is ambiguous, what is a cause, what stretching does; and reports of them."""
+"""A backtest builds its grid, finds ambiguous evaluations and causes, stretches time, and reports."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Which numbers of an alert a sweep can try others instead of, and how a person asks for it."""
+"""A sweep finds the limit of an alert and reads the settings to try."""
 
 import pytest
 

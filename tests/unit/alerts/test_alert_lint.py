@@ -1,4 +1,4 @@
-"""What the lint says of a rule file, line by line; and what it keeps quiet about."""
+"""The lint reports mistakes of a rule file by line, and nothing else."""
 
 import subprocess
 

@@ -1,4 +1,4 @@
-"""When alerts were pending and firing, told from the samples of ALERTS and the marks between them."""
+"""Pending and firing times of alerts are read from the samples of ALERTS."""
 
 from math import nan
 

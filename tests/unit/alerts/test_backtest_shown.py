@@ -1,4 +1,4 @@
-"""A backtest at the terminal: what its tables say, in a pipe too, which is 80 columns wide."""
+"""The tables of a backtest fit a terminal of 80 columns."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Files that are edited while a Prometheus and an Alertmanager run on a copy of them."""
+"""Edited rule and routing files are mirrored into the folder that Prometheus and Alertmanager read."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""What promtool cannot be asked: failing evaluations, the limit, missing evaluations, start-up, and reading the file."""
+"""The replay handles failed and missing evaluations, limits and start-up, which promtool cannot show; rule files are read by line."""
 
 import json
 import subprocess

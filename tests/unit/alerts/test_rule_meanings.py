@@ -1,4 +1,4 @@
-"""What rules say and read, told from their text: meaning, moments, order, and which group a run had loaded."""
+"""Rules are compared by their meaning, ordered, and matched with the groups that a run had loaded."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which rules of a group can be evaluated together, and what is read through what others record."""
+"""Rules of a group are ordered by what they read of each other."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Shrinking production rules: durations become shorter, nothing else changes."""
+"""Scaling shortens every duration of production rules and changes nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Firings of a replay against the causes of its run."""
+"""Firings of a replay are matched with the causes in its run."""
 
 import pytest
 

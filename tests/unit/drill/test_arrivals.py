@@ -1,4 +1,4 @@
-"""An open loop's schedule as a pure function, and what becomes of what it asks for."""
+"""The schedule of an open loop is a pure function, and every arrival is sent, waits or is dropped."""
 
 import itertools
 import statistics

@@ -1,4 +1,4 @@
-"""A run held against an earlier one."""
+"""A run is compared with an earlier one."""
 
 import json
 from dataclasses import asdict, replace

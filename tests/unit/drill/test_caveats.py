@@ -1,4 +1,4 @@
-"""What a run says beside its verdict."""
+"""A run has notes beside its verdict."""
 
 from dataclasses import asdict, replace
 

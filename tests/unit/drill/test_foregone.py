@@ -1,4 +1,4 @@
-"""When a run has failed, whatever its remaining requests will be."""
+"""A run is ended early once no remaining request can save it."""
 
 from dataclasses import replace
 from math import inf

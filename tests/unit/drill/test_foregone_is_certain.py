@@ -1,4 +1,4 @@
-"""A load that is ended because its run has failed would have failed, whatever it had done: requests are made up one by one."""
+"""A load that was ended early would have failed: simulated requests confirm it."""
 
 import heapq
 import random

@@ -1,4 +1,4 @@
-"""What the runs of a fault matrix come to, from their run.json alone; and how long an alert takes by its own definition."""
+"""A fault matrix is judged from the run.json of its runs, with the detection bounds of each alert."""
 
 import json
 from dataclasses import replace

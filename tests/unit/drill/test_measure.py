@@ -1,4 +1,4 @@
-"""Counting from raw samples: exact, whatever the counter did meanwhile."""
+"""Counts from raw samples are exact, whatever the counter did meanwhile."""
 
 import math
 from dataclasses import replace

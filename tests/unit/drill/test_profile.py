@@ -1,4 +1,4 @@
-"""What a load profile means, and what its file may say."""
+"""A load profile is read from its file, and each mistake in it is named."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Alerts against what they were for, from run.json alone."""
+"""Alerts are judged against their causes from run.json alone."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a person reads at the terminal."""
+"""The summary of a run is readable at the terminal."""
 
 import io
 import re

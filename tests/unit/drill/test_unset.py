@@ -1,4 +1,4 @@
-"""What a run says of objectives that nobody set."""
+"""A run notes alerts that judge objectives nobody set."""
 
 import re
 

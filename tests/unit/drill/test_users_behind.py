@@ -1,4 +1,4 @@
-"""Users follow the curve that their profile's spawn rate gives, or the run is void."""
+"""Users follow the curve of their profile's spawn rate, or the run is void."""
 
 import pytest
 

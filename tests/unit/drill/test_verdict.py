@@ -1,4 +1,4 @@
-"""What figures mean against a profile."""
+"""Figures of a run are judged against its profile."""
 
 from dataclasses import replace
 

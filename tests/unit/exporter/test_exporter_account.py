@@ -1,4 +1,4 @@
-"""What is sent is answered, in flight or abandoned, and its age is known meanwhile."""
+"""Every request is answered, in flight or abandoned, and its age is known meanwhile."""
 
 import contextvars
 

@@ -1,4 +1,4 @@
-"""A response time that Locust's statistics keep rounded lies in the bucket it would lie in unrounded."""
+"""A response time that Locust rounds stays in its bucket."""
 
 from bisect import bisect_left
 

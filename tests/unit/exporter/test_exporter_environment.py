@@ -1,4 +1,4 @@
-"""What the exporter reads from its environment."""
+"""The exporter reads its settings from the environment."""
 
 import pytest
 from locust_exporter.settings import Settings, read_settings

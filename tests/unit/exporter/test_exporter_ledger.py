@@ -1,4 +1,4 @@
-"""Counts go on whatever Locust clears, and whenever a report arrives."""
+"""Counts never fall, whatever Locust clears and whenever a report arrives."""
 
 import itertools
 from collections import Counter

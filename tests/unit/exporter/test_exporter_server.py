@@ -1,4 +1,4 @@
-"""Where the exporter serves its page, and to whom."""
+"""The exporter serves its metrics to every scraper."""
 
 import itertools
 import socket

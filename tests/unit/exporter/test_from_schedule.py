@@ -1,4 +1,4 @@
-"""Response times from schedule on the page: of all processes together, in turns with others, written anew where they changed."""
+"""Response times from schedule are exported for all processes together."""
 
 import itertools
 

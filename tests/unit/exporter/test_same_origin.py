@@ -1,4 +1,4 @@
-"""Who may steer Locust's page."""
+"""Foreign web pages cannot control Locust."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A run.json that somebody or something damaged: what is whole in it is told, and what is not is said to be missing."""
+"""A damaged run.json shows its intact parts and names the missing ones."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""What a report computes before it draws."""
+"""A report computes its axes, comparisons and sentences."""
 
 from dataclasses import replace
 

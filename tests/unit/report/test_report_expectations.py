@@ -1,4 +1,4 @@
-"""What was expected of alerts, as the report's timeline shows it below what they did."""
+"""The report's timeline shows when alerts were expected."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Names that stand beside each other, cut down to what sets them apart."""
+"""Names of compared runs are shortened to their differences."""
 
 from pathlib import Path
 

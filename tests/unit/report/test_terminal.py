@@ -1,4 +1,4 @@
-"""What the command line prints for a person is what was to be printed."""
+"""The command line prints names verbatim."""
 
 from rich.table import Table
 

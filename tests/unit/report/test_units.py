@@ -1,4 +1,4 @@
-"""Figures as people read them."""
+"""Figures have readable units."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The one line of all that Compose prints that says why something did not start."""
+"""The line of Compose's output that names the cause of a failed start is found."""
 
 from firedrill.stack.containers import engine
 

@@ -1,4 +1,4 @@
-"""How a person spells a fault, and what is said where none can be set."""
+"""Faults are read from words, shown as lines, and reported where they cannot be set."""
 
 import pytest
 from click.testing import CliRunner

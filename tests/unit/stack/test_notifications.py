@@ -1,4 +1,4 @@
-"""Notifications: read from a webhook, kept in a file, shown in a line."""
+"""Notifications are read from a webhook, kept in a file and shown as lines."""
 
 import json
 from dataclasses import replace

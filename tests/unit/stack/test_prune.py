@@ -1,4 +1,4 @@
-"""`firedrill runs prune`: the oldest runs go, and with them the pages that compare them."""
+"""`firedrill runs prune` deletes the oldest runs and the reports that compare them."""
 
 from click.testing import CliRunner
 

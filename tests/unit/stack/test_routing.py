@@ -1,4 +1,4 @@
-"""Alertmanager's configuration as a drill uses it: the same routing, sooner, to another address."""
+"""Scaling Alertmanager's configuration keeps its routing, shortens its times and redirects its webhooks."""
 
 import pytest
 from ruamel.yaml import YAML

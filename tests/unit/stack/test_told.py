@@ -1,4 +1,4 @@
-"""What a client tells is a number and a text, or nothing."""
+"""Values reported by a Locust client are cleaned before they are exported."""
 
 from fractions import Fraction
 from math import inf, nan
@@ -19,7 +19,7 @@ def test_impossible_times_and_lengths_are_none(nothing):
 
 
 @pytest.mark.parametrize(("given", "length"), [(0, 0), (7, 7), (10**15, 10**15), (1.9, 1), (True, 1)])
-def test_a_length_is_rounded_to_bytes(given, length):
+def test_a_length_is_whole_bytes(given, length):
     assert told.length(given) == length
     assert type(told.length(given)) is int
 

@@ -1,4 +1,4 @@
-"""Shared memory: exact counts, bounded labels, and a reader that sees what the writer wrote."""
+"""Shared memory has exact counts, bounded labels and consistent readers."""
 
 import random
 import threading

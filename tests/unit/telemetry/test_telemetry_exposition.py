@@ -1,4 +1,4 @@
-"""The text format and OpenMetrics: what prometheus_client's parsers read is what was rendered."""
+"""prometheus_client's parsers read back what the text format and OpenMetrics render."""
 
 from hypothesis import given
 from hypothesis import strategies as st

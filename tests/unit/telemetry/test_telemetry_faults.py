@@ -1,4 +1,4 @@
-"""The board of faults in shared memory, and what is taken for a request to change it."""
+"""Faults in shared memory are set, listed and ended by requests."""
 
 import io
 import json

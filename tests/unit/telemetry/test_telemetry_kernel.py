@@ -1,4 +1,4 @@
-"""What the kernel tells, read from real files and sockets, or from files as other kernels write them."""
+"""Figures of the kernel are read from real files and sockets, and from files of other kernels."""
 
 import os
 import socket

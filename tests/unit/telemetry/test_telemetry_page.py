@@ -1,4 +1,4 @@
-"""The page: series born at zero, busy time that counts while it passes, and nothing outside the contract."""
+"""The metrics endpoint shows series from zero, running busy time, and only series of the contract."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Which requests are traced, that the SDK decides the same, and that the others leave nothing behind."""
+"""Requests are sampled and traced as the SDK decides, and untraced ones leave nothing behind."""
 
 import os
 import threading
