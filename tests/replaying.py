@@ -249,9 +249,9 @@ def stalled(bench, group, rule):
     """Evaluations of a rule that this machine kept waiting, or that come after one that it missed, by what Prometheus recorded."""
     times, interval_ms = bench.timeline.times_of(group)
     late = bench.timeline.late(rule, group)
-    for before_ms, time_ms, lag_ms in zip([times[0], *times], times, bench.timeline.lags_ms(group), strict=False):
+    for before_ms, time_ms, lag in zip([times[0], *times], times, bench.timeline.lags_ms(group), strict=False):
         waits = [done.latest_ms - done.begun_ms - COMMIT_MS for one in late for done in one.done(time_ms)]
-        if max(lag_ms, *waits, 0) > CALM_MS or time_ms - before_ms > 1.5 * interval_ms:
+        if max(lag.likely, *waits, 0) > CALM_MS or time_ms - before_ms > 1.5 * interval_ms:
             yield time_ms
 
 

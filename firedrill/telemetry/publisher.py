@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 BACKLOG = 16
 STOP_SECONDS = 5.0
-"""How long the page may take to end; it has nothing to finish."""
+"""How long the page may take to end, which has nothing to finish; then it is killed."""
 
 
 def listening_socket(host: str, port: int, purpose: str) -> socket.socket:
@@ -49,4 +49,8 @@ class Publisher:
         atexit.unregister(self.close)
         if self._process.stdin:
             self._process.stdin.close()
-        self._process.wait(STOP_SECONDS)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:  # Of a machine that stands still, or is overloaded: no error of the application's.
+            self._process.kill()
+            self._process.wait()

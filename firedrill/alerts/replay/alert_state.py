@@ -110,10 +110,11 @@ class Replay:
 
     def _named(self, vector: Mapping[Labels, float]) -> set[Labels] | None:
         """The alerts that a vector means; None if two of its elements mean the same one."""
-        named = {self._name(labels, value) for labels, value in vector.items()}
+        named = {self.name(labels, value) for labels, value in vector.items()}
         return named if len(named) == len(vector) else None
 
-    def _name(self, labels: Labels, value: float) -> Labels:
+    def name(self, labels: Labels, value: float) -> Labels:
+        """The labels of the alert that an element means."""
         known = self._names.get(labels)
         if known is None:
             known = named(self.rule, labels, value)

@@ -99,22 +99,31 @@ def _parts(replay: Replay, evaluations: Sequence[tuple[int, Sequence[Vector]]]) 
     if replay.limit or any(label_templates.VALUE.search(text) for text in replay.rule.labels.values()):
         yield evaluations
         return
-    for labels in _disputed([vectors for _, vectors in evaluations]):
-        yield [(time_ms, _only(vectors, labels)) for time_ms, vectors in evaluations]
+    named = [(time_ms, [_by_alert(replay, vector) for vector in vectors]) for time_ms, vectors in evaluations]
+    for alert in _disputed([vectors for _, vectors in named]):
+        yield [(time_ms, _only(vectors, alert)) for time_ms, vectors in named]
 
 
-def _disputed(evaluations: Sequence[Sequence[Vector]]) -> set[Labels]:
-    """What some evaluation may have given or not; everything, if one may have failed or not."""
+def _by_alert(replay: Replay, vector: Vector) -> Mapping[Labels, Vector] | None:
+    """What was given by the alert that it means; None if the evaluation fails, also for two elements that mean the same."""
+    if vector is None:
+        return None
+    found: dict[Labels, Vector] = {replay.name(labels, value): {labels: value} for labels, value in vector.items()}
+    return found if len(found) == len(vector) else None
+
+
+def _disputed(evaluations: Sequence[Sequence[Mapping[Labels, Vector] | None]]) -> set[Labels]:
+    """The alerts that some evaluation may have given or not; all, if one may have failed or not."""
     if any(None in vectors and any(vector is not None for vector in vectors) for vectors in evaluations):
-        return {labels for vectors in evaluations for vector in vectors for labels in vector or ()}
+        return {alert for vectors in evaluations for vector in vectors for alert in vector or ()}
     several = [[vector or {} for vector in vectors] for vectors in evaluations if len(vectors) > 1]
-    return {labels for vectors in several for one in vectors for labels in one if any(labels not in other for other in vectors)}
+    return {alert for vectors in several for one in vectors for alert in one if any(alert not in other for other in vectors)}
 
 
-def _only(vectors: Sequence[Vector], labels: Labels) -> Sequence[Vector]:
-    """Each way that something may have been given in once, whatever its value."""
-    ways = {None if vector is None else labels in vector: vector for vector in vectors}
-    return [None if vector is None else {labels: vector[labels]} if way else {} for way, vector in ways.items()]
+def _only(vectors: Sequence[Mapping[Labels, Vector] | None], alert: Labels) -> Sequence[Vector]:
+    """Each way that an alert may have been given in once, whatever its value."""
+    ways = {None if vector is None else alert in vector: vector for vector in vectors}
+    return [None if vector is None else vector.get(alert, {}) for vector in ways.values()]
 
 
 def _different(replay: Replay, evaluations: Iterable[tuple[int, Sequence[Vector]]]) -> Iterator[int]:

@@ -7,10 +7,11 @@ import re
 from bisect import bisect_right
 from functools import cached_property
 from statistics import mode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from firedrill.alerts.replay import ambiguity, evaluation_times, loaded_rules
+from firedrill.alerts.replay import ambiguity, evaluation_times, evaluations, loaded_rules
 from firedrill.alerts.replay import stalls as waiting
+from firedrill.alerts.replay.evaluations import Evaluation, Reading
 from firedrill.alerts.rules import expression
 from firedrill.alerts.scaling.intervals import SCRAPE_MS
 from firedrill.alerts.scaling.stretch import MARGIN_SECONDS
@@ -27,6 +28,13 @@ UNKNOWN_LAG_MS = 250
 """How late an evaluation is taken to end at most where the run's Prometheus was not scraped."""
 
 
+class Lag(NamedTuple):
+    """How long after its time an evaluation had ended, in milliseconds."""
+
+    most: int
+    likely: int
+
+
 class Timeline:
     """Evaluations of groups, and when each sample could be read by them. Unix milliseconds, stretched by `factor`."""
 
@@ -36,6 +44,7 @@ class Timeline:
         self._was = records(were)
         self._origins = loaded_rules.origins(groups, were) | {group.place: group for group in were}
         self._evaluations: dict[str, list[int]] = {}
+        self._read: dict[str, list[Reading]] = {}
         self._lates: dict[tuple[str, ...], Late] = {}
 
     def interval_of(self, group: Group) -> int:
@@ -58,14 +67,27 @@ class Timeline:
         if not (origin := self._origins.get(group.place)):
             return []
         names = "|".join(sorted(self._own(group)))
-        for selector in (
-            f"{evaluation_times.MARK}{{group={expression.quoted(origin.name)}}}",
-            *([f'{{__name__=~"{names}"}}'] if names else []),
+        marked = f"{evaluation_times.MARK}{{group={expression.quoted(origin.name)}}}"
+        for times in (
+            self._marked(origin, marked),
+            *(self._of_phase(origin, self._times(selector)) for selector in (marked, *([f'{{__name__=~"{names}"}}'] if names else []))),
         ):
-            times = self._of_phase(origin, sorted({time_ms for time_ms, _ in self._points(selector)}))
             if evaluation_times.has_interval(times, self.interval_of(group)):
                 return times
         return []
+
+    def _times(self, selector: str) -> list[int]:
+        return sorted({time_ms for time_ms, _ in self._points(selector)})
+
+    def _marked(self, origin: Group, marked: str) -> list[int]:
+        """When a group left the mark that no other group of its name leaves; nothing if it has none."""
+        own = [dict(rule.labels) for rule in origin.rules if rule.name == evaluation_times.MARK]
+        same_name = [one for one in self._loaded if one.name == origin.name]
+        alike = [rule for one in same_name for rule in one.rules if rule.name == evaluation_times.MARK and dict(rule.labels) in own]
+        if len(own) != 1 or len(alike) != 1:
+            return []
+        series = (one for one in self._raw(marked) if {name: text for name, text in one.labels.items() if name != "__name__"} == own[0])
+        return sorted(round(time * 1000) for one in series for time, _ in one.points)
 
     def _of_phase(self, origin: Group, times: list[int]) -> list[int]:
         """Those that are the group's own, where another file had a group of the same name: each has a phase of its own."""
@@ -78,42 +100,60 @@ class Timeline:
 
     def _said(self, group: Group, what: str) -> list[tuple[int, float]]:
         """What the run's Prometheus said of the last evaluation of a group that it had loaded, at each scrape of itself."""
+        return [point for points in self._said_by(group, what).values() for point in points.items()]
+
+    def _said_by(self, group: Group, what: str) -> dict[tuple[str, str], dict[int, float]]:
+        """The same by job and instance."""
         key = re.escape(f"{loaded_rules.file_of(group)};{group.name}")
-        return self._points(f"prometheus_rule_group_last_{what}{{rule_group=~{expression.quoted(f'(.*/)?{key}')}}}")
+        found = self._raw(f"prometheus_rule_group_last_{what}{{rule_group=~{expression.quoted(f'(.*/)?{key}')}}}")
+        return {
+            (one.labels.get("job", ""), one.labels.get("instance", "")): {round(time * 1000): value for time, value in one.points}
+            for one in found
+        }
 
     def _own(self, group: Group) -> set[str]:
         """Names of what the group recorded in the run."""
         origin = self._origins.get(group.place)
         return {rule.name for rule in origin.rules if not rule.is_alert} - {evaluation_times.MARK} if origin else set()
 
-    def lags_ms(self, group: Group) -> list[int]:
+    def lags_ms(self, group: Group) -> list[Lag]:
         """How long after the time that it stands for each evaluation of the group had ended, as the run's Prometheus said of itself."""
         times = self.times_of(group)[0]
         if not self.recorded_times(group):
-            return [UNKNOWN_LAG_MS] * len(times)  # What was said is of other times.
-        known = self._known(group)
-        longest = max((ended - time_ms for time_ms, (_, ended) in known.items()), default=UNKNOWN_LAG_MS)
+            return [Lag(UNKNOWN_LAG_MS, UNKNOWN_LAG_MS)] * len(times)  # What was said is of other times.
+        known = self._evaluated(group)
+        longest = max((one.ended_ms - time_ms for time_ms, one in known.items() if one.is_certain), default=UNKNOWN_LAG_MS)
         lags, next_began = [], math.inf
         for time_ms in reversed(times):
             unknown = self._stalls.settled(time_ms + longest) - ambiguity.COMMIT_MS
-            began, ended = known.get(time_ms, (unknown, unknown))
-            lags.append(int(min(ended, next_began)) - time_ms)  # A group begins no evaluation before it has ended the one before.
-            next_began = min(began, next_began)
+            one = known.get(time_ms, Evaluation(unknown, unknown, time_ms + longest))
+            most = int(min(one.ended_ms, next_began)) - time_ms  # A group begins no evaluation before it has ended the one before.
+            lags.append(Lag(most, min(most, one.likely_ms - time_ms)))
+            next_began = min(one.began_ms, next_began)
         return lags[::-1]
 
-    def _known(self, group: Group) -> dict[int, Span]:
-        """When those evaluations of a group began and ended of which the run's Prometheus said so, by the time that they stand for.
+    def _evaluated(self, group: Group) -> Mapping[int, Evaluation]:
+        """Evaluations of a group by the time that they stand for, as far as the run's Prometheus said anything of them.
 
         It says so of the last one only: of two that came after each other between two scrapes of itself, as after a stall, of the second.
         """
-        times = self.recorded_times(group)
+        return evaluations.read(self.recorded_times(group), self._readings(group), self._stalls.settled)
+
+    def _readings(self, group: Group) -> list[Reading]:
         origin = self._origins.get(group.place, group)
-        began, took = (dict(self._said(origin, what)) for what in ("evaluation_timestamp_seconds", "duration_seconds"))
-        found = {}
-        for scraped_ms in (began.keys() & took.keys()) if times else ():
-            began_ms = round(began[scraped_ms] * 1000)
-            found[times[max(0, bisect_right(times, began_ms) - 1)]] = began_ms, began_ms + round(took[scraped_ms] * 1000)
-        return found
+        if origin.place not in self._read:
+            self._read[origin.place] = self._read_of(origin)
+        return self._read[origin.place]
+
+    def _read_of(self, origin: Group) -> list[Reading]:
+        began, took = (self._said_by(origin, what) for what in ("evaluation_timestamp_seconds", "duration_seconds"))
+        found = []
+        for page in began.keys() & took.keys():
+            lasted = self._took(*page)
+            for scraped_ms in began[page].keys() & took[page].keys():
+                done_ms = scraped_ms + lasted.get(scraped_ms, 0) + ambiguity.COMMIT_MS
+                found.append(Reading(scraped_ms, done_ms, round(began[page][scraped_ms] * 1000), took[page][scraped_ms]))
+        return sorted(found, key=lambda one: one.scraped_ms)
 
     @cached_property
     def _stalls(self) -> Stalls:
@@ -125,10 +165,13 @@ class Timeline:
             signs += times
             late += waiting.late_scrapes(times)
         for group in self._loaded:
-            known = self._known(group)
+            times = self.recorded_times(group)
+            # That one ended is a sign of life only if it is certain when, which depends on the stalls.
+            said = evaluations.read(times, self._readings(group), lambda time_ms: time_ms)
+            known = {time_ms: (one.began_ms, one.ended_ms if one.is_certain else one.began_ms) for time_ms, one in said.items()}
             longest = max((began - time_ms for time_ms, (began, _) in known.items()), default=0)
-            signs += [time_ms for span in known.values() for time_ms in span]
-            late += waiting.late_evaluations(self.recorded_times(group), self.interval_of(group), known, longest)
+            signs += [began for began, _ in known.values()]
+            late += waiting.late_evaluations(times, self.interval_of(group), known, longest)
         return waiting.stalls(late, signs)
 
     def late(self, rule: Rule, group: Group) -> list[Late]:
@@ -199,7 +242,7 @@ class Timeline:
     def _recorded_lags(self, name: str) -> dict[int, int]:
         """By the time of each evaluation that recorded a name: how long after it the evaluation's group had ended."""
         groups = {group.place: group for group, _ in self._was[name]}.values()
-        found = {at: lag for group in groups for at, lag in zip(self.times_of(group)[0], self.lags_ms(group), strict=True)}
+        found = {at: lag.most for group in groups for at, lag in zip(self.times_of(group)[0], self.lags_ms(group), strict=True)}
         return dict(sorted(found.items()))
 
     def _took(self, job: str, instance: str) -> dict[int, int]:

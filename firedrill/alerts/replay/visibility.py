@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from firedrill.alerts.replay.alert_state import Labels
     from firedrill.alerts.replay.ambiguity import Done, Late, Vector
     from firedrill.alerts.replay.environment import Bench
+    from firedrill.alerts.replay.timeline import Lag
     from firedrill.alerts.rules.rule_file import Group, Rule
     from firedrill.interrupt import Interrupt
     from firedrill.prometheus.client import Prometheus
@@ -71,7 +72,9 @@ class Worlds:
     time_ms: int
     done: Sequence[Done]
     lag_ms: int
-    """How long after its time it had ended."""
+    """How long after its time it had ended at most."""
+    likely_lag_ms: int = -1
+    """And most likely, if that is not the same."""
 
     @property
     def steps(self) -> list[int]:
@@ -80,9 +83,17 @@ class Worlds:
 
     @property
     def readable(self) -> int:
-        """So many steps at most could be done; most likely so many were."""
+        """So many steps at most could be done."""
+        return self._readable_at(self.ended_ms)
+
+    @property
+    def likely(self) -> int:
+        """So many steps most likely were."""
+        return self._readable_at(self.time_ms + self.likely_lag_ms) if self.likely_lag_ms >= 0 else self.readable
+
+    def _readable_at(self, moment_ms: int) -> int:
         begun = {latest: max(one.earliest_ms for one in self.done if one.latest_ms == latest) for latest in self.steps}
-        return max((number for number, latest in enumerate(self.steps, start=1) if begun[latest] <= self.ended_ms), default=0)
+        return max((number for number, latest in enumerate(self.steps, start=1) if begun[latest] <= moment_ms), default=0)
 
     @property
     def ended_ms(self) -> int:
@@ -174,13 +185,13 @@ def _gathers(node: Any) -> bool:
     return is_one or any(_gathers(child) for child in expression.children(node))
 
 
-def _late(sources: Sequence[Late], times: Sequence[tuple[int, int]]) -> list[Worlds]:
+def _late(sources: Sequence[Late], times: Sequence[tuple[int, Lag]]) -> list[Worlds]:
     """The evaluations amid something."""
-    worlds = (Worlds(time_ms, ambiguity.under_way(time_ms, sources), lag_ms) for time_ms, lag_ms in times)
+    worlds = (Worlds(time_ms, ambiguity.under_way(time_ms, sources), lag.most, lag.likely) for time_ms, lag in times)
     return [one for one in worlds if one.done]
 
 
-def _from_first(late: Sequence[Worlds], times: Sequence[tuple[int, int]]) -> frozenset[int]:
+def _from_first(late: Sequence[Worlds], times: Sequence[tuple[int, Lag]]) -> frozenset[int]:
     """What was open once may be so for ever: what is pending, and since when."""
     return frozenset(time_ms for time_ms, _ in times if late and time_ms >= late[0].time_ms)
 
@@ -227,7 +238,7 @@ def _seen(
     for time_ms, vector in zip(bench.timeline.times_of(group)[0], vectors, strict=True):
         worlds, (earlier, others) = late.get(time_ms, (None, ((), ())))
         known = [*earlier, vector]
-        likely.append(known[worlds.readable if worlds else 0])
+        likely.append(known[worlds.likely if worlds else 0])
         possible.append((time_ms, [*(known[: worlds.readable + 1] if worlds else known), *others]))
     return Seen(likely, ambiguity.unsure(Replay(rule, group.limit, bench.silence_of(group)), possible))
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from firedrill.alerts.replay import evaluation_times
 from firedrill.alerts.replay.environment import Bench
 from firedrill.alerts.rules import rule_file
 from firedrill.interrupt import Interrupt
@@ -75,7 +76,9 @@ def test_alerts_on_their_own_group_are_never_ambiguous(run):
 def test_groups_of_one_name_have_their_own_evaluations(run):
     groups = [group for file in loaded(run) for group in rule_file.read(file) if group.name == "theirs0"]
     with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:
-        first, second = (bench.timeline.recorded_times(group) for group in groups)
-    assert len(first) > 3
-    assert not set(first) & set(second)
-    assert {len({time_ms % 1000 for time_ms in times}) for times in (first, second)} == {1}
+        start, end = bench.span_ms[0] / 1000 - 60, bench.span_ms[1] / 1000 + 1
+        marks = bench.prom.raw(f'{evaluation_times.MARK}{{group="theirs0"}}', start, end)
+        written = {series.labels.get("file", ""): [round(time * 1000) for time, _ in series.points] for series in marks}
+        found = [bench.timeline.recorded_times(group) for group in groups]
+    assert found == [written[""], written["too"]]
+    assert all(len(times) > 3 for times in found)

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from firedrill.alerts.replay.evaluation_times import MARK
-from firedrill.alerts.replay.timeline import UNKNOWN_LAG_MS, Timeline
+from firedrill.alerts.replay.timeline import UNKNOWN_LAG_MS, Lag, Timeline
 from firedrill.alerts.rules.rule_file import Group, Rule
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus import remote
@@ -14,6 +14,7 @@ from tests import needs
 
 SECONDS = 60
 TOOK_MS = 40
+SCRAPED_AFTER_MS = 500
 
 
 def group(interval_ms):
@@ -27,15 +28,16 @@ def prom():
     needs.program("prometheus")
     start_ms = (round(time.time()) - SECONDS - 10) * 1000
     said = [
-        (remote.series({"__name__": MARK, "group": "g"}), lambda _: 1),
-        (_of_last("evaluation_timestamp_seconds"), lambda time_ms: time_ms / 1000),
-        (_of_last("duration_seconds"), lambda _: TOOK_MS / 1000),
+        (remote.series({"__name__": MARK, "group": "g"}), 0, lambda _: 1),
+        (_of_last("evaluation_timestamp_seconds"), SCRAPED_AFTER_MS, lambda time_ms: time_ms / 1000),
+        # No two evaluations take as long to the nanosecond.
+        (_of_last("duration_seconds"), SCRAPED_AFTER_MS, lambda time_ms: TOOK_MS / 1000 + (time_ms - start_ms) * 1e-9),
     ]
-    for series, value in said:
+    for series, after_ms, value in said:
         for time_ms in range(start_ms, start_ms + SECONDS * 1000, 1000):
-            series.samples.add(timestamp=time_ms, value=value(time_ms))
+            series.samples.add(timestamp=time_ms + after_ms, value=value(time_ms))
     with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
-        remote.write(reopened.prom.url, [series for series, _ in said])
+        remote.write(reopened.prom.url, [series for series, *_ in said])
         yield reopened.prom, (start_ms, start_ms + (SECONDS - 1) * 1000)
 
 
@@ -51,4 +53,4 @@ def _of_last(what):
 def test_recorded_evaluation_lags_apply_only_to_the_recorded_interval(prom, interval_ms, lags):
     source, span_ms = prom
     asked = group(interval_ms)
-    assert set(Timeline(source, span_ms, 1, [asked], [group(1_000)]).lags_ms(asked)) == lags
+    assert set(Timeline(source, span_ms, 1, [asked], [group(1_000)]).lags_ms(asked)) == {Lag(lag, lag) for lag in lags}

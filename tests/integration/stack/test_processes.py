@@ -44,7 +44,7 @@ def _runs(pid):
     return False
 
 
-def test_the_last_words_of_a_process_are_the_last_line_of_its_log(children):
+def test_last_words_are_the_last_line_of_the_log(children):
     child = children.start("talker", [sys.executable, "-c", "print('first'); print('last'); print()"])
     assert child.wait(PATIENCE_SECONDS)
     assert child.last_words() == "last"

@@ -8,9 +8,10 @@ from click.testing import CliRunner
 from firedrill import places
 from firedrill.alerts.backtest import causes, warnings
 from firedrill.alerts.backtest.causes import Cause
-from firedrill.alerts.replay import ambiguity, evaluation_times, stalls
+from firedrill.alerts.replay import ambiguity, evaluation_times, evaluations, stalls
 from firedrill.alerts.replay.alert_state import Replay
 from firedrill.alerts.replay.environment import STALE, gaps
+from firedrill.alerts.replay.evaluations import Reading
 from firedrill.alerts.replay.visibility import Worlds
 from firedrill.alerts.rules import rule_file
 from firedrill.alerts.rules.rule_file import Rule
@@ -100,6 +101,13 @@ def test_an_ambiguous_evaluation_makes_the_following_ones_ambiguous():
     assert unsure([HOT], [HOT, {(("i", "a"),): 2.0}], [HOT]) == [], "the alert is the same"
     assert unsure([NOTHING], [NOTHING, HOT], [HOT], [HOT], [NOTHING], [HOT], hold_ms=1000) == [1, 2, 3], "active since one or two"
     assert unsure([HOT], [None, NOTHING], [HOT], [NOTHING], [HOT]) == [2], "failed, it would have kept its state"
+
+
+def test_two_elements_that_mean_one_alert_fail_the_evaluation():
+    up, down = {(("__name__", "a"), ("i", "a")): 1.0}, {(("__name__", "b"), ("i", "a")): 1.0}
+    assert unsure([up], [up, up | down], [up]) == [1], "failed, or written"
+    assert unsure([NOTHING], [up | down, up], [up | down], [down]) == [1, 3], "active since one or three, whichever element gives it"
+    assert unsure([up], [up, down], [up]) == [], "the alert is the same"
 
 
 def test_alerts_counted_or_labelled_by_value_are_ambiguous_together():
@@ -228,3 +236,23 @@ def test_steps_that_a_stall_ended_together_are_asked_one_by_one():
     together = Worlds(1000, [ambiguity.Done(5030, 1010, "a", 900), ambiguity.Done(5030, 1100, "a", 950)], 250)
     assert (together.steps, together.readable, together.moments, together.is_in_order) == ([5030], 1, [1000], False)
     assert together.others == [frozenset({("a", 900)}), frozenset({("a", 950)})]
+
+
+def test_an_evaluation_that_ended_amid_a_scrape_is_bounded_by_it():
+    """Prometheus tells when the last one began and how long it took, and does not read both at once."""
+    times = [0, 1000, 2000, 3000, 4000]
+    took = {500: (1, 0.004), 1500: (1001, 0.005), 2500: (2001, 0.005), 3500: (3001, 0.006), 4500: (4001, 0.007)}
+    readings = [Reading(scraped, scraped + 30, *said) for scraped, said in took.items()]
+    found = evaluations.read(times, readings, lambda time_ms: time_ms + 20)
+    assert {time_ms: (one.ended_ms, one.likely_ms) for time_ms, one in found.items()} == {
+        0: (5, 5),
+        1000: (1006, 1006),
+        2000: (2530, 2006),  # So long took the one before: this one had not ended when that was read.
+        3000: (3007, 3007),
+        4000: (4008, 4008),
+    }
+    stalled = evaluations.read(times, readings, lambda time_ms: time_ms + 600)
+    assert [one.is_certain for one in stalled.values()] == [False] * 5, "nor is what follows, where each may have waited for so long"
+    under_way = evaluations.read([0, 1000], [Reading(990, 1040, 1, 0.004)], lambda time_ms: time_ms + 20)
+    assert under_way[0].ended_ms == 1040, "how long it took may be told of the next one"
+    assert evaluations.read([], [], int) == {}

@@ -6,7 +6,6 @@ import threading
 import pytest
 from flask import Flask, Response, copy_current_request_context, request, stream_with_context
 from opentelemetry import trace
-from opentelemetry.instrumentation.flask import FlaskInstrumentor
 from opentelemetry.propagate import inject
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -14,7 +13,6 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, DEFAULT_OFF,
 from opentelemetry.trace import StatusCode, format_trace_id
 
 from firedrill.errors import BadInput
-from firedrill.telemetry import instrument
 from firedrill.telemetry.cells import Cells
 from firedrill.telemetry.instrumentation import wants_tracing
 from firedrill.telemetry.middleware import Middleware
@@ -223,16 +221,6 @@ def test_the_default_share_is_one_percent(share, bound):
 def test_an_invalid_share_is_refused_in_one_line(share):
     with pytest.raises(BadInput, match=f"OTEL_TRACES_SAMPLER_ARG is '{share}'; expected a share from 0 to 1"):
         chosen_sampler({"OTEL_TRACES_SAMPLER_ARG": share})
-
-
-def test_an_already_instrumented_application_is_left_alone():
-    app = Flask("theirs")
-    FlaskInstrumentor().instrument_app(app)
-    hooks = dict(app.before_request_funcs)
-    telemetry = instrument(app, port=0, tracing=True)
-    telemetry.close()
-    assert telemetry.tracing is None
-    assert app.before_request_funcs == hooks
 
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
