@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from playwright.sync_api import sync_playwright
 
 from tests import needs
+from tests.waiting import PATIENCE_SECONDS
 
 
 @contextmanager
@@ -12,6 +13,7 @@ def browser():
     """Start a browser and close it at the end of the block; skip where there is none."""
     program = needs.chromium()
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+        options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        started = playwright.chromium.launch(executable_path=program, args=options, timeout=PATIENCE_SECONDS * 1000)
         yield started
         started.close()
