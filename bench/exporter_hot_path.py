@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from locust.stats import RequestStats
-from locust_exporter import told
+from locust_exporter import sanitize
 from locust_exporter.arrivals import Arrivals
 from locust_exporter.inflight import InFlight
 
@@ -44,7 +44,7 @@ def variants() -> dict[str, Callable[[], Any]]:
     """What is measured, each as a call."""
     tracked, session = InFlight(()).tracked(request), object()
     statistics_of_locust: Any = RequestStats()
-    listen, looking = from_schedule(), told.request(log_request)
+    listen, looking = from_schedule(), sanitize.request(log_request)
     return {
         CALL: lambda: request(session),
         LOGGED: lambda: log_request(None, "GET", "/", 12.3, 100),

@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 from locust.env import Environment
 from locust.stats import RequestStats
-from locust_exporter.ages import Ages
 from locust_exporter.arrivals import Arrivals
 from locust_exporter.buckets import BucketIndex
-from locust_exporter.exporter import Exporter
-from locust_exporter.facts import RunFacts, announce
+from locust_exporter.exposition_turn import Turn
+from locust_exporter.http_server import packed
 from locust_exporter.inflight import STAGES, Waiting
-from locust_exporter.ledger import Ledger
-from locust_exporter.reports import Report
-from locust_exporter.server import packed
+from locust_exporter.metrics_endpoint import Exporter
+from locust_exporter.process_reports import Report
+from locust_exporter.request_counts import Ledger
+from locust_exporter.run_facts import RunFacts, announce
 from locust_exporter.settings import Settings
-from locust_exporter.turn import Turn
+from locust_exporter.waiting_ages import Ages
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 

@@ -13,16 +13,16 @@ from arrivals import schedule_of
 from backlog import PATIENCE_SECONDS, STOP_SECONDS, Backlog, left
 from gevent.hub import Waiter
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_WAITING
-from locust_exporter import told
-from locust_exporter.ages import Ages
-from locust_exporter.facts import LATENESS
-from locust_exporter.turn import Turn
+from locust_exporter import sanitize
+from locust_exporter.exposition_turn import Turn
+from locust_exporter.run_facts import LATENESS
+from locust_exporter.waiting_ages import Ages
 from shares import Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from locust_exporter.facts import Arrivals
+    from locust_exporter.run_facts import Arrivals
     from shares import Share
 
     from firedrill.profile import Profile
@@ -107,7 +107,7 @@ class Desk:
         """Locust's event. The first request of an arrival was meant to be sent when it was due, later ones when they were."""
         late = LATENESS.get()
         LATENESS.set(0.0)
-        milliseconds = told.milliseconds(response_time)
+        milliseconds = sanitize.milliseconds(response_time)
         if milliseconds is not None:
             self._arrivals.answer(request_type, name, late + milliseconds / 1000)
 

@@ -20,7 +20,7 @@ from idle_connections import is_idle
 from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 from locust.user.task import LOCUST_STATE_STOPPING, TaskSet
-from locust_exporter.facts import Arrivals
+from locust_exporter.run_facts import Arrivals
 from locust_exporter.settings import read_settings
 from shares import Share
 

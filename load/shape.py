@@ -14,7 +14,7 @@ from typing import Any
 import flask
 import locust
 import open_loop
-from locust_exporter.facts import RunFacts, announce
+from locust_exporter.run_facts import RunFacts, announce
 from profile_facts import facts_of
 from profile_option import FLAG, HELP, VARIABLE, chosen_profile, or_exit
 from same_origin import is_foreign

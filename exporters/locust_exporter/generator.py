@@ -13,11 +13,11 @@ from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
-from locust_exporter.facts import announced
 from locust_exporter.health import CpuMeter, LoopLag
 from locust_exporter.inflight import InFlight
 from locust_exporter.pacing import Pacing
-from locust_exporter.reports import Report
+from locust_exporter.process_reports import Report
+from locust_exporter.run_facts import announced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,8 +14,8 @@ from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from firedrill.contract import CONTENT_TYPE
 from firedrill.errors import BadInput
+from locust_exporter.exposition_turn import Turn
 from locust_exporter.scraper import Scrape, Scraper
-from locust_exporter.turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

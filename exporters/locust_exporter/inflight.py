@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from locust_exporter.ages import Ages
 from locust_exporter.arrivals import LATENESS
-from locust_exporter.blocks import block_class
+from locust_exporter.response_blocks import block_class
+from locust_exporter.waiting_ages import Ages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,9 +20,9 @@ from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 from locust.stats import RequestStats
 
 from firedrill.errors import BadInput
-from locust_exporter import buckets, told, worker
-from locust_exporter.exporter import Exporter
+from locust_exporter import buckets, sanitize, worker
 from locust_exporter.generator import Generator
+from locust_exporter.metrics_endpoint import Exporter
 from locust_exporter.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def register(events: Any) -> None:
 
 def count_well(settings: Settings) -> None:
     """Have Locust count what can be added up, in exact buckets, and workers report it soon."""
-    RequestStats.log_request = told.request(RequestStats.log_request)  # type: ignore[method-assign]
-    RequestStats.log_error = told.error(RequestStats.log_error)  # type: ignore[method-assign]
+    RequestStats.log_request = sanitize.request(RequestStats.log_request)  # type: ignore[method-assign]
+    RequestStats.log_error = sanitize.error(RequestStats.log_error)  # type: ignore[method-assign]
     if settings.exact_buckets:
         locust.stats.bucket_response_time = buckets.round_up  # type: ignore[assignment]
     locust.runners.WORKER_REPORT_INTERVAL = worker.REPORT_SECONDS

@@ -10,7 +10,7 @@ from locust_exporter.exposition import family
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from locust_exporter.reports import Report
+    from locust_exporter.process_reports import Report
 
 STATES = ("ready", "spawning", "running", "missing")
 

@@ -7,18 +7,18 @@ from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
 from firedrill.contract import REQUEST_LABELS, Client
-from locust_exporter.cardinality import Cap, Endpoints, error_class
+from locust_exporter.entry_totals import NOTHING, Reading, Totals
 from locust_exporter.exposition import header, histogram_form, labels, sample
-from locust_exporter.totals import NOTHING, Reading, Totals
-from locust_exporter.turn import Turn
+from locust_exporter.exposition_turn import Turn
+from locust_exporter.labels import Cap, Endpoints, error_class
 from locust_exporter.unreported import error_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from locust_exporter.cardinality import Endpoint
+    from locust_exporter.entry_totals import StatsEntry
+    from locust_exporter.labels import Endpoint
     from locust_exporter.scraper import Scrape
-    from locust_exporter.totals import StatsEntry
     from locust_exporter.unreported import StatsError, Unreported
 
 _FAMILIES = (Client.REQUEST_DURATION, Client.REQUESTS, Client.FAILURES, Client.UNTIMED, Client.BODY_BYTES)

@@ -3,11 +3,11 @@
 import contextvars
 
 import pytest
-from locust_exporter import silence
-from locust_exporter.ages import Ages
+from locust_exporter import master_silence
 from locust_exporter.arrivals import LATENESS, Arrivals
 from locust_exporter.inflight import InFlight, Waiting
-from locust_exporter.reports import Report, Reports
+from locust_exporter.process_reports import Report, Reports
+from locust_exporter.waiting_ages import Ages
 
 
 class Clock:
@@ -175,5 +175,5 @@ def test_reports_of_another_version_are_ignored(other, caplog):
 
 @pytest.mark.parametrize(("state", "ends"), [("spawning", True), ("running", True), ("ready", False), ("stopped", False)])
 def test_only_a_loaded_worker_ends_soon_without_its_master(state, ends):
-    assert silence.is_forsaken(silence.MASTER_SECONDS, state) is ends
-    assert not silence.is_forsaken(silence.MASTER_SECONDS - 1, state)
+    assert master_silence.is_forsaken(master_silence.MASTER_SECONDS, state) is ends
+    assert not master_silence.is_forsaken(master_silence.MASTER_SECONDS - 1, state)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from locust_exporter.buckets import round_up
-from locust_exporter.ledger import Ledger
+from locust_exporter.exposition_turn import Turn
+from locust_exporter.request_counts import Ledger
 from locust_exporter.scraper import Scrape, Scraper
-from locust_exporter.turn import Turn
 from locust_exporter.unreported import Unreported
 
 from firedrill.contract import LATENCY_BOUNDS_SECONDS, format_bound

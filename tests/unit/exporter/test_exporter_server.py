@@ -9,7 +9,7 @@ from queue import Queue
 import gevent
 import pytest
 import requests
-from locust_exporter.server import Server
+from locust_exporter.http_server import Server
 from locust_exporter.settings import Settings
 
 from firedrill.errors import BadInput

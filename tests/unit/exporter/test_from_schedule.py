@@ -3,10 +3,10 @@
 import itertools
 
 from locust_exporter.arrivals import Arrivals
-from locust_exporter.cardinality import Endpoints
+from locust_exporter.exposition_turn import Turn
 from locust_exporter.from_schedule import FromSchedule
+from locust_exporter.labels import Endpoints
 from locust_exporter.scraper import Scrape, Scraper
-from locust_exporter.turn import Turn
 
 from tests.scraping import parse
 
