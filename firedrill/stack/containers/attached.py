@@ -12,7 +12,7 @@ from firedrill import __version__
 from firedrill.errors import BadInput, FiredrillError
 from firedrill.prometheus import remote
 from firedrill.prometheus.recorded_data import Reopened
-from firedrill.stack import loaded_rules, versions
+from firedrill.stack import saved_rules, versions
 from firedrill.stack.containers.web_control import SteeredStack
 from firedrill.stack.interface import START_SECONDS
 
@@ -68,7 +68,7 @@ class AttachedStack(SteeredStack):
     def start_prometheus(self) -> None:
         """It runs. Its rules are kept: alerts are judged and replayed by them."""
         self.records = True
-        loaded_rules.keep(self.prom, self.plan.folder / "prometheus" / "rules")
+        saved_rules.keep(self.prom, self.plan.folder / "prometheus" / "rules")
 
     def start_alerting(self) -> bool:
         """It runs."""
@@ -110,7 +110,7 @@ class AttachedStack(SteeredStack):
 
     def take_snapshot(self, destination: Path) -> None:
         """Copy what Prometheus recorded of this load to a folder that does not exist."""
-        before = loaded_rules.longest_reach_seconds(self.plan.folder / "prometheus" / "rules")
+        before = saved_rules.longest_reach_seconds(self.plan.folder / "prometheus" / "rules")
         start = self.load_since - min(max(BEFORE_SECONDS, before), MOST_BEFORE_SECONDS)
         with Reopened(None, self._interrupt) as copy:
             remote.write(copy.prom.url, remote.read(self.prom.url, start, time.time()))

@@ -14,7 +14,7 @@ from firedrill.interrupt import Interrupt
 from firedrill.prometheus.client import Prometheus
 from firedrill.stack.containers import attached
 from firedrill.processes import ports
-from firedrill.stack import loaded_rules
+from firedrill.stack import saved_rules
 from firedrill.prometheus import remote
 from firedrill.stack.containers.attached import AttachedStack, Attachment
 from firedrill.stack.plan import Plan, Ports
@@ -98,7 +98,7 @@ def test_the_rules_are_kept_as_they_were_loaded(run):
     assert (record.name, record.expr, record.labels) == ("flap:mean", "avg_over_time(flap[600ms])", {"of": "a 'b' ü 🙂"})
     assert (standing.hold_ms, standing.annotations) == (2_500, {"summary": "It stands."})
     assert (flapping.hold_ms, flapping.keep_ms, mean.labels) == (200, 400, {"severity": "{{ $labels.of }}"})
-    assert loaded_rules.longest_reach_seconds(run.folder / "prometheus" / "rules") == 2.5
+    assert saved_rules.longest_reach_seconds(run.folder / "prometheus" / "rules") == 2.5
     assert attribution_window.by_name([group])["Flapping"] == 0.6 + attribution_window.SLACK_SECONDS
 
 
