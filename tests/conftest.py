@@ -2,6 +2,7 @@
 
 import os
 import signal
+import zlib
 from collections import Counter
 
 import pytest
@@ -31,8 +32,11 @@ LONGEST_FIRST = (
 )
 """By path: with pytest 9 xdist's own groups are not seen."""
 
-ALONE = {"tests/compose/test_composed_runs.py", "tests/rules/test_rules.py::test_rules_do_what_their_cases_say"}
-"""Whose tests share nothing, or nothing but images; those of the other paths share a stack, or a recorded drill."""
+STACKS = "tests/compose/test_composed_runs.py"
+"""Each of these tests starts a composed stack of its own, nine containers."""
+
+ALONE = {"tests/rules/test_rules.py::test_rules_do_what_their_cases_say"}
+"""Tests that share nothing; those of the other paths share a stack, or a recorded drill."""
 
 
 def path_of(nodeid):
@@ -55,6 +59,8 @@ def pytest_xdist_make_scheduler(config, log):
     class Together(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             path = path_of(nodeid)
+            if path == STACKS:  # of two workers, so that two composed stacks run at a time: more burden each other and all other tests
+                return f"{path} {zlib.crc32(nodeid.encode()) % 2}"
             return nodeid if path in ALONE or path is None else path
 
     return Together(config, log)
