@@ -15,7 +15,7 @@ drill: .venv/.ready ## The main job: one launch profile against three servers, s
 up: .venv/.ready ## The whole stack in the foreground; Ctrl-C stops it
 	@$(BIN)/firedrill up
 
-test: .venv/.ready-dev ## Every test but the proofs: real processes, Docker and a browser (10 minutes)
+test: .venv/.ready-dev ## Every test but the proofs: real processes, Docker and a browser (15 minutes)
 	@$(BIN)/python -m tests.machine
 	@$(BIN)/pytest -n 4 tests
 

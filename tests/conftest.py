@@ -59,7 +59,7 @@ def pytest_xdist_make_scheduler(config, log):
     class Together(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             path = path_of(nodeid)
-            if path == STACKS:  # of two workers, so that two composed stacks run at a time: more burden each other and all other tests
+            if path == STACKS:  # in two groups, because more than two stacks at a time slow every other test
                 return f"{path} {zlib.crc32(nodeid.encode()) % 2}"
             return nodeid if path in ALONE or path is None else path
 
