@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import random
 import statistics
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,6 @@ from locust_exporter.inflight import InFlight
 
 from bench.instrumentation_tax import trimmed_mean
 from bench.tables import save, table
-from firedrill.places import ROOT
 from firedrill.profile import load_profile
 
 if TYPE_CHECKING:
@@ -57,10 +55,10 @@ def variants() -> dict[str, Callable[[], Any]]:
 
 def from_schedule() -> Callable[..., None]:
     """The open loop's listener."""
-    sys.path.append(str(ROOT / "load"))
-    from desk import Desk  # noqa: PLC0415 - found where Locust finds it
+    from firedrill_load.open_loop.arrival_dispatcher import ArrivalDispatcher  # noqa: PLC0415 - it imports Locust, which patches the process
 
-    return Desk(load_profile("open"), Arrivals()).on_request
+    on_request: Callable[..., None] = ArrivalDispatcher(load_profile("open"), Arrivals()).on_request
+    return on_request
 
 
 def block_microseconds(call: Callable[[], Any]) -> float:

@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.loads import runs
 from bench.tables import save, table
 from firedrill import histogram
-from firedrill.places import LOCUSTFILE, ROOT
+from firedrill.places import LOCUSTFILE
 from firedrill.profile import load_profile
 
 ROUNDS, SECONDS, WARM_SECONDS, LOAD = 5, 6, 2, 0.8
@@ -47,8 +47,7 @@ def profile_of(folder: Path, rate: int, seconds: int) -> Path:
 
 def due_of(profile: Path) -> int:
     """Arrivals of the drawn schedule, in a process that knows nothing of Locust."""
-    sys.path.append(str(ROOT / "load"))
-    from arrivals import schedule_of  # noqa: PLC0415 - found where Locust finds it
+    from firedrill_load.open_loop.schedule import schedule_of  # noqa: PLC0415
 
     return sum(1 for _ in schedule_of(load_profile(str(profile))).since(0.0))
 

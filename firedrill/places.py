@@ -9,6 +9,8 @@ ROOT = Path(__file__).resolve().parent.parent
 COMPOSE = ROOT / "docker-compose.yml"
 PROFILES = ROOT / "load" / "profiles"
 LOCUSTFILE = ROOT / "load" / "locustfile.py"
+LOCUST_PLUGIN = ROOT / "load" / "firedrill_plugin.py"
+"""Exporter and load shape, loaded beside a user's locustfile."""
 SHAPE = ROOT / "load" / "shape.py"
 EXPORTER_PLUGIN = ROOT / "exporters" / "locust_exporter" / "plugin.py"
 PROMETHEUS = ROOT / "prometheus"

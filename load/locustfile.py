@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import locust
 import locust_exporter.plugin  # registers the exporter
-from profile_option import or_exit
-from profile_users import chosen_weights
-from shape import PROFILE, ProfileShape
-from users import BasicUser, BrowsingUser, ProfiledUser
+from firedrill_load.profile_option import or_exit
+from firedrill_load.profile_shape import PROFILE, ProfileShape
+from firedrill_load.profile_users import chosen_weights
+from firedrill_load.users import BasicUser, BrowsingUser, ProfiledUser
 
 __all__ = ["BasicUser", "BrowsingUser", "ProfileShape", "locust_exporter"]
 

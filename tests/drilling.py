@@ -99,8 +99,11 @@ class Drill:
         ]
 
 
-def start(out, *words, command="run", environment=None, with_ports=True, docker=False, report=False):
-    """Start `firedrill COMMAND WORDS…` with free ports and its runs below `out`; a report, which takes seconds, only if asked."""
+def start(out, *words, command="run", environment=None, with_ports=True, docker=False, report=False, folder=None):
+    """Start `firedrill COMMAND WORDS…` with free ports and its runs below `out`; a report, which takes seconds, only if asked.
+
+    `folder` is the one that it is started in.
+    """
     if not docker:
         needs.program("prometheus")
     chosen = {option: ports.any_free() for option in PORT_OPTIONS} if with_ports else {}
@@ -113,6 +116,7 @@ def start(out, *words, command="run", environment=None, with_ports=True, docker=
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **(environment or {})},
+        cwd=folder,
     )
     return Drill(process, Path(out), chosen)
 

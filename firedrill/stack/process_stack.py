@@ -87,8 +87,7 @@ class NativeStack(Stack):
         address = ["--host", contract.LOOPBACK, "--port", str(plan.ports.notifications)]
         self.notifications = self._children.start(
             "notifications",
-            [sys.executable, "-m", "firedrill.notifications", *address, "--out", plan.notifications],
-            {"PYTHONPATH": os.pathsep.join([str(places.ROOT), *_python_path()])},
+            [sys.executable, "-P", "-m", "firedrill.notifications", *address, "--out", plan.notifications],
         )
         folder = plan.folder / "alertmanager"
         file = configuration.write_routing(folder, plan.time_scale, f"http://{contract.LOOPBACK}:{plan.ports.notifications}/")
@@ -116,8 +115,9 @@ class NativeStack(Stack):
         addresses = ["--port", str(self.plan.ports.api), "--metrics-port", str(self.plan.ports.metrics)]
         self.api = self._children.start(
             "api",
-            [sys.executable, "-m", "api", *self.plan.server.options(), *addresses, *(["--faults"] if self.plan.takes_faults else [])],
-            {"PYTHONPATH": os.pathsep.join([str(places.ROOT), *_python_path()])},
+            [sys.executable, "-P", "-m", "api", *self.plan.server.options(), *addresses, *(["--faults"] if self.plan.takes_faults else [])],
+            # After the user's own entries: `api` is a common name.
+            {"PYTHONPATH": os.pathsep.join([*_python_path(), str(places.ROOT)])},
         )
 
     def start_locust(self) -> None:
@@ -137,13 +137,13 @@ class NativeStack(Stack):
         return ["--master", "--master-bind-host", host, "--master-bind-port", port, *waits]
 
     def _start_locust(self, name: str, options: Sequence[str]) -> Child:
-        command = [sys.executable, "-m", "locust", "-f", self._locustfiles(), "--exit-code-on-error", "0"]
+        command = [sys.executable, "-P", "-m", "locust", "-f", self._locustfiles(), "--exit-code-on-error", "0"]
         return self._children.start(name, [*command, *options], self._locust_environment())
 
     def _locustfiles(self) -> str:
         if self.plan.locustfile is None:
             return str(places.LOCUSTFILE)
-        return ",".join(str(file) for file in (self.plan.locustfile, places.SHAPE, places.EXPORTER_PLUGIN))
+        return ",".join(str(file) for file in (self.plan.locustfile, places.LOCUST_PLUGIN))
 
     def _locust_environment(self) -> dict[str, str]:
         plan = self.plan
@@ -151,7 +151,6 @@ class NativeStack(Stack):
             "FIREDRILL_RUN_ID": plan.run_id,
             "FIREDRILL_EXPORTER_PORT": str(plan.ports.exporter),
             "FIREDRILL_TIME_SCALE": f"{plan.time_scale:g}",
-            "PYTHONPATH": os.pathsep.join([str(places.ROOT), *_python_path()]),
         }
         return facts if plan.profile is None else {**facts, "LOAD_PROFILE": plan.profile}
 

@@ -18,7 +18,7 @@ from tests.target import Target
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 PATIENT_SECONDS = 5.0
-"""For so long an arrival waits for a user (load/backlog.py)."""
+"""For so long an arrival waits for a user (load/open_loop/backlog.py)."""
 
 LOCUSTFILES = ROOT / "tests" / "integration" / "generator" / "locustfiles"
 
@@ -162,7 +162,7 @@ REPORT_SECONDS = 0.5
 """A worker's counts on the page are older by so much at most."""
 
 GIVEN_SECONDS = (1.0, 1.5)
-"""Of the time to come, a worker has been given so much (load/shares.py)."""
+"""Of the time to come, a worker has been given so much (load/open_loop/schedule_shards.py)."""
 
 MISSED_SECONDS = (3, 5)
 """Locust misses a dead worker so long after its end."""

@@ -257,7 +257,7 @@ def of_run(plan: Plan) -> dict[str, str]:
     }
     if plan.locustfile:
         chosen["LOAD_YOURS"] = str(plan.locustfile.absolute().parent)
-        chosen["LOCUSTFILE"] = f"/yours/{plan.locustfile.name},load/shape.py,exporters/locust_exporter/plugin.py"
+        chosen["LOCUSTFILE"] = f"/yours/{plan.locustfile.name},load/firedrill_plugin.py"
     return {**chosen, **published(plan.ports), **(served(plan.server) if plan.server else {}), **played(_profile_copy(plan))}
 
 

@@ -19,8 +19,7 @@ from tests.locust_process import Locust
 from tests.target import Target
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
-sys.path.append(str(ROOT / "load"))
-from shares import GIVEN_AHEAD_SECONDS  # found where Locust finds it
+from firedrill_load.open_loop.schedule_shards import GIVEN_AHEAD_SECONDS
 
 RATE, SECONDS = 40, 150
 PROFILE = f"name: open\narrivals: open\nmax_in_flight: 10\nsteps: [{{start_time: 0s, rate: {RATE}}}]\nduration: {SECONDS}s\n"

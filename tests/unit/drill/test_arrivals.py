@@ -2,22 +2,19 @@
 
 import itertools
 import statistics
-import sys
 from collections import Counter
 from dataclasses import replace
 
 import pytest
+from firedrill_load.open_loop.backlog import Backlog, left
+from firedrill_load.open_loop.schedule import BLOCK, Schedule, even_block, poisson_block, schedule_of
+from firedrill_load.open_loop.schedule_shards import GIVEN_AHEAD_SECONDS, GIVING_SECONDS, ProcessSchedule, Shard, ShardAllocator
 from hypothesis import given
 from hypothesis import strategies as st
 from locust_exporter.arrivals import Arrivals
 
 from firedrill.places import ROOT
 from firedrill.profile import AlertExpectations, OpenLoop, Profile, RateRamp, Step, UserShare
-
-sys.path.append(str(ROOT / "load"))
-from arrivals import BLOCK, Schedule, even_block, poisson_block, schedule_of  # found where Locust finds it
-from backlog import Backlog, left
-from shares import GIVEN_AHEAD_SECONDS, GIVING_SECONDS, Allotment, Part, Share
 
 OPEN = Profile(
     name="open",
@@ -88,35 +85,35 @@ def test_the_number_of_arrivals_is_the_area_below_the_rate(rates, seconds):
 def test_worker_changes_neither_lose_nor_repeat_an_arrival(schedule, turns):
     """Each turn gives some more time to those that are there; some of them look how far they have come, the others stand still."""
     taken = {name: [] for name in "abc"}
-    allotment, parts, now = Allotment(schedule, {}), {name: Part(schedule) for name in "abc"}, 0.0
+    allocator, parts, now = ShardAllocator(schedule, {}), {name: ProcessSchedule(schedule) for name in "abc"}, 0.0
     for seconds, present, awake in [*turns, (40, set("ab"), set("abc"))]:
         now += seconds
-        for name, share in allotment.extend(now, sorted(present)).items():
+        for name, share in allocator.extend(now, sorted(present)).items():
             parts[name].assign(share)
         for name in awake:
             taken[name] += parts[name].until(now - 1)
     for name in "abc":
         taken[name] += parts[name].until(now)
     assert sorted(itertools.chain(*taken.values())) == [due for _, due in schedule.since(0)]
-    assert allotment.asked_before(now) == {name: len(due) for name, due in taken.items() if due}
+    assert allocator.asked_before(now) == {name: len(due) for name, due in taken.items() if due}
     assert all(due == sorted(due) for due in taken.values())
 
 
 def test_workers_get_equal_shares_that_end():
-    allotment = Allotment(evenly(10), {})
-    assert allotment.extend(1.5, []) == {}
-    assert allotment.extend(2.0, ["a", "b"]) == {"a": Share(0, 2, 0, 2), "b": Share(0, 2, 1, 2)}
-    assert allotment.extend(3.0, ["b"]) == {"b": Share(2, 3, 0, 1)}
-    assert allotment.asked_before(1.9) == {}
-    assert allotment.asked_before(2.5) == {"a": 10, "b": 10}
-    assert allotment.asked_before(2.9) == {"a": 10, "b": 10}
-    assert allotment.asked_before(9.0) == {"a": 10, "b": 20}
-    assert Allotment(evenly(10), {"a": 10}).asked_before(9.0) == {"a": 10}
-    part = Part(evenly(10))
-    part.assign(Share(0, 2, 1, 2))
+    allocator = ShardAllocator(evenly(10), {})
+    assert allocator.extend(1.5, []) == {}
+    assert allocator.extend(2.0, ["a", "b"]) == {"a": Shard(0, 2, 0, 2), "b": Shard(0, 2, 1, 2)}
+    assert allocator.extend(3.0, ["b"]) == {"b": Shard(2, 3, 0, 1)}
+    assert allocator.asked_before(1.9) == {}
+    assert allocator.asked_before(2.5) == {"a": 10, "b": 10}
+    assert allocator.asked_before(2.9) == {"a": 10, "b": 10}
+    assert allocator.asked_before(9.0) == {"a": 10, "b": 20}
+    assert ShardAllocator(evenly(10), {"a": 10}).asked_before(9.0) == {"a": 10}
+    part = ProcessSchedule(evenly(10))
+    part.assign(Shard(0, 2, 1, 2))
     assert len(list(part.until(1))) == len(list(part.until(99))) == 5
     # It was left out for a while.
-    part.assign(Share(50, 51, 0, 1))
+    part.assign(Shard(50, 51, 0, 1))
     assert list(part.until(99)) == pytest.approx([50.05 + number / 10 for number in range(10)])
 
 
@@ -160,17 +157,17 @@ def test_a_late_worker_draws_only_its_own_arrivals(profile):
         drawn.append(block)
         return schedule.draw(block)
 
-    part = Part(replace(schedule, draw=draw))
-    part.assign(Share(3600, 3610, 1, 2))
+    part = ProcessSchedule(replace(schedule, draw=draw))
+    part.assign(Shard(3600, 3610, 1, 2))
     assert len(list(part.until(3610))) == pytest.approx(10_000, abs=500)
     assert drawn == list(range(drawn[0], drawn[0] + len(drawn)))
     assert len(drawn) * BLOCK < 20_000 + 4 * BLOCK
 
 
 def test_a_late_share_has_no_earlier_arrivals():
-    part = Part(evenly(1, end=3))
+    part = ProcessSchedule(evenly(1, end=3))
     assert list(part.until(1.2)) == []
-    part.assign(Share(2.2, 9, 0, 1))
+    part.assign(Shard(2.2, 9, 0, 1))
     assert list(part.until(9)) == [2.5]
 
 

@@ -1,8 +1,7 @@
 """Foreign web pages cannot control Locust."""
 
 import pytest
-
-from load.same_origin import is_foreign
+from firedrill_load.same_origin import is_foreign
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import gevent
-from arrivals import schedule_of
-from backlog import SETTLED_SECONDS, STOP_SECONDS
 from locust.runners import STATE_MISSING
-from shares import GIVEN_AHEAD_SECONDS, GIVING_SECONDS, Allotment
+
+from .backlog import SETTLED_SECONDS, STOP_SECONDS
+from .schedule import schedule_of
+from .schedule_shards import GIVEN_AHEAD_SECONDS, GIVING_SECONDS, ShardAllocator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,10 +25,10 @@ REPORTED_SECONDS = 3.0
 """So long after a load every worker that lives has reported the last of it, if it has not left before."""
 
 MESSAGE = "firedrill_span"
-"""Type of a master's message: seconds since the load began, and the worker's next Share."""
+"""Type of a master's message: seconds since the load began, and the worker's next Shard."""
 
 
-class Conductor:
+class ScheduleCoordinator:
     """Gives out one span of time after the other, so that no arrival is anybody's twice, whoever stood still, died or came back."""
 
     def __init__(self, profile: Profile, arrivals: Arrivals, runner: MasterRunner) -> None:
@@ -37,14 +38,14 @@ class Conductor:
         self._began = 0.0
         self._asked: Mapping[str, int] = {}
         """By the loads before this one."""
-        self._allotment = Allotment(schedule_of(profile), self._asked)
+        self._allocator = ShardAllocator(schedule_of(profile), self._asked)
         self._giving: gevent.Greenlet | None = None
 
     def start(self) -> None:
         """The load begins."""
         shape: Any = self._runner.environment.shape_class
         self._began = time.perf_counter() - shape.get_run_time()
-        self._allotment = Allotment(schedule_of(self._profile), self._asked)
+        self._allocator = ShardAllocator(schedule_of(self._profile), self._asked)
         self._give()
         self._giving = gevent.spawn(self._go_on)
 
@@ -52,7 +53,7 @@ class Conductor:
         """The load ends."""
         if self._giving:
             self._giving.kill()
-            self._asked = self._allotment.asked_before(self._now() - STOP_SECONDS)
+            self._asked = self._allocator.asked_before(self._now() - STOP_SECONDS)
             gevent.spawn(self._settle)
         self._giving = None
 
@@ -60,11 +61,11 @@ class Conductor:
         while True:
             gevent.sleep(GIVING_SECONDS)
             self._give()
-            self._tell(self._allotment.asked_before(self._now() - SETTLED_SECONDS))
+            self._tell(self._allocator.asked_before(self._now() - SETTLED_SECONDS))
 
     def _give(self) -> None:
-        for worker, share in self._allotment.extend(self._now() + GIVEN_AHEAD_SECONDS, self._present()).items():
-            self._runner.send_message(MESSAGE, {"elapsed_seconds": self._now(), "share": asdict(share)}, worker)
+        for worker, shard in self._allocator.extend(self._now() + GIVEN_AHEAD_SECONDS, self._present()).items():
+            self._runner.send_message(MESSAGE, {"elapsed_seconds": self._now(), "shard": asdict(shard)}, worker)
 
     def _settle(self) -> None:
         deadline = time.perf_counter() + REPORTED_SECONDS

@@ -6,12 +6,12 @@ from collections import Counter, deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from arrivals import Walk
+from .schedule import Walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from arrivals import Schedule
+    from .schedule import Schedule
 
 GIVEN_AHEAD_SECONDS = 1.5
 """So much of the time to come is given out: what a worker that dies takes with it, and how long a master may stand still unnoticed."""
@@ -21,7 +21,7 @@ GIVING_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Shard:
     """Of the arrivals from `from_seconds` on and before `until_seconds`: those whose number, divided by `of`, leaves `index`."""
 
     from_seconds: float
@@ -30,28 +30,28 @@ class Share:
     of: int
 
 
-class Part:
-    """One process's part of a schedule: the shares that it was given, and nothing beyond them."""
+class ProcessSchedule:
+    """One process's part of a schedule: the shards that it was given, and nothing beyond them."""
 
     def __init__(self, schedule: Schedule) -> None:
         self._walk = Walk(schedule)
-        self._shares: deque[Share] = deque()
+        self._shards: deque[Shard] = deque()
 
-    def assign(self, share: Share) -> None:
-        """One more share, of a later time than all before it."""
-        self._shares.append(share)
+    def assign(self, shard: Shard) -> None:
+        """One more shard, of a later time than all before it."""
+        self._shards.append(shard)
 
     def until(self, seconds: float) -> Iterator[float]:
         """Due times of the arrivals of this part before a time, from where the last call ended."""
-        while self._shares and self._shares[0].from_seconds < seconds:
-            share = self._shares.popleft()
-            end = min(seconds, share.until_seconds)
-            yield from (due for number, due in self._walk.between(share.from_seconds, end) if number % share.of == share.index)
-            if end < share.until_seconds:
-                self._shares.appendleft(replace(share, from_seconds=end))
+        while self._shards and self._shards[0].from_seconds < seconds:
+            shard = self._shards.popleft()
+            end = min(seconds, shard.until_seconds)
+            yield from (due for number, due in self._walk.between(shard.from_seconds, end) if number % shard.of == shard.index)
+            if end < shard.until_seconds:
+                self._shards.appendleft(replace(shard, from_seconds=end))
 
 
-class Allotment:
+class ShardAllocator:
     """What is given to whom of a schedule: one span of time after the other, and none of them twice."""
 
     def __init__(self, schedule: Schedule, asked: Mapping[str, int]) -> None:
@@ -62,14 +62,14 @@ class Allotment:
         self._asked_by_end: deque[tuple[float, Mapping[str, int]]] = deque([(0.0, asked)])
         """Of each span; one that has ended, and those after it."""
 
-    def extend(self, until_seconds: float, workers: Sequence[str]) -> dict[str, Share]:
+    def extend(self, until_seconds: float, workers: Sequence[str]) -> dict[str, Shard]:
         """The time up to then, divided among these workers; it waits for the next call where there are none."""
         if not workers:
             return {}
         start, self._until = self._until, until_seconds
         self._asked.update(workers[number % len(workers)] for number, _ in self._walk.between(start, until_seconds))
         self._asked_by_end.append((until_seconds, dict(self._asked)))
-        return {worker: Share(start, until_seconds, index, len(workers)) for index, worker in enumerate(workers)}
+        return {worker: Shard(start, until_seconds, index, len(workers)) for index, worker in enumerate(workers)}
 
     def asked_before(self, seconds: float) -> Mapping[str, int]:
         """What has been asked of each worker by the end of the last span that is over then; of times that only go on."""

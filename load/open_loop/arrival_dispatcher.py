@@ -9,23 +9,25 @@ from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
 import gevent
-from arrivals import schedule_of
-from backlog import PATIENCE_SECONDS, STOP_SECONDS, Backlog, left
 from gevent.hub import Waiter
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_WAITING
 from locust_exporter import sanitize
 from locust_exporter.exposition_turn import Turn
 from locust_exporter.run_facts import LATENESS
 from locust_exporter.waiting_ages import Ages
-from shares import Part
+
+from .backlog import PATIENCE_SECONDS, STOP_SECONDS, Backlog, left
+from .schedule import schedule_of
+from .schedule_shards import ProcessSchedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from locust_exporter.run_facts import Arrivals
-    from shares import Share
 
     from firedrill.profile import Profile
+
+    from .schedule_shards import Shard
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +35,7 @@ LOOKAHEAD_SECONDS = 0.1
 """So far ahead a process knows which arrivals are its own."""
 
 
-class Desk:
+class ArrivalDispatcher:
     """Hands this process's arrivals to its users: waiting ones are woken, and one that is done takes an overdue one itself."""
 
     def __init__(self, profile: Profile, arrivals: Arrivals) -> None:
@@ -41,8 +43,8 @@ class Desk:
         self._arrivals = arrivals
         arrivals.backlog = lambda: Ages.of(self._backlog.ages(self._now()))
         self._began = 0.0
-        self._part = Part(schedule_of(profile))
-        self._has_share = False
+        self._own = ProcessSchedule(schedule_of(profile))
+        self._has_shard = False
         self._ahead: deque[float] = deque()
         self._ahead_until = 0.0
         self._backlog = Backlog(PATIENCE_SECONDS)
@@ -60,23 +62,23 @@ class Desk:
         if self._timer:
             return
         self._began = time.perf_counter() - elapsed_seconds
-        self._part, self._ahead, self._ahead_until = Part(schedule_of(self._profile)), deque(), 0.0
+        self._own, self._ahead, self._ahead_until = ProcessSchedule(schedule_of(self._profile)), deque(), 0.0
         self._count_users = lambda: environment.runner.user_classes_count if environment.runner else {}
         weights = {user.__name__: user.fixed_count or user.weight for user in environment.user_classes}
         self._users = (list(weights), list(weights.values()) if any(weights.values()) else [1] * len(weights))
         self._next_count = 0.0
         self._deal_in(0.0)
 
-    def assign(self, share: Share) -> None:
+    def assign(self, shard: Shard) -> None:
         """More arrivals of this process."""
-        self._part.assign(share)
-        self._has_share = True
+        self._own.assign(shard)
+        self._has_shard = True
 
-    def warn_without_share(self) -> None:
+    def warn_without_shard(self) -> None:
         """Or a worker whose master plays no open profile would stand idle without a word."""
-        if not self._has_share:
+        if not self._has_shard:
             name = self._profile.name
-            logger.warning("No share of the arrivals of %s has come: was the master started with the same --load-profile?", name)
+            logger.warning("No arrivals of %s were assigned to this worker: was the master started with the same --load-profile?", name)
 
     def close(self) -> None:
         """No more arrivals. What waits, also what came due while the process stood still, is left where users wait for the target.
@@ -86,7 +88,7 @@ class Desk:
         self._look(STOP_SECONDS)
         if self._timer:
             self._timer.close()
-        self._timer, self._has_share = None, False
+        self._timer, self._has_shard = None, False
         ages = self._backlog.clear(self._now())
         busy = sum(self._count_users().values()) - sum(map(len, self._parked.values()))
         because_of_target = left(len(ages), busy, self._arrivals.awaiting())
@@ -160,7 +162,7 @@ class Desk:
         now = self._now() - ago_seconds
         if now + LOOKAHEAD_SECONDS / 2 > self._ahead_until:
             self._ahead_until = now + LOOKAHEAD_SECONDS
-            self._ahead.extend(self._part.until(self._ahead_until))
+            self._ahead.extend(self._own.until(self._ahead_until))
         while self._ahead and self._ahead[0] <= now:
             self._backlog.add(self._draw_class(), self._ahead.popleft())
             self._arrivals.offered += 1

@@ -13,89 +13,90 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 import locust
-from conductor import MESSAGE, Conductor
-from desk import Desk
 from geventhttpclient.connectionpool import ConnectionPool
-from idle_connections import is_idle
 from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 from locust.user.task import LOCUST_STATE_STOPPING, TaskSet
 from locust_exporter.run_facts import Arrivals
 from locust_exporter.settings import read_settings
-from shares import Share
+
+from .arrival_dispatcher import ArrivalDispatcher
+from .idle_connections import is_idle
+from .schedule_coordinator import MESSAGE, ScheduleCoordinator
+from .schedule_shards import Shard
 
 if TYPE_CHECKING:
     from firedrill.profile import Profile
 
-SHARE_SECONDS = 3.0
-"""A worker that has heard nothing of its share for so long says so."""
+SHARD_SECONDS = 3.0
+"""A worker that has been given no shard for so long says so."""
 
 
 def install(profile: Profile) -> Arrivals:
     """Make this process's loop an open one; returns the counts of what becomes of it."""
     arrivals = Arrivals(read_settings(os.environ).max_names)
-    desk = Desk(profile, arrivals)
-    _wait_for_arrivals(desk)
-    _listen_from_the_start(desk)
+    dispatcher = ArrivalDispatcher(profile, arrivals)
+    _wait_for_arrivals(dispatcher)
+    _listen_from_the_start(dispatcher)
     # select() refuses descriptors from 1024 on, and every request would connect anew.
     ConnectionPool._is_socket_alive = is_idle  # type: ignore[method-assign,assignment]  # noqa: SLF001
-    locust.events.request.add_listener(desk.on_request)  # type: ignore[no-untyped-call]
+    locust.events.request.add_listener(dispatcher.on_request)  # type: ignore[no-untyped-call]
 
     def on_init(environment: Any, runner: Any, **_: Any) -> None:
         if isinstance(runner, MasterRunner):
-            conductor = Conductor(profile, arrivals, runner)
-            environment.events.test_start.add_listener(lambda **_: conductor.start())
-            environment.events.test_stopping.add_listener(lambda **_: conductor.stop())
+            coordinator = ScheduleCoordinator(profile, arrivals, runner)
+            environment.events.test_start.add_listener(lambda **_: coordinator.start())
+            environment.events.test_stopping.add_listener(lambda **_: coordinator.stop())
             return
         # All users stand still while garbage is collected. What is alive now stays alive: to look through it takes tens of milliseconds,
         # to look through 10,000 new objects about one.
         gc.collect()
         gc.freeze()
         gc.set_threshold(10_000, 20, 100)
-        environment.events.test_stopping.add_listener(lambda **_: desk.close())
+        environment.events.test_stopping.add_listener(lambda **_: dispatcher.close())
         if isinstance(runner, WorkerRunner):
-            environment.events.test_start.add_listener(lambda **_: gevent.spawn_later(SHARE_SECONDS, desk.warn_without_share))
+            environment.events.test_start.add_listener(lambda **_: gevent.spawn_later(SHARD_SECONDS, dispatcher.warn_without_shard))
         else:
-            environment.events.test_start.add_listener(lambda **_: _begin_alone(desk, environment))
+            environment.events.test_start.add_listener(lambda **_: _begin_alone(dispatcher, environment))
 
     locust.events.init.add_listener(on_init)  # type: ignore[no-untyped-call]
     return arrivals
 
 
-def _listen_from_the_start(desk: Desk) -> None:
-    """A master that waited for its last worker sends shares at once, while that one's `init` is still to come."""
+def _listen_from_the_start(dispatcher: ArrivalDispatcher) -> None:
+    """A master that waited for its last worker sends shards at once, while that one's `init` is still to come."""
     connect_to_master = WorkerRunner.connect_to_master
 
     def connect(self: Any) -> None:
         if MESSAGE not in self.custom_messages:
-            self.register_message(MESSAGE, lambda environment, msg: _on_share(desk, environment, msg))
+            self.register_message(MESSAGE, lambda environment, msg: _on_shard(dispatcher, environment, msg))
         connect_to_master(self)  # type: ignore[no-untyped-call]
 
     WorkerRunner.connect_to_master = connect  # type: ignore[method-assign]
 
 
-def _begin_alone(desk: Desk, environment: Any) -> None:
-    desk.open(environment.shape_class.get_run_time(), environment)
-    desk.assign(Share(0.0, math.inf, 0, 1))
+def _begin_alone(dispatcher: ArrivalDispatcher, environment: Any) -> None:
+    dispatcher.open(environment.shape_class.get_run_time(), environment)
+    dispatcher.assign(Shard(0.0, math.inf, 0, 1))
 
 
-def _on_share(desk: Desk, environment: Any, msg: Any) -> None:
-    desk.open(msg.data["elapsed_seconds"], environment)
-    desk.assign(Share(**msg.data["share"]))
+def _on_shard(dispatcher: ArrivalDispatcher, environment: Any, msg: Any) -> None:
+    dispatcher.open(msg.data["elapsed_seconds"], environment)
+    dispatcher.assign(Shard(**msg.data["shard"]))
 
 
-def _wait_for_arrivals(desk: Desk) -> None:
+def _wait_for_arrivals(dispatcher: ArrivalDispatcher) -> None:
     """Put a wait for an arrival before every task that is none of Locust's sets of tasks, and no wait after it."""
     execute_next_task = TaskSet.execute_next_task
 
     def execute(self: Any) -> None:
         task = self._task_queue[0]
         if not (isinstance(task, type) and issubclass(task, TaskSet)):
-            desk.wait_for_arrival(self.user)
+            dispatcher.wait_for_arrival(self.user)
         execute_next_task(self)  # type: ignore[no-untyped-call]
 
     def wait(self: Any) -> None:
-        desk.turn.pause()
+        dispatcher.turn.pause()
         if self.user._state == LOCUST_STATE_STOPPING:  # noqa: SLF001
             raise StopUser
 

@@ -1,0 +1,9 @@
+"""The exporter and the load shape of a profile, for any locustfile: `locust -f yours.py,load/firedrill_plugin.py --load-profile launch`.
+
+Its file name is unlike any of a user's: Locust loads a `-f` file as a top-level module, which replaces another one of that name.
+"""
+
+import locust_exporter.plugin  # noqa: F401 - registers the exporter
+from firedrill_load.profile_shape import ProfileShape
+
+__all__ = ["ProfileShape"]

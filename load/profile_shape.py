@@ -1,0 +1,70 @@
+"""The load profile as a Locust load shape.
+
+Without a profile it is no shape, and Locust's own options rule. A shape in the locustfile before it wins.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from typing import Any
+
+import flask
+import locust
+from locust_exporter.run_facts import RunFacts, announce
+
+from .open_loop import locust_hooks
+from .profile_facts import facts_of
+from .profile_option import FLAG, HELP, VARIABLE, chosen_profile, or_exit
+from .same_origin import is_foreign
+
+PROFILE = or_exit(lambda: chosen_profile(sys.argv[1:], os.environ))
+ARRIVALS = or_exit(lambda: locust_hooks.install(PROFILE) if PROFILE and PROFILE.open_loop else None)
+
+
+class ProfileShape(locust.LoadTestShape):
+    """Asks for the users that the profile has at each moment."""
+
+    abstract = PROFILE is None
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._facts = RunFacts()
+        if PROFILE:
+            self._facts = facts_of(PROFILE)
+            self._facts.arrivals = ARRIVALS
+            announce(self._facts)
+
+    def tick(self) -> tuple[int, float] | None:
+        """Users and spawn rate for this moment; None when the profile is over."""
+        if PROFILE is None:
+            return None
+        seconds = self.get_run_time()  # type: ignore[no-untyped-call]
+        self._facts.step = PROFILE.step_at(seconds)
+        return PROFILE.target_at(seconds)
+
+
+def add_option(parser: Any, **_: Any) -> None:
+    """Make Locust accept the option that was read above. The page can't change it: the shape is fixed when Locust starts."""
+    # Two -f files may both bring this module.
+    with contextlib.suppress(argparse.ArgumentError):
+        parser.add_argument(FLAG, env_var=VARIABLE, default=None, help=HELP, include_in_web_ui=False)
+
+
+locust.events.init_command_line_parser.add_listener(add_option)  # type: ignore[no-untyped-call]
+
+
+def refuse_foreign_pages(environment: Any, **_: Any) -> None:
+    """Or any web page that its user looks at could aim the load at whom it likes."""
+    if environment.web_ui:
+        environment.web_ui.app.before_request(_refuse_foreign_page)
+
+
+def _refuse_foreign_page() -> tuple[str, int] | None:
+    headers = flask.request.headers
+    return ("no orders from other pages\n", 403) if is_foreign(headers.get("Origin"), headers.get("Host")) else None
+
+
+locust.events.init.add_listener(refuse_foreign_pages)  # type: ignore[no-untyped-call]
