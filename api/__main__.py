@@ -46,17 +46,50 @@ def parser() -> argparse.ArgumentParser:
         "API_ACCESS_LOG=1, API_FAULTS=1.",
     )
     add = options.add_argument
-    add("--server", choices=("dev", "waitress"), default="waitress", help="dev: Flask's development server (default: %(default)s)")
+    add(
+        "--server",
+        choices=("dev", "waitress"),
+        default="waitress",
+        help="dev: Flask's development server (default: %(default)s)",
+    )
     add("--host", help="address to bind (default: 127.0.0.1)")
-    add("--port", help=f"port of the API, 0 for a free one (default: {API_PORT}, or a free one if that is taken)")
-    add("--metrics-port", help=f"port of /metrics, 0 for a free one (default: {API_METRICS_PORT}, or a free one if that is taken)")
-    add("--threads", type=positive, default=4, help="waitress: worker threads (default: %(default)s)")
-    add("--connection-limit", type=positive, default=100, help="waitress: connections, its own two included (default: %(default)s)")
-    add("--backlog", type=positive, help="accept queue of the listening socket (default: the server's own)")
+    add(
+        "--port",
+        help=f"port of the API, 0 for a free one (default: {API_PORT}, or a free one if that is taken)",
+    )
+    add(
+        "--metrics-port",
+        help=f"port of /metrics, 0 for a free one (default: {API_METRICS_PORT}, or a free one if that is taken)",
+    )
+    add(
+        "--threads",
+        type=positive,
+        default=4,
+        help="waitress: worker threads (default: %(default)s)",
+    )
+    add(
+        "--connection-limit",
+        type=positive,
+        default=100,
+        help="waitress: connections, its own two included (default: %(default)s)",
+    )
+    add(
+        "--backlog",
+        type=positive,
+        help="accept queue of the listening socket (default: the server's own)",
+    )
     add("--work", metavar="RANGE", help="time that GET / takes (default: 10-100ms)")
     add("--work-kind", choices=WORK_KINDS, help="sleep, or burn CPU time (default: waiting)")
-    add("--access-log", action="store_true", help="log each request of the development server, and waitress' queue warnings")
-    add("--faults", action="store_true", help="let `firedrill fault set` break this API for a while, by way of its metrics page")
+    add(
+        "--access-log",
+        action="store_true",
+        help="log each request of the development server, and waitress' queue warnings",
+    )
+    add(
+        "--faults",
+        action="store_true",
+        help="let `firedrill fault set` break this API for a while, by way of its metrics page",
+    )
     return options
 
 
@@ -70,7 +103,9 @@ def positive(text: str) -> int:
 def settings_from(options: argparse.Namespace) -> Settings:
     """The environment's settings, with the options on top."""
     settings = Settings.from_environment(os.environ)
-    metrics_port = settings.metrics_port if options.metrics_port is None else port_number(options.metrics_port)
+    metrics_port = (
+        settings.metrics_port if options.metrics_port is None else port_number(options.metrics_port)
+    )
     host = options.host or settings.host
     return replace(
         settings,
@@ -97,24 +132,36 @@ def port_or_free(host: str, asked: int | None, default: int) -> int:
 def serve(options: argparse.Namespace) -> None:
     """Bind, tell the addresses on stderr, serve. Raises BadInput before anything is served."""
     settings = settings_from(options)
-    port = port_or_free(settings.host, port_number(options.port) if options.port else None, API_PORT)
+    port = port_or_free(
+        settings.host, port_number(options.port) if options.port else None, API_PORT
+    )
     with listening_socket(settings.host, port, "the API") as listener:
         app = create_app(settings)
         telemetry = instrument(app)
         run = runner(options, app, telemetry, listener)
         signal.signal(signal.SIGTERM, stop)
         api_address = "{}:{}".format(*listener.getsockname())
-        sys.stderr.write(f"api: {options.server} on http://{api_address}, metrics on {telemetry.url}\n")
+        sys.stderr.write(
+            f"api: {options.server} on http://{api_address}, metrics on {telemetry.url}\n"
+        )
         run()
 
 
-def runner(options: argparse.Namespace, app: Flask, telemetry: Telemetry, listener: socket.socket) -> Callable[[], None]:
+def runner(
+    options: argparse.Namespace, app: Flask, telemetry: Telemetry, listener: socket.socket
+) -> Callable[[], None]:
     """What serves until SystemExit or KeyboardInterrupt."""
     if options.server == "dev":
         return development_server(app, telemetry, listener, backlog=options.backlog).serve_forever
     if not options.access_log:
-        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it warns at every request while all workers are busy
-    limits = {"threads": options.threads, "connection_limit": options.connection_limit, "backlog": options.backlog}
+        logging.getLogger("waitress.queue").setLevel(
+            logging.ERROR
+        )  # it warns at every request while all workers are busy
+    limits = {
+        "threads": options.threads,
+        "connection_limit": options.connection_limit,
+        "backlog": options.backlog,
+    }
     serve_forever: Callable[[], None] = waitress_server(app, telemetry, listener, **limits).run
     return serve_forever
 

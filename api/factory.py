@@ -24,7 +24,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.register_blueprint(routes(settings, Items()))
     port = API_METRICS_PORT if settings.metrics_port is None else settings.metrics_port
-    telemetry = instrument(app, port=port, host=settings.metrics_host or settings.host, version=__version__)
+    telemetry = instrument(
+        app, port=port, host=settings.metrics_host or settings.host, version=__version__
+    )
     if settings.faults:
         faults.install(app, Board.create(telemetry.cells))
     if not settings.access_log:

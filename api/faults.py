@@ -109,7 +109,9 @@ class Burn:
         """Have the threads for as many cores; they end by themselves."""
         for number in range(math.ceil(size)):
             if number not in self._threads or not self._threads[number].is_alive():
-                self._threads[number] = threading.Thread(target=self._burn, args=(number,), name=f"burn-{number}", daemon=True)
+                self._threads[number] = threading.Thread(
+                    target=self._burn, args=(number,), name=f"burn-{number}", daemon=True
+                )
                 self._threads[number].start()
 
     def _burn(self, number: int) -> None:
@@ -145,6 +147,11 @@ class Growth:
     def _has_room(self) -> bool:
         if len(self._chunks) * CHUNK_BYTES >= LARGEST_GROWTH_BYTES:
             return False
-        of_container = {metric: value for metric, _, value in kernel.cgroup_readings(kernel.read(Path("/proc/self/cgroup")))}
+        of_container = {
+            metric: value
+            for metric, _, value in kernel.cgroup_readings(kernel.read(Path("/proc/self/cgroup")))
+        }
         limit = of_container.get(Server.MEMORY_LIMIT)
-        return limit is None or of_container[Server.MEMORY_USAGE] + CHUNK_BYTES < LARGEST_SHARE * limit
+        return (
+            limit is None or of_container[Server.MEMORY_USAGE] + CHUNK_BYTES < LARGEST_SHARE * limit
+        )

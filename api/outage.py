@@ -44,14 +44,20 @@ class Outage:
         if size and not self._stand_in:
             self._begin()
         elif size:
-            _hang_up_connections(self._ports)  # those whose accept() was under way as the listener was replaced
+            _hang_up_connections(
+                self._ports
+            )  # those whose accept() was under way as the listener was replaced
         elif self._stand_in:
             self._end(self._stand_in)
 
     def _begin(self) -> None:
         with ExitStack() as copies:
             held = {descriptor: copies.enter_context(copy) for descriptor, copy in _sockets()}
-            listeners = {descriptor: copy for descriptor, copy in held.items() if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)}
+            listeners = {
+                descriptor: copy
+                for descriptor, copy in held.items()
+                if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            }
             addresses = {copy.getsockname()[:2] for copy in listeners.values()}
             self._ports = frozenset(port for _, port in addresses)
             # The server goes on polling its descriptors: there it finds a listener that nobody knows, which is never ready.
@@ -63,14 +69,24 @@ class Outage:
             # Before the port refuses: a client that is refused finds every other connection closed as well, as those of an ended process.
             _hang_up_connections(self._ports)
             for address in addresses:
-                its = {descriptor: copy for descriptor, copy in listeners.items() if copy.getsockname()[:2] == address}
+                its = {
+                    descriptor: copy
+                    for descriptor, copy in listeners.items()
+                    if copy.getsockname()[:2] == address
+                }
                 self._closed.append(self._close(its))
 
     @staticmethod
     def _close(copies: dict[int, socket.socket]) -> Closed:
         listener = next(iter(copies.values()))
-        address, family, blocking = listener.getsockname(), listener.family, os.get_blocking(listener.fileno())
-        _, backlog = _TCP_INFO_QUEUE.unpack(listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_QUEUE.size))
+        address, family, blocking = (
+            listener.getsockname(),
+            listener.family,
+            os.get_blocking(listener.fileno()),
+        )
+        _, backlog = _TCP_INFO_QUEUE.unpack(
+            listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_QUEUE.size)
+        )
         _hang_up(listener)
         heir = socket.socket(family)
         heir.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -95,7 +111,8 @@ def _sockets() -> Iterator[tuple[int, socket.socket]]:
     """A copy of every TCP socket of this process, with the descriptor it is a copy of."""
     # The list is whole before the first copy is made, which gets the number that the listing itself had.
     copies: set[int] = set()
-    for descriptor in [number for number in map(int, os.listdir("/proc/self/fd")) if _is_socket(number)]:  # noqa: PTH208 -- numbers
+    numbers = map(int, os.listdir("/proc/self/fd"))  # noqa: PTH208 -- numbers
+    for descriptor in list(filter(_is_socket, numbers)):
         if descriptor in copies:  # closed under us, and a copy got its number
             continue
         with suppress(OSError):  # closed under us

@@ -34,7 +34,9 @@ def routes(settings: Settings, items: Items) -> Blueprint:
         body = request.get_json(silent=True)
         name = body.get("name") if isinstance(body, dict) else None
         if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME_CHARACTERS:
-            return {"error": f'expected JSON with a "name" of 1 to {MAX_NAME_CHARACTERS} characters'}, 400
+            return {
+                "error": f'expected JSON with a "name" of 1 to {MAX_NAME_CHARACTERS} characters'
+            }, 400
         return {"id": items.create(name), "name": name}, 201
 
     @blueprint.get("/healthz")

@@ -47,7 +47,9 @@ class Settings:
             work_kind=work_kind(environ.get("API_WORK_KIND", "waiting")),
             host=environ.get("API_HOST", LOOPBACK),
             metrics_host=environ.get("API_METRICS_HOST"),
-            metrics_port=port_number(environ["API_METRICS_PORT"]) if "API_METRICS_PORT" in environ else None,
+            metrics_port=port_number(environ["API_METRICS_PORT"])
+            if "API_METRICS_PORT" in environ
+            else None,
             access_log=environ.get("API_ACCESS_LOG") == "1",
             faults=environ.get("API_FAULTS") == "1",
         )

@@ -16,7 +16,9 @@ def main(names: Sequence[str]) -> None:
     """Run the named benchmarks (all if none is named), then write the document from every result there is."""
     for name in names or document.BENCHES:
         print(f"\n{name}", flush=True)
-        subprocess.run([sys.executable, "-m", f"bench.{name}"], check=True, cwd=document.FOLDER.parent)
+        subprocess.run(
+            [sys.executable, "-m", f"bench.{name}"], check=True, cwd=document.FOLDER.parent
+        )
     document.save_machine()
     document.DOCUMENT.write_text(document.text())
 

@@ -41,20 +41,36 @@ def series(start_ms: int, first: int, last: int, pages: int, after_ms: int) -> I
     for page in range(pages):
         labels = {"job": "made", "instance": f"page-{page}"}
         yield _one({**labels, "__name__": "up"}, start_ms, range(first, last), lambda _: 1)
-        yield _one({**labels, "__name__": "scrape_duration_seconds"}, start_ms, range(first, last), _took)
+        yield _one(
+            {**labels, "__name__": "scrape_duration_seconds"}, start_ms, range(first, last), _took
+        )
         for number in range(SERIES_A_PAGE // 2):
             of = {**labels, "number": str(number)}
-            yield _one({**of, "__name__": "load_ratio"}, start_ms, range(first, last), lambda second: 0.95 if second % 600 < 60 else 0.2)
-            yield _one({**of, "__name__": "asked_total"}, start_ms, range(first, last), lambda second: 10 * second)
+            yield _one(
+                {**of, "__name__": "load_ratio"},
+                start_ms,
+                range(first, last),
+                lambda second: 0.95 if second % 600 < 60 else 0.2,
+            )
+            yield _one(
+                {**of, "__name__": "asked_total"},
+                start_ms,
+                range(first, last),
+                lambda second: 10 * second,
+            )
     for group in ("one", "two"):
-        yield _one({"__name__": MARK, "group": group}, start_ms + after_ms, range(first, last), lambda _: 1)
+        yield _one(
+            {"__name__": MARK, "group": group}, start_ms + after_ms, range(first, last), lambda _: 1
+        )
 
 
 def _took(second: int) -> float:
     return SLOW_SECONDS if second % SLOW_EVERY == 0 else FAST_SECONDS
 
 
-def _one(labels: dict[str, str], start_ms: int, seconds: range, value: Callable[[int], float]) -> Any:
+def _one(
+    labels: dict[str, str], start_ms: int, seconds: range, value: Callable[[int], float]
+) -> Any:
     made = remote.series(labels)
     for second in seconds:
         made.samples.add(timestamp=start_ms + second * 1000, value=value(second))
@@ -76,7 +92,10 @@ def made_up_run(
     with Reopened(None, interrupt) as reopened:
         for begin, end in spans:
             for first in range(begin, end, SLICE_SECONDS):
-                remote.write(reopened.prom.url, series(start * 1000, first, min(first + SLICE_SECONDS, end), pages, after_ms))
+                remote.write(
+                    reopened.prom.url,
+                    series(start * 1000, first, min(first + SLICE_SECONDS, end), pages, after_ms),
+                )
         run = Run(folder)
         shutil.move(reopened.folder / "data" / "snapshots" / reopened.prom.snapshot(), run.snapshot)
     (folder / "prometheus" / "rules").mkdir(parents=True)
@@ -97,16 +116,27 @@ def rules(number: int, window: str = "10s", hold: str = "5s") -> str:
     return text
 
 
-def measured(what: str, aim: str, run: Run, text: str, interrupt: Interrupt, **asked: Any) -> dict[str, object]:
+def measured(
+    what: str, aim: str, run: Run, text: str, interrupt: Interrupt, **asked: Any
+) -> dict[str, object]:
     """A row: how long a backtest takes, all of it."""
     file = run.folder / "asked.yml"
     file.write_text(text)
     began = time.perf_counter()
     report = backtest(Question((file,), run, **asked), interrupt)
     taken = time.perf_counter() - began
-    evaluations, ambiguous = (sum(getattr(alert, name) for alert in report.alerts) for name in ("evaluations", "ambiguous_evaluations"))
+    evaluations, ambiguous = (
+        sum(getattr(alert, name) for alert in report.alerts)
+        for name in ("evaluations", "ambiguous_evaluations")
+    )
     of_all = {"evaluations": evaluations, "ambiguous": ambiguous}
-    return {"what": what, "alerts": len(report.alerts), **of_all, "seconds": round(taken, 1), "aim": aim}
+    return {
+        "what": what,
+        "alerts": len(report.alerts),
+        **of_all,
+        "seconds": round(taken, 1),
+        "aim": aim,
+    }
 
 
 def main() -> None:
@@ -116,13 +146,29 @@ def main() -> None:
         lengths = {"hour": HOUR_SECONDS, "drill": DRILL_SECONDS, "minute": MINUTE_SECONDS}
         for each in (*lengths, "amid"):
             (folder / each).mkdir()
-        hour, drill, minute = (made_up_run(folder / each, seconds, rules(20), interrupt) for each, seconds in lengths.items())
-        amid = made_up_run(folder / "amid", HOUR_SECONDS, rules(20), interrupt, after_ms=AMID_A_SCRAPE_MS)
+        hour, drill, minute = (
+            made_up_run(folder / each, seconds, rules(20), interrupt)
+            for each, seconds in lengths.items()
+        )
+        amid = made_up_run(
+            folder / "amid", HOUR_SECONDS, rules(20), interrupt, after_ms=AMID_A_SCRAPE_MS
+        )
         rows = [
             measured("an hour", "5 s", hour, rules(20), interrupt),
             measured("an hour, each evaluation amid a scrape", "", amid, rules(20), interrupt),
-            measured("5 x 5 sweep", "20 s", hour, rules(20), interrupt, alerts=("High0",), holds_ms=HOLDS_MS, thresholds=THRESHOLDS),
-            measured("stretched by 12", "10 s", drill, rules(20, "2m", "1m"), interrupt, stretch=12),
+            measured(
+                "5 x 5 sweep",
+                "20 s",
+                hour,
+                rules(20),
+                interrupt,
+                alerts=("High0",),
+                holds_ms=HOLDS_MS,
+                thresholds=THRESHOLDS,
+            ),
+            measured(
+                "stretched by 12", "10 s", drill, rules(20, "2m", "1m"), interrupt, stretch=12
+            ),
             measured("500 rules, a minute", "", minute, rules(500), interrupt),
         ]
     table(rows)

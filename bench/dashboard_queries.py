@@ -43,10 +43,16 @@ def panels() -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
                 yield file.stem, panel, target
 
 
-def milliseconds(prom: Prometheus, panel: Mapping[str, Any], target: Mapping[str, Any], start: float) -> float:
+def milliseconds(
+    prom: Prometheus, panel: Mapping[str, Any], target: Mapping[str, Any], start: float
+) -> float:
     """The fastest of the rounds: what else the machine does only adds."""
     step = STEP_SECONDS[panel["gridPos"]["w"] == 24]
-    choices = {**alert_signals.choices(TIME_SCALE), "$__rate_interval": f"{max(step + 1, 4)}s", "$__range": f"{HOUR_SECONDS}s"}
+    choices = {
+        **alert_signals.choices(TIME_SCALE),
+        "$__rate_interval": f"{max(step + 1, 4)}s",
+        "$__range": f"{HOUR_SECONDS}s",
+    }
     asked = Query(target["expr"], "").asked(choices)
     taken = []
     for _ in range(ROUNDS):
@@ -66,10 +72,18 @@ def main() -> None:
         start = time.time() - HOUR_SECONDS
         with Reopened(None, interrupt) as hour:
             stretched.fill(hour.prom.url, samples, start, HOUR_SECONDS)
-            found = [(page, panel, target, milliseconds(hour.prom, panel, target, start)) for page, panel, target in panels()]
+            found = [
+                (page, panel, target, milliseconds(hour.prom, panel, target, start))
+                for page, panel, target in panels()
+            ]
     slowest = sorted(found, key=lambda one: -one[3])
     rows = [
-        {"dashboard": page, "panel": panel["title"], "series": target["legendFormat"].removesuffix(" {{run}}"), "ms": round(taken, 1)}
+        {
+            "dashboard": page,
+            "panel": panel["title"],
+            "series": target["legendFormat"].removesuffix(" {{run}}"),
+            "ms": round(taken, 1),
+        }
         for page, panel, target, taken in slowest[:SHOWN]
     ]
     table(rows)

@@ -12,7 +12,11 @@ from bench.tables import RESULTS, markdown, save
 
 FOLDER = Path(__file__).parent
 DOCUMENT = FOLDER.parent / "docs" / "performance.md"
-BENCHES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in {"__main__", "__init__", "document", "tables"})
+BENCHES = sorted(
+    path.stem
+    for path in FOLDER.glob("*.py")
+    if path.stem not in {"__main__", "__init__", "document", "tables"}
+)
 MACHINE = "machine"
 
 INTRODUCTION = """# Performance

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROUNDS, BLOCKS, CALLS = 5, 20, 5000
-FOLLOWED, LOOKED_AT, MEASURED, LOCUST = "followed in flight", "looked at", "measured from schedule", "counted by Locust"
+FOLLOWED, LOOKED_AT, MEASURED, LOCUST = (
+    "followed in flight",
+    "looked at",
+    "measured from schedule",
+    "counted by Locust",
+)
 CALL, LOGGED = "a call", "a call with what is logged"
 
 
@@ -34,7 +39,9 @@ def request(_session: object) -> None:
     """A request that is answered at once."""
 
 
-def log_request(_stats: object, _method: object, _name: object, _response_time: object, _content_length: object) -> None:
+def log_request(
+    _stats: object, _method: object, _name: object, _response_time: object, _content_length: object
+) -> None:
     """Statistics that keep nothing."""
 
 
@@ -48,7 +55,14 @@ def variants() -> dict[str, Callable[[], Any]]:
         LOGGED: lambda: log_request(None, "GET", "/", 12.3, 100),
         LOOKED_AT: lambda: looking(None, "GET", "/", 12.3, 100),
         FOLLOWED: lambda: tracked(session),
-        MEASURED: lambda: listen(request_type="GET", name="/", response_time=12.3, response_length=100, exception=None, context={}),
+        MEASURED: lambda: listen(
+            request_type="GET",
+            name="/",
+            response_time=12.3,
+            response_length=100,
+            exception=None,
+            context={},
+        ),
         LOCUST: lambda: statistics_of_locust.log_request("GET", "/", 12.3, 100),
     }
 
@@ -88,8 +102,13 @@ def main() -> None:
     rows = [
         {
             "variant": ", ".join(names),
-            "added_us": round(statistics.median(sum(one[name] for name in names) for one in rounds), 2),
-            "ratio_to_locust": round(statistics.median(sum(one[name] for name in names) / one[LOCUST] for one in rounds), 2),
+            "added_us": round(
+                statistics.median(sum(one[name] for name in names) for one in rounds), 2
+            ),
+            "ratio_to_locust": round(
+                statistics.median(sum(one[name] for name in names) / one[LOCUST] for one in rounds),
+                2,
+            ),
         }
         for names in ((FOLLOWED, LOOKED_AT), (FOLLOWED, LOOKED_AT, MEASURED), (LOCUST,))
     ]

@@ -54,18 +54,32 @@ class Collector:
 
     def collect(self) -> Iterator[Any]:
         """The same families as ours."""
-        seconds = HistogramMetricFamily(Client.REQUEST_DURATION.name, Client.REQUEST_DURATION.help, labels=REQUEST_LABELS)
+        seconds = HistogramMetricFamily(
+            Client.REQUEST_DURATION.name, Client.REQUEST_DURATION.help, labels=REQUEST_LABELS
+        )
         counters = {
-            "num_requests": CounterMetricFamily(Client.REQUESTS.name, Client.REQUESTS.help, labels=REQUEST_LABELS),
-            "num_failures": CounterMetricFamily(Client.FAILURES.name, Client.FAILURES.help, labels=REQUEST_LABELS),
-            "num_none_requests": CounterMetricFamily(Client.UNTIMED.name, Client.UNTIMED.help, labels=REQUEST_LABELS),
-            "total_content_length": CounterMetricFamily(Client.BODY_BYTES.name, Client.BODY_BYTES.help, labels=REQUEST_LABELS),
+            "num_requests": CounterMetricFamily(
+                Client.REQUESTS.name, Client.REQUESTS.help, labels=REQUEST_LABELS
+            ),
+            "num_failures": CounterMetricFamily(
+                Client.FAILURES.name, Client.FAILURES.help, labels=REQUEST_LABELS
+            ),
+            "num_none_requests": CounterMetricFamily(
+                Client.UNTIMED.name, Client.UNTIMED.help, labels=REQUEST_LABELS
+            ),
+            "total_content_length": CounterMetricFamily(
+                Client.BODY_BYTES.name, Client.BODY_BYTES.help, labels=REQUEST_LABELS
+            ),
         }
         for (name, method), entry in self._stats.entries.items():
             counts = [0] * len(LES)
             for milliseconds, count in entry.response_times.items():
                 counts[self._bucket_of[milliseconds]] += count
-            seconds.add_metric([method, name], list(zip(LES, accumulate(counts), strict=True)), entry.total_response_time / 1000)
+            seconds.add_metric(
+                [method, name],
+                list(zip(LES, accumulate(counts), strict=True)),
+                entry.total_response_time / 1000,
+            )
             for field, family in counters.items():
                 family.add_metric([method, name], getattr(entry, field))
         yield seconds
@@ -77,7 +91,12 @@ def filled(endpoints: int) -> Any:
     stats: Any = RequestStats()
     for endpoint in range(endpoints):
         for at in range(RESPONSE_TIMES):
-            stats.log_request("GET", f"/endpoint/{endpoint}", 10.0 + at if at < 90 else 100.0 + (at - 90) * 10, 100)
+            stats.log_request(
+                "GET",
+                f"/endpoint/{endpoint}",
+                10.0 + at if at < 90 else 100.0 + (at - 90) * 10,
+                100,
+            )
     return stats
 
 
@@ -97,7 +116,10 @@ def measured(endpoints: int) -> dict[str, object]:
     taken: dict[str, list[float]] = {"collector": [], "changed": [], "unchanged": [], "stall": []}
     for _ in range(ROUNDS + 1):
         go_on(stats)
-        calls = [("collector", lambda: generate_latest(registry)), ("changed", lambda: ledger.page(stats.entries, {}))]
+        calls = [
+            ("collector", lambda: generate_latest(registry)),
+            ("changed", lambda: ledger.page(stats.entries, {})),
+        ]
         random.shuffle(calls)
         for name, call in calls:
             taken[name].append(milliseconds(call))
@@ -105,7 +127,9 @@ def measured(endpoints: int) -> dict[str, object]:
         go_on(stats, arrivals)
         taken["stall"].append(longest_stall(exporter))
     warm = {name: values[1:] for name, values in taken.items()}  # the first round fills the caches
-    ratio = statistics.median(ours / theirs for ours, theirs in zip(warm["changed"], warm["collector"], strict=True))
+    ratio = statistics.median(
+        ours / theirs for ours, theirs in zip(warm["changed"], warm["collector"], strict=True)
+    )
     return {
         "endpoints": endpoints,
         "collector_ms": round(statistics.median(warm["collector"]), 3),
@@ -124,7 +148,9 @@ def exporting(stats: Any, arrivals: Arrivals, endpoints: int) -> Exporter:
     announce(RunFacts(arrivals=arrivals))
     gc.collect()
     gc.freeze()  # As an open loop does.
-    report = functools.partial(Report, Waiting(), dict.fromkeys(STAGES, 0), Ages(), 0, 0.5, 6, 0.0, 0.0, arrivals, Ages())
+    report = functools.partial(
+        Report, Waiting(), dict.fromkeys(STAGES, 0), Ages(), 0, 0.5, 6, 0.0, 0.0, arrivals, Ages()
+    )
     return Exporter(environment, Settings(max_names=endpoints), "bench", report, is_master=False)
 
 

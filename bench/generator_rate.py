@@ -36,9 +36,16 @@ def one_round(url: str, profile: Path) -> dict[str, float]:
     """Requests a CPU second by variant."""
     plain = str(LOADS / "plain.py")
     with ThreadPoolExecutor() as both:
-        alone, exported = (both.submit(rate, files, url, *CLOSED) for files in (plain, f"{plain},{EXPORTER_PLUGIN}"))
+        alone, exported = (
+            both.submit(rate, files, url, *CLOSED)
+            for files in (plain, f"{plain},{EXPORTER_PLUGIN}")
+        )
     opened = rate(str(LOCUSTFILE), url, "--load-profile", profile)
-    return {"plain Locust": alone.result(), "with the exporter": exported.result(), "open loop": opened}
+    return {
+        "plain Locust": alone.result(),
+        "with the exporter": exported.result(),
+        "open loop": opened,
+    }
 
 
 def main() -> None:
@@ -50,7 +57,9 @@ def main() -> None:
         {
             "generator": name,
             "requests_a_cpu_second": round(statistics.median(one[name] for one in rounds)),
-            "ratio_to_plain": round(statistics.median(one[name] / one["plain Locust"] for one in rounds), 3),
+            "ratio_to_plain": round(
+                statistics.median(one[name] / one["plain Locust"] for one in rounds), 3
+            ),
         }
         for name in rounds[0]
     ]

@@ -25,7 +25,9 @@ def main() -> None:
     """Measure, print, save."""
     with runs.fast_target("--spread") as url, tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "times")
-        run = runs.run(f"{PLAIN},{EXPORTER_PLUGIN}", url, "-u", 20, "-r", 20, "-t", "6s", BENCH_LOG=str(log))
+        run = runs.run(
+            f"{PLAIN},{EXPORTER_PLUGIN}", url, "-u", 20, "-r", 20, "-t", "6s", BENCH_LOG=str(log)
+        )
         times = sorted(float(line) / 1000 for line in log.read_text().split())
     name = "locust_request_duration_seconds"
     exported = run.buckets(name)
@@ -37,7 +39,8 @@ def main() -> None:
                 "quantile": q,
                 "true_ms": round(truth * 1000, 2),
                 "exported_ms": round(seen * 1000, 2),
-                "same_bucket": bisect_left(LATENCY_BOUNDS_SECONDS, truth) == bisect_left(LATENCY_BOUNDS_SECONDS, seen),
+                "same_bucket": bisect_left(LATENCY_BOUNDS_SECONDS, truth)
+                == bisect_left(LATENCY_BOUNDS_SECONDS, seen),
                 "logged": len(times),
                 "counted": run.value(f"{name}_count"),
                 "sum_off": f"{run.value(f'{name}_sum') / sum(times) - 1:.1e}",

@@ -87,7 +87,9 @@ def by_hand() -> Flask:
     """The hook that everybody writes first: one histogram and one counter, by method, route and status."""
     app, registry = bare(), CollectorRegistry()
     labels = ("method", "route", "status")
-    seconds = Histogram("request_seconds", "Time.", labels, buckets=LATENCY_BOUNDS_SECONDS, registry=registry)
+    seconds = Histogram(
+        "request_seconds", "Time.", labels, buckets=LATENCY_BOUNDS_SECONDS, registry=registry
+    )
     requests = Counter("requests", "Count.", labels, registry=registry)
 
     @app.before_request
@@ -96,7 +98,11 @@ def by_hand() -> Flask:
 
     @app.after_request
     def end(response: Any) -> Any:
-        values = (request.method, request.url_rule.rule if request.url_rule else "none", str(response.status_code))
+        values = (
+            request.method,
+            request.url_rule.rule if request.url_rule else "none",
+            str(response.status_code),
+        )
         seconds.labels(*values).observe(time.perf_counter() - g.begun)
         requests.labels(*values).inc()
         return response
@@ -174,7 +180,12 @@ def main() -> None:
             "variant": name,
             "request_us": round(statistics.median(one[name] for one in rounds), 1),
             "added_us": round(statistics.median(added[name]), 1),
-            "ratio_to_by_hand": round(statistics.median(mine / hand for mine, hand in zip(added[name], added[BY_HAND], strict=True)), 2),
+            "ratio_to_by_hand": round(
+                statistics.median(
+                    mine / hand for mine, hand in zip(added[name], added[BY_HAND], strict=True)
+                ),
+                2,
+            ),
         }
         for name in apps
     ]

@@ -54,7 +54,12 @@ def due_of(profile: Path) -> int:
 
 def most_held(url: str, folder: Path) -> float:
     """Arrivals a second that the process holds at this time."""
-    rate = runs.run(str(LOCUSTFILE), url, "--load-profile", profile_of(folder, MOST_RATE, MOST_SECONDS)).requests / MOST_SECONDS
+    rate = (
+        runs.run(
+            str(LOCUSTFILE), url, "--load-profile", profile_of(folder, MOST_RATE, MOST_SECONDS)
+        ).requests
+        / MOST_SECONDS
+    )
     while not holds(url, folder, round(rate)):
         rate *= LESS
     return rate
@@ -63,8 +68,15 @@ def most_held(url: str, folder: Path) -> float:
 def holds(url: str, folder: Path, rate: int) -> bool:
     """Whether hardly any of its arrivals wait, once the first second's connections are made."""
     run = runs.run(str(LOCUSTFILE), url, "--load-profile", profile_of(folder, rate, HELD_SECONDS))
-    offered, started = ([run.value(f"locust_arrivals_{what}_total", at) for at in range(len(run.pages))] for what in ("offered", "started"))
-    return all(due - sent < WAITING_SECONDS * rate for due, sent in zip(offered, started, strict=True) if due > rate)
+    offered, started = (
+        [run.value(f"locust_arrivals_{what}_total", at) for at in range(len(run.pages))]
+        for what in ("offered", "started")
+    )
+    return all(
+        due - sent < WAITING_SECONDS * rate
+        for due, sent in zip(offered, started, strict=True)
+        if due > rate
+    )
 
 
 def stalls() -> list[float]:
@@ -83,7 +95,11 @@ def one_round(url: str, folder: Path) -> dict[str, float]:
     run = runs.run(str(LOCUSTFILE), url, "--load-profile", profile)
     idle = sorted(before + stalls())
     # A page on which the first seconds of the rate are done: users, connections and code are warm.
-    warm = next(at for at in range(len(run.pages)) if run.value("locust_arrivals_started_total", at) > WARM_SECONDS * rate)
+    warm = next(
+        at
+        for at in range(len(run.pages))
+        if run.value("locust_arrivals_started_total", at) > WARM_SECONDS * rate
+    )
     late = run.buckets("locust_arrival_lateness_seconds", warm)
     return {
         "rate": rate,
@@ -99,8 +115,14 @@ def one_round(url: str, folder: Path) -> dict[str, float]:
 def main() -> None:
     """Measure, print, save."""
     with runs.fast_target() as url, tempfile.TemporaryDirectory() as folder:
-        measured = sorted((one_round(url, Path(folder)) for _ in range(ROUNDS)), key=lambda row: row["late_p99_ms"])
-    rows = [{"run": name, **measured[at]} for name, at in (("best", 0), ("median", ROUNDS // 2), ("worst", -1))]
+        measured = sorted(
+            (one_round(url, Path(folder)) for _ in range(ROUNDS)),
+            key=lambda row: row["late_p99_ms"],
+        )
+    rows = [
+        {"run": name, **measured[at]}
+        for name, at in (("best", 0), ("median", ROUNDS // 2), ("worst", -1))
+    ]
     table(rows)
     save("open_loop", rows)
 

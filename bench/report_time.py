@@ -36,7 +36,9 @@ def long_run(short: Run, samples: Sequence[Any], seconds: int, interrupt: Interr
     start = time.time() - seconds
     with Reopened(None, interrupt) as reopened:
         stretched.fill(reopened.prom.url, samples, start, seconds)
-        shutil.copytree(reopened.folder / "data" / "snapshots" / reopened.prom.snapshot(), made.snapshot)
+        shutil.copytree(
+            reopened.folder / "data" / "snapshots" / reopened.prom.snapshot(), made.snapshot
+        )
     made.write({**short.read(), "window": {"start": start, "end": start + seconds - 1}})
     return made
 
@@ -47,12 +49,26 @@ def measured(folders: Sequence[Path]) -> dict[str, float]:
 
 
 def _once(folders: Sequence[Path]) -> dict[str, float]:
-    command = [sys.executable, "-m", "firedrill", "report", *map(str, folders), "--out", str(folders[0].parent)]
+    command = [
+        sys.executable,
+        "-m",
+        "firedrill",
+        "report",
+        *map(str, folders),
+        "--out",
+        str(folders[0].parent),
+    ]
     before, began = os.times(), time.perf_counter()
     written = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     elapsed, after = time.perf_counter() - began, os.times()
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return {"elapsed_s": round(elapsed, 2), "cpu_s": round(cpu, 2), "size_MB": round(Path(written).stat().st_size / 1e6, 2)}
+    cpu = (
+        after.children_user + after.children_system - before.children_user - before.children_system
+    )
+    return {
+        "elapsed_s": round(elapsed, 2),
+        "cpu_s": round(cpu, 2),
+        "size_MB": round(Path(written).stat().st_size / 1e6, 2),
+    }
 
 
 def main() -> None:
@@ -60,8 +76,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Interrupt() as interrupt:
         short = stretched.record(folder)
         samples = stretched.samples_of(short, interrupt)
-        runs = {name: long_run(short, samples, seconds, interrupt).folder for name, seconds in LENGTHS_SECONDS.items()}
-        asked = {**{name: [run] for name, run in runs.items()}, "5 minutes beside 1 hour": list(runs.values())}
+        runs = {
+            name: long_run(short, samples, seconds, interrupt).folder
+            for name, seconds in LENGTHS_SECONDS.items()
+        }
+        asked = {
+            **{name: [run] for name, run in runs.items()},
+            "5 minutes beside 1 hour": list(runs.values()),
+        }
         rows = [{"run": name, **measured(folders)} for name, folders in asked.items()]
     table(rows)
     save("report_time", rows)

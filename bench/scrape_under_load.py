@@ -53,8 +53,26 @@ def clients(port: int) -> None:
 def loaded_api(kind: str) -> Iterator[str]:
     """The API under that load; the address of its metrics page."""
     port, metrics = ports.any_free(), ports.any_free()
-    limits = ["--threads", str(THREADS), "--connection-limit", "1000", "--work", WORK[kind], "--work-kind", kind]
-    command = [sys.executable, "-m", "api", *limits, "--port", str(port), "--metrics-port", str(metrics)]
+    limits = [
+        "--threads",
+        str(THREADS),
+        "--connection-limit",
+        "1000",
+        "--work",
+        WORK[kind],
+        "--work-kind",
+        kind,
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "api",
+        *limits,
+        "--port",
+        str(port),
+        "--metrics-port",
+        str(metrics),
+    ]
     load = multiprocessing.get_context("spawn").Process(target=clients, args=(port,), daemon=True)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as api:
         assert api.stderr
@@ -78,7 +96,14 @@ def scrape(url: str) -> tuple[float, str]:
 
 def value(page: str, name: str) -> float:
     """A metric's value, whatever its labels; 0 if it is not there yet."""
-    return next((float(line.split()[1]) for line in page.splitlines() if line.startswith((f"{name} ", f"{name}{{"))), 0.0)
+    return next(
+        (
+            float(line.split()[1])
+            for line in page.splitlines()
+            if line.startswith((f"{name} ", f"{name}{{"))
+        ),
+        0.0,
+    )
 
 
 def waiting(page: str) -> float:
@@ -97,7 +122,9 @@ def measured(kind: str) -> dict[str, object]:
     taken = [seconds * 1000 for seconds, _ in scrapes]
     return {
         "work": kind,
-        "workers_busy_median": statistics.median(value(page, "http_server_workers_busy") for _, page in scrapes),
+        "workers_busy_median": statistics.median(
+            value(page, "http_server_workers_busy") for _, page in scrapes
+        ),
         "waiting_median": statistics.median(waiting(page) for _, page in scrapes),
         "p50_ms": round(statistics.median(taken), 1),
         "max_ms": round(max(taken), 1),
@@ -110,7 +137,9 @@ def wait_for_full_load(url: str) -> None:
     page = ""
     while value(page, "http_server_workers_busy") < THREADS or waiting(page) < QUEUEING * 0.9:
         if time.monotonic() > deadline:
-            raise RuntimeError(f"{value(page, 'http_server_workers_busy'):.0f} workers are busy and {waiting(page):.0f} requests wait")
+            raise RuntimeError(
+                f"{value(page, 'http_server_workers_busy'):.0f} workers are busy and {waiting(page):.0f} requests wait"
+            )
         time.sleep(PAUSE_SECONDS)
         _, page = scrape(url)
 

@@ -18,7 +18,10 @@ def markdown(rows: Sequence[Mapping[str, object]]) -> str:
     cells = [columns, *([str(row[column]) for column in columns] for row in rows)]
     widths = [max(len(line[at]) for line in cells) for at in range(len(columns))]
     cells.insert(1, ["-" * width for width in widths])
-    return "\n".join(f"| {' | '.join(text.ljust(width) for text, width in zip(line, widths, strict=True))} |" for line in cells)
+    return "\n".join(
+        f"| {' | '.join(text.ljust(width) for text, width in zip(line, widths, strict=True))} |"
+        for line in cells
+    )
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> None:

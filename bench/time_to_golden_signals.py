@@ -21,7 +21,10 @@ STARTS = 5
 def seconds_to_golden_signals() -> float:
     """Start the stack once on an empty folder, read what it says of itself, stop it."""
     command = [sys.executable, "-m", "firedrill", "up", "--out"]
-    with tempfile.TemporaryDirectory() as folder, subprocess.Popen([*command, folder], stderr=subprocess.PIPE, text=True) as process:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen([*command, folder], stderr=subprocess.PIPE, text=True) as process,
+    ):
         assert process.stderr
         try:
             for line in process.stderr:
@@ -30,13 +33,22 @@ def seconds_to_golden_signals() -> float:
                     return float(found[1])
         finally:
             process.send_signal(signal.SIGINT)
-    raise RuntimeError(f"firedrill up ended with exit code {process.returncode} before any golden signal")
+    raise RuntimeError(
+        f"firedrill up ended with exit code {process.returncode} before any golden signal"
+    )
 
 
 def main() -> None:
     """Measure, print, save."""
     seconds = [seconds_to_golden_signals() for _ in range(STARTS)]
-    rows = [{"starts": STARTS, "median_s": statistics.median(seconds), "fastest_s": min(seconds), "slowest_s": max(seconds)}]
+    rows = [
+        {
+            "starts": STARTS,
+            "median_s": statistics.median(seconds),
+            "fastest_s": min(seconds),
+            "slowest_s": max(seconds),
+        }
+    ]
     table(rows)
     save("time_to_golden_signals", rows)
 

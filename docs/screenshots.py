@@ -25,9 +25,17 @@ LARGEST_BYTES = 120_000
 
 def newest() -> list[Run]:
     """The newest run of each of the drill's servers that can be trusted; empty if one is missing."""
-    by_server = {str(run.read().get("server")): run for run in run_folder.runs_in(RUNS) if _is_shown(run)}
+    by_server = {
+        str(run.read().get("server")): run for run in run_folder.runs_in(RUNS) if _is_shown(run)
+    }
     wanted = [
-        str({"kind": server.kind, "threads": server.threads, "connection_limit": server.connection_limit})
+        str(
+            {
+                "kind": server.kind,
+                "threads": server.threads,
+                "connection_limit": server.connection_limit,
+            }
+        )
         for server in three_servers.SERVERS
     ]
     return [by_server[server] for server in wanted] if set(wanted) <= set(by_server) else []
@@ -45,7 +53,10 @@ def main() -> None:
     runs = newest()
     IMAGES.mkdir(exist_ok=True)
     with Interrupt() as interrupt, chromium.browser() as browser:
-        pages = {"report": (writer.of_run(runs[1], interrupt), "light"), "comparison": (writer.of_several(runs, RUNS, interrupt), "dark")}
+        pages = {
+            "report": (writer.of_run(runs[1], interrupt), "light"),
+            "comparison": (writer.of_several(runs, RUNS, interrupt), "dark"),
+        }
         for name, (file, scheme) in pages.items():
             page = browser.new_page(viewport=SIZE, color_scheme=scheme)
             page.goto(file.absolute().as_uri())

@@ -26,14 +26,30 @@ def bootstrap(requirements: Path) -> None:
         Missing: this Python is too old, or the packages could not be had.
     """
     if sys.version_info < (3, 11):  # noqa: UP036 - run by whatever Python the system has, to say this in a line
-        raise Missing(f"python {sys.version.split()[0]} is too old; expected 3.11 or later (make PYTHON=/path/to/python3.11 …)")
+        raise Missing(
+            f"python {sys.version.split()[0]} is too old; expected 3.11 or later (make PYTHON=/path/to/python3.11 …)"
+        )
     if not PYTHON.exists():
         _say("creating .venv")
         _make_venv()
     _say(f"installing {requirements.name} into .venv (about a minute)")
     # setuptools warns of every editable install whose packages lie in this folder; that is where they are meant to lie.
     quiet = {"PYTHONWARNINGS": "ignore"}
-    _run([PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements, "-e", places.ROOT], quiet)
+    _run(
+        [
+            PYTHON,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "-r",
+            requirements,
+            "-e",
+            places.ROOT,
+        ],
+        quiet,
+    )
     for package in programs.get_missing():
         _say(f"took {package} from the system's package archive into .tools/")
 

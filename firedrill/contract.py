@@ -11,7 +11,27 @@ from typing import Literal
 
 Kind = Literal["counter", "gauge", "histogram"]
 
-LATENCY_BOUNDS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 7.5, 10.0, 30.0, 60.0)
+LATENCY_BOUNDS_SECONDS = (
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.075,
+    0.1,
+    0.15,
+    0.2,
+    0.25,
+    0.5,
+    0.75,
+    1.0,
+    1.5,
+    2.5,
+    5.0,
+    7.5,
+    10.0,
+    30.0,
+    60.0,
+)
 """Upper bounds of every latency histogram, on both sides: client and server can be subtracted, and an SLO has an exact bucket."""
 
 LAG_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -59,7 +79,12 @@ class Metric:
 
 
 def histogram(
-    name: str, text: str, labels: tuple[str, ...] = (), bounds: tuple[float, ...] = LATENCY_BOUNDS_SECONDS, *, exemplars: bool = False
+    name: str,
+    text: str,
+    labels: tuple[str, ...] = (),
+    bounds: tuple[float, ...] = LATENCY_BOUNDS_SECONDS,
+    *,
+    exemplars: bool = False,
 ) -> Metric:
     """A histogram family, on the shared latency bounds unless told otherwise."""
     return Metric(name, "histogram", text, labels, bounds, exemplars)
@@ -82,7 +107,10 @@ class Server:
     """What job `api` exports, on its own port. Names follow OpenTelemetry's stable HTTP semantic conventions."""
 
     REQUEST_DURATION = histogram(
-        "http_server_request_duration_seconds", "Time inside the handler; blind to queueing.", ROUTE_LABELS, exemplars=True
+        "http_server_request_duration_seconds",
+        "Time inside the handler; blind to queueing.",
+        ROUTE_LABELS,
+        exemplars=True,
     )
     RESPONSE_TIME = histogram(
         "http_server_response_time_seconds",
@@ -90,33 +118,72 @@ class Server:
         ROUTE_LABELS,
         exemplars=True,
     )
-    ACTIVE_REQUESTS = gauge("http_server_active_requests", "Requests inside the handler.", "http_request_method")
-    QUEUE_WAIT = histogram("http_server_queue_wait_seconds", "Accepted by the server until a worker starts it.")
+    ACTIVE_REQUESTS = gauge(
+        "http_server_active_requests", "Requests inside the handler.", "http_request_method"
+    )
+    QUEUE_WAIT = histogram(
+        "http_server_queue_wait_seconds", "Accepted by the server until a worker starts it."
+    )
     QUEUE_DEPTH = gauge("http_server_queue_depth", "Requests waiting for a worker.")
     WORKERS_BUSY = gauge("http_server_workers_busy", "Workers that serve a request.")
-    WORKERS_LIMIT = gauge("http_server_workers_limit", "Size of the worker pool; absent where there is no pool.")
-    BUSY_SECONDS = counter("http_server_busy_seconds_total", "Worker-seconds spent; its rate is the mean number of busy workers.")
+    WORKERS_LIMIT = gauge(
+        "http_server_workers_limit", "Size of the worker pool; absent where there is no pool."
+    )
+    BUSY_SECONDS = counter(
+        "http_server_busy_seconds_total",
+        "Worker-seconds spent; its rate is the mean number of busy workers.",
+    )
     CONNECTIONS = gauge("http_server_connections", "Open connections.")
-    CONNECTIONS_LIMIT = gauge("http_server_connections_limit", "Connections the server accepts at once; absent where there is no limit.")
-    RUN_REQUESTS = counter("firedrill_run_requests_total", f"Finished requests that carried the {RUN_ID_HEADER} header.", "run_id")
-    LISTEN_BACKLOG = gauge("tcp_listen_backlog", "Connections in the kernel's accept queue.", "port")
-    LISTEN_BACKLOG_LIMIT = gauge("tcp_listen_backlog_limit", "Length at which the kernel's accept queue overflows.", "port")
-    LISTEN_OVERFLOWS = counter("tcp_listen_overflows_total", "Accept-queue overflows in this network namespace.")
-    SLEEP_LAG = histogram("python_sleep_lag_seconds", "Overshoot of a 10 ms sleep: GIL and run-queue pressure.", bounds=LAG_BOUNDS_SECONDS)
-    GC_PAUSE = counter("python_gc_pause_seconds_total", "Time spent in the cyclic garbage collector.")
+    CONNECTIONS_LIMIT = gauge(
+        "http_server_connections_limit",
+        "Connections the server accepts at once; absent where there is no limit.",
+    )
+    RUN_REQUESTS = counter(
+        "firedrill_run_requests_total",
+        f"Finished requests that carried the {RUN_ID_HEADER} header.",
+        "run_id",
+    )
+    LISTEN_BACKLOG = gauge(
+        "tcp_listen_backlog", "Connections in the kernel's accept queue.", "port"
+    )
+    LISTEN_BACKLOG_LIMIT = gauge(
+        "tcp_listen_backlog_limit", "Length at which the kernel's accept queue overflows.", "port"
+    )
+    LISTEN_OVERFLOWS = counter(
+        "tcp_listen_overflows_total", "Accept-queue overflows in this network namespace."
+    )
+    SLEEP_LAG = histogram(
+        "python_sleep_lag_seconds",
+        "Overshoot of a 10 ms sleep: GIL and run-queue pressure.",
+        bounds=LAG_BOUNDS_SECONDS,
+    )
+    GC_PAUSE = counter(
+        "python_gc_pause_seconds_total", "Time spent in the cyclic garbage collector."
+    )
     THREADS = gauge("python_threads", "Python threads of the API's process.")
-    CPU_THROTTLED = counter("container_cpu_throttled_seconds_total", "Time the container's processes waited for their CPU quota.")
+    CPU_THROTTLED = counter(
+        "container_cpu_throttled_seconds_total",
+        "Time the container's processes waited for their CPU quota.",
+    )
     CPU_PERIODS = counter("container_cpu_periods_total", "CPU quota periods that elapsed.")
-    CPU_THROTTLED_PERIODS = counter("container_cpu_throttled_periods_total", "CPU quota periods that ended throttled.")
+    CPU_THROTTLED_PERIODS = counter(
+        "container_cpu_throttled_periods_total", "CPU quota periods that ended throttled."
+    )
     CPU_LIMIT = gauge("container_cpu_limit_cores", "CPU quota in cores; absent without one.")
     MEMORY_USAGE = gauge("container_memory_usage_bytes", "Memory charged to the container.")
-    MEMORY_LIMIT = gauge("container_memory_limit_bytes", "Memory limit of the container; absent without one.")
+    MEMORY_LIMIT = gauge(
+        "container_memory_limit_bytes", "Memory limit of the container; absent without one."
+    )
     PRESSURE_CPU = counter("pressure_cpu_waiting_seconds_total", "Time some task waited for a CPU.")
-    PRESSURE_MEMORY = counter("pressure_memory_waiting_seconds_total", "Time some task waited for memory.")
+    PRESSURE_MEMORY = counter(
+        "pressure_memory_waiting_seconds_total", "Time some task waited for memory."
+    )
     PRESSURE_IO = counter("pressure_io_waiting_seconds_total", "Time some task waited for I/O.")
     METRICS_AGE = gauge("api_metrics_age_seconds", "Age of the sampled figures on this page.")
     BUILD_INFO = gauge("api_build_info", "1; the version that is being tested.", "version")
-    SERVER_INFO = gauge("api_server_info", "1; the server that is being tested.", "server", "threads", "processes")
+    SERVER_INFO = gauge(
+        "api_server_info", "1; the server that is being tested.", "server", "threads", "processes"
+    )
     FAULT_ACTIVE = gauge(
         "api_fault_active",
         "Size of an injected fault in seconds, ratio, cores, workers, bytes a second, or 1; 0 without one; absent where none can be set.",
@@ -140,25 +207,43 @@ REQUEST_LABELS = ("method", "name")
 class Client:
     """What job `locust` exports, from the master or the only process; never from a worker."""
 
-    REQUEST_DURATION = histogram("locust_request_duration_seconds", "Response time, successes and failures.", REQUEST_LABELS)
-    REQUESTS = counter("locust_requests_total", "Requests that were answered or failed.", *REQUEST_LABELS)
+    REQUEST_DURATION = histogram(
+        "locust_request_duration_seconds", "Response time, successes and failures.", REQUEST_LABELS
+    )
+    REQUESTS = counter(
+        "locust_requests_total", "Requests that were answered or failed.", *REQUEST_LABELS
+    )
     FAILURES = counter("locust_request_failures_total", "Requests that failed.", *REQUEST_LABELS)
-    ERRORS = counter("locust_request_errors_total", "Failures by a bounded class of error.", *REQUEST_LABELS, "error")
-    UNTIMED = counter("locust_requests_untimed_total", "Requests reported without a response time.", *REQUEST_LABELS)
-    BODY_BYTES = counter("locust_response_body_bytes_total", "Bytes of response bodies.", *REQUEST_LABELS)
+    ERRORS = counter(
+        "locust_request_errors_total",
+        "Failures by a bounded class of error.",
+        *REQUEST_LABELS,
+        "error",
+    )
+    UNTIMED = counter(
+        "locust_requests_untimed_total",
+        "Requests reported without a response time.",
+        *REQUEST_LABELS,
+    )
+    BODY_BYTES = counter(
+        "locust_response_body_bytes_total", "Bytes of response bodies.", *REQUEST_LABELS
+    )
     FROM_SCHEDULE = histogram(
         "locust_response_time_from_schedule_seconds",
         "Response time from the moment at which the schedule of an open loop asked for the request.",
         REQUEST_LABELS,
     )
-    OFFERED = counter("locust_arrivals_offered_total", "Arrivals of an open loop's schedule that were due.")
+    OFFERED = counter(
+        "locust_arrivals_offered_total", "Arrivals of an open loop's schedule that were due."
+    )
     STARTED = counter("locust_arrivals_started_total", "Arrivals that a user began.")
     UNSENT = counter(
         "locust_arrivals_unsent_total",
         "Arrivals that were dropped: all users were busy for too long, or their worker was gone or did not know of them.",
     )
     UNSENT_AGE = histogram(
-        "locust_arrivals_unsent_age_seconds", "Age of an arrival when it was dropped; what a worker that is gone did not send is in none."
+        "locust_arrivals_unsent_age_seconds",
+        "Age of an arrival when it was dropped; what a worker that is gone did not send is in none.",
     )
     LEFT_AGE = histogram(
         "locust_arrivals_left_age_seconds",
@@ -171,16 +256,35 @@ class Client:
         "le",
     )
     IN_FLIGHT = gauge("locust_requests_in_flight", "Requests sent and not answered.")
-    OLDEST = gauge("locust_requests_in_flight_oldest_seconds", "Age of the oldest request in flight.")
-    STARVED = gauge("locust_users_starved", "Users whose current request is older than the starvation threshold.")
-    ABANDONED = counter("locust_requests_abandoned_total", "Requests that no statistic will ever show, by stage.", "stage")
+    OLDEST = gauge(
+        "locust_requests_in_flight_oldest_seconds", "Age of the oldest request in flight."
+    )
+    STARVED = gauge(
+        "locust_users_starved",
+        "Users whose current request is older than the starvation threshold.",
+    )
+    ABANDONED = counter(
+        "locust_requests_abandoned_total",
+        "Requests that no statistic will ever show, by stage.",
+        "stage",
+    )
     ABANDONED_AGE = histogram(
         "locust_requests_abandoned_age_seconds",
         "Age of a request when its user was stopped before the answer came, in an open loop since it was due.",
     )
-    IN_FLIGHT_AGE = gauge("locust_requests_in_flight_age", "Requests in flight with an age up to le.", "le")
-    PACING = counter("locust_pacing_intervals_total", "Intervals that users with a fixed pace (constant_pacing) have begun.", "user_class")
-    PACING_MISSED = counter("locust_pacing_missed_total", "Those that began late, because the task before had not ended.", "user_class")
+    IN_FLIGHT_AGE = gauge(
+        "locust_requests_in_flight_age", "Requests in flight with an age up to le.", "le"
+    )
+    PACING = counter(
+        "locust_pacing_intervals_total",
+        "Intervals that users with a fixed pace (constant_pacing) have begun.",
+        "user_class",
+    )
+    PACING_MISSED = counter(
+        "locust_pacing_missed_total",
+        "Those that began late, because the task before had not ended.",
+        "user_class",
+    )
     COUNTED_BEFORE = gauge(
         "locust_counted_before_test",
         "What a counter held when the test began: the loads that the same Locust had played before are in it.",
@@ -189,28 +293,68 @@ class Client:
     USERS = gauge("locust_users", "Users running.", "user_class")
     USERS_TARGET = gauge("locust_users_target", "Users asked for.")
     STATE = gauge("locust_state", "1 for the state the runner is in.", "state")
-    WORKER_STATE = gauge("locust_worker_state", "1 for the state a worker is in.", "worker", "state")
+    WORKER_STATE = gauge(
+        "locust_worker_state", "1 for the state a worker is in.", "worker", "state"
+    )
     WORKERS = gauge("locust_workers", "Workers by state.", "state")
-    WORKER_CPU = gauge("locust_worker_cpu_ratio", "CPU of a load generator's process, in cores; a master's is `master`.", "worker")
-    WORKER_MEMORY = gauge("locust_worker_memory_bytes", "Resident memory of a load generator's process; a master's is `master`.", "worker")
+    WORKER_CPU = gauge(
+        "locust_worker_cpu_ratio",
+        "CPU of a load generator's process, in cores; a master's is `master`.",
+        "worker",
+    )
+    WORKER_MEMORY = gauge(
+        "locust_worker_memory_bytes",
+        "Resident memory of a load generator's process; a master's is `master`.",
+        "worker",
+    )
     WORKER_USERS = gauge("locust_worker_users", "Users on a worker.", "worker")
-    WORKER_REPORT = gauge("locust_worker_last_report_timestamp_seconds", "Unix time of a worker's last report.", "worker")
-    WORKER_LAG = counter("locust_worker_loop_lag_seconds_total", "Time the event loop was late; a master's is `master`.", "worker")
+    WORKER_REPORT = gauge(
+        "locust_worker_last_report_timestamp_seconds",
+        "Unix time of a worker's last report.",
+        "worker",
+    )
+    WORKER_LAG = counter(
+        "locust_worker_loop_lag_seconds_total",
+        "Time the event loop was late; a master's is `master`.",
+        "worker",
+    )
     WORKER_LAG_MAX = gauge(
-        "locust_worker_loop_lag_max_seconds", "Largest lateness of the event loop in the last interval; a master's is `master`.", "worker"
+        "locust_worker_loop_lag_max_seconds",
+        "Largest lateness of the event loop in the last interval; a master's is `master`.",
+        "worker",
     )
     LOAD_STEP = gauge("locust_load_step", "Index of the active step of the load profile.")
-    TEST_INFO = gauge("locust_test_info", "1; the test that is running.", "run_id", "profile", "host", "version")
+    TEST_INFO = gauge(
+        "locust_test_info", "1; the test that is running.", "run_id", "profile", "host", "version"
+    )
     TEST_START = gauge("locust_test_start_time_seconds", "Start of the test, Unix time.")
-    TEST_END = gauge("locust_test_end_time_seconds", "When the load was told to stop, Unix time; --stop-timeout comes after it.")
-    STATS_RESETS = counter("locust_stats_resets_total", "Times that Locust's own statistics were cleared.", "reason")
+    TEST_END = gauge(
+        "locust_test_end_time_seconds",
+        "When the load was told to stop, Unix time; --stop-timeout comes after it.",
+    )
+    STATS_RESETS = counter(
+        "locust_stats_resets_total", "Times that Locust's own statistics were cleared.", "reason"
+    )
     USER_EXCEPTIONS = counter("locust_user_exceptions_total", "Exceptions that escaped a task.")
-    SCRAPE_DURATION = gauge("locust_exporter_scrape_duration_seconds", "Time the exporter took for the page before this one.")
-    FOLDED_NAMES = gauge("locust_exporter_folded_names", "Request names folded into `other` by the cap.")
-    SLO_LATENCY = gauge("firedrill_slo_latency_seconds", "Latency objective of this run.", "quantile")
-    SLO_ERRORS = gauge("firedrill_slo_error_ratio", "Largest share of failed requests this run accepts.")
-    SLO_STARVED = gauge("firedrill_slo_starved_users", "Most users that this run lets starve at a time.")
-    TIME_SCALE = gauge("firedrill_time_scale", "How many production seconds a drill second stands for.")
+    SCRAPE_DURATION = gauge(
+        "locust_exporter_scrape_duration_seconds",
+        "Time the exporter took for the page before this one.",
+    )
+    FOLDED_NAMES = gauge(
+        "locust_exporter_folded_names", "Request names folded into `other` by the cap."
+    )
+    SLO_LATENCY = gauge(
+        "firedrill_slo_latency_seconds", "Latency objective of this run.", "quantile"
+    )
+    SLO_ERRORS = gauge(
+        "firedrill_slo_error_ratio", "Largest share of failed requests this run accepts."
+    )
+    SLO_STARVED = gauge(
+        "firedrill_slo_starved_users", "Most users that this run lets starve at a time."
+    )
+    TIME_SCALE = gauge(
+        "firedrill_time_scale", "How many production seconds a drill second stands for."
+    )
 
 
 @dataclass(frozen=True, slots=True)

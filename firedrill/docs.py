@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 from firedrill import places
 from firedrill.alerts.rules import reloading, runbook_links
-from firedrill.contract import LAG_BOUNDS_SECONDS, LATENCY_BOUNDS_SECONDS, PROCESS_METRICS, Client, Server, declared, format_bound
+from firedrill.contract import (
+    LAG_BOUNDS_SECONDS,
+    LATENCY_BOUNDS_SECONDS,
+    PROCESS_METRICS,
+    Client,
+    Server,
+    declared,
+    format_bound,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -67,7 +75,9 @@ def _recorded() -> list[tuple[str, str, str]]:
     """(name, file, meaning) of each recorded series; the comment above its first rule is its meaning."""
     found: dict[str, tuple[str, str, str]] = {}
     for file in ("recording.yml", "api.yml"):
-        for comment, name in re.findall(r"((?:^ +# .*\n)*) +- record: (\S+)", (places.RULES / file).read_text(), re.MULTILINE):
+        for comment, name in re.findall(
+            r"((?:^ +# .*\n)*) +- record: (\S+)", (places.RULES / file).read_text(), re.MULTILINE
+        ):
             meaning = " ".join(line.strip(" #") for line in comment.splitlines())
             found.setdefault(name, (f"`{name}`", file, meaning))
     return list(found.values())

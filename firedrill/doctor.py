@@ -37,7 +37,13 @@ class Finding:
 
     def line(self) -> Text:
         """As a line for a terminal."""
-        mark, style = ("ok", "green") if self.found else ("missing", "bold red") if self.is_needed else ("absent", "yellow")
+        mark, style = (
+            ("ok", "green")
+            if self.found
+            else ("missing", "bold red")
+            if self.is_needed
+            else ("absent", "yellow")
+        )
         return Text.assemble((f"{mark:8}", style), f"{self.name:26}", self.found or self.advice)
 
     def as_json(self) -> dict[str, Any]:
@@ -67,7 +73,9 @@ def _package(name: str) -> str | None:
 
 def _program(name: str) -> Finding:
     found = programs.find(name)
-    return Finding(name, f"{programs.version(found)}  {_short(found)}" if found else None, programs.HOW_TO_GET)
+    return Finding(
+        name, f"{programs.version(found)}  {_short(found)}" if found else None, programs.HOW_TO_GET
+    )
 
 
 def _short(path: Path) -> str:
@@ -76,7 +84,9 @@ def _short(path: Path) -> str:
 
 def _alertmanager() -> Finding:
     finding = _program("alertmanager")
-    return replace(finding, advice=f"optional, tells people of alerts: {finding.advice}", is_needed=False)
+    return replace(
+        finding, advice=f"optional, tells people of alerts: {finding.advice}", is_needed=False
+    )
 
 
 def _grafana() -> Finding:
@@ -96,5 +106,8 @@ def _docker() -> Finding:
 def _port(option: str, default: int) -> Finding:
     free = ports.is_free(default)
     return Finding(
-        f"port {default}", f"free ({option})" if free else None, f"taken: a free one is used instead, or give {option}", is_needed=False
+        f"port {default}",
+        f"free ({option})" if free else None,
+        f"taken: a free one is used instead, or give {option}",
+        is_needed=False,
     )

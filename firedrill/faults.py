@@ -39,7 +39,13 @@ def parse_words(words: Sequence[str]) -> dict[str, float]:
 
 def _as_in_yaml(text: str) -> object:
     """A number where it reads like one."""
-    return int(text) if re.fullmatch(r"\d+", text) else float(text) if re.fullmatch(r"\d+\.\d+", text) else text
+    return (
+        int(text)
+        if re.fullmatch(r"\d+", text)
+        else float(text)
+        if re.fullmatch(r"\d+\.\d+", text)
+        else text
+    )
 
 
 def spell(fault: str, size: float) -> str:
@@ -83,7 +89,9 @@ class FaultClient:
 
     def set(self, sizes: Mapping[str, float], for_seconds: float) -> list[Active]:
         """Set faults, from now on and for a time; returns what is active then."""
-        return self._ask("POST", {fault: _as_json(fault, size, for_seconds) for fault, size in sizes.items()})
+        return self._ask(
+            "POST", {fault: _as_json(fault, size, for_seconds) for fault, size in sizes.items()}
+        )
 
     def active(self) -> list[Active]:
         """What is set now."""
@@ -96,19 +104,34 @@ class FaultClient:
     def _ask(self, method: str, body: object = None) -> list[Active]:
         url = f"{self.base_url.rstrip('/')}/faults"
         try:
-            answer = requests.request(method, url, json=body, timeout=self.timeout_seconds, allow_redirects=False)
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema) as error:
-            raise BadInput(f"{self.base_url} is no address; expected a URL such as http://127.0.0.1:9464") from error
+            answer = requests.request(
+                method, url, json=body, timeout=self.timeout_seconds, allow_redirects=False
+            )
+        except (
+            requests.exceptions.InvalidURL,
+            requests.exceptions.InvalidSchema,
+            requests.exceptions.MissingSchema,
+        ) as error:
+            raise BadInput(
+                f"{self.base_url} is no address; expected a URL such as http://127.0.0.1:9464"
+            ) from error
         except requests.RequestException as error:
-            raise Missing(f"{url}: nothing answers; expected the metrics page of a running API (`python -m api --faults`)") from error
+            raise Missing(
+                f"{url}: nothing answers; expected the metrics page of a running API (`python -m api --faults`)"
+            ) from error
         if answer.status_code == 404:
-            raise Missing(f"{url}: this API takes no faults; start it with API_FAULTS=1, or `python -m api --faults`")
+            raise Missing(
+                f"{url}: this API takes no faults; start it with API_FAULTS=1, or `python -m api --faults`"
+            )
         return _active(url, answer)
 
 
 def _as_json(fault: str, size: float, for_seconds: float) -> dict[str, float]:
     kind = FAULT_KINDS[fault]
-    return {**({kind.unit: int(size) if kind.whole else size} if kind.unit else {}), "for_seconds": for_seconds}
+    return {
+        **({kind.unit: int(size) if kind.whole else size} if kind.unit else {}),
+        "for_seconds": for_seconds,
+    }
 
 
 def _active(url: str, answer: requests.Response) -> list[Active]:
@@ -118,7 +141,10 @@ def _active(url: str, answer: requests.Response) -> list[Active]:
             raise BadInput(f"{url}: {document['error']}")
         units_of = {fault: FAULT_KINDS[fault].unit for fault in document}
         return [
-            Active(fault, one[units_of[fault]] if units_of[fault] else 1.0, one["remaining_seconds"]) for fault, one in document.items()
+            Active(
+                fault, one[units_of[fault]] if units_of[fault] else 1.0, one["remaining_seconds"]
+            )
+            for fault, one in document.items()
         ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Missing(

@@ -32,7 +32,11 @@ def quantile(q: float, buckets: Buckets) -> float | None:
 
 def slowest(buckets: Buckets) -> float:
     """The bound of the last bucket that any observation fell into; 0 without any."""
-    return min((bound for bound in buckets if buckets[bound] >= total(buckets)), default=0.0) if total(buckets) else 0.0
+    return (
+        min((bound for bound in buckets if buckets[bound] >= total(buckets)), default=0.0)
+        if total(buckets)
+        else 0.0
+    )
 
 
 def share_above(bound: float, buckets: Buckets) -> float | None:
@@ -42,4 +46,6 @@ def share_above(bound: float, buckets: Buckets) -> float | None:
 
 def merged(*parts: Buckets) -> dict[float, float]:
     """The histogram of all observations of several."""
-    return {bound: sum(part.get(bound, 0.0) for part in parts) for bound in sorted(set().union(*parts))}
+    return {
+        bound: sum(part.get(bound, 0.0) for part in parts) for bound in sorted(set().union(*parts))
+    }

@@ -14,7 +14,10 @@ def answers(port: int, path: str) -> bool:
     with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
         connection.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
         with connection.makefile("rb") as answer:
-            first, _ = answer.readline(), answer.read()  # To its end: a server that is left in the middle of an answer complains.
+            first, _ = (
+                answer.readline(),
+                answer.read(),
+            )  # To its end: a server that is left in the middle of an answer complains.
         return b" 200 " in first
 
 

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 from firedrill.contract import FAULT_KINDS, LATENCY_BOUNDS_SECONDS
 from firedrill.errors import BadInput
 from firedrill.places import PROFILES
-from firedrill.profile_form import HIGHEST_RATE, Document, Location, ProfileForm, nearest, read_document, validate
+from firedrill.profile_form import (
+    HIGHEST_RATE,
+    Document,
+    Location,
+    ProfileForm,
+    nearest,
+    read_document,
+    validate,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -46,7 +54,10 @@ class Ramp:
 
     def steps(self) -> Iterator[Step]:
         """The ramp as steps; endless."""
-        return (Step(n * self.every_seconds, (n + 1) * self.add_users, self.spawn_rate) for n in itertools.count())
+        return (
+            Step(n * self.every_seconds, (n + 1) * self.add_users, self.spawn_rate)
+            for n in itertools.count()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +71,10 @@ class RateRamp:
     def steps(self) -> Iterator[Step]:
         """The ramp as steps; endless, the last of them at the highest rate that there is."""
         rates = (min(HIGHEST_RATE, (n + 1) * self.add_rate) for n in itertools.count())
-        return (Step(n * self.every_seconds, self.slots, self.slots, rate) for n, rate in enumerate(rates))
+        return (
+            Step(n * self.every_seconds, self.slots, self.slots, rate)
+            for n, rate in enumerate(rates)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +174,9 @@ class Profile:
             return 0.0
         steps = self._steps_until(seconds)
         users = 0.0
-        for step, end in zip(steps, [*(later.start_seconds for later in steps[1:]), seconds], strict=True):
+        for step, end in zip(
+            steps, [*(later.start_seconds for later in steps[1:]), seconds], strict=True
+        ):
             reach = step.spawn_rate * (end - step.start_seconds)
             users = min(max(float(step.users), users - reach), users + reach)
         return users
@@ -170,7 +186,11 @@ class Profile:
 
     def _steps_until(self, seconds: float) -> list[Step]:
         """Steps that have begun; the first one always has."""
-        return list(itertools.takewhile(lambda step: step.start_seconds <= max(seconds, 0.0), self.all_steps()))
+        return list(
+            itertools.takewhile(
+                lambda step: step.start_seconds <= max(seconds, 0.0), self.all_steps()
+            )
+        )
 
 
 def bundled_profiles() -> dict[str, Path]:
@@ -203,8 +223,13 @@ def check_users(name_or_path: str, known: Collection[str]) -> None:
     document = read_document(profile_file(name_or_path))
     for index, user in enumerate(validate(document).user):
         if user.name not in known:
-            place: Location = ("user", index, "name") if isinstance(document.root["user"], list) else ("user",)
-            raise document.mistake(place, f"is {user.name}, which is none of the bundled users{nearest(user.name, known)}")
+            place: Location = (
+                ("user", index, "name") if isinstance(document.root["user"], list) else ("user",)
+            )
+            raise document.mistake(
+                place,
+                f"is {user.name}, which is none of the bundled users{nearest(user.name, known)}",
+            )
 
 
 def _build(form: ProfileForm, document: Document) -> Profile:
@@ -226,7 +251,9 @@ def _build(form: ProfileForm, document: Document) -> Profile:
         slo=_slo(form, document),
         alerts=_alerts(form, document),
         faults=_faults(form, document),
-        open_loop=OpenLoop(form.max_in_flight, form.spacing == "poisson") if form.max_in_flight else None,
+        open_loop=OpenLoop(form.max_in_flight, form.spacing == "poisson")
+        if form.max_in_flight
+        else None,
         abort_on_slo=form.abort_on_slo,
     )
 
@@ -237,7 +264,11 @@ def _check_kind_of_loop(form: ProfileForm, document: Document) -> None:
     needed, foreign = (("max_in_flight",), ()) if is_open else ((), ("spacing", "max_in_flight"))
     _demand(form, (), needed, foreign, document)
     of_steps, of_ramp = (("rate",), ("add_rate",)) if is_open else (("users",), ("add_users",))
-    not_of_steps, not_of_ramp = (("users", "spawn_rate"), ("add_users", "spawn_rate")) if is_open else (("rate",), ("add_rate",))
+    not_of_steps, not_of_ramp = (
+        (("users", "spawn_rate"), ("add_users", "spawn_rate"))
+        if is_open
+        else (("rate",), ("add_rate",))
+    )
     for index, step in enumerate(form.steps or ()):
         _demand(step, ("steps", index), of_steps, not_of_steps, document)
     if form.ramp:
@@ -249,15 +280,25 @@ def _check_duration(form: ProfileForm, document: Document) -> None:
     if form.duration is None:
         return
     if form.warmup >= form.duration:
-        raise document.mistake(("warmup",), f"is {form.warmup:g}s; expected less than the duration, {form.duration:g}s")
+        raise document.mistake(
+            ("warmup",), f"is {form.warmup:g}s; expected less than the duration, {form.duration:g}s"
+        )
     if form.ramp and form.ramp.add_rate:
         highest = form.ramp.add_rate * math.ceil(form.duration / form.ramp.every)
         if highest > HIGHEST_RATE:
-            text = f"comes to {highest:.0f} a second by the end; expected {HIGHEST_RATE:.0f} at most"
+            text = (
+                f"comes to {highest:.0f} a second by the end; expected {HIGHEST_RATE:.0f} at most"
+            )
             raise document.mistake(("ramp", "add_rate"), text)
 
 
-def _demand(form: object, place: Location, needed: tuple[str, ...], foreign: tuple[str, ...], document: Document) -> None:
+def _demand(
+    form: object,
+    place: Location,
+    needed: tuple[str, ...],
+    foreign: tuple[str, ...],
+    document: Document,
+) -> None:
     for key in needed:
         if getattr(form, key) is None:
             raise document.mistake((*place, key), "is missing")
@@ -271,7 +312,10 @@ def _users(form: ProfileForm, document: Document) -> tuple[UserShare, ...]:
     names = [user.name for user in form.user]
     for index, name in enumerate(names):
         if name in names[:index]:
-            raise document.mistake(("user", index, "name"), f"is {name} once more; expected each class of users once, with its weight")
+            raise document.mistake(
+                ("user", index, "name"),
+                f"is {name} once more; expected each class of users once, with its weight",
+            )
     return tuple(UserShare(user.name, user.weight) for user in form.user)
 
 
@@ -279,41 +323,69 @@ def _ramp(form: ProfileForm) -> Ramp | RateRamp | None:
     ramp = form.ramp
     if ramp and ramp.add_rate and form.max_in_flight:
         return RateRamp(ramp.add_rate, ramp.every, form.max_in_flight)
-    return Ramp(ramp.add_users, ramp.every, ramp.spawn_rate or ramp.add_users) if ramp and ramp.add_users else None
+    return (
+        Ramp(ramp.add_users, ramp.every, ramp.spawn_rate or ramp.add_users)
+        if ramp and ramp.add_users
+        else None
+    )
 
 
 def _steps(form: ProfileForm, document: Document) -> tuple[Step, ...]:
     steps: list[Step] = []
     for index, step in enumerate(form.steps or ()):
         if not steps and step.start_time != 0:
-            raise document.mistake(("steps", 0, "start_time"), f"is {step.start_time:g}s; expected 0s")
+            raise document.mistake(
+                ("steps", 0, "start_time"), f"is {step.start_time:g}s; expected 0s"
+            )
         if steps and step.start_time <= steps[-1].start_seconds:
             expectation = f"more than the {steps[-1].start_seconds:g}s of the step before it"
-            raise document.mistake(("steps", index, "start_time"), f"is {step.start_time:g}s; expected {expectation}")
+            raise document.mistake(
+                ("steps", index, "start_time"), f"is {step.start_time:g}s; expected {expectation}"
+            )
         users = form.max_in_flight or step.users or 0
         inherited = steps[-1].spawn_rate if steps else float(max(users, 1))
         steps.append(Step(step.start_time, users, step.spawn_rate or inherited, step.rate))
     if form.duration is not None and steps and steps[-1].start_seconds >= form.duration:
-        raise document.mistake(("duration",), f"is {form.duration:g}s; expected more than the last step's start_time")
+        raise document.mistake(
+            ("duration",), f"is {form.duration:g}s; expected more than the last step's start_time"
+        )
     return tuple(steps)
 
 
 def _faults(form: ProfileForm, document: Document) -> tuple[FaultStep, ...]:
     for index, fault in enumerate(form.faults):
         if not fault.sizes():
-            raise document.mistake(("faults", index), f"sets no fault; expected one or more of {', '.join(FAULT_KINDS)}")
+            raise document.mistake(
+                ("faults", index),
+                f"sets no fault; expected one or more of {', '.join(FAULT_KINDS)}",
+            )
         if form.duration is not None and fault.start_time >= form.duration:
-            raise document.mistake(("faults", index, "start_time"), f"is {fault.start_time:g}s; expected less than the duration")
-    steps = (FaultStep(fault.start_time, fault.lasts, fault.sizes(), tuple(fault.alerts)) for fault in form.faults)
+            raise document.mistake(
+                ("faults", index, "start_time"),
+                f"is {fault.start_time:g}s; expected less than the duration",
+            )
+    steps = (
+        FaultStep(fault.start_time, fault.lasts, fault.sizes(), tuple(fault.alerts))
+        for fault in form.faults
+    )
     return tuple(sorted(steps, key=lambda step: step.start_seconds))
 
 
 def _alerts(form: ProfileForm, document: Document) -> AlertExpectations:
-    wanted = {*form.alerts.always, *form.alerts.if_slo_broken, *(name for fault in form.faults for name in fault.alerts)}
+    wanted = {
+        *form.alerts.always,
+        *form.alerts.if_slo_broken,
+        *(name for fault in form.faults for name in fault.alerts),
+    }
     for index, name in enumerate(form.alerts.never):
         if name in wanted:
-            raise document.mistake(("alerts", "never", index), f"is {name}, which is expected to fire elsewhere in the profile")
-    return AlertExpectations(*map(tuple, (form.alerts.always, form.alerts.if_slo_broken, form.alerts.never)))
+            raise document.mistake(
+                ("alerts", "never", index),
+                f"is {name}, which is expected to fire elsewhere in the profile",
+            )
+    return AlertExpectations(
+        *map(tuple, (form.alerts.always, form.alerts.if_slo_broken, form.alerts.never))
+    )
 
 
 def _slo(form: ProfileForm, document: Document) -> Slo | None:
@@ -321,11 +393,17 @@ def _slo(form: ProfileForm, document: Document) -> Slo | None:
         if form.abort_on_slo:
             raise document.mistake(("abort_on_slo",), "needs objectives; expected slo beside it")
         return None
-    latency = {quantile: value for quantile in ("p50", "p90", "p95", "p99") if (value := getattr(form.slo, quantile)) is not None}
+    latency = {
+        quantile: value
+        for quantile in ("p50", "p90", "p95", "p99")
+        if (value := getattr(form.slo, quantile)) is not None
+    }
     for quantile, seconds in latency.items():
         if seconds not in LATENCY_BOUNDS_SECONDS:
             bounds = " ".join(f"{bound:g}s" for bound in LATENCY_BOUNDS_SECONDS)
-            raise document.mistake(("slo", quantile), f"is {seconds:g}s; expected a bucket bound: {bounds}")
+            raise document.mistake(
+                ("slo", quantile), f"is {seconds:g}s; expected a bucket bound: {bounds}"
+            )
     slo = Slo(latency, form.slo.errors, form.slo.starved_users)
     if form.abort_on_slo and not slo.has_objectives:
         raise document.mistake(("abort_on_slo",), "needs objectives; expected one or more in slo")

@@ -13,7 +13,14 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from firedrill.contract import FAULT_KINDS
 from firedrill.errors import BadInput
-from firedrill.quantities import parse_fault_time, parse_growth, parse_presence, parse_range, parse_ratio, parse_seconds
+from firedrill.quantities import (
+    parse_fault_time,
+    parse_growth,
+    parse_presence,
+    parse_range,
+    parse_ratio,
+    parse_seconds,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -102,7 +109,11 @@ class FaultForm(Form):
 
     def sizes(self) -> dict[str, float]:
         """Size in base units by fault, of those that are given."""
-        return {fault: float(size) for fault in FAULT_KINDS if (size := getattr(self, fault)) is not None}
+        return {
+            fault: float(size)
+            for fault in FAULT_KINDS
+            if (size := getattr(self, fault)) is not None
+        }
 
 
 class FaultStepForm(FaultForm):
@@ -129,7 +140,9 @@ class ProfileForm(Form):
     arrivals: Literal["closed", "open"] = "closed"
     spacing: Literal["even", "poisson"] | None = None
     max_in_flight: int | None = Field(default=None, gt=0, le=MOST_IN_FLIGHT)
-    user: Annotated[list[UserForm], BeforeValidator(_as_shares), Field(min_length=1)] = [UserForm(name="BasicUser")]
+    user: Annotated[list[UserForm], BeforeValidator(_as_shares), Field(min_length=1)] = [
+        UserForm(name="BasicUser")
+    ]
     think_time: Annotated[tuple[float, float], BeforeValidator(parse_range)] = (0.5, 1.0)
     steps: list[StepForm] | None = Field(default=None, min_length=1)
     ramp: RampForm | None = None
@@ -183,7 +196,9 @@ class Document:
 
 def spell(location: Location) -> str:
     """`steps[2].users`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+    return "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in location
+    ).removeprefix(".")
 
 
 def read_document(path: Path) -> Document:
@@ -191,12 +206,16 @@ def read_document(path: Path) -> Document:
     try:
         root = YAML().load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise BadInput(
+            f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}"
+        ) from error
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise BadInput(f"{path}:{line}: {error.problem}; expected well-formed YAML") from error
     except YAMLError as error:
-        raise BadInput(f"{path}: {' '.join(str(error).split())}; expected well-formed YAML") from error
+        raise BadInput(
+            f"{path}: {' '.join(str(error).split())}; expected well-formed YAML"
+        ) from error
     if not isinstance(root, CommentedMap):
         raise BadInput(f"{path}:1: expected keys and values, such as `name: launch`")
     return Document(path, root)
@@ -208,7 +227,9 @@ def validate(document: Document) -> ProfileForm:
         return ProfileForm.model_validate(document.root)
     except ValidationError as invalid:
         # A mistyped key is also a missing one; the mistyping is the mistake.
-        error = min(invalid.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
+        error = min(
+            invalid.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden"
+        )
         raise document.mistake(error["loc"], complaint(error)) from invalid
 
 
@@ -225,7 +246,13 @@ def complaint(error: ErrorDetails) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, str):
         return repr(str(value))
-    return str(value) if isinstance(value, int | float) else "empty" if value is None else "a collection"
+    return (
+        str(value)
+        if isinstance(value, int | float)
+        else "empty"
+        if value is None
+        else "a collection"
+    )
 
 
 def _expectation(error: ErrorDetails) -> str:
@@ -246,12 +273,17 @@ def _expectation(error: ErrorDetails) -> str:
         "model_type": "keys and values",
         "too_short": "at least {min_length} entry",
     }
-    return sentences[error["type"]].format(**context) if error["type"] in sentences else error["msg"]
+    return (
+        sentences[error["type"]].format(**context) if error["type"] in sentences else error["msg"]
+    )
 
 
 def keys() -> dict[str, tuple[str, ...]]:
     """Keys of a profile by the key they are nested in; `""` holds the outermost ones."""
-    return {place: tuple(field.alias or name for name, field in form.model_fields.items()) for place, form in _FORMS.items()}
+    return {
+        place: tuple(field.alias or name for name, field in form.model_fields.items())
+        for place, form in _FORMS.items()
+    }
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -15,7 +15,13 @@ def seconds(value: float | None) -> str:
     """`69 ms`, `1.4 s`, `24 s`."""
     if value is None:
         return NOTHING
-    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
+    return (
+        f"{value * 1000:.0f} ms"
+        if value < 1
+        else f"{value:.1f} s"
+        if value < 10
+        else f"{value:.0f} s"
+    )
 
 
 def at_least(text: str) -> str:

@@ -50,7 +50,9 @@ def add_option(parser: Any, **_: Any) -> None:
     """Make Locust accept the option that was read above. The page can't change it: the shape is fixed when Locust starts."""
     # Two -f files may both bring this module.
     with contextlib.suppress(argparse.ArgumentError):
-        parser.add_argument(FLAG, env_var=VARIABLE, default=None, help=HELP, include_in_web_ui=False)
+        parser.add_argument(
+            FLAG, env_var=VARIABLE, default=None, help=HELP, include_in_web_ui=False
+        )
 
 
 locust.events.init_command_line_parser.add_listener(add_option)  # type: ignore[no-untyped-call]
@@ -64,7 +66,11 @@ def refuse_foreign_pages(environment: Any, **_: Any) -> None:
 
 def _refuse_foreign_page() -> tuple[str, int] | None:
     headers = flask.request.headers
-    return ("no orders from other pages\n", 403) if is_foreign(headers.get("Origin"), headers.get("Host")) else None
+    return (
+        ("no orders from other pages\n", 403)
+        if is_foreign(headers.get("Origin"), headers.get("Host"))
+        else None
+    )
 
 
 locust.events.init.add_listener(refuse_foreign_pages)  # type: ignore[no-untyped-call]

@@ -53,7 +53,11 @@ class Api:
 
     def page_process(self):
         """The process that serves the metrics page."""
-        (page,) = [one for one in psutil.Process(self.process.pid).children(recursive=True) if "firedrill.telemetry.page" in one.cmdline()]
+        (page,) = [
+            one
+            for one in psutil.Process(self.process.pid).children(recursive=True)
+            if "firedrill.telemetry.page" in one.cmdline()
+        ]
         return page
 
     def end(self, number):
@@ -73,12 +77,21 @@ class Api:
 @contextmanager
 def running(command, ports_of, **environment):
     """Start the command; `ports_of` finds the ports of the API and of its page in what it says."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("API_", "FLASK_", "OTEL_"))}
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("API_", "FLASK_", "OTEL_"))
+    }
     with tempfile.TemporaryDirectory() as folder:
         errors = Path(folder) / "stderr"
         with errors.open("w") as file:
             process = subprocess.Popen(
-                command, cwd=ROOT, env={**clean, **environment}, stderr=file, stdout=subprocess.DEVNULL, start_new_session=True
+                command,
+                cwd=ROOT,
+                env={**clean, **environment},
+                stderr=file,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
             )
         try:
             yield _ready(process, errors, ports_of)
@@ -94,7 +107,9 @@ def _ready(process, errors, ports_of):
         return ports_of(errors.read_text())
 
     port, metrics_port = poll_until(found, "the API to say where it listens")
-    api = Api(process, f"http://{LOOPBACK}:{port}", f"http://{LOOPBACK}:{metrics_port}/metrics", errors)
+    api = Api(
+        process, f"http://{LOOPBACK}:{port}", f"http://{LOOPBACK}:{metrics_port}/metrics", errors
+    )
 
     def ready():
         assert process.poll() is None, errors.read_text()
@@ -109,7 +124,18 @@ def _ready(process, errors, ports_of):
 
 def module(server, *words, **environment):
     """`python -m api`, on free ports that it takes and tells itself."""
-    command = [sys.executable, "-m", "api", "--server", server, "--port", "0", "--metrics-port", "0", *words]
+    command = [
+        sys.executable,
+        "-m",
+        "api",
+        "--server",
+        server,
+        "--port",
+        "0",
+        "--metrics-port",
+        "0",
+        *words,
+    ]
     return running(command, _told, **environment)
 
 
@@ -117,9 +143,19 @@ def flask(*words, **environment):
     """`flask run` on free ports."""
     port, metrics = ports.any_free(), ports.any_free()
     command = [Path(sys.executable).parent / "flask", "run", "--port", str(port), *words]
-    return running(command, lambda _: (port, metrics), FLASK_APP="api:app", API_METRICS_PORT=str(metrics), **environment)
+    return running(
+        command,
+        lambda _: (port, metrics),
+        FLASK_APP="api:app",
+        API_METRICS_PORT=str(metrics),
+        **environment,
+    )
 
 
 def _told(said):
-    match = re.search(r"^api: \S+ on http://[^:]+:(\d+), metrics on http://[^:]+:(\d+)/metrics$", said, re.MULTILINE)
+    match = re.search(
+        r"^api: \S+ on http://[^:]+:(\d+), metrics on http://[^:]+:(\d+)/metrics$",
+        said,
+        re.MULTILINE,
+    )
     return match and match.groups()

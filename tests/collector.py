@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Self
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +48,9 @@ class Collector(ThreadingHTTPServer):
         return {span.trace_id for span in self.spans}
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -71,9 +76,16 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         encoding = self.headers.get("Content-Encoding")
         self.server.encodings.add(encoding)
-        request = ExportTraceServiceRequest.FromString(gzip.decompress(body) if encoding == "gzip" else body)
+        request = ExportTraceServiceRequest.FromString(
+            gzip.decompress(body) if encoding == "gzip" else body
+        )
         self.server.spans += [
-            Received(span.name, span.trace_id.hex(), span.parent_span_id.hex(), _attributes(one.resource, span))
+            Received(
+                span.name,
+                span.trace_id.hex(),
+                span.parent_span_id.hex(),
+                _attributes(one.resource, span),
+            )
             for one in request.resource_spans
             for scope in one.scope_spans
             for span in scope.spans

@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, settings
 
 from tests import needs
 
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("any machine")  # A machine that stalls proves nothing wrong.
 
 LONGEST_FIRST = (
@@ -59,7 +61,9 @@ def pytest_xdist_make_scheduler(config, log):
     class Together(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             path = path_of(nodeid)
-            if path == STACKS:  # in two groups, because more than two stacks at a time slow every other test
+            if (
+                path == STACKS
+            ):  # in two groups, because more than two stacks at a time slow every other test
                 return f"{path} {zlib.crc32(nodeid.encode()) % 2}"
             return nodeid if path in ALONE or path is None else path
 
@@ -70,7 +74,9 @@ def pytest_configure(config):
     """Undo that a shell has its background jobs, and nohup its command, ignore signals: the processes of the tests would inherit it."""
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_IGN:
-            signal.signal(number, lambda *_: None)  # A handler of Python's is not inherited; the suite itself goes on ignoring it.
+            signal.signal(
+                number, lambda *_: None
+            )  # A handler of Python's is not inherited; the suite itself goes on ignoring it.
 
 
 def _missing(config):
@@ -82,7 +88,11 @@ def _missing(config):
 
 def pytest_sessionfinish(session):
     """Fail the whole suite in CI where something was missing; the tests themselves are skipped."""
-    if os.environ.get("CI") == "true" and not hasattr(session.config, "workerinput") and _missing(session.config):
+    if (
+        os.environ.get("CI") == "true"
+        and not hasattr(session.config, "workerinput")
+        and _missing(session.config)
+    ):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

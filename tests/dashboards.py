@@ -3,7 +3,13 @@
 import json
 
 from firedrill import places
-from grafana.source import alert_signals, client_signals, saturation_signals, server_signals, signals
+from grafana.source import (
+    alert_signals,
+    client_signals,
+    saturation_signals,
+    server_signals,
+    signals,
+)
 
 FILES = sorted((places.GRAFANA / "dashboards").glob("*.json"))
 PAGES = {file.stem: json.loads(file.read_text()) for file in FILES}

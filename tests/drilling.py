@@ -21,7 +21,14 @@ from tests.waiting import PATIENCE_SECONDS, poll_until
 
 FIREDRILL = Path(sys.executable).parent / "firedrill"
 LOCUSTFILES = Path(__file__).parent / "locustfiles"
-PORT_OPTIONS = ("--port", "--metrics-port", "--exporter-port", "--prometheus-port", "--alertmanager-port", "--notifications-port")
+PORT_OPTIONS = (
+    "--port",
+    "--metrics-port",
+    "--exporter-port",
+    "--prometheus-port",
+    "--alertmanager-port",
+    "--notifications-port",
+)
 
 PATIENT_SLO = "{p99: 30s, errors: 1%, starved_users: 1000}"
 """An SLO that a machine that stands still for some seconds cannot break: its requests take as long."""
@@ -65,7 +72,10 @@ class Drill:
 
     def wait_for_load(self):
         """Wait until Locust's users run."""
-        poll_until(lambda: self.folder() and "All users spawned" in _text(self.folder() / "locust.log"), "the load to begin")
+        poll_until(
+            lambda: self.folder() and "All users spawned" in _text(self.folder() / "locust.log"),
+            "the load to begin",
+        )
 
     def wait_for_requests(self):
         """Wait until Prometheus has seen some."""
@@ -88,18 +98,31 @@ class Drill:
 
     def children(self):
         """Command lines of the processes that it waits for."""
-        wanted = set(_text(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")).split())
+        wanted = set(
+            _text(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")).split()
+        )
         return [words for pid, words in _processes() if str(pid) in wanted]
 
     def leftovers(self):
         """Command lines of processes that still name one of this drill's ports or its folder."""
         marks = [str(self.out), *(f"{option} {port}" for option, port in self.ports.items())]
         return [
-            words for pid, words in _processes() if pid != os.getpid() and any(mark in words for mark in marks) and "pytest" not in words
+            words
+            for pid, words in _processes()
+            if pid != os.getpid() and any(mark in words for mark in marks) and "pytest" not in words
         ]
 
 
-def start(out, *words, command="run", environment=None, with_ports=True, docker=False, report=False, folder=None):
+def start(
+    out,
+    *words,
+    command="run",
+    environment=None,
+    with_ports=True,
+    docker=False,
+    report=False,
+    folder=None,
+):
     """Start `firedrill COMMAND WORDS…` with free ports and its runs below `out`; a report, which takes seconds, only if asked.
 
     `folder` is the one that it is started in.
@@ -121,7 +144,16 @@ def start(out, *words, command="run", environment=None, with_ports=True, docker=
     return Drill(process, Path(out), chosen)
 
 
-def profile(folder, *, users, seconds, slo="{p99: 1s, errors: 1%, starved_users: 0}", user="BasicUser", alerts="{}", think_time="0.5s..1s"):
+def profile(
+    folder,
+    *,
+    users,
+    seconds,
+    slo="{p99: 1s, errors: 1%, starved_users: 0}",
+    user="BasicUser",
+    alerts="{}",
+    think_time="0.5s..1s",
+):
     """A profile file with one step."""
     file = folder / "test.yaml"
     file.write_text(
@@ -136,7 +168,10 @@ def judged(code, document):
 
     They void a run whatever else is found in it; all that is found beside them is what it would have been on a machine with more to spare.
     """
-    status, codes = document["verdict"]["status"], [reason["code"] for reason in document["verdict"]["reasons"]]
+    status, codes = (
+        document["verdict"]["status"],
+        [reason["code"] for reason in document["verdict"]["reasons"]],
+    )
     assert code == EXIT_CODES[Status(status)], (code, status)
     others = [one for one in codes if one not in OF_THE_MACHINE]
     if status == Status.INVALID and others != codes and all(_fails(one) for one in others):
@@ -161,7 +196,9 @@ def passed(code, document):
 def locust_total(run):
     """Locust's own final counts: (requests, failures)."""
     entries = json.loads((run.folder / "locust_stats.json").read_text())
-    return sum(entry["num_requests"] for entry in entries), sum(entry["num_failures"] for entry in entries)
+    return sum(entry["num_requests"] for entry in entries), sum(
+        entry["num_failures"] for entry in entries
+    )
 
 
 def locust_p99_ms(run):
@@ -182,7 +219,10 @@ def _processes():
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                yield int(entry.name), (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                yield (
+                    int(entry.name),
+                    (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"),
+                )
             except OSError:
                 continue
 

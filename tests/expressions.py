@@ -16,7 +16,19 @@ COMMENT = '# "rate(x[5m] offset 1h) > 5m\n'
 _BLANKS = [" ", "  ", "\n", f" {COMMENT}"]
 _MOST = {"d": 40, "h": 90, "m": 90, "s": 90, "ms": 900}
 """promql-parser takes no more than 2³² milliseconds, if it is told them in milliseconds."""
-_TEXTS = ["a", "", "[5m]", "x[1h] offset 5m", "# 5m", "'5m'", '"[5m]"', "\\[1h]\\", "increase(x[5m])", "1h\n[5m]", "{5m}"]
+_TEXTS = [
+    "a",
+    "",
+    "[5m]",
+    "x[1h] offset 5m",
+    "# 5m",
+    "'5m'",
+    '"[5m]"',
+    "\\[1h]\\",
+    "increase(x[5m])",
+    "1h\n[5m]",
+    "{5m}",
+]
 
 
 def quoted(text, quote):
@@ -43,25 +55,52 @@ def maybe(part):
     return st.one_of(st.just([]), part)
 
 
-NAME = one_of("x", "a_total", "job:errors:rate5m", ":rate1h", "increase5m", "s", "offset5m", "e1h_5m")
+NAME = one_of(
+    "x", "a_total", "job:errors:rate5m", ":rate1h", "increase5m", "s", "offset5m", "e1h_5m"
+)
 LABEL = one_of("job", "le", "m", "offset", "by", "increase")
 NUMBER = one_of("5", "0.25", "1e5", "0x5d", ".5", "10", "1e-3", "Inf", "NaN", "300", "14.4 * 0.01")
-TEXT = st.builds(lambda text, quote: [quoted(text, quote)], st.sampled_from(_TEXTS), st.sampled_from("\"'`"))
+TEXT = st.builds(
+    lambda text, quote: [quoted(text, quote)], st.sampled_from(_TEXTS), st.sampled_from("\"'`")
+)
 DURATION = st.tuples(*(st.integers(0, most) for most in _MOST.values())).map(
-    lambda counts: ["".join(f"{count}{unit}" for count, unit in zip(counts, _MOST, strict=True) if count % 3 == 1) or "5m"]
+    lambda counts: [
+        "".join(
+            f"{count}{unit}" for count, unit in zip(counts, _MOST, strict=True) if count % 3 == 1
+        )
+        or "5m"
+    ]
 )
 """`1h30m`, `90s`, `250ms`: units in Prometheus's order, each at most once."""
 MATCHER = written(LABEL, one_of("=", "!="), TEXT)
-SELECTOR = written(NAME, maybe(st.one_of(written("{", MATCHER, "}"), written("{", MATCHER, ",", MATCHER, ",", "}"))))
+SELECTOR = written(
+    NAME,
+    maybe(st.one_of(written("{", MATCHER, "}"), written("{", MATCHER, ",", MATCHER, ",", "}"))),
+)
 OFFSET = written(one_of("offset", "OFFSET"), one_of("", "-"), DURATION)
-LOOKING = st.one_of(st.just([]), OFFSET, one_of("@ 1609746000", "@ start ( )"), written("@ 300", OFFSET))
+LOOKING = st.one_of(
+    st.just([]), OFFSET, one_of("@ 1609746000", "@ start ( )"), written("@ 300", OFFSET)
+)
 LABELS = st.one_of(one_of("( )"), written("(", LABEL, ")"), written("( job ,", LABEL, ")"))
 ON = written(one_of("on", "ignoring"), LABELS)
 GROUPING = written(one_of("by", "without", "BY"), LABELS)
 AGGREGATION = one_of("sum", "max", "count", "SUM", "avg")
 OPERATOR = one_of("+", "-", "*", "/", "%", "^", ">", "<=", "==", "!=", "> bool", "atan2")
 OF_MATRIX = one_of(
-    *(f"{name} (" for name in ("rate", "irate", "increase", "increase", "delta", "avg_over_time", "changes", "count_over_time", "deriv")),
+    *(
+        f"{name} ("
+        for name in (
+            "rate",
+            "irate",
+            "increase",
+            "increase",
+            "delta",
+            "avg_over_time",
+            "changes",
+            "count_over_time",
+            "deriv",
+        )
+    ),
     "quantile_over_time ( 0.9 ,",
 )
 
@@ -105,7 +144,9 @@ def expressions(draw):
     for before, lexeme in pairwise(lexemes):
         # Right behind an opening bracket Prometheus takes no comment.
         blank = draw(_BLANK if before != "[" else _BLANK_BEHIND_BRACKET)
-        is_needed = (before[-1].isalnum() or before[-1] in "_:.") and (lexeme[0].isalnum() or lexeme[0] in "_:.")
+        is_needed = (before[-1].isalnum() or before[-1] in "_:.") and (
+            lexeme[0].isalnum() or lexeme[0] in "_:."
+        )
         text += (blank or " " if is_needed else blank) + lexeme
     return text
 
@@ -124,7 +165,9 @@ def leaves(node, shrunk=lambda length_ms, _least_ms: length_ms):
         yield from leaves(node.vector_selector, shrunk)
     elif isinstance(node, promql.VectorSelector):
         yield node.name
-        yield from (part for one in node.matchers.matchers for part in (one.name, str(one.op), one.value))
+        yield from (
+            part for one in node.matchers.matchers for part in (one.name, str(one.op), one.value)
+        )
     elif isinstance(node, promql.SubqueryExpr):
         yield shrunk(expression.milliseconds(node.range), 4_000)
         yield shrunk(expression.milliseconds(node.step), 1_000)
@@ -145,7 +188,11 @@ def leaves(node, shrunk=lambda length_ms, _least_ms: length_ms):
 def _multiplied(node):
     """The number that stands before an `increase()` in parentheses of their own, and that call; 1 and the node for anything else."""
     inside = node.expr if isinstance(node, promql.ParenExpr) else None
-    if isinstance(inside, promql.BinaryExpr) and str(inside.op) == "*" and isinstance(inside.lhs, promql.NumberLiteral):
+    if (
+        isinstance(inside, promql.BinaryExpr)
+        and str(inside.op) == "*"
+        and isinstance(inside.lhs, promql.NumberLiteral)
+    ):
         factor, call = _multiplied(inside.rhs)
         if isinstance(call, promql.Call) and call.func.name == "increase":
             return inside.lhs.val * factor, call

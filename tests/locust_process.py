@@ -26,11 +26,25 @@ class Locust:
     It keeps its final page until somebody has fetched it: a test that fetches pages also fetches the last one, or kills it.
     """
 
-    def __init__(self, *arguments: object, files=(LOCUSTFILE, EXPORTER_PLUGIN), exporter=True, **environment: str) -> None:
+    def __init__(
+        self,
+        *arguments: object,
+        files=(LOCUSTFILE, EXPORTER_PLUGIN),
+        exporter=True,
+        **environment: str,
+    ) -> None:
         # Opened for appending: the process shares the position in the file, and would write where the test has just read.
         self._log = tempfile.TemporaryFile("a+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed by __exit__
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("FIREDRILL_", "LOAD_", "LOCUST_"))}
-        ours = {"FIREDRILL_EXPORTER_PORT": "0", "FIREDRILL_LINGER_SECONDS": f"{PATIENCE_SECONDS:g}", "PYTHONUNBUFFERED": "1"}
+        clean = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("FIREDRILL_", "LOAD_", "LOCUST_"))
+        }
+        ours = {
+            "FIREDRILL_EXPORTER_PORT": "0",
+            "FIREDRILL_LINGER_SECONDS": f"{PATIENCE_SECONDS:g}",
+            "PYTHONUNBUFFERED": "1",
+        }
         names = ",".join(str(file) for file in (TOLD_TO_END, *files))
         self.process = subprocess.Popen(
             [LOCUST, "-f", names, *(str(argument) for argument in arguments)],

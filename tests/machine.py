@@ -26,7 +26,9 @@ from tests.compose import base_images, docker_engine
 
 APT_PATIENCE_SECONDS = 300.0
 """How long another apt may hold its lock."""
-APT_IS_LOCKED = re.compile(r"Could not get lock (\S+?)\.?(?: It is held by process (\d+).*)?$", re.MULTILINE)
+APT_IS_LOCKED = re.compile(
+    r"Could not get lock (\S+?)\.?(?: It is held by process (\d+).*)?$", re.MULTILINE
+)
 
 
 def main():
@@ -35,7 +37,9 @@ def main():
         fcntl.flock(lock, fcntl.LOCK_EX)
         problems = [problem for problem in (_programs(), _packages(), _images()) if problem]
     for problem in problems:
-        _say(f"can't be had: {problem}; tests that need it are skipped, or fail the suite where CI=true")
+        _say(
+            f"can't be had: {problem}; tests that need it are skipped, or fail the suite where CI=true"
+        )
 
 
 def _programs():
@@ -47,7 +51,12 @@ def _packages():
     """Install Debian's packages of what is missing."""
     packages = []
     if not docker_engine.answers():
-        commands = {"dockerd": "docker.io", "docker": "docker.io", "docker-compose": "docker-compose", "iptables": "iptables"}
+        commands = {
+            "dockerd": "docker.io",
+            "docker": "docker.io",
+            "docker-compose": "docker-compose",
+            "iptables": "iptables",
+        }
         packages += [package for command, package in commands.items() if not shutil.which(command)]
     packages += [] if shutil.which("debootstrap") else ["debootstrap", "ca-certificates"]
     packages += [] if needs.find_chromium() else ["chromium"]
@@ -66,17 +75,26 @@ def _packages():
 def _apt(*words):
     """Run apt-get, again while another one holds its lock; return what failed."""
     # RUNLEVEL: no service is started by its package.
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1", "LC_ALL": "C"}
+    environment = {
+        **os.environ,
+        "DEBIAN_FRONTEND": "noninteractive",
+        "RUNLEVEL": "1",
+        "LC_ALL": "C",
+    }
     deadline, waiting = time.monotonic() + APT_PATIENCE_SECONDS, False
     while True:
-        done = subprocess.run(["apt-get", "-q", *words], capture_output=True, text=True, check=False, env=environment)
+        done = subprocess.run(
+            ["apt-get", "-q", *words], capture_output=True, text=True, check=False, env=environment
+        )
         if not done.returncode:
             return None
         locked = APT_IS_LOCKED.search(done.stderr)
         if not locked or time.monotonic() > deadline:
             return f"apt-get {words[0]} failed: {(done.stderr.strip().splitlines() or ['it gave no reason'])[-1]}"
         if not waiting:
-            _say(f"waiting for {locked[1]}, held by process {locked[2] or 'unknown'}, for {APT_PATIENCE_SECONDS / 60:g} minutes at most")
+            _say(
+                f"waiting for {locked[1]}, held by process {locked[2] or 'unknown'}, for {APT_PATIENCE_SECONDS / 60:g} minutes at most"
+            )
             waiting = True
         threading.Event().wait(2)
 

@@ -2,7 +2,13 @@
 
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.recorded_data import Reopened
-from grafana.source import alert_signals, client_signals, saturation_signals, server_signals, signals
+from grafana.source import (
+    alert_signals,
+    client_signals,
+    saturation_signals,
+    server_signals,
+    signals,
+)
 from tests import drilling
 from tests.waiting import PATIENCE_SECONDS
 
@@ -43,7 +49,10 @@ class Shown:
         self.failures = run.read()["figures"]["counts"]["client_failures"]
         self.faults = {each["fault"]: each for each in run.read()["faults"]}
         self._prom = reopened.prom
-        self.choices = {**alert_signals.choices(run.read()["time_scale"]), "$__range": f"{self.end - self.start:.0f}s"}
+        self.choices = {
+            **alert_signals.choices(run.read()["time_scale"]),
+            "$__range": f"{self.end - self.start:.0f}s",
+        }
 
     def points(self, query, once):
         """How many values a panel gets: of all times, or of the last one if it asks for no other."""
@@ -74,7 +83,16 @@ def faulty(folder):
     file = drilling.profile(folder, users=140, seconds=20, slo="{errors: 50%, starved_users: 0}")
     file.write_text(file.read_text() + FAULTS)
     (folder / "mine.yml").write_text(MINE)
-    drill = drilling.start(folder / "runs", file, "--threads", THREADS, "--connection-limit", "1000", "--rules", folder / "mine.yml")
+    drill = drilling.start(
+        folder / "runs",
+        file,
+        "--threads",
+        THREADS,
+        "--connection-limit",
+        "1000",
+        "--rules",
+        folder / "mine.yml",
+    )
     # A busy machine can make the generator late, and the run invalid: that changes no share, and no count of who is stuck.
     assert drill.finish(5 * PATIENCE_SECONDS)[0] in {1, 4}
     return drill.run()
@@ -83,7 +101,9 @@ def faulty(folder):
 def opened(folder):
     """An open loop that finds no slot."""
     (folder / "opening.yaml").write_text(OPEN)
-    drill = drilling.start(folder / "runs", folder / "opening.yaml", "--threads", THREADS, "--connection-limit", "1000")
+    drill = drilling.start(
+        folder / "runs", folder / "opening.yaml", "--threads", THREADS, "--connection-limit", "1000"
+    )
     # Slow from its schedule. Arrivals are dropped, which voids a run, from 5 s of waiting on.
     assert drill.finish(5 * PATIENCE_SECONDS)[0] in {1, 4}
     return drill.run()
@@ -99,14 +119,24 @@ SHARES = {
     "Routes over the time shown: failed": (server_signals.ROUTES.queries[1], ROUTE),
 }
 RATED = {
-    "Errors by class": (signals.ERROR_CLASSES.queries[0], {"error": "HTTP 500"}, client_signals.RATE_BY_NAME.queries[0], FRONT_PAGE),
+    "Errors by class": (
+        signals.ERROR_CLASSES.queries[0],
+        {"error": "HTTP 500"},
+        client_signals.RATE_BY_NAME.queries[0],
+        FRONT_PAGE,
+    ),
     "Responses by status": (
         signals.STATUS_CODES.queries[0],
         {"http_response_status_code": "500"},
         server_signals.RATE_BY_ROUTE.queries[0],
         ROUTE,
     ),
-    "Errors by route": (server_signals.ERRORS_BY_ROUTE.queries[0], ROUTE, server_signals.RATE_BY_ROUTE.queries[0], ROUTE),
+    "Errors by route": (
+        server_signals.ERRORS_BY_ROUTE.queries[0],
+        ROUTE,
+        server_signals.RATE_BY_ROUTE.queries[0],
+        ROUTE,
+    ),
 }
 WORKERS = {"resource": "workers"}
 STUCK_AT = {

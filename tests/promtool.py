@@ -9,6 +9,12 @@ from tests import needs
 def promtool(*words):
     """Run it with these words; returns its output."""
     environment = {**os.environ, "GOGC": "400"}  # A sixth of its time is Go's garbage collection.
-    done = subprocess.run([needs.program("promtool"), *map(str, words)], capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run(
+        [needs.program("promtool"), *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

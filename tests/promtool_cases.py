@@ -17,7 +17,10 @@ def in_promql(labels, name):
 def as_rule(one):
     if not one.is_alert:
         return {"record": one.name, "expr": one.expr, "labels": one.labels}
-    lengths = {"for": durations.spelled(one.hold_ms), "keep_firing_for": durations.spelled(one.keep_ms)}
+    lengths = {
+        "for": durations.spelled(one.hold_ms),
+        "keep_firing_for": durations.spelled(one.keep_ms),
+    }
     return {"alert": one.name, "expr": one.expr, "labels": one.labels, **lengths}
 
 
@@ -29,11 +32,25 @@ def as_series(number, i, values):
 def promtool(folder, groups, series, checks):
     """What `promtool test rules` makes of some checks: exit code and text."""
     rules, cases_file = folder / "rules.yml", folder / "cases.yml"
-    of_groups = [{"name": group.name, "limit": group.limit, "rules": list(map(as_rule, group.rules))} for group in groups]
+    of_groups = [
+        {"name": group.name, "limit": group.limit, "rules": list(map(as_rule, group.rules))}
+        for group in groups
+    ]
     rules.write_text(json.dumps({"groups": of_groups}))
-    listed = [as_series(number, i, values) for number, found in series.items() for i, values in enumerate(found)]
+    listed = [
+        as_series(number, i, values)
+        for number, found in series.items()
+        for i, values in enumerate(found)
+    ]
     test = {"interval": f"{INTERVAL_MS}ms", "input_series": listed, "promql_expr_test": checks}
     whole = {"rule_files": [str(rules)], "evaluation_interval": f"{INTERVAL_MS}ms", "tests": [test]}
-    cases_file.write_text(json.dumps({**whole, "group_eval_order": [group.name for group in groups]}))
-    done = subprocess.run([needs.program("promtool"), "test", "rules", cases_file], capture_output=True, text=True, check=False)
+    cases_file.write_text(
+        json.dumps({**whole, "group_eval_order": [group.name for group in groups]})
+    )
+    done = subprocess.run(
+        [needs.program("promtool"), "test", "rules", cases_file],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return done.returncode, done.stdout + done.stderr

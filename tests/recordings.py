@@ -24,12 +24,21 @@ def unpacked(name, folder):
 
 def pack(run, name):
     """Keep of a run its samples, its rules, and what tests read of it."""
-    with tempfile.TemporaryDirectory() as folder, tarfile.open(DATA / f"{name}.tar.xz", "w:xz", preset=9) as archive:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tarfile.open(DATA / f"{name}.tar.xz", "w:xz", preset=9) as archive,
+    ):
         kept = Path(folder) / name
         shutil.copytree(run.snapshot, kept / run.snapshot.relative_to(run.folder))
         shutil.copytree(run.folder / "prometheus" / "rules", kept / "prometheus" / "rules")
-        (kept / "run.json").write_text(json.dumps({key: value for key, value in run.read().items() if key in READ}))
-        archive.add(kept, name, filter=lambda member: member.replace(uid=0, gid=0, uname="", gname="", deep=False))
+        (kept / "run.json").write_text(
+            json.dumps({key: value for key, value in run.read().items() if key in READ})
+        )
+        archive.add(
+            kept,
+            name,
+            filter=lambda member: member.replace(uid=0, gid=0, uname="", gname="", deep=False),
+        )
 
 
 def _replayed(folder):

@@ -25,7 +25,13 @@ faults:
   - {{start_time: {gone}s, for: 6s, stop: true, alerts: [ApiDown]}}
 """
 SCALE = 36
-NAMED = {"ApiLatencyBudgetBurn", "ApiLatencyP99High", "ApiErrorBudgetFastBurn", "ApiMemoryGrowing", "ApiDown"}
+NAMED = {
+    "ApiLatencyBudgetBurn",
+    "ApiLatencyP99High",
+    "ApiErrorBudgetFastBurn",
+    "ApiMemoryGrowing",
+    "ApiDown",
+}
 
 RESTLESS = """\
 groups:
@@ -139,15 +145,22 @@ def drill(folder, address, healthy_seconds):
         "theirs": "groups:\n" + "".join(RULES.format(n=number) for number in range(GROUPS)),
         "theirs-too": NAMESAKE,
         "restless": RESTLESS,
-        "scraped": "groups:\n" + "".join(SCRAPED.format(n=number) for number in range(SCRAPED_GROUPS)),
+        "scraped": "groups:\n"
+        + "".join(SCRAPED.format(n=number) for number in range(SCRAPED_GROUPS)),
     }
     words = []
     for name, text in texts.items():
         (folder / f"{name}.yml").write_text(text)
         words += ["--rules", folder / f"{name}.yml"]
-    file = drilling.profile(folder, users=20, seconds=healthy_seconds + 26, slo="{p99: 0.25s, errors: 0.3%}")
-    file.write_text(file.read_text() + FAULTS.format(sick=healthy_seconds, gone=healthy_seconds + 18))
-    started = drilling.start(folder / "runs", file, "--threads", "8", "--time-scale", SCALE, "--scrape", address, *words)
+    file = drilling.profile(
+        folder, users=20, seconds=healthy_seconds + 26, slo="{p99: 0.25s, errors: 0.3%}"
+    )
+    file.write_text(
+        file.read_text() + FAULTS.format(sick=healthy_seconds, gone=healthy_seconds + 18)
+    )
+    started = drilling.start(
+        folder / "runs", file, "--threads", "8", "--time-scale", SCALE, "--scrape", address, *words
+    )
     code, output, errors = started.finish(healthy_seconds + 26 + 5 * PATIENCE_SECONDS)
     assert code in {0, 1, 4}, output + errors
     return started.run()
@@ -161,7 +174,11 @@ def loaded(run):
 def samples(name, shown, time_ms):
     for labels, one in shown.items():
         state = (("alertstate", str(one.state)),) if name == "ALERTS" else ()
-        yield tuple(sorted((*labels, *state))), time_ms, 1 if name == "ALERTS" else one.active_since_ms // 1000
+        yield (
+            tuple(sorted((*labels, *state))),
+            time_ms,
+            1 if name == "ALERTS" else one.active_since_ms // 1000,
+        )
 
 
 def evaluated(bench, group):
@@ -184,9 +201,17 @@ def written(bench, rule, last_ms):
         severity = rule.labels.get("severity", "")
         chosen = f', severity="{severity}"' if "{{" not in severity else ""
         start, end = bench.span_ms
-        for series in bench.prom.raw(f'{name}{{alertname="{rule.name}"{chosen}}}', start / 1000 - 60, end / 1000 + 5):
-            labels = tuple(sorted((key, value) for key, value in series.labels.items() if key != "__name__"))
-            yield from ((name, labels, round(time * 1000), value) for time, value in series.points if round(time * 1000) <= last_ms)
+        for series in bench.prom.raw(
+            f'{name}{{alertname="{rule.name}"{chosen}}}', start / 1000 - 60, end / 1000 + 5
+        ):
+            labels = tuple(
+                sorted((key, value) for key, value in series.labels.items() if key != "__name__")
+            )
+            yield from (
+                (name, labels, round(time * 1000), value)
+                for time, value in series.points
+                if round(time * 1000) <= last_ms
+            )
 
 
 @dataclass
@@ -212,7 +237,11 @@ class Comparison:
 
     def not_excused(self, before_ms=inf):
         """What differs until then where this machine did what it was told."""
-        return [sample for sample in self.ours ^ self.theirs if sample[2] < before_ms and evaluation_of(sample) not in self.excused]
+        return [
+            sample
+            for sample in self.ours ^ self.theirs
+            if sample[2] < before_ms and evaluation_of(sample) not in self.excused
+        ]
 
     def __str__(self):
         return (
@@ -230,7 +259,11 @@ class Comparison:
         for name, number in self.evaluations.items():
             left[as_one(name)] += number
         left.subtract(as_one(name) for name, _ in excused)
-        marked.update(as_one(name) for name, time_ms in self.unsure if self.evaluations[name] and (name, time_ms) not in excused)
+        marked.update(
+            as_one(name)
+            for name, time_ms in self.unsure
+            if self.evaluations[name] and (name, time_ms) not in excused
+        )
         shares = {name: marked[name] / max(1, left[name]) for name in sorted(left)}
         print("ambiguous:", ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
         return {name: share for name, share in shares.items() if left[name] >= least}
@@ -249,8 +282,12 @@ def stalled(bench, group, rule):
     """Evaluations of a rule that this machine kept waiting, or that come after one that it missed, by what Prometheus recorded."""
     times, interval_ms = bench.timeline.times_of(group)
     late = bench.timeline.late(rule, group)
-    for before_ms, time_ms, lag in zip([times[0], *times], times, bench.timeline.lags_ms(group), strict=False):
-        waits = [done.latest_ms - done.begun_ms - COMMIT_MS for one in late for done in one.done(time_ms)]
+    for before_ms, time_ms, lag in zip(
+        [times[0], *times], times, bench.timeline.lags_ms(group), strict=False
+    ):
+        waits = [
+            done.latest_ms - done.begun_ms - COMMIT_MS for one in late for done in one.done(time_ms)
+        ]
         if max(lag.likely, *waits, 0) > CALM_MS or time_ms - before_ms > 1.5 * interval_ms:
             yield time_ms
 
@@ -270,17 +307,27 @@ def compare(run, files):
     groups = [group for file in files for group in rule_file.read(file)]
     with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:
         for group in groups:
-            assert bench.timeline.recorded_times(group), f"{group.name} left no trace of its evaluations"
-            last_ms = bench.timeline.times_of(group)[0][-2]  # The snapshot may have been taken amid the last.
+            assert bench.timeline.recorded_times(group), (
+                f"{group.name} left no trace of its evaluations"
+            )
+            last_ms = bench.timeline.times_of(group)[0][
+                -2
+            ]  # The snapshot may have been taken amid the last.
             rules = evaluated(bench, group)
-            for (rule, vectors), seen in zip(rules, visibility.seen(bench, group, rules, interrupt), strict=True):
+            for (rule, vectors), seen in zip(
+                rules, visibility.seen(bench, group, rules, interrupt), strict=True
+            ):
                 found.ours |= set(replayed(bench, group, rule, seen.vectors, last_ms))
                 found.naive |= set(replayed(bench, group, rule, vectors, last_ms))
                 found.theirs |= set(written(bench, rule, last_ms))
                 found.unsure += [(rule.name, time_ms) for time_ms in seen.unsure]
-                open_by_stalls = excused(seen.unsure, set(stalled(bench, group, rule)), bench.timeline.times_of(group)[0])
+                open_by_stalls = excused(
+                    seen.unsure, set(stalled(bench, group, rule)), bench.timeline.times_of(group)[0]
+                )
                 found.excused |= {(rule.name, time_ms) for time_ms in open_by_stalls}
-                found.evaluations[rule.name] = found.evaluations.get(rule.name, 0) + sum(vector is not None for vector in vectors)
+                found.evaluations[rule.name] = found.evaluations.get(rule.name, 0) + sum(
+                    vector is not None for vector in vectors
+                )
     print(found)
     return found
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import urllib.request
 from dataclasses import dataclass
 
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as openmetrics_families,
+)
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.waiting import PATIENCE_SECONDS
@@ -20,7 +22,11 @@ class Page:
 
     def values(self, name: str, /, **labels: str) -> list[float]:
         """Values of the samples with this name and at least these labels."""
-        return [value for sample, its, value in self.samples if sample == name and labels.items() <= its.items()]
+        return [
+            value
+            for sample, its, value in self.samples
+            if sample == name and labels.items() <= its.items()
+        ]
 
     def total(self, name: str, /, **labels: str) -> float:
         """Their sum; 0 where there is none."""
@@ -35,7 +41,9 @@ class Page:
 
 def parse(text: str) -> Page:
     """A page's text, parsed."""
-    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    samples = [
+        sample for family in text_string_to_metric_families(text) for sample in family.samples
+    ]
     return Page(text, tuple((sample.name, sample.labels, sample.value) for sample in samples))
 
 
@@ -43,7 +51,9 @@ def exemplars(text: str) -> dict[str, set[str]]:
     """Trace ids of the exemplars on an OpenMetrics page, by the histogram they are in."""
     found: dict[str, set[str]] = {}
     for family in openmetrics_families(text):
-        traces = {sample.exemplar.labels["trace_id"] for sample in family.samples if sample.exemplar}
+        traces = {
+            sample.exemplar.labels["trace_id"] for sample in family.samples if sample.exemplar
+        }
         if traces:
             found[family.name] = traces
     return found
@@ -51,9 +61,14 @@ def exemplars(text: str) -> dict[str, set[str]]:
 
 def scrape_openmetrics(url: str) -> str:
     """The page at `url`, as Prometheus asks for it but in its own name."""
-    request = urllib.request.Request(url, headers={"Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"})
+    request = urllib.request.Request(
+        url, headers={"Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"}
+    )
     with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:
-        assert response.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        assert (
+            response.headers["Content-Type"]
+            == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        )
         return response.read().decode()
 
 

@@ -18,9 +18,13 @@ PAUSE_SECONDS = (5.0, 15.0)
 def main(command):
     group = (V1 if V1.is_dir() else V2) / f"stalls-{os.getpid()}"
     group.mkdir()
-    switch, frozen, thawed = ("freezer.state", "FROZEN", "THAWED") if V1.is_dir() else ("cgroup.freeze", "1", "0")
+    switch, frozen, thawed = (
+        ("freezer.state", "FROZEN", "THAWED") if V1.is_dir() else ("cgroup.freeze", "1", "0")
+    )
     # The shell moves itself into the group before it becomes the command, so that every child is born in it.
-    process = subprocess.Popen(["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(group / "cgroup.procs"), *command])
+    process = subprocess.Popen(
+        ["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(group / "cgroup.procs"), *command]
+    )
     while not _ends_within(process, random.uniform(*PAUSE_SECONDS)):
         (group / switch).write_text(frozen)
         _ends_within(process, random.uniform(*STALL_SECONDS))

@@ -14,6 +14,8 @@ def poll_until(predicate, reason, timeout_seconds=PATIENCE_SECONDS, every_second
     while not (value := predicate()):
         if time.monotonic() > deadline:
             what = reason() if callable(reason) else reason
-            raise AssertionError(f"waited {timeout_seconds:g} s for {what}; the last value was {value!r}")
+            raise AssertionError(
+                f"waited {timeout_seconds:g} s for {what}; the last value was {value!r}"
+            )
         threading.Event().wait(every_seconds)
     return value

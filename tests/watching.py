@@ -14,9 +14,12 @@ from firedrill.prometheus.client import Prometheus
 from tests import drilling
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
-RULES = (
-    "groups:\n  - name: mine\n    interval: 1s\n    rules:\n      - {alert: Mine, expr: 'up{job=\"prometheus\"} == EXPECTED', for: HELD}\n"
-)
+RULES = """groups:
+  - name: mine
+    interval: 1s
+    rules:
+      - {alert: Mine, expr: 'up{job="prometheus"} == EXPECTED', for: HELD}
+"""
 
 
 class Watched:
@@ -33,16 +36,29 @@ class Watched:
 
     def save(self, expected, held="1h"):
         """Save the rule file with another expression of its alert."""
-        (self.source / "rules" / "mine.yml").write_text(RULES.replace("EXPECTED", expected).replace("HELD", held))
+        (self.source / "rules" / "mine.yml").write_text(
+            RULES.replace("EXPECTED", expected).replace("HELD", held)
+        )
 
     def loaded(self):
         """Expressions of the alert that is edited, as Prometheus has them."""
-        answer = requests.get(f"{self.prometheus.url}/api/v1/rules", timeout=PATIENCE_SECONDS).json()
-        return [rule["query"] for group in answer["data"]["groups"] for rule in group["rules"] if rule["name"] == "Mine"]
+        answer = requests.get(
+            f"{self.prometheus.url}/api/v1/rules", timeout=PATIENCE_SECONDS
+        ).json()
+        return [
+            rule["query"]
+            for group in answer["data"]["groups"]
+            for rule in group["rules"]
+            if rule["name"] == "Mine"
+        ]
 
     def await_loaded(self, expected):
         """Wait until Prometheus has this expression."""
-        poll_until(lambda: self.loaded() == [f'up{{job="prometheus"}} == {expected}'], "the rule to be loaded", every_seconds=0.02)
+        poll_until(
+            lambda: self.loaded() == [f'up{{job="prometheus"}} == {expected}'],
+            "the rule to be loaded",
+            every_seconds=0.02,
+        )
 
     def number(self, query):
         """The one number that Prometheus finds; None also while it does not answer in time."""
@@ -56,15 +72,30 @@ def watching(folder):
     source = shutil.copytree(places.PROMETHEUS, folder / "edited" / "prometheus")
     out, said = folder / "up", folder / "said.txt"
     up = drilling.start(out, "--no-grafana", command="up")
-    watched = Watched(source, Prometheus(f"http://{LOOPBACK}:{up.ports['--prometheus-port']}"), said)
+    watched = Watched(
+        source, Prometheus(f"http://{LOOPBACK}:{up.ports['--prometheus-port']}"), said
+    )
     watcher = None
     try:
-        poll_until(lambda: (out / "up" / "stack.json").is_file() and watched.prometheus.is_ready(), "the stack to be up")
+        poll_until(
+            lambda: (out / "up" / "stack.json").is_file() and watched.prometheus.is_ready(),
+            "the stack to be up",
+        )
         # Else the watcher's own start, and a save's time, are those of the load generator and the API, which start as well.
-        poll_until(lambda: watched.number('count(up{job=~"api|locust"} == 1)') == 2, "the API and Locust to have started")
+        poll_until(
+            lambda: watched.number('count(up{job=~"api|locust"} == 1)') == 2,
+            "the API and Locust to have started",
+        )
         with said.open("w") as file:
-            watcher = subprocess.Popen([drilling.FIREDRILL, "alerts", "watch", "--source", source, "--out", out], stdout=file, stderr=file)
-        poll_until(lambda: "is up to date" in watched.said(), lambda: f"the watcher to begin; it said {watched.said()!r}")
+            watcher = subprocess.Popen(
+                [drilling.FIREDRILL, "alerts", "watch", "--source", source, "--out", out],
+                stdout=file,
+                stderr=file,
+            )
+        poll_until(
+            lambda: "is up to date" in watched.said(),
+            lambda: f"the watcher to begin; it said {watched.said()!r}",
+        )
         yield watched
     finally:
         if watcher:

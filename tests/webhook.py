@@ -2,7 +2,12 @@
 
 ALERT = {
     "status": "firing",
-    "labels": {"alertname": "ApiDown", "severity": "critical", "job": "api", "instance": "127.0.0.1:9464"},
+    "labels": {
+        "alertname": "ApiDown",
+        "severity": "critical",
+        "job": "api",
+        "instance": "127.0.0.1:9464",
+    },
     "annotations": {"summary": "The API is down."},
     "startsAt": "2026-01-31T12:00:00.123456789Z",
     "endsAt": "0001-01-01T00:00:00Z",

@@ -20,7 +20,9 @@ def measure(environment: Any, **_: object) -> None:
 
     def write(since: tuple[int, float]) -> None:
         (requests, cpu), (requests_before, cpu_before) = reading(environment), since
-        Path(os.environ["BENCH_METER"]).write_text(str((requests - requests_before) / (cpu - cpu_before)), encoding="ascii")
+        Path(os.environ["BENCH_METER"]).write_text(
+            str((requests - requests_before) / (cpu - cpu_before)), encoding="ascii"
+        )
 
     def begin() -> None:
         gevent.sleep(1)

@@ -49,7 +49,10 @@ class LoadRun:
     def buckets(self, histogram: str, since: int | None = None) -> dict[float, float]:
         """A histogram without other labels by its bounds: what it gained since a page, or all."""
         gained: dict[float, float] = {}
-        for sign, page in ((1, self.pages[-1]), *([] if since is None else [(-1, self.pages[since])])):
+        for sign, page in (
+            (1, self.pages[-1]),
+            *([] if since is None else [(-1, self.pages[since])]),
+        ):
             for (sample, labels), value in page.items():
                 if sample == f"{histogram}_bucket":
                     bound = float(dict(labels)["le"])
@@ -68,7 +71,9 @@ def fast_target(*arguments: str) -> Iterator[str]:
     """Base URL of the fast server while the block lasts."""
     pin(0)
     command = [sys.executable, "-m", "bench.loads.target", *arguments]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
         assert process.stdin
         assert process.stdout
         yield f"http://{LOOPBACK}:{int(process.stdout.readline())}"
@@ -78,9 +83,25 @@ def fast_target(*arguments: str) -> Iterator[str]:
 def run(files: str, url: str, *arguments: object, **environment: str) -> LoadRun:
     """Run Locust headless until it ends."""
     port = any_free()
-    settings = {"FIREDRILL_EXPORTER_PORT": str(port), "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'exporters'}", **environment}
+    settings = {
+        "FIREDRILL_EXPORTER_PORT": str(port),
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'exporters'}",
+        **environment,
+    }
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "locust", "-f", files, "--headless", "--only-summary", "-H", url, "--stop-timeout", "1"]
+        command = [
+            sys.executable,
+            "-m",
+            "locust",
+            "-f",
+            files,
+            "--headless",
+            "--only-summary",
+            "-H",
+            url,
+            "--stop-timeout",
+            "1",
+        ]
         process = psutil.Popen(
             [*command, "--json-file", f"{folder}/stats", *map(str, arguments)],
             cwd=ROOT,
@@ -96,7 +117,11 @@ def run(files: str, url: str, *arguments: object, **environment: str) -> LoadRun
 
 def _parsed(page: str) -> Samples:
     families = text_string_to_metric_families(page)
-    return {(sample.name, frozenset(sample.labels.items())): sample.value for family in families for sample in family.samples}
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
 
 
 def _watch(process: psutil.Popen, url: str) -> tuple[float, list[str]]:
@@ -115,7 +140,11 @@ def _watch(process: psutil.Popen, url: str) -> tuple[float, list[str]]:
 
 def _scraped(url: str) -> str:
     try:
-        answer = requests.get(url, timeout=2, headers={"X-Prometheus-Scrape-Timeout-Seconds": "1", "User-Agent": "Prometheus/bench"})
+        answer = requests.get(
+            url,
+            timeout=2,
+            headers={"X-Prometheus-Scrape-Timeout-Seconds": "1", "User-Agent": "Prometheus/bench"},
+        )
     except requests.RequestException:
         return ""
     return answer.text

@@ -37,7 +37,9 @@ def samples_of(run: Run, interrupt: Interrupt) -> Sequence[Any]:
 def fill(url: str, samples: Sequence[Any], start: float, seconds: int) -> None:
     """Repeat the samples of a drill in the Prometheus at the URL, one a second, until they fill so many seconds from the start."""
     for at in range(0, seconds, SLICE_SECONDS):
-        remote.write(url, [_repeated(series, start + at, at) for series in samples if series.samples])
+        remote.write(
+            url, [_repeated(series, start + at, at) for series in samples if series.samples]
+        )
 
 
 def _repeated(series: Any, start: float, at: int) -> Any:

@@ -40,7 +40,9 @@ class SpreadAnswers(Answers):
 async def serve() -> None:
     """Until standard input ends."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(SpreadAnswers if "--spread" in sys.argv else Answers, LOOPBACK, 0, backlog=1024)
+    server = await loop.create_server(
+        SpreadAnswers if "--spread" in sys.argv else Answers, LOOPBACK, 0, backlog=1024
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 

@@ -66,7 +66,9 @@ class Arrivals:
         """A request was answered or failed, so long after its arrival had been due."""
         tally = self._tally_of.get((method, name))
         if tally is None:
-            tally = self._tally_of[method, name] = self.from_schedule.setdefault(self._endpoints.of(method, name), Tally())
+            tally = self._tally_of[method, name] = self.from_schedule.setdefault(
+                self._endpoints.of(method, name), Tally()
+            )
         tally.observe(seconds)
 
     def add(self, other: Arrivals, asked: int = 0) -> None:
@@ -74,7 +76,11 @@ class Arrivals:
         offered = max(other.offered, asked)
         self.offered += offered
         self.started += other.started
-        self.unsent += offered - other.started - sum(other.left.ages().counts) if asked > other.offered else other.unsent
+        self.unsent += (
+            offered - other.started - sum(other.left.ages().counts)
+            if asked > other.offered
+            else other.unsent
+        )
         for name in TALLIES:
             getattr(self, name).add(getattr(other, name).ages())
 
@@ -89,9 +95,15 @@ class Arrivals:
     def from_message(cls, message: Mapping[str, Any]) -> Arrivals:
         """What a worker sent."""
         arrivals = cls()
-        arrivals.offered, arrivals.started, arrivals.unsent = message["offered"], message["started"], message["unsent"]
+        arrivals.offered, arrivals.started, arrivals.unsent = (
+            message["offered"],
+            message["started"],
+            message["unsent"],
+        )
         for name in TALLIES:
             getattr(arrivals, name).add(Ages(*message[name]))
         for method, name, counts, seconds in message["from_schedule"]:
-            arrivals.from_schedule.setdefault((method, name), Tally()).add(Ages(tuple(counts), seconds))
+            arrivals.from_schedule.setdefault((method, name), Tally()).add(
+                Ages(tuple(counts), seconds)
+            )
         return arrivals

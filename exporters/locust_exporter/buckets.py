@@ -18,7 +18,15 @@ def round_up(milliseconds: float) -> float:
     """
     if milliseconds <= 10:
         return math.ceil(milliseconds * 10) / 10
-    step = 1 if milliseconds <= 100 else 10 if milliseconds <= 1000 else 100 if milliseconds <= 10_000 else 1000
+    step = (
+        1
+        if milliseconds <= 100
+        else 10
+        if milliseconds <= 1000
+        else 100
+        if milliseconds <= 10_000
+        else 1000
+    )
     return math.ceil(milliseconds / step) * step
 
 

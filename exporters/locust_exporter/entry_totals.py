@@ -46,7 +46,9 @@ class Totals:
         self.untimed += other.untimed
         self.seconds += other.seconds
         self.body_bytes += other.body_bytes
-        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
+        self.counts = [
+            mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)
+        ]
 
 
 NOTHING = Totals()
@@ -55,7 +57,16 @@ NOTHING = Totals()
 class Reading:
     """How far one of Locust's entries was read: what it gained since is found faster than all is read again."""
 
-    __slots__ = ("_body_bytes", "_bucket_of_key", "_count_of_key", "_failures", "_requests", "_seconds", "_untimed", "times")
+    __slots__ = (
+        "_body_bytes",
+        "_bucket_of_key",
+        "_count_of_key",
+        "_failures",
+        "_requests",
+        "_seconds",
+        "_untimed",
+        "times",
+    )
 
     def __init__(self, entry: StatsEntry) -> None:
         self.times = entry.response_times
@@ -77,7 +88,11 @@ class Reading:
         total.body_bytes += entry.total_content_length - self._body_bytes
         # The difference first: so no sum falls by its last digit, which rate() would take for a reset.
         total.seconds += seconds - self._seconds
-        self._requests, self._failures, self._untimed = entry.num_requests, entry.num_failures, entry.num_none_requests
+        self._requests, self._failures, self._untimed = (
+            entry.num_requests,
+            entry.num_failures,
+            entry.num_none_requests,
+        )
         self._body_bytes, self._seconds = entry.total_content_length, seconds
         self._count(total.counts)
         return True
@@ -93,7 +108,9 @@ class Reading:
 
     def _learn_new_keys(self) -> None:
         known = len(self._bucket_of_key)
-        self._bucket_of_key += [_BUCKET_OF[key] for key in itertools.islice(self.times, known, None)]
+        self._bucket_of_key += [
+            _BUCKET_OF[key] for key in itertools.islice(self.times, known, None)
+        ]
         self._count_of_key += [0] * (len(self._bucket_of_key) - known)
 
 

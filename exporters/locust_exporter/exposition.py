@@ -25,7 +25,9 @@ def header(metric: Metric) -> str:
 @functools.lru_cache(maxsize=10_000)
 def labels(names: tuple[str, ...], values: tuple[str, ...]) -> str:
     """`{method="GET",name="/"}`; nothing where there are no labels."""
-    inner = ",".join(f'{name}="{_escape(value)}"' for name, value in zip(names, values, strict=True))
+    inner = ",".join(
+        f'{name}="{_escape(value)}"' for name, value in zip(names, values, strict=True)
+    )
     return f"{{{inner}}}" if inner else ""
 
 

@@ -15,7 +15,11 @@ LONGEST_SECONDS = 0.004
 class Turn:
     """The time since others last had theirs."""
 
-    def __init__(self, give_way: Callable[[], None] | None = None, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        give_way: Callable[[], None] | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         """`give_way` lets others run; without it nobody is let in between."""
         self._give_way = give_way
         self._clock = clock

@@ -32,7 +32,9 @@ class _Row:
         answers = sum(tally.answers for tally in tallies)
         if answers != self._answers:
             self._answers = answers
-            self._text = self._form % histogram_values(sum((tally.ages() for tally in tallies[1:]), start=tallies[0].ages()))
+            self._text = self._form % histogram_values(
+                sum((tally.ages() for tally in tallies[1:]), start=tallies[0].ages())
+            )
         return self._text
 
     def zero(self) -> str:
@@ -47,7 +49,9 @@ class FromSchedule:
         self._fold = fold
         self._rows: dict[Endpoint, _Row] = {}
 
-    def page(self, processes: Iterable[Mapping[Endpoint, Tally]], scrape: Scrape | None, turn: Turn) -> str:
+    def page(
+        self, processes: Iterable[Mapping[Endpoint, Tally]], scrape: Scrape | None, turn: Turn
+    ) -> str:
         """What all processes have told; the lines of an endpoint are of one moment, those of two endpoints may not be."""
         together: defaultdict[Endpoint, list[Tally]] = defaultdict(list)
         for told in processes:
@@ -58,9 +62,13 @@ class FromSchedule:
         turn.pause()
         return "".join((header(_METRIC), *texts)) if texts else ""
 
-    def _text(self, endpoint: Endpoint, tallies: Sequence[Tally], scrape: Scrape | None, turn: Turn) -> str:
+    def _text(
+        self, endpoint: Endpoint, tallies: Sequence[Tally], scrape: Scrape | None, turn: Turn
+    ) -> str:
         turn.pause()
         row = self._rows.get(endpoint)
         if row is None:
             row = self._rows[endpoint] = _Row(endpoint)
-        return row.zero() if scrape and scrape.first_sight((_METRIC, endpoint)) else row.text(tallies)
+        return (
+            row.zero() if scrape and scrape.first_sight((_METRIC, endpoint)) else row.text(tallies)
+        )

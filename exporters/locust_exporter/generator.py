@@ -11,7 +11,13 @@ import locust
 import psutil  # type: ignore[import-untyped]
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
-from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
+from locust.exception import (
+    InterruptTaskSet,
+    RescheduleTask,
+    RescheduleTaskImmediately,
+    StopTest,
+    StopUser,
+)
 
 from locust_exporter.health import CpuMeter, LoopLag
 from locust_exporter.inflight import InFlight
@@ -71,10 +77,16 @@ class Generator:
     def report(self, environment: Any) -> Report:
         """Everything as of now."""
         arrivals = announced().arrivals
-        seen = {user for user in environment.user_classes if user in self._measuring or issubclass(user, SEEN)}
+        seen = {
+            user
+            for user in environment.user_classes
+            if user in self._measuring or issubclass(user, SEEN)
+        }
         return Report(
             # Of some only, it would say of the others that they wait for nothing.
-            waiting=self.in_flight.look(self._settings.starvation_seconds) if seen and seen.issuperset(environment.user_classes) else None,
+            waiting=self.in_flight.look(self._settings.starvation_seconds)
+            if seen and seen.issuperset(environment.user_classes)
+            else None,
             abandoned=dict(self.in_flight.abandoned) if seen else None,
             abandoned_ages=self.in_flight.abandoned_ages,
             user_exceptions=self.user_exceptions,
@@ -84,7 +96,10 @@ class Generator:
             lag_max_seconds=self._lag.max_seconds,
             arrivals=arrivals,
             since_due=self.in_flight.since_due() + arrivals.backlog() if arrivals else None,
-            pacing={name: (intervals, self.pacing.missed[name]) for name, intervals in self.pacing.intervals.items()},
+            pacing={
+                name: (intervals, self.pacing.missed[name])
+                for name, intervals in self.pacing.intervals.items()
+            },
         )
 
     def _awaiting(self) -> int:
@@ -115,7 +130,9 @@ def _acting_class() -> type[locust.User] | None:
     greenlet = gevent.getcurrent()
     while greenlet is not None:
         # Locust starts a user's greenlet with the user as its argument.
-        if users := [each for each in getattr(greenlet, "args", ()) if isinstance(each, locust.User)]:
+        if users := [
+            each for each in getattr(greenlet, "args", ()) if isinstance(each, locust.User)
+        ]:
             return type(users[0])
         spawned_by = getattr(greenlet, "spawning_greenlet", None)
         greenlet = spawned_by() if spawned_by else None

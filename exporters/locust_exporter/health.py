@@ -35,7 +35,11 @@ class LoopLag:
 class CpuMeter:
     """CPU time over wall time of this process, by second."""
 
-    def __init__(self, wall: Callable[[], float] = time.perf_counter, cpu: Callable[[], float] = time.process_time) -> None:
+    def __init__(
+        self,
+        wall: Callable[[], float] = time.perf_counter,
+        cpu: Callable[[], float] = time.process_time,
+    ) -> None:
         self._wall, self._cpu = wall, cpu
         self._since = (wall(), cpu())
         self.ratio: float | None = None

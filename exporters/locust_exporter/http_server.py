@@ -68,7 +68,11 @@ class Server:
     A connection is for one request and `patience_seconds`: few are served at once, and who idles would keep others out for ever.
     """
 
-    def __init__(self, page: Callable[[Scrape | None, Turn], str], patience_seconds: float = _PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        page: Callable[[Scrape | None, Turn], str],
+        patience_seconds: float = _PATIENCE_SECONDS,
+    ) -> None:
         self._page = page
         self._handler = type("Handler", (_Handler,), {"patience_seconds": patience_seconds})
         self._scrapers: dict[str, Scraper] = {}
@@ -80,11 +84,15 @@ class Server:
     def start(self, settings: Settings) -> int:
         """The port that is served from now on. Raises BadInput if one was asked for and is taken."""
         ports = (
-            [settings.port] if settings.port_was_asked_for or settings.port == 0 else range(settings.port, settings.port + _PORTS_TO_TRY)
+            [settings.port]
+            if settings.port_was_asked_for or settings.port == 0
+            else range(settings.port, settings.port + _PORTS_TO_TRY)
         )
         fixed = {"log": None, "error_log": logger, "handler_class": self._handler}
         for port in ports:
-            self._wsgi = WSGIServer((settings.host, port), self._answer, spawn=Pool(_MOST_AT_ONCE), **fixed)
+            self._wsgi = WSGIServer(
+                (settings.host, port), self._answer, spawn=Pool(_MOST_AT_ONCE), **fixed
+            )
             try:
                 self._wsgi.start()
             except OSError as error:
@@ -92,7 +100,9 @@ class Server:
                 logger.debug("port %s: %s", port, reason)
             else:
                 return int(self._wsgi.server_port)
-        raise BadInput(f"the exporter cannot serve {settings.host}:{settings.port}: {reason}; set FIREDRILL_EXPORTER_PORT")
+        raise BadInput(
+            f"the exporter cannot serve {settings.host}:{settings.port}: {reason}; set FIREDRILL_EXPORTER_PORT"
+        )
 
     def linger(self, seconds: float) -> bool:
         """Wait until the state of this moment has been fetched, at most so long; not at all if nobody ever fetched a page.
@@ -101,9 +111,13 @@ class Server:
         """
         self._is_final = True
         looks = max(1, round(seconds / _LOOK_SECONDS))
-        return not self._scraped or any(self._fetched.wait(timeout=seconds / looks) for _ in range(looks))
+        return not self._scraped or any(
+            self._fetched.wait(timeout=seconds / looks) for _ in range(looks)
+        )
 
-    def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def _answer(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
         if environ["PATH_INFO"] != "/metrics":
             start_response("404 Not Found", [("Content-Type", "text/plain"), _CLOSE])
             return [b"The metrics are at /metrics.\n"]
@@ -128,8 +142,13 @@ class Server:
 
     def _scrape(self, environ: dict[str, Any]) -> Scrape | None:
         """One for a Prometheus or one of its relatives, which send their timeout. Others see every value at once."""
-        name, patience = environ.get("HTTP_USER_AGENT", ""), environ.get("HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS", "")
-        if not _is_number(patience) or (name not in self._scrapers and len(self._scrapers) >= _MOST_SCRAPERS):
+        name, patience = (
+            environ.get("HTTP_USER_AGENT", ""),
+            environ.get("HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS", ""),
+        )
+        if not _is_number(patience) or (
+            name not in self._scrapers and len(self._scrapers) >= _MOST_SCRAPERS
+        ):
             return None
         return Scrape(self._scrapers.setdefault(name, Scraper()), float(patience))
 

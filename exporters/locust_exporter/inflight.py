@@ -49,7 +49,11 @@ class InFlight:
     `unreported` if its answer was lost in a catch_response block that was never left in order.
     """
 
-    def __init__(self, harmless: tuple[type[BaseException], ...] = (), clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        harmless: tuple[type[BaseException], ...] = (),
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         """`harmless` are exceptions that leave a request only before it is sent or after it was reported."""
         self._sent: dict[object, tuple[float, object, float]] = {}
         """When it was sent, by whom, and how long after it was due."""
@@ -58,7 +62,9 @@ class InFlight:
         self.abandoned = dict.fromkeys(STAGES, 0)
         self.abandoned_ages = Ages()
         """Of those in flight, since they were due."""
-        self._block_class: Callable[[Any], type] = functools.cache(functools.partial(block_class, self._lose))
+        self._block_class: Callable[[Any], type] = functools.cache(
+            functools.partial(block_class, self._lose)
+        )
 
     def tracked(self, request: Callable[..., Any]) -> Callable[..., Any]:
         """`request`, a method of a client session, with its time in flight accounted for."""
@@ -100,7 +106,11 @@ class InFlight:
         """What is in flight now."""
         now = self._clock()
         ages = [now - start for start, _, _ in self._sent.values()]
-        starved = {id(session) for start, session, _ in self._sent.values() if now - start > starvation_seconds}
+        starved = {
+            id(session)
+            for start, session, _ in self._sent.values()
+            if now - start > starvation_seconds
+        }
         return Waiting(len(ages), max(ages, default=0.0), len(starved), Ages.of(ages))
 
     def since_due(self) -> Ages:

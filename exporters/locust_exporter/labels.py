@@ -88,5 +88,7 @@ def error_class(error: str) -> str:
     if status and match[1] in {"HTTPError", "LocustBadStatusCode", "BadStatusCode"}:
         return f"HTTP {status[1] or status[2]}"
     # FastHttpUser's client wraps a timeout, and keeps of it only these words.
-    gave_up = "timeout" in match[1].lower() or (match[1] == "RetriesExceeded" and "original=timed out" in error)
+    gave_up = "timeout" in match[1].lower() or (
+        match[1] == "RetriesExceeded" and "original=timed out" in error
+    )
     return "timeout" if gave_up else match[1]

@@ -38,7 +38,15 @@ RESET_REASONS = ("start", "ui", "spawn")
 class Exporter:
     """The page of the master or the only process."""
 
-    def __init__(self, environment: Any, settings: Settings, version: str, own_report: Callable[[], Report], *, is_master: bool) -> None:
+    def __init__(
+        self,
+        environment: Any,
+        settings: Settings,
+        version: str,
+        own_report: Callable[[], Report],
+        *,
+        is_master: bool,
+    ) -> None:
         """Of a master, whose workers report, `own_report` only says how it fares itself; `version` is Locust's."""
         self._environment = environment
         self._settings = settings
@@ -75,7 +83,11 @@ class Exporter:
 
     def _bank_before_clearing(self, stats: Any) -> None:
         """Locust clears its statistics at a start, on request, and when it prints them as JSON; our counters go on."""
-        clear_all, reset_all, serialize_stats = stats.clear_all, stats.reset_all, stats.serialize_stats
+        clear_all, reset_all, serialize_stats = (
+            stats.clear_all,
+            stats.reset_all,
+            stats.serialize_stats,
+        )
 
         def clear() -> None:
             self._bank("start")
@@ -127,7 +139,9 @@ class Exporter:
     def page(self, scrape: Scrape | None, turn: Turn) -> str:
         """All that is known now; what there is of each endpoint is written in turns with others."""
         started = time.perf_counter()
-        counted = self._ledger.page(self._environment.stats.entries, self._environment.stats.errors, scrape, turn)
+        counted = self._ledger.page(
+            self._environment.stats.entries, self._environment.stats.errors, scrape, turn
+        )
         self._hear_myself()
         from_schedule = self._from_schedule.page(self._reports.from_schedule(), scrape, turn)
         turn.pause()
@@ -156,7 +170,9 @@ class Exporter:
         """What is judged as a share of a test."""
         self._hear_myself()
         arrivals, pacing = self._open_loop(), self._reports.pacing().values()
-        of_open_loop = {Client.OFFERED: arrivals.offered, Client.UNSENT: arrivals.unsent} if arrivals else {}
+        of_open_loop = (
+            {Client.OFFERED: arrivals.offered, Client.UNSENT: arrivals.unsent} if arrivals else {}
+        )
         intervals, missed = (sum(counts) for counts in zip((0, 0), *pacing, strict=True))
         return {**of_open_loop, Client.PACING: intervals, Client.PACING_MISSED: missed}
 
@@ -167,7 +183,9 @@ class Exporter:
     def _waiting(self) -> str:
         if not self._reports.see_requests():
             return ""
-        page = family(Client.ABANDONED, {(stage,): self._reports.abandoned(stage) for stage in STAGES})
+        page = family(
+            Client.ABANDONED, {(stage,): self._reports.abandoned(stage) for stage in STAGES}
+        )
         page += histogram(Client.ABANDONED_AGE, self._reports.abandoned_ages())
         waiting = self._reports.waiting()
         if waiting is None:
@@ -200,14 +218,23 @@ class Exporter:
     def _users(self) -> str:
         runner = self._environment.runner
         pacing = self._reports.pacing()
-        counts = runner.reported_user_classes_count if self._is_master else runner.user_classes_count
+        counts = (
+            runner.reported_user_classes_count if self._is_master else runner.user_classes_count
+        )
         return "".join(
             (
-                family(Client.USERS, {(name,): counts.get(name, 0) for name in runner.user_classes_by_name}),
+                family(
+                    Client.USERS,
+                    {(name,): counts.get(name, 0) for name in runner.user_classes_by_name},
+                ),
                 family(Client.USERS_TARGET, {(): runner.target_user_count}),
                 family(Client.USER_EXCEPTIONS, {(): self._reports.user_exceptions()}),
-                family(Client.PACING, {(name,): intervals for name, (intervals, _) in pacing.items()}),
-                family(Client.PACING_MISSED, {(name,): missed for name, (_, missed) in pacing.items()}),
+                family(
+                    Client.PACING, {(name,): intervals for name, (intervals, _) in pacing.items()}
+                ),
+                family(
+                    Client.PACING_MISSED, {(name,): missed for name, (_, missed) in pacing.items()}
+                ),
             )
         )
 
@@ -222,16 +249,29 @@ class Exporter:
     def _test(self) -> str:
         start, end = self._test_times
         runner = self._environment.runner
-        host = self._environment.host or next((user.host for user in self._environment.user_classes if user.host), "")
-        info = (self._settings.run_id, announced().profile or self._settings.profile, without_userinfo(host), self._version)
+        host = self._environment.host or next(
+            (user.host for user in self._environment.user_classes if user.host), ""
+        )
+        info = (
+            self._settings.run_id,
+            announced().profile or self._settings.profile,
+            without_userinfo(host),
+            self._version,
+        )
         return "".join(
             (
                 family(Client.STATE, {(state,): int(state == runner.state) for state in STATES}),
                 family(Client.TEST_INFO, {info: 1}),
                 family(Client.TEST_START, {(): start}),
                 family(Client.TEST_END, {(): end}),
-                family(Client.COUNTED_BEFORE, {(metric.name,): count for metric, count in self._counted_before.items()}),
-                family(Client.STATS_RESETS, {(reason,): count for reason, count in self._resets.items()}),
+                family(
+                    Client.COUNTED_BEFORE,
+                    {(metric.name,): count for metric, count in self._counted_before.items()},
+                ),
+                family(
+                    Client.STATS_RESETS,
+                    {(reason,): count for reason, count in self._resets.items()},
+                ),
             )
         )
 
@@ -240,7 +280,13 @@ class Exporter:
         return "".join(
             (
                 family(Client.LOAD_STEP, {(): facts.step}),
-                family(Client.SLO_LATENCY, {(quantile,): seconds for quantile, seconds in facts.slo_latency_seconds.items()}),
+                family(
+                    Client.SLO_LATENCY,
+                    {
+                        (quantile,): seconds
+                        for quantile, seconds in facts.slo_latency_seconds.items()
+                    },
+                ),
                 family(Client.SLO_ERRORS, {(): facts.slo_error_ratio}),
                 family(Client.SLO_STARVED, {(): facts.slo_starved_users}),
                 family(Client.TIME_SCALE, {(): self._settings.time_scale}),

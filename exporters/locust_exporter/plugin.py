@@ -50,7 +50,9 @@ def count_well(settings: Settings) -> None:
     locust.runners.WORKER_REPORT_INTERVAL = worker.REPORT_SECONDS
 
 
-def _on_init(settings: Settings, generator: Generator, environment: Any, runner: Any, **_: Any) -> None:
+def _on_init(
+    settings: Settings, generator: Generator, environment: Any, runner: Any, **_: Any
+) -> None:
     generator.watch_loop()
     is_master = isinstance(runner, MasterRunner)
     if is_master:
@@ -61,7 +63,11 @@ def _on_init(settings: Settings, generator: Generator, environment: Any, runner:
         worker.WorkerSide(environment, generator)
     else:
         own_report = functools.partial(generator.report, environment)
-        _or_exit(Exporter(environment, settings, locust.__version__, own_report, is_master=is_master).start)
+        _or_exit(
+            Exporter(
+                environment, settings, locust.__version__, own_report, is_master=is_master
+            ).start
+        )
 
 
 def wait_for_workers(environment: Any, runner: Any) -> None:
@@ -76,7 +82,10 @@ def wait_for_workers(environment: Any, runner: Any) -> None:
         runner.send_message("quit")
         deadline = time.monotonic() + environment.stop_timeout + worker.QUIT_SECONDS
         # A worker that has ended is no longer among the clients.
-        while any(client.state != STATE_MISSING for client in runner.clients.all) and time.monotonic() < deadline:
+        while (
+            any(client.state != STATE_MISSING for client in runner.clients.all)
+            and time.monotonic() < deadline
+        ):
             gevent.sleep(0.05)
         quit_now()
 

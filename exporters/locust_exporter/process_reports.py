@@ -57,21 +57,37 @@ class Report:
 
     def to_message(self) -> dict[str, Any]:
         """Plain values, as Locust's protocol carries them."""
-        return {**asdict(replace(self, arrivals=None)), "arrivals": self.arrivals and self.arrivals.to_message()}
+        return {
+            **asdict(replace(self, arrivals=None)),
+            "arrivals": self.arrivals and self.arrivals.to_message(),
+        }
 
     @classmethod
     def from_message(cls, message: dict[str, Any]) -> Report:
         """The report in a message, received now."""
         waiting = message["waiting"]
-        seen = None if waiting is None else Waiting(**{**waiting, "ages": Ages.from_message(waiting["ages"])})
+        seen = (
+            None
+            if waiting is None
+            else Waiting(**{**waiting, "ages": Ages.from_message(waiting["ages"])})
+        )
         abandoned_ages = Ages.from_message(message["abandoned_ages"])
         arrivals = message["arrivals"] and Arrivals.from_message(message["arrivals"])
         since_due = message["since_due"] and Ages.from_message(message["since_due"])
-        read = {"waiting": seen, "abandoned_ages": abandoned_ages, "arrivals": arrivals, "since_due": since_due}
+        read = {
+            "waiting": seen,
+            "abandoned_ages": abandoned_ages,
+            "arrivals": arrivals,
+            "since_due": since_due,
+        }
         abandoned = message["abandoned"]
         counted = None if abandoned is None else {stage: int(abandoned[stage]) for stage in STAGES}
-        pacing = {str(name): (int(begun), int(late)) for name, (begun, late) in message["pacing"].items()}
-        return cls(**{**message, **read, "abandoned": counted, "pacing": pacing, "received": time.time()})
+        pacing = {
+            str(name): (int(begun), int(late)) for name, (begun, late) in message["pacing"].items()
+        }
+        return cls(
+            **{**message, **read, "abandoned": counted, "pacing": pacing, "received": time.time()}
+        )
 
 
 class Reports:
@@ -96,7 +112,10 @@ class Reports:
     def warn_of(self, worker: str) -> None:
         """Say once that a worker sends what cannot be read."""
         if worker not in self._foreign:
-            logger.warning("Worker %s has another version of the exporter: its requests count, all else of it is unknown", worker)
+            logger.warning(
+                "Worker %s has another version of the exporter: its requests count, all else of it is unknown",
+                worker,
+            )
         self._foreign.add(worker)
 
     def waiting(self) -> Waiting | None:
@@ -119,7 +138,11 @@ class Reports:
 
     def abandoned(self, stage: str) -> int:
         """Requests lost at that stage, those of workers that are gone included."""
-        return sum(report.abandoned[stage] for report in self.latest.values() if report.abandoned is not None)
+        return sum(
+            report.abandoned[stage]
+            for report in self.latest.values()
+            if report.abandoned is not None
+        )
 
     def abandoned_ages(self) -> Ages:
         """Of the requests that were lost in flight, those of workers that are gone included."""
@@ -128,7 +151,11 @@ class Reports:
     def arrivals(self, asked: Mapping[str, int]) -> Arrivals | None:
         """Of all processes, also those that are gone or know nothing of what was asked of them; None where no open loop ran."""
         total = Arrivals()
-        seen = {worker: report.arrivals for worker, report in self.latest.items() if report.arrivals is not None}
+        seen = {
+            worker: report.arrivals
+            for worker, report in self.latest.items()
+            if report.arrivals is not None
+        }
         for worker in dict.fromkeys((*seen, *asked)):
             total.add(seen.get(worker, Arrivals()), asked.get(worker, 0))
         # A worker that was missed and comes back had begun more than it had told; a counter that fell would be taken for a new one.
@@ -138,7 +165,11 @@ class Reports:
 
     def from_schedule(self) -> list[Mapping[Endpoint, Tally]]:
         """Response times from schedule, by process."""
-        return [report.arrivals.from_schedule for report in self.latest.values() if report.arrivals is not None]
+        return [
+            report.arrivals.from_schedule
+            for report in self.latest.values()
+            if report.arrivals is not None
+        ]
 
     def pacing(self) -> dict[str, tuple[int, int]]:
         """Intervals begun and begun late by class of users, those on workers that are gone included."""

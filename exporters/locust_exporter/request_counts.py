@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from locust_exporter.scraper import Scrape
     from locust_exporter.unreported import StatsError, Unreported
 
-_FAMILIES = (Client.REQUEST_DURATION, Client.REQUESTS, Client.FAILURES, Client.UNTIMED, Client.BODY_BYTES)
+_FAMILIES = (
+    Client.REQUEST_DURATION,
+    Client.REQUESTS,
+    Client.FAILURES,
+    Client.UNTIMED,
+    Client.BODY_BYTES,
+)
 _MOST_ERROR_CLASSES = 30
 _AT_ONCE = 50
 """Endpoints or errors that are read before others have their turn: a millisecond at most."""
@@ -82,7 +88,10 @@ class _Row:
 def _forms(endpoint: Endpoint) -> tuple[str, ...]:
     """Lines of an endpoint by family, with `%s` for each value."""
     own = labels(REQUEST_LABELS, endpoint).replace("%", "%%")
-    return (histogram_form(Client.REQUEST_DURATION, endpoint), *(f"{metric.name}{own} %s\n" for metric in _FAMILIES[1:]))
+    return (
+        histogram_form(Client.REQUEST_DURATION, endpoint),
+        *(f"{metric.name}{own} %s\n" for metric in _FAMILIES[1:]),
+    )
 
 
 class Ledger:
@@ -148,7 +157,9 @@ class Ledger:
             yield header(Client.ERRORS)
         for failure, count in list(self._failures.items()):
             turn.pause()
-            yield sample(Client.ERRORS, failure, 0 if scrape and scrape.first_sight(failure) else count)
+            yield sample(
+                Client.ERRORS, failure, 0 if scrape and scrape.first_sight(failure) else count
+            )
 
     def _read(self, entries: Mapping[tuple[object, object], StatsEntry], turn: Turn) -> None:
         for key, entry in self._in_turns(entries, turn):

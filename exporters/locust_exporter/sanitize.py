@@ -44,8 +44,12 @@ def request(log_request: Callable[..., None]) -> Callable[..., None]:
     """`log_request`, a method of Locust's statistics, of what is fit."""
 
     @functools.wraps(log_request)
-    def log(stats: object, method: object, name: object, response_time: object, content_length: object) -> None:
-        log_request(stats, text(method), text(name), milliseconds(response_time), length(content_length))
+    def log(
+        stats: object, method: object, name: object, response_time: object, content_length: object
+    ) -> None:
+        log_request(
+            stats, text(method), text(name), milliseconds(response_time), length(content_length)
+        )
 
     return log
 

@@ -19,7 +19,9 @@ class Scraper:
 class Scrape:
     """One page for a scraper. What it shows counts as seen once it has arrived, for a page may be too late or not be fetched whole."""
 
-    def __init__(self, scraper: Scraper, patience_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, scraper: Scraper, patience_seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """`patience_seconds`: so long the scraper waits for the page."""
         self._scraper = scraper
         self._clock = clock

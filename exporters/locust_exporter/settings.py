@@ -49,7 +49,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         port=_number(environ, "FIREDRILL_EXPORTER_PORT", EXPORTER_PORT, most=65535),
         port_was_asked_for=port is not None and port != "0",
         exact_buckets=environ.get("FIREDRILL_EXACT_BUCKETS", "1") != "0",
-        starvation_seconds=_number(environ, "FIREDRILL_STARVATION_SECONDS", defaults.starvation_seconds),
+        starvation_seconds=_number(
+            environ, "FIREDRILL_STARVATION_SECONDS", defaults.starvation_seconds
+        ),
         linger_seconds=_number(environ, "FIREDRILL_LINGER_SECONDS", defaults.linger_seconds),
         max_names=_number(environ, "FIREDRILL_MAX_NAMES", defaults.max_names, least=1),
         run_id=environ.get("FIREDRILL_RUN_ID", ""),
@@ -58,7 +60,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     )
 
 
-def _number(environ: Mapping[str, str], name: str, default: _Number, least: float = 0, most: float = 1e6) -> _Number:
+def _number(
+    environ: Mapping[str, str], name: str, default: _Number, least: float = 0, most: float = 1e6
+) -> _Number:
     kind = "a whole number" if isinstance(default, int) else "a number"
     try:
         value = type(default)(environ.get(name, default))

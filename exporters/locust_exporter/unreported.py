@@ -53,4 +53,10 @@ class Unreported:
     def from_message(cls, message: Mapping[str, Any]) -> Unreported:
         """What a worker sent."""
         rows = [(name, method, Totals(**totals)) for name, method, totals in message["rows"]]
-        return cls(rows, [(method, name, text, occurrences) for method, name, text, occurrences in message["errors"]])
+        return cls(
+            rows,
+            [
+                (method, name, text, occurrences)
+                for method, name, text, occurrences in message["errors"]
+            ],
+        )

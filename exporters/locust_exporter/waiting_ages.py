@@ -25,7 +25,9 @@ class Ages:
     def __post_init__(self) -> None:
         """Raises ValueError for counts on other bounds, which another version may send."""
         if len(self.counts) != len(LATENCY_BOUNDS_SECONDS) + 1:
-            raise ValueError(f"{len(self.counts)} buckets; expected {len(LATENCY_BOUNDS_SECONDS) + 1}")
+            raise ValueError(
+                f"{len(self.counts)} buckets; expected {len(LATENCY_BOUNDS_SECONDS) + 1}"
+            )
 
     @classmethod
     def of(cls, ages_seconds: Iterable[float]) -> Ages:
@@ -42,7 +44,10 @@ class Ages:
         return cls(tuple(message["counts"]), message["seconds"])
 
     def __add__(self, other: Ages) -> Ages:
-        return Ages(tuple(mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)), self.seconds + other.seconds)
+        return Ages(
+            tuple(mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)),
+            self.seconds + other.seconds,
+        )
 
     def cumulative(self) -> tuple[int, ...]:
         """Requests with an age up to each bound; the last one is all of them."""

@@ -62,7 +62,9 @@ class WorkerSide:
         reset_all = stats.reset_all
 
         def reset() -> None:
-            self._environment.runner.send_message(UNREPORTED_MESSAGE, Unreported.of(stats).to_message())
+            self._environment.runner.send_message(
+                UNREPORTED_MESSAGE, Unreported.of(stats).to_message()
+            )
             reset_all()
 
         stats.reset_all = reset
@@ -71,7 +73,9 @@ class WorkerSide:
         while not is_forsaken(self._silent_seconds, self._environment.runner.state):
             heard = self._environment.runner.last_heartbeat_timestamp
             gevent.sleep(LIVE_SECONDS)
-            is_silent = heard is not None and heard == self._environment.runner.last_heartbeat_timestamp
+            is_silent = (
+                heard is not None and heard == self._environment.runner.last_heartbeat_timestamp
+            )
             self._silent_seconds = self._silent_seconds + LIVE_SECONDS if is_silent else 0.0
             # A lost connection is Locust's to mend; the next message says what this one would have said.
             with contextlib.suppress(RPCError):

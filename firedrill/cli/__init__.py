@@ -31,7 +31,9 @@ class Commands(click.Group):
             sys.exit(error.exit_code)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES_HELP)
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES_HELP
+)
 @click.version_option(__version__, prog_name="firedrill")
 def main() -> None:
     """Set your API on fire on purpose, in daylight, and see whether you would have noticed.

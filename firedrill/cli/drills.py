@@ -67,7 +67,11 @@ if TYPE_CHECKING:
     help="Use the users of your own locustfile; the profile still says how many, when.",
 )
 @click.option(
-    "--rules", multiple=True, type=click.Path(path_type=Path), metavar="FILE", help="Evaluate these rules too, as they are (repeatable)."
+    "--rules",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Evaluate these rules too, as they are (repeatable).",
 )
 @click.option(
     "--duration",
@@ -75,7 +79,11 @@ if TYPE_CHECKING:
     metavar="TIME",
     help="End the load after this time (30s, 2m), if the profile does not end it before. With --matrix the length of the quiet run.",
 )
-@click.option("--abort-on-slo", is_flag=True, help="End the load as soon as the SLO is broken for certain, and say where it was.")
+@click.option(
+    "--abort-on-slo",
+    is_flag=True,
+    help="End the load as soon as the SLO is broken for certain, and say where it was.",
+)
 @time_scale_option
 @docker_option
 @click.option(
@@ -94,7 +102,14 @@ if TYPE_CHECKING:
     help="A recorded run of the same load (id, its beginning, or a folder). FAILED where p50, p95 or p99 with the waiting included or the "
     "error share is more than the tolerance above it, or the achieved rate below; differences of 5 ms or 0.1 % of the requests are none.",
 )
-@click.option("--tolerance", callback=tolerance, default="10%", show_default=True, metavar="PERCENT", help="With --baseline.")
+@click.option(
+    "--tolerance",
+    callback=tolerance,
+    default="10%",
+    show_default=True,
+    metavar="PERCENT",
+    help="With --baseline.",
+)
 @click.option(
     "--matrix",
     "as_matrix",
@@ -102,9 +117,26 @@ if TYPE_CHECKING:
     help="Play each fault of the PROFILE (matrix if none is given) alone, after a quiet run, and print which alert noticed it, how soon. "
     "FAILED where a fault misses one of its alerts, or one fires with nothing wrong.",
 )
-@click.option("--report/--no-report", default=True, show_default=True, help="Write the run's report.html (never with --matrix).")
-@click.option("--json", "as_json", is_flag=True, help="Print the run's run.json (matrix.json) on standard output, and nothing else there.")
-def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json: bool, as_matrix: bool, **options: Any) -> NoReturn:
+@click.option(
+    "--report/--no-report",
+    default=True,
+    show_default=True,
+    help="Write the run's report.html (never with --matrix).",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the run's run.json (matrix.json) on standard output, and nothing else there.",
+)
+def run(
+    profile: str,
+    scrapes: tuple[str, ...],
+    rules: tuple[Path, ...],
+    as_json: bool,
+    as_matrix: bool,
+    **options: Any,
+) -> NoReturn:
     """Play a load PROFILE (a bundled one's name, or a YAML file), record it and judge it.
 
     \b
@@ -142,7 +174,11 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
     )
     if before is not None:
         earlier = Baseline.of(
-            run_folder.find(options["out"], before), played, options["tolerance"], request.ends_after_seconds, request.generator()
+            run_folder.find(options["out"], before),
+            played,
+            options["tolerance"],
+            request.ends_after_seconds,
+            request.generator(),
         )
         request = replace(request, baseline=earlier)
     if as_matrix:
@@ -163,7 +199,10 @@ def run(profile: str, scrapes: tuple[str, ...], rules: tuple[Path, ...], as_json
 
 
 def _play_matrix(request: Request, *, as_json: bool) -> NoReturn:
-    _refuse("--matrix plays several runs, each as long as its fault", {"abort_on_slo", "baseline", "tolerance"})
+    _refuse(
+        "--matrix plays several runs, each as long as its fault",
+        {"abort_on_slo", "baseline", "tolerance"},
+    )
     fault_matrix.check(request)
     request.check()  # All of it, before the first of several runs and not in the middle of them.
     least_of = fault_matrix.leasts(request)
@@ -200,15 +239,27 @@ def _refuse(why: str, names: Collection[str]) -> None:
 
 
 @click.command()
-@click.option("--profile", default="launch", show_default=True, help="The load profile of all three runs.")
+@click.option(
+    "--profile", default="launch", show_default=True, help="The load profile of all three runs."
+)
 @out_option
-@click.option("--json", "as_json", is_flag=True, help="Print the three run.json as a list on standard output, and nothing else there.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the three run.json as a list on standard output, and nothing else there.",
+)
 def drill(profile: str, out: Path, as_json: bool) -> NoReturn:
     """The story: one profile against Flask's development server, waitress as it comes, and waitress tuned.
 
     Exits 0 when the experiment ran to its end: a run that fails its SLO is the point.
     """
-    request = Request(profile=load_profile(profile), source=source_of(profile), out=out, server=three_servers.SERVERS[0])
+    request = Request(
+        profile=load_profile(profile),
+        source=source_of(profile),
+        out=out,
+        server=three_servers.SERVERS[0],
+    )
     with Interrupt() as interrupt:
         runs = list(three_servers.play_all(request, ERRORS, interrupt))
         interrupted = interrupt.requested

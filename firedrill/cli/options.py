@@ -26,7 +26,11 @@ Exit codes:
   130  interrupted; what was recorded is kept"""
 
 
-docker_option = click.option("--docker", is_flag=True, help="In containers, by the shipped docker-compose.yml, instead of processes.")
+docker_option = click.option(
+    "--docker",
+    is_flag=True,
+    help="In containers, by the shipped docker-compose.yml, instead of processes.",
+)
 time_scale_option = click.option(
     "--time-scale",
     type=click.FloatRange(1, 1000),
@@ -54,7 +58,9 @@ def port_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., N
         for name in reversed(names):
             option, default = PORT_OPTIONS[name]
             text = f"Port of {WHAT_LISTENS[name]}. [default: {default}, or a free one where that is taken]"
-            command = click.option(option, f"{name}_port", type=PORT, metavar="PORT", help=text)(command)
+            command = click.option(option, f"{name}_port", type=PORT, metavar="PORT", help=text)(
+                command
+            )
         return command
 
     return decorate
@@ -63,10 +69,17 @@ def port_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., N
 PORT = click.IntRange(1, 65535)
 
 server_option = click.option(
-    "--server", type=click.Choice(["dev", "waitress"]), default="waitress", show_default=True, help="What serves the bundled API."
+    "--server",
+    type=click.Choice(["dev", "waitress"]),
+    default="waitress",
+    show_default=True,
+    help="What serves the bundled API.",
 )
 threads_option = click.option(
-    "--threads", type=click.IntRange(1, 10_000), metavar="N", help="Worker threads of waitress. [default: 4, waitress's own]"
+    "--threads",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    help="Worker threads of waitress. [default: 4, waitress's own]",
 )
 connections_option = click.option(
     "--connection-limit",
@@ -89,7 +102,9 @@ def asked_ports(options: dict[str, Any]) -> dict[str, int | None]:
     return {name: options.get(f"{name}_port") for name in PORT_OPTIONS}
 
 
-def read_by(parse: Callable[[object], float]) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
+def read_by(
+    parse: Callable[[object], float],
+) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
     """An option's callback that reads its text by a function which raises ValueError for what it cannot read."""
 
     def read(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
@@ -117,5 +132,7 @@ def server_of(kind: Any, threads: int | None, connection_limit: int | None) -> S
     """How the bundled API is to be served. Raises BadInput for a limit that the server does not have."""
     for option, value in (("--threads", threads), ("--connection-limit", connection_limit)):
         if kind == "dev" and value is not None:
-            raise BadInput(f"{option} {value}: Flask's development server has no such limit; expected --server waitress with it")
+            raise BadInput(
+                f"{option} {value}: Flask's development server has no such limit; expected --server waitress with it"
+            )
     return Server(kind, threads, connection_limit)

@@ -32,7 +32,11 @@ def runs(context: click.Context, out: Path, as_json: bool) -> None:
     if context.invoked_subcommand is None:
         found = run_folder.runs_in(out)
         if as_json:
-            click.echo(json.dumps([{**_row(each), "size_bytes": each.size_bytes()} for each in found], indent=2))
+            click.echo(
+                json.dumps(
+                    [{**_row(each), "size_bytes": each.size_bytes()} for each in found], indent=2
+                )
+            )
         else:
             OUTPUT.print(summary.listing(found), soft_wrap=True)
 
@@ -43,7 +47,13 @@ def _row(recorded: run_folder.Run) -> dict[str, Any]:
 
 
 @runs.command()
-@click.option("--keep", type=click.IntRange(0), default=10, show_default=True, help="How many of the newest runs stay.")
+@click.option(
+    "--keep",
+    type=click.IntRange(0),
+    default=10,
+    show_default=True,
+    help="How many of the newest runs stay.",
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @click.pass_obj
 def prune(out: Path, keep: int, dry_run: bool) -> None:
@@ -66,7 +76,9 @@ def prune(out: Path, keep: int, dry_run: bool) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="RUN...")
 @out_option
 @port_options("prometheus", "grafana")
-def open_runs(names: tuple[str, ...], out: Path, prometheus_port: int | None, grafana_port: int | None) -> NoReturn:
+def open_runs(
+    names: tuple[str, ...], out: Path, prometheus_port: int | None, grafana_port: int | None
+) -> NoReturn:
     """A Prometheus over recorded runs (id, its beginning, or a folder), and Grafana where there is one. Ctrl-C ends it.
 
     Several runs are laid over each other, aligned on their start and told apart by the label `run`.

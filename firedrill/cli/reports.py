@@ -37,7 +37,9 @@ def report(names: tuple[str, ...], out: Path) -> NoReturn:
       firedrill report BEFORE AFTER
     """
     if len(names) > MOST_RUNS:
-        raise click.BadParameter(f"{len(names)} runs; expected {MOST_RUNS} at most", param_hint="RUN")
+        raise click.BadParameter(
+            f"{len(names)} runs; expected {MOST_RUNS} at most", param_hint="RUN"
+        )
     chosen = [run_folder.find(out, name) for name in names]
     with Interrupt() as interrupt:
         click.echo(_write(chosen, out, interrupt))
@@ -60,4 +62,8 @@ def written(runs: Sequence[Run], out: Path) -> Path | None:
 def _write(runs: Sequence[Run], out: Path, interrupt: Interrupt) -> Path:
     from firedrill.report import writer  # noqa: PLC0415 -- the charts' library takes longer to load than most commands take to run
 
-    return writer.of_run(runs[0], interrupt) if len(runs) == 1 else writer.of_several(runs, out, interrupt)
+    return (
+        writer.of_run(runs[0], interrupt)
+        if len(runs) == 1
+        else writer.of_several(runs, out, interrupt)
+    )

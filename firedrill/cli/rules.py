@@ -48,8 +48,16 @@ def alerts() -> None:
 )
 @out_option
 @time_scale_option
-@click.option("--reload", "reload_urls", multiple=True, metavar="URL", help="Have this Prometheus or Alertmanager reload (repeatable).")
-def watch(source: Path, into: Path | None, out: Path, time_scale: float, reload_urls: tuple[str, ...]) -> None:
+@click.option(
+    "--reload",
+    "reload_urls",
+    multiple=True,
+    metavar="URL",
+    help="Have this Prometheus or Alertmanager reload (repeatable).",
+)
+def watch(
+    source: Path, into: Path | None, out: Path, time_scale: float, reload_urls: tuple[str, ...]
+) -> None:
     """Save a rule file, and it is in force: checked, scaled, reloaded. A broken one is named with its line, and its old rules stay.
 
     An alert that was edited begins anew: Prometheus would let it go on with what the old one had pending.
@@ -60,10 +68,17 @@ def watch(source: Path, into: Path | None, out: Path, time_scale: float, reload_
       firedrill alerts watch --source prometheus --into /config --reload http://prometheus:9090
     """
     if into is None:
-        if click.get_current_context().get_parameter_source("time_scale") is ParameterSource.COMMANDLINE:
-            raise BadInput("--time-scale: the stack that is up has one already; expected it with --into alone")
+        if (
+            click.get_current_context().get_parameter_source("time_scale")
+            is ParameterSource.COMMANDLINE
+        ):
+            raise BadInput(
+                "--time-scale: the stack that is up has one already; expected it with --into alone"
+            )
         stack = state_file.find(out)
-        mirror = watcher.Mirror(source, out / state_file.NAME / "prometheus", stack.time_scale, rules_only=True)
+        mirror = watcher.Mirror(
+            source, out / state_file.NAME / "prometheus", stack.time_scale, rules_only=True
+        )
         reload_urls = (stack.prometheus,)
     else:
         mirror = watcher.Mirror(source, into, time_scale)
@@ -76,7 +91,13 @@ RULE_FILE = click.Path(path_type=Path)
 
 @alerts.command("backtest")
 @click.argument("files", nargs=-1, required=True, type=RULE_FILE, metavar="RULES...")
-@click.option("--run", "run_name", required=True, metavar="RUN", help="The recorded run (id, its beginning, or a folder).")
+@click.option(
+    "--run",
+    "run_name",
+    required=True,
+    metavar="RUN",
+    help="The recorded run (id, its beginning, or a folder).",
+)
 @click.option(
     "--stretch",
     type=click.IntRange(1, 1000),
@@ -84,8 +105,14 @@ RULE_FILE = click.Path(path_type=Path)
     show_default=True,
     help="Let a recorded second stand for so many, for rules at production scale; a drill's time scale is 12.",
 )
-@click.option("--history", metavar="RUN", help="Put this run's samples before it, for rules that compare with the past.")
-@click.option("--alert", "names", multiple=True, metavar="NAME", help="Judge this alert only (repeatable).")
+@click.option(
+    "--history",
+    metavar="RUN",
+    help="Put this run's samples before it, for rules that compare with the past.",
+)
+@click.option(
+    "--alert", "names", multiple=True, metavar="NAME", help="Judge this alert only (repeatable)."
+)
 @click.option(
     "--sweep",
     "swept",
@@ -94,7 +121,12 @@ RULE_FILE = click.Path(path_type=Path)
     help="Try other settings (repeatable): five from A to B, or N with A..B/N, or those of a list A,B,C. threshold.2 is an alert's second.",
 )
 @out_option
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on standard output, and nothing else there.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the report as JSON on standard output, and nothing else there.",
+)
 def backtest_command(
     files: tuple[Path, ...],
     run_name: str,
@@ -117,7 +149,16 @@ def backtest_command(
     """
     tried = sweeps.parse(swept)
     past = run_folder.find(out, history) if history is not None else None
-    question = Question(files, run_folder.find(out, run_name), stretch, past, names, tried.holds_ms, tried.thresholds, tried.which)
+    question = Question(
+        files,
+        run_folder.find(out, run_name),
+        stretch,
+        past,
+        names,
+        tried.holds_ms,
+        tried.thresholds,
+        tried.which,
+    )
     with Interrupt() as interrupt:
         report = backtest(question, interrupt)
         interrupt.heed()
@@ -131,7 +172,13 @@ def backtest_command(
 
 
 @alerts.command()
-@click.option("--factor", type=click.FloatRange(1, 1000), default=12.0, show_default=True, help="Divide durations by this.")
+@click.option(
+    "--factor",
+    type=click.FloatRange(1, 1000),
+    default=12.0,
+    show_default=True,
+    help="Divide durations by this.",
+)
 @click.argument("source", type=RULE_FILE, metavar="IN")
 @click.argument("target", type=RULE_FILE, metavar="OUT")
 def scale(factor: float, source: Path, target: Path) -> None:
@@ -152,14 +199,26 @@ def scale(factor: float, source: Path, target: Path) -> None:
         raise BadInput(": ".join(yaml_document.placed(str(source), error))) from error
     for sentence in scaled.clamped:
         ERRORS.say(sentence)
-    ERRORS.say(f"{units.counted(len(scaled.clamped), 'duration')} could not become as short as asked")
+    ERRORS.say(
+        f"{units.counted(len(scaled.clamped), 'duration')} could not become as short as asked"
+    )
 
 
 @alerts.command()
 @click.argument("files", nargs=-1, required=True, type=RULE_FILE, metavar="FILE...")
-@click.option("--run", "run_name", metavar="RUN", help="Look series up in what this run recorded, not in what the bundle exports.")
+@click.option(
+    "--run",
+    "run_name",
+    metavar="RUN",
+    help="Look series up in what this run recorded, not in what the bundle exports.",
+)
 @out_option
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as a JSON list on standard output, and nothing else there.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the findings as a JSON list on standard output, and nothing else there.",
+)
 def check(files: tuple[Path, ...], run_name: str | None, out: Path, as_json: bool) -> NoReturn:
     """Read rule files for mistakes: promtool's checks, and what promtool lets pass.
 
@@ -170,7 +229,11 @@ def check(files: tuple[Path, ...], run_name: str | None, out: Path, as_json: boo
       firedrill alerts check my_alerts.yml --run 20260102
     """
     with Interrupt() as interrupt:
-        recorded = known_series.of_run(run_folder.find(out, run_name), interrupt) if run_name is not None else None
+        recorded = (
+            known_series.of_run(run_folder.find(out, run_name), interrupt)
+            if run_name is not None
+            else None
+        )
         interrupt.heed()
     findings = checks.check_all(files, recorded)
     errors = sum(finding.severity == "error" for finding in findings)
@@ -179,6 +242,9 @@ def check(files: tuple[Path, ...], run_name: str | None, out: Path, as_json: boo
     else:
         for finding in findings:
             click.echo(f"{finding.place}: {finding.severity}: {finding.text}")
-        counts = (units.counted(number, what) for number, what in ((errors, "error"), (len(findings) - errors, "warning")))
+        counts = (
+            units.counted(number, what)
+            for number, what in ((errors, "error"), (len(findings) - errors, "warning"))
+        )
         ERRORS.say(f"{', '.join(counts)} in {units.counted(len(files), 'file')}")
     sys.exit(ExitCode.BAD_INPUT if errors else ExitCode.PASSED)

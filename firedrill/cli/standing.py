@@ -33,16 +33,28 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--profile", default="soak", show_default=True, help="The load that starts by itself; Locust's page steers it.")
+@click.option(
+    "--profile",
+    default="soak",
+    show_default=True,
+    help="The load that starts by itself; Locust's page steers it.",
+)
 @server_option
 @threads_option
 @connections_option
 @out_option
 @port_options(*PORT_OPTIONS)
 @docker_option
-@click.option("--grafana/--no-grafana", "with_grafana", default=True, help="With --docker: start Grafana too. [default: grafana]")
+@click.option(
+    "--grafana/--no-grafana",
+    "with_grafana",
+    default=True,
+    help="With --docker: start Grafana too. [default: grafana]",
+)
 @click.option("--faults", is_flag=True, help="Let `firedrill fault set` break the API.")
-def up(profile: str, out: Path, docker: bool, with_grafana: bool, faults: bool, **options: Any) -> NoReturn:
+def up(
+    profile: str, out: Path, docker: bool, with_grafana: bool, faults: bool, **options: Any
+) -> NoReturn:
     """The stack in the foreground: API, Locust with its page, Prometheus; Alertmanager and Grafana where they are. Ctrl-C stops it.
 
     \b
@@ -53,20 +65,43 @@ def up(profile: str, out: Path, docker: bool, with_grafana: bool, faults: bool, 
     """
     if load_profile(profile).faults:
         ERRORS.say(f"{profile}: `up` does not set its faults; use `firedrill fault set`", "dim")
-    server, chosen = server_of(options["server"], options["threads"], options["connection_limit"]), asked_ports(options)
+    server, chosen = (
+        server_of(options["server"], options["threads"], options["connection_limit"]),
+        asked_ports(options),
+    )
     with Interrupt() as interrupt:
         if docker:
             engine.need()
             file = profile_file(profile)
             ports = Ports.choose(chosen)
-            container_foreground.run(server, file, ports, interrupt, ERRORS, with_grafana=with_grafana, takes_faults=faults)
+            container_foreground.run(
+                server,
+                file,
+                ports,
+                interrupt,
+                ERRORS,
+                with_grafana=with_grafana,
+                takes_faults=faults,
+            )
         else:
-            foreground.run(out.absolute(), server, profile, Ports.choose(chosen), interrupt, ERRORS, takes_faults=faults)
+            foreground.run(
+                out.absolute(),
+                server,
+                profile,
+                Ports.choose(chosen),
+                interrupt,
+                ERRORS,
+                takes_faults=faults,
+            )
     sys.exit(ExitCode.PASSED)
 
 
 @click.command()
-@click.option("--get", is_flag=True, help="Take what is missing from Debian's packages, into .tools/: no root, nothing installed.")
+@click.option(
+    "--get",
+    is_flag=True,
+    help="Take what is missing from Debian's packages, into .tools/: no root, nothing installed.",
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def doctor(get: bool, as_json: bool) -> NoReturn:
     """What is there, what is missing, and how to get it. Exits 3 if something needed is missing."""

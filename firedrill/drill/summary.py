@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from firedrill.drill.play.fault_matrix import Column, Matrix
     from firedrill.record.run_folder import Run
 
-STATUS_STYLES = {"PASSED": "bold green", "FAILED": "bold red", "INVALID": "bold magenta", "INTERRUPTED": "bold yellow"}
+STATUS_STYLES = {
+    "PASSED": "bold green",
+    "FAILED": "bold red",
+    "INVALID": "bold magenta",
+    "INTERRUPTED": "bold yellow",
+}
 
 Document = dict[str, Any]
 
@@ -29,7 +34,11 @@ Document = dict[str, Any]
 def of_run(run: Run) -> RenderableType:
     """Verdict first, then its reasons, the figures, the steps, and where everything lies."""
     document = run.read()
-    parts: list[RenderableType] = [_verdict_line(document), *_reasons(document), *_remarks(document)]
+    parts: list[RenderableType] = [
+        _verdict_line(document),
+        *_reasons(document),
+        *_remarks(document),
+    ]
     if document["figures"]:
         parts += [
             Text(),
@@ -46,7 +55,9 @@ def of_run(run: Run) -> RenderableType:
 
 def _verdict_line(document: Document) -> Text:
     status = document["verdict"]["status"]
-    return Text.assemble((f" {status} ", f"{STATUS_STYLES[status]} reverse"), "  ", (title_of(document), "bold"))
+    return Text.assemble(
+        (f" {status} ", f"{STATUS_STYLES[status]} reverse"), "  ", (title_of(document), "bold")
+    )
 
 
 def title_of(document: Document) -> str:
@@ -59,9 +70,13 @@ def server_of(document: Mapping[str, Any]) -> str:
     server = document.get("server")
     if not isinstance(server, dict) or not server:
         return str(document.get("target") or "an unknown server")
-    name = {"dev": "Flask's development server"}.get(str(server.get("kind")), str(server.get("kind")))
+    name = {"dev": "Flask's development server"}.get(
+        str(server.get("kind")), str(server.get("kind"))
+    )
     tuned = {"threads": server.get("threads"), "connections": server.get("connection_limit")}
-    return ", ".join([name, *(f"{value} {word}" for word, value in tuned.items() if value is not None)])
+    return ", ".join(
+        [name, *(f"{value} {word}" for word, value in tuned.items() if value is not None)]
+    )
 
 
 def _reasons(document: Document) -> list[Text]:
@@ -72,20 +87,31 @@ def _faults(document: Document) -> list[RenderableType]:
     """What was broken on purpose, and when: the truth that the alerts are held against."""
     injected = document.get("faults") or []  # runs that are older than faults have none
     return (
-        [Text(), Text("Faults that were injected", style="bold"), *(_fault(each, document["window"]) for each in injected)]
+        [
+            Text(),
+            Text("Faults that were injected", style="bold"),
+            *(_fault(each, document["window"]) for each in injected),
+        ]
         if injected
         else []
     )
 
 
 def _fault(injected: Mapping[str, Any], window: Mapping[str, float]) -> Text:
-    after, lasted = units.seconds(injected["start"] - window["start"]), units.seconds(injected["end"] - injected["start"])
+    after, lasted = (
+        units.seconds(injected["start"] - window["start"]),
+        units.seconds(injected["end"] - injected["start"]),
+    )
     return Text(f" • {spell(injected['fault'], injected['size'])} after {after}, for {lasted}")
 
 
 def _alerts(document: Document) -> list[RenderableType]:
     fired = _fired(document["figures"])
-    return [Text(), Text("Alerts that fired" if fired else "No alert fired", style="bold"), *map(_alert, fired)]
+    return [
+        Text(),
+        Text("Alerts that fired" if fired else "No alert fired", style="bold"),
+        *map(_alert, fired),
+    ]
 
 
 def _scorecard(document: Document) -> list[RenderableType]:
@@ -98,13 +124,23 @@ def _scorecard(document: Document) -> list[RenderableType]:
         table.add_column(column, justify="right" if column == "delay" else "left")
     for row in rows:
         expected = (row["expected"] or units.NOTHING).replace("_", " ")
-        table.add_row(row["alert"], expected, row["judgement"], _cause(row), units.seconds(row["delay_seconds"]))
+        table.add_row(
+            row["alert"],
+            expected,
+            row["judgement"],
+            _cause(row),
+            units.seconds(row["delay_seconds"]),
+        )
     return [Text(), table]
 
 
 def _cause(row: Mapping[str, Any]) -> str:
     """With a question mark where nobody had said so before."""
-    return f"{row['cause']}{'?' if row.get('attribution') == 'latest' else ''}" if row["cause"] else units.NOTHING
+    return (
+        f"{row['cause']}{'?' if row.get('attribution') == 'latest' else ''}"
+        if row["cause"]
+        else units.NOTHING
+    )
 
 
 def _remarks(document: Document) -> list[Text]:
@@ -132,12 +168,21 @@ def _news(notifications: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, A
 
 
 def _notification(one: Mapping[str, Any]) -> Text:
-    what = f"{one['alertname']}: {one['summary']}" if one["status"] == "firing" else f"{one['alertname']} is over"
-    return Text(printable(f" • {one['receiver']} after {units.seconds(one['after_seconds'])}: {what}"))
+    what = (
+        f"{one['alertname']}: {one['summary']}"
+        if one["status"] == "firing"
+        else f"{one['alertname']} is over"
+    )
+    return Text(
+        printable(f" • {one['receiver']} after {units.seconds(one['after_seconds'])}: {what}")
+    )
 
 
 def _alert(alert: Mapping[str, Any]) -> Text:
-    after, lasted = units.seconds(alert["firing_after_seconds"]), units.seconds(alert["firing_seconds"])
+    after, lasted = (
+        units.seconds(alert["firing_after_seconds"]),
+        units.seconds(alert["firing_seconds"]),
+    )
     return Text(f" • {alert['name']} ({alert['severity']}) after {after}, for {lasted}")
 
 
@@ -145,7 +190,9 @@ def _fired(figures: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The alerts that fired, in the order in which they began; of those that differ in labels alone, the first."""
     fired = [alert for alert in figures["alerts"] if alert["firing_after_seconds"] is not None]
     fired.sort(key=lambda alert: alert["firing_after_seconds"])
-    return list({(alert["name"], alert["severity"]): alert for alert in reversed(fired)}.values())[::-1]
+    return list({(alert["name"], alert["severity"]): alert for alert in reversed(fired)}.values())[
+        ::-1
+    ]
 
 
 # -- figures side by side
@@ -170,13 +217,17 @@ def _cell(figure: Callable[[Mapping[str, Any]], str], document: Document) -> Tex
 
 
 def _quantiles(side: str, field: str) -> Callable[[Mapping[str, Any]], str]:
-    return lambda figures: units.together([figures[side][field][name] for name in ("p50", "p95", "p99")])
+    return lambda figures: units.together(
+        [figures[side][field][name] for name in ("p50", "p95", "p99")]
+    )
 
 
 def _with_waiting(figures: Mapping[str, Any]) -> str:
     client, names = figures["client"], ("p50", "p95", "p99")
     lower_bounds = [at for at, name in enumerate(names) if name in client.get("at_least", ())]
-    return units.together([client["latency_including_waiting_seconds"][name] for name in names], lower_bounds)
+    return units.together(
+        [client["latency_including_waiting_seconds"][name] for name in names], lower_bounds
+    )
 
 
 def _from_schedule(figures: Mapping[str, Any]) -> str:
@@ -188,13 +239,18 @@ def _from_schedule(figures: Mapping[str, Any]) -> str:
 def _exhausted(figures: Mapping[str, Any]) -> str:
     saturation = figures["saturation"]
     if saturation["ran_out_first"]:
-        return f"{saturation['ran_out_first']}, {units.seconds(saturation['ran_out_after_seconds'])}"
+        return (
+            f"{saturation['ran_out_first']}, {units.seconds(saturation['ran_out_after_seconds'])}"
+        )
     return "nothing" if saturation["nearest"] else units.NOTHING
 
 
 def _ratios(figures: Mapping[str, Any]) -> str:
     ratios = sorted(figures["saturation"]["largest_ratio"].items(), key=lambda item: -item[1])
-    return "\n".join(f"{name} {units.percent(ratio)}" for name, ratio in ratios[:3] if ratio >= 0.01) or units.NOTHING
+    return (
+        "\n".join(f"{name} {units.percent(ratio)}" for name, ratio in ratios[:3] if ratio >= 0.01)
+        or units.NOTHING
+    )
 
 
 def _abandoned(figures: Mapping[str, Any]) -> str:
@@ -215,7 +271,9 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
         "achieved": lambda figures: units.rate(figures["client"]["rate"]),
         "never sent": lambda figures: units.count((figures.get("arrivals") or {}).get("unsent")),
         "left at the end": lambda figures: units.count((figures.get("arrivals") or {}).get("left")),
-        "begun late, p99": lambda figures: units.seconds((figures.get("arrivals") or {}).get("lateness_p99_seconds")),
+        "begun late, p99": lambda figures: units.seconds(
+            (figures.get("arrivals") or {}).get("lateness_p99_seconds")
+        ),
     },
     "Errors": {
         "client": lambda figures: units.percent(figures["client"]["error_ratio"]),
@@ -232,7 +290,9 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
         "abandoned": _abandoned,
         "of them failed": lambda figures: units.count(figures["honesty"].get("hung")),
         "tasks crashed": lambda figures: units.count(figures["honesty"].get("exceptions")),
-        "generator CPU": lambda figures: units.percent(figures["honesty"]["generator_cpu_max_ratio"]),
+        "generator CPU": lambda figures: units.percent(
+            figures["honesty"]["generator_cpu_max_ratio"]
+        ),
     },
     "Alerts": {"fired": lambda figures: units.count(len(_names(figures)))},
 }
@@ -240,7 +300,17 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
 
 def _steps(document: Document) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in ("step", "time", "load", "offered", "achieved", "errors", "p50", "p99", "server p99"):
+    for column in (
+        "step",
+        "time",
+        "load",
+        "offered",
+        "achieved",
+        "errors",
+        "p50",
+        "p99",
+        "server p99",
+    ):
         table.add_column(column, justify="right")
     for row in _step_rows(document):
         table.add_row(*row)
@@ -269,21 +339,36 @@ def _load(step: Mapping[str, Any]) -> str:
     return asked if running is None else f"{units.count(running)} (not {asked})"
 
 
-MATRIX_STYLES = {"detected": "bold green", "missed": "bold red", "false": "bold red", "undecided": "bold yellow"}
+MATRIX_STYLES = {
+    "detected": "bold green",
+    "missed": "bold red",
+    "false": "bold red",
+    "undecided": "bold yellow",
+}
 
 
 def of_matrix(matrix: Matrix) -> RenderableType:
     """A row for each fault and alert that met: the delay, beside what the alert takes by its own definition."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("fault", "alert", "judgement", "delay", "least", "full"):
-        table.add_column(name, justify="right" if name in {"delay", "least", "full"} else "left", no_wrap=True)
+        table.add_column(
+            name, justify="right" if name in {"delay", "least", "full"} else "left", no_wrap=True
+        )
     for column in matrix.columns:
         table.add_section()
         for number, row in enumerate(_met(column, matrix) or [(units.NOTHING,)]):
             table.add_row("" if number else column.fault, *row)
-    verdict = Text.assemble((f" {matrix.status} ", f"{STATUS_STYLES[matrix.status]} reverse"), "  fault matrix")
-    short = [Text(f"the quiet run is too short to judge {', '.join(matrix.unproven)}", style="dim")] if matrix.unproven else []
-    return Group(verdict, *(Text(f" • {reason}") for reason in matrix.reasons), Text(), table, *short)
+    verdict = Text.assemble(
+        (f" {matrix.status} ", f"{STATUS_STYLES[matrix.status]} reverse"), "  fault matrix"
+    )
+    short = (
+        [Text(f"the quiet run is too short to judge {', '.join(matrix.unproven)}", style="dim")]
+        if matrix.unproven
+        else []
+    )
+    return Group(
+        verdict, *(Text(f" • {reason}") for reason in matrix.reasons), Text(), table, *short
+    )
 
 
 def _met(column: Column, matrix: Matrix) -> list[tuple[str | Text, ...]]:
@@ -309,10 +394,17 @@ def listing(runs: Sequence[Run]) -> Table:
     table.add_column("run", footer=f"{len(runs)} runs", no_wrap=True)
     table.add_column("verdict")
     table.add_column("profile and server")
-    table.add_column("size", justify="right", footer=units.size(sum(run.size_bytes() for run in runs)))
+    table.add_column(
+        "size", justify="right", footer=units.size(sum(run.size_bytes() for run in runs))
+    )
     for run in runs:
         status, title = outcome_of(run)
-        table.add_row(run.id, Text(status, style=STATUS_STYLES.get(status, "")), title, units.size(run.size_bytes()))
+        table.add_row(
+            run.id,
+            Text(status, style=STATUS_STYLES.get(status, "")),
+            title,
+            units.size(run.size_bytes()),
+        )
     return table
 
 
@@ -329,7 +421,13 @@ def side_by_side(documents: Sequence[Document]) -> RenderableType:
     """Several runs: verdicts with their reasons, then the figures in columns."""
     verdicts: list[RenderableType] = []
     for document in documents:
-        verdicts += [_verdict_line(document), *_reasons(document), *_remarks(document), *_alert_names(document), Text()]
+        verdicts += [
+            _verdict_line(document),
+            *_reasons(document),
+            *_remarks(document),
+            *_alert_names(document),
+            Text(),
+        ]
     return Group(comparison(documents), Text(), *verdicts)
 
 

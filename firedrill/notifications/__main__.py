@@ -23,7 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         with Interrupt() as interrupt, listening(options.host, options.port, options.out) as server:
-            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+            threading.Thread(
+                target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True
+            ).start()
             while not interrupt.pause(3600):
                 pass
             server.shutdown()
@@ -42,7 +44,12 @@ def parser() -> argparse.ArgumentParser:
     add = options.add_argument
     add("--host", default=LOOPBACK, help="address to bind (default: %(default)s)")
     add("--port", type=int, default=NOTIFICATIONS_PORT, help="port to bind (default: %(default)s)")
-    add("--out", type=Path, default=Path("notifications.jsonl"), help="file to append to (default: %(default)s)")
+    add(
+        "--out",
+        type=Path,
+        default=Path("notifications.jsonl"),
+        help="file to append to (default: %(default)s)",
+    )
     return options
 
 

@@ -72,15 +72,22 @@ def from_webhook(message: Any, receiver: str, received: float) -> list[Notificat
         BadInput: it is no such message; what is wrong with it, and where.
     """
     if not isinstance(message, dict) or message.get("version") != _WEBHOOK_VERSION:
-        raise BadInput(f"no message of Alertmanager's webhook; expected a JSON object of version {_WEBHOOK_VERSION!r}")
+        raise BadInput(
+            f"no message of Alertmanager's webhook; expected a JSON object of version {_WEBHOOK_VERSION!r}"
+        )
     alerts = message.get("alerts")
     if not isinstance(alerts, list):
         raise BadInput(f"alerts is a {type(alerts).__name__}; expected a list")
     group = str(message.get("groupKey", ""))
-    return [_from_alert(alert, f"alerts[{index}]", receiver, received, group) for index, alert in enumerate(alerts)]
+    return [
+        _from_alert(alert, f"alerts[{index}]", receiver, received, group)
+        for index, alert in enumerate(alerts)
+    ]
 
 
-def _from_alert(alert: Any, place: str, receiver: str, received: float, group_key: str) -> Notification:
+def _from_alert(
+    alert: Any, place: str, receiver: str, received: float, group_key: str
+) -> Notification:
     if not isinstance(alert, dict) or alert.get("status") not in {"firing", "resolved"}:
         raise BadInput(f"{place}.status is neither firing nor resolved")
     labels = _texts(alert.get("labels"), f"{place}.labels")
@@ -117,4 +124,6 @@ def _unix(value: Any, place: str) -> float | None:
 
 def printable(text: str) -> str:
     """The text with whatever could steer a terminal (control characters, changes of direction) as U+FFFD."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )

@@ -79,19 +79,30 @@ class _Handler(BaseHTTPRequestHandler):
             case "/notifications":
                 self._answer(HTTPStatus.OK, self.server.listed())
             case _:
-                self._refuse(HTTPStatus.NOT_FOUND, f"nothing is at {self.path}; expected /notifications or /healthz")
+                self._refuse(
+                    HTTPStatus.NOT_FOUND,
+                    f"nothing is at {self.path}; expected /notifications or /healthz",
+                )
 
     def do_POST(self) -> None:
         receiver = self.path.removeprefix("/")
         body = self._body()
         if self.headers.get_content_type() != "application/json" or "Origin" in self.headers:
             # What a page in a browser can send to loopback unasked.
-            self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected application/json, and no browser")
+            self._refuse(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected application/json, and no browser"
+            )
             return
         if receiver not in RECEIVERS:
-            self._refuse(HTTPStatus.NOT_FOUND, f"nobody is called {receiver}; expected one of {', '.join(RECEIVERS)}")
+            self._refuse(
+                HTTPStatus.NOT_FOUND,
+                f"nobody is called {receiver}; expected one of {', '.join(RECEIVERS)}",
+            )
         elif body is None:
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body without a length, or of more than {MAX_BODY_BYTES} bytes")
+            self._refuse(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"a body without a length, or of more than {MAX_BODY_BYTES} bytes",
+            )
         else:
             self._record(receiver, body)
 
@@ -102,7 +113,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.BAD_REQUEST, str(error))
         except OSError as error:
             # Alertmanager comes again after a status of 500 and above.
-            self._refuse(HTTPStatus.INSUFFICIENT_STORAGE, f"{self.server.journal.file}: {error.strerror}")
+            self._refuse(
+                HTTPStatus.INSUFFICIENT_STORAGE, f"{self.server.journal.file}: {error.strerror}"
+            )
         else:
             self._answer(HTTPStatus.OK, {"ok": True})
 

@@ -71,7 +71,11 @@ class Children:
     started: list[Child] = field(default_factory=list)
 
     def start(
-        self, name: str, command: Sequence[str | Path], environment: Mapping[str, str] | None = None, folder: Path | None = None
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ) -> Child:
         """Start a process, in a folder of its own if it needs one; what it prints goes to `<name>.log` in the stack's."""
         log = self.folder / f"{name}.log"

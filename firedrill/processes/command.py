@@ -45,13 +45,17 @@ def run(
                 raise Interrupted(f"interrupted in {words[0]}")
             if time.monotonic() > deadline:
                 _end(running, grace_seconds)
-                return subprocess.CompletedProcess(words, 1, "", f"no answer within {patience_seconds:g} s")
+                return subprocess.CompletedProcess(
+                    words, 1, "", f"no answer within {patience_seconds:g} s"
+                )
 
 
 def _start(words: list[str], variables: Mapping[str, str] | None) -> subprocess.Popen[str]:
     # A session of its own: a terminal's Ctrl-C is ours to answer, in order.
     environment, pipe = {**os.environ, **(variables or {})}, subprocess.PIPE
-    return subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, env=environment, start_new_session=True)
+    return subprocess.Popen(
+        words, stdout=pipe, stderr=pipe, text=True, env=environment, start_new_session=True
+    )
 
 
 def _end(running: subprocess.Popen[str], grace_seconds: float) -> None:

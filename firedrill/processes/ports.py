@@ -38,7 +38,9 @@ def any_free() -> int:
     return next(port for port in _CANDIDATES if is_free(port))
 
 
-def choose(asked: int | None, default: int, option: str, avoid: frozenset[int] = frozenset()) -> int:
+def choose(
+    asked: int | None, default: int, option: str, avoid: frozenset[int] = frozenset()
+) -> int:
     """The port that was asked for, else the default, else (where the default is taken) a free one.
 
     Raises:
@@ -46,6 +48,8 @@ def choose(asked: int | None, default: int, option: str, avoid: frozenset[int] =
     """
     if asked is not None:
         if asked in avoid or not is_free(asked):
-            raise BadInput(f"{option} {asked}: port {asked} of {LOOPBACK} is taken; expected a free one")
+            raise BadInput(
+                f"{option} {asked}: port {asked} of {LOOPBACK} is taken; expected a free one"
+            )
         return asked
     return default if default not in avoid and is_free(default) else any_free()

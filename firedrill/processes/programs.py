@@ -14,7 +14,11 @@ from firedrill.errors import Missing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PACKAGES = {"prometheus": "prometheus", "promtool": "prometheus", "alertmanager": "prometheus-alertmanager"}
+PACKAGES = {
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "alertmanager": "prometheus-alertmanager",
+}
 """Debian's package of each program that the set-up step can get."""
 
 DEBIAN_CALLS = {"alertmanager": "prometheus-alertmanager"}
@@ -25,12 +29,18 @@ OPTIONAL = {"alertmanager"}
 
 UNPACKED = places.TOOLS / "usr" / "bin"
 
-HOW_TO_GET = "run `make setup` on Debian or Ubuntu, or put it on PATH (https://prometheus.io/download/)"
+HOW_TO_GET = (
+    "run `make setup` on Debian or Ubuntu, or put it on PATH (https://prometheus.io/download/)"
+)
 
 
 def find(name: str) -> Path | None:
     """The program called `name` on PATH, else among those that the set-up step unpacked."""
-    found = shutil.which(name) or shutil.which(DEBIAN_CALLS.get(name, name)) or shutil.which(name, path=str(UNPACKED))
+    found = (
+        shutil.which(name)
+        or shutil.which(DEBIAN_CALLS.get(name, name))
+        or shutil.which(name, path=str(UNPACKED))
+    )
     return Path(found) if found else None
 
 
@@ -88,20 +98,32 @@ def relocate_alertmanager() -> None:
     """
     installed = b"/usr/share/prometheus/alertmanager"
     copy = UNPACKED / "alertmanager"
-    copy.write_bytes((UNPACKED / DEBIAN_CALLS["alertmanager"]).read_bytes().replace(installed, installed[1:] + b"/"))
+    copy.write_bytes(
+        (UNPACKED / DEBIAN_CALLS["alertmanager"])
+        .read_bytes()
+        .replace(installed, installed[1:] + b"/")
+    )
     copy.chmod(0o755)
 
 
 def _download(package: str) -> Path:
     folder = places.TOOLS / "apt"
     folder.mkdir(parents=True, exist_ok=True)
-    attempts = (_apt("download", package), _apt_with_own_lists("update"), _apt_with_own_lists("download", package))
+    attempts = (
+        _apt("download", package),
+        _apt_with_own_lists("update"),
+        _apt_with_own_lists("download", package),
+    )
     # Most machines have apt's lists already; a bare container has none, and only root could fill the system's own.
-    if _succeeds(attempts[0], folder) or (_succeeds(attempts[1], folder) and _succeeds(attempts[2], folder)):
+    if _succeeds(attempts[0], folder) or (
+        _succeeds(attempts[1], folder) and _succeeds(attempts[2], folder)
+    ):
         found = sorted(folder.glob(f"{package}_*.deb"))
         if found:
             return found[-1]
-    raise Missing(f"apt could not download the package {package} (see {folder / 'apt.log'}): {HOW_TO_GET}")
+    raise Missing(
+        f"apt could not download the package {package} (see {folder / 'apt.log'}): {HOW_TO_GET}"
+    )
 
 
 def _apt(*words: str) -> list[str]:
@@ -111,18 +133,34 @@ def _apt(*words: str) -> list[str]:
 def _apt_with_own_lists(*words: str) -> list[str]:
     own = places.TOOLS / "apt"
     (own / "lists" / "partial").mkdir(parents=True, exist_ok=True)
-    options = (f"Dir::State::lists={own / 'lists'}", f"Dir::Cache={own / 'cache'}", "APT::Sandbox::User=")
+    options = (
+        f"Dir::State::lists={own / 'lists'}",
+        f"Dir::Cache={own / 'cache'}",
+        "APT::Sandbox::User=",
+    )
     return ["apt-get", "-q", *(word for option in options for word in ("-o", option)), *words]
 
 
 def _succeeds(command: Sequence[str], folder: Path) -> bool:
     with (folder / "apt.log").open("a") as log:
-        return subprocess.run(command, cwd=folder, stdout=log, stderr=log, check=False, env={**os.environ, "LC_ALL": "C"}).returncode == 0
+        return (
+            subprocess.run(
+                command,
+                cwd=folder,
+                stdout=log,
+                stderr=log,
+                check=False,
+                env={**os.environ, "LC_ALL": "C"},
+            ).returncode
+            == 0
+        )
 
 
 def _unpack(archive: Path) -> None:
     try:
-        subprocess.run(["dpkg", "-x", archive, places.TOOLS], check=True, capture_output=True, text=True)
+        subprocess.run(
+            ["dpkg", "-x", archive, places.TOOLS], check=True, capture_output=True, text=True
+        )
     except subprocess.CalledProcessError as error:
         raise Missing(f"{archive} could not be unpacked: {error.stderr.strip()}") from error
     archive.unlink()

@@ -70,13 +70,20 @@ class Prometheus:
     def is_ready(self) -> bool:
         """Whether it serves queries."""
         try:
-            return self._http.request("GET", f"{self.url}/-/ready", headers=authorization(self.url), timeout=1).status == HTTPStatus.OK
+            return (
+                self._http.request(
+                    "GET", f"{self.url}/-/ready", headers=authorization(self.url), timeout=1
+                ).status
+                == HTTPStatus.OK
+            )
         except urllib3.exceptions.HTTPError:
             return False
 
     def instant(self, query: str, time: float | None = None) -> list[Sample]:
         """The value of every series of an expression at a time (now if none is given)."""
-        result = self._query("query", {"query": query, **({} if time is None else {"time": f"{time:.3f}"})})
+        result = self._query(
+            "query", {"query": query, **({} if time is None else {"time": f"{time:.3f}"})}
+        )
         if result["resultType"] == "scalar":
             return [_sample({}, result["result"])]
         return [_sample(row["metric"], row["value"]) for row in result["result"]]
@@ -92,20 +99,37 @@ class Prometheus:
         result = self._query("query", {"query": f"{selector}[{window}ms]", "time": f"{end:.3f}"})
         return [_series(row) for row in result["result"]]
 
-    def range(self, query: str, start: float, end: float, step_seconds: float = 1.0) -> list[Series]:
+    def range(
+        self, query: str, start: float, end: float, step_seconds: float = 1.0
+    ) -> list[Series]:
         """An expression evaluated from start to end; the step grows where the window would exceed `MAX_POINTS`."""
         step = step_of(start, end, step_seconds)
-        result = self._query("query_range", {"query": query, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"})
+        result = self._query(
+            "query_range",
+            {"query": query, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"},
+        )
         return [_series(row) for row in result["result"]]
 
     def grid(self, query: str, start_ms: int, end_ms: int, step_ms: int) -> list[Series]:
         """An expression evaluated at exactly these times, `MAX_POINTS` of them at most."""
-        times = {"start": f"{start_ms / 1000:.3f}", "end": f"{end_ms / 1000:.3f}", "step": f"{step_ms}ms"}
-        return [_series(row) for row in self._query("query_range", {"query": query, **times})["result"]]
+        times = {
+            "start": f"{start_ms / 1000:.3f}",
+            "end": f"{end_ms / 1000:.3f}",
+            "step": f"{step_ms}ms",
+        }
+        return [
+            _series(row) for row in self._query("query_range", {"query": query, **times})["result"]
+        ]
 
     def label_sets(self, selector: str, start: float, end: float) -> list[Mapping[str, str]]:
         """The labels of every series that a selector matches and that has samples about then; far cheaper than the samples."""
-        return list(self._call("POST", "/api/v1/series", {"match[]": selector, "start": f"{start:.3f}", "end": f"{end:.3f}"}))
+        return list(
+            self._call(
+                "POST",
+                "/api/v1/series",
+                {"match[]": selector, "start": f"{start:.3f}", "end": f"{end:.3f}"},
+            )
+        )
 
     def names(self) -> frozenset[str]:
         """Of all series that it has."""
@@ -117,8 +141,17 @@ class Prometheus:
 
     def broken_alerts(self) -> dict[str, str]:
         """What was wrong with the last evaluation of alerts that could not be evaluated, by name."""
-        rules = (rule for group in self.rule_groups() for rule in group["rules"] if rule.get("type") == "alerting")
-        return {rule["name"]: str(rule.get("lastError")) for rule in rules if rule.get("health") == "err"}
+        rules = (
+            rule
+            for group in self.rule_groups()
+            for rule in group["rules"]
+            if rule.get("type") == "alerting"
+        )
+        return {
+            rule["name"]: str(rule.get("lastError"))
+            for rule in rules
+            if rule.get("health") == "err"
+        }
 
     def snapshot(self) -> str:
         """Write a snapshot of everything stored, the head included; returns its name below `<data>/snapshots/`."""
@@ -133,14 +166,23 @@ class Prometheus:
 
     def _call(self, method: str, path: str, parameters: dict[str, str]) -> Any:
         try:
-            body, headers = urlencode(parameters), {"Content-Type": "application/x-www-form-urlencoded", **authorization(self.url)}
-            answer = self._http.request(method, self.url + path, body=body, headers=headers, timeout=self._timeout_seconds).json()
+            body, headers = (
+                urlencode(parameters),
+                {"Content-Type": "application/x-www-form-urlencoded", **authorization(self.url)},
+            )
+            answer = self._http.request(
+                method, self.url + path, body=body, headers=headers, timeout=self._timeout_seconds
+            ).json()
         except (urllib3.exceptions.HTTPError, ValueError) as error:
-            raise Missing(f"Prometheus at {self.url} does not answer: {error.__class__.__name__}") from error
+            raise Missing(
+                f"Prometheus at {self.url} does not answer: {error.__class__.__name__}"
+            ) from error
         if answer.get("status") != "success":
             said = str(answer.get("error"))
             raise QueryRefused(
-                f"Prometheus at {self.url} refused {parameters.get('query', path)}: {said}", str(answer.get("errorType")), said
+                f"Prometheus at {self.url} refused {parameters.get('query', path)}: {said}",
+                str(answer.get("errorType")),
+                said,
             )
         return answer["data"]
 
@@ -161,4 +203,6 @@ def _sample(labels: Mapping[str, str], point: list[Any]) -> Sample:
 
 
 def _series(row: Mapping[str, Any]) -> Series:
-    return Series(row["metric"], tuple((float(time), float(value)) for time, value in row["values"]))
+    return Series(
+        row["metric"], tuple((float(time), float(value)) for time, value in row["values"])
+    )

@@ -45,7 +45,10 @@ def fill(url: str, runs: Sequence[Recorded], interrupt: Interrupt) -> None:
     longest = max(run.end - run.start for run in runs) + MARGIN_SECONDS
     with ExitStack() as stack:
         named = zip(labels([run.id for run in runs]), runs, strict=True)
-        sources = [(label, run, stack.enter_context(Reopened(run.data, interrupt)).prom.url) for label, run in named]
+        sources = [
+            (label, run, stack.enter_context(Reopened(run.data, interrupt)).prom.url)
+            for label, run in named
+        ]
         at = -MARGIN_SECONDS
         while at < longest:
             for label, run, source in sources:

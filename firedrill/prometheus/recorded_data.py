@@ -30,7 +30,12 @@ class Reopened:
     """
 
     def __init__(
-        self, data: Path | None, interrupt: Interrupt, port: int | None = None, *, lookback_seconds: int = LOOKBACK_SECONDS
+        self,
+        data: Path | None,
+        interrupt: Interrupt,
+        port: int | None = None,
+        *,
+        lookback_seconds: int = LOOKBACK_SECONDS,
     ) -> None:
         self._data = data
         self._lookback_seconds = lookback_seconds
@@ -55,9 +60,13 @@ class Reopened:
     def _start(self) -> None:
         copy = self.folder / "data"
         if self._data:
-            shutil.copytree(self._data, copy, ignore=shutil.ignore_patterns("lock", "queries.active"))
+            shutil.copytree(
+                self._data, copy, ignore=shutil.ignore_patterns("lock", "queries.active")
+            )
         # What is computed from recorded data belongs to the time of that data, long before the newest sample.
-        (self.folder / "prometheus.yml").write_text(f"storage: {{tsdb: {{out_of_order_time_window: {FOREVER}}}}}\n")
+        (self.folder / "prometheus.yml").write_text(
+            f"storage: {{tsdb: {{out_of_order_time_window: {FOREVER}}}}}\n"
+        )
         command: list[str | Path] = [
             programs.need("prometheus"),
             f"--config.file={self.folder / 'prometheus.yml'}",
@@ -69,6 +78,10 @@ class Reopened:
             "--web.enable-admin-api",
         ]
         child = self.children.start("prometheus", command)
-        self._interrupt.wait_until(lambda: self.prom.is_ready() or child.ended() is not None, "Prometheus to open the recorded data", 30)
+        self._interrupt.wait_until(
+            lambda: self.prom.is_ready() or child.ended() is not None,
+            "Prometheus to open the recorded data",
+            30,
+        )
         if child.ended() is not None:
             raise BadInput(f"{self._data or copy}: Prometheus cannot open it: {child.last_words()}")

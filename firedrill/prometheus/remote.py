@@ -31,30 +31,50 @@ _MESSAGES = {
 }
 _OPERATORS = ("=", "!=", "=~", "!~")
 """Of matchers, each at its number there."""
-_HEADERS = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf", "X-Prometheus-Remote-Write-Version": "0.1.0"}
+_HEADERS = {
+    "Content-Encoding": "snappy",
+    "Content-Type": "application/x-protobuf",
+    "X-Prometheus-Remote-Write-Version": "0.1.0",
+}
 _SERIES_PER_WRITE = 500
 _TIMEOUT_SECONDS = 60
 
 
 def _declare() -> dict[str, Any]:
-    file = descriptor_pb2.FileDescriptorProto(name="firedrill/remote.proto", package="firedrill.remote", syntax="proto3")
+    file = descriptor_pb2.FileDescriptorProto(
+        name="firedrill/remote.proto", package="firedrill.remote", syntax="proto3"
+    )
     for name, fields in _MESSAGES.items():
         message = file.message_type.add(name=name)
         for field in fields:
             _add_field(message, *field.split())
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"firedrill.remote.{name}")) for name in _MESSAGES}
+    return {
+        name: message_factory.GetMessageClass(
+            pool.FindMessageTypeByName(f"firedrill.remote.{name}")
+        )
+        for name in _MESSAGES
+    }
 
 
 def _add_field(message: descriptor_pb2.DescriptorProto, kind: str, name: str, number: str) -> None:
     proto = descriptor_pb2.FieldDescriptorProto
     if kind.startswith("*"):
         message.field.add(
-            name=name, number=int(number), label=proto.LABEL_REPEATED, type=proto.TYPE_MESSAGE, type_name=f".firedrill.remote.{kind[1:]}"
+            name=name,
+            number=int(number),
+            label=proto.LABEL_REPEATED,
+            type=proto.TYPE_MESSAGE,
+            type_name=f".firedrill.remote.{kind[1:]}",
         )
     else:
-        message.field.add(name=name, number=int(number), label=proto.LABEL_OPTIONAL, type=getattr(proto, f"TYPE_{kind.upper()}"))
+        message.field.add(
+            name=name,
+            number=int(number),
+            label=proto.LABEL_OPTIONAL,
+            type=getattr(proto, f"TYPE_{kind.upper()}"),
+        )
 
 
 _CLASS = _declare()
@@ -69,7 +89,9 @@ def read(url: str, start: float, end: float, names: str = ".+") -> list[Any]:
     return read_matching(url, start, end, [(("__name__", "=~", names),)])
 
 
-def read_matching(url: str, start: float, end: float, selectors: Iterable[Iterable[tuple[str, str, str]]]) -> list[Any]:
+def read_matching(
+    url: str, start: float, end: float, selectors: Iterable[Iterable[tuple[str, str, str]]]
+) -> list[Any]:
     """The same of every series that fits a selector: (label, operator, value) each. What fits several comes several times.
 
     Raises:
@@ -77,14 +99,18 @@ def read_matching(url: str, start: float, end: float, selectors: Iterable[Iterab
     """
     queries = []
     for selector in selectors:
-        query = _CLASS["Query"](start_timestamp_ms=round(start * 1000), end_timestamp_ms=round(end * 1000))
+        query = _CLASS["Query"](
+            start_timestamp_ms=round(start * 1000), end_timestamp_ms=round(end * 1000)
+        )
         for name, operator, value in selector:
             query.matchers.add(type=_OPERATORS.index(operator), name=name, value=value)
         queries.append(query)
     answer = _post(f"{url}/api/v1/read", _CLASS["ReadRequest"](queries=queries))
     return [
         series
-        for result in _CLASS["ReadResponse"].FromString(bytes(cramjam.snappy.decompress_raw(answer))).results
+        for result in _CLASS["ReadResponse"]
+        .FromString(bytes(cramjam.snappy.decompress_raw(answer)))
+        .results
         for series in result.timeseries
     ]
 
@@ -97,7 +123,10 @@ def write(url: str, series: Iterable[Any]) -> None:
     """
     waiting = list(series)
     for first in range(0, len(waiting), _SERIES_PER_WRITE):
-        _post(f"{url}/api/v1/write", _CLASS["WriteRequest"](timeseries=waiting[first : first + _SERIES_PER_WRITE]))
+        _post(
+            f"{url}/api/v1/write",
+            _CLASS["WriteRequest"](timeseries=waiting[first : first + _SERIES_PER_WRITE]),
+        )
 
 
 def series(labels: Mapping[str, str]) -> Any:
@@ -143,9 +172,17 @@ _HTTP = urllib3.PoolManager(retries=False)
 def _post(url: str, message: Any) -> bytes:
     body = bytes(cramjam.snappy.compress_raw(message.SerializeToString()))
     try:
-        answer = _HTTP.request("POST", url, body=body, headers={**_HEADERS, **authorization(url)}, timeout=_TIMEOUT_SECONDS)
+        answer = _HTTP.request(
+            "POST",
+            url,
+            body=body,
+            headers={**_HEADERS, **authorization(url)},
+            timeout=_TIMEOUT_SECONDS,
+        )
     except urllib3.exceptions.HTTPError as error:
         raise Missing(f"Prometheus at {url} does not answer: {error.__class__.__name__}") from error
     if answer.status >= HTTPStatus.BAD_REQUEST:
-        raise Missing(f"Prometheus at {url} refused: {answer.data.decode(errors='replace').strip()[:200]}")
+        raise Missing(
+            f"Prometheus at {url} refused: {answer.data.decode(errors='replace').strip()[:200]}"
+        )
     return answer.data

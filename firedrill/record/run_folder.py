@@ -43,7 +43,9 @@ class Run:
             except FileExistsError:
                 continue
             except OSError as error:
-                raise BadInput(f"--out {out}: {error.strerror}; expected a folder to write to") from error
+                raise BadInput(
+                    f"--out {out}: {error.strerror}; expected a folder to write to"
+                ) from error
             return cls(out / name).with_room()
         raise BadInput(f"--out {out}: a thousand runs are called {stem}")
 
@@ -87,9 +89,16 @@ class Run:
         """
         try:
             # What is no number to JSON (`NaN`), or too large for one (`1e999`), is no figure.
-            content = json.loads(self.document.read_text(), parse_constant=lambda _: None, parse_float=_figure, parse_int=_figure)
+            content = json.loads(
+                self.document.read_text(),
+                parse_constant=lambda _: None,
+                parse_float=_figure,
+                parse_int=_figure,
+            )
         except OSError as error:
-            raise BadInput(f"{self.document}: {error.strerror}; expected a run's folder with run.json in it") from error
+            raise BadInput(
+                f"{self.document}: {error.strerror}; expected a run's folder with run.json in it"
+            ) from error
         except (ValueError, RecursionError) as error:
             raise BadInput(f"{self.document}: no JSON ({error})") from error
         if not isinstance(content, dict):
@@ -108,7 +117,9 @@ class Run:
             raise BadInput(f"{self.folder}: nothing was recorded in this run")
         start, end = (time if isinstance(time, int | float) else nan for time in times)
         if not start <= end:
-            raise BadInput(f"{self.document}: window is {window}; expected the Unix times of its start and end")
+            raise BadInput(
+                f"{self.document}: window is {window}; expected the Unix times of its start and end"
+            )
         return Recorded(self.id, self.snapshot, start, end)
 
     def size_bytes(self) -> int:
@@ -149,5 +160,7 @@ def find(out: Path, name: str) -> Run:
                 raise BadInput(f"{folder}: has no run.json; expected the folder of a recorded run")
     if len(exact or fitting) != 1:
         known = ", ".join(run.id for run in (fitting or runs_in(out))[-3:]) or "none"
-        raise BadInput(f"{name}: {len(fitting) or 'no'} runs in {out} are called that; the latest: {known}")
+        raise BadInput(
+            f"{name}: {len(fitting) or 'no'} runs in {out} are called that; the latest: {known}"
+        )
     return (exact or fitting)[0]

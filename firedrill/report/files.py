@@ -26,7 +26,11 @@ def of_several(runs: Sequence[Run], out: Path) -> Path:
 
 def comparisons_with(runs: Sequence[Run], out: Path) -> list[Path]:
     """The comparisons in a folder in which at least one of these runs takes part."""
-    return [file for file in sorted(out.glob(f"{COMPARISON}-*.html")) if any(f"-{_began(run)}" in file.stem for run in runs)]
+    return [
+        file
+        for file in sorted(out.glob(f"{COMPARISON}-*.html"))
+        if any(f"-{_began(run)}" in file.stem for run in runs)
+    ]
 
 
 def _began(run: Run) -> str:

@@ -138,11 +138,16 @@ class _Reader:
     # -- series
 
     def _lines(self, panel: Panel, blank: NDArray[np.bool_]) -> Iterator[Line]:
-        choices = {**panels.choices(), "$__rate_interval": f"{max(4 * SCRAPE_SECONDS, self._step + SCRAPE_SECONDS):g}s"}
+        choices = {
+            **panels.choices(),
+            "$__rate_interval": f"{max(4 * SCRAPE_SECONDS, self._step + SCRAPE_SECONDS):g}s",
+        }
         for query in panel.signal.queries:
             if query.exemplars:
                 continue  # It gives no series.
-            for series in self._prom.range(query.asked(choices), self._start, self._end, self._step):
+            for series in self._prom.range(
+                query.asked(choices), self._start, self._end, self._step
+            ):
                 values = self._on_grid(series)
                 values[blank] = np.nan
                 yield Line(named(query.legend, series.labels), values)
@@ -157,7 +162,9 @@ class _Reader:
 
     def _gaps(self) -> Iterator[Span]:
         scraped = self._prom.raw('up{job="locust"}', self._start, self._end)
-        seen = sorted(time - self._start for series in scraped for time, up in series.points if up == 1)
+        seen = sorted(
+            time - self._start for series in scraped for time, up in series.points if up == 1
+        )
         for earlier, later in pairwise([0.0, *seen, self._end - self._start]):
             if later - earlier > BLIND_LIMIT_SECONDS:
                 yield Span(earlier, later)
@@ -166,7 +173,9 @@ class _Reader:
 
     def _alerts(self) -> Iterator[AlertSpan]:
         times: dict[tuple[str, str], set[float]] = {}
-        for series in self._prom.raw('ALERTS{alertname!="Watchdog"}', self._start, self._end + TAIL_SECONDS):
+        for series in self._prom.raw(
+            'ALERTS{alertname!="Watchdog"}', self._start, self._end + TAIL_SECONDS
+        ):
             key = series.labels["alertname"], series.labels["alertstate"]
             times.setdefault(key, set()).update(time - self._start for time, _ in series.points)
         for (name, state), moments in times.items():
@@ -176,32 +185,45 @@ class _Reader:
 
     def _endpoints(self) -> Iterator[Endpoint]:
         buckets: dict[tuple[str, str], dict[float, float]] = {}
-        for labels, count in self._gained(f"{Client.REQUEST_DURATION.name}_bucket", "method, name, le"):
-            buckets.setdefault((labels.get("method", ""), labels.get("name", "")), {})[float(labels["le"])] = count
+        for labels, count in self._gained(
+            f"{Client.REQUEST_DURATION.name}_bucket", "method, name, le"
+        ):
+            buckets.setdefault((labels.get("method", ""), labels.get("name", "")), {})[
+                float(labels["le"])
+            ] = count
         requests = self._by_endpoint("locust_requests_total")
         failures = self._by_endpoint("locust_request_failures_total")
         errors: dict[tuple[str, str], dict[str, float]] = {}
         for labels, count in self._gained("locust_request_errors_total", "method, name, error"):
-            errors.setdefault((labels.get("method", ""), labels.get("name", "")), {})[labels.get("error", "")] = count
+            errors.setdefault((labels.get("method", ""), labels.get("name", "")), {})[
+                labels.get("error", "")
+            ] = count
         for key in sorted(requests, key=lambda endpoint: -requests[endpoint]):
             yield Endpoint(
                 *key,
                 requests=requests[key],
                 rate=requests[key] / (self._end - self._start) if self._end > self._start else None,
                 error_ratio=failures.get(key, 0.0) / requests[key] if requests[key] else None,
-                latency_seconds={name: histogram.quantile(q, buckets.get(key, {})) for name, q in QUANTILES.items()},
+                latency_seconds={
+                    name: histogram.quantile(q, buckets.get(key, {}))
+                    for name, q in QUANTILES.items()
+                },
                 errors=errors.get(key, {}),
             )
 
     def _by_endpoint(self, counter: str) -> dict[tuple[str, str], float]:
-        return {(labels.get("method", ""), labels.get("name", "")): count for labels, count in self._gained(counter, "method, name")}
+        return {
+            (labels.get("method", ""), labels.get("name", "")): count
+            for labels, count in self._gained(counter, "method, name")
+        }
 
     def _gained(self, counter: str, by: str) -> Iterator[tuple[Mapping[str, str], float]]:
         """What a counter gained in the run: last value minus the one before, without the extrapolation of increase()."""
         span = f"{(self._end - self._start + TAIL_SECONDS) * 1000:.0f}ms"
         last = f"last_over_time({counter}[{span}])"
         for sample in self._prom.instant(
-            f"sum by ({by}) ({last} - (last_over_time({counter}[5s] offset {span}) or 0 * {last}))", self._end + TAIL_SECONDS
+            f"sum by ({by}) ({last} - (last_over_time({counter}[5s] offset {span}) or 0 * {last}))",
+            self._end + TAIL_SECONDS,
         ):
             yield sample.labels, sample.value
 

@@ -17,13 +17,27 @@ if TYPE_CHECKING:
 
     Types = tuple[type, ...]
 
-KNOWN = ("started", "profile", "versions", "faults", "window", "remarks", "notifications", "figures")
+KNOWN = (
+    "started",
+    "profile",
+    "versions",
+    "faults",
+    "window",
+    "remarks",
+    "notifications",
+    "figures",
+)
 """Parts of run.json that a report reads; some are younger than others."""
 
 NUMBER: Types = (int, float)
 MAYBE: Types = (int, float, type(None))
 RECORDS: Mapping[str, Mapping[str, Types]] = {
-    "figures.steps": {"index": (int,), "start_seconds": NUMBER, "end_seconds": NUMBER, "users": NUMBER},
+    "figures.steps": {
+        "index": (int,),
+        "start_seconds": NUMBER,
+        "end_seconds": NUMBER,
+        "users": NUMBER,
+    },
     "figures.alerts": {
         "name": (str,),
         "labels": (dict,),
@@ -55,7 +69,9 @@ class Facts:
     def number(self, path: str) -> float | None:
         """The number at a path."""
         found = self(path)
-        return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+        return (
+            float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+        )
 
     def is_lower_bound(self, path: str) -> bool:
         """Whether the percentile at a path was raised by requests that were still waiting."""
@@ -71,13 +87,23 @@ class Facts:
     def rows(self, path: str) -> list[Mapping[str, Any]]:
         """The records of a list, those that are none left out."""
         found, needed = self(path), RECORDS.get(path, {})
-        whole = [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
-        return [row for row in whole if all(isinstance(row.get(name), types) for name, types in needed.items())]
+        whole = (
+            [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
+        )
+        return [
+            row
+            for row in whole
+            if all(isinstance(row.get(name), types) for name, types in needed.items())
+        ]
 
     def texts(self, path: str) -> list[str]:
         """A list of names."""
         found = self(path)
-        return [name for name in found if isinstance(name, str)] if isinstance(found, list | tuple) else []
+        return (
+            [name for name in found if isinstance(name, str)]
+            if isinstance(found, list | tuple)
+            else []
+        )
 
     def mapping(self, path: str) -> Mapping[str, Any]:
         """A record; empty where there is none."""
@@ -92,7 +118,10 @@ class Facts:
     @property
     def reasons(self) -> list[str]:
         """Why."""
-        return [str(reason.get("text", reason.get("code", ""))) for reason in self.rows("verdict.reasons")]
+        return [
+            str(reason.get("text", reason.get("code", "")))
+            for reason in self.rows("verdict.reasons")
+        ]
 
     @property
     def server(self) -> str:
@@ -121,8 +150,14 @@ class Facts:
     @property
     def damage(self) -> str | None:
         """A sentence about records that had to be left out; None where there is none."""
-        broken = [path for path in RECORDS if isinstance(self(path), list) and len(self.rows(path)) < len(self(path))]
-        return f"run.json is damaged: records of {', '.join(broken)} are left out." if broken else None
+        broken = [
+            path
+            for path in RECORDS
+            if isinstance(self(path), list) and len(self.rows(path)) < len(self(path))
+        ]
+        return (
+            f"run.json is damaged: records of {', '.join(broken)} are left out." if broken else None
+        )
 
     @property
     def began(self) -> list[str]:
@@ -136,7 +171,10 @@ class Facts:
     @property
     def age(self) -> str | None:
         """A sentence about a run.json of another version; None where it is of this one."""
-        schema, missing = self.number("schema"), [name for name in KNOWN if name not in self.document]
+        schema, missing = (
+            self.number("schema"),
+            [name for name in KNOWN if name not in self.document],
+        )
         if schema is not None and schema > SCHEMA:
             return "This run was recorded by a newer Firedrill; what this version does not know is not shown."
         if schema != SCHEMA or missing:
@@ -170,7 +208,8 @@ class Figure:
 
 def _latency(section: str, path: str) -> tuple[Figure, ...]:
     return tuple(
-        Figure(section, name, f"figures.{path}.{name}", units.seconds, noise=LATENCY_FLOOR_SECONDS) for name in ("p50", "p95", "p99")
+        Figure(section, name, f"figures.{path}.{name}", units.seconds, noise=LATENCY_FLOOR_SECONDS)
+        for name in ("p50", "p95", "p99")
     )
 
 
@@ -186,15 +225,37 @@ FIGURES = (
     Figure("Traffic", "achieved", "figures.client.rate", units.rate, more_is_worse=False),
     Figure("Traffic", "never sent", "figures.arrivals.unsent", units.count),
     Figure("Traffic", "left at the end", "figures.arrivals.left", units.count),
-    Figure("Traffic", "begun late, p99", "figures.arrivals.lateness_p99_seconds", units.seconds, noise=LATENCY_FLOOR_SECONDS),
-    Figure("Errors", "client", "figures.client.error_ratio", units.percent, noise=ERROR_FLOOR_RATIO),
-    Figure("Errors", "server", "figures.server.error_ratio", units.percent, noise=ERROR_FLOOR_RATIO),
+    Figure(
+        "Traffic",
+        "begun late, p99",
+        "figures.arrivals.lateness_p99_seconds",
+        units.seconds,
+        noise=LATENCY_FLOOR_SECONDS,
+    ),
+    Figure(
+        "Errors", "client", "figures.client.error_ratio", units.percent, noise=ERROR_FLOOR_RATIO
+    ),
+    Figure(
+        "Errors", "server", "figures.server.error_ratio", units.percent, noise=ERROR_FLOOR_RATIO
+    ),
     Figure("Honesty", "most in flight", "figures.honesty.in_flight_max", units.count, noise=A_FEW),
-    Figure("Honesty", "oldest in flight", "figures.honesty.oldest_max_seconds", units.seconds, noise=STALL_SECONDS),
+    Figure(
+        "Honesty",
+        "oldest in flight",
+        "figures.honesty.oldest_max_seconds",
+        units.seconds,
+        noise=STALL_SECONDS,
+    ),
     Figure("Honesty", "most starved", "figures.honesty.starved_max", units.count),
     Figure("Honesty", "abandoned", "figures.honesty.abandoned.in_flight", units.count, noise=A_FEW),
     Figure("Honesty", "of them failed", "figures.honesty.hung", units.count),
     Figure("Honesty", "tasks crashed", "figures.honesty.exceptions", units.count),
-    Figure("Honesty", "generator CPU", "figures.honesty.generator_cpu_max_ratio", units.percent, noise=0.1),
+    Figure(
+        "Honesty",
+        "generator CPU",
+        "figures.honesty.generator_cpu_max_ratio",
+        units.percent,
+        noise=0.1,
+    ),
 )
 """The figures that runs are compared by."""

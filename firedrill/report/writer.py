@@ -52,7 +52,9 @@ def of_several(runs: Sequence[Run], out: Path, interrupt: Interrupt) -> Path:
         recorded = reading.map(partial(_recording, interrupt=interrupt), runs)
         from firedrill.report.pages import comparison_page  # noqa: PLC0415 -- loaded meanwhile
 
-        content = comparison_page.of_runs(comparison_page.sided(list(zip(facts, recorded, strict=True))))
+        content = comparison_page.of_runs(
+            comparison_page.sided(list(zip(facts, recorded, strict=True)))
+        )
     interrupt.heed()
     return _write(files.of_several(runs, out), content)
 

@@ -41,12 +41,17 @@ class Scrape:
         named, equals, rest = text.partition("=")
         address, slash, path = (rest if equals else text).removeprefix("http://").partition("/")
         if not address.rpartition(":")[2].isdecimal():
-            raise BadInput(f"--scrape {text}: no port in {address!r}; expected [JOB=]HOST:PORT/path, such as localhost:9464/metrics")
+            raise BadInput(
+                f"--scrape {text}: no port in {address!r}; expected [JOB=]HOST:PORT/path, such as localhost:9464/metrics"
+            )
         return cls(named if equals else job, address, f"/{path}" if slash else "/metrics")
 
     def as_file_sd(self) -> dict[str, object]:
         """Its entry in a file_sd file."""
-        return {"targets": [self.address], "labels": {"job": self.job, "__metrics_path__": self.path}}
+        return {
+            "targets": [self.address],
+            "labels": {"job": self.job, "__metrics_path__": self.path},
+        }
 
 
 def check_rules(files: Sequence[Path]) -> None:
@@ -63,7 +68,13 @@ def check_rules(files: Sequence[Path]) -> None:
             raise BadInput(f"--rules {mistake}")
 
 
-def write(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path], time_scale: float, alertmanager: str | None = None) -> Path:
+def write(
+    folder: Path,
+    scrapes: Sequence[Scrape],
+    rules: Sequence[Path],
+    time_scale: float,
+    alertmanager: str | None = None,
+) -> Path:
     """Write a folder that Prometheus can run on; returns its configuration file.
 
     The production-scale rules are shrunk by the time scale; the load's own and those given are taken as they are. Alerts are sent to the
@@ -76,14 +87,18 @@ def write(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path], time_s
         (folder / "rules" / file.name).write_text(scaled(file, time_scale))
     add(folder, scrapes, rules)
     if alertmanager:
-        (folder / "targets" / "alertmanager.json").write_text(json.dumps([{"targets": [alertmanager]}]))
+        (folder / "targets" / "alertmanager.json").write_text(
+            json.dumps([{"targets": [alertmanager]}])
+        )
     return Path(shutil.copy(places.PROMETHEUS / "prometheus.yml", folder))
 
 
 def add(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path]) -> None:
     """Put pages to be scraped and a user's rules into a folder that has `targets/` and `rules/`."""
     for number, file in enumerate(rules):
-        shutil.copy(file, folder / "rules" / f"{GIVEN}{number}-{file.stem}.yml")  # What ends otherwise Prometheus would pass over.
+        shutil.copy(
+            file, folder / "rules" / f"{GIVEN}{number}-{file.stem}.yml"
+        )  # What ends otherwise Prometheus would pass over.
     for job in {scrape.job for scrape in scrapes}:
         entries = [scrape.as_file_sd() for scrape in scrapes if scrape.job == job]
         name = job if job in {"api", "locust", "prometheus"} else f"extra-{job}"
@@ -92,10 +107,16 @@ def add(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path]) -> None:
 
 def write_routing(folder: Path, time_scale: float, receiver_url: str) -> Path:
     """Write Alertmanager's configuration for a receiver at this URL, its times divided by the time scale; returns the file."""
-    shutil.rmtree(folder, ignore_errors=True)  # What `up` told before it was stopped is no reason to keep quiet now.
+    shutil.rmtree(
+        folder, ignore_errors=True
+    )  # What `up` told before it was stopped is no reason to keep quiet now.
     folder.mkdir(parents=True)
     file = folder / "alertmanager.yml"
-    file.write_text(scale_routing((places.PROMETHEUS / "alertmanager.yml").read_text(), time_scale, receiver_url))
+    file.write_text(
+        scale_routing(
+            (places.PROMETHEUS / "alertmanager.yml").read_text(), time_scale, receiver_url
+        )
+    )
     return file
 
 
@@ -110,7 +131,9 @@ def scaled(file: Path, time_scale: float) -> str:
 def kept_longer(time_scale: float) -> list[str]:
     """A sentence for each duration of the bundle's rules that a drill cannot make as short as its time scale asks."""
     files = [file for file in sorted(places.RULES.glob("*.yml")) if at_production_scale(file)]
-    return [sentence for file in files for sentence in scale_rules(file.read_text(), time_scale).clamped]
+    return [
+        sentence for file in files for sentence in scale_rules(file.read_text(), time_scale).clamped
+    ]
 
 
 def at_production_scale(file: Path) -> bool:

@@ -37,7 +37,14 @@ SIGNALS = (
 
 
 def run(
-    out: Path, server: Server, profile: str, chosen: Ports, interrupt: Interrupt, console: Terminal, *, takes_faults: bool = False
+    out: Path,
+    server: Server,
+    profile: str,
+    chosen: Ports,
+    interrupt: Interrupt,
+    console: Terminal,
+    *,
+    takes_faults: bool = False,
 ) -> None:
     """Start the whole stack and keep it until somebody asks to stop; its state lies in `<out>/up`.
 
@@ -46,7 +53,15 @@ def run(
         Missing: a part is missing or did not start.
     """
     folder = out / state_file.NAME
-    plan = Plan(folder=folder, run_id="up", ports=chosen, server=server, profile=profile, web=True, takes_faults=takes_faults)
+    plan = Plan(
+        folder=folder,
+        run_id="up",
+        ports=chosen,
+        server=server,
+        profile=profile,
+        web=True,
+        takes_faults=takes_faults,
+    )
     with state_file.alone_in(folder), NativeStack(plan, interrupt) as stack:
         tail = Tail(plan.notifications)
         try:
@@ -71,7 +86,11 @@ def _start(stack: NativeStack, console: Terminal) -> None:
     password = stack.start_grafana()
     stack.wait_for_start()
     print_addresses(console, _addresses(stack, password))
-    stack.wait_for(lambda: bool(stack.prom.instant(golden_signals(began))), "the first golden signals in Prometheus", 60)
+    stack.wait_for(
+        lambda: bool(stack.prom.instant(golden_signals(began))),
+        "the first golden signals in Prometheus",
+        60,
+    )
     console.say(f"golden signals after {time.time() - began:.1f} s; Ctrl-C stops everything", "dim")
 
 
@@ -89,7 +108,10 @@ def _addresses(stack: NativeStack, password: str | None) -> dict[str, str]:
         "Locust metrics": chosen.exporter,
         "Prometheus": chosen.prometheus,
     }
-    found = {name: f"http://{LOOPBACK}:{port}{'/metrics' if 'metrics' in name else ''}" for name, port in pages.items()}
+    found = {
+        name: f"http://{LOOPBACK}:{port}{'/metrics' if 'metrics' in name else ''}"
+        for name, port in pages.items()
+    }
     found["Prometheus"] = describe_prometheus(found["Prometheus"])
     if stack.alertmanager:
         found["Alertmanager"] = f"http://{LOOPBACK}:{chosen.alertmanager}"
@@ -120,7 +142,13 @@ def print_addresses(console: Terminal, addresses: Mapping[str, str]) -> None:
         console.say(f"{name:{width}}  {address}")
 
 
-def reopen(runs: Sequence[Recorded], port: int | None, interrupt: Interrupt, console: Terminal, grafana_port: int | None = None) -> None:
+def reopen(
+    runs: Sequence[Recorded],
+    port: int | None,
+    interrupt: Interrupt,
+    console: Terminal,
+    grafana_port: int | None = None,
+) -> None:
     """A Prometheus over recorded runs until somebody asks to stop; several of them aligned on the start of the latest.
 
     Raises:
@@ -140,7 +168,9 @@ def reopen(runs: Sequence[Recorded], port: int | None, interrupt: Interrupt, con
         return
 
 
-def _reopened_addresses(reopened: Reopened, runs: Sequence[Recorded], grafana_port: int | None) -> dict[str, str]:
+def _reopened_addresses(
+    reopened: Reopened, runs: Sequence[Recorded], grafana_port: int | None
+) -> dict[str, str]:
     start = max(run.start for run in runs)
     end = start + max(run.end - run.start for run in runs)
     addresses = {
@@ -151,9 +181,17 @@ def _reopened_addresses(reopened: Reopened, runs: Sequence[Recorded], grafana_po
         addresses["label run"] = ", ".join(overlay.labels([run.id for run in runs]))
     found = grafana.find()
     if found:
-        port = ports.choose(grafana_port, GRAFANA_PORT, "--grafana-port", frozenset({reopened.port}))
-        _, password = found.start(reopened.children, reopened.folder / "grafana", port, reopened.prom.url)
-        addresses["Grafana"] = describe_grafana(port, password, f"/d/firedrill-golden-signals?from={start * 1000:.0f}&to={end * 1000:.0f}")
+        port = ports.choose(
+            grafana_port, GRAFANA_PORT, "--grafana-port", frozenset({reopened.port})
+        )
+        _, password = found.start(
+            reopened.children, reopened.folder / "grafana", port, reopened.prom.url
+        )
+        addresses["Grafana"] = describe_grafana(
+            port,
+            password,
+            f"/d/firedrill-golden-signals?from={start * 1000:.0f}&to={end * 1000:.0f}",
+        )
     return addresses
 
 

@@ -128,12 +128,18 @@ class Stack(ABC):
         """
         self.wait_for(self.prom.is_ready, "Prometheus to be ready", START_SECONDS)
         if self.api:
-            self.wait_for(lambda: answers(f"{self.plan.host}/readyz"), "the API to be ready", START_SECONDS)
+            self.wait_for(
+                lambda: answers(f"{self.plan.host}/readyz"), "the API to be ready", START_SECONDS
+            )
 
     def wait_for_scrapes(self) -> None:
         """Wait until Prometheus has scraped every page that exists before Locust starts."""
         pages = sum(scrape.job != "locust" for scrape in self.plan.all_scrapes())
-        self.wait_for(lambda: (self.prom.number("count(up{job!='locust'})") or 0) >= pages, "Prometheus's first scrape", START_SECONDS)
+        self.wait_for(
+            lambda: (self.prom.number("count(up{job!='locust'})") or 0) >= pages,
+            "Prometheus's first scrape",
+            START_SECONDS,
+        )
 
     def wait_for(self, reached: Callable[[], bool], what: str, timeout_seconds: float) -> None:
         """Wait for a condition while every part lives; raises as `wait_for_start` does."""
@@ -141,7 +147,9 @@ class Stack(ABC):
         def reached_or_dead() -> bool:
             for part in (self.prometheus, self.api, self.locust):
                 if part and part.ended() is not None:
-                    raise Missing(f"{part.name} ended with exit code {part.ended()} before {what}: {part.last_words()} ({part.log})")
+                    raise Missing(
+                        f"{part.name} ended with exit code {part.ended()} before {what}: {part.last_words()} ({part.log})"
+                    )
             return reached()
 
         self._interrupt.wait_until(reached_or_dead, what, timeout_seconds)

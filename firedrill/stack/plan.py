@@ -39,12 +39,23 @@ class Server:
 
     def __str__(self) -> str:
         tuned = {"threads": self.threads, "connection_limit": self.connection_limit}
-        return " ".join([self.kind, *(f"{name}={value}" for name, value in tuned.items() if value is not None)])
+        return " ".join(
+            [self.kind, *(f"{name}={value}" for name, value in tuned.items() if value is not None)]
+        )
 
     def options(self) -> list[str]:
         """Options of `python -m api`."""
         tuned = {"--threads": self.threads, "--connection-limit": self.connection_limit}
-        return ["--server", self.kind, *(word for name, value in tuned.items() if value is not None for word in (name, str(value)))]
+        return [
+            "--server",
+            self.kind,
+            *(
+                word
+                for name, value in tuned.items()
+                if value is not None
+                for word in (name, str(value))
+            ),
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +82,9 @@ class Ports:
         # First what was asked for, so that no default takes it away.
         for name in sorted(PORT_OPTIONS, key=lambda name: asked.get(name) is None):
             option, default = PORT_OPTIONS[name]
-            chosen[name] = ports.choose(asked.get(name), default, option, frozenset(chosen.values()))
+            chosen[name] = ports.choose(
+                asked.get(name), default, option, frozenset(chosen.values())
+            )
         return cls(**chosen)
 
 
@@ -130,4 +143,7 @@ class Plan:
         own = {"locust": self.ports.exporter, "prometheus": self.ports.prometheus}
         if self.server:
             own["api"] = self.ports.metrics
-        return (*(Scrape(job, f"{contract.LOOPBACK}:{port}") for job, port in own.items()), *self.scrapes)
+        return (
+            *(Scrape(job, f"{contract.LOOPBACK}:{port}") for job, port in own.items()),
+            *self.scrapes,
+        )

@@ -63,8 +63,14 @@ class NativeStack(Stack):
         """Start Prometheus. Do it first: it makes its first scrape more than five seconds after its start."""
         self.records = True
         folder = self.plan.folder / "prometheus"
-        alertmanager = f"{contract.LOOPBACK}:{self.plan.ports.alertmanager}" if alertmanager_program() else None
-        file = configuration.write(folder, self.plan.all_scrapes(), self.plan.rules, self.plan.time_scale, alertmanager)
+        alertmanager = (
+            f"{contract.LOOPBACK}:{self.plan.ports.alertmanager}"
+            if alertmanager_program()
+            else None
+        )
+        file = configuration.write(
+            folder, self.plan.all_scrapes(), self.plan.rules, self.plan.time_scale, alertmanager
+        )
         self.prometheus = self._children.start(
             "prometheus",
             [
@@ -87,10 +93,20 @@ class NativeStack(Stack):
         address = ["--host", contract.LOOPBACK, "--port", str(plan.ports.notifications)]
         self.notifications = self._children.start(
             "notifications",
-            [sys.executable, "-P", "-m", "firedrill.notifications", *address, "--out", plan.notifications],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "firedrill.notifications",
+                *address,
+                "--out",
+                plan.notifications,
+            ],
         )
         folder = plan.folder / "alertmanager"
-        file = configuration.write_routing(folder, plan.time_scale, f"http://{contract.LOOPBACK}:{plan.ports.notifications}/")
+        file = configuration.write_routing(
+            folder, plan.time_scale, f"http://{contract.LOOPBACK}:{plan.ports.notifications}/"
+        )
         self.alertmanager = self._children.start(
             "alertmanager",
             [
@@ -112,18 +128,42 @@ class NativeStack(Stack):
         """Start the bundled API, if this stack has it."""
         if self.plan.server is None:
             return
-        addresses = ["--port", str(self.plan.ports.api), "--metrics-port", str(self.plan.ports.metrics)]
+        addresses = [
+            "--port",
+            str(self.plan.ports.api),
+            "--metrics-port",
+            str(self.plan.ports.metrics),
+        ]
         self.api = self._children.start(
             "api",
-            [sys.executable, "-P", "-m", "api", *self.plan.server.options(), *addresses, *(["--faults"] if self.plan.takes_faults else [])],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "api",
+                *self.plan.server.options(),
+                *addresses,
+                *(["--faults"] if self.plan.takes_faults else []),
+            ],
             # After the user's own entries: `api` is a common name.
             {"PYTHONPATH": os.pathsep.join([*_python_path(), str(places.ROOT)])},
         )
 
     def start_locust(self) -> None:
         """Start Locust on the plan's profile: headless, or with its page and the load started by itself."""
-        web = ["--web-host", contract.LOOPBACK, "--web-port", str(self.plan.ports.web), "--autostart"]
-        headless = ["--headless", "--only-summary", "--json-file", str(self.plan.folder / "locust_stats")]
+        web = [
+            "--web-host",
+            contract.LOOPBACK,
+            "--web-port",
+            str(self.plan.ports.web),
+            "--autostart",
+        ]
+        headless = [
+            "--headless",
+            "--only-summary",
+            "--json-file",
+            str(self.plan.folder / "locust_stats"),
+        ]
         how = [*(web if self.plan.web else headless), "--stop-timeout", str(STOP_TIMEOUT_SECONDS)]
         leads = self._start_workers() if self.plan.workers > 1 else []
         self.locust = self._start_locust("locust", ["--host", self.plan.host, *how, *leads])
@@ -132,12 +172,29 @@ class NativeStack(Stack):
         """Start what makes the load of a master, whose options are returned."""
         host, port = contract.LOOPBACK, str(ports.any_free())
         follows = ["--worker", "--master-host", host, "--master-port", port]
-        self.workers = [self._start_locust(f"locust-worker-{number}", follows) for number in range(1, self.plan.workers + 1)]
-        waits = ["--expect-workers", str(self.plan.workers), "--expect-workers-max-wait", str(CONNECT_SECONDS)]
+        self.workers = [
+            self._start_locust(f"locust-worker-{number}", follows)
+            for number in range(1, self.plan.workers + 1)
+        ]
+        waits = [
+            "--expect-workers",
+            str(self.plan.workers),
+            "--expect-workers-max-wait",
+            str(CONNECT_SECONDS),
+        ]
         return ["--master", "--master-bind-host", host, "--master-bind-port", port, *waits]
 
     def _start_locust(self, name: str, options: Sequence[str]) -> Child:
-        command = [sys.executable, "-P", "-m", "locust", "-f", self._locustfiles(), "--exit-code-on-error", "0"]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "locust",
+            "-f",
+            self._locustfiles(),
+            "--exit-code-on-error",
+            "0",
+        ]
         return self._children.start(name, [*command, *options], self._locust_environment())
 
     def _locustfiles(self) -> str:
@@ -159,7 +216,12 @@ class NativeStack(Stack):
         found = grafana.find()
         if found is None:
             return None
-        _, password = found.start(self._children, self.plan.folder / "grafana", self.plan.ports.grafana, self.plan.prometheus_url)
+        _, password = found.start(
+            self._children,
+            self.plan.folder / "grafana",
+            self.plan.ports.grafana,
+            self.plan.prometheus_url,
+        )
         return password
 
     def newly_ended(self) -> list[str]:

@@ -54,10 +54,17 @@ class Mirror:
 
         Prometheus finds targets by itself. A reload in that moment would make it keep those that were deleted (2.42).
         """
-        before, self._seen = self._seen, {file: state for file in self._files() if (state := _state(file))}
+        before, self._seen = (
+            self._seen,
+            {file: state for file in self._files() if (state := _state(file))},
+        )
         said: list[str] = []
         said += self._unread()
-        written = [file for file, state in self._seen.items() if before.get(file) != state and self._take(file, said)]
+        written = [
+            file
+            for file, state in self._seen.items()
+            if before.get(file) != state and self._take(file, said)
+        ]
         rules = [file for file in written if file.parent.name == "rules"]
         self.taken = [*(file for file in self.taken if file not in rules), *rules]
         folders = {file.parent.name for file in (*written, *self._delete_orphans())}
@@ -80,18 +87,34 @@ class Mirror:
         if not self.taken:
             return
         file = self.taken.pop(0)
-        with_rules = [one for one in self._seen if one.parent.name == "rules" and reloading.rules_in(one.read_text())]
+        with_rules = [
+            one
+            for one in self._seen
+            if one.parent.name == "rules" and reloading.rules_in(one.read_text())
+        ]
         if file in with_rules:
             if configuration.at_production_scale(file):
-                yield from (f"{file.name}: {sentence}" for sentence in scale_rules(file.read_text(), self.time_scale).clamped)
-            yield from (f"{one.place}: {one.severity}: {one.text}" for one in checks.check(file, beside=with_rules))
+                yield from (
+                    f"{file.name}: {sentence}"
+                    for sentence in scale_rules(file.read_text(), self.time_scale).clamped
+                )
+            yield from (
+                f"{one.place}: {one.severity}: {one.text}"
+                for one in checks.check(file, beside=with_rules)
+            )
 
     def _folders(self) -> Iterator[tuple[str, str]]:
-        yield from ((folder, names) for folder, names in FILES.items() if folder == "rules" or not self.rules_only)
+        yield from (
+            (folder, names)
+            for folder, names in FILES.items()
+            if folder == "rules" or not self.rules_only
+        )
 
     def _files(self) -> Iterator[Path]:
         yield from (
-            self.source / folder / file.name for folder, names in self._folders() for file in sorted((self.source / folder).glob(names))
+            self.source / folder / file.name
+            for folder, names in self._folders()
+            for file in sorted((self.source / folder).glob(names))
         )
         # Last: where it is, the folder is complete.
         yield from () if self.rules_only else sorted(self.source.glob("*.yml"))
@@ -114,26 +137,39 @@ class Mirror:
         except UnicodeDecodeError:
             mistake = "no text; expected YAML or JSON"
         if mistake:
-            said.append(f"{mistake if file.name in mistake else f'{file.name}: {mistake}'}; the rest stays in force")
+            said.append(
+                f"{mistake if file.name in mistake else f'{file.name}: {mistake}'}; the rest stays in force"
+            )
             return False
         place = self.into / file.relative_to(self.source)
         place.parent.mkdir(parents=True, exist_ok=True)
-        whole_file.write(place, self._first(place, text, said) if file.parent.name == "rules" and place.is_file() else text)
+        whole_file.write(
+            place,
+            self._first(place, text, said)
+            if file.parent.name == "rules" and place.is_file()
+            else text,
+        )
         return True
 
     def _first(self, place: Path, text: str, said: list[str]) -> str:
         """What is loaded first: the text, or where alerts are to begin anew, the text without them."""
         self._held.pop(place, None)
         edited = reloading.edit(self._loaded.setdefault(place, place.read_text()), text)
-        texts = {file: self._held.get(file) or file.read_text() for file in self.into.glob(f"rules/{FILES['rules']}") if file.is_file()} | {
-            place: text
-        }
+        texts = {
+            file: self._held.get(file) or file.read_text()
+            for file in self.into.glob(f"rules/{FILES['rules']}")
+            if file.is_file()
+        } | {place: text}
         rules = {file: reloading.rules_in(one) for file, one in texts.items()}
-        back_ms = reloading.readers([rule for listed in rules.values() for rule in listed], edited.records)
+        back_ms = reloading.readers(
+            [rule for listed in rules.values() for rule in listed], edited.records
+        )
         said += (f"{place.name}: {sentence}" for sentence in _sentences(edited, back_ms))
         for file, listed in rules.items():
             anew = self._anew.setdefault(file, set())
-            anew |= {rule.name for rule in listed if rule.name in back_ms} | (edited.alerts if file == place else set())
+            anew |= {rule.name for rule in listed if rule.name in back_ms} | (
+                edited.alerts if file == place else set()
+            )
             if anew:
                 self._loaded.setdefault(file, texts[file])
                 self._held[file] = texts[file]
@@ -161,10 +197,14 @@ class Mirror:
         return orphans
 
     def _is_ours(self, file: Path) -> bool:
-        return file.is_file() and not (self.rules_only and file.name.startswith(configuration.GIVEN))
+        return file.is_file() and not (
+            self.rules_only and file.name.startswith(configuration.GIVEN)
+        )
 
 
-def watch(mirror: Mirror, reload_urls: Sequence[str], interrupt: Interrupt, say: Callable[[str], None]) -> None:
+def watch(
+    mirror: Mirror, reload_urls: Sequence[str], interrupt: Interrupt, say: Callable[[str], None]
+) -> None:
     """Mirror until somebody asks to stop, and have the programs at the URLs reload what changed.
 
     Raises:
@@ -173,7 +213,9 @@ def watch(mirror: Mirror, reload_urls: Sequence[str], interrupt: Interrupt, say:
     # Else every rule in force would be taken for one that was deleted.
     needed = "rules" if mirror.rules_only else "prometheus.yml"
     if not (mirror.source / needed).exists():
-        raise BadInput(f"--source {mirror.source}: has no {needed}; expected a folder such as the bundle's prometheus/")
+        raise BadInput(
+            f"--source {mirror.source}: has no {needed}; expected a folder such as the bundle's prometheus/"
+        )
     readers = _Readers(frozenset(reload_urls), say)
     while True:
         changed, said = mirror.update()

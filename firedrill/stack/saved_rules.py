@@ -31,13 +31,22 @@ def longest_reach_seconds(folder: Path) -> float:
     """How far back the alerts in a folder of rule files look at most, `for` included; 0 if there are none."""
     groups = [group for file in folder.glob("*.yml") for group in rule_file.read(file)]
     return max(
-        (attribution_window.settled_ms(rule, reach_ms) / 1000 for rule, reach_ms in attribution_window.with_reaches(groups)), default=0.0
+        (
+            attribution_window.settled_ms(rule, reach_ms) / 1000
+            for rule, reach_ms in attribution_window.with_reaches(groups)
+        ),
+        default=0.0,
     )
 
 
 def _group(found: Any) -> Any:
     interval = durations.spelled(round(found["interval"] * 1000))
-    return {"name": found["name"], "interval": interval, "limit": found.get("limit", 0), "rules": [_rule(rule) for rule in found["rules"]]}
+    return {
+        "name": found["name"],
+        "interval": interval,
+        "limit": found.get("limit", 0),
+        "rules": [_rule(rule) for rule in found["rules"]],
+    }
 
 
 def _rule(found: Any) -> Any:

@@ -44,7 +44,9 @@ def alone_in(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise BadInput(f"{folder} is in use by another `firedrill up`; stop it, or give --out another folder") from error
+            raise BadInput(
+                f"{folder} is in use by another `firedrill up`; stop it, or give --out another folder"
+            ) from error
         yield
 
 
@@ -56,7 +58,9 @@ def find(out: Path) -> Standing:
     """
     folder = out / NAME
     if not _is_held(folder) or not (folder / "stack.json").is_file():
-        raise BadInput(f"{folder}: no `firedrill up` runs here; start one, or say --into and --reload (Compose watches by itself)")
+        raise BadInput(
+            f"{folder}: no `firedrill up` runs here; start one, or say --into and --reload (Compose watches by itself)"
+        )
     return Standing(**json.loads((folder / "stack.json").read_text()))
 
 

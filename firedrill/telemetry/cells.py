@@ -26,9 +26,15 @@ if TYPE_CHECKING:
 
     from firedrill.contract import Metric
 
-SAMPLED_AT = gauge("sampled_at_seconds", "perf_counter() of the latest sample; the page exports its age.")
+SAMPLED_AT = gauge(
+    "sampled_at_seconds", "perf_counter() of the latest sample; the page exports its age."
+)
 FINISHED_BUSY = gauge("finished_busy_seconds", "Worker-seconds of finished requests.")
-BUSY_SINCE = gauge("busy_since_seconds", "perf_counter() when this worker took its request, 0 while idle.", "worker")
+BUSY_SINCE = gauge(
+    "busy_since_seconds",
+    "perf_counter() when this worker took its request, 0 while idle.",
+    "worker",
+)
 """Not exported as they are: the page combines them with its own time. All processes of a machine share this clock."""
 
 CELLS = 256 * 1024
@@ -94,10 +100,15 @@ class Cells:
         """First cell of a new series, which is on the page, at zero, from now on. Call it once for a set of labels."""
         with self.lock:
             first, self._next = self._next, self._next + room(metric)
-            line = json.dumps([metric.name, labels, first, width(metric)], ensure_ascii=False).encode() + b"\n"
+            line = (
+                json.dumps([metric.name, labels, first, width(metric)], ensure_ascii=False).encode()
+                + b"\n"
+            )
             begin = int(self.values[0])
             if self._next > CELLS or begin + len(line) > DIRECTORY_BYTES:
-                raise MemoryError(f"no room for another series of {metric.name}; expected the caps on labels to prevent this")
+                raise MemoryError(
+                    f"no room for another series of {metric.name}; expected the caps on labels to prevent this"
+                )
             self._directory[begin : begin + len(line)] = line
             self.values[0] = begin + len(line)  # last: a reader sees whole lines only
         return first
@@ -105,7 +116,10 @@ class Cells:
     def series(self) -> list[Series]:
         """The directory as it is now, in order of birth."""
         lines = bytes(self._directory[: int(self.values[0])]).splitlines()
-        return [Series(name, tuple(labels), first, cells) for name, labels, first, cells in map(json.loads, lines)]
+        return [
+            Series(name, tuple(labels), first, cells)
+            for name, labels, first, cells in map(json.loads, lines)
+        ]
 
     def read(self, series: Series) -> list[float]:
         """The cells of one series."""
@@ -117,13 +131,21 @@ class Cells:
         No lock: two writers, or a reader at the same moment, could at worst mix two requests, and a link would lead nowhere.
         """
         cell = first + len(bounds) + 2 + EXEMPLAR_CELLS * bisect_left(bounds, value)
-        _EXEMPLAR.pack_into(self._map, cell * CELL_BYTES, trace_id.to_bytes(16, "big"), value, time())
+        _EXEMPLAR.pack_into(
+            self._map, cell * CELL_BYTES, trace_id.to_bytes(16, "big"), value, time()
+        )
 
     def exemplars(self, series: Series) -> list[Exemplar | None]:
         """The exemplars of a histogram that has them, by bucket; None where no sampled request fell into it."""
         first, buckets = series.first + series.width, series.width - 1
-        found = (_EXEMPLAR.unpack_from(self._map, (first + EXEMPLAR_CELLS * at) * CELL_BYTES) for at in range(buckets))
-        return [Exemplar(trace_id.hex(), value, timestamp) if timestamp else None for trace_id, value, timestamp in found]
+        found = (
+            _EXEMPLAR.unpack_from(self._map, (first + EXEMPLAR_CELLS * at) * CELL_BYTES)
+            for at in range(buckets)
+        )
+        return [
+            Exemplar(trace_id.hex(), value, timestamp) if timestamp else None
+            for trace_id, value, timestamp in found
+        ]
 
     def add(self, cell: int, amount: float = 1.0) -> None:
         """Increment one cell; no increment is ever lost."""
@@ -152,7 +174,13 @@ class Children(dict[tuple[str, ...], tuple[int, ...]]):
         fold: Callable[[tuple[str, ...]], tuple[str, ...]],
     ) -> None:
         super().__init__()
-        self._cells, self._metrics, self._most, self._fits, self._fold = cells, metrics, most, fits, fold
+        self._cells, self._metrics, self._most, self._fits, self._fold = (
+            cells,
+            metrics,
+            most,
+            fits,
+            fold,
+        )
         self._birth = threading.Lock()
 
     def __missing__(self, labels: tuple[str, ...]) -> tuple[int, ...]:
@@ -160,5 +188,7 @@ class Children(dict[tuple[str, ...], tuple[int, ...]]):
             if labels not in self and (len(self) >= self._most or not self._fits(labels)):
                 labels = self._fold(labels)
             if labels not in self:
-                self[labels] = tuple(self._cells.reserve(metric, labels) for metric in self._metrics)
+                self[labels] = tuple(
+                    self._cells.reserve(metric, labels) for metric in self._metrics
+                )
             return self[labels]

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     """Size in base units, and for how many seconds."""
 
 SIZE = gauge("fault_size", "Size of the fault that was set last, in base units.", "fault")
-UNTIL = gauge("fault_until_seconds", "perf_counter() when it ends; all processes of a machine share this clock.", "fault")
+UNTIL = gauge(
+    "fault_until_seconds",
+    "perf_counter() when it ends; all processes of a machine share this clock.",
+    "fault",
+)
 
 PATH = "/faults"
 LARGEST_BODY_BYTES = 4096
@@ -44,15 +48,31 @@ class Board:
     @classmethod
     def create(cls, cells: Cells) -> Board:
         """Make room for every kind; from now on the page takes faults. Call it once."""
-        return cls(cells, {fault: (cells.reserve(SIZE, (fault,)), cells.reserve(UNTIL, (fault,))) for fault in FAULT_KINDS})
+        return cls(
+            cells,
+            {
+                fault: (cells.reserve(SIZE, (fault,)), cells.reserve(UNTIL, (fault,)))
+                for fault in FAULT_KINDS
+            },
+        )
 
     @classmethod
     def found(cls, cells: Cells, series: Iterable[Series]) -> Board | None:
         """The board that the application made, None if it takes no faults."""
-        first = {(one.name, one.labels): one.first for one in series if one.name in {SIZE.name, UNTIL.name}}
+        first = {
+            (one.name, one.labels): one.first
+            for one in series
+            if one.name in {SIZE.name, UNTIL.name}
+        }
         if len(first) < 2 * len(FAULT_KINDS):
             return None
-        return cls(cells, {fault: (first[SIZE.name, (fault,)], first[UNTIL.name, (fault,)]) for fault in FAULT_KINDS})
+        return cls(
+            cells,
+            {
+                fault: (first[SIZE.name, (fault,)], first[UNTIL.name, (fault,)])
+                for fault in FAULT_KINDS
+            },
+        )
 
     def size(self, fault: str) -> float:
         """How large the fault is now, in base units; 0 while there is none."""
@@ -67,7 +87,9 @@ class Board:
         """Begin a fault, or replace it."""
         at, until = self._places[fault]
         self._values[at] = size
-        self._values[until] = perf_counter() + for_seconds  # last: a reader never sees an old size as the new fault's
+        self._values[until] = (
+            perf_counter() + for_seconds
+        )  # last: a reader never sees an old size as the new fault's
 
     def clear(self) -> None:
         """End every fault."""
@@ -78,7 +100,9 @@ class Board:
 def answer(board: Board, method: str, headers: Mapping[str, str], body: BinaryIO) -> Answer:
     """Answer a request for PATH: GET lists the active faults, POST sets some, DELETE ends all. All answer what is active then."""
     if "Origin" in headers:
-        return _refusal(HTTPStatus.FORBIDDEN, "this request comes from a web page; expected a program")
+        return _refusal(
+            HTTPStatus.FORBIDDEN, "this request comes from a web page; expected a program"
+        )
     if method == "POST":
         return _post(board, headers, body)
     if method == "DELETE":
@@ -89,7 +113,10 @@ def answer(board: Board, method: str, headers: Mapping[str, str], body: BinaryIO
 def active(board: Board) -> dict[str, Any]:
     """`{"latency": {"seconds": 0.3, "remaining_seconds": 29.9}}`."""
     return {
-        fault: {**({kind.unit: board.size(fault)} if kind.unit else {}), "remaining_seconds": round(remaining, 3)}
+        fault: {
+            **({kind.unit: board.size(fault)} if kind.unit else {}),
+            "remaining_seconds": round(remaining, 3),
+        }
         for fault, kind in FAULT_KINDS.items()
         if (remaining := board.remaining_seconds(fault))
     }
@@ -98,12 +125,17 @@ def active(board: Board) -> dict[str, Any]:
 def _post(board: Board, headers: Mapping[str, str], body: BinaryIO) -> Answer:
     # A page in a browser cannot send this type to another site without asking first, and nobody here answers such questions.
     if headers.get("Content-Type", "").partition(";")[0].strip() != "application/json":
-        return _refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected Content-Type: application/json")
+        return _refusal(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected Content-Type: application/json"
+        )
     length = headers.get("Content-Length", "")
     if not re.fullmatch(r"[0-9]{1,9}", length):
         return _refusal(HTTPStatus.LENGTH_REQUIRED, "expected a Content-Length")
     if int(length) > LARGEST_BODY_BYTES:
-        return _refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has {length} bytes; expected {LARGEST_BODY_BYTES} at most")
+        return _refusal(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"the body has {length} bytes; expected {LARGEST_BODY_BYTES} at most",
+        )
     try:
         settings = read_settings(body.read(int(length)))
     except BadInput as mistake:
@@ -124,7 +156,9 @@ def read_settings(body: bytes) -> dict[str, Setting]:
     except (ValueError, RecursionError) as error:
         raise BadInput(f"the body is no JSON ({error or 'nested too deeply'})") from error
     if not isinstance(document, dict) or not document:
-        raise BadInput(f"the body names no fault; expected an object with one or more of {', '.join(FAULT_KINDS)}")
+        raise BadInput(
+            f"the body names no fault; expected an object with one or more of {', '.join(FAULT_KINDS)}"
+        )
     return {fault: _setting(fault, given) for fault, given in document.items()}
 
 
@@ -141,14 +175,20 @@ def _setting(fault: str, given: Any) -> Setting:
     kind = FAULT_KINDS[fault]
     keys = [FOR] if kind.unit is None else [kind.unit, FOR]
     if not isinstance(given, dict) or sorted(given) != sorted(keys):
-        raise BadInput(f"{fault} is {json.dumps(given)}; expected an object with {' and '.join(keys)}")
+        raise BadInput(
+            f"{fault} is {json.dumps(given)}; expected an object with {' and '.join(keys)}"
+        )
     size = 1.0 if kind.unit is None else _number(f"{fault}.{kind.unit}", given[kind.unit], kind)
     return size, _number(f"{fault}.{FOR}", given[FOR], FaultKind(FOR, FAULT_LONGEST_SECONDS))
 
 
 def _number(place: str, given: Any, kind: FaultKind) -> float:
-    is_number = isinstance(given, int if kind.whole else int | float) and not isinstance(given, bool)
+    is_number = isinstance(given, int if kind.whole else int | float) and not isinstance(
+        given, bool
+    )
     if not is_number or not 0 < given <= kind.largest:
         sort = "a whole number" if kind.whole else "a number"
-        raise BadInput(f"{place} is {json.dumps(given)}; expected {sort} above 0, {kind.largest:g} at most")
+        raise BadInput(
+            f"{place} is {json.dumps(given)}; expected {sort} above 0, {kind.largest:g} at most"
+        )
     return float(given)

@@ -30,7 +30,9 @@ UNBOUNDED = "unbounded"
 class Telemetry:
     """What measures one application. `publisher` is None where nothing is served, so nothing is published; `tracing` where it is off."""
 
-    def __init__(self, cells: Cells, publisher: Publisher | None, tracing: Tracing | None = None) -> None:
+    def __init__(
+        self, cells: Cells, publisher: Publisher | None, tracing: Tracing | None = None
+    ) -> None:
         self.cells = cells
         self.publisher = publisher
         self.tracing = tracing
@@ -40,7 +42,11 @@ class Telemetry:
     @property
     def url(self) -> str:
         """Address of the metrics page; "nowhere" if there is none."""
-        return f"http://{self.publisher.host}:{self.publisher.port}/metrics" if self.publisher else "nowhere"
+        return (
+            f"http://{self.publisher.host}:{self.publisher.port}/metrics"
+            if self.publisher
+            else "nowhere"
+        )
 
     def set(self, metric: Metric, value: float, *labels: str) -> None:
         """Publish a gauge that never changes again. Call it once for a set of labels."""
@@ -56,7 +62,12 @@ class Telemetry:
 
 
 def instrument(
-    app: Flask, *, port: int = API_METRICS_PORT, host: str = LOOPBACK, version: str = "unknown", tracing: bool | None = None
+    app: Flask,
+    *,
+    port: int = API_METRICS_PORT,
+    host: str = LOOPBACK,
+    version: str = "unknown",
+    tracing: bool | None = None,
 ) -> Telemetry:
     """Measure `app` and publish http://host:port/metrics from a process of its own. Instrumenting an application twice changes nothing.
 
@@ -70,7 +81,11 @@ def instrument(
         telemetry: Telemetry = app.extensions[EXTENSION]
         return telemetry
     cells, serving = Cells.create(), will_serve()
-    traced = started_tracing(app, version) if serving and wants_tracing(os.environ, tracing) and not traces_already(app) else None
+    traced = (
+        started_tracing(app, version)
+        if serving and wants_tracing(os.environ, tracing) and not traces_already(app)
+        else None
+    )
     publisher = Publisher(cells, host, port, os.getpid()) if serving else None
     telemetry = app.extensions[EXTENSION] = Telemetry(cells, publisher, traced)
     telemetry.set(Server.BUILD_INFO, 1, version)
@@ -86,14 +101,26 @@ def wants_tracing(environ: Mapping[str, str], asked: bool | None) -> bool:
     Raises BadInput for an exporter or a protocol that is not OTLP over HTTP.
     """
     exporter = environ.get("OTEL_TRACES_EXPORTER") or "otlp"
-    named = environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
-    if exporter == "none" or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true" or not (named if asked is None else asked):
+    named = environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or environ.get(
+        "OTEL_EXPORTER_OTLP_ENDPOINT"
+    )
+    if (
+        exporter == "none"
+        or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+        or not (named if asked is None else asked)
+    ):
         return False
     if exporter != "otlp":
         raise BadInput(f"OTEL_TRACES_EXPORTER is {exporter!r}; expected otlp or none")
-    protocol = environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") or "http/protobuf"
+    protocol = (
+        environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
+        or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+        or "http/protobuf"
+    )
     if protocol != "http/protobuf":
-        raise BadInput(f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol!r}; expected http/protobuf, or OTEL_TRACES_EXPORTER=none")
+        raise BadInput(
+            f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol!r}; expected http/protobuf, or OTEL_TRACES_EXPORTER=none"
+        )
     return True
 
 
@@ -107,7 +134,9 @@ def started_tracing(app: Flask, version: str) -> Tracing:
     try:
         from firedrill.telemetry.tracing import start_tracing  # noqa: PLC0415 -- who does not trace may lack OpenTelemetry
     except ImportError as error:
-        raise Missing(f"tracing needs {error.name}: pip install 'api-firedrill[tracing]', or set OTEL_TRACES_EXPORTER=none") from error
+        raise Missing(
+            f"tracing needs {error.name}: pip install 'api-firedrill[tracing]', or set OTEL_TRACES_EXPORTER=none"
+        ) from error
     return start_tracing(app, version)
 
 

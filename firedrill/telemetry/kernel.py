@@ -52,14 +52,18 @@ def tcp_sockets() -> list[TcpSocket]:
     """Listeners and open connections of this network namespace, IPv4 and IPv6; [] where the kernel does not tell."""
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as link:
-            return [row for family in (socket.AF_INET, socket.AF_INET6) for row in _dump(link, family)]
+            return [
+                row for family in (socket.AF_INET, socket.AF_INET6) for row in _dump(link, family)
+            ]
     except OSError:
         return []
 
 
 def _dump(link: socket.socket, family: int) -> Iterator[TcpSocket]:
     query = _QUERY.pack(family, socket.IPPROTO_TCP, 0, _LISTENING | _OPEN)
-    link.send(_HEADER.pack(_HEADER.size + len(query), _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, 1, 0) + query)
+    link.send(
+        _HEADER.pack(_HEADER.size + len(query), _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, 1, 0) + query
+    )
     while True:
         data, at = link.recv(1 << 18), 0
         while at < len(data):
@@ -97,7 +101,11 @@ def socket_readings(rows: list[TcpSocket], owned: frozenset[int]) -> Iterator[Re
         yield Server.LISTEN_BACKLOG, (str(port),), row.queued
         yield Server.LISTEN_BACKLOG_LIMIT, (str(port),), row.queue_limit
     if listeners:
-        yield Server.CONNECTIONS, (), sum(row.state != _LISTEN and row.port in listeners and row.inode != 0 for row in rows)
+        yield (
+            Server.CONNECTIONS,
+            (),
+            sum(row.state != _LISTEN and row.port in listeners and row.inode != 0 for row in rows),
+        )
 
 
 def overflow_readings(netstat: str) -> Iterator[Reading]:
@@ -110,7 +118,11 @@ def overflow_readings(netstat: str) -> Iterator[Reading]:
 
 def pressure_readings(proc: Path = Path("/proc")) -> Iterator[Reading]:
     """Stall time of the whole machine."""
-    for name, metric in (("cpu", Server.PRESSURE_CPU), ("memory", Server.PRESSURE_MEMORY), ("io", Server.PRESSURE_IO)):
+    for name, metric in (
+        ("cpu", Server.PRESSURE_CPU),
+        ("memory", Server.PRESSURE_MEMORY),
+        ("io", Server.PRESSURE_IO),
+    ):
         for line in read(proc / "pressure" / name).splitlines():
             if line.startswith("some "):
                 yield metric, (), int(line.rpartition("total=")[2]) / 1e6  # microseconds
@@ -135,7 +147,9 @@ def controllers_and_path(cgroups: str) -> Iterator[tuple[str, str]]:
 
 def _folder(mount: Path, path: str) -> Path:
     inside = mount / path.lstrip("/")
-    return inside if inside.exists() else mount  # in a container the path may be the host's, and the mount the group itself
+    return (
+        inside if inside.exists() else mount
+    )  # in a container the path may be the host's, and the mount the group itself
 
 
 def _version_2(group: Path) -> Iterator[Reading]:
@@ -150,7 +164,10 @@ def _version_2(group: Path) -> Iterator[Reading]:
 def _cpu_version_1(group: Path) -> Iterator[Reading]:
     stat = _pairs(group / "cpu.stat")
     yield from _throttling(stat, stat.get("throttled_time", 0) / 1e9)
-    quota, period = read(group / "cpu.cfs_quota_us").strip(), read(group / "cpu.cfs_period_us").strip()
+    quota, period = (
+        read(group / "cpu.cfs_quota_us").strip(),
+        read(group / "cpu.cfs_period_us").strip(),
+    )
     if quota.isdigit():  # -1 is "no quota"
         yield Server.CPU_LIMIT, (), int(quota) / int(period)
 

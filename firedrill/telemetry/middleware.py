@@ -33,7 +33,9 @@ OTHER = "other"
 UNMATCHED_ROUTE = "none"
 UNKNOWN_METHOD = "_OTHER"
 FAILED = "500"
-METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"))
+METHODS = frozenset(
+    ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
+)
 RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _RUN_ID_KEY = f"HTTP_{RUN_ID_HEADER.upper().replace('-', '_')}"
 
@@ -45,7 +47,13 @@ class Middleware:
         self.app: Callable[..., Iterable[bytes]] = app
         self.cells = cells
         short = lambda labels: max(map(len, labels)) <= MAX_LABEL_CHARACTERS  # noqa: E731 -- used twice, here only
-        self.active = Children(cells, Server.ACTIVE_REQUESTS, most=len(METHODS) + 1, fits=short, fold=lambda _: (OTHER,))
+        self.active = Children(
+            cells,
+            Server.ACTIVE_REQUESTS,
+            most=len(METHODS) + 1,
+            fits=short,
+            fold=lambda _: (OTHER,),
+        )
         self.routes = Children(
             cells,
             Server.REQUEST_DURATION,
@@ -55,10 +63,16 @@ class Middleware:
             fold=lambda labels: (OTHER, OTHER, labels[2]),
         )
         self.runs = Children(
-            cells, Server.RUN_REQUESTS, most=MAX_RUN_IDS, fits=lambda labels: RUN_ID.fullmatch(labels[0]), fold=lambda _: (OTHER,)
+            cells,
+            Server.RUN_REQUESTS,
+            most=MAX_RUN_IDS,
+            fits=lambda labels: RUN_ID.fullmatch(labels[0]),
+            fold=lambda _: (OTHER,),
         )
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
         """One request. An exception of the application is counted as status 500 and passed on."""
         exchange = Exchange(self, environ, start_response)
         try:
@@ -76,9 +90,22 @@ class Middleware:
 class Exchange:
     """One request and the response on its way out: an iterable of bytes that knows when the server is done with it."""
 
-    __slots__ = ("_active", "_begun", "_environ", "_finished", "_method", "_middleware", "_route", "_start_response", "_status", "body")
+    __slots__ = (
+        "_active",
+        "_begun",
+        "_environ",
+        "_finished",
+        "_method",
+        "_middleware",
+        "_route",
+        "_start_response",
+        "_status",
+        "body",
+    )
 
-    def __init__(self, middleware: Middleware, environ: dict[str, Any], start_response: Callable[..., Any]) -> None:
+    def __init__(
+        self, middleware: Middleware, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> None:
         self._begun = perf_counter()
         self._middleware = middleware
         self._environ = environ
@@ -94,7 +121,9 @@ class Exchange:
         with cells.lock:
             cells.values[self._active] += 1
 
-    def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Any:
         """Note status and route, and pass them on. The route is read now: Flask forgets it when its context pops."""
         rule = getattr(self._environ.get("werkzeug.request"), "url_rule", None)
         if rule is not None:
@@ -126,7 +155,9 @@ class Exchange:
         self._finished = True
         now = perf_counter()
         handled, took = now - self._begun, now - self._environ.get(ACCEPTED, self._begun)
-        duration, response_time = self._middleware.routes[(self._method, self._route, FAILED if failed else self._status)]
+        duration, response_time = self._middleware.routes[
+            (self._method, self._route, FAILED if failed else self._status)
+        ]
         run_id = self._environ.get(_RUN_ID_KEY)
         cells = self._middleware.cells
         values = cells.values

@@ -55,7 +55,11 @@ class Births:
     def new(self, series: list[Series], now: float) -> set[Series]:
         """Series to show at 0 on the page of this scrape."""
         recent = now - self._scraped_at <= BIRTH_WINDOW_SECONDS
-        newborn = {one for one in set(series) - self._seen if one.name in ACCUMULATED} if recent else set()
+        newborn = (
+            {one for one in set(series) - self._seen if one.name in ACCUMULATED}
+            if recent
+            else set()
+        )
         self._seen, self._scraped_at = set(series), now
         return newborn
 
@@ -80,10 +84,18 @@ class Page:
             samples: dict[str, list[Sample]] = {}
             for name, labels, values in self._rows(for_prometheus=for_prometheus):
                 samples.setdefault(name, []).append((labels, values))
-            return render_openmetrics(FAMILIES, samples, exemplars) if openmetrics else render(FAMILIES, samples)
+            return (
+                render_openmetrics(FAMILIES, samples, exemplars)
+                if openmetrics
+                else render(FAMILIES, samples)
+            )
 
     def _exemplars(self) -> Exemplars:
-        return {(one.name, one.labels): self._cells.exemplars(one) for one in self._cells.series() if one.name in EXEMPLIFIED}
+        return {
+            (one.name, one.labels): self._cells.exemplars(one)
+            for one in self._cells.series()
+            if one.name in EXEMPLIFIED
+        }
 
     def faults(self) -> faults.Board | None:
         """Where faults are set, if the application takes any."""
@@ -92,7 +104,9 @@ class Page:
 
     def is_down(self, *, for_prometheus: bool) -> bool:
         """Whether this scrape goes unanswered, as a stopped API's would. One page for Prometheus still tells of the stop, to be charted."""
-        stopped = bool(self._board and self._board.size("stop"))  # nobody can have set a stop before there was a board
+        stopped = bool(
+            self._board and self._board.size("stop")
+        )  # nobody can have set a stop before there was a board
         is_down = stopped and self._told_of_stop
         self._told_of_stop = stopped and (is_down or for_prometheus)
         return is_down
@@ -101,12 +115,25 @@ class Page:
         series = self._cells.series()
         newborn = self._births.new(series, perf_counter()) if for_prometheus else set()
         values = {one: self._cells.read(one) for one in series}
-        yield from ((one.name, one.labels, [0.0] * one.width if one in newborn else values[one]) for one in series)
-        yield from self._from_stamps({name: [values[one][0] for one in series if one.name == name] for name in STAMPED})
+        yield from (
+            (one.name, one.labels, [0.0] * one.width if one in newborn else values[one])
+            for one in series
+        )
+        yield from self._from_stamps(
+            {name: [values[one][0] for one in series if one.name == name] for name in STAMPED}
+        )
         if board := faults.Board.found(self._cells, series):
-            yield from ((Server.FAULT_ACTIVE.name, (fault,), [board.size(fault)]) for fault in FAULT_KINDS)
-        yield from ((metric.name, labels, [value]) for metric, labels, value in kernel.readings(self._pid))
-        yield from ((sample.name, (), [sample.value]) for family in self._process.collect() for sample in family.samples)
+            yield from (
+                (Server.FAULT_ACTIVE.name, (fault,), [board.size(fault)]) for fault in FAULT_KINDS
+            )
+        yield from (
+            (metric.name, labels, [value]) for metric, labels, value in kernel.readings(self._pid)
+        )
+        yield from (
+            (sample.name, (), [sample.value])
+            for family in self._process.collect()
+            for sample in family.samples
+        )
 
     def _from_stamps(self, cells: Mapping[str, list[float]]) -> Iterator[Row]:
         """Figures that need the time of the page. Workers are counted while they are busy, not when they are done."""
@@ -115,7 +142,9 @@ class Page:
         since = [at for at in cells[BUSY_SINCE.name] if at]
         for finished in cells[FINISHED_BUSY.name]:
             # A worker clears its stamp before it adds, and the sum was read before the stamps: too little for an instant, never too much.
-            self._busy_seconds = max(self._busy_seconds, finished + sum(max(0.0, now - at) for at in since))
+            self._busy_seconds = max(
+                self._busy_seconds, finished + sum(max(0.0, now - at) for at in since)
+            )
             yield Server.BUSY_SECONDS.name, (), [self._busy_seconds]
             yield Server.WORKERS_BUSY.name, (), [float(len(since))]
 
@@ -138,7 +167,11 @@ class Handler(BaseHTTPRequestHandler):
             return
         openmetrics = accepts_openmetrics(self.headers.get("Accept", ""))
         kind = contract.OPENMETRICS_CONTENT_TYPE if openmetrics else contract.CONTENT_TYPE
-        self._send(HTTPStatus.OK, kind, self.server.page.render(for_prometheus=for_prometheus, openmetrics=openmetrics))
+        self._send(
+            HTTPStatus.OK,
+            kind,
+            self.server.page.render(for_prometheus=for_prometheus, openmetrics=openmetrics),
+        )
 
     def do_POST(self) -> None:
         """Set faults."""
@@ -172,7 +205,9 @@ class Handler(BaseHTTPRequestHandler):
 
 def accepts_openmetrics(accept: str) -> bool:
     """Whether an Accept header names the format. Its weights are not compared: who can read OpenMetrics gets the exemplars."""
-    return any(choice.partition(";")[0].strip() == contract.OPENMETRICS for choice in accept.split(","))
+    return any(
+        choice.partition(";")[0].strip() == contract.OPENMETRICS for choice in accept.split(",")
+    )
 
 
 class PageServer(ThreadingHTTPServer):
@@ -196,9 +231,13 @@ def end_with_application() -> None:
 def main() -> None:
     """Serve until the application is gone."""
     cells_descriptor, listener_descriptor, pid = map(int, sys.argv[1:])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the application decides when it ends
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the whole terminal; the application decides when it ends
     threading.Thread(target=end_with_application, daemon=True).start()
-    PageServer(socket.socket(fileno=listener_descriptor), Page(Cells(cells_descriptor), pid)).serve_forever()
+    PageServer(
+        socket.socket(fileno=listener_descriptor), Page(Cells(cells_descriptor), pid)
+    ).serve_forever()
 
 
 if __name__ == "__main__":

@@ -38,7 +38,12 @@ class Publisher:
             self.host, self.port = listener.getsockname()[:2]
             descriptors = (cells.descriptor, listener.fileno())
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "firedrill.telemetry.page", *map(str, (*descriptors, application_pid))],
+                [
+                    sys.executable,
+                    "-m",
+                    "firedrill.telemetry.page",
+                    *map(str, (*descriptors, application_pid)),
+                ],
                 stdin=subprocess.PIPE,
                 pass_fds=descriptors,
             )
@@ -51,6 +56,8 @@ class Publisher:
             self._process.stdin.close()
         try:
             self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:  # Of a machine that stands still, or is overloaded: no error of the application's.
+        except (
+            subprocess.TimeoutExpired
+        ):  # Of a machine that stands still, or is overloaded: no error of the application's.
             self._process.kill()
             self._process.wait()

@@ -108,7 +108,10 @@ class Pool:
     def end(self, worker: int) -> None:
         """The worker is done."""
         with self._cells.lock:
-            begun, self._cells.values[worker] = self._cells.values[worker], 0.0  # cleared before it is added: the page relies on it
+            begun, self._cells.values[worker] = (
+                self._cells.values[worker],
+                0.0,
+            )  # cleared before it is added: the page relies on it
             self._cells.values[self._finished] += perf_counter() - begun
         self._idle.append(worker)
 
@@ -153,7 +156,9 @@ def waitress_server(
     return server
 
 
-def development_server(app: Flask, telemetry: Telemetry, listener: socket.socket, *, backlog: int | None = None) -> BaseWSGIServer:
+def development_server(
+    app: Flask, telemetry: Telemetry, listener: socket.socket, *, backlog: int | None = None
+) -> BaseWSGIServer:
     """Flask's development server, threaded, on a bound socket; `serve_forever()` serves until KeyboardInterrupt or SystemExit.
 
     `backlog` None leaves werkzeug's own.

@@ -25,11 +25,22 @@ from opentelemetry.instrumentation.flask import FlaskInstrumentor
 from opentelemetry.instrumentation.wsgi import wsgi_getter
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.propagate import extract, get_global_textmap
-from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, OTELResourceDetector, Resource
+from opentelemetry.sdk.resources import (
+    SERVICE_NAME,
+    SERVICE_VERSION,
+    OTELResourceDetector,
+    Resource,
+)
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, SamplingResult, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import (
+    Decision,
+    ParentBased,
+    Sampler,
+    SamplingResult,
+    TraceIdRatioBased,
+)
 from opentelemetry.trace import ProxyTracerProvider
 
 from firedrill.errors import BadInput
@@ -77,9 +88,14 @@ class Whole(Sampler):
     def __init__(self, sampler: Sampler) -> None:
         self.decisive = sampler
 
-    def should_sample(self, parent_context: Context | None, trace_id: int, *arguments: Any, **named: Any) -> SamplingResult:
+    def should_sample(
+        self, parent_context: Context | None, trace_id: int, *arguments: Any, **named: Any
+    ) -> SamplingResult:
         """What the sampler decides, outside a passed request and for what continues somebody else's sampled trace."""
-        if _drawn.get() == PASSED and not trace.get_current_span(parent_context).get_span_context().trace_flags.sampled:
+        if (
+            _drawn.get() == PASSED
+            and not trace.get_current_span(parent_context).get_span_context().trace_flags.sampled
+        ):
             return SamplingResult(Decision.DROP)
         return self.decisive.should_sample(parent_context, trace_id, *arguments, **named)
 
@@ -96,10 +112,15 @@ class Tracing:
         self.provider = TracerProvider(Whole(sampler), resource, id_generator=DrawnIds())
         self._sampler = sampler
         self._bound = sampled_below(sampler)
-        self._headers = frozenset(f"HTTP_{field.upper().replace('-', '_')}" for field in get_global_textmap().fields)
+        self._headers = frozenset(
+            f"HTTP_{field.upper().replace('-', '_')}" for field in get_global_textmap().fields
+        )
         self._past: WsgiApp = app.wsgi_app
         FlaskInstrumentor.instrument_app(  # type: ignore[no-untyped-call]
-            app, request_hook=note_trace, tracer_provider=self.provider, meter_provider=NoOpMeterProvider()
+            app,
+            request_hook=note_trace,
+            tracer_provider=self.provider,
+            meter_provider=NoOpMeterProvider(),
         )
         self._through: WsgiApp = app.wsgi_app
         skip_hooks_of_untraced(app)
@@ -113,11 +134,16 @@ class Tracing:
             return lead(self._through, drawn, environ, start_response)
         return lead(self._past, PASSED, environ, start_response)
 
-    def _continue(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def _continue(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
         carried = extract(environ, getter=wsgi_getter)
         parent = trace.get_current_span(carried).get_span_context()
         drawn = 0 if parent.is_valid else getrandbits(128)
-        if self._sampler.should_sample(carried, drawn or parent.trace_id, "").decision is not Decision.DROP:
+        if (
+            self._sampler.should_sample(carried, drawn or parent.trace_id, "").decision
+            is not Decision.DROP
+        ):
             return lead(self._through, drawn, environ, start_response)
         token = attach(carried)
         try:
@@ -130,7 +156,9 @@ class Tracing:
         self.provider.shutdown()
 
 
-def lead(app: WsgiApp, drawn: int, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+def lead(
+    app: WsgiApp, drawn: int, environ: dict[str, Any], start_response: Callable[..., Any]
+) -> Iterable[bytes]:
     """Call `app` while `_drawn` says what was decided."""
     token = _drawn.set(drawn)
     try:
@@ -162,7 +190,9 @@ def skip_hooks_of_untraced(app: Flask) -> None:
     begin, end = app.before_request_funcs[None].pop(), app.teardown_request_funcs[None].pop()
     preprocess, teardown = app.preprocess_request, app.do_teardown_request
     context: Callable[[], object] = request_ctx._get_current_object  # type: ignore[attr-defined]  # noqa: SLF001 -- as Flask documents it
-    traced: set[int] = set()  # by their contexts; mostly empty, and then a request is not even asked which it is
+    traced: set[int] = (
+        set()
+    )  # by their contexts; mostly empty, and then a request is not even asked which it is
 
     def preprocess_request(*arguments: Any) -> Any:
         if _drawn.get() != PASSED:
@@ -207,10 +237,18 @@ def start_tracing(app: Flask, version: str) -> Tracing:
     """
     logging.getLogger(trace_exporter.__name__).addFilter(SPARING)
     tracing = Tracing(app, chosen_sampler(os.environ), resource(app, version))
-    timeout = None if {"OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"} & os.environ.keys() else SEND_SECONDS
-    tracing.provider.add_span_processor(BatchSpanProcessor(trace_exporter.OTLPSpanExporter(timeout=timeout)))
+    timeout = (
+        None
+        if {"OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"} & os.environ.keys()
+        else SEND_SECONDS
+    )
+    tracing.provider.add_span_processor(
+        BatchSpanProcessor(trace_exporter.OTLPSpanExporter(timeout=timeout))
+    )
     if isinstance(trace.get_tracer_provider(), ProxyTracerProvider):
-        trace.set_tracer_provider(tracing.provider)  # nobody set one: the application's own spans belong to the same traces
+        trace.set_tracer_provider(
+            tracing.provider
+        )  # nobody set one: the application's own spans belong to the same traces
     end_in_order()
     return tracing
 
@@ -226,7 +264,9 @@ def chosen_sampler(environ: Mapping[str, str]) -> Sampler:
     try:
         return ParentBased(TraceIdRatioBased(float(share)))
     except ValueError as error:
-        raise BadInput(f"OTEL_TRACES_SAMPLER_ARG is {share!r}; expected a share from 0 to 1") from error
+        raise BadInput(
+            f"OTEL_TRACES_SAMPLER_ARG is {share!r}; expected a share from 0 to 1"
+        ) from error
 
 
 def resource(app: Flask, version: str) -> Resource:
@@ -237,5 +277,8 @@ def resource(app: Flask, version: str) -> Resource:
 
 def end_in_order() -> None:
     """Make SIGTERM an exit where nobody handles it and it would kill: the last spans are sent at exit."""
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+    if (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    ):
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))

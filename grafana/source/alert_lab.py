@@ -10,13 +10,30 @@ from grafana_foundation_sdk.models.dashboard import VariableHide, VariableOption
 from grafana.source import alert_signals as asked
 from grafana.source import signals
 from grafana.source.page import Row, leading_to, page
-from grafana.source.style import BLUE, DATASOURCE, FRESH, GREEN, ORANGE, RED, chart, named, number, red_above_zero, states
+from grafana.source.style import (
+    BLUE,
+    DATASOURCE,
+    FRESH,
+    GREEN,
+    ORANGE,
+    RED,
+    chart,
+    named,
+    number,
+    red_above_zero,
+    states,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 IN_A_ROW = 3
-STATES = {"0": ("quiet", GREEN), "1": ("pending", ORANGE), "2": ("firing", RED), "3": ("broken on purpose", BLUE)}
+STATES = {
+    "0": ("quiet", GREEN),
+    "1": ("pending", ORANGE),
+    "2": ("firing", RED),
+    "3": ("broken on purpose", BLUE),
+}
 
 
 def _rows() -> Iterator[Row]:
@@ -24,7 +41,10 @@ def _rows() -> Iterator[Row]:
         3,
         [
             number(signals.TIME_SCALE),
-            *leading_to("golden-signals", red_above_zero(named(number(asked.ACTIVE, [(None, GREEN)])), "firing")),
+            *leading_to(
+                "golden-signals",
+                red_above_zero(named(number(asked.ACTIVE, [(None, GREEN)])), "firing"),
+            ),
             number(signals.TEST_VALID, [(None, RED), (1.0, GREEN)], {"0": "INVALID", "1": "VALID"}),
             number(signals.LAST_SCRAPE, FRESH),
         ],

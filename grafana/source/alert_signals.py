@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 SCALED = "api.yml"
 """The rule file that a drill shrinks: its durations become variables of the dashboard, which know by how much."""
-WORDS = {"percentunit": "shares", "s": "seconds", "reqps": "rates", "bytes": "bytes", "short": "counts"}
+WORDS = {
+    "percentunit": "shares",
+    "s": "seconds",
+    "reqps": "rates",
+    "bytes": "bytes",
+    "short": "counts",
+}
 """An alert that compares in several units has a panel a unit."""
 BURNS = (1, 3, 6, 14.4)
 """Times the budget at which api.yml's burn rates are compared."""
@@ -74,7 +80,11 @@ def variables() -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
     for alert in alerts():
         if alert.is_scaled:
-            shrink.rewritten(alert.rule.expr, lambda duration, shortest_ms: _variable(duration, shortest_ms, found), _lost)
+            shrink.rewritten(
+                alert.rule.expr,
+                lambda duration, shortest_ms: _variable(duration, shortest_ms, found),
+                _lost,
+            )
     return found
 
 
@@ -98,7 +108,10 @@ def looked_up(name: str) -> str:
 
 def choices(time_scale: float) -> dict[str, str]:
     """What the dashboards' variables stand for as long as nobody chooses, in a drill of this scale."""
-    values = {name: max(round(length_ms / time_scale), shortest_ms) for name, (length_ms, shortest_ms) in variables().items()}
+    values = {
+        name: max(round(length_ms / time_scale), shortest_ms)
+        for name, (length_ms, shortest_ms) in variables().items()
+    }
     return {**EVERYTHING, **{f"${{{name}}}": str(value) for name, value in values.items()}}
 
 
@@ -139,7 +152,9 @@ def _condition(alert: Alert) -> str:
 def _queries(alert: Alert, compared: Sequence[Comparison]) -> Iterator[Query]:
     for one in compared:
         name = re.fullmatch(r"(?:\w+\()?([\w:]+).*", one.measured)
-        yield _query(alert, one.measured, f"{name[1] if name and ':' in name[1] else 'value'} {{{{job}}}}")
+        yield _query(
+            alert, one.measured, f"{name[1] if name and ':' in name[1] else 'value'} {{{{job}}}}"
+        )
     limits = list(dict.fromkeys(one.limit for one in compared))
     for at, limit in enumerate(limits):
         vector = f"vector({limit})" if expression.is_scalar(limit) else limit
@@ -147,8 +162,16 @@ def _queries(alert: Alert, compared: Sequence[Comparison]) -> Iterator[Query]:
 
 
 def _query(alert: Alert, expr: str, legend: str) -> Query:
-    asked = shrink.rewritten(expr, lambda duration, shortest_ms: _variable(duration, shortest_ms, {}), _lost) if alert.is_scaled else expr
-    by_run = re.sub(r"\b(by|on) \(", r"\1 (run, ", asked)  # Two runs laid over each other are told apart also where a rule adds up.
+    asked = (
+        shrink.rewritten(
+            expr, lambda duration, shortest_ms: _variable(duration, shortest_ms, {}), _lost
+        )
+        if alert.is_scaled
+        else expr
+    )
+    by_run = re.sub(
+        r"\b(by|on) \(", r"\1 (run, ", asked
+    )  # Two runs laid over each other are told apart also where a rule adds up.
     return Query(
         of_runs(f"({by_run})"),
         legend,
@@ -161,14 +184,18 @@ def _query(alert: Alert, expr: str, legend: str) -> Query:
 
 def _state(alert: Alert) -> Query:
     labels = f'alertname="{alert.rule.name}", severity="{alert.rule.labels["severity"]}"'
-    firing, pending = (f'ALERTS{{{labels}, alertstate="{state}"}}' for state in ("firing", "pending"))
+    firing, pending = (
+        f'ALERTS{{{labels}, alertstate="{state}"}}' for state in ("firing", "pending")
+    )
     quiet = f'firedrill:rule_evaluation{{group="{alert.group}"}}'
     return Query(largest(f"(2 * {firing} or {pending} or 0 * {quiet})"), alert.title)
 
 
 def _others() -> Query:
     known = "|".join(dict.fromkeys(alert.rule.name for alert in alerts()))
-    firing, pending = (f'ALERTS{{alertname!~"{known}", alertstate="{state}"}}' for state in ("firing", "pending"))
+    firing, pending = (
+        f'ALERTS{{alertname!~"{known}", alertstate="{state}"}}' for state in ("firing", "pending")
+    )
     return Query(
         largest(f"(2 * {firing} or {pending})", "run, alertname, severity"),
         "{{alertname}} {{severity}}",
@@ -177,12 +204,26 @@ def _others() -> Query:
 
 
 def _burn(kind: str, budget: str, window: str) -> Query:
-    return Query(of_runs(f'(api:{kind}:ratio_rate{window}{{job=~"$job"}} / {budget})'), f"{window} {{{{job}}}}")
+    return Query(
+        of_runs(f'(api:{kind}:ratio_rate{window}{{job=~"$job"}} / {budget})'),
+        f"{window} {{{{job}}}}",
+    )
 
 
 def _burn_rates(title: str, question: str, kind: str, budget: str) -> Signal:
-    limits = (Query(of_runs(f"(clamp_max(vector({times}), {HIGHEST_SHARE} / {budget}))"), f"limit {times:g}") for times in BURNS)
-    return Signal(title, question, "short", (*(_burn(kind, budget, window) for window in WINDOWS), *limits), "no traffic")
+    limits = (
+        Query(
+            of_runs(f"(clamp_max(vector({times}), {HIGHEST_SHARE} / {budget}))"), f"limit {times:g}"
+        )
+        for times in BURNS
+    )
+    return Signal(
+        title,
+        question,
+        "short",
+        (*(_burn(kind, budget, window) for window in WINDOWS), *limits),
+        "no traffic",
+    )
 
 
 _FAULTS = Query(
@@ -208,7 +249,12 @@ ACTIVE = Signal(
     "How many alerts fire, and how many are about to? Watchdog, which always fires, is left out.",
     "none",
     tuple(
-        Query(total(f'(ALERTS{{alertstate="{state}", alertname!="Watchdog"}} or 0 * firedrill:rule_evaluation)'), state)
+        Query(
+            total(
+                f'(ALERTS{{alertstate="{state}", alertname!="Watchdog"}} or 0 * firedrill:rule_evaluation)'
+            ),
+            state,
+        )
         for state in ("firing", "pending")
     ),
     "no rule is evaluated",

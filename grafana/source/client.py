@@ -44,10 +44,30 @@ ROWS = (
     Row(3, STRIP[4:], (5, 5, 5, 5, 4)),
     Row(8, [chart(asked.USERS), chart(asked.RATE_BY_NAME)]),
     Row(8, [by_decades(chart(asked.PERCENTILES)), chart(asked.WAITING)]),
-    Row(8, [by_decades(chart(asked.P99_BY_NAME)), chart(asked.FAILURES_BY_NAME), chart(signals.ERROR_CLASSES)]),
+    Row(
+        8,
+        [
+            by_decades(chart(asked.P99_BY_NAME)),
+            chart(asked.FAILURES_BY_NAME),
+            chart(signals.ERROR_CLASSES),
+        ],
+    ),
     Row(7, [rows(asked.REQUESTS, {"method": "method", "name": "name"})]),
-    Row(8, [spread(signals.CLIENT_HEATMAP), states(asked.INVALID, {"0": ("holds", GREEN), "1": ("BROKEN", RED)})]),
-    Row(8, [full_scale(chart(asked.GENERATOR_BY_PROCESS)), chart(asked.LATENESS), chart(asked.GIVEN_UP)]),
+    Row(
+        8,
+        [
+            spread(signals.CLIENT_HEATMAP),
+            states(asked.INVALID, {"0": ("holds", GREEN), "1": ("BROKEN", RED)}),
+        ],
+    ),
+    Row(
+        8,
+        [
+            full_scale(chart(asked.GENERATOR_BY_PROCESS)),
+            chart(asked.LATENESS),
+            chart(asked.GIVEN_UP),
+        ],
+    ),
     Row(7, [chart(asked.BY_WORKER), chart(asked.MEMORY)]),
     Row(8, [chart(signals.ARRIVALS), by_decades(chart(signals.FROM_SCHEDULE)), chart(asked.SLOTS)]),
 )
@@ -55,4 +75,9 @@ ROWS = (
 
 def build() -> dashboard.Dashboard:
     """The dashboard."""
-    return page("client", "Client (Locust)", "What Locust asked for, what it got, and whether it could measure it.", ROWS)
+    return page(
+        "client",
+        "Client (Locust)",
+        "What Locust asked for, what it got, and whether it could measure it.",
+        ROWS,
+    )

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from grafana.source.signals import SLO_LATENCY, Query, Signal, grown, largest, of_open_loop, ours, rate, total
+from grafana.source.signals import (
+    SLO_LATENCY,
+    Query,
+    Signal,
+    grown,
+    largest,
+    of_open_loop,
+    ours,
+    rate,
+    total,
+)
 
 NAME = "{{method}} {{name}}"
 BY_NAME = "run, method, name"
@@ -11,7 +21,9 @@ ALL_AGES = ', le="+Inf"'
 
 def waiting_longer(bound: str) -> str:
     """Requests in flight for longer than a bucket's bound."""
-    all_of_them, younger = (ours("locust_requests_in_flight_age", f', le="{le}"') for le in ("+Inf", bound))
+    all_of_them, younger = (
+        ours("locust_requests_in_flight_age", f', le="{le}"') for le in ("+Inf", bound)
+    )
     return largest(f"{all_of_them} - ignoring (le) {younger}")
 
 
@@ -50,7 +62,10 @@ PERCENTILES = Signal(
     "How long do answered requests take, and how much longer is it when those still waiting count?",
     "s",
     (
-        Query(largest(ours("client:response_time_including_waiting_seconds:p99_10s")), "p99, waiting included"),
+        Query(
+            largest(ours("client:response_time_including_waiting_seconds:p99_10s")),
+            "p99, waiting included",
+        ),
         Query(largest(ours("client:response_time_seconds:p99_10s")), "p99"),
         Query(largest(ours("client:response_time_seconds:p95_10s")), "p95"),
         Query(largest(ours("client:response_time_seconds:p50_10s")), "p50"),

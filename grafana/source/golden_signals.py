@@ -43,12 +43,20 @@ FACTS = [
 ROWS = (
     Row(3, VERDICTS, (5, 5, 5, 5, 4)),
     Row(3, FACTS, (5, 5, 5, 5, 4)),
-    Row(6, [*leading_to("client", chart(signals.TRAFFIC)), *leading_to("server", by_decades(chart(signals.LATENCY)))]),
+    Row(
+        6,
+        [
+            *leading_to("client", chart(signals.TRAFFIC)),
+            *leading_to("server", by_decades(chart(signals.LATENCY))),
+        ],
+    ),
     Row(
         5,
         [
             *leading_to("saturation", full_scale(chart(signals.SATURATION))),
-            *leading_to("client", on_the_right(chart(signals.HONESTY), "oldest in flight (seconds)")),
+            *leading_to(
+                "client", on_the_right(chart(signals.HONESTY), "oldest in flight (seconds)")
+            ),
         ],
     ),
     Row(
@@ -58,8 +66,20 @@ ROWS = (
             *leading_to("server", by_status(chart(signals.STATUS_CODES))),
         ],
     ),
-    Row(8, [*leading_to("client", spread(signals.CLIENT_HEATMAP)), *leading_to("server", spread(signals.SERVER_HEATMAP))]),
-    Row(8, [*leading_to("server", by_decades(chart(signals.QUEUE))), *leading_to("client", full_scale(chart(signals.GENERATOR)))]),
+    Row(
+        8,
+        [
+            *leading_to("client", spread(signals.CLIENT_HEATMAP)),
+            *leading_to("server", spread(signals.SERVER_HEATMAP)),
+        ],
+    ),
+    Row(
+        8,
+        [
+            *leading_to("server", by_decades(chart(signals.QUEUE))),
+            *leading_to("client", full_scale(chart(signals.GENERATOR))),
+        ],
+    ),
 )
 """The strip of numbers and two rows of charts are one screen."""
 

@@ -28,7 +28,9 @@ TAG = "firedrill"
 FIRING = 'ALERTS{alertstate="firing", alertname!="Watchdog"}'
 STEP = "5s"
 """Marks are as exact as this, and what they look back for fits it."""
-FAULT, FAULT_BEFORE = (f"max_over_time(api_fault_active[6s]{offset}) > 0" for offset in ("", " offset 5s"))
+FAULT, FAULT_BEFORE = (
+    f"max_over_time(api_fault_active[6s]{offset}) > 0" for offset in ("", " offset 5s")
+)
 """A fault seen since the step before: of a stop there is one sample only."""
 
 
@@ -44,7 +46,9 @@ class Row:
     def placed(self, y: int) -> Iterator[tuple[Any, GridPos]]:
         """Each panel and its place."""
         x = 0
-        for panel, width in zip(self.panels, self.widths or [WIDTH // len(self.panels)] * len(self.panels), strict=True):
+        for panel, width in zip(
+            self.panels, self.widths or [WIDTH // len(self.panels)] * len(self.panels), strict=True
+        ):
             yield panel, GridPos(h=self.height, w=width, x=x, y=y)
             x += width
 
@@ -60,10 +64,14 @@ def leading_to(name: str, *panels: Any) -> list[Any]:
 
 
 def _link(name: str) -> dashboard.DashboardLink:
-    return dashboard.DashboardLink(f"Look closer: {name}").url(f"/d/{uid(name)}?${{__url_time_range}}&${{__all_variables}}")
+    return dashboard.DashboardLink(f"Look closer: {name}").url(
+        f"/d/{uid(name)}?${{__url_time_range}}&${{__all_variables}}"
+    )
 
 
-def page(name: str, title: str, description: str, rows: Sequence[Row], more: Sequence[Any] = ()) -> dashboard.Dashboard:
+def page(
+    name: str, title: str, description: str, rows: Sequence[Row], more: Sequence[Any] = ()
+) -> dashboard.Dashboard:
     """A dashboard, with more variables than all have."""
     built = (
         dashboard.Dashboard(title)
@@ -95,7 +103,13 @@ def _numbered(rows: Sequence[Row]) -> Iterator[Any]:
 
 def _datasource() -> dashboard.DatasourceVariable:
     chosen = VariableOption(text="Prometheus", value="firedrill-prometheus")
-    return dashboard.DatasourceVariable("datasource").label("Data source").hide(VariableHide.HIDE_LABEL).type("prometheus").current(chosen)
+    return (
+        dashboard.DatasourceVariable("datasource")
+        .label("Data source")
+        .hide(VariableHide.HIDE_LABEL)
+        .type("prometheus")
+        .current(chosen)
+    )
 
 
 def _choices() -> list[dashboard.QueryVariable]:
@@ -136,7 +150,12 @@ def _all_others() -> dashboard.DashboardLink:
 def marks() -> list[dashboard.AnnotationQuery]:
     """Where a step of the load or a fault begins, and where an alert begins to fire; each point that a query returns is one mark."""
     return [
-        _mark("Load steps", of_runs("changes(locust_load_step[6s]) > 0"), "next step of the load", GREEN),
+        _mark(
+            "Load steps",
+            of_runs("changes(locust_load_step[6s]) > 0"),
+            "next step of the load",
+            GREEN,
+        ),
         _mark("Faults", of_runs(f"({FAULT} unless {FAULT_BEFORE})"), "fault: {{fault}}", ORANGE),
         _mark("Alerts", of_runs(f"({FIRING} unless {FIRING} offset 5s)"), "{{alertname}}", RED),
     ]

@@ -27,11 +27,18 @@ ROWS = (
     Row(9, [full_scale(chart(signals.SATURATION))]),
     Row(8, [full_scale(chart(asked.HEADROOM)), *leading_to("server", chart(asked.QUEUED))]),
     Row(8, [chart(asked.WORKERS), chart(asked.CONNECTIONS), chart(asked.BACKLOG)]),
-    Row(8, [chart(asked.CPU), chart(asked.MEMORY), *leading_to("server", chart(server_signals.LAG))]),
+    Row(
+        8, [chart(asked.CPU), chart(asked.MEMORY), *leading_to("server", chart(server_signals.LAG))]
+    ),
     Row(8, [full_scale(chart(asked.PRESSURE))]),
 )
 
 
 def build() -> dashboard.Dashboard:
     """The dashboard."""
-    return page("saturation", "Saturation", "How near every limit is, which one comes first, and what is behind it.", ROWS)
+    return page(
+        "saturation",
+        "Saturation",
+        "How near every limit is, which one comes first, and what is behind it.",
+        ROWS,
+    )

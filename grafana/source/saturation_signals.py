@@ -35,7 +35,12 @@ QUEUED = Signal(
     "Queue against capacity",
     "How many requests wait for each worker? From 100 % on, whoever comes waits for at least one whole request before its own.",
     "percentunit",
-    (Query(f"{total(ours('http_server_queue_depth'))} / {total(ours('http_server_workers_limit'))}", "waiting per worker"),),
+    (
+        Query(
+            f"{total(ours('http_server_queue_depth'))} / {total(ours('http_server_workers_limit'))}",
+            "waiting per worker",
+        ),
+    ),
     "no pool",
 )
 WORKERS = Signal(
@@ -94,7 +99,10 @@ PRESSURE = Signal(
     "stopped because its CPU quota is used up? It counts the whole container, or the machine.",
     "percentunit",
     (
-        *(Query(largest(rate(f"pressure_{kind}_waiting_seconds_total")), kind) for kind in ("cpu", "memory", "io")),
+        *(
+            Query(largest(rate(f"pressure_{kind}_waiting_seconds_total")), kind)
+            for kind in ("cpu", "memory", "io")
+        ),
         Query(
             f"{largest(rate('container_cpu_throttled_periods_total'))} / ({largest(rate('container_cpu_periods_total'))} > 0)",
             "throttled",

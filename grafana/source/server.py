@@ -30,12 +30,31 @@ ROWS = (
     Row(8, [by_status(chart(signals.STATUS_CODES)), by_decades(chart(asked.TIMES))]),
     Row(8, [spread(signals.SERVER_HEATMAP), by_decades(chart(asked.QUEUE))]),
     Row(7, [rows(asked.ROUTES, {"http_request_method": "method", "http_route": "route"})]),
-    Row(8, [chart(asked.RATE_BY_ROUTE), by_decades(chart(asked.P99_BY_ROUTE)), chart(asked.ERRORS_BY_ROUTE)]),
+    Row(
+        8,
+        [
+            chart(asked.RATE_BY_ROUTE),
+            by_decades(chart(asked.P99_BY_ROUTE)),
+            chart(asked.ERRORS_BY_ROUTE),
+        ],
+    ),
     Row(8, leading_to("saturation", chart(asked.INSIDE), chart(asked.LAG))),
-    Row(8, [*leading_to("saturation", chart(asked.COMPUTING)), chart(asked.MEMORY_OVER_TIME), chart(asked.THREADS)]),
+    Row(
+        8,
+        [
+            *leading_to("saturation", chart(asked.COMPUTING)),
+            chart(asked.MEMORY_OVER_TIME),
+            chart(asked.THREADS),
+        ],
+    ),
 )
 
 
 def build() -> dashboard.Dashboard:
     """The dashboard."""
-    return page("server", "Server (API)", "What the API answers, how fast, and what its requests wait for.", ROWS)
+    return page(
+        "server",
+        "Server (API)",
+        "What the API answers, how fast, and what its requests wait for.",
+        ROWS,
+    )

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from grafana.source.signals import SLO_LATENCY, Query, Signal, grown, largest, ours, quantile, rate, total
+from grafana.source.signals import (
+    SLO_LATENCY,
+    Query,
+    Signal,
+    grown,
+    largest,
+    ours,
+    quantile,
+    rate,
+    total,
+)
 
 RESPONSES = "http_server_response_time_seconds_count"
 FAILED = ', http_response_status_code=~"5.."'

@@ -159,7 +159,13 @@ HEADROOM = Signal(
     "Headroom",
     "How much of the scarcest resource is left, and which one runs out first?",
     "percentunit",
-    (Query(f"bottomk by (run) (1, {of_runs(ours('api:headroom:ratio'))})", "{{resource}}", only_latest=True),),
+    (
+        Query(
+            f"bottomk by (run) (1, {of_runs(ours('api:headroom:ratio'))})",
+            "{{resource}}",
+            only_latest=True,
+        ),
+    ),
     "limits unknown",
 )
 
@@ -210,7 +216,9 @@ HONESTY = Signal(
         Query(total(ours("locust_users")), "users"),
         Query(total(ours("locust_requests_in_flight")), "in flight"),
         Query(total(ours("locust_users_starved")), "starved"),
-        Query(largest(ours("locust_requests_in_flight_oldest_seconds")), "oldest in flight (seconds)"),
+        Query(
+            largest(ours("locust_requests_in_flight_oldest_seconds")), "oldest in flight (seconds)"
+        ),
     ),
 )
 CLIENT_HEATMAP = Signal(
@@ -228,7 +236,11 @@ SERVER_HEATMAP = Signal(
     (
         Query(total(ours("server:response_time_seconds_bucket:rate10s"), "le"), "{{le}}"),
         # No count is below 0: this brings the dots of the histogram itself, and no bucket a second time.
-        Query(of_runs(f"{ours('http_server_response_time_seconds_bucket')} < 0"), "{{le}}", exemplars=True),
+        Query(
+            of_runs(f"{ours('http_server_response_time_seconds_bucket')} < 0"),
+            "{{le}}",
+            exemplars=True,
+        ),
     ),
     "no traffic",
 )
@@ -236,7 +248,14 @@ STATUS_CODES = Signal(
     "Responses by status, server",
     "What does the server answer with?",
     "reqps",
-    (Query(total(rate("http_server_response_time_seconds_count"), "run, http_response_status_code"), "{{http_response_status_code}}"),),
+    (
+        Query(
+            total(
+                rate("http_server_response_time_seconds_count"), "run, http_response_status_code"
+            ),
+            "{{http_response_status_code}}",
+        ),
+    ),
 )
 ERROR_CLASSES = Signal(
     "Errors by class, client",
@@ -273,7 +292,11 @@ GENERATOR = Signal(
 
 def of_open_loop(vector: str, legend: str) -> Query:
     """A query that gives nothing where users wait for their answers, though its series are there."""
-    return Query(f"{vector} and on (run) {ours('client:arrivals_offered:rate10s')}", legend, only_where=OPEN_LOOP)
+    return Query(
+        f"{vector} and on (run) {ours('client:arrivals_offered:rate10s')}",
+        legend,
+        only_where=OPEN_LOOP,
+    )
 
 
 ARRIVALS = Signal(
@@ -292,9 +315,17 @@ FROM_SCHEDULE = Signal(
     "How long does a request take from the moment it was due? From the moment it was sent looks shorter where it was sent late.",
     "s",
     (
-        Query(largest(ours("client:response_time_from_schedule_seconds:p99_10s")), "p99 from schedule", only_where=OPEN_LOOP),
+        Query(
+            largest(ours("client:response_time_from_schedule_seconds:p99_10s")),
+            "p99 from schedule",
+            only_where=OPEN_LOOP,
+        ),
         of_open_loop(largest(ANSWERED), "p99 from sending"),
-        Query(quantile(0.99, "locust_arrival_lateness_seconds"), "p99 sent late by", only_where=OPEN_LOOP),
+        Query(
+            quantile(0.99, "locust_arrival_lateness_seconds"),
+            "p99 sent late by",
+            only_where=OPEN_LOOP,
+        ),
         of_open_loop(SLO_LATENCY, "SLO"),
     ),
     "closed loop: no request is due",

@@ -7,7 +7,17 @@ from itertools import count, product
 from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
-from grafana_foundation_sdk.builders import bargauge, common, dashboard, heatmap, prometheus, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.builders import (
+    bargauge,
+    common,
+    dashboard,
+    heatmap,
+    prometheus,
+    stat,
+    statetimeline,
+    table,
+    timeseries,
+)
 from grafana_foundation_sdk.models.common import (
     BarGaugeDisplayMode,
     BigValueColorMode,
@@ -62,8 +72,13 @@ LIMITS: Steps = [(None, GREEN), (0.7, ORANGE), (0.9, RED)]
 """Of a share of a limit: the verdict calls a resource run out from nine tenths on."""
 
 
-def _targets(signal: Signal, form: PromQueryFormat = PromQueryFormat.TIME_SERIES) -> list[prometheus.Dataquery]:
-    return [_target(query, name).format(form) for name, query in zip(_names(), signal.queries, strict=False)]
+def _targets(
+    signal: Signal, form: PromQueryFormat = PromQueryFormat.TIME_SERIES
+) -> list[prometheus.Dataquery]:
+    return [
+        _target(query, name).format(form)
+        for name, query in zip(_names(), signal.queries, strict=False)
+    ]
 
 
 def _names() -> Iterator[str]:
@@ -74,7 +89,13 @@ def _names() -> Iterator[str]:
 
 def _target(query: Query, name: str) -> prometheus.Dataquery:
     # Of several runs laid over each other, each line says whose it is.
-    target = prometheus.Dataquery().datasource(DATASOURCE).ref_id(name).expr(query.expr).legend_format(f"{query.legend} {{{{run}}}}")
+    target = (
+        prometheus.Dataquery()
+        .datasource(DATASOURCE)
+        .ref_id(name)
+        .expr(query.expr)
+        .legend_format(f"{query.legend} {{{{run}}}}")
+    )
     target = target.exemplar(True) if query.exemplars else target
     return target.instant() if query.only_latest else target.range()
 
@@ -94,7 +115,9 @@ def chart(signal: Signal) -> timeseries.Panel:
         .fill_opacity(10)
         .line_interpolation(LineInterpolation.LINEAR)
         .show_points(VisibilityMode.NEVER)
-        .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
+        .tooltip(
+            common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
+        )
         .legend(_legend())
         .override_by_regexp(named_like("SLO"), _dashed(RED))
         .override_by_regexp(named_like("limit|quota|asked for"), _dashed(GREY))
@@ -110,7 +133,12 @@ def named_like(names: str) -> str:
 
 
 def _legend() -> common.VizLegendOptions:
-    return common.VizLegendOptions().show_legend(True).display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
+    return (
+        common.VizLegendOptions()
+        .show_legend(True)
+        .display_mode(LegendDisplayMode.LIST)
+        .placement(LegendPlacement.BOTTOM)
+    )
 
 
 def _dashed(color: str) -> list[DynamicConfigValue]:
@@ -134,7 +162,13 @@ def by_decades(panel: timeseries.Panel) -> timeseries.Panel:
 
     Nothing is filled, for an area over decades measures nothing.
     """
-    return panel.scale_distribution(common.ScaleDistributionConfig().type(ScaleDistribution.LOG).log(10)).min(0.001).fill_opacity(0)
+    return (
+        panel.scale_distribution(
+            common.ScaleDistributionConfig().type(ScaleDistribution.LOG).log(10)
+        )
+        .min(0.001)
+        .fill_opacity(0)
+    )
 
 
 def on_the_right(panel: timeseries.Panel, name: str) -> timeseries.Panel:
@@ -145,13 +179,20 @@ def on_the_right(panel: timeseries.Panel, name: str) -> timeseries.Panel:
 
 def by_status(panel: timeseries.Panel) -> timeseries.Panel:
     """Stacked, each class of status codes in its colour."""
-    panel = panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A")).fill_opacity(30)
+    panel = panel.stacking(
+        common.StackingConfig().mode(StackingMode.NORMAL).group("A")
+    ).fill_opacity(30)
     for pattern, color in STATUS_COLORS.items():
-        panel = panel.override_by_regexp(named_like(pattern), [DynamicConfigValue("color", {"mode": "fixed", "fixedColor": color})])
+        panel = panel.override_by_regexp(
+            named_like(pattern),
+            [DynamicConfigValue("color", {"mode": "fixed", "fixedColor": color})],
+        )
     return panel
 
 
-def number(signal: Signal, steps: Steps = PLAIN, words: Mapping[str, str] | None = None) -> stat.Panel:
+def number(
+    signal: Signal, steps: Steps = PLAIN, words: Mapping[str, str] | None = None
+) -> stat.Panel:
     """The value of now in large; on the colour of the threshold that it reached, and in words, where these are given.
 
     It is asked once: the last of the values shown would stand there for long after what it is about has ended.
@@ -170,7 +211,10 @@ def number(signal: Signal, steps: Steps = PLAIN, words: Mapping[str, str] | None
         .thresholds(_thresholds(steps))
     )
     if words:
-        options = {value: ValueMappingResult(text=text, index=at) for at, (value, text) in enumerate(words.items())}
+        options = {
+            value: ValueMappingResult(text=text, index=at)
+            for at, (value, text) in enumerate(words.items())
+        }
         panel = panel.mappings([ValueMap(options=options)])
     return panel
 
@@ -180,13 +224,19 @@ def _reduced(to: str) -> common.ReduceDataOptions:
 
 
 def _thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
-    return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps([Threshold(value, color) for value, color in steps])
+    return (
+        dashboard.ThresholdsConfig()
+        .mode(ThresholdsMode.ABSOLUTE)
+        .steps([Threshold(value, color) for value, color in steps])
+    )
 
 
 def red_above_zero(panel: stat.Panel, name: str) -> stat.Panel:
     """One number that has to be 0."""
     steps = [{"value": None, "color": GREEN}, {"value": 1, "color": RED}]
-    return panel.override_by_regexp(named_like(name), [DynamicConfigValue("thresholds", {"mode": "absolute", "steps": steps})])
+    return panel.override_by_regexp(
+        named_like(name), [DynamicConfigValue("thresholds", {"mode": "absolute", "steps": steps})]
+    )
 
 
 def lowest(signal: Signal, steps: Steps) -> stat.Panel:
@@ -209,7 +259,9 @@ def spread(signal: Signal) -> heatmap.Panel:
         .targets(list(_targets(signal, PromQueryFormat.HEATMAP)))
         .unit("reqps")
         .calculate(False)
-        .color(heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Oranges").steps(64))
+        .color(
+            heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Oranges").steps(64)
+        )
         .y_axis(heatmap.YAxisConfig().unit(signal.unit))
         .show_value(VisibilityMode.NEVER)
         .no_value(signal.when_empty)
@@ -237,7 +289,10 @@ def bars(signal: Signal) -> bargauge.Panel:
 
 def states(signal: Signal, words: Mapping[str, tuple[str, str]]) -> statetimeline.Panel:
     """A band a series, coloured by what it says: for each value a word and a colour."""
-    options = {value: ValueMappingResult(text=text, color=color, index=at) for at, (value, (text, color)) in enumerate(words.items())}
+    options = {
+        value: ValueMappingResult(text=text, color=color, index=at)
+        for at, (value, (text, color)) in enumerate(words.items())
+    }
     return (
         statetimeline.Panel()
         .title(signal.title)
@@ -271,10 +326,19 @@ def rows(signal: Signal, names: Mapping[str, str]) -> table.Panel:
         .with_transformation(DataTransformerConfig(id_val="merge", options={}))
         .with_transformation(
             DataTransformerConfig(
-                id_val="organize", options={"excludeByName": {"Time": True}, "indexByName": order, "renameByName": renamed}
+                id_val="organize",
+                options={
+                    "excludeByName": {"Time": True},
+                    "indexByName": order,
+                    "renameByName": renamed,
+                },
             )
         )
-        .with_transformation(DataTransformerConfig(id_val="filterByValue", options=_only_with(signal.queries[0].legend)))
+        .with_transformation(
+            DataTransformerConfig(
+                id_val="filterByValue", options=_only_with(signal.queries[0].legend)
+            )
+        )
         .sort_by([common.TableSortByFieldState().display_name(signal.queries[0].legend).desc(True)])
     )
     for query in signal.queries:
@@ -284,4 +348,8 @@ def rows(signal: Signal, names: Mapping[str, str]) -> table.Panel:
 
 def _only_with(column: str) -> dict[str, object]:
     """A row that only other columns have is left over from counters that did not grow."""
-    return {"type": "include", "match": "all", "filters": [{"fieldName": column, "config": {"id": "isNotNull", "options": {}}}]}
+    return {
+        "type": "include",
+        "match": "all",
+        "filters": [{"fieldName": column, "config": {"id": "isNotNull", "options": {}}}],
+    }

@@ -62,10 +62,21 @@ class ArrivalDispatcher:
         if self._timer:
             return
         self._began = time.perf_counter() - elapsed_seconds
-        self._own, self._ahead, self._ahead_until = ProcessSchedule(schedule_of(self._profile)), deque(), 0.0
-        self._count_users = lambda: environment.runner.user_classes_count if environment.runner else {}
-        weights = {user.__name__: user.fixed_count or user.weight for user in environment.user_classes}
-        self._users = (list(weights), list(weights.values()) if any(weights.values()) else [1] * len(weights))
+        self._own, self._ahead, self._ahead_until = (
+            ProcessSchedule(schedule_of(self._profile)),
+            deque(),
+            0.0,
+        )
+        self._count_users = lambda: (
+            environment.runner.user_classes_count if environment.runner else {}
+        )
+        weights = {
+            user.__name__: user.fixed_count or user.weight for user in environment.user_classes
+        }
+        self._users = (
+            list(weights),
+            list(weights.values()) if any(weights.values()) else [1] * len(weights),
+        )
         self._next_count = 0.0
         self._deal_in(0.0)
 
@@ -78,7 +89,10 @@ class ArrivalDispatcher:
         """Or a worker whose master plays no open profile would stand idle without a word."""
         if not self._has_shard:
             name = self._profile.name
-            logger.warning("No arrivals of %s were assigned to this worker: was the master started with the same --load-profile?", name)
+            logger.warning(
+                "No arrivals of %s were assigned to this worker: was the master started with the same --load-profile?",
+                name,
+            )
 
     def close(self) -> None:
         """No more arrivals. What waits, also what came due while the process stood still, is left where users wait for the target.
@@ -105,7 +119,9 @@ class ArrivalDispatcher:
         self._arrivals.start(late)
         LATENESS.set(late)
 
-    def on_request(self, request_type: object, name: object, response_time: object, **_: Any) -> None:
+    def on_request(
+        self, request_type: object, name: object, response_time: object, **_: Any
+    ) -> None:
         """Locust's event. The first request of an arrival was meant to be sent when it was due, later ones when they were."""
         late = LATENESS.get()
         LATENESS.set(0.0)
@@ -147,7 +163,15 @@ class ArrivalDispatcher:
                 self._wake(name)
         finally:
             if self._timer:  # A user that was woken may have ended the load.
-                self._deal_in(max(0.0, min(self._ahead[0] - self._now() if self._ahead else 1.0, LOOKAHEAD_SECONDS / 2)))
+                self._deal_in(
+                    max(
+                        0.0,
+                        min(
+                            self._ahead[0] - self._now() if self._ahead else 1.0,
+                            LOOKAHEAD_SECONDS / 2,
+                        ),
+                    )
+                )
 
     def _count(self) -> None:
         """Arrivals go to the classes of users as Locust has spawned them: by weight, or by a fixed count."""

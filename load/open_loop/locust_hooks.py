@@ -55,9 +55,13 @@ def install(profile: Profile) -> Arrivals:
         gc.set_threshold(10_000, 20, 100)
         environment.events.test_stopping.add_listener(lambda **_: dispatcher.close())
         if isinstance(runner, WorkerRunner):
-            environment.events.test_start.add_listener(lambda **_: gevent.spawn_later(SHARD_SECONDS, dispatcher.warn_without_shard))
+            environment.events.test_start.add_listener(
+                lambda **_: gevent.spawn_later(SHARD_SECONDS, dispatcher.warn_without_shard)
+            )
         else:
-            environment.events.test_start.add_listener(lambda **_: _begin_alone(dispatcher, environment))
+            environment.events.test_start.add_listener(
+                lambda **_: _begin_alone(dispatcher, environment)
+            )
 
     locust.events.init.add_listener(on_init)  # type: ignore[no-untyped-call]
     return arrivals
@@ -69,7 +73,9 @@ def _listen_from_the_start(dispatcher: ArrivalDispatcher) -> None:
 
     def connect(self: Any) -> None:
         if MESSAGE not in self.custom_messages:
-            self.register_message(MESSAGE, lambda environment, msg: _on_shard(dispatcher, environment, msg))
+            self.register_message(
+                MESSAGE, lambda environment, msg: _on_shard(dispatcher, environment, msg)
+            )
         connect_to_master(self)  # type: ignore[no-untyped-call]
 
     WorkerRunner.connect_to_master = connect  # type: ignore[method-assign]

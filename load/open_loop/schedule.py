@@ -24,7 +24,9 @@ def schedule_of(profile: Profile) -> Schedule:
     poisson = profile.open_loop is not None and profile.open_loop.poisson
     draw = functools.partial(poisson_block, profile.name) if poisson else even_block
     end = math.inf if profile.duration_seconds is None else profile.duration_seconds
-    return Schedule(lambda: ((step.start_seconds, step.rate or 0.0) for step in profile.all_steps()), draw, end)
+    return Schedule(
+        lambda: ((step.start_seconds, step.rate or 0.0) for step in profile.all_steps()), draw, end
+    )
 
 
 def even_block(block: int) -> Iterator[float]:
@@ -87,7 +89,9 @@ class Schedule:
 
     def _spans(self) -> Iterator[Span]:
         place = 0.0
-        for (start, rate), (end, _) in itertools.pairwise(itertools.chain(self.rates(), [(math.inf, 0.0)])):
+        for (start, rate), (end, _) in itertools.pairwise(
+            itertools.chain(self.rates(), [(math.inf, 0.0)])
+        ):
             end_place = place + ((end - start) * rate if rate else 0.0)
             yield Span(start, rate, place, end_place)
             place = end_place

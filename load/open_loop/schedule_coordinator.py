@@ -64,8 +64,12 @@ class ScheduleCoordinator:
             self._tell(self._allocator.asked_before(self._now() - SETTLED_SECONDS))
 
     def _give(self) -> None:
-        for worker, shard in self._allocator.extend(self._now() + GIVEN_AHEAD_SECONDS, self._present()).items():
-            self._runner.send_message(MESSAGE, {"elapsed_seconds": self._now(), "shard": asdict(shard)}, worker)
+        for worker, shard in self._allocator.extend(
+            self._now() + GIVEN_AHEAD_SECONDS, self._present()
+        ).items():
+            self._runner.send_message(
+                MESSAGE, {"elapsed_seconds": self._now(), "shard": asdict(shard)}, worker
+            )
 
     def _settle(self) -> None:
         deadline = time.perf_counter() + REPORTED_SECONDS
@@ -77,7 +81,9 @@ class ScheduleCoordinator:
         self._arrivals.asked = asked
 
     def _present(self) -> list[str]:
-        return sorted(worker.id for worker in self._runner.clients.all if worker.state != STATE_MISSING)
+        return sorted(
+            worker.id for worker in self._runner.clients.all if worker.state != STATE_MISSING
+        )
 
     def _now(self) -> float:
         return time.perf_counter() - self._began

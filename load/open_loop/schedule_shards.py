@@ -46,7 +46,11 @@ class ProcessSchedule:
         while self._shards and self._shards[0].from_seconds < seconds:
             shard = self._shards.popleft()
             end = min(seconds, shard.until_seconds)
-            yield from (due for number, due in self._walk.between(shard.from_seconds, end) if number % shard.of == shard.index)
+            yield from (
+                due
+                for number, due in self._walk.between(shard.from_seconds, end)
+                if number % shard.of == shard.index
+            )
             if end < shard.until_seconds:
                 self._shards.appendleft(replace(shard, from_seconds=end))
 
@@ -67,9 +71,14 @@ class ShardAllocator:
         if not workers:
             return {}
         start, self._until = self._until, until_seconds
-        self._asked.update(workers[number % len(workers)] for number, _ in self._walk.between(start, until_seconds))
+        self._asked.update(
+            workers[number % len(workers)] for number, _ in self._walk.between(start, until_seconds)
+        )
         self._asked_by_end.append((until_seconds, dict(self._asked)))
-        return {worker: Shard(start, until_seconds, index, len(workers)) for index, worker in enumerate(workers)}
+        return {
+            worker: Shard(start, until_seconds, index, len(workers))
+            for index, worker in enumerate(workers)
+        }
 
     def asked_before(self, seconds: float) -> Mapping[str, int]:
         """What has been asked of each worker by the end of the last span that is over then; of times that only go on."""

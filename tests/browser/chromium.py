@@ -14,6 +14,8 @@ def browser():
     program = needs.chromium()
     with sync_playwright() as playwright:
         options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        started = playwright.chromium.launch(executable_path=program, args=options, timeout=PATIENCE_SECONDS * 1000)
+        started = playwright.chromium.launch(
+            executable_path=program, args=options, timeout=PATIENCE_SECONDS * 1000
+        )
         yield started
         started.close()

@@ -25,9 +25,17 @@ GAP_SECONDS = 6.5
 def recorded(tmp_path_factory):
     """A run by users with hostile names, with a gap of some seconds in its samples; its report was written at its end."""
     folder = tmp_path_factory.mktemp("reported")
-    file = drilling.profile(folder, users=8, seconds=20, alerts="{always: [Watchful], never: [ApiDown]}", think_time="0.1s..0.2s")
+    file = drilling.profile(
+        folder,
+        users=8,
+        seconds=20,
+        alerts="{always: [Watchful], never: [ApiDown]}",
+        think_time="0.1s..0.2s",
+    )
     rules = folder / "watchful.yml"
-    rules.write_text("groups: [{name: watchful, rules: [{alert: Watchful, expr: vector(0) > 1}]}]\n")
+    rules.write_text(
+        "groups: [{name: watchful, rules: [{alert: Watchful, expr: vector(0) > 1}]}]\n"
+    )
     words = (file, "--locustfile", drilling.LOCUSTFILES / "hostile.py", "--rules", rules)
     drill = drilling.start(folder / "runs", *words, report=True)
     drill.wait_for_requests()
@@ -44,11 +52,18 @@ def _make_gap(prom):
         with suppress(FiredrillError):
             return prom.number(query)
 
-    start = poll_until(lambda: number("max(locust_test_start_time_seconds) > 0"), "the load's start") + 2
+    start = (
+        poll_until(lambda: number("max(locust_test_start_time_seconds) > 0"), "the load's start")
+        + 2
+    )
     end = start + GAP_SECONDS
-    poll_until(lambda: number(f"min(timestamp(up)) > {end}"), "samples after the gap", every_seconds=0.2)
+    poll_until(
+        lambda: number(f"min(timestamp(up)) > {end}"), "samples after the gap", every_seconds=0.2
+    )
     bounds = {"match[]": '{__name__=~".+"}', "start": f"{start:.3f}", "end": f"{end:.3f}"}
-    requests.post(f"{prom.url}/api/v1/admin/tsdb/delete_series", data=bounds, timeout=PATIENCE_SECONDS).raise_for_status()
+    requests.post(
+        f"{prom.url}/api/v1/admin/tsdb/delete_series", data=bounds, timeout=PATIENCE_SECONDS
+    ).raise_for_status()
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +75,9 @@ def series(recorded):
         key = (window["start"], window["end"])
         if key not in known:
             with Interrupt() as interrupt:
-                known[key] = recorded_series.read(replace(recorded.recorded(), start=key[0], end=key[1]), interrupt)
+                known[key] = recorded_series.read(
+                    replace(recorded.recorded(), start=key[0], end=key[1]), interrupt
+                )
         return known[key]
 
     return read
@@ -71,10 +88,21 @@ def page_of(recorded, series, tmp_path_factory):
     """Write the page of the run with some of its run.json changed; of several runs if asked."""
 
     def write_page(*, drop=(), runs=1, data=True, **changed):
-        document = {name: value for name, value in {**recorded.read(), **changed}.items() if name not in drop}
-        found = [(Facts(f"run-{number}", document), series(document["window"]) if data else None) for number in range(runs)]
+        document = {
+            name: value
+            for name, value in {**recorded.read(), **changed}.items()
+            if name not in drop
+        }
+        found = [
+            (Facts(f"run-{number}", document), series(document["window"]) if data else None)
+            for number in range(runs)
+        ]
         file = tmp_path_factory.mktemp("page") / "report.html"
-        file.write_text(page.of_run(*found[0]) if runs == 1 else comparison_page.of_runs(comparison_page.sided(found)))
+        file.write_text(
+            page.of_run(*found[0])
+            if runs == 1
+            else comparison_page.of_runs(comparison_page.sided(found))
+        )
         return file
 
     return write_page
@@ -93,7 +121,12 @@ class Opened:
         self.page = page
         self.complaints = []
         self.requests = []
-        page.on("console", lambda message: message.type in {"error", "warning"} and self.complaints.append(message.text))
+        page.on(
+            "console",
+            lambda message: (
+                message.type in {"error", "warning"} and self.complaints.append(message.text)
+            ),
+        )
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda request: self.requests.append(request.url))
         page.goto(file.as_uri())
@@ -113,7 +146,10 @@ def opened(chrome):
     @contextmanager
     def open_file(file, size=DESKTOP, scheme="light"):
         context = chrome.new_context(
-            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, offline=True, has_touch=size == PHONE
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme=scheme,
+            offline=True,
+            has_touch=size == PHONE,
         )
         context.set_default_timeout(PATIENCE_SECONDS * 1000)
         try:

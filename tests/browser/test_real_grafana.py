@@ -21,7 +21,9 @@ from firedrill.stack import grafana
 from tests import dashboards, drilling
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 SCREEN = {"width": 1440, "height": 900}
 WHOLE_PAGE = {"width": 1440, "height": 6000}
 PANELS = """() => [...document.querySelectorAll("[data-testid^='data-testid Panel header']")].map(panel => {
@@ -42,7 +44,11 @@ PANELS = """() => [...document.querySelectorAll("[data-testid^='data-testid Pane
 MAY_BE_EMPTY = {
     (page, title)
     for page, title, *_ in dashboards.SHOWN
-    if all(query.empty_when_healthy or query.only_where for shown, panel, query, _ in dashboards.SHOWN if (shown, panel) == (page, title))
+    if all(
+        query.empty_when_healthy or query.only_where
+        for shown, panel, query, _ in dashboards.SHOWN
+        if (shown, panel) == (page, title)
+    )
 }
 
 
@@ -75,12 +81,25 @@ def opened(tmp_path_factory):
     if grafana.find() is None:
         pytest.skip("no Grafana here: put `grafana` on PATH, or set GRAFANA_HOME or GRAFANA_URL")
     run = _recorded(tmp_path_factory.mktemp("grafana"))
-    words = ["open", run.folder, "--prometheus-port", str(ports.any_free()), "--grafana-port", str(ports.any_free())]
-    with subprocess.Popen([drilling.FIREDRILL, *words], stderr=subprocess.PIPE, text=True) as process:
+    words = [
+        "open",
+        run.folder,
+        "--prometheus-port",
+        str(ports.any_free()),
+        "--grafana-port",
+        str(ports.any_free()),
+    ]
+    with subprocess.Popen(
+        [drilling.FIREDRILL, *words], stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             line = next(line for line in process.stderr if line.startswith("Grafana"))
-            url, window, password = re.search(r"(http://\S+)/d/firedrill-golden-signals\?(\S+) .*with (\S+)\)", line).groups()
-            poll_until(lambda: _provisioned(url), "Grafana to have its dashboards", 2 * PATIENCE_SECONDS)
+            url, window, password = re.search(
+                r"(http://\S+)/d/firedrill-golden-signals\?(\S+) .*with (\S+)\)", line
+            ).groups()
+            poll_until(
+                lambda: _provisioned(url), "Grafana to have its dashboards", 2 * PATIENCE_SECONDS
+            )
             yield Opened(url, window, password, run)
         finally:
             process.send_signal(signal.SIGINT)
@@ -88,7 +107,9 @@ def opened(tmp_path_factory):
 
 def _provisioned(url):
     try:
-        return len(requests.get(f"{url}/api/search?tag=firedrill", timeout=PATIENCE_SECONDS).json()) >= len(dashboards.PAGES)
+        return len(
+            requests.get(f"{url}/api/search?tag=firedrill", timeout=PATIENCE_SECONDS).json()
+        ) >= len(dashboards.PAGES)
     except requests.RequestException:
         return False
 
@@ -116,9 +137,13 @@ def look(browser):
         seen = []
 
         def settled():
-            page.wait_for_timeout(100)  # Lets the page work: Playwright's objects belong to this thread.
+            page.wait_for_timeout(
+                100
+            )  # Lets the page work: Playwright's objects belong to this thread.
             seen[:] = page.evaluate(PANELS)
-            return len(seen) >= panels and all(panel["filled"] or panel["empty"] or panel["error"] for panel in seen)
+            return len(seen) >= panels and all(
+                panel["filled"] or panel["empty"] or panel["error"] for panel in seen
+            )
 
         poll_until(settled, lambda: f"the panels of {address}; so far {seen}")
         return page, seen
@@ -131,10 +156,23 @@ def look(browser):
 def test_every_panel_shows_data(opened, look, name):
     _, panels = look(opened.page(name), WHOLE_PAGE, len(dashboards.PAGES[name]["panels"]))
     assert [panel for panel in panels if panel["error"]] == []
-    says = {panel["title"]: panel["fieldConfig"]["defaults"].get("noValue", "No data") for panel in dashboards.PAGES[name]["panels"]}
-    empty = [panel for panel in panels if panel["empty"] or says[panel["title"]] in panel["text"].splitlines()]
-    assert [(panel["title"], panel["text"]) for panel in empty if (name, panel["title"]) not in MAY_BE_EMPTY] == []
-    assert [panel["title"] for panel in empty if panel["empty"] != says[panel["title"]]] == [], "it says why"
+    says = {
+        panel["title"]: panel["fieldConfig"]["defaults"].get("noValue", "No data")
+        for panel in dashboards.PAGES[name]["panels"]
+    }
+    empty = [
+        panel
+        for panel in panels
+        if panel["empty"] or says[panel["title"]] in panel["text"].splitlines()
+    ]
+    assert [
+        (panel["title"], panel["text"])
+        for panel in empty
+        if (name, panel["title"]) not in MAY_BE_EMPTY
+    ] == []
+    assert [panel["title"] for panel in empty if panel["empty"] != says[panel["title"]]] == [], (
+        "it says why"
+    )
     assert [panel["title"] for panel in panels if panel["clipped"]] == []
 
 
@@ -147,7 +185,9 @@ def test_the_printed_link_shows_the_time_of_the_run(opened):
 
 def test_the_home_page_shows_all_golden_signals(opened, look):
     _, panels = look(f"{opened.url}/?{opened.window}", SCREEN, 13)
-    assert [panel["title"] for panel in panels[:13]] == [panel["title"] for panel in dashboards.PAGES["golden-signals"]["panels"][:13]]
+    assert [panel["title"] for panel in panels[:13]] == [
+        panel["title"] for panel in dashboards.PAGES["golden-signals"]["panels"][:13]
+    ]
     assert max(panel["bottom"] for panel in panels[:13]) <= SCREEN["height"]
 
 
@@ -162,21 +202,34 @@ def test_the_links_keep_time_and_choices(opened, look):
 
 
 def test_the_anonymous_viewer_may_not_edit(opened):
-    found = requests.get(f"{opened.url}/api/dashboards/uid/firedrill-client", timeout=PATIENCE_SECONDS).json()
+    found = requests.get(
+        f"{opened.url}/api/dashboards/uid/firedrill-client", timeout=PATIENCE_SECONDS
+    ).json()
     assert found["meta"]["canEdit"] is False
     assert found["meta"]["canSave"] is False
     changed = {"dashboard": {**found["dashboard"], "title": "Mine"}, "overwrite": True}
-    assert requests.post(f"{opened.url}/api/dashboards/db", json=changed, timeout=PATIENCE_SECONDS).status_code in {401, 403}
-    assert requests.get(f"{opened.url}/api/admin/settings", timeout=PATIENCE_SECONDS).status_code in {401, 403}
+    assert requests.post(
+        f"{opened.url}/api/dashboards/db", json=changed, timeout=PATIENCE_SECONDS
+    ).status_code in {401, 403}
+    assert requests.get(
+        f"{opened.url}/api/admin/settings", timeout=PATIENCE_SECONDS
+    ).status_code in {401, 403}
 
 
 def test_nobody_logs_in_with_the_default_password(opened):
-    assert requests.get(f"{opened.url}/api/user", auth=("admin", "admin"), timeout=PATIENCE_SECONDS).status_code == 401
+    assert (
+        requests.get(
+            f"{opened.url}/api/user", auth=("admin", "admin"), timeout=PATIENCE_SECONDS
+        ).status_code
+        == 401
+    )
 
 
 def test_the_printed_password_logs_in_the_admin(opened):
     if not opened.password:
         pytest.skip("the Grafana at GRAFANA_URL has a password of its own")
     assert opened.url.startswith(f"http://{LOOPBACK}:")
-    user = requests.get(f"{opened.url}/api/user", auth=("admin", opened.password), timeout=PATIENCE_SECONDS).json()
+    user = requests.get(
+        f"{opened.url}/api/user", auth=("admin", opened.password), timeout=PATIENCE_SECONDS
+    ).json()
     assert (user["login"], user["isGrafanaAdmin"]) == ("admin", True)

@@ -80,7 +80,9 @@ def comparison(opened, page_of):
 
 def test_report_opens_offline_without_errors_or_requests(page, file):
     assert page.complaints == []
-    assert [url for url in page.requests if not url.startswith(("data:", "blob:"))] == [file.as_uri()]
+    assert [url for url in page.requests if not url.startswith(("data:", "blob:"))] == [
+        file.as_uri()
+    ]
     assert file.stat().st_size < 3_000_000
 
 
@@ -88,14 +90,25 @@ def test_every_chart_draws_values(page):
     figures = page.run(FIGURES)
     empty = page.page.locator(".chart .empty").count()
     always = [panel for panel in PANELS if not panel.optional]
-    assert len(figures) + empty == 1 + len(always), "the timeline, and each panel of the home page; the loop is closed"
+    assert len(figures) + empty == 1 + len(always), (
+        "the timeline, and each panel of the home page; the loop is closed"
+    )
     for renderers in figures:
-        assert max(mark["finite"] for mark in renderers if mark["name"] not in {"ground", "load", "faults", "notes"}) > 0, renderers
+        assert (
+            max(
+                mark["finite"]
+                for mark in renderers
+                if mark["name"] not in {"ground", "load", "faults", "notes"}
+            )
+            > 0
+        ), renderers
     assert sum(len(renderers) for renderers in figures) > 25
 
 
 def test_all_charts_share_one_time_axis(page):
-    ranges = page.run("() => new Set(Bokeh.documents[0].roots().map((plot) => plot.x_range.id)).size")
+    ranges = page.run(
+        "() => new Set(Bokeh.documents[0].roots().map((plot) => plot.x_range.id)).size"
+    )
     whole = page.run("() => Bokeh.documents[0].roots()[0].x_range.end")
     page.run("() => { Bokeh.documents[0].roots()[0].x_range.end = 5 }")
     ends = page.run("() => Bokeh.documents[0].roots().map((plot) => plot.x_range.end)")
@@ -108,11 +121,18 @@ def test_all_charts_share_one_time_axis(page):
 def test_verdict_and_reasons_are_above_the_fold(opened, file, size):
     with opened(file, size) as page:
         assert page.page.locator(".badge").inner_text() == "INVALID"
-        assert "nothing was recorded of the load generator" in page.page.locator(".reasons").inner_text()
+        assert (
+            "nothing was recorded of the load generator"
+            in page.page.locator(".reasons").inner_text()
+        )
         boxes = [page.page.locator(name).bounding_box() for name in (".badge", ".reasons")]
         assert all(box["y"] + box["height"] < size[1] for box in boxes), boxes
-        assert page.run("() => document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out to the side"
-        assert page.run(TICKS) == (3 if size == PHONE else 7), "so that times do not run into each other"
+        assert page.run("() => document.documentElement.scrollWidth <= innerWidth"), (
+            "nothing sticks out to the side"
+        )
+        assert page.run(TICKS) == (3 if size == PHONE else 7), (
+            "so that times do not run into each other"
+        )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -122,7 +142,10 @@ def test_every_text_has_enough_contrast(comparison, page, scheme):
         each.page.emulate_media(color_scheme=scheme)
         each.page.wait_for_function(PAINTED)
         found = each.run(CONTRAST)
-        dark = each.run("() => getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+        dark = (
+            each.run("() => getComputedStyle(document.body).backgroundColor")
+            != "rgb(255, 255, 255)"
+        )
         each.page.emulate_media(color_scheme="light")
         assert dark == (scheme == "dark")
         assert len(found) > 150
@@ -134,7 +157,10 @@ def test_charts_have_names_and_scroll_regions_take_focus(page):
     named = [each.get_attribute("aria-label") for each in charts.all()]
     assert len(named) > 8
     assert "Traffic: a chart; the largest values are listed below it" in named
-    assert all(each.get_attribute("tabindex") == "0" and each.get_attribute("aria-label") for each in regions.all())
+    assert all(
+        each.get_attribute("tabindex") == "0" and each.get_attribute("aria-label")
+        for each in regions.all()
+    )
     assert all(each.get_attribute("aria-label") for each in page.page.locator("meter").all())
 
 
@@ -143,7 +169,15 @@ def test_hostile_names_are_shown_and_not_executed(opened, page_of, recorded):
     document = recorded.read()
     document["verdict"]["reasons"].append({"code": "hostile", "text": hostile})
     document["profile"]["name"] = hostile
-    document["figures"]["alerts"] = [{"name": hostile, "severity": hostile, "labels": {}, "firing_after_seconds": 1.0, "firing_seconds": 1}]
+    document["figures"]["alerts"] = [
+        {
+            "name": hostile,
+            "severity": hostile,
+            "labels": {},
+            "firing_after_seconds": 1.0,
+            "firing_seconds": 1,
+        }
+    ]
     document["notifications"] = [
         {
             "after_seconds": 2.0,
@@ -177,7 +211,9 @@ def test_a_long_name_leaves_the_page_readable(page):
     cell = page.page.locator("td.text", has_text="GET /long-").first
     assert cell.bounding_box()["width"] < 500
     assert len(cell.inner_text()) <= 120
-    assert cell.get_attribute("title").startswith("GET /" + "long-" * 38), "the exporter clips at 200 characters"
+    assert cell.get_attribute("title").startswith("GET /" + "long-" * 38), (
+        "the exporter clips at 200 characters"
+    )
 
 
 def test_a_gap_is_reported_and_left_blank(page):
@@ -201,7 +237,9 @@ def test_pointing_at_a_chart_shows_its_values(page):
         return shown.is_visible()
 
     poll_until(point, "the values under the pointer", every_seconds=0.2)
-    assert re.fullmatch(r"after \d:\d\d\nclient (–|[\d.]+/s)\nserver (–|[\d.]+/s)", shown.inner_text())
+    assert re.fullmatch(
+        r"after \d:\d\d\nclient (–|[\d.]+/s)\nserver (–|[\d.]+/s)", shown.inner_text()
+    )
 
 
 def test_data_are_downloaded_as_csv_and_json(page, recorded, tmp_path):
@@ -221,8 +259,12 @@ def test_data_are_downloaded_as_csv_and_json(page, recorded, tmp_path):
 def test_the_tables_count_every_request_of_every_endpoint(page, recorded):
     content = json.loads(page.page.locator("#data").text_content())
     counts = recorded.read()["figures"]["counts"]
-    assert sum(endpoint["requests"] for endpoint in content["endpoints"]) == counts["client_requests"]
-    failing = next(endpoint for endpoint in content["endpoints"] if endpoint["name"].startswith("/long-"))
+    assert (
+        sum(endpoint["requests"] for endpoint in content["endpoints"]) == counts["client_requests"]
+    )
+    failing = next(
+        endpoint for endpoint in content["endpoints"] if endpoint["name"].startswith("/long-")
+    )
     assert failing["p50"] > 0
 
 
@@ -239,7 +281,9 @@ def test_a_comparison_lays_runs_over_each_other(comparison):
     assert comparison.page.locator(".card .badge").count() == 2
     figures = comparison.run(FIGURES)
     table = comparison.page.locator(".differences").inner_text()
-    assert all(sum(mark["name"].startswith("series-") for mark in renderers) == 2 for renderers in figures)
+    assert all(
+        sum(mark["name"].startswith("series-") for mark in renderers) == 2 for renderers in figures
+    )
     assert "=" in table, "the same run twice differs in nothing"
 
 
@@ -248,15 +292,31 @@ def test_a_comparison_lays_runs_over_each_other(comparison):
     [
         ({"data": False}, "Nothing was recorded in this run"),
         (
-            {"window": None, "figures": None, "data": False, "verdict": {"status": "INVALID", "reasons": []}},
+            {
+                "window": None,
+                "figures": None,
+                "data": False,
+                "verdict": {"status": "INVALID", "reasons": []},
+            },
             "Nothing was recorded in this run",
         ),
         ({"window": {"start": 1000.0, "end": 1019.0}}, "Nothing was recorded from 0:00 to 0:19"),
-        ({"drop": ("schema", "faults", "remarks", "notifications", "versions")}, "recorded by an older Firedrill"),
-        ({"drop": ("figures", "profile", "server", "started"), "data": False}, "recorded by an older Firedrill"),
+        (
+            {"drop": ("schema", "faults", "remarks", "notifications", "versions")},
+            "recorded by an older Firedrill",
+        ),
+        (
+            {"drop": ("figures", "profile", "server", "started"), "data": False},
+            "recorded by an older Firedrill",
+        ),
         ({"schema": 99, "data": False}, "recorded by a newer Firedrill"),
         (
-            {"verdict": {"status": "INTERRUPTED", "reasons": [{"code": "interrupted", "text": "the run was interrupted"}]}},
+            {
+                "verdict": {
+                    "status": "INTERRUPTED",
+                    "reasons": [{"code": "interrupted", "text": "the run was interrupted"}],
+                }
+            },
             "The run was cut short",
         ),
     ],

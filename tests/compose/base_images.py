@@ -39,13 +39,21 @@ def _make_python(name):
     with tempfile.TemporaryDirectory(prefix="firedrill-base-") as folder:
         packages = "python3,python3-venv,python3-pip,ca-certificates"
         made = subprocess.run(
-            ["debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", folder], capture_output=True, text=True, check=False
+            ["debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", folder],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if made.returncode:
-            needs.give_up(f"the image {name}: debootstrap failed: {made.stdout.strip().splitlines()[-1:]}")
+            needs.give_up(
+                f"the image {name}: debootstrap failed: {made.stdout.strip().splitlines()[-1:]}"
+            )
         certificates = Path("/etc/ssl/certs/ca-certificates.crt")
         shutil.copy(certificates, f"{folder}{certificates}")
-        tar = subprocess.Popen(["tar", "-C", folder, "--exclude=./var/cache/apt/archives/*.deb", "-c", "."], stdout=subprocess.PIPE)
+        tar = subprocess.Popen(
+            ["tar", "-C", folder, "--exclude=./var/cache/apt/archives/*.deb", "-c", "."],
+            stdout=subprocess.PIPE,
+        )
         docker("import", "-c", f"ENV PIP_CERT={certificates}", "-", name, stdin=tar.stdout)
         assert tar.wait() == 0
 
@@ -73,4 +81,8 @@ def _make_monitoring():
 def _templates():
     """Return Alertmanager's templates, which Debian's build reads from a fixed place."""
     place = Path("usr/share/prometheus/alertmanager")
-    return next(files for root in (places.TOOLS, Path("/")) if (files := list((root / place).glob("*.tmpl"))))
+    return next(
+        files
+        for root in (places.TOOLS, Path("/"))
+        if (files := list((root / place).glob("*.tmpl")))
+    )

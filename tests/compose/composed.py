@@ -31,7 +31,17 @@ PORTS = (
 PATIENCE_SECONDS = 400.0
 """How long a test waits for containers: nine of them start and end many times slower on a machine that does much else."""
 
-STARVED = frozenset({"loop_lag", "generator_cpu", "scrape_gap", "blind", "report_late", "worker_missing", "users_behind"})
+STARVED = frozenset(
+    {
+        "loop_lag",
+        "generator_cpu",
+        "scrape_gap",
+        "blind",
+        "report_late",
+        "worker_missing",
+        "users_behind",
+    }
+)
 """Reasons by which a run is void whose load generator, or Prometheus, had to stand still."""
 
 
@@ -46,7 +56,9 @@ def passed(code, document):
 def failed(code, document):
     """Whether a run failed, or would have on a machine that had not stood still: all else that is wrong is against the API."""
     others = _reasons(document) - STARVED
-    against_api = all(code in AGAINST_API or code.startswith(("latency_", "alert_")) for code in others)
+    against_api = all(
+        code in AGAINST_API or code.startswith(("latency_", "alert_")) for code in others
+    )
     return code == 1 or (code == 4 and bool(others) and against_api)
 
 
@@ -64,7 +76,11 @@ def all_are_counted(document):
 def leftovers(project):
     """What the engine still has of a Compose project: containers, networks, volumes."""
     kinds = (["ps", "-aq"], ["network", "ls", "-q"], ["volume", "ls", "-q"])
-    return [one for kind in kinds for one in docker(*kind, "--filter", f"label=com.docker.compose.project={project}").split()]
+    return [
+        one
+        for kind in kinds
+        for one in docker(*kind, "--filter", f"label=com.docker.compose.project={project}").split()
+    ]
 
 
 def answer(prom, query):
@@ -76,7 +92,12 @@ def answer(prom, query):
 
 def eventually(prom, query, reason=None):
     """The first answer that a query gives."""
-    return poll_until(lambda: answer(prom, query), reason or f"an answer to {query}", PATIENCE_SECONDS, every_seconds=0.5)
+    return poll_until(
+        lambda: answer(prom, query),
+        reason or f"an answer to {query}",
+        PATIENCE_SECONDS,
+        every_seconds=0.5,
+    )
 
 
 class Composed:
@@ -89,7 +110,12 @@ class Composed:
         for path in (self.source, *self.source.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
         own = {"PROMETHEUS_SOURCE": str(self.source), "API_FAULTS": "1", "LOAD_PROFILE": "smoke"}
-        self.variables = {**images, **own, **{port: str(number) for port, number in self.ports.items()}, **variables}
+        self.variables = {
+            **images,
+            **own,
+            **{port: str(number) for port, number in self.ports.items()},
+            **variables,
+        }
         self.project = engine.Project(f"firedrill-{name}-{secrets.token_hex(3)}", self.variables)
         self.prom = Prometheus(self.url("PROMETHEUS_PORT"))
 
@@ -105,18 +131,42 @@ class Composed:
 
     def up(self, *services, workers=1):
         """Start services; all but Grafana if none is named. Their images are built already."""
-        self.project.up(*(services or container_stack.SERVICES), scale={} if services else {"locust-worker": workers})
+        self.project.up(
+            *(services or container_stack.SERVICES),
+            scale={} if services else {"locust-worker": workers},
+        )
 
     def compose(self, *words):
         """Run Compose on the project; returns the finished process."""
-        where = ["--project-directory", places.ROOT, "--file", places.COMPOSE, "--project-name", self.project.name]
+        where = [
+            "--project-directory",
+            places.ROOT,
+            "--file",
+            places.COMPOSE,
+            "--project-name",
+            self.project.name,
+        ]
         command = [*self.project.compose, *where, *words]
-        return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **self.variables})
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **self.variables},
+        )
 
     def containers(self, service=None):
         """Ids of its containers, ended ones included; of those that Compose made to stay."""
-        labels = {"project": self.project.name, "oneoff": "False", **({"service": service} if service else {})}
-        filters = [word for label, value in labels.items() for word in ("--filter", f"label=com.docker.compose.{label}={value}")]
+        labels = {
+            "project": self.project.name,
+            "oneoff": "False",
+            **({"service": service} if service else {}),
+        }
+        filters = [
+            word
+            for label, value in labels.items()
+            for word in ("--filter", f"label=com.docker.compose.{label}={value}")
+        ]
         return docker("ps", "-aq", *filters).split()
 
     def inspect(self, service):
@@ -130,11 +180,19 @@ class Composed:
     def healths(self):
         """Health by container name."""
         template = "{{.Name}} {{.State.Health.Status}}"
-        return dict(line.split() for line in docker("inspect", "--format", template, *self.containers()).splitlines())
+        return dict(
+            line.split()
+            for line in docker("inspect", "--format", template, *self.containers()).splitlines()
+        )
 
     def wait_until_healthy(self):
         """Wait until every container is healthy."""
-        poll_until(lambda: not self.unhealthy(), lambda: f"all containers to be healthy; ill are {self.unhealthy()}", PATIENCE_SECONDS, 0.5)
+        poll_until(
+            lambda: not self.unhealthy(),
+            lambda: f"all containers to be healthy; ill are {self.unhealthy()}",
+            PATIENCE_SECONDS,
+            0.5,
+        )
 
     def unhealthy(self):
         """Names of containers that are not healthy, or not yet."""

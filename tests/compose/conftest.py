@@ -28,7 +28,15 @@ def start(images, tmp_path):
         def started(*words, environment=None):
             web = ports.any_free()
             own = {**images, **(environment or {})}
-            drill = drilling.start(tmp_path / "runs", *words, "--docker", "--web-port", web, environment=own, docker=True)
+            drill = drilling.start(
+                tmp_path / "runs",
+                *words,
+                "--docker",
+                "--web-port",
+                web,
+                environment=own,
+                docker=True,
+            )
             drill.ports["--web-port"] = web
             left.callback(_remove, drill, images)
             return drill

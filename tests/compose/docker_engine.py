@@ -30,8 +30,12 @@ DAEMON_LOG = USERS.with_suffix(".log")
 
 def docker(*words, check=True, merged=False, **options):
     """Run `docker WORDS…`; returns its standard output, with standard error behind it if merged."""
-    done = subprocess.run(["docker", *map(str, words)], capture_output=True, text=True, check=False, **options)
-    assert not check or done.returncode == 0, f"docker {' '.join(map(str, words))}: {done.stderr or done.stdout}"
+    done = subprocess.run(
+        ["docker", *map(str, words)], capture_output=True, text=True, check=False, **options
+    )
+    assert not check or done.returncode == 0, (
+        f"docker {' '.join(map(str, words))}: {done.stderr or done.stdout}"
+    )
     return (done.stdout + done.stderr if merged else done.stdout).strip()
 
 
@@ -69,10 +73,18 @@ def _start(users):
         needs.give_up("a Docker engine (apt-get install docker.io docker-compose)")
     with DAEMON_LOG.open("w") as log:
         # A session of its own, so that a Ctrl-C of the tests leaves it time to end in order.
-        daemon = subprocess.Popen(["dockerd", *POOL], stdout=log, stderr=log, start_new_session=True)
-    poll_until(lambda: answers() or daemon.poll() is not None, "the Docker engine to answer", every_seconds=0.5)
+        daemon = subprocess.Popen(
+            ["dockerd", *POOL], stdout=log, stderr=log, start_new_session=True
+        )
+    poll_until(
+        lambda: answers() or daemon.poll() is not None,
+        "the Docker engine to answer",
+        every_seconds=0.5,
+    )
     if daemon.poll() is not None:
-        needs.give_up(f"a Docker engine that runs; dockerd ended: {DAEMON_LOG.read_text(errors='replace').splitlines()[-1:]}")
+        needs.give_up(
+            f"a Docker engine that runs; dockerd ended: {DAEMON_LOG.read_text(errors='replace').splitlines()[-1:]}"
+        )
     users.truncate(0)
     users.write(str(daemon.pid))
     users.flush()
@@ -102,7 +114,9 @@ def _last_to_leave(users):
 
 def _socket():
     """Where the engine listens that Docker's client asks."""
-    return docker("context", "inspect", "--format", "{{.Endpoints.docker.Host}}").removeprefix("unix://")
+    return docker("context", "inspect", "--format", "{{.Endpoints.docker.Host}}").removeprefix(
+        "unix://"
+    )
 
 
 class Gateway(socketserver.ThreadingUnixStreamServer):
@@ -156,7 +170,11 @@ class _Passage(socketserver.BaseRequestHandler):
     def _pass(self, source, sink):
         with suppress(OSError):
             while data := source.recv(1 << 16):
-                if sink is not self.request and self.server.silent_on and re.search(self.server.silent_on, data):
+                if (
+                    sink is not self.request
+                    and self.server.silent_on
+                    and re.search(self.server.silent_on, data)
+                ):
                     self.server.silence()
                 self.server.passing.wait()
                 sink.sendall(data)
@@ -164,4 +182,7 @@ class _Passage(socketserver.BaseRequestHandler):
 
 
 def answers():
-    return bool(shutil.which("docker")) and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
+    return (
+        bool(shutil.which("docker"))
+        and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
+    )

@@ -13,11 +13,24 @@ from firedrill.errors import Missing
 from firedrill.processes import ports
 from firedrill.stack.containers import container_stack, engine
 from tests import drilling
-from tests.compose.composed import PATIENCE_SECONDS, Composed, all_are_counted, answer, failed, leftovers, passed
+from tests.compose.composed import (
+    PATIENCE_SECONDS,
+    Composed,
+    all_are_counted,
+    answer,
+    failed,
+    leftovers,
+    passed,
+)
 from tests.compose.docker_engine import Gateway, docker
 from tests.waiting import poll_until
 
-POISON = {"LOAD_TARGET": "http://nowhere.example:1", "LOCUSTFILE": "/nowhere.py", "API_THREADS": "1", "BIND_ADDRESS": "0.0.0.0"}
+POISON = {
+    "LOAD_TARGET": "http://nowhere.example:1",
+    "LOCUSTFILE": "/nowhere.py",
+    "API_THREADS": "1",
+    "BIND_ADDRESS": "0.0.0.0",
+}
 """What the environment says of the stack that stands is not for a run."""
 
 SLO = "{p99: 30s, errors: 1%}"
@@ -38,7 +51,9 @@ def profile(folder, name="test", *, user="BasicUser", duration="", slo=SLO, aler
 
 
 def test_a_run_in_containers_is_judged_and_recorded(start, tmp_path):
-    drill = start(profile(tmp_path, user="BrowsingUser", duration="10s"), "--workers", "2", environment=POISON)
+    drill = start(
+        profile(tmp_path, user="BrowsingUser", duration="10s"), "--workers", "2", environment=POISON
+    )
     code, output, errors = drill.finish(PATIENCE_SECONDS)
     run = drill.run()
     document = run.read()
@@ -49,9 +64,13 @@ def test_a_run_in_containers_is_judged_and_recorded(start, tmp_path):
     assert any(run.snapshot.iterdir())
     (api,) = [group for group in loaded_rules.groups(run) if group.name == "api"]
     assert api.interval_ms == 1_250, "the rules are kept as the containers scaled them, by 12"
-    assert {"api.log", "locust-master.log", "locust-worker.log", "prometheus.log", "config.log"} <= {
-        file.name for file in run.folder.iterdir()
-    }
+    assert {
+        "api.log",
+        "locust-master.log",
+        "locust-worker.log",
+        "prometheus.log",
+        "config.log",
+    } <= {file.name for file in run.folder.iterdir()}
     assert leftovers(project_of(drill)) == []
 
 
@@ -60,24 +79,36 @@ def test_an_api_that_dies_fails_the_run_and_pages(start, tmp_path):
     wait_for_answers(drill)
     says(drill, 'absent(ALERTS{alertname="ApiDown"})', "an API that is not down")
     poll_until(
-        lambda: api_down(drill)[-1:] != ["firing"], "earlier pages, of the start, to be resolved", PATIENCE_SECONDS, every_seconds=0.5
+        lambda: api_down(drill)[-1:] != ["firing"],
+        "earlier pages, of the start, to be resolved",
+        PATIENCE_SECONDS,
+        every_seconds=0.5,
     )
     before = len(api_down(drill))
     docker("kill", containers(drill, "api")[0])
-    poll_until(lambda: "firing" in api_down(drill)[before:], "the page", PATIENCE_SECONDS, every_seconds=0.5)
+    poll_until(
+        lambda: "firing" in api_down(drill)[before:],
+        "the page",
+        PATIENCE_SECONDS,
+        every_seconds=0.5,
+    )
     stop_load(drill)
     code, output, errors = drill.finish(PATIENCE_SECONDS)
     document = drill.run().read()
     assert failed(code, document), output + errors
     assert "api_ended" in {reason["code"] for reason in document["verdict"]["reasons"]}
     assert "ApiDown" in {alert["name"] for alert in document["figures"]["alerts"]}
-    assert ("page", "firing", "ApiDown") in {(each["receiver"], each["status"], each["alertname"]) for each in document["notifications"]}
+    assert ("page", "firing", "ApiDown") in {
+        (each["receiver"], each["status"], each["alertname"]) for each in document["notifications"]
+    }
     assert leftovers(project_of(drill)) == []
 
 
 def test_containers_play_a_locustfile_and_rules(start, tmp_path):
     rules = tmp_path / "my rules.yml"
-    rules.write_text("groups:\n  - name: mine\n    rules:\n      - {alert: MineAlways, expr: locust_users > 0}\n")
+    rules.write_text(
+        "groups:\n  - name: mine\n    rules:\n      - {alert: MineAlways, expr: locust_users > 0}\n"
+    )
     theirs = drilling.LOCUSTFILES / "theirs.py"
     file = profile(tmp_path, slo="{p99: 30s}", alerts="{always: [MineAlways]}")
     drill = start(file, "--locustfile", theirs, "--rules", rules)
@@ -90,10 +121,19 @@ def test_containers_play_a_locustfile_and_rules(start, tmp_path):
 
 
 def test_up_prints_addresses_and_keeps_its_volumes(images, tmp_path):
-    tmp_path.chmod(0o755)  # The folder itself is mounted, and the containers' users are not this one.
+    tmp_path.chmod(
+        0o755
+    )  # The folder itself is mounted, and the containers' users are not this one.
     name = f"firedrill-up-{os.getpid()}"
     environment = {**images, "COMPOSE_PROJECT_NAME": name}
-    words = ("--docker", "--no-grafana", "--profile", profile(tmp_path), "--web-port", ports.any_free())
+    words = (
+        "--docker",
+        "--no-grafana",
+        "--profile",
+        profile(tmp_path),
+        "--web-port",
+        ports.any_free(),
+    )
     up = drilling.start(tmp_path, *words, command="up", environment=environment, docker=True)
     try:
         said = []
@@ -106,7 +146,9 @@ def test_up_prints_addresses_and_keeps_its_volumes(images, tmp_path):
         up.interrupt()
         code, _, errors = up.finish(PATIENCE_SECONDS)
         assert code == 0, errors
-        volumes = docker("volume", "ls", "-q", "--filter", f"label=com.docker.compose.project={name}").split()
+        volumes = docker(
+            "volume", "ls", "-q", "--filter", f"label=com.docker.compose.project={name}"
+        ).split()
         assert leftovers(name) == volumes, "neither containers nor networks"
         assert f"{name}_prometheus-data" in volumes
     finally:
@@ -155,7 +197,10 @@ def test_a_run_whose_engine_is_gone_names_its_leftovers(start):
         gateway.close()
         code, _, errors = drill.finish(PATIENCE_SECONDS)
     assert code == 3, errors
-    assert f"when the engine answers: docker compose --project-name {project_of(drill)} down --volumes" in errors
+    assert (
+        f"when the engine answers: docker compose --project-name {project_of(drill)} down --volumes"
+        in errors
+    )
     assert "Traceback" not in errors
     assert drill.run().read()["verdict"]["status"] == "INVALID"
 
@@ -164,7 +209,9 @@ def test_ctrl_c_ends_a_build(start):
     """Its request is held back: it would be over at once where the images are there."""
     with Gateway(silent_on=rb"POST \S*/(build|session|grpc)\b") as gateway:
         drill = start("smoke", environment=gateway.environment)
-        poll_until(lambda: gateway.silenced.is_set() or drill.process.poll() is not None, "the build")
+        poll_until(
+            lambda: gateway.silenced.is_set() or drill.process.poll() is not None, "the build"
+        )
         assert any(" build " in words for words in drill.children())
         drill.interrupt()
         code, _, errors = drill.finish(PATIENCE_SECONDS)
@@ -174,7 +221,13 @@ def test_ctrl_c_ends_a_build(start):
 
 def test_a_target_that_containers_cannot_reach_ends_the_run(start):
     """Before the load."""
-    drill = start("smoke", "--target", "http://locust-worker:9", "--locustfile", drilling.LOCUSTFILES / "theirs.py")
+    drill = start(
+        "smoke",
+        "--target",
+        "http://locust-worker:9",
+        "--locustfile",
+        drilling.LOCUSTFILES / "theirs.py",
+    )
     code, _, errors = drill.finish(PATIENCE_SECONDS)
     assert code == 3, errors
     assert "no answer from inside the containers" in errors
@@ -194,7 +247,9 @@ def test_the_firedrill_image_plays_on_a_running_stack(images, tmp_path):
     for name in ("brief", "other"):
         profile(tmp_path, name, duration="10s")
     tmp_path.chmod(0o755)  # It is mounted, and the containers' users are not this one.
-    with Composed("attach", tmp_path, images, LOAD_PROFILES=str(tmp_path), LOAD_PROFILE="brief") as composed:
+    with Composed(
+        "attach", tmp_path, images, LOAD_PROFILES=str(tmp_path), LOAD_PROFILE="brief"
+    ) as composed:
         composed.up("api", "locust-master", "locust-worker", "prometheus", "notifications")
         composed.wait_until_healthy()
         played = composed.compose("run", "--rm", "-T", "firedrill", "run", "brief", "--json")
@@ -206,7 +261,9 @@ def test_the_firedrill_image_plays_on_a_running_stack(images, tmp_path):
         other = composed.compose("run", "--rm", "-T", "firedrill", "run", "other")
         assert other.returncode == 2
         assert "LOAD_PROFILE=other" in other.stdout + other.stderr
-        refused = composed.compose("run", "--rm", "-T", "firedrill", "run", "brief", "--threads", "9")
+        refused = composed.compose(
+            "run", "--rm", "-T", "firedrill", "run", "brief", "--threads", "9"
+        )
         assert refused.returncode == 2
         assert "--threads" in refused.stdout + refused.stderr
 
@@ -215,7 +272,12 @@ def test_the_firedrill_image_plays_on_a_running_stack(images, tmp_path):
     ("words", "environment", "code", "said"),
     [
         (["smoke"], {"PATH": "/nowhere"}, 3, "docker is not on PATH"),
-        (["smoke"], {"DOCKER_HOST": "unix:///nowhere.sock"}, 3, "the Docker engine does not answer"),
+        (
+            ["smoke"],
+            {"DOCKER_HOST": "unix:///nowhere.sock"},
+            3,
+            "the Docker engine does not answer",
+        ),
         (["smok"], {}, 2, "did you mean smoke"),
         (["smoke", "--target", "http://localhost:8000"], {}, 2, "host.docker.internal"),
         (["smoke", "--target", "localhost:8000"], {}, 2, "expected a URL"),
@@ -233,7 +295,9 @@ def test_a_mistake_is_explained_in_one_line(start, words, environment, code, sai
     assert not drill.folder()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not use the engine")
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root can become somebody who may not use the engine"
+)
 def test_an_engine_that_refuses_this_user_is_explained(images):
     def ask(answer):
         os.setgroups([])
@@ -244,7 +308,9 @@ def test_an_engine_that_refuses_this_user_is_explained(images):
         except Missing as error:
             answer.put(str(error))
 
-    forked = multiprocessing.get_context("fork")  # The code is imported already: this user may read no file of ours.
+    forked = multiprocessing.get_context(
+        "fork"
+    )  # The code is imported already: this user may read no file of ours.
     answer = forked.SimpleQueue()
     child = forked.Process(target=ask, args=(answer,))
     child.start()
@@ -260,8 +326,17 @@ def project_of(drill):
 def containers(drill, service):
     """Ids of the running containers of a run's service."""
     labels = {"project": project_of(drill), "service": service}
-    filters = [word for label, value in labels.items() for word in ("--filter", f"label=com.docker.compose.{label}={value}")]
-    return poll_until(lambda: docker("ps", "-q", *filters).split(), f"a container of {service}", PATIENCE_SECONDS, every_seconds=0.5)
+    filters = [
+        word
+        for label, value in labels.items()
+        for word in ("--filter", f"label=com.docker.compose.{label}={value}")
+    ]
+    return poll_until(
+        lambda: docker("ps", "-q", *filters).split(),
+        f"a container of {service}",
+        PATIENCE_SECONDS,
+        every_seconds=0.5,
+    )
 
 
 def wait_for_answers(drill):
@@ -283,9 +358,15 @@ def api_down(drill):
     """Status of each page of ApiDown until now."""
     url = f"http://{LOOPBACK}:{drill.ports['--notifications-port']}/notifications"
     listed = requests.get(url, timeout=PATIENCE_SECONDS).json()
-    return [each["status"] for each in listed if (each["receiver"], each["alertname"]) == ("page", "ApiDown")]
+    return [
+        each["status"]
+        for each in listed
+        if (each["receiver"], each["alertname"]) == ("page", "ApiDown")
+    ]
 
 
 def stop_load(drill):
     """End the load as a person would on Locust's page."""
-    requests.post(f"http://{LOOPBACK}:{drill.ports['--web-port']}/stop", timeout=PATIENCE_SECONDS).raise_for_status()
+    requests.post(
+        f"http://{LOOPBACK}:{drill.ports['--web-port']}/stop", timeout=PATIENCE_SECONDS
+    ).raise_for_status()

@@ -25,7 +25,9 @@ def rendered(images, tmp_path_factory):
 
     def with_variables(**variables):
         composed = Composed("rendered", tmp_path_factory.mktemp("rendered"), images, **variables)
-        said = composed.compose("config", *(["--format", "json"] if composed.project.compose[-1] == "compose" else []))
+        said = composed.compose(
+            "config", *(["--format", "json"] if composed.project.compose[-1] == "compose" else [])
+        )
         assert said.returncode == 0, said.stderr
         return YAML(typ="safe").load(said.stdout)["services"]  # JSON is YAML
 
@@ -40,7 +42,10 @@ def service(rendered):
 
 def mounts(service):
     """Source by target."""
-    pairs = (each.split(":")[:2] if isinstance(each, str) else (each["source"], each["target"]) for each in service["volumes"])
+    pairs = (
+        each.split(":")[:2] if isinstance(each, str) else (each["source"], each["target"])
+        for each in service["volumes"]
+    )
     return {target: source for source, target in pairs}
 
 
@@ -53,9 +58,17 @@ def test_anonymous_users_are_viewers(service):
 
 
 def test_its_environment_names_only_the_password_file(rendered):
-    environment = rendered(GRAFANA_ADMIN_PASSWORD_FILE="/run/secrets/grafana")["grafana"]["environment"]
-    secretive = {name: value for name, value in environment.items() if any(word in name for word in ("PASSWORD", "SECRET", "TOKEN"))}
-    assert {name: value for name, value in secretive.items() if value} == {"GF_SECURITY_ADMIN_PASSWORD__FILE": "/run/secrets/grafana"}
+    environment = rendered(GRAFANA_ADMIN_PASSWORD_FILE="/run/secrets/grafana")["grafana"][
+        "environment"
+    ]
+    secretive = {
+        name: value
+        for name, value in environment.items()
+        if any(word in name for word in ("PASSWORD", "SECRET", "TOKEN"))
+    }
+    assert {name: value for name, value in secretive.items() if value} == {
+        "GF_SECURITY_ADMIN_PASSWORD__FILE": "/run/secrets/grafana"
+    }
 
 
 def test_grafana_is_confined_like_other_services(service):
@@ -68,13 +81,20 @@ def test_traces_are_kept_only_on_request(rendered):
     tempo, api, grafana = (services[name] for name in ("tempo", "api", "grafana"))
     check_confined(tempo)
     assert tempo["profiles"] == ["tracing"]
-    assert rendered()["api"]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "", "nothing is traced unless somebody asks"
+    assert rendered()["api"]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "", (
+        "nothing is traced unless somebody asks"
+    )
     assert not tempo.get("ports"), "nobody outside talks to it"
     assert api["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://tempo:4318"
     assert set(api["networks"]) & set(tempo["networks"]) == {"traces"}
     assert set(grafana["networks"]) & set(tempo["networks"]) == {"dashboards"}
     config = tempo["command"][0].partition("=")[2]
-    assert YAML(typ="safe").load(places.GRAFANA / config.removeprefix(f"{CONFIG}/"))["server"]["http_listen_port"] == 3200
+    assert (
+        YAML(typ="safe").load(places.GRAFANA / config.removeprefix(f"{CONFIG}/"))["server"][
+            "http_listen_port"
+        ]
+        == 3200
+    )
     assert mounts(tempo)[CONFIG] == str(places.GRAFANA)
     assert grafana["environment"]["TEMPO_URL"] == "http://tempo:3200"
 
@@ -91,7 +111,11 @@ def check_confined(service):
 def test_every_configured_path_is_mounted(service):
     root = mounts(service)["/etc/firedrill"]
     assert str(places.GRAFANA) == root
-    for variable in ("GF_PATHS_PROVISIONING", "DASHBOARDS_PATH", "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"):
+    for variable in (
+        "GF_PATHS_PROVISIONING",
+        "DASHBOARDS_PATH",
+        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH",
+    ):
         path = service["environment"][variable]
         assert path.startswith("/etc/firedrill/")
         assert (places.GRAFANA / path.removeprefix("/etc/firedrill/")).exists(), variable
@@ -117,8 +141,19 @@ def start(images, tmp_path):
             f"{tmp_path}/data:/var/lib/grafana",
         ]
         options = [word for variable in variables for word in ("-e", variable)]
-        confined = ["--rm", "--user", "472:0", "--read-only", "--cap-drop", "ALL", "--entrypoint", "/bin/sh"]
-        return docker("run", *confined, *where, *options, images["PYTHON_IMAGE"], "/start.sh").splitlines()
+        confined = [
+            "--rm",
+            "--user",
+            "472:0",
+            "--read-only",
+            "--cap-drop",
+            "ALL",
+            "--entrypoint",
+            "/bin/sh",
+        ]
+        return docker(
+            "run", *confined, *where, *options, images["PYTHON_IMAGE"], "/start.sh"
+        ).splitlines()
 
     return started
 
@@ -127,7 +162,15 @@ def test_the_first_start_makes_an_unlogged_password(start, images, tmp_path):
     first = start()
     secret = tmp_path / "data" / "admin-password"
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
-    user = ("--rm", "--user", "472", "--volume", f"{secret}:/secret:ro", "--entrypoint", "cat")  # Nobody else may read it.
+    user = (
+        "--rm",
+        "--user",
+        "472",
+        "--volume",
+        f"{secret}:/secret:ro",
+        "--entrypoint",
+        "cat",
+    )  # Nobody else may read it.
     password = docker("run", *user, images["PYTHON_IMAGE"], "/secret")
     assert len(password) >= 20
     assert "docker compose exec grafana cat" in first[0]

@@ -10,10 +10,24 @@ _NOISE = re.compile(
     re.VERBOSE | re.MULTILINE,
 )
 _NAME = re.compile(r"[a-zA-Z_:][\w:]*(?!\s*\(|[\w:])")
-_WORDS = {"and", "or", "unless", "bool", "by", "on", "ignoring", "without", "group_left", "group_right", "offset"}
+_WORDS = {
+    "and",
+    "or",
+    "unless",
+    "bool",
+    "by",
+    "on",
+    "ignoring",
+    "without",
+    "group_left",
+    "group_right",
+    "offset",
+}
 
 
 def series_read(expr):
     """Names of the series that an expression selects by name."""
-    plain = _NOISE.sub(" ", _NOISE.sub(lambda found: " " if found[0][0] in "\"'#" else found[0], expr))
+    plain = _NOISE.sub(
+        " ", _NOISE.sub(lambda found: " " if found[0][0] in "\"'#" else found[0], expr)
+    )
     return {name for name in _NAME.findall(plain) if name not in _WORDS}

@@ -19,7 +19,12 @@ WITHOUT_JOB = {
 }
 AS_THE_RULES = {
     query.expr
-    for signal in (alert_signals.STATES, alert_signals.ACTIVE, alert_signals.ERROR_BURN, alert_signals.LATENCY_BURN)
+    for signal in (
+        alert_signals.STATES,
+        alert_signals.ACTIVE,
+        alert_signals.ERROR_BURN,
+        alert_signals.LATENCY_BURN,
+    )
     for query in signal.queries
 } | {query.expr for signal in alert_signals.AGAINST_LIMITS for query in signal.queries}
 """An alert reads all jobs and instances, whatever is chosen, over windows of its own."""
@@ -42,7 +47,9 @@ def targets(page):
 def test_the_committed_files_are_what_the_code_builds():
     assert {file.stem for file in FILES} == set(DASHBOARDS)
     for file in FILES:
-        assert file.read_text() == built(file.stem), "run `make dashboards` and commit what it builds"
+        assert file.read_text() == built(file.stem), (
+            "run `make dashboards` and commit what it builds"
+        )
 
 
 def test_a_dashboard_is_read_only_and_has_schema_42(page):
@@ -65,7 +72,11 @@ def test_its_variables_choose_datasource_job_instance_and_run(page):
     for name in ("job", "instance", "run"):
         variable = variables[name]
         assert variable["datasource"]["uid"] == "${datasource}"
-        assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (True, True, signals.EVERYTHING[f"${name}"])
+        assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (
+            True,
+            True,
+            signals.EVERYTHING[f"${name}"],
+        )
         assert variable["refresh"] == 2, "looked up anew when the time range changes"
         assert re.fullmatch(r"label_values\(.*, ?\w+\)", variable["query"])
 
@@ -76,7 +87,9 @@ def test_every_panel_asks_a_question_and_has_a_unit(page):
     assert len({panel["title"] for panel in page["panels"]}) == len(ids)
     for panel in page["panels"]:
         assert panel["title"]
-        assert "?" in panel["description"] or panel["description"].startswith("The same"), panel["title"]
+        assert "?" in panel["description"] or panel["description"].startswith("The same"), panel[
+            "title"
+        ]
         assert panel["fieldConfig"]["defaults"]["unit"] in UNITS
         assert panel["datasource"]["uid"] == "${datasource}"
         assert panel["targets"]
@@ -94,7 +107,9 @@ def test_every_query_selects_the_chosen_jobs_instances_and_runs(page):
 def test_counters_are_rated_and_rates_follow_the_resolution(page):
     for panel, target in targets(page):
         # A table sums up the whole time shown, once; whatever has a time axis follows its resolution.
-        function, allowed = ("increase", "$__range") if panel["type"] == "table" else ("rate", "$__rate_interval")
+        function, allowed = (
+            ("increase", "$__range") if panel["type"] == "table" else ("rate", "$__rate_interval")
+        )
         assert panel["type"] != "table" or (target["instant"] and not target["range"])
         for window in re.findall(r"\[([^\]]+)\]", target["expr"]):
             assert window == allowed or target["expr"] in AS_THE_RULES, panel["title"]
@@ -118,9 +133,9 @@ def test_sums_keep_each_run_apart(page):
     for panel, target in targets(page):
         if panel["type"] != "heatmap":
             expr = target["expr"]
-            assert re.findall(r"\b(?:sum|max|min|bottomk|topk)\b", expr) == re.findall(r"\b(sum|max|min|bottomk|topk) by \(run\b", expr), (
-                expr
-            )
+            assert re.findall(r"\b(?:sum|max|min|bottomk|topk)\b", expr) == re.findall(
+                r"\b(sum|max|min|bottomk|topk) by \(run\b", expr
+            ), expr
             assert target["legendFormat"].endswith("{{run}}"), panel["title"]
 
 
@@ -134,28 +149,43 @@ def test_stat_panels_show_current_values(page):
     """The last of all values shown would stand there for long after its source has ended; the smallest of them is another question."""
     for panel, target in targets(page):
         if panel["type"] == "stat":
-            assert target["instant"] is (panel["options"]["reduceOptions"]["calcs"] == ["lastNotNull"]), panel["title"]
+            assert target["instant"] is (
+                panel["options"]["reduceOptions"]["calcs"] == ["lastNotNull"]
+            ), panel["title"]
 
 
 def test_lines_connect_the_values_without_smoothing(page):
     for panel in page["panels"]:
         if panel["type"] == "timeseries":
             drawn = panel["fieldConfig"]["defaults"]["custom"]
-            assert (drawn["lineWidth"], drawn["showPoints"], drawn["lineInterpolation"]) == (2, "never", "linear")
-            assert drawn["fillOpacity"] in ((0,) if drawn.get("scaleDistribution", {}).get("type") == "log" else (10, 30)), LOGARITHMIC
-            assert (drawn.get("stacking", {}).get("mode") == "normal") == panel["title"].startswith("Responses by status")
+            assert (drawn["lineWidth"], drawn["showPoints"], drawn["lineInterpolation"]) == (
+                2,
+                "never",
+                "linear",
+            )
+            assert drawn["fillOpacity"] in (
+                (0,) if drawn.get("scaleDistribution", {}).get("type") == "log" else (10, 30)
+            ), LOGARITHMIC
+            assert (drawn.get("stacking", {}).get("mode") == "normal") == panel["title"].startswith(
+                "Responses by status"
+            )
             assert panel["options"]["tooltip"] == {"mode": "multi", "sort": "desc"}
 
 
 def test_a_dashboard_links_to_all_others_with_time_and_variables(page):
     assert page["tags"] == [TAG]
     (others,) = page["links"]
-    assert (others["type"], others["tags"], others["keepTime"], others["includeVars"]) == ("dashboards", [TAG], True, True)
+    assert (others["type"], others["tags"], others["keepTime"], others["includeVars"]) == (
+        "dashboards",
+        [TAG],
+        True,
+        True,
+    )
     for panel in page["panels"]:
         for link in panel.get("links", ()):
-            assert re.fullmatch(r"/d/([\w-]+)\?\$\{__url_time_range\}&\$\{__all_variables\}", link["url"])[1] in {
-                uid(name) for name in DASHBOARDS
-            }
+            assert re.fullmatch(
+                r"/d/([\w-]+)\?\$\{__url_time_range\}&\$\{__all_variables\}", link["url"]
+            )[1] in {uid(name) for name in DASHBOARDS}
 
 
 def test_steps_faults_and_alerts_are_annotations_outside_menus(page):
@@ -180,13 +210,20 @@ def test_a_panel_that_can_be_empty_says_why(page):
     """`No data` is an answer that nobody understands."""
     for panel in page["panels"]:
         queries = [dashboards.ASKED[target["expr"]] for target in panel["targets"]]
-        if all(query.empty_when_healthy or query.only_where for query in queries) or panel["type"] in {"stat", "table", "bargauge"}:
+        if all(query.empty_when_healthy or query.only_where for query in queries) or panel[
+            "type"
+        ] in {"stat", "table", "bargauge"}:
             assert panel["fieldConfig"]["defaults"]["noValue"], panel["title"]
 
 
 def test_status_codes_have_their_colours():
     pages = [json.loads(file.read_text()) for file in FILES]
-    stacked = [panel for page in pages for panel in page["panels"] if panel["title"].startswith("Responses by status")]
+    stacked = [
+        panel
+        for page in pages
+        for panel in page["panels"]
+        if panel["title"].startswith("Responses by status")
+    ]
     assert len(stacked) == 2
     for panel in stacked:
         colors = {
@@ -194,26 +231,49 @@ def test_status_codes_have_their_colours():
             for override in panel["fieldConfig"]["overrides"]
         }
         wanted = {"2..": "#7EB26D", "3..": "#6ED0E0", "4..": "#EF843C", "5..": "#E24D42"}
-        assert {code: color for pattern, color in colors.items() for code in wanted if f"({code})" in pattern} == wanted
+        assert {
+            code: color
+            for pattern, color in colors.items()
+            for code in wanted
+            if f"({code})" in pattern
+        } == wanted
 
 
 def test_the_first_screen_holds_the_strip_and_two_rows():
     page = json.loads((places.GRAFANA / "dashboards" / "golden-signals.json").read_text())
-    first = [panel for panel in page["panels"] if panel["gridPos"]["y"] + panel["gridPos"]["h"] <= 20]
-    assert [panel["title"] for panel in first[10:]] == ["Traffic", "Latency", "Saturation", "Honest test?"]
+    first = [
+        panel for panel in page["panels"] if panel["gridPos"]["y"] + panel["gridPos"]["h"] <= 20
+    ]
+    assert [panel["title"] for panel in first[10:]] == [
+        "Traffic",
+        "Latency",
+        "Saturation",
+        "Honest test?",
+    ]
     assert all(panel["type"] == "stat" for panel in first[:10])
     assert {panel["gridPos"]["y"] for panel in first} == {0, 3, 6, 12}
 
 
 def test_ratios_to_limits_have_an_axis_up_to_100_percent():
-    titles = {"Saturation", "Headroom over time", "Highest use of each limit", "Pressure", "CPU of the load generator"}
+    titles = {
+        "Saturation",
+        "Headroom over time",
+        "Highest use of each limit",
+        "Pressure",
+        "CPU of the load generator",
+    }
     for page in (json.loads(file.read_text()) for file in FILES):
         for panel in page["panels"]:
             if panel["title"] in titles and panel["type"] != "stat":
                 drawn = panel["fieldConfig"]["defaults"]
-                ends = (drawn["min"], drawn["max"] if panel["type"] == "bargauge" else drawn["custom"]["axisSoftMax"])
+                ends = (
+                    drawn["min"],
+                    drawn["max"] if panel["type"] == "bargauge" else drawn["custom"]["axisSoftMax"],
+                )
                 assert (drawn["unit"], *ends) == ("percentunit", 0, 1), panel["title"]
-                assert panel["type"] == "bargauge" or "max" not in drawn, "Grafana keeps to the softer of two"
+                assert panel["type"] == "bargauge" or "max" not in drawn, (
+                    "Grafana keeps to the softer of two"
+                )
 
 
 def test_the_alert_lab_shows_every_alert_with_its_durations():
@@ -225,9 +285,24 @@ def test_the_alert_lab_shows_every_alert_with_its_durations():
         "{{alertname}} {{severity}} {{run}}",
         "fault: {{fault}} {{run}}",
     ]
-    compared = {alert.title for alert in alert_signals.alerts() if expression.comparisons(alert.rule.expr)}
-    assert compared == {panel["title"].partition(":")[0] for panel in lab["panels"]} & {alert.title for alert in alert_signals.alerts()}
-    read = {name for panel, target in targets(lab) for name in re.findall(r"\$\{(\w+)\}ms", target["expr"])}
-    hidden = {variable["name"]: variable for variable in lab["templating"]["list"] if "query_result" in str(variable["query"])}
+    compared = {
+        alert.title for alert in alert_signals.alerts() if expression.comparisons(alert.rule.expr)
+    }
+    assert compared == {panel["title"].partition(":")[0] for panel in lab["panels"]} & {
+        alert.title for alert in alert_signals.alerts()
+    }
+    read = {
+        name
+        for panel, target in targets(lab)
+        for name in re.findall(r"\$\{(\w+)\}ms", target["expr"])
+    }
+    hidden = {
+        variable["name"]: variable
+        for variable in lab["templating"]["list"]
+        if "query_result" in str(variable["query"])
+    }
     assert read <= set(hidden)
-    assert all(variable["query"].startswith("query_result(") and variable["refresh"] == 2 for variable in hidden.values())
+    assert all(
+        variable["query"].startswith("query_result(") and variable["refresh"] == 2
+        for variable in hidden.values()
+    )

@@ -6,7 +6,12 @@ from firedrill import places
 
 
 def test_every_variable_that_the_exporter_reads_is_documented():
-    read = set(re.findall(r"[A-Z]+(?:_[A-Z]+)+(?=\"|:)", (places.ROOT / "exporters/locust_exporter/settings.py").read_text()))
+    read = set(
+        re.findall(
+            r"[A-Z]+(?:_[A-Z]+)+(?=\"|:)",
+            (places.ROOT / "exporters/locust_exporter/settings.py").read_text(),
+        )
+    )
     told = (places.ROOT / "docs" / "bring-your-own.md").read_text()
     variables = {name for name in read if name.startswith(("FIREDRILL_", "LOAD_"))}
     assert len(variables) >= 9

@@ -8,7 +8,14 @@ from ruamel.yaml import YAML
 
 from firedrill import docs, places
 from firedrill.alerts.lint.checks import PROMETHEUS_S_OWN
-from firedrill.contract import LAG_BOUNDS_SECONDS, LATENCY_BOUNDS_SECONDS, Client, Server, declared, exported_series
+from firedrill.contract import (
+    LAG_BOUNDS_SECONDS,
+    LATENCY_BOUNDS_SECONDS,
+    Client,
+    Server,
+    declared,
+    exported_series,
+)
 from firedrill.stack.grafana import Grafana
 from grafana.source import alert_signals
 from grafana.source.signals import Query
@@ -21,7 +28,9 @@ RULES = [
     for group in YAML(typ="safe").load(file)["groups"]
     for rule in group["rules"]
 ]
-DASHBOARDS = [json.loads(path.read_text()) for path in sorted((places.GRAFANA / "dashboards").glob("*.json"))]
+DASHBOARDS = [
+    json.loads(path.read_text()) for path in sorted((places.GRAFANA / "dashboards").glob("*.json"))
+]
 TARGETS = [
     Query(target["expr"], "").asked(alert_signals.choices(12))
     for page in DASHBOARDS
@@ -34,7 +43,10 @@ MARKS = [mark["expr"] for page in DASHBOARDS for mark in page["annotations"]["li
 @pytest.mark.parametrize(
     ("expr", "names"),
     [
-        ('sum by (job) (rate(a_total{b="c"}[5m])) / on (x) group_left () d:e:f > bool 1e3', {"a_total", "d:e:f"}),
+        (
+            'sum by (job) (rate(a_total{b="c"}[5m])) / on (x) group_left () d:e:f > bool 1e3',
+            {"a_total", "d:e:f"},
+        ),
         ('label_replace(g, "h", "$1.0", "i", "(j)") or up offset 5m', {"g", "up"}),
         ('k unless l{m=~"n{o}"} # p', {"k", "l"}),
     ],
@@ -58,42 +70,74 @@ def test_no_rule_knows_of_injected_faults():
 
 
 def test_verdict_and_live_view_read_what_somebody_exports_or_records():
-    sources = [path.read_text() for folder in ("drill", "stack") for path in (places.ROOT / "firedrill" / folder).rglob("*.py")]
-    named = {name for text in sources for name in re.findall(r"\b(?:client|server|api|locust):[a-z_0-9]+:[a-z_0-9]+\b", text)}
+    sources = [
+        path.read_text()
+        for folder in ("drill", "stack")
+        for path in (places.ROOT / "firedrill" / folder).rglob("*.py")
+    ]
+    named = {
+        name
+        for text in sources
+        for name in re.findall(r"\b(?:client|server|api|locust):[a-z_0-9]+:[a-z_0-9]+\b", text)
+    }
     assert named
     assert named <= KNOWN
 
 
 def test_the_document_of_metrics_is_what_the_code_declares():
-    assert docs.DOCUMENT.read_text() == docs.metrics_document(), "run `make docs` and commit docs/metrics.md"
+    assert docs.DOCUMENT.read_text() == docs.metrics_document(), (
+        "run `make docs` and commit docs/metrics.md"
+    )
 
 
 def test_grafana_assumes_the_interval_at_which_prometheus_scrapes():
-    scraping = YAML(typ="safe").load(places.PROMETHEUS / "prometheus.yml")["global"]["scrape_interval"]
-    provisioned = YAML(typ="safe").load(places.GRAFANA / "provisioning" / "datasources" / "prometheus.yaml")["datasources"]
+    scraping = YAML(typ="safe").load(places.PROMETHEUS / "prometheus.yml")["global"][
+        "scrape_interval"
+    ]
+    provisioned = YAML(typ="safe").load(
+        places.GRAFANA / "provisioning" / "datasources" / "prometheus.yaml"
+    )["datasources"]
     assert [source["jsonData"]["timeInterval"] for source in provisioned] == [scraping]
 
 
 def test_an_exemplar_opens_its_trace_in_a_provisioned_datasource():
     files = (places.GRAFANA / "provisioning" / "datasources").glob("*.yaml")
-    sources = {source["uid"]: source for file in files for source in YAML(typ="safe").load(file)["datasources"]}
+    sources = {
+        source["uid"]: source
+        for file in files
+        for source in YAML(typ="safe").load(file)["datasources"]
+    }
     (opened,) = sources["firedrill-prometheus"]["jsonData"]["exemplarTraceIdDestinations"]
     assert opened["name"] == "trace_id"
     assert sources[opened["datasourceUid"]]["type"] == "tempo"
 
 
 def test_panels_ask_for_exemplars_of_histograms_that_have_them():
-    asking = [target["expr"] for page in DASHBOARDS for panel in page["panels"] for target in panel["targets"] if target.get("exemplar")]
+    asking = [
+        target["expr"]
+        for page in DASHBOARDS
+        for panel in page["panels"]
+        for target in panel["targets"]
+        if target.get("exemplar")
+    ]
     having = {f"{metric.name}_bucket" for metric in declared(Server) if metric.exemplars}
     assert asking
     # locust_test_info only takes away what was not chosen.
-    assert {series for expr in asking for series in series_read(expr)} - {Client.TEST_INFO.name} <= having
+    assert {series for expr in asking for series in series_read(expr)} - {
+        Client.TEST_INFO.name
+    } <= having
 
 
 def test_grafana_is_started_with_every_variable_that_its_provisioning_reads():
     """Grafana knows no defaults there: a variable that is not set reads as nothing."""
-    read = {name for file in (places.GRAFANA / "provisioning").rglob("*.yaml") for name in re.findall(r"\$(\w+)", _without_comments(file))}
-    given = Grafana(places.GRAFANA, places.GRAFANA)._environment(places.GRAFANA, 3000, "http://127.0.0.1:9090", "secret")
+    read = {
+        name
+        for file in (places.GRAFANA / "provisioning").rglob("*.yaml")
+        for name in re.findall(r"\$(\w+)", _without_comments(file))
+    }
+    given = Grafana(places.GRAFANA, places.GRAFANA)._environment(
+        places.GRAFANA, 3000, "http://127.0.0.1:9090", "secret"
+    )
     assert read
     assert read <= set(given)
 
@@ -104,5 +148,8 @@ def _without_comments(file):
 
 def test_histograms_share_bounds_and_only_counters_end_in_total():
     metrics = [*declared(Server), *declared(Client)]
-    assert {metric.bounds for metric in metrics if metric.kind == "histogram"} == {LATENCY_BOUNDS_SECONDS, LAG_BOUNDS_SECONDS}
+    assert {metric.bounds for metric in metrics if metric.kind == "histogram"} == {
+        LATENCY_BOUNDS_SECONDS,
+        LAG_BOUNDS_SECONDS,
+    }
     assert all(metric.name.endswith("_total") == (metric.kind == "counter") for metric in metrics)

@@ -6,7 +6,9 @@ from bench import document
 
 
 def test_the_document_is_generated_from_the_saved_benchmarks():
-    assert document.DOCUMENT.read_text() == document.text(), "expected `python -m bench.document` after a change of a benchmark's words"
+    assert document.DOCUMENT.read_text() == document.text(), (
+        "expected `python -m bench.document` after a change of a benchmark's words"
+    )
 
 
 def test_every_benchmark_states_its_command_and_its_aim():

@@ -14,5 +14,10 @@ class Computing(User):
         while time.perf_counter() - began < 0.02:
             pass
         self.environment.events.request.fire(
-            request_type="COMPUTE", name="20 ms", response_time=20.0, response_length=0, exception=None, context={}
+            request_type="COMPUTE",
+            name="20 ms",
+            response_time=20.0,
+            response_length=0,
+            exception=None,
+            context={},
         )

@@ -16,7 +16,9 @@ class Clumsy(User):
     @task
     def publish(self):
         fired = {"response_length": 64, "exception": None, "context": {}}
-        self.environment.events.request.fire(request_type="MQTT", name="publish", response_time=1.0, **fired)
+        self.environment.events.request.fire(
+            request_type="MQTT", name="publish", response_time=1.0, **fired
+        )
 
     @task
     def stumble(self):

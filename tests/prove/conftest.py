@@ -46,9 +46,13 @@ class Proof:
                 values = [run[figure] for run in runs]
                 median = statistics.median(values)
                 kept = median <= limit if sign == "≤" else median >= limit
-                self._figures.append((self._name, figure, values, median, f"{sign} {limit:g}", kept))
+                self._figures.append(
+                    (self._name, figure, values, median, f"{sign} {limit:g}", kept)
+                )
                 if not kept:
-                    broken.append(f"{figure}: median {median:g} of {sorted(values)}, expected {sign} {limit:g}")
+                    broken.append(
+                        f"{figure}: median {median:g} of {sorted(values)}, expected {sign} {limit:g}"
+                    )
         assert not broken, "; ".join(broken)
 
 
@@ -68,7 +72,11 @@ def pytest_terminal_summary(terminalreporter, config):
         rows.append(f"| {name} | {figure} | {spread} | {limit} | {'yes' if kept else 'NO'} |")
     if not rows:
         return
-    lines = ["| proof | figure | min | median | max | runs | limit | held |", "|---|---|---|---|---|---|---|---|", *rows]
+    lines = [
+        "| proof | figure | min | median | max | runs | limit | held |",
+        "|---|---|---|---|---|---|---|---|",
+        *rows,
+    ]
     terminalreporter.section("proofs")
     terminalreporter.write_line("\n".join(lines))
     if os.environ.get("FIREDRILL_PROOFS"):

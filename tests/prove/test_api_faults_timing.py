@@ -32,23 +32,37 @@ def seconds_of(api, path=PATH):
 
 def test_latency_is_the_size_asked_for(proof, api):
     faults, route = api.faults(), {"http_route": "/items/<int:id>"}
-    added, spared, ended = "handler with 0.3 s added (s)", "health check beside it (s)", "request after the end (s)"
+    added, spared, ended = (
+        "handler with 0.3 s added (s)",
+        "health check beside it (s)",
+        "request after the end (s)",
+    )
 
     def measure():
         before = api.page()
         faults.set({"latency": 0.3}, 60)
         seconds_of(api)
         check = max(seconds_of(api, "/healthz"), seconds_of(api, "/readyz"))
-        after = poll_until(lambda: (page := api.page()).total(COUNT, **route) > before.total(COUNT, **route) and page, "the request")
+        after = poll_until(
+            lambda: (
+                (page := api.page()).total(COUNT, **route) > before.total(COUNT, **route) and page
+            ),
+            "the request",
+        )
         faults.clear()
         handled = after.total(SUM, **route) - before.total(SUM, **route)
         return {added: handled, spared: check, ended: seconds_of(api)}
 
-    proof.holds(measure, repeats=5, at_most={added: 0.6, spared: 0.3, ended: 0.3}, at_least={added: 0.3})
+    proof.holds(
+        measure, repeats=5, at_most={added: 0.6, spared: 0.3, ended: 0.3}, at_least={added: 0.3}
+    )
 
 
 def test_free_workers_serve_at_once_beside_stuck_ones(proof, api):
-    free, held = "second of two requests at the free worker (s)", "first request of three stuck workers (s)"
+    free, held = (
+        "second of two requests at the free worker (s)",
+        "first request of three stuck workers (s)",
+    )
 
     def measure():
         api.faults().set({"stuck": 3}, 1.2)
@@ -60,7 +74,11 @@ def test_free_workers_serve_at_once_beside_stuck_ones(proof, api):
 
 
 def test_cpu_and_memory_grow_at_the_rate_asked_for(proof, api):
-    faults, burned, grown = api.faults(), "CPU burned a second of half a core (s)", "memory grown in 1 s of 60 MB/s (MB)"
+    faults, burned, grown = (
+        api.faults(),
+        "CPU burned a second of half a core (s)",
+        "memory grown in 1 s of 60 MB/s (MB)",
+    )
 
     def rate(fault, name):
         before, begun = api.page().value(name), time.monotonic()
@@ -74,11 +92,17 @@ def test_cpu_and_memory_grow_at_the_rate_asked_for(proof, api):
         grew = rate({"memory": 60e6}, "process_resident_memory_bytes") / 1e6
         return {burned: rate({"cpu": 0.5}, "process_cpu_seconds_total"), grown: grew}
 
-    proof.holds(measure, repeats=3, at_most={burned: 0.9, grown: 90}, at_least={burned: 0.2, grown: 30})
+    proof.holds(
+        measure, repeats=3, at_most={burned: 0.9, grown: 90}, at_least={burned: 0.2, grown: 30}
+    )
 
 
 def test_a_stopped_api_is_back_soon(proof, either):
-    gone, late, answer = "stop to the first lost request (s)", "end of a stop of 1 s to an answer (s)", "first answers after it (s)"
+    gone, late, answer = (
+        "stop to the first lost request (s)",
+        "end of a stop of 1 s to an answer (s)",
+        "first answers after it (s)",
+    )
 
     def lost():
         return either.status(PATH) is None

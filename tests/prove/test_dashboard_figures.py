@@ -13,17 +13,31 @@ def deviation(shown, truth):
 
 def test_dashboards_show_what_was_injected(proof, tmp_path_factory):
     def measure():
-        with contextmanager(panels.shown)(panels.faulty(tmp_path_factory.mktemp("faulty"))) as shown:
+        with contextmanager(panels.shown)(
+            panels.faulty(tmp_path_factory.mktemp("faulty"))
+        ) as shown:
             end, at = shown.end, shown.faults["latency"]["end"]
-            shares = [deviation(shown.value(query, end, **labels), panels.FAILING) for query, labels in panels.SHARES.values()]
+            shares = [
+                deviation(shown.value(query, end, **labels), panels.FAILING)
+                for query, labels in panels.SHARES.values()
+            ]
             rates = [
-                deviation(shown.value(failed, end, **which), panels.FAILING * shown.value(requests, end, **of))
+                deviation(
+                    shown.value(failed, end, **which),
+                    panels.FAILING * shown.value(requests, end, **of),
+                )
                 for failed, which, requests, of in panels.RATED.values()
             ]
-            stuck = [deviation(shown.value(query, end, **labels), truth) for query, labels, truth in panels.STUCK_AT.values()]
+            stuck = [
+                deviation(shown.value(query, end, **labels), truth)
+                for query, labels, truth in panels.STUCK_AT.values()
+            ]
             slow = []
             for heatmap in (signals.CLIENT_HEATMAP, signals.SERVER_HEATMAP):
-                below, up_to, every = (shown.value(heatmap.queries[0], at, le=bound) for bound in ("0.25", "0.5", "+Inf"))
+                below, up_to, every = (
+                    shown.value(heatmap.queries[0], at, le=bound)
+                    for bound in ("0.25", "0.5", "+Inf")
+                )
                 slow.append(100 * (up_to - below) / every)
         return {
             "failed share, off by (%)": max(shares),
@@ -32,17 +46,35 @@ def test_dashboards_show_what_was_injected(proof, tmp_path_factory):
             "slowed requests between 0.25 and 0.5 s (%)": min(slow),
         }
 
-    limits = dict.fromkeys(("failed share, off by (%)", "failures a second, off by (%)", "stuck workers and starved users, off by (%)"), 10)
-    proof.holds(measure, repeats=3, at_most=limits, at_least={"slowed requests between 0.25 and 0.5 s (%)": 90})
+    limits = dict.fromkeys(
+        (
+            "failed share, off by (%)",
+            "failures a second, off by (%)",
+            "stuck workers and starved users, off by (%)",
+        ),
+        10,
+    )
+    proof.holds(
+        measure,
+        repeats=3,
+        at_most=limits,
+        at_least={"slowed requests between 0.25 and 0.5 s (%)": 90},
+    )
 
 
 def test_dashboards_show_an_open_loop_without_slots(proof, tmp_path_factory):
     def measure():
-        with contextmanager(panels.shown)(panels.opened(tmp_path_factory.mktemp("opened"))) as shown:
+        with contextmanager(panels.shown)(
+            panels.opened(tmp_path_factory.mktemp("opened"))
+        ) as shown:
             at = shown.end - 2  # Every rate looks back on the load alone.
             due, begun, _ = (shown.value(query, at) for query in signals.ARRIVALS.queries)
-            in_flight, without_slot, _ = (shown.value(query, at) for query in client_signals.SLOTS.queries)
-            from_schedule, from_sending, _, _ = (shown.value(query, at) for query in signals.FROM_SCHEDULE.queries)
+            in_flight, without_slot, _ = (
+                shown.value(query, at) for query in client_signals.SLOTS.queries
+            )
+            from_schedule, from_sending, _, _ = (
+                shown.value(query, at) for query in signals.FROM_SCHEDULE.queries
+            )
         return {
             "due a second, off by (%)": deviation(due, 40),
             "begun a second, off by (%)": deviation(begun, 20),
@@ -60,4 +92,6 @@ def test_dashboards_show_an_open_loop_without_slots(proof, tmp_path_factory):
         "without a slot, off by": 25,
         "p99 from sending (s)": 2,
     }
-    proof.holds(measure, repeats=3, at_most=limits, at_least={"p99 from the schedule beyond that (s)": 2})
+    proof.holds(
+        measure, repeats=3, at_most=limits, at_least={"p99 from the schedule beyond that (s)": 2}
+    )

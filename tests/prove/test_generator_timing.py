@@ -12,7 +12,13 @@ from firedrill.drill.play.live_figures import ANSWERED, WAITING_INCLUDED
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, ROOT, SHAPE
 from firedrill.processes.ports import any_free
 from tests import drilling
-from tests.integration.generator.open_loops import HALF, WHOLE, final_counts, worker_options, write_profile
+from tests.integration.generator.open_loops import (
+    HALF,
+    WHOLE,
+    final_counts,
+    worker_options,
+    write_profile,
+)
 from tests.locust_process import Locust
 from tests.target import Target
 from tests.waiting import PATIENCE_SECONDS, poll_until
@@ -38,10 +44,16 @@ def test_a_stall_hides_in_service_time_and_shows_from_schedule(proof, folder):
             drill = drilling.start(where / "runs", profile, "--target", target.url)
             drill.wait_for_requests()
             prom = drill.prometheus()
-            poll_until(lambda: prom.number("sum(increase(locust_requests_total[5s])) > 50"), "a second of load")
+            poll_until(
+                lambda: prom.number("sum(increase(locust_requests_total[5s])) > 50"),
+                "a second of load",
+            )
             target.gate.clear()
             threading.Timer(3, target.gate.set).start()
-            poll_until(lambda: prom.number(f"max({WAITING_INCLUDED}) > 1.5") or target.gate.is_set(), "the stall to show, or to end")
+            poll_until(
+                lambda: prom.number(f"max({WAITING_INCLUDED}) > 1.5") or target.gate.is_set(),
+                "the stall to show, or to end",
+            )
             shown, service = not target.gate.is_set(), prom.number(f"max({ANSWERED})")
             drill.finish(3 * PATIENCE_SECONDS)
         figures = drill.run().read()["figures"]
@@ -57,8 +69,18 @@ def test_a_stall_hides_in_service_time_and_shows_from_schedule(proof, folder):
             "requests counted": figures["counts"]["client_requests"],
         }
 
-    most = {"p99 of service time meanwhile (s)": 0.5, "p99 of service time (s)": 0.5, "arrivals unsent": 0, "arrivals offered": 400}
-    least = {"shown while it lasted": 1, "p95 from schedule (s)": 1, "p95 including waiting (s)": 1, "requests counted": 400}
+    most = {
+        "p99 of service time meanwhile (s)": 0.5,
+        "p99 of service time (s)": 0.5,
+        "arrivals unsent": 0,
+        "arrivals offered": 400,
+    }
+    least = {
+        "shown while it lasted": 1,
+        "p95 from schedule (s)": 1,
+        "p95 including waiting (s)": 1,
+        "requests counted": 400,
+    }
     proof.holds(measure, repeats=3, at_most=most, at_least=least)
 
 
@@ -73,7 +95,10 @@ def test_an_api_that_hangs_at_the_end_fails_the_run(proof, folder):
             code, _, _ = drill.finish(3 * PATIENCE_SECONDS)
         run = drill.run().read()
         client, arrivals = run["figures"]["client"], run["figures"]["arrivals"]
-        waiting, schedule = client["latency_including_waiting_seconds"]["p99"], client["latency_from_schedule_seconds"]["p99"]
+        waiting, schedule = (
+            client["latency_including_waiting_seconds"]["p99"],
+            client["latency_from_schedule_seconds"]["p99"],
+        )
         return {
             "run failed": float(drilling.failed(code, run)),
             "arrivals offered of 400": arrivals["offered"],
@@ -92,7 +117,12 @@ def test_an_api_that_hangs_at_the_end_fails_the_run(proof, folder):
         "p99 including waiting beyond that from schedule (s)": 0.001,
         "p99 is a lower bound": 1,
     }
-    proof.holds(measure, repeats=3, at_least=least, at_most={"arrivals unsent (%)": 5, "arrivals started, of 250 and ten slots": 270})
+    proof.holds(
+        measure,
+        repeats=3,
+        at_least=least,
+        at_most={"arrivals unsent (%)": 5, "arrivals started, of 250 and ten slots": 270},
+    )
 
 
 def test_a_breakpoint_is_found_at_its_rate(proof, folder):
@@ -114,20 +144,48 @@ def test_a_breakpoint_is_found_at_its_rate(proof, folder):
             "length (s)": window["end"] - window["start"],
         }
 
-    proof.holds(measure, repeats=3, at_least={"run failed": 1, "step": 1}, at_most={"step": 1, "length (s)": 30})
+    proof.holds(
+        measure,
+        repeats=3,
+        at_least={"run failed": 1, "step": 1},
+        at_most={"step": 1, "length (s)": 30},
+    )
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_any_number_of_workers_holds_the_rate(proof, folder, workers):
     def measure():
         port = any_free()
-        forked = ("--processes", workers, "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port)
-        load = ("--load-profile", write_profile(folder() / "open.yaml", 80, seconds=3, until=2), "--headless", "--stop-timeout", 1)
+        forked = (
+            "--processes",
+            workers,
+            "--master-bind-host",
+            "127.0.0.1",
+            "--master-bind-port",
+            port,
+            "--master-port",
+            port,
+        )
+        load = (
+            "--load-profile",
+            write_profile(folder() / "open.yaml", 80, seconds=3, until=2),
+            "--headless",
+            "--stop-timeout",
+            1,
+        )
         with Target() as target, Locust(*load, *forked, "-H", target.url) as locust:
             counts = final_counts(locust.scrape_until_the_end()[-1])
-        return {"arrivals offered of 160": counts["offered"], "arrivals unsent (%)": 100 * counts["unsent"] / counts["offered"]}
+        return {
+            "arrivals offered of 160": counts["offered"],
+            "arrivals unsent (%)": 100 * counts["unsent"] / counts["offered"],
+        }
 
-    proof.holds(measure, repeats=3, at_least={"arrivals offered of 160": 160}, at_most={"arrivals unsent (%)": 5})
+    proof.holds(
+        measure,
+        repeats=3,
+        at_least={"arrivals offered of 160": 160},
+        at_most={"arrivals unsent (%)": 5},
+    )
 
 
 def test_a_worker_that_begins_late_drops_nothing(proof, folder):
@@ -139,11 +197,19 @@ def test_a_worker_that_begins_late_drops_nothing(proof, folder):
         files = (LOCUSTFILES / "slow_start.py", SHAPE, EXPORTER_PLUGIN)
         with Target() as target:
             load = ("--load-profile", profile, "--headless", "--stop-timeout", 1, "-H", target.url)
-            with Locust(*load, *master, files=files) as locust, Locust(*load, *worker, files=files, exporter=False):
+            with (
+                Locust(*load, *master, files=files) as locust,
+                Locust(*load, *worker, files=files, exporter=False),
+            ):
                 counts = final_counts(locust.scrape_until_the_end()[-1])
         return {"arrivals started of 120": counts["started"], "arrivals unsent": counts["unsent"]}
 
-    proof.holds(measure, repeats=3, at_least={"arrivals started of 120": 120}, at_most={"arrivals unsent": 0})
+    proof.holds(
+        measure,
+        repeats=3,
+        at_least={"arrivals started of 120": 120},
+        at_most={"arrivals unsent": 0},
+    )
 
 
 def test_computing_users_end_in_time(proof, folder):
@@ -151,11 +217,21 @@ def test_computing_users_end_in_time(proof, folder):
         profile = write_profile(folder() / "open.yaml", 100, seconds=4, user="Computing")
         load = ("--load-profile", profile, "--headless", "--stop-timeout", 1)
         began = time.monotonic()
-        with Locust(*load, files=(drilling.LOCUSTFILES / "computing.py", SHAPE, EXPORTER_PLUGIN)) as locust:
+        with Locust(
+            *load, files=(drilling.LOCUSTFILES / "computing.py", SHAPE, EXPORTER_PLUGIN)
+        ) as locust:
             counts = final_counts(locust.scrape_until_the_end()[-1])
-        return {"seconds for a load of four": time.monotonic() - began, "arrivals offered of 400": counts["offered"]}
+        return {
+            "seconds for a load of four": time.monotonic() - began,
+            "arrivals offered of 400": counts["offered"],
+        }
 
-    proof.holds(measure, repeats=3, at_most={"seconds for a load of four": 15}, at_least={"arrivals offered of 400": 400})
+    proof.holds(
+        measure,
+        repeats=3,
+        at_most={"seconds for a load of four": 15},
+        at_least={"arrivals offered of 400": 400},
+    )
 
 
 REPORT_SECONDS = 0.5
@@ -182,12 +258,28 @@ def test_the_rate_is_right_after_a_worker_was_killed(proof, folder):
                 locust.until(lambda page: page.total("locust_requests_total") > 80, "both to send")
                 os.killpg(first.process.pid, signal.SIGKILL)
                 killed = time.monotonic()
-                locust.until(lambda page: page.value("locust_workers", state="missing") == 1, "the dead one to be missed")
+                locust.until(
+                    lambda page: page.value("locust_workers", state="missing") == 1,
+                    "the dead one to be missed",
+                )
                 with Locust(*worker, *played, exporter=False):
-                    locust.until(lambda page: page.value("locust_workers", state="running") == 2, "the new one to run")
+                    locust.until(
+                        lambda page: page.value("locust_workers", state="running") == 2,
+                        "the new one to run",
+                    )
                     off_clock, off_received = deviations(locust, target)
-                    counted = killed + MISSED_SECONDS[1] + GIVEN_SECONDS[1] + REPORT_SECONDS + PATIENT_SECONDS + 1
-                    lost = locust.until(lambda _: time.monotonic() > counted, "what the dead one did not send to be counted")
+                    counted = (
+                        killed
+                        + MISSED_SECONDS[1]
+                        + GIVEN_SECONDS[1]
+                        + REPORT_SECONDS
+                        + PATIENT_SECONDS
+                        + 1
+                    )
+                    lost = locust.until(
+                        lambda _: time.monotonic() > counted,
+                        "what the dead one did not send to be counted",
+                    )
         return {
             "off the rate by the clock, in 120": off_clock,
             "off what was received, in 120": off_received,
@@ -197,14 +289,25 @@ def test_the_rate_is_right_after_a_worker_was_killed(proof, folder):
     leeway = WHOLE * (REPORT_SECONDS + 0.25)
     least = HALF * (MISSED_SECONDS[0] + GIVEN_SECONDS[0] - 0.25) - 1
     longest = HALF * (MISSED_SECONDS[1] + GIVEN_SECONDS[1] + REPORT_SECONDS + 0.25) + 1
-    most = {"off the rate by the clock, in 120": leeway, "off what was received, in 120": leeway, "arrivals lost": longest}
+    most = {
+        "off the rate by the clock, in 120": leeway,
+        "off what was received, in 120": leeway,
+        "arrivals lost": longest,
+    }
     proof.holds(measure, repeats=3, at_most=most, at_least={"arrivals lost": least})
 
 
 def deviations(locust, target):
     """By how many arrivals three seconds of the rate are off: by the clock, and by what was received."""
-    since, sent, began = locust.scrape().value("locust_arrivals_started_total"), target.received, time.monotonic()
-    later = locust.until(lambda page: page.value("locust_arrivals_started_total") >= since + 3 * WHOLE, "three seconds of the rate")
+    since, sent, began = (
+        locust.scrape().value("locust_arrivals_started_total"),
+        target.received,
+        time.monotonic(),
+    )
+    later = locust.until(
+        lambda page: page.value("locust_arrivals_started_total") >= since + 3 * WHOLE,
+        "three seconds of the rate",
+    )
     started, received = later.value("locust_arrivals_started_total") - since, target.received - sent
     return abs(started - WHOLE * (time.monotonic() - began)), abs(started - received)
 
@@ -225,16 +328,27 @@ def test_a_worker_that_was_missed_drops_what_is_too_old(proof, folder):
                 locust.until(lambda page: page.total("locust_requests_total") > 80, "both to send")
                 frozen = time.monotonic()
                 os.killpg(first.process.pid, signal.SIGSTOP)
-                locust.until(lambda page: page.value("locust_workers", state="missing") == 1, "the frozen one to be missed")
+                locust.until(
+                    lambda page: page.value("locust_workers", state="missing") == 1,
+                    "the frozen one to be missed",
+                )
                 os.killpg(first.process.pid, signal.SIGCONT)
                 too_old = HALF * max(0.0, time.monotonic() - frozen - PATIENT_SECONDS)
-                locust.until(lambda page: page.value("locust_workers", state="running") == 2, "it to be back")
+                locust.until(
+                    lambda page: page.value("locust_workers", state="running") == 2, "it to be back"
+                )
                 counts = final_counts(locust.scrape_until_the_end()[-1])
         accounted = counts["started"] + counts["unsent"]
-        return {"arrivals dropped beyond those too old": counts["unsent"] - too_old, "arrivals of 480 accounted for": accounted}
+        return {
+            "arrivals dropped beyond those too old": counts["unsent"] - too_old,
+            "arrivals of 480 accounted for": accounted,
+        }
 
     least = {"arrivals dropped beyond those too old": -1, "arrivals of 480 accounted for": 480}
-    most = {"arrivals dropped beyond those too old": HALF * 0.25 + 1, "arrivals of 480 accounted for": 480}
+    most = {
+        "arrivals dropped beyond those too old": HALF * 0.25 + 1,
+        "arrivals of 480 accounted for": 480,
+    }
     proof.holds(measure, repeats=3, at_most=most, at_least=least)
 
 
@@ -245,22 +359,37 @@ def test_what_waits_for_a_hung_target_is_left(proof, folder):
         port = any_free()
         profile = write_profile(folder() / "open.yaml", WHOLE, seconds=60, max_in_flight=1)
         web = ("--web-host", "127.0.0.1", "--web-port", port, "--stop-timeout", 1)
-        with Target() as target, Locust("--load-profile", profile, *web, "-H", target.url) as locust:
+        with (
+            Target() as target,
+            Locust("--load-profile", profile, *web, "-H", target.url) as locust,
+        ):
 
             def order(what):
-                assert requests.post(f"http://127.0.0.1:{port}/{what}", data={}, timeout=PATIENCE_SECONDS).ok
+                assert requests.post(
+                    f"http://127.0.0.1:{port}/{what}", data={}, timeout=PATIENCE_SECONDS
+                ).ok
 
             locust.get(f"http://127.0.0.1:{port}")
             order("swarm")
-            locust.until(lambda page: page.value("locust_arrivals_started_total") > WHOLE, "a second of load")
+            locust.until(
+                lambda page: page.value("locust_arrivals_started_total") > WHOLE, "a second of load"
+            )
             target.gate.clear()
-            locust.until(lambda page: page.value("locust_arrivals_unsent_total") > HALF, "arrivals to be dropped")
+            locust.until(
+                lambda page: page.value("locust_arrivals_unsent_total") > HALF,
+                "arrivals to be dropped",
+            )
             order("stop")
-            first = locust.until(lambda page: page.value("locust_state", state="stopped") == 1, "the stop")
+            first = locust.until(
+                lambda page: page.value("locust_state", state="stopped") == 1, "the stop"
+            )
             target.gate.set()
             order("swarm")
             counted = first.value("locust_arrivals_offered_total")
-            second = locust.until(lambda page: page.value("locust_arrivals_offered_total") > counted + WHOLE, "the next load")
+            second = locust.until(
+                lambda page: page.value("locust_arrivals_offered_total") > counted + WHOLE,
+                "the next load",
+            )
         unsent = "locust_arrivals_unsent_total"
         return {
             "arrivals left": final_counts(first)["left"],
@@ -280,11 +409,19 @@ def test_hung_requests_are_in_no_latency_figure(proof):
             with Locust(*load, files=(LOCUSTFILES / "hanging.py", EXPORTER_PLUGIN)) as locust:
                 page = locust.scrape_until_the_end()[-1]
         return {
-            "answers within a second, of 10": page.value("locust_request_duration_seconds_bucket", method="GET", name="/", le="1.0"),
-            "abandoned within ten seconds, of 10": page.value("locust_requests_abandoned_age_seconds_bucket", le="10.0"),
+            "answers within a second, of 10": page.value(
+                "locust_request_duration_seconds_bucket", method="GET", name="/", le="1.0"
+            ),
+            "abandoned within ten seconds, of 10": page.value(
+                "locust_requests_abandoned_age_seconds_bucket", le="10.0"
+            ),
         }
 
-    proof.holds(measure, repeats=3, at_least={"answers within a second, of 10": 10, "abandoned within ten seconds, of 10": 10})
+    proof.holds(
+        measure,
+        repeats=3,
+        at_least={"answers within a second, of 10": 10, "abandoned within ten seconds, of 10": 10},
+    )
 
 
 def test_a_load_ends_when_its_time_is_over(proof):
@@ -292,18 +429,43 @@ def test_a_load_ends_when_its_time_is_over(proof):
 
     def measure():
         with Target() as target:
-            load = ("--headless", "-u", 2, "-r", 2, "-t", "2s", "--stop-timeout", 2, "-H", target.url)
+            load = (
+                "--headless",
+                "-u",
+                2,
+                "-r",
+                2,
+                "-t",
+                "2s",
+                "--stop-timeout",
+                2,
+                "-H",
+                target.url,
+            )
             with Locust(*load, files=(LOCUSTFILES / "hanging.py", EXPORTER_PLUGIN)) as locust:
                 page = locust.scrape_until_the_end()[-1]
-        return {"length (s)": page.value("locust_test_end_time_seconds") - page.value("locust_test_start_time_seconds")}
+        return {
+            "length (s)": page.value("locust_test_end_time_seconds")
+            - page.value("locust_test_start_time_seconds")
+        }
 
     proof.holds(measure, repeats=3, at_least={"length (s)": 2}, at_most={"length (s)": 3.5})
 
 
 def test_a_basic_user_pauses_for_a_second_at_most(proof):
     def measure():
-        with Target() as target, Locust("--headless", "-u", 1, "-t", "3s", "-H", target.url, files=(LOCUSTFILE,)) as locust:
+        with (
+            Target() as target,
+            Locust(
+                "--headless", "-u", 1, "-t", "3s", "-H", target.url, files=(LOCUSTFILE,)
+            ) as locust,
+        ):
             page = locust.scrape_until_the_end()[-1]
         return {"requests in three seconds": page.total("locust_requests_total")}
 
-    proof.holds(measure, repeats=3, at_least={"requests in three seconds": 3}, at_most={"requests in three seconds": 6})
+    proof.holds(
+        measure,
+        repeats=3,
+        at_least={"requests in three seconds": 3},
+        at_most={"requests in three seconds": 6},
+    )

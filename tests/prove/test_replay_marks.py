@@ -26,7 +26,10 @@ def page():
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, page):
     """A minute of health, then faults."""
-    return [replaying.drill(tmp_path_factory.mktemp("prove"), page, HEALTHY_SECONDS) for _ in range(REPEATS)]
+    return [
+        replaying.drill(tmp_path_factory.mktemp("prove"), page, HEALTHY_SECONDS)
+        for _ in range(REPEATS)
+    ]
 
 
 @pytest.fixture
@@ -41,12 +44,19 @@ def test_the_bundles_alerts_are_replayed_exactly_in_health(proof, each):
         found = compare(run, named(run, "api", "load", "recording"))
         sick_from = run.read()["faults"][0]["start"] * 1000
         return {
-            "samples that differ in a minute of health": len(found.not_excused(before_ms=sick_from)),
-            "open by stalls (% of evaluations)": 100 * len(found.excused) / sum(found.evaluations.values()),
+            "samples that differ in a minute of health": len(
+                found.not_excused(before_ms=sick_from)
+            ),
+            "open by stalls (% of evaluations)": 100
+            * len(found.excused)
+            / sum(found.evaluations.values()),
             "samples compared": len(found.ours | found.theirs),
         }
 
-    limits = {"samples that differ in a minute of health": 0, "open by stalls (% of evaluations)": 10}
+    limits = {
+        "samples that differ in a minute of health": 0,
+        "open by stalls (% of evaluations)": 10,
+    }
     proof.holds(measure, repeats=REPEATS, at_most=limits, at_least={"samples compared": 60})
 
 
@@ -57,15 +67,22 @@ def test_a_healthy_page_leaves_hardly_an_evaluation_open(proof, each):
         run = each()
         found = compare(run, named(run, "scraped"))
         shares = found.ambiguous(found.excused)
-        of_groups = (max(shares[f"{name}{n}"] for name in ("FewOf", "FewForLong", "FewAndKept")) for n in range(SCRAPED_GROUPS))
+        of_groups = (
+            max(shares[f"{name}{n}"] for name in ("FewOf", "FewForLong", "FewAndKept"))
+            for n in range(SCRAPED_GROUPS)
+        )
         return {
             "ambiguous, middle group (%)": 100 * median(of_groups),
-            "open by stalls (% of evaluations)": 100 * len(found.excused) / sum(found.evaluations.values()),
+            "open by stalls (% of evaluations)": 100
+            * len(found.excused)
+            / sum(found.evaluations.values()),
             "samples compared": len(found.ours | found.theirs),
         }
 
     limits = {"ambiguous, middle group (%)": 5, "open by stalls (% of evaluations)": 10}
-    proof.holds(measure, repeats=REPEATS, at_most=limits, at_least={"samples compared": HEALTHY_SECONDS})
+    proof.holds(
+        measure, repeats=REPEATS, at_most=limits, at_least={"samples compared": HEALTHY_SECONDS}
+    )
 
 
 def test_a_slow_page_leaves_few_evaluations_open(proof, each):
@@ -74,16 +91,24 @@ def test_a_slow_page_leaves_few_evaluations_open(proof, each):
     def measure():
         run = each()
         found = compare(run, named(run, "theirs"))
-        shares = found.ambiguous(as_one=lambda name: name.rstrip(string.digits), least=MANY_EVALUATIONS)
+        shares = found.ambiguous(
+            as_one=lambda name: name.rstrip(string.digits), least=MANY_EVALUATIONS
+        )
         return {
             "ambiguous, all alerts (%)": 100 * len(found.unsure) / sum(found.evaluations.values()),
-            "ambiguous, worst alert (%)": 100 * max(share for name, share in shares.items() if name not in OPEN_FOR_LONG),
+            "ambiguous, worst alert (%)": 100
+            * max(share for name, share in shares.items() if name not in OPEN_FOR_LONG),
             "alerts with a share": len(shares),
             "samples compared": len(found.ours | found.theirs),
         }
 
     limits = {"ambiguous, all alerts (%)": 5, "ambiguous, worst alert (%)": 5}
-    proof.holds(measure, repeats=REPEATS, at_most=limits, at_least={"alerts with a share": 11, "samples compared": 200})
+    proof.holds(
+        measure,
+        repeats=REPEATS,
+        at_most=limits,
+        at_least={"alerts with a share": 11, "samples compared": 200},
+    )
 
 
 def test_every_fault_is_detected_in_time(proof, each):
@@ -95,9 +120,18 @@ def test_every_fault_is_detected_in_time(proof, each):
             report = backtest(Question(files, run, alerts=("ApiLatencyBudgetBurn",)), interrupt)
         delays = [one.delay_seconds for alert in report.alerts for one in alert.detections]
         return {
-            "faults detected by the alert they name": sum(row["judgement"] == "detected" for row in rows),
-            "longest delay of ApiLatencyBudgetBurn (s)": max(float("inf") if delay is None else delay for delay in delays),
+            "faults detected by the alert they name": sum(
+                row["judgement"] == "detected" for row in rows
+            ),
+            "longest delay of ApiLatencyBudgetBurn (s)": max(
+                float("inf") if delay is None else delay for delay in delays
+            ),
         }
 
     limits = {"longest delay of ApiLatencyBudgetBurn (s)": 12}
-    proof.holds(measure, repeats=REPEATS, at_most=limits, at_least={"faults detected by the alert they name": len(NAMED)})
+    proof.holds(
+        measure,
+        repeats=REPEATS,
+        at_most=limits,
+        at_least={"faults detected by the alert they name": len(NAMED)},
+    )

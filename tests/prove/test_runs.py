@@ -51,7 +51,8 @@ def test_a_smoke_run_passes_three_times_in_three(proof, tmp_path_factory):
             "client rate (1/s)": client["rate"],
             "server rate (1/s)": server["rate"],
             "workers in use": figures["saturation"]["largest_ratio"]["workers"],
-            "offered rate off the achieved one (%)": 100 * abs(client["offered_rate"] / client["rate"] - 1),
+            "offered rate off the achieved one (%)": 100
+            * abs(client["offered_rate"] / client["rate"] - 1),
             "requests given up at the end": figures["honesty"]["abandoned"]["in_flight"],
         }
 
@@ -80,7 +81,12 @@ def test_locust_sees_nothing_of_starved_users(proof, tmp_path_factory):
         code, _, _ = drill.finish()
         return {"exit code": code, "Locust's own p99 (ms)": drilling.locust_p99_ms(drill.run())}
 
-    proof.holds(measure, repeats=3, at_most={"exit code": 1, "Locust's own p99 (ms)": 1000}, at_least={"exit code": 1})
+    proof.holds(
+        measure,
+        repeats=3,
+        at_most={"exit code": 1, "Locust's own p99 (ms)": 1000},
+        at_least={"exit code": 1},
+    )
 
 
 def test_a_page_follows_its_alert(proof, tmp_path_factory):
@@ -88,7 +94,9 @@ def test_a_page_follows_its_alert(proof, tmp_path_factory):
 
     def measure():
         folder = tmp_path_factory.mktemp("down")
-        drill = drilling.start(folder, drilling.profile(folder, users=10, seconds=25, alerts="{always: [ApiDown]}"))
+        drill = drilling.start(
+            folder, drilling.profile(folder, users=10, seconds=25, alerts="{always: [ApiDown]}")
+        )
         drill.wait_for_load()
         os.kill(drill.pid_of("api"), signal.SIGKILL)
         drill.finish()
@@ -98,10 +106,20 @@ def test_a_page_follows_its_alert(proof, tmp_path_factory):
             for one in document["figures"]["alerts"]
             if (one["name"], one["labels"].get("job")) == ("ApiDown", "api")
         ]
-        told = [one["after_seconds"] for one in document["notifications"] if one["receiver"] == "page"]
-        return {"notifications": len(document["notifications"]), "page after the alert (s)": told[0] - fired[0]}
+        told = [
+            one["after_seconds"] for one in document["notifications"] if one["receiver"] == "page"
+        ]
+        return {
+            "notifications": len(document["notifications"]),
+            "page after the alert (s)": told[0] - fired[0],
+        }
 
-    proof.holds(measure, repeats=3, at_most={"notifications": 1, "page after the alert (s)": 6}, at_least={"notifications": 1})
+    proof.holds(
+        measure,
+        repeats=3,
+        at_most={"notifications": 1, "page after the alert (s)": 6},
+        at_least={"notifications": 1},
+    )
 
 
 FAILED = ',http_response_status_code="500"'
@@ -117,7 +135,9 @@ def test_faults_are_set_on_time_and_measured_as_they_are(proof, tmp_path_factory
 
     def measure():
         folder = tmp_path_factory.mktemp("faults")
-        file = drilling.profile(folder, users=20, seconds=30, slo="{errors: 50%}", think_time="0.1s..0.2s")
+        file = drilling.profile(
+            folder, users=20, seconds=30, slo="{errors: 50%}", think_time="0.1s..0.2s"
+        )
         file.write_text(file.read_text() + FAULTS)
         drill = drilling.start(folder / "runs", file, "--threads", "32", "--duration", "9s")
         drill.finish()
@@ -128,9 +148,13 @@ def test_faults_are_set_on_time_and_measured_as_they_are(proof, tmp_path_factory
             def number(query):
                 return reopened.prom.number(query, window["end"] - 1)
 
-            client = number("sum(rate(locust_request_failures_total[4s])) / sum(rate(locust_requests_total[4s]))")
+            client = number(
+                "sum(rate(locust_request_failures_total[4s])) / sum(rate(locust_requests_total[4s]))"
+            )
             server = number(f"sum({status % FAILED}) / sum({status % ''})")
-            fastest = number("histogram_quantile(0.01, sum by (le) (rate(locust_request_duration_seconds_bucket[4s])))")
+            fastest = number(
+                "histogram_quantile(0.01, sum by (le) (rate(locust_request_duration_seconds_bucket[4s])))"
+            )
         return {
             "errors set after (s)": errors["start"] - window["start"],
             "latency set late (s)": latency["start"] - window["start"] - 2,
@@ -152,16 +176,31 @@ def test_a_matrix_notices_a_dead_api_soon(proof, tmp_path_factory):
     def measure():
         folder = tmp_path_factory.mktemp("matrix")
         file = drilling.profile(folder, users=5, seconds=30, slo="{errors: 50%}")
-        file.write_text(file.read_text() + "faults: [{start_time: 3s, for: 15s, stop: true, alerts: [ApiDown]}]\n")
-        drill = drilling.start(folder / "runs", file, "--matrix", "--time-scale", "60", "--duration", "8s")
+        file.write_text(
+            file.read_text()
+            + "faults: [{start_time: 3s, for: 15s, stop: true, alerts: [ApiDown]}]\n"
+        )
+        drill = drilling.start(
+            folder / "runs", file, "--matrix", "--time-scale", "60", "--duration", "8s"
+        )
         code, _, _ = drill.finish()
         played = [drilling.Run(path) for path in sorted(drill.out.glob("2*"))]
         document = next(run.read() for run in played if run.read()["faults"])
-        delay = next(row["delay_seconds"] for row in document["scorecard"] if row["alert"] == "ApiDown")
+        delay = next(
+            row["delay_seconds"] for row in document["scorecard"] if row["alert"] == "ApiDown"
+        )
         seconds = document["window"]["end"] - document["window"]["start"]
-        return {"exit code": code, "ApiDown after its fault (s)": delay, "load of the fault (s)": seconds}
+        return {
+            "exit code": code,
+            "ApiDown after its fault (s)": delay,
+            "load of the fault (s)": seconds,
+        }
 
-    proof.holds(measure, repeats=3, at_most={"exit code": 0, "ApiDown after its fault (s)": 10, "load of the fault (s)": 15})
+    proof.holds(
+        measure,
+        repeats=3,
+        at_most={"exit code": 0, "ApiDown after its fault (s)": 10, "load of the fault (s)": 15},
+    )
 
 
 def test_a_greedy_generator_is_ended_soon_and_offered_all(proof, tmp_path_factory):
@@ -169,7 +208,11 @@ def test_a_greedy_generator_is_ended_soon_and_offered_all(proof, tmp_path_factor
         folder = tmp_path_factory.mktemp("greedy")
         (folder / "greedy.yaml").write_text(GREEDY)
         drill = drilling.start(
-            folder / "runs", folder / "greedy.yaml", "--abort-on-slo", "--locustfile", drilling.LOCUSTFILES / "greedy.py"
+            folder / "runs",
+            folder / "greedy.yaml",
+            "--abort-on-slo",
+            "--locustfile",
+            drilling.LOCUSTFILES / "greedy.py",
         )
         code, _, _ = drill.finish()
         figures = drill.run().read()["figures"]
@@ -183,7 +226,12 @@ def test_a_greedy_generator_is_ended_soon_and_offered_all(proof, tmp_path_factor
     proof.holds(
         measure,
         repeats=3,
-        at_most={"exit code": 4, "load (s)": 40, "offered rate (1/s)": 66, "achieved rate (1/s)": 45},
+        at_most={
+            "exit code": 4,
+            "load (s)": 40,
+            "offered rate (1/s)": 66,
+            "achieved rate (1/s)": 45,
+        },
         at_least={"exit code": 4, "load (s)": 15, "offered rate (1/s)": 54},
     )
 
@@ -200,7 +248,9 @@ def test_a_second_interrupt_ends_a_run_at_once(proof, tmp_path_factory):
         drill = drilling.start(folder, file)
         drill.wait_for_requests()
         FaultClient(f"http://{LOOPBACK}:{drill.ports['--metrics-port']}").set({"stuck": 4.0}, 60.0)
-        poll_until(lambda: drill.prometheus().number("sum(locust_users_starved)"), "users to starve")
+        poll_until(
+            lambda: drill.prometheus().number("sum(locust_users_starved)"), "users to starve"
+        )
         drill.interrupt()
         stopped = line_at(drill, "stopping the load")
         drill.interrupt()
@@ -219,7 +269,12 @@ def test_a_backtest_ends_soon_after_an_interrupt(proof, tmp_path_factory):
             found = re.search(rf"--web.listen-address={LOOPBACK}:(\d+)", words)
             with suppress(FiredrillError):
                 now = time.time()
-                return bool(found and Prometheus(f"http://{LOOPBACK}:{found[1]}").raw("own:evaluations", now - 20_000, now))
+                return bool(
+                    found
+                    and Prometheus(f"http://{LOOPBACK}:{found[1]}").raw(
+                        "own:evaluations", now - 20_000, now
+                    )
+                )
         return False
 
     def measure():
@@ -256,8 +311,15 @@ def test_nobody_waits_for_workers_that_cannot_start(proof, tmp_path_factory):
         folder = tmp_path_factory.mktemp("broken")
         (folder / "broken.py").write_text(BROKEN)
         began = time.monotonic()
-        drill = drilling.start(folder / "runs", "smoke", "--locustfile", folder / "broken.py", "--workers", 2)
+        drill = drilling.start(
+            folder / "runs", "smoke", "--locustfile", folder / "broken.py", "--workers", 2
+        )
         code, _, _ = drill.finish()
         return {"exit code": code, "until it is named (s)": time.monotonic() - began}
 
-    proof.holds(measure, repeats=3, at_most={"exit code": 2, "until it is named (s)": 50}, at_least={"exit code": 2})
+    proof.holds(
+        measure,
+        repeats=3,
+        at_most={"exit code": 2, "until it is named (s)": 50},
+        at_least={"exit code": 2},
+    )

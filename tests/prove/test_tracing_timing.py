@@ -22,9 +22,14 @@ def test_a_missing_collector_delays_nobody(proof, listening):
             module("waitress", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, **environment) as api,
             requests.Session() as session,
         ):
-            answers = [session.get(f"{api.url}/healthz", timeout=PATIENCE_SECONDS) for _ in range(300)]
+            answers = [
+                session.get(f"{api.url}/healthz", timeout=PATIENCE_SECONDS) for _ in range(300)
+            ]
             begun = time.monotonic()
             assert api.end(signal.SIGTERM) == 0
-            return {slowest: max(each.elapsed.total_seconds() for each in answers), end: time.monotonic() - begun}
+            return {
+                slowest: max(each.elapsed.total_seconds() for each in answers),
+                end: time.monotonic() - begun,
+            }
 
     proof.holds(measure, repeats=3, at_most={slowest: 1.5, end: 8.0})

@@ -26,14 +26,24 @@ LENGTHS_MS = st.sampled_from([0, 0, 1, 5_000, 10_000, 15_000, 20_000, 30_000, 75
 QUICKLY = settings(
     deadline=None,
     phases=[Phase.explicit, Phase.generate],  # Shrinking would start promtool for minutes.
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+    ],
 )
 
 
 @st.composite
 def histories(draw):
     """What a series is at each evaluation: a value that is over the threshold, 0, or gone."""
-    runs = draw(st.lists(st.tuples(st.integers(1, 7), st.sampled_from([*VALUES, 0, None, *VALUES[:2]])), min_size=4, max_size=12))
+    runs = draw(
+        st.lists(
+            st.tuples(st.integers(1, 7), st.sampled_from([*VALUES, 0, None, *VALUES[:2]])),
+            min_size=4,
+            max_size=12,
+        )
+    )
     values = [value for length, value in runs for _ in range(length)]
     return (values * EVALUATIONS)[:EVALUATIONS]
 
@@ -56,11 +66,18 @@ def rule(name, expr, labels, hold_ms=0, keep_ms=0):
 def cases(draw, number, as_recorded=RECORDED_AS):
     """Rules in their order, and the histories of the series that they read."""
     labels, lengths = draw(st.sampled_from(TEMPLATES)), (draw(LENGTHS_MS), draw(LENGTHS_MS))
-    metric, recorded = f'metric{{rule="{number}"}} > 0', draw(st.sampled_from(["", "before", "after"]))
+    metric, recorded = (
+        f'metric{{rule="{number}"}} > 0',
+        draw(st.sampled_from(["", "before", "after"])),
+    )
     rules = [rule(f"Alert{number}", f"rec:{number} > 0" if recorded else metric, labels, *lengths)]
     if recorded:
-        rules.insert(recorded == "after", rule(f"rec:{number}", metric, draw(st.sampled_from(as_recorded))))
-    return rules, draw(st.lists(histories(), min_size=1, max_size=1 if labels.get("i") == "" else 3))
+        rules.insert(
+            recorded == "after", rule(f"rec:{number}", metric, draw(st.sampled_from(as_recorded)))
+        )
+    return rules, draw(
+        st.lists(histories(), min_size=1, max_size=1 if labels.get("i") == "" else 3)
+    )
 
 
 @st.composite
@@ -78,14 +95,22 @@ class Evaluated:
 
     def __init__(self, groups, series):
         self.series, self.current = series, {}
-        self.rules = [(one, (Replay if one.is_alert else Recorder)(one, group.limit)) for group in groups for one in group.rules]
+        self.rules = [
+            (one, (Replay if one.is_alert else Recorder)(one, group.limit))
+            for group in groups
+            for one in group.rules
+        ]
 
     def given(self, expr, at):
         """What one of these expressions gives."""
         if not (metric := re.match(r'metric{rule="(\d+)"}', expr)):
             return self.current.get(expr.partition(" ")[0], {})
         found = enumerate(self.series[metric[1]])
-        return {(("i", str(number)), ("rule", metric[1])): values[at] for number, values in found if values[at]}
+        return {
+            (("i", str(number)), ("rule", metric[1])): values[at]
+            for number, values in found
+            if values[at]
+        }
 
     def evaluate(self, at):
         """(expression, samples that it gives) of each alert's series at the evaluation of this number."""
@@ -93,35 +118,61 @@ class Evaluated:
             vector = self.given(one.expr, at)
             if one.is_alert:
                 shown = state.evaluate(at * INTERVAL_MS, vector) or {}
-                alerts = [{"labels": in_promql((*found, ("alertstate", two.state)), "ALERTS"), "value": 1} for found, two in shown.items()]
+                alerts = [
+                    {"labels": in_promql((*found, ("alertstate", two.state)), "ALERTS"), "value": 1}
+                    for found, two in shown.items()
+                ]
                 since = [
-                    {"labels": in_promql(found, "ALERTS_FOR_STATE"), "value": two.active_since_ms // 1000} for found, two in shown.items()
+                    {
+                        "labels": in_promql(found, "ALERTS_FOR_STATE"),
+                        "value": two.active_since_ms // 1000,
+                    }
+                    for found, two in shown.items()
                 ]
                 yield f'ALERTS{{alertname="{one.name}"}}', alerts
                 yield f'ALERTS_FOR_STATE{{alertname="{one.name}"}}', since
             else:
                 written = state.record(at * INTERVAL_MS, vector)
                 known = self.current.get(one.name, {}) | written
-                self.current[one.name] = {found: value for found, value in known.items() if not math.isnan(value)}
+                self.current[one.name] = {
+                    found: value for found, value in known.items() if not math.isnan(value)
+                }
 
     def failures(self, at):
         """(rule, why) of each that fails there."""
-        return [(one, state.failures[at * INTERVAL_MS]) for one, state in self.rules if at * INTERVAL_MS in state.failures]
+        return [
+            (one, state.failures[at * INTERVAL_MS])
+            for one, state in self.rules
+            if at * INTERVAL_MS in state.failures
+        ]
 
 
 def checks_at(evaluated, at):
-    return [{"expr": expr, "eval_time": f"{at * INTERVAL_MS}ms", "exp_samples": samples} for expr, samples in evaluated.evaluate(at)]
+    return [
+        {"expr": expr, "eval_time": f"{at * INTERVAL_MS}ms", "exp_samples": samples}
+        for expr, samples in evaluated.evaluate(at)
+    ]
 
 
 @settings(QUICKLY, max_examples=12)
 @given(
     drawn=st.tuples(
-        *(groups(f"g{at}", range(at * RULES, (at + 1) * RULES), limits=st.sampled_from([0, EVALUATIONS])) for at in range(GROUPS))
+        *(
+            groups(
+                f"g{at}",
+                range(at * RULES, (at + 1) * RULES),
+                limits=st.sampled_from([0, EVALUATIONS]),
+            )
+            for at in range(GROUPS)
+        )
     )
 )
 def test_prometheus_agrees_with_the_replay_at_every_evaluation(drawn, tmp_path):
     """576 equalities an example, one run of promtool each."""
-    listed, series = [group for group, _ in drawn], {number: found for _, one in drawn for number, found in one.items()}
+    listed, series = (
+        [group for group, _ in drawn],
+        {number: found for _, one in drawn for number, found in one.items()},
+    )
     evaluated = Evaluated(listed, series)
     checks = [check for at in range(EVALUATIONS) for check in checks_at(evaluated, at)]
     assert len(checks) == 2 * GROUPS * RULES * EVALUATIONS
@@ -130,7 +181,14 @@ def test_prometheus_agrees_with_the_replay_at_every_evaluation(drawn, tmp_path):
 
 
 @settings(QUICKLY, max_examples=8)
-@given(drawn=groups("g", range(3), limits=st.sampled_from([0, 1, 2]), as_recorded=[*RECORDED_AS, {"i": ""}, {"i": "same"}]))
+@given(
+    drawn=groups(
+        "g",
+        range(3),
+        limits=st.sampled_from([0, 1, 2]),
+        as_recorded=[*RECORDED_AS, {"i": ""}, {"i": "same"}],
+    )
+)
 def test_the_replay_fails_evaluations_as_prometheus_does(drawn, tmp_path):
     """Promtool ends with the first evaluation at which a rule fails, and names all that do."""
     group, series = drawn
@@ -141,7 +199,10 @@ def test_the_replay_fails_evaluations_as_prometheus_does(drawn, tmp_path):
             break
     code, said = promtool(tmp_path, [group], series, checks)
     failed = re.findall(r"rule: (\S+), time: (\S+), err: (.+)", said)
-    expected = [(one.name, in_go(at), in_prometheus_s_words(one, why)) for one, why in evaluated.failures(at)]
+    expected = [
+        (one.name, in_go(at), in_prometheus_s_words(one, why))
+        for one, why in evaluated.failures(at)
+    ]
     assert failed == expected
     assert code == bool(expected), said[-3000:]
 

@@ -24,7 +24,9 @@ EXCEPTIONS = {"LoadTestInvalid": "ticket"}
 
 
 def amtool(*words):
-    done = subprocess.run([needs.program("amtool"), *map(str, words)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [needs.program("amtool"), *map(str, words)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -41,17 +43,40 @@ def test_amtool_accepts_the_configuration(factor, tmp_path):
 def test_each_alert_goes_where_its_severity_says(kind):
     alert, severity = kind
     expected = EXCEPTIONS.get(alert, BY_SEVERITY[severity])
-    routed = amtool("config", "routes", "test", "--config.file", FILE, f"alertname={alert}", f"severity={severity}", "job=api")
+    routed = amtool(
+        "config",
+        "routes",
+        "test",
+        "--config.file",
+        FILE,
+        f"alertname={alert}",
+        f"severity={severity}",
+        "job=api",
+    )
     assert routed.split() == [expected]
 
 
 def test_an_alert_without_a_severity_is_a_ticket():
-    assert amtool("config", "routes", "test", "--config.file", FILE, "alertname=Mine").split() == ["ticket"]
+    assert amtool("config", "routes", "test", "--config.file", FILE, "alertname=Mine").split() == [
+        "ticket"
+    ]
 
 
 def test_inhibition_names_only_alerts_that_exist():
     inhibited = YAML(typ="safe").load(FILE)["inhibit_rules"]
-    matchers = [matcher for rule in inhibited for side in ("source_matchers", "target_matchers") for matcher in rule[side]]
-    names = [name for matcher in matchers if "alertname" in matcher for name in re.search(r'"(.*)"', matcher)[1].split("|")]
+    matchers = [
+        matcher
+        for rule in inhibited
+        for side in ("source_matchers", "target_matchers")
+        for matcher in rule[side]
+    ]
+    names = [
+        name
+        for matcher in matchers
+        if "alertname" in matcher
+        for name in re.search(r'"(.*)"', matcher)[1].split("|")
+    ]
     assert names
-    assert [name for name in names if not any(re.fullmatch(name, alert) for alert, _ in KINDS)] == []
+    assert [
+        name for name in names if not any(re.fullmatch(name, alert) for alert, _ in KINDS)
+    ] == []

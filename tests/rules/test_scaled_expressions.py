@@ -24,7 +24,8 @@ def read(text):
 def are_the_same(some, others, **tolerance):
     """Text to the letter, numbers within the tolerance."""
     return all(
-        one == other if isinstance(one, str) else one == pytest.approx(other, **tolerance) for one, other in zip(some, others, strict=True)
+        one == other if isinstance(one, str) else one == pytest.approx(other, **tolerance)
+        for one, other in zip(some, others, strict=True)
     )
 
 
@@ -36,15 +37,23 @@ def test_every_duration_is_divided_and_nothing_else_changes(text, factor):
     def shrunk(length_ms, least_ms):
         wanted_ms = round(length_ms / factor)
         given_ms = max(wanted_ms, min(length_ms, least_ms))
-        kept_longer.extend([f"R: {durations.spelled(length_ms)} is {durations.spelled(given_ms)}"] * (given_ms > wanted_ms))
+        kept_longer.extend(
+            [f"R: {durations.spelled(length_ms)} is {durations.spelled(given_ms)}"]
+            * (given_ms > wanted_ms)
+        )
         return given_ms
 
     scaled = scaler.expression(text, "R")
     expected = list(leaves(read(text), shrunk))  # Fills the list of what is kept longer.
     assert are_the_same(leaves(read(scaled)), expected, rel=1e-9)
     assert scaled.count(COMMENT) == text.count(COMMENT)
-    said = {f"R: {durations.spelled(durations.milliseconds(one.split()[1]))} is {one.split()[3].strip(',')}" for one in scaler.clamped}
-    assert said == set(kept_longer), "what could not become as short as asked is said, and nothing else"
+    said = {
+        f"R: {durations.spelled(durations.milliseconds(one.split()[1]))} is {one.split()[3].strip(',')}"
+        for one in scaler.clamped
+    }
+    assert said == set(kept_longer), (
+        "what could not become as short as asked is said, and nothing else"
+    )
 
 
 @settings(max_examples=60, phases=PHASES)
@@ -72,10 +81,19 @@ def test_a_factor_of_one_is_the_file_itself(listed):
 
 @settings(max_examples=4, phases=PHASES)
 @given(EACH, FACTORS)
-def test_promtool_accepts_every_expression_before_and_after_scaling(tmp_path_factory, listed, factor):
-    before, after = (tmp_path_factory.mktemp("scaled") / name for name in ("before.yml", "after.yml"))
+def test_promtool_accepts_every_expression_before_and_after_scaling(
+    tmp_path_factory, listed, factor
+):
+    before, after = (
+        tmp_path_factory.mktemp("scaled") / name for name in ("before.yml", "after.yml")
+    )
     before.write_text(rule_file(listed))
     after.write_text(scale_rules(before.read_text(), factor).text)
     for file in (before, after):
-        done = subprocess.run([needs.program("promtool"), "check", "rules", file], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [needs.program("promtool"), "check", "rules", file],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr

@@ -8,7 +8,12 @@ HEALTHY = Figures(
     client=ClientSide(FAST, FAST, {"p99": 0.001}, rate=100.0, offered_rate=101.0, error_ratio=0.0),
     server=ServerSide(FAST, FAST, FAST, rate=100.0, error_ratio=0.0),
     steps=(),
-    saturation=Saturation(largest_ratio={"workers": 0.4}, ran_out_first=None, ran_out_after_seconds=None, nearest="workers"),
+    saturation=Saturation(
+        largest_ratio={"workers": 0.4},
+        ran_out_first=None,
+        ran_out_after_seconds=None,
+        nearest="workers",
+    ),
     honesty=Honesty(
         in_flight_max=9.0,
         oldest_max_seconds=0.1,

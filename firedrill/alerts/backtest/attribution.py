@@ -45,7 +45,11 @@ class Truth:
         if one.firing_ms is None:
             return None
         active, fired = one.active_ms / 1000, one.firing_ms / 1000
-        fitting = [cause for cause in self.concerning if cause.start <= active and fired <= cause.end + self.lingers_seconds]
+        fitting = [
+            cause
+            for cause in self.concerning
+            if cause.start <= active and fired <= cause.end + self.lingers_seconds
+        ]
         return fitting[-1] if fitting else None
 
     def detections(self, found: Iterable[Episode]) -> tuple[Detection, ...]:
@@ -54,7 +58,13 @@ class Truth:
         return tuple(self._detection(fired, cause) for cause in self.concerning)
 
     def _detection(self, fired: list[Episode], cause: Cause) -> Detection:
-        if any(one.active_ms / 1000 < cause.start and not one.is_over_at(cause.start) for one in fired):
+        if any(
+            one.active_ms / 1000 < cause.start and not one.is_over_at(cause.start) for one in fired
+        ):
             return Detection(cause.name, None, undecided=True, began=cause.start)
-        delays = [one.firing_ms / 1000 - cause.start for one in fired if one.firing_ms is not None and self.cause_of(one) == cause]
+        delays = [
+            one.firing_ms / 1000 - cause.start
+            for one in fired
+            if one.firing_ms is not None and self.cause_of(one) == cause
+        ]
         return Detection(cause.name, min(delays, default=None), began=cause.start)

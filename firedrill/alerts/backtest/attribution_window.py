@@ -36,11 +36,17 @@ def by_name(groups: Iterable[Group]) -> dict[str, float]:
 def with_reaches(groups: Sequence[Group]) -> list[tuple[Rule, int]]:
     """Each alert with how far back it looks, in milliseconds."""
     reach_ms = reaches(groups)
-    return [(rule, reach_ms[rule.place]) for group in groups for rule in group.rules if rule.is_alert]
+    return [
+        (rule, reach_ms[rule.place]) for group in groups for rule in group.rules if rule.is_alert
+    ]
 
 
 def reaches(groups: Sequence[Group]) -> dict[str, int]:
     """How far back each alert looks, through the series that the same files record for it; by its place."""
     rules = [rule for group in groups for rule in group.rules]
     recorded = dependencies.records(rules)
-    return {rule.place: max((ms for _, ms in dependencies.read(rule.expr, recorded)), default=0) for rule in rules if rule.is_alert}
+    return {
+        rule.place: max((ms for _, ms in dependencies.read(rule.expr, recorded)), default=0)
+        for rule in rules
+        if rule.is_alert
+    }

@@ -146,37 +146,75 @@ def _read(files: Sequence[Path]) -> tuple[list[Group], list[Refused]]:
 
 
 def _without(group: Group, broken: Sequence[Rule | None]) -> Group:
-    return replace(group, rules=tuple(rule for rule in group.rules if not any(rule is one for one in broken)))
+    return replace(
+        group, rules=tuple(rule for rule in group.rules if not any(rule is one for one in broken))
+    )
 
 
 class _Judge:
-    def __init__(self, question: Question, groups: Sequence[Group], bench: Bench, interrupt: Interrupt) -> None:
-        self._question, self._groups, self._bench, self._interrupt = question, groups, bench, interrupt
+    def __init__(
+        self, question: Question, groups: Sequence[Group], bench: Bench, interrupt: Interrupt
+    ) -> None:
+        self._question, self._groups, self._bench, self._interrupt = (
+            question,
+            groups,
+            bench,
+            interrupt,
+        )
         run = question.run.read()
         clock = bench.clock
         self._start, self._end = (clock.seconds(run["window"][name]) for name in ("start", "end"))
-        self._causes = tuple(replace(one, start=clock.seconds(one.start), end=clock.seconds(one.end)) for one in causes.of_run(run))
+        self._causes = tuple(
+            replace(one, start=clock.seconds(one.start), end=clock.seconds(one.end))
+            for one in causes.of_run(run)
+        )
         self._reach_ms = attribution_window.reaches(groups)
         self._recorded_by = str((run.get("versions") or {}).get("prometheus") or "")
 
     def report(self, refused: Sequence[Refused], kept: Sequence[str]) -> Report:
         """`kept`: what is to be said of alerts that keep their condition in a sweep."""
-        report = Report(self._question.run.id, self._question.stretch, self._relative_causes(), round(self._end - self._start, 3))
+        report = Report(
+            self._question.run.id,
+            self._question.stretch,
+            self._relative_causes(),
+            round(self._end - self._start, 3),
+        )
         report.refused = [*refused, *self._bench.refused]
-        report.remarks = [*kept, *warnings.of_versions(self._recorded_by, self._bench.prom.version()), *self._bench.remarks]
-        asked = {rule.name for group in self._groups for rule in group.rules if self._question.asks_for(rule)}
-        report.remarks += warnings.of_groups(self._groups, asked, self._bench.names(), self._end - self._start, self._question.stretch)
+        report.remarks = [
+            *kept,
+            *warnings.of_versions(self._recorded_by, self._bench.prom.version()),
+            *self._bench.remarks,
+        ]
+        asked = {
+            rule.name
+            for group in self._groups
+            for rule in group.rules
+            if self._question.asks_for(rule)
+        }
+        report.remarks += warnings.of_groups(
+            self._groups,
+            asked,
+            self._bench.names(),
+            self._end - self._start,
+            self._question.stretch,
+        )
         for group in self._groups:
             times, interval_ms = self._bench.timeline.times_of(group)
             if not times and any(rule.name in asked for rule in group.rules):
                 report.remarks.append(warnings.never_evaluated(group, interval_ms))
             evaluated = list(self._evaluated(group, report.refused))
-            for (rule, _), seen in zip(evaluated, visibility.seen(self._bench, group, evaluated, self._interrupt), strict=True):
+            for (rule, _), seen in zip(
+                evaluated,
+                visibility.seen(self._bench, group, evaluated, self._interrupt),
+                strict=True,
+            ):
                 report.alerts.append(self._judged(group, rule, seen, report.remarks))
         report.remarks += warnings.unasked(self._bench.unasked)
         return report
 
-    def _evaluated(self, group: Group, refused: list[Refused]) -> Iterator[tuple[Rule, list[Vector]]]:
+    def _evaluated(
+        self, group: Group, refused: list[Refused]
+    ) -> Iterator[tuple[Rule, list[Vector]]]:
         """The group's alerts that are asked for and can be judged, with what their expressions gave."""
         for rule in self._interrupt.heeded(group.rules):
             if self._question.asks_for(rule):
@@ -188,10 +226,17 @@ class _Judge:
                 try:
                     yield rule, self._bench.vectors(group, rule, rule.expr)
                 except (QueryRefused, BadInput) as error:
-                    refused.append(Refused(rule.expr_place, f"{rule.name}: {getattr(error, 'answer', error)}"))
+                    refused.append(
+                        Refused(rule.expr_place, f"{rule.name}: {getattr(error, 'answer', error)}")
+                    )
 
     def _relative_causes(self) -> tuple[Cause, ...]:
-        return tuple(replace(one, start=round(one.start - self._start, 3), end=round(one.end - self._start, 3)) for one in self._causes)
+        return tuple(
+            replace(
+                one, start=round(one.start - self._start, 3), end=round(one.end - self._start, 3)
+            )
+            for one in self._causes
+        )
 
     def _judged(self, group: Group, rule: Rule, seen: Seen, remarks: list[str]) -> Judged:
         times, interval_ms = self._bench.timeline.times_of(group)
@@ -220,18 +265,35 @@ class _Judge:
         """A sentence, if evaluations fail."""
         if failures:
             first, why = next(iter(failures.items()))
-            yield warnings.failures(rule, evaluations, first / 1000 - self._start, self._bench.reason(rule, first, why), len(failures))
+            yield warnings.failures(
+                rule,
+                evaluations,
+                first / 1000 - self._start,
+                self._bench.reason(rule, first, why),
+                len(failures),
+            )
 
     # -- against the truth
 
     def _truth(self, rule: Rule) -> Truth:
-        lingers = attribution_window.seconds(rule, self._reach_ms[rule.place], self._bench.clock.factor)
+        lingers = attribution_window.seconds(
+            rule, self._reach_ms[rule.place], self._bench.clock.factor
+        )
         return Truth.about(rule.name, self._causes, lingers)
 
     def _detections(self, found: Sequence[Episode], rule: Rule) -> tuple[Detection, ...]:
         """Without what began to fire when the load had ended: that there was none any more set it off."""
-        met = self._truth(rule).detections([one for one in found if one.firing_ms is None or one.firing_ms <= self._end * 1000])
-        return tuple(replace(one, delay_seconds=_rounded(one.delay_seconds), began=round(one.began - self._start, 3)) for one in met)
+        met = self._truth(rule).detections(
+            [one for one in found if one.firing_ms is None or one.firing_ms <= self._end * 1000]
+        )
+        return tuple(
+            replace(
+                one,
+                delay_seconds=_rounded(one.delay_seconds),
+                began=round(one.began - self._start, 3),
+            )
+            for one in met
+        )
 
     def _false_fires(self, found: Sequence[Episode], rule: Rule) -> int:
         """Of the load: what fired already when it began was there before."""
@@ -244,7 +306,11 @@ class _Judge:
 
     def _fired(self, one: Episode, rule: Rule, interval_ms: int, unsure: frozenset[int]) -> Fired:
         cause = self._truth(rule).cause_of(one) if self._is_of_load(one) else None
-        moments = [moment for moment in (one.pending_ms, one.firing_ms, one.resolved_ms) if moment is not None]
+        moments = [
+            moment
+            for moment in (one.pending_ms, one.firing_ms, one.resolved_ms)
+            if moment is not None
+        ]
         return Fired(
             labels={name: value for name, value in one.labels if name != "alertname"},
             pending_after_seconds=self._after(one.pending_ms),
@@ -266,12 +332,20 @@ class _Judge:
         if not question.holds_ms and limit is None:
             return
         evaluated = partial(self._bench.vectors, group, rule)
-        for value, vectors in limit.tried(question.thresholds, evaluated) if limit else [(None, evaluated(rule.expr))]:
+        for value, vectors in (
+            limit.tried(question.thresholds, evaluated) if limit else [(None, evaluated(rule.expr))]
+        ):
             for hold_ms in self._interrupt.heeded(question.holds_ms or (rule.hold_ms,)):
                 other = replace(rule, hold_ms=hold_ms)
                 found = episodes(self._replay(group, other), zip(times, vectors, strict=True))
                 before = sum(one.is_firing_at(self._start) for one in found)
-                yield Trial(hold_ms / 1000, value, self._detections(found, other), self._false_fires(found, other), before)
+                yield Trial(
+                    hold_ms / 1000,
+                    value,
+                    self._detections(found, other),
+                    self._false_fires(found, other),
+                    before,
+                )
 
     def _limit(self, group: Group, rule: Rule) -> Limit | None:
         """What thresholds are tried instead of; None where the alert keeps its condition."""

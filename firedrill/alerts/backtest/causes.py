@@ -35,7 +35,12 @@ def of_run(run: Mapping[str, Any]) -> tuple[Cause, ...]:
 
 def _faults(run: Mapping[str, Any]) -> Iterator[Cause]:
     for fault in run.get("faults") or ():
-        yield Cause(spell(fault["fault"], fault["size"]), fault["start"], fault["end"], tuple(fault.get("alerts") or ()))
+        yield Cause(
+            spell(fault["fault"], fault["size"]),
+            fault["start"],
+            fault["end"],
+            tuple(fault.get("alerts") or ()),
+        )
 
 
 def _steps(run: Mapping[str, Any]) -> Iterator[Cause]:
@@ -47,11 +52,20 @@ def _steps(run: Mapping[str, Any]) -> Iterator[Cause]:
         if is_broken(step["client"], slo):
             start, end = (window["start"] + step[f"{edge}_seconds"] for edge in ("start", "end"))
             rate = step.get("arrival_rate")
-            yield Cause(f"step {step['index']}: {step['users']} users" if rate is None else f"step {step['index']}: {rate:g}/s", start, end)
+            yield Cause(
+                f"step {step['index']}: {step['users']} users"
+                if rate is None
+                else f"step {step['index']}: {rate:g}/s",
+                start,
+                end,
+            )
 
 
 def is_broken(client: Mapping[str, Any], slo: Mapping[str, Any]) -> bool:
     """Whether the client's figures of a span break the SLO's latencies or errors."""
-    slow = any(share is not None and is_exceeded(name, share) for name, share in client["slower_than_slo"].items())
+    slow = any(
+        share is not None and is_exceeded(name, share)
+        for name, share in client["slower_than_slo"].items()
+    )
     accepted, failing = slo["error_ratio"], client["error_ratio"]
     return slow or (accepted is not None and failing is not None and failing > accepted)

@@ -47,8 +47,14 @@ def of_rules(groups: Iterable[Group]) -> dict[str, Least]:
         for rule in group.rules:
             if rule.is_alert:
                 window_ms = _window_ms(expression.parse(rule.expr), records)
-                least = Least(rule.hold_ms / 1000, window_ms / 1000, (group.interval_ms or SCRAPE_MS) / 1000)
-                found[rule.name] = min(found.get(rule.name, least), least, key=lambda one: (one.seconds, one.full_seconds))
+                least = Least(
+                    rule.hold_ms / 1000, window_ms / 1000, (group.interval_ms or SCRAPE_MS) / 1000
+                )
+                found[rule.name] = min(
+                    found.get(rule.name, least),
+                    least,
+                    key=lambda one: (one.seconds, one.full_seconds),
+                )
     return found
 
 
@@ -72,7 +78,9 @@ def _window_ms(node: Any, records: list[Rule]) -> int:
 def _recorded_ms(selector: Any, records: list[Rule]) -> int:
     """The window of the series that a rule records under the selector's name and labels."""
     wanted = {one.name: one.value for one in selector.matchers.matchers if expression.is_equal(one)}
-    fitting = [rule for rule in records if rule.name == selector.name and _fits(rule.labels, wanted)]
+    fitting = [
+        rule for rule in records if rule.name == selector.name and _fits(rule.labels, wanted)
+    ]
     others = [rule for rule in records if rule.name != selector.name]
     return min((_window_ms(expression.parse(rule.expr), others) for rule in fitting), default=0)
 

@@ -53,7 +53,9 @@ def parse(texts: Sequence[str]) -> Settings:
         else:
             raise BadInput(f"--sweep {text}: expected for=A..B, threshold=A..B or threshold.N=A..B")
     if len(thresholds) > 1:
-        raise BadInput(f"--sweep {texts[-1]}: is another threshold; expected settings of one, the other as the rule has it")
+        raise BadInput(
+            f"--sweep {texts[-1]}: is another threshold; expected settings of one, the other as the rule has it"
+        )
     which, values_of = next(iter(thresholds.items()), (None, ()))
     return Settings(tuple(dict.fromkeys(map(round, holds))), tuple(dict.fromkeys(values_of)), which)
 
@@ -67,17 +69,24 @@ def limit(group: Group, rule: Rule, which: int | None) -> Limit:
     found, named = thresholds.of(rule.expr), "" if which is None else f".{which}"
     place = f"{rule.expr_place}: {rule.name}: --sweep threshold{named}"
     if not found:
-        raise BadInput(f"{place}: compares nothing with a number; expected an alert such as `a > 0.5`")
+        raise BadInput(
+            f"{place}: compares nothing with a number; expected an alert such as `a > 0.5`"
+        )
     if found[1:] and which is None:
-        listed = ", ".join(f"threshold.{number} for `{one.text}`" for number, one in enumerate(found, start=1))
+        listed = ", ".join(
+            f"threshold.{number} for `{one.text}`" for number, one in enumerate(found, start=1)
+        )
         raise BadInput(f"{place}: has {len(found)}; expected one of {listed}")
     if which and which > len(found):
         raise BadInput(
-            f"{place}: has {len(found)}; expected threshold" + (f".1 to threshold.{len(found)}" if found[1:] else " or threshold.1")
+            f"{place}: has {len(found)}; expected threshold"
+            + (f".1 to threshold.{len(found)}" if found[1:] else " or threshold.1")
         )
     number = next(number for number, one in enumerate(group.rules) if one is rule)
     if thresholds.alone(rule.expr) is None and evaluation_order.read_early(group, number):
-        raise BadInput(f"{place}: reads what its group records after it; expected one comparison with a plain number there")
+        raise BadInput(
+            f"{place}: reads what its group records after it; expected one comparison with a plain number there"
+        )
     return found[(which or 1) - 1]
 
 
@@ -115,9 +124,13 @@ def _values(text: str, values: str, read: Callable[[str], float]) -> tuple[float
         first, last = map(read, bounds.split(".."))
         steps = int(number or STEPS)
     except (ValueError, BadInput) as error:
-        raise BadInput(f"--sweep {text}: expected two values A..B, A..B/N or a list A,B,C") from error
+        raise BadInput(
+            f"--sweep {text}: expected two values A..B, A..B/N or a list A,B,C"
+        ) from error
     if last < first:
-        raise BadInput(f"--sweep {text}: goes backwards; expected A..B from the smaller to the larger")
+        raise BadInput(
+            f"--sweep {text}: goes backwards; expected A..B from the smaller to the larger"
+        )
     if not 2 <= steps <= MOST:
         raise BadInput(f"--sweep {text}: {steps} settings; expected 2 to {MOST}")
     return tuple(round(first + (last - first) * step / (steps - 1), 12) for step in range(steps))

@@ -34,10 +34,16 @@ class Columns:
     rows: list[tuple[str, ...]] = field(default_factory=list)
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> Iterator[Table]:
-        first, *widths = (GAP + max(cell_len(line) for text in column for line in text.split("\n")) for column in self._columns())
+        first, *widths = (
+            GAP + max(cell_len(line) for text in column for line in text.split("\n"))
+            for column in self._columns()
+        )
         block: list[int] = []
         for number, width in enumerate(widths, start=1):
-            if block and first + width + sum(widths[other - 1] for other in block) > options.max_width:
+            if (
+                block
+                and first + width + sum(widths[other - 1] for other in block) > options.max_width
+            ):
                 yield self._table(block)
                 block = []
             block.append(number)
@@ -59,9 +65,17 @@ class Columns:
 def of_report(report: Report) -> RenderableType:
     """Causes, a line an alert, every firing, the sweeps, and what could not be judged."""
     parts: list[RenderableType] = [
-        Text(f"{report.run}, {report.stretch} seconds for one" if report.stretch > 1 else report.run, style="bold")
+        Text(
+            f"{report.run}, {report.stretch} seconds for one" if report.stretch > 1 else report.run,
+            style="bold",
+        )
     ]
-    parts += [Text(f" • {one.name} after {units.seconds(one.start)}, for {units.seconds(one.end - one.start)}") for one in report.causes]
+    parts += [
+        Text(
+            f" • {one.name} after {units.seconds(one.start)}, for {units.seconds(one.end - one.start)}"
+        )
+        for one in report.causes
+    ]
     parts += [
         _alerts(report) if report.alerts else Text("\nno alert was judged\n"),
         *_firings(report),
@@ -79,8 +93,17 @@ def _alerts(report: Report) -> Columns:
         "ambig-\nuous": [alert.ambiguous_evaluations for alert in report.alerts],
         "failed": [alert.failed_evaluations for alert in report.alerts],
     }
-    shown = {name: numbers for name, numbers in counts.items() if any(numbers) or name == "false\nfires"}
-    table = Columns(("alert", *(f"delay:\n{cause.name.replace(' ', chr(10), 1)}" for cause in report.causes), "for", *shown))
+    shown = {
+        name: numbers for name, numbers in counts.items() if any(numbers) or name == "false\nfires"
+    }
+    table = Columns(
+        (
+            "alert",
+            *(f"delay:\n{cause.name.replace(' ', chr(10), 1)}" for cause in report.causes),
+            "for",
+            *shown,
+        )
+    )
     for number, alert in enumerate(report.alerts):
         met = {(one.cause, one.began): one for one in alert.detections}
         delays = [_delay(met.get((cause.name, cause.start))) for cause in report.causes]
@@ -101,15 +124,27 @@ def _firings(report: Report) -> Iterator[Text]:
     for alert in report.alerts:
         for one in alert.fired:
             if one.firing_after_seconds is not None:
-                labels = f" {{{', '.join(f'{name}={value}' for name, value in one.labels.items())}}}" if one.labels else ""
-                over = f"until {units.seconds(one.resolved_after_seconds)}" if one.resolved_after_seconds is not None else "to the end"
+                labels = (
+                    f" {{{', '.join(f'{name}={value}' for name, value in one.labels.items())}}}"
+                    if one.labels
+                    else ""
+                )
+                over = (
+                    f"until {units.seconds(one.resolved_after_seconds)}"
+                    if one.resolved_after_seconds is not None
+                    else "to the end"
+                )
                 said = f" • {alert.name}{labels} fired from {units.seconds(one.firing_after_seconds)} {over}"
-                yield Text(f"{said}: {_why(one, report.load_seconds)}{', ambiguous' if one.ambiguous else ''}")
+                yield Text(
+                    f"{said}: {_why(one, report.load_seconds)}{', ambiguous' if one.ambiguous else ''}"
+                )
 
 
 def _why(one: Fired, load_seconds: float) -> str:
     after = one.firing_after_seconds or 0.0
-    unloaded = "since before the load" if after < 0 else "after the load" if after > load_seconds else None
+    unloaded = (
+        "since before the load" if after < 0 else "after the load" if after > load_seconds else None
+    )
     return unloaded or one.cause or "without a cause"
 
 
@@ -118,9 +153,20 @@ def _sweep(alert: Judged) -> tuple[Text, Columns]:
     holds = sorted({trial.hold_seconds for trial in alert.sweep})
     table = Columns(("threshold", *(f"for {units.seconds(hold)}" for hold in holds)))
     for threshold in dict.fromkeys(trial.threshold for trial in alert.sweep):
-        row = {trial.hold_seconds: _trial(trial) for trial in alert.sweep if trial.threshold == threshold}
-        table.rows.append((units.NOTHING if threshold is None else f"{threshold:g}", *(row[hold] for hold in holds)))
-    return Text(f"\n{alert.name}: longest delay, causes met, +false fires, firings before the load"), table
+        row = {
+            trial.hold_seconds: _trial(trial)
+            for trial in alert.sweep
+            if trial.threshold == threshold
+        }
+        table.rows.append(
+            (
+                units.NOTHING if threshold is None else f"{threshold:g}",
+                *(row[hold] for hold in holds),
+            )
+        )
+    return Text(
+        f"\n{alert.name}: longest delay, causes met, +false fires, firings before the load"
+    ), table
 
 
 def _trial(trial: Trial) -> str:

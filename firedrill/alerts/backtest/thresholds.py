@@ -45,14 +45,19 @@ class Limit:
             lexemes[start:end] = [f" {value!r} "]
         return "".join(lexemes)
 
-    def tried(self, values: Sequence[float], evaluated: Callable[[str], list[Vector]]) -> Iterator[tuple[float, list[Vector]]]:
+    def tried(
+        self, values: Sequence[float], evaluated: Callable[[str], list[Vector]]
+    ) -> Iterator[tuple[float, list[Vector]]]:
         """What the expression gives with each of the values; where it is but one comparison, that is told from one evaluation."""
         if self.measured is None:
             yield from ((value, evaluated(self.instead(value))) for value in values)
             return
         vectors = evaluated(self.measured)
         for value in values:
-            yield value, [Threshold(self.measured, self.operator, value).kept(vector) for vector in vectors]
+            yield (
+                value,
+                [Threshold(self.measured, self.operator, value).kept(vector) for vector in vectors],
+            )
 
 
 def of(text: str) -> tuple[Limit, ...]:
@@ -60,14 +65,21 @@ def of(text: str) -> tuple[Limit, ...]:
     lexemes = shrink.lexemes(text)
     found: dict[tuple[object, ...], list[_Place]] = {}
     for place in _places(lexemes, (0, len(lexemes))):
-        found.setdefault((place.operator, place.is_factor, equivalence.of(_text(lexemes, place.span))), []).append(place)
+        found.setdefault(
+            (place.operator, place.is_factor, equivalence.of(_text(lexemes, place.span))), []
+        ).append(place)
     return tuple(_limit(lexemes, places) for places in found.values())
 
 
 def alone(text: str) -> Threshold | None:
     """The comparison with a plain number that an expression is; None for one that is more than that, or something else."""
     first, *others = of(text) or (None,)
-    if first is None or others or first.measured is None or not _is_number(number := _text(first.lexemes, first.spans[0])):
+    if (
+        first is None
+        or others
+        or first.measured is None
+        or not _is_number(number := _text(first.lexemes, first.spans[0]))
+    ):
         return None
     return Threshold(first.measured, first.operator, float(number))
 
@@ -107,18 +119,30 @@ def _compared(lexemes: Sequence[str], part: Span, *, is_alone: bool) -> Iterator
     for left, right in pairwise(sides):
         operator, is_first = _text(lexemes, (left[1], right[0])), left == sides[0]
         after = _matched(lexemes, right)
-        if operator not in expression.COMPARISONS or any(_is_truth(lexemes, side) for side in ((part[0], left[1]), right)):
+        if operator not in expression.COMPARISONS or any(
+            _is_truth(lexemes, side) for side in ((part[0], left[1]), right)
+        ):
             continue
         is_whole = is_alone and not sides[2:] and after == _stripped(lexemes, right)
         yield from _limited(lexemes, left if is_first else None, operator, after, is_whole=is_whole)
 
 
-def _limited(lexemes: Sequence[str], left: Span | None, operator: str, right: Span, *, is_whole: bool) -> Iterator[_Place]:
+def _limited(
+    lexemes: Sequence[str], left: Span | None, operator: str, right: Span, *, is_whole: bool
+) -> Iterator[_Place]:
     shown = (left[0] if left else right[0], right[1])
     if _is_limit(_text(lexemes, right)):
-        yield _Place(right, operator, False, shown, _text(lexemes, left) if left and is_whole else None)
+        yield _Place(
+            right, operator, False, shown, _text(lexemes, left) if left and is_whole else None
+        )
     elif left and _is_limit(_text(lexemes, left)):
-        yield _Place(left, expression.FLIPPED.get(operator, operator), False, shown, _text(lexemes, right) if is_whole else None)
+        yield _Place(
+            left,
+            expression.FLIPPED.get(operator, operator),
+            False,
+            shown,
+            _text(lexemes, right) if is_whole else None,
+        )
     else:
         factors = [factor for side in (right, left) if side for factor in _factors(lexemes, side)]
         yield from (_Place(factor, operator, True, shown, None) for factor in factors)
@@ -160,7 +184,12 @@ def _text(lexemes: Sequence[str], span: Span) -> str:
 
 
 def _depths(lexemes: Sequence[str], span: Span) -> list[int]:
-    return list(accumulate((lexeme in expression.OPENING) - (lexeme in expression.CLOSING) for lexeme in lexemes[slice(*span)]))
+    return list(
+        accumulate(
+            (lexeme in expression.OPENING) - (lexeme in expression.CLOSING)
+            for lexeme in lexemes[slice(*span)]
+        )
+    )
 
 
 def _at_top(lexemes: Sequence[str], span: Span, words: set[str]) -> Iterator[int]:
@@ -202,5 +231,7 @@ def _matched(lexemes: Sequence[str], span: Span) -> Span:
     if word not in _MATCHING:
         return start, end
     opened, _ = _stripped(lexemes, (start + 1, end))
-    closed = opened + _depths(lexemes, (opened, end)).index(0) + 1 if lexemes[opened] == "(" else opened
+    closed = (
+        opened + _depths(lexemes, (opened, end)).index(0) + 1 if lexemes[opened] == "(" else opened
+    )
     return _matched(lexemes, (closed, end))

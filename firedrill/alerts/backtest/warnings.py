@@ -19,7 +19,13 @@ MOST_LISTED = 4
 WRITTEN_BY_ALERTS = {"ALERTS", "ALERTS_FOR_STATE"}
 
 
-def of_groups(groups: Sequence[Group], judged: Collection[str], names: Collection[str], seconds: float, stretch: int) -> Iterator[str]:
+def of_groups(
+    groups: Sequence[Group],
+    judged: Collection[str],
+    names: Collection[str],
+    seconds: float,
+    stretch: int,
+) -> Iterator[str]:
     """All of them.
 
     Args:
@@ -29,7 +35,9 @@ def of_groups(groups: Sequence[Group], judged: Collection[str], names: Collectio
         seconds: How long the replayed time is.
         stretch: How many of these seconds one of the run's became.
     """
-    alerts = [rule for group in groups for rule in group.rules if rule.is_alert and rule.name in judged]
+    alerts = [
+        rule for group in groups for rule in group.rules if rule.is_alert and rule.name in judged
+    ]
     yield from _unrecorded(groups, alerts, names)
     for rule in alerts:
         if evaluation_order.reads(rule) & WRITTEN_BY_ALERTS:
@@ -72,11 +80,16 @@ def unasked(rules: Sequence[Rule]) -> Iterator[str]:
         )
 
 
-def _unrecorded(groups: Sequence[Group], alerts: Sequence[Rule], names: Collection[str]) -> Iterator[str]:
+def _unrecorded(
+    groups: Sequence[Group], alerts: Sequence[Rule], names: Collection[str]
+) -> Iterator[str]:
     records = dependencies.records(rule for group in groups for rule in group.rules)
     missing: dict[str, list[str]] = {}
     for alert in alerts:
-        for name in sorted({name for name, _ in dependencies.read(alert.expr, records)} - {*names, *records, *WRITTEN_BY_ALERTS, ""}):
+        for name in sorted(
+            {name for name, _ in dependencies.read(alert.expr, records)}
+            - {*names, *records, *WRITTEN_BY_ALERTS, ""}
+        ):
             missing.setdefault(name, []).append(alert.name)
     if missing:
         yield f"nothing was recorded of {', '.join(f'{name} ({_listed(readers)})' for name, readers in missing.items())}"
@@ -84,4 +97,6 @@ def _unrecorded(groups: Sequence[Group], alerts: Sequence[Rule], names: Collecti
 
 def _listed(names: Iterable[str]) -> str:
     found = list(dict.fromkeys(names))
-    return ", ".join(found[:MOST_LISTED]) + (f" and {len(found) - MOST_LISTED} more" if found[MOST_LISTED:] else "")
+    return ", ".join(found[:MOST_LISTED]) + (
+        f" and {len(found) - MOST_LISTED} more" if found[MOST_LISTED:] else ""
+    )

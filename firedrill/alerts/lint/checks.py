@@ -31,10 +31,30 @@ PROMETHEUS_S_OWN = frozenset({
     "ALERTS", "ALERTS_FOR_STATE", "prometheus_rule_group_iterations_missed_total", "prometheus_rule_evaluation_failures_total",
 })  # fmt: skip
 """Series of Prometheus itself that rules may read: of each scrape, of each alert, and of its own page."""
-IN_EXPRESSION = {"unknown_metric", "short_window", "empty_selector", "constant", "never", "bool", "versions", "order", "result"}
+IN_EXPRESSION = {
+    "unknown_metric",
+    "short_window",
+    "empty_selector",
+    "constant",
+    "never",
+    "bool",
+    "versions",
+    "order",
+    "result",
+}
 """Checks whose findings belong to the line of the expression."""
 _BOUND_LABELS = ("le", "quantile")
-_TELL_TIME = {"time", "minute", "hour", "day_of_month", "day_of_week", "day_of_year", "days_in_month", "month", "year"}
+_TELL_TIME = {
+    "time",
+    "minute",
+    "hour",
+    "day_of_month",
+    "day_of_week",
+    "day_of_year",
+    "days_in_month",
+    "month",
+    "year",
+}
 """Functions that read no series and change all the same."""
 _ONLY_3 = ("labels", "query_offset")
 """Keys of a group that Prometheus 2.42 refuses, whatever a newer promtool says."""
@@ -59,7 +79,9 @@ class Finding:
     text: str
 
 
-def check(file: Path, recorded: Inventory | None = None, beside: Iterable[Path] = ()) -> list[Finding]:
+def check(
+    file: Path, recorded: Inventory | None = None, beside: Iterable[Path] = ()
+) -> list[Finding]:
     """Everything to say about a rule file, line by line.
 
     Args:
@@ -71,18 +93,29 @@ def check(file: Path, recorded: Inventory | None = None, beside: Iterable[Path] 
         Missing: there is no promtool.
     """
     groups, refused = promtool.examined(file)
-    known = set(recorded.names if recorded else exported_series() | recorded_names()) | PROMETHEUS_S_OWN
+    known = (
+        set(recorded.names if recorded else exported_series() | recorded_names()) | PROMETHEUS_S_OWN
+    )
     loaded = [*groups, *(group for other in beside for group in rule_file.sift(other).groups)]
     known |= {rule.name for group in loaded for rule in group.rules if not rule.is_alert}
-    found = [Finding(mistake.place, "error", "promtool" if mistake.rule else "file", mistake.text) for mistake in refused]
+    found = [
+        Finding(mistake.place, "error", "promtool" if mistake.rule else "file", mistake.text)
+        for mistake in refused
+    ]
     for group in groups:
         found += _newer(group)
         for number, rule in enumerate(group.rules):
             if any(mistake.rule is rule for mistake in refused):
                 found += _versions(group, rule)  # It may be the reason.
             else:
-                found += _unknown(rule, known, "the run has no" if recorded else "nobody exports or records")
-                found += [*_of_rule(group, rule), *_order(group, number, rule), *(_missing(rule, recorded) if recorded else ())]
+                found += _unknown(
+                    rule, known, "the run has no" if recorded else "nobody exports or records"
+                )
+                found += [
+                    *_of_rule(group, rule),
+                    *_order(group, number, rule),
+                    *(_missing(rule, recorded) if recorded else ()),
+                ]
     return sorted(found, key=_line)
 
 
@@ -108,7 +141,12 @@ def _of_rule(group: Group, rule: Rule) -> Iterator[Finding]:
 
 
 def _finding(rule: Rule, severity: str, word: str, text: str) -> Finding:
-    return Finding(rule.expr_place if word in IN_EXPRESSION else rule.place, severity, word, f"{rule.name}: {text}")
+    return Finding(
+        rule.expr_place if word in IN_EXPRESSION else rule.place,
+        severity,
+        word,
+        f"{rule.name}: {text}",
+    )
 
 
 # -- what an alert says
@@ -118,7 +156,10 @@ def _labels(_group: Group, rule: Rule) -> Iterator[Finding]:
     for name, text in rule.labels.items():
         if "{{" in text and label_templates.VALUE.search(text):
             yield _finding(
-                rule, "error", "value_in_label", f"$value in the label {name} makes another alert of each evaluation: `for` never ends"
+                rule,
+                "error",
+                "value_in_label",
+                f"$value in the label {name} makes another alert of each evaluation: `for` never ends",
             )
     severity = rule.labels.get("severity")
     if severity not in {"critical", "warning", "info"}:
@@ -150,7 +191,12 @@ def _windows(_group: Group, rule: Rule) -> Iterator[Finding]:
     for range_ms, step_ms in expression.subqueries(rule.expr):
         if range_ms < SHORTEST_WINDOW_MS:
             step = f"{step_ms / 1000:g}s" if step_ms else ""
-            yield _finding(rule, "warning", "short_window", f"the subquery [{range_ms / 1000:g}s:{step}] spans under four scrapes")
+            yield _finding(
+                rule,
+                "warning",
+                "short_window",
+                f"the subquery [{range_ms / 1000:g}s:{step}] spans under four scrapes",
+            )
 
 
 # -- series
@@ -165,12 +211,26 @@ def _unknown(rule: Rule, known: Collection[str], where: str) -> Iterator[Finding
 def _empty(_group: Group, rule: Rule) -> Iterator[Finding]:
     for one in expression.selectors(rule.expr):
         wanted = {label: value for label, operator, value in one.matchers if operator == "="}
-        against = next((matcher for matcher in one.matchers if matcher[0] in wanted and not known_series.fits(wanted, matcher)), None)
+        against = next(
+            (
+                matcher
+                for matcher in one.matchers
+                if matcher[0] in wanted and not known_series.fits(wanted, matcher)
+            ),
+            None,
+        )
         if against and against[1] == "=":
-            yield _finding(rule, "error", "empty_selector", f"{one.text} selects nothing: a label cannot have two values")
+            yield _finding(
+                rule,
+                "error",
+                "empty_selector",
+                f"{one.text} selects nothing: a label cannot have two values",
+            )
         elif against:
             text = f"{one.text} selects nothing: {against[0]} cannot be {expression.quoted(wanted[against[0]])} and meet {against[1]}"
-            yield _finding(rule, "error", "empty_selector", f"{text}{expression.quoted(against[2])}")
+            yield _finding(
+                rule, "error", "empty_selector", f"{text}{expression.quoted(against[2])}"
+            )
 
 
 def _missing(rule: Rule, recorded: Inventory) -> Iterator[Finding]:
@@ -178,20 +238,30 @@ def _missing(rule: Rule, recorded: Inventory) -> Iterator[Finding]:
     for one in dict.fromkeys(expression.selectors(rule.expr)):
         why = recorded.missing(one)
         if why:
-            yield _finding(rule, "warning", "empty_selector", f"{one.text} selects nothing that the run recorded: {why}")
+            yield _finding(
+                rule,
+                "warning",
+                "empty_selector",
+                f"{one.text} selects nothing that the run recorded: {why}",
+            )
 
 
 def _result(_group: Group, rule: Rule) -> Iterator[Finding]:
     wrong = expression.wrong_result(rule.expr)
     if wrong:
         yield _finding(
-            rule, "error", "result", f"gives {wrong}; expected a vector or a number: Prometheus loads it and fails to evaluate it"
+            rule,
+            "error",
+            "result",
+            f"gives {wrong}; expected a vector or a number: Prometheus loads it and fails to evaluate it",
         )
 
 
 def _constant(_group: Group, rule: Rule) -> Iterator[Finding]:
     tree = expression.parse(rule.expr)
-    if tree is not None and any(_is_constant(part) and _has_comparison(part) for part in _joined(tree)):
+    if tree is not None and any(
+        _is_constant(part) and _has_comparison(part) for part in _joined(tree)
+    ):
         yield _finding(rule, "error", "constant", "compares constants: it never changes")
 
 
@@ -211,8 +281,15 @@ def _never(_group: Group, rule: Rule) -> Iterator[Finding]:
 
 def _bool(_group: Group, rule: Rule) -> Iterator[Finding]:
     tree = expression.parse(rule.expr)
-    if tree is not None and any(expression.is_bool(part) and not _is_constant(part) for part in _joined(tree)):
-        yield _finding(rule, "warning", "bool", "`bool` gives 0 where a comparison is not met, which fires as 1 does")
+    if tree is not None and any(
+        expression.is_bool(part) and not _is_constant(part) for part in _joined(tree)
+    ):
+        yield _finding(
+            rule,
+            "warning",
+            "bool",
+            "`bool` gives 0 where a comparison is not met, which fires as 1 does",
+        )
 
 
 def _is_constant(node: Any) -> bool:
@@ -233,7 +310,12 @@ def _order(group: Group, number: int, rule: Rule) -> Iterator[Finding]:
     later = group.recorded_after(number)
     for name in dict.fromkeys(one.name for one in expression.selectors(rule.expr)):
         if name in later:
-            yield _finding(rule, "warning", "order", f"{name} is recorded after it: it sees the evaluation before")
+            yield _finding(
+                rule,
+                "warning",
+                "order",
+                f"{name} is recorded after it: it sees the evaluation before",
+            )
 
 
 # -- Prometheus 2.42 against 3.x
@@ -242,14 +324,21 @@ def _order(group: Group, number: int, rule: Rule) -> Iterator[Finding]:
 def _newer(group: Group) -> Iterator[Finding]:
     for key in _ONLY_3:
         if key in group.keys:
-            yield Finding(group.place, "warning", "versions", f"group {group.name}: Prometheus 2.42 knows no {key}")
+            yield Finding(
+                group.place,
+                "warning",
+                "versions",
+                f"group {group.name}: Prometheus 2.42 knows no {key}",
+            )
 
 
 def _versions(_group: Group, rule: Rule) -> Iterator[Finding]:
     called = expression.called(rule.expr)
     for function, renamed in expression.RENAMED.items():
         if function in called:
-            yield _finding(rule, "warning", "versions", f"{function}() is called {renamed}() in Prometheus 3")
+            yield _finding(
+                rule, "warning", "versions", f"{function}() is called {renamed}() in Prometheus 3"
+            )
     for function in called:
         if function in _CALLED_IN_3:
             yield _finding(rule, "warning", "versions", f"Prometheus 2.42 knows no {function}()")

@@ -49,7 +49,9 @@ def _leaves_itself_out(node: Any) -> str | None:
 
 def _than_itself(node: Any) -> str | None:
     """Only a series that is no number differs from itself: that is what `x != x` finds."""
-    is_certain = str(node.op) in {"<", ">"} and _is_plain(node) and _shape(node.lhs) == _shape(node.rhs)
+    is_certain = (
+        str(node.op) in {"<", ">"} and _is_plain(node) and _shape(node.lhs) == _shape(node.rhs)
+    )
     return f"nothing is {node.op} itself" if is_certain else None
 
 
@@ -58,9 +60,15 @@ def _excluded(node: Any) -> str | None:
     met = list(_met(node))
     for measured in dict.fromkeys(one.measured for one in met):
         limits = [one.limit for one in met if one.measured == measured]
-        near = {math.nextafter(one.value, towards) for one in limits for towards in (-math.inf, one.value, math.inf)}
+        near = {
+            math.nextafter(one.value, towards)
+            for one in limits
+            for towards in (-math.inf, one.value, math.inf)
+        }
         if not any(all(one.met_by(value) for one in limits) for value in near):
-            said = dict.fromkeys(f"{one.operator} {one.value:g}" for one in limits if not one.measured)
+            said = dict.fromkeys(
+                f"{one.operator} {one.value:g}" for one in limits if not one.measured
+            )
             of_all = f"{limits[0].measured} is never" if limits[0].measured else "nothing is"
             return f"{of_all} {' and '.join(said)}"
     return None
@@ -96,11 +104,19 @@ def _compared(node: Any) -> Iterator[_Met]:
         yield _Met(_shape(_narrowed(node.lhs)[-1]), Threshold("", operator, right))
     elif right is None and left is not None:
         yield from _met(node.rhs)
-        yield _Met(_shape(_narrowed(node.rhs)[-1]), Threshold("", FLIPPED.get(operator, operator), left))
+        yield _Met(
+            _shape(_narrowed(node.rhs)[-1]), Threshold("", FLIPPED.get(operator, operator), left)
+        )
 
 
 def _by_its_nature(node: Any) -> Iterator[Threshold]:
-    called = node.func.name if isinstance(node, promql.Call) else str(node.op) if isinstance(node, promql.AggregateExpr) else ""
+    called = (
+        node.func.name
+        if isinstance(node, promql.Call)
+        else str(node.op)
+        if isinstance(node, promql.AggregateExpr)
+        else ""
+    )
     if called in ONE_AND_MORE:
         yield Threshold(f"{called}()", ">=", 1.0)
     if called in ALWAYS_ONE:
@@ -110,8 +126,16 @@ def _by_its_nature(node: Any) -> Iterator[Threshold]:
 def _narrowed(node: Any) -> list[Any]:
     """An expression, and what is left of it without each of the conditions that only leave elements of it out."""
     found = [node]
-    while isinstance(node, promql.ParenExpr) or (isinstance(node, promql.BinaryExpr) and _is_filter(node)):
-        node = node.expr if isinstance(node, promql.ParenExpr) else node.rhs if _number(node.lhs) is not None else node.lhs
+    while isinstance(node, promql.ParenExpr) or (
+        isinstance(node, promql.BinaryExpr) and _is_filter(node)
+    ):
+        node = (
+            node.expr
+            if isinstance(node, promql.ParenExpr)
+            else node.rhs
+            if _number(node.lhs) is not None
+            else node.lhs
+        )
         found.append(node)
     return found
 
@@ -146,9 +170,16 @@ def _number(node: Any) -> float | None:
 
 def _calculated(node: Any) -> float | None:
     left, right, operator = _number(node.lhs), _number(node.rhs), str(node.op)
-    if left is None or right is None or operator not in {"+", "-", "*", "/"} or (operator == "/" and not right):
+    if (
+        left is None
+        or right is None
+        or operator not in {"+", "-", "*", "/"}
+        or (operator == "/" and not right)
+    ):
         return None
-    return {"+": left + right, "-": left - right, "*": left * right, "/": left / (right or 1.0)}[operator]
+    return {"+": left + right, "-": left - right, "*": left * right, "/": left / (right or 1.0)}[
+        operator
+    ]
 
 
 def _shape(node: Any) -> tuple[Any, ...]:
@@ -158,7 +189,16 @@ def _shape(node: Any) -> tuple[Any, ...]:
     if isinstance(node, promql.MatrixSelector):
         return ("range", str(node.range), _shape(node.vector_selector))
     own = [str(getattr(node, name, "")) for name in _TELLING]
-    matchers = sorted(map(str, node.matchers.matchers)) if isinstance(node, promql.VectorSelector) else []
+    matchers = (
+        sorted(map(str, node.matchers.matchers)) if isinstance(node, promql.VectorSelector) else []
+    )
     called = node.func.name if isinstance(node, promql.Call) else ""
     at = str(node.at) if getattr(node, "at", None) else ""
-    return (type(node).__name__, *own, *matchers, called, at, *map(_shape, expression.children(node)))
+    return (
+        type(node).__name__,
+        *own,
+        *matchers,
+        called,
+        at,
+        *map(_shape, expression.children(node)),
+    )

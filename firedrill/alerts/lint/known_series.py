@@ -46,7 +46,9 @@ def fits(labels: Mapping[str, str], matcher: tuple[str, str, str]) -> bool:
     name, operator, wanted = matcher
     value = labels.get(name, "")
     try:
-        is_met = value == wanted if operator in {"=", "!="} else re.fullmatch(wanted, value) is not None
+        is_met = (
+            value == wanted if operator in {"=", "!="} else re.fullmatch(wanted, value) is not None
+        )
     except re.error:
         return True
     return is_met is not operator.startswith("!")
@@ -60,10 +62,14 @@ def of_run(run: Run, interrupt: Interrupt) -> Inventory:
     """
     recorded = run.recorded()
     with Reopened(recorded.data, interrupt) as reopened:
-        found = reopened.prom.label_sets('{__name__!=""}', recorded.start - MARGIN_SECONDS, recorded.end + MARGIN_SECONDS)
+        found = reopened.prom.label_sets(
+            '{__name__!=""}', recorded.start - MARGIN_SECONDS, recorded.end + MARGIN_SECONDS
+        )
     return Inventory(tuple(found))
 
 
 def _listed(values: set[str]) -> str:
     spelled = [value or "not set" for value in sorted(values)]
-    return ", ".join(spelled[:MOST_NAMED]) + (f" and {len(spelled) - MOST_NAMED} more" if spelled[MOST_NAMED:] else "")
+    return ", ".join(spelled[:MOST_NAMED]) + (
+        f" and {len(spelled) - MOST_NAMED} more" if spelled[MOST_NAMED:] else ""
+    )

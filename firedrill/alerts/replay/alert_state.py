@@ -80,9 +80,15 @@ class Replay:
 
     def fork(self) -> Replay:
         """Another one in the same state."""
-        return replace(self, failures={}, _alerts={labels: replace(alert) for labels, alert in self._alerts.items()})
+        return replace(
+            self,
+            failures={},
+            _alerts={labels: replace(alert) for labels, alert in self._alerts.items()},
+        )
 
-    def evaluate(self, time_ms: int, vector: Mapping[Labels, float] | None) -> dict[Labels, Shown] | None:
+    def evaluate(
+        self, time_ms: int, vector: Mapping[Labels, float] | None
+    ) -> dict[Labels, Shown] | None:
         """What is written at this time, by the alert's labels (`alertname` among them).
 
         Args:
@@ -139,7 +145,8 @@ class Replay:
 
     def _written(self) -> dict[Labels, Shown]:
         return {
-            labels: Shown(State.FIRING if alert.firing else State.PENDING, alert.active_since_ms) for labels, alert in self._alerts.items()
+            labels: Shown(State.FIRING if alert.firing else State.PENDING, alert.active_since_ms)
+            for labels, alert in self._alerts.items()
         }
 
 
@@ -164,14 +171,20 @@ class Episode:
 
     def is_firing_at(self, seconds: float) -> bool:
         """Whether it had begun to fire before that Unix time, and went on."""
-        return self.firing_ms is not None and self.firing_ms / 1000 < seconds and not self.is_over_at(seconds)
+        return (
+            self.firing_ms is not None
+            and self.firing_ms / 1000 < seconds
+            and not self.is_over_at(seconds)
+        )
 
     def is_over_at(self, seconds: float) -> bool:
         """Whether it had ended by that Unix time."""
         return self.resolved_ms is not None and self.resolved_ms / 1000 <= seconds
 
 
-def episodes(replay: Replay, evaluations: Iterable[tuple[int, Mapping[Labels, float] | None]]) -> list[Episode]:
+def episodes(
+    replay: Replay, evaluations: Iterable[tuple[int, Mapping[Labels, float] | None]]
+) -> list[Episode]:
     """Everything that a rule did over its evaluations, in order of the beginning."""
     return list(_episodes(_changes(replay, evaluations)))
 
@@ -191,7 +204,11 @@ def _changes(
 def _episodes(shown_at: Iterable[tuple[int, Mapping[Labels, Shown]]]) -> Iterator[Episode]:
     current: dict[Labels, Episode] = {}
     for time_ms, shown in shown_at:
-        for labels in [labels for labels in current if labels not in shown or shown[labels].active_since_ms != current[labels].active_ms]:
+        for labels in [
+            labels
+            for labels in current
+            if labels not in shown or shown[labels].active_since_ms != current[labels].active_ms
+        ]:
             current.pop(labels).resolved_ms = time_ms
         for labels, one in shown.items():
             if labels not in current:

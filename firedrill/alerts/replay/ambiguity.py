@@ -60,7 +60,12 @@ class Late:
         """What was perhaps under way at that time: the last that was begun, and one before it that had hardly ended."""
         at = bisect_right(self.begun, time_ms) - 1
         while at >= 0 and time_ms < self.begun[at] + self.settled[at]:
-            yield Done(self.begun[at] + self.settled[at], self.begun[at] + self.took[at], self.source, self.begun[at])
+            yield Done(
+                self.begun[at] + self.settled[at],
+                self.begun[at] + self.took[at],
+                self.source,
+                self.begun[at],
+            )
             at -= 1
 
 
@@ -91,15 +96,24 @@ def unsure(replay: Replay, evaluations: Sequence[tuple[int, Sequence[Vector]]]) 
         replay: The rule at its beginning; left as it is.
         evaluations: Each with everything that the expression may have given.
     """
-    return frozenset(time_ms for part in _parts(replay, evaluations) for time_ms in _different(replay, part))
+    return frozenset(
+        time_ms for part in _parts(replay, evaluations) for time_ms in _different(replay, part)
+    )
 
 
-def _parts(replay: Replay, evaluations: Sequence[tuple[int, Sequence[Vector]]]) -> Iterator[Sequence[tuple[int, Sequence[Vector]]]]:
+def _parts(
+    replay: Replay, evaluations: Sequence[tuple[int, Sequence[Vector]]]
+) -> Iterator[Sequence[tuple[int, Sequence[Vector]]]]:
     """Alerts of one rule know nothing of each other, unless they are counted or named by their value; a part is what may differ."""
-    if replay.limit or any(label_templates.VALUE.search(text) for text in replay.rule.labels.values()):
+    if replay.limit or any(
+        label_templates.VALUE.search(text) for text in replay.rule.labels.values()
+    ):
         yield evaluations
         return
-    named = [(time_ms, [_by_alert(replay, vector) for vector in vectors]) for time_ms, vectors in evaluations]
+    named = [
+        (time_ms, [_by_alert(replay, vector) for vector in vectors])
+        for time_ms, vectors in evaluations
+    ]
     for alert in _disputed([vectors for _, vectors in named]):
         yield [(time_ms, _only(vectors, alert)) for time_ms, vectors in named]
 
@@ -108,16 +122,26 @@ def _by_alert(replay: Replay, vector: Vector) -> Mapping[Labels, Vector] | None:
     """What was given by the alert that it means; None if the evaluation fails, also for two elements that mean the same."""
     if vector is None:
         return None
-    found: dict[Labels, Vector] = {replay.name(labels, value): {labels: value} for labels, value in vector.items()}
+    found: dict[Labels, Vector] = {
+        replay.name(labels, value): {labels: value} for labels, value in vector.items()
+    }
     return found if len(found) == len(vector) else None
 
 
 def _disputed(evaluations: Sequence[Sequence[Mapping[Labels, Vector] | None]]) -> set[Labels]:
     """The alerts that some evaluation may have given or not; all, if one may have failed or not."""
-    if any(None in vectors and any(vector is not None for vector in vectors) for vectors in evaluations):
+    if any(
+        None in vectors and any(vector is not None for vector in vectors) for vectors in evaluations
+    ):
         return {alert for vectors in evaluations for vector in vectors for alert in vector or ()}
     several = [[vector or {} for vector in vectors] for vectors in evaluations if len(vectors) > 1]
-    return {alert for vectors in several for one in vectors for alert in one if any(alert not in other for other in vectors)}
+    return {
+        alert
+        for vectors in several
+        for one in vectors
+        for alert in one
+        if any(alert not in other for other in vectors)
+    }
 
 
 def _only(vectors: Sequence[Mapping[Labels, Vector] | None], alert: Labels) -> Sequence[Vector]:
@@ -126,7 +150,9 @@ def _only(vectors: Sequence[Mapping[Labels, Vector] | None], alert: Labels) -> S
     return [None if vector is None else vector.get(alert, {}) for vector in ways.values()]
 
 
-def _different(replay: Replay, evaluations: Iterable[tuple[int, Sequence[Vector]]]) -> Iterator[int]:
+def _different(
+    replay: Replay, evaluations: Iterable[tuple[int, Sequence[Vector]]]
+) -> Iterator[int]:
     worlds = [replay.fork()]
     for time_ms, vectors in evaluations:
         if not any(vectors) and None not in vectors and all(world.is_idle for world in worlds):

@@ -61,13 +61,21 @@ class Bench:
     """
 
     def __init__(
-        self, run: Run, groups: Sequence[Group], factor: int, history: Run | None, interrupt: Interrupt, most_asked: int = MOST_ASKED
+        self,
+        run: Run,
+        groups: Sequence[Group],
+        factor: int,
+        history: Run | None,
+        interrupt: Interrupt,
+        most_asked: int = MOST_ASKED,
     ) -> None:
         self.most_asked = most_asked
         self._run, self._groups, self._history, self._interrupt = run, groups, history, interrupt
         self._recorded = run.recorded()
         self.clock = Clock(factor, round(self._recorded.end * 1000))
-        self.lookback_seconds = LOOKBACK_SECONDS * factor  # Else samples that are further apart than that would never be seen.
+        self.lookback_seconds = (
+            LOOKBACK_SECONDS * factor
+        )  # Else samples that are further apart than that would never be seen.
         self._loaded = loaded_rules.groups(run)
         self._was = records(self._loaded)
         self._reach_ms = attribution_window.reaches(groups)
@@ -96,16 +104,32 @@ class Bench:
         scraped = self._scraped(source)
         self.remarks += gaps(scraped, self._recorded.start)
         units, circular = evaluation_order.units(self._groups)
-        self.refused += [Refused(rule.place, f"{rule.name}: recorded from what another group records from it") for rule in circular]
+        self.refused += [
+            Refused(rule.place, f"{rule.name}: recorded from what another group records from it")
+            for rule in circular
+        ]
         known = self._known(units)
-        new = [unit for unit in units if evaluation_order.is_stepped(unit[0][0]) or id(unit) not in known]
+        new = [
+            unit
+            for unit in units
+            if evaluation_order.is_stepped(unit[0][0]) or id(unit) not in known
+        ]
         taken = _present(source, {rule.name for unit in new for _, rule in unit}, scraped)
         self.span_ms = self.clock.ms(scraped[0]), self.clock.ms(scraped[-1])
-        started = source.number("min(min_over_time(process_start_time_seconds{job='prometheus'}[1h]))", scraped[-1] / 1000)
-        self._has_a_past = self._history is None and started is not None and started < scraped[0] / 1000 - BEGUN_SECONDS
+        started = source.number(
+            "min(min_over_time(process_start_time_seconds{job='prometheus'}[1h]))",
+            scraped[-1] / 1000,
+        )
+        self._has_a_past = (
+            self._history is None
+            and started is not None
+            and started < scraped[0] / 1000 - BEGUN_SECONDS
+        )
         is_copied = self.clock.factor > 1 or self._history is not None or bool(taken)
         self.prom = self._copied(source, scraped, taken) if is_copied else source
-        self.timeline = Timeline(self.prom, self.span_ms, self.clock.factor, self._groups, self._loaded)
+        self.timeline = Timeline(
+            self.prom, self.span_ms, self.clock.factor, self._groups, self._loaded
+        )
         for unit in self._interrupt.heeded(new):
             if evaluation_order.is_stepped(unit[0][0]):
                 self._step(unit, source if id(unit) in known else None)
@@ -113,21 +137,43 @@ class Bench:
                 self._backfill(unit)
 
     def _scraped(self, source: Prometheus) -> list[int]:
-        up = source.raw("up", self._recorded.start - BEFORE_SECONDS, self._recorded.end + MARGIN_SECONDS)
+        up = source.raw(
+            "up", self._recorded.start - BEFORE_SECONDS, self._recorded.end + MARGIN_SECONDS
+        )
         times = sorted({round(time * 1000) for series in up for time, _ in series.points})
         if not times:
             raise BadInput(f"{self._run.folder}: nothing was scraped in this run")
         return times
 
-    def _copied(self, source: Prometheus, scraped: Sequence[int], without: frozenset[str]) -> Prometheus:
-        target = self._stack.enter_context(Reopened(None, self._interrupt, lookback_seconds=self.lookback_seconds)).prom
+    def _copied(
+        self, source: Prometheus, scraped: Sequence[int], without: frozenset[str]
+    ) -> Prometheus:
+        target = self._stack.enter_context(
+            Reopened(None, self._interrupt, lookback_seconds=self.lookback_seconds)
+        ).prom
         if self._history:
             past = self._history.recorded()
             earlier = self._stack.enter_context(Reopened(past.data, self._interrupt)).prom
-            clock = Clock(self.clock.factor, round(past.end * 1000), self.span_ms[0] - round(past.end * 1000) - 1000)
+            clock = Clock(
+                self.clock.factor,
+                round(past.end * 1000),
+                self.span_ms[0] - round(past.end * 1000) - 1000,
+            )
             copy(earlier.url, target.url, (past.start - MARGIN_SECONDS, past.end), clock, without)
-            remote.write(target.url, _ended(remote.read(earlier.url, past.end - LOOKBACK_SECONDS, past.end), clock.ms(clock.anchor_ms) + 1))
-        copy(source.url, target.url, (scraped[0] / 1000 - MARGIN_SECONDS, scraped[-1] / 1000 + 1), self.clock, without)
+            remote.write(
+                target.url,
+                _ended(
+                    remote.read(earlier.url, past.end - LOOKBACK_SECONDS, past.end),
+                    clock.ms(clock.anchor_ms) + 1,
+                ),
+            )
+        copy(
+            source.url,
+            target.url,
+            (scraped[0] / 1000 - MARGIN_SECONDS, scraped[-1] / 1000 + 1),
+            self.clock,
+            without,
+        )
         return target
 
     # -- recorded series
@@ -139,7 +185,10 @@ class Bench:
         known: set[int] = set()
         new: set[str] = set()
         for unit in units:
-            if all(self._is_known(group, rule) and not evaluation_order.reads(rule) & new for group, rule in unit):
+            if all(
+                self._is_known(group, rule) and not evaluation_order.reads(rule) & new
+                for group, rule in unit
+            ):
                 known.add(id(unit))
             else:
                 new |= {rule.name for _, rule in unit}
@@ -156,10 +205,15 @@ class Bench:
             try:
                 vectors = evaluation_times.evaluate(self.prom, rule.expr, times, interval_ms)
             except (QueryRefused, BadInput) as error:
-                self.refused.append(Refused(rule.expr_place, f"{rule.name}: {getattr(error, 'answer', error)}"))
+                self.refused.append(
+                    Refused(rule.expr_place, f"{rule.name}: {getattr(error, 'answer', error)}")
+                )
                 continue
             recorder = Recorder(rule, group.limit)
-            written += [(time_ms, recorder.record(time_ms, vector)) for time_ms, vector in zip(times, vectors, strict=True)]
+            written += [
+                (time_ms, recorder.record(time_ms, vector))
+                for time_ms, vector in zip(times, vectors, strict=True)
+            ]
             self._note_failures(rule, len(times), recorder.failures)
         remote.write(self.prom.url, as_series(written))
 
@@ -167,11 +221,19 @@ class Bench:
         """Evaluate the rules of a group one by one; what a run has recorded is taken from there."""
         group = unit[0][0]
         names = {rule.name for _, rule in unit}
-        rules = [rule for number, rule in enumerate(group.rules) if rule.name in names or evaluation_order.read_early(group, number)]
+        rules = [
+            rule
+            for number, rule in enumerate(group.rules)
+            if rule.name in names or evaluation_order.read_early(group, number)
+        ]
         times, interval_ms = self.timeline.times_of(group)
         if not times:
             return
-        recorded = remote.read(recorded_by.url, times[0] / 1000, times[-1] / 1000, "|".join(sorted(names))) if recorded_by else None
+        recorded = (
+            remote.read(recorded_by.url, times[0] / 1000, times[-1] / 1000, "|".join(sorted(names)))
+            if recorded_by
+            else None
+        )
         able = [rule for rule in rules if self._can_be_stepped(rule, times)]
         steps = Steps(self.prom, group, able, recorded, times, interval_ms)
         steps.evaluate(self._interrupt.heeded(times))
@@ -182,7 +244,11 @@ class Bench:
     def _can_be_stepped(self, rule: Rule, times: Sequence[int]) -> bool:
         """Whether a rule can be evaluated step by step. What an alert is refused for is said when it is judged."""
         wrong = expression.wrong_result(rule.expr)
-        why = f"gives {wrong}; expected a vector or a number" if wrong else self._why_refused(rule.expr, times[0])
+        why = (
+            f"gives {wrong}; expected a vector or a number"
+            if wrong
+            else self._why_refused(rule.expr, times[0])
+        )
         if why and not rule.is_alert:
             self.refused.append(Refused(rule.expr_place, f"{rule.name}: {why}"))
         return why is None
@@ -199,7 +265,11 @@ class Bench:
         if failures:
             first, why = next(iter(failures.items()))
             after = first / 1000 - self.clock.seconds(self._recorded.start)
-            self.remarks.append(warnings.failures(rule, evaluations, after, self.reason(rule, first, why), len(failures)))
+            self.remarks.append(
+                warnings.failures(
+                    rule, evaluations, after, self.reason(rule, first, why), len(failures)
+                )
+            )
 
     # -- what rules gave
 
@@ -211,7 +281,11 @@ class Bench:
             BadInput: it reads what is recorded later.
         """
         stepped = self._stepped.get((id(rule), expr))
-        return list(evaluation_times.evaluate(self.prom, expr, *self.timeline.times_of(group))) if stepped is None else stepped
+        return (
+            list(evaluation_times.evaluate(self.prom, expr, *self.timeline.times_of(group)))
+            if stepped is None
+            else stepped
+        )
 
     def names(self) -> frozenset[str]:
         """Of all series that there are, new recorded ones included."""
@@ -228,7 +302,13 @@ class Bench:
 
     def silence_of(self, group: Group) -> int:
         """Evaluations at the beginning that leave no trace, because this group was loaded as its Prometheus started."""
-        return SILENT_AFTER_START if self._history is None and not self._has_a_past and self.timeline.recorded_times(group) else 0
+        return (
+            SILENT_AFTER_START
+            if self._history is None
+            and not self._has_a_past
+            and self.timeline.recorded_times(group)
+            else 0
+        )
 
     def unsettled(self, group: Group, rule: Rule) -> frozenset[int]:
         """Evaluations at which an alert depends on what was before the record: by its windows, or by what was pending or kept firing."""
@@ -236,15 +316,25 @@ class Bench:
             return frozenset()
         times, interval_ms = self.timeline.times_of(group)
         # What it looks back on, `for` and `keep_firing_for` are each over at an evaluation only.
-        settled_ms = attribution_window.settled_ms(rule, self._reach_ms[rule.place]) + 3 * interval_ms
-        return frozenset(time_ms for time_ms in times if time_ms <= max(times[0], self.span_ms[0]) + settled_ms)
+        settled_ms = (
+            attribution_window.settled_ms(rule, self._reach_ms[rule.place]) + 3 * interval_ms
+        )
+        return frozenset(
+            time_ms for time_ms in times if time_ms <= max(times[0], self.span_ms[0]) + settled_ms
+        )
 
     def samples(self, exprs: Iterable[str]) -> list[Any]:
         """Everything recorded that these expressions read, as prompb TimeSeries."""
         start, end = self.span_ms[0] / 1000 - MARGIN_SECONDS, self.span_ms[1] / 1000 + 1
-        selectors = dict.fromkeys(selector.all_matchers for expr in exprs for selector in expression.selectors(expr))
+        selectors = dict.fromkeys(
+            selector.all_matchers for expr in exprs for selector in expression.selectors(expr)
+        )
         found = remote.read_matching(self.prom.url, start, end, list(selectors))
-        return list({tuple((label.name, label.value) for label in one.labels): one for one in found}.values())
+        return list(
+            {
+                tuple((label.name, label.value) for label in one.labels): one for one in found
+            }.values()
+        )
 
 
 def gaps(scraped: Sequence[int], start: float) -> list[str]:
@@ -261,14 +351,23 @@ def _present(prom: Prometheus, names: set[str], scraped: Sequence[int]) -> froze
     if not names:
         return frozenset()
     selector = f'{{__name__=~"{"|".join(sorted(names))}"}}'
-    return frozenset(labels["__name__"] for labels in prom.label_sets(selector, scraped[0] / 1000 - 30, scraped[-1] / 1000 + 30))
+    return frozenset(
+        labels["__name__"]
+        for labels in prom.label_sets(selector, scraped[0] / 1000 - 30, scraped[-1] / 1000 + 30)
+    )
 
 
 def _meaning(group: Group, rule: Rule) -> tuple[object, ...]:
     """What decides on the series that a rule records."""
     number = next(number for number, one in enumerate(group.rules) if one is rule)
     early = evaluation_order.read_early(group, number)
-    return equivalence.of(rule.expr), dict(rule.labels), early, group.interval_ms or SCRAPE_MS, group.limit
+    return (
+        equivalence.of(rule.expr),
+        dict(rule.labels),
+        early,
+        group.interval_ms or SCRAPE_MS,
+        group.limit,
+    )
 
 
 def _ended(series: Sequence[Any], time_ms: int) -> Sequence[Any]:

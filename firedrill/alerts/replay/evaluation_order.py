@@ -33,7 +33,9 @@ def _names(expr: str) -> frozenset[str]:
 
 def read_early(group: Group, number: int) -> set[str]:
     """What the group's rule of this number (from 0) reads and the evaluation before recorded."""
-    return reads(group.rules[number]) & {one.name for one in group.rules[number:] if not one.is_alert}
+    return reads(group.rules[number]) & {
+        one.name for one in group.rules[number:] if not one.is_alert
+    }
 
 
 def is_stepped(group: Group) -> bool:
@@ -78,7 +80,9 @@ def units(groups: Sequence[Group]) -> tuple[list[Unit], list[Rule]]:
     circular: list[Rule] = []
     while True:
         try:
-            return [found[key] for key in TopologicalSorter(_before(found)).static_order()], circular
+            return [
+                found[key] for key in TopologicalSorter(_before(found)).static_order()
+            ], circular
         except CycleError as error:
             circular += [rule for key in set(error.args[1]) for _, rule in found.pop(key)]
 
@@ -90,14 +94,20 @@ def _before(found: Mapping[str, Unit]) -> dict[str, set[str]]:
         for _, rule in unit:
             recorded_by.setdefault(rule.name, set()).add(key)
     return {
-        key: {other for name in _read(key, unit) for other in recorded_by.get(name, ())} - _itself(key, unit) for key, unit in found.items()
+        key: {other for name in _read(key, unit) for other in recorded_by.get(name, ())}
+        - _itself(key, unit)
+        for key, unit in found.items()
     }
 
 
 def _read(key: str, unit: Unit) -> set[str]:
     """By its recording rules, and by the alerts that are evaluated together with them."""
     group = unit[0][0]
-    early = [rule for number, rule in enumerate(group.rules) if rule.is_alert and key == group.place and read_early(group, number)]
+    early = [
+        rule
+        for number, rule in enumerate(group.rules)
+        if rule.is_alert and key == group.place and read_early(group, number)
+    ]
     return {name for rule in (*early, *(rule for _, rule in unit)) for name in reads(rule)}
 
 

@@ -39,13 +39,19 @@ def spans(times: Sequence[int], interval_ms: int) -> Iterator[tuple[int, int]]:
     """First and last of each part of the times that one range query can give: on one phase, no more points than it may have."""
     start = 0
     for at in range(1, len(times) + 1):
-        is_over = at == len(times) or (times[at] - times[start]) % interval_ms or times[at] - times[start] >= MAX_POINTS * interval_ms
+        is_over = (
+            at == len(times)
+            or (times[at] - times[start]) % interval_ms
+            or times[at] - times[start] >= MAX_POINTS * interval_ms
+        )
         if is_over:
             yield times[start], times[at - 1]
             start = at
 
 
-def evaluate(prom: Prometheus, expr: str, times: Sequence[int], interval_ms: int) -> list[dict[Labels, float] | None]:
+def evaluate(
+    prom: Prometheus, expr: str, times: Sequence[int], interval_ms: int
+) -> list[dict[Labels, float] | None]:
     """What an expression gives at each of the times; None where it fails on its data.
 
     Raises:
@@ -55,7 +61,11 @@ def evaluate(prom: Prometheus, expr: str, times: Sequence[int], interval_ms: int
     if not times:
         return []
     time_modifiers.need_past(expr, times[0])
-    parts = ((time_ms, time_ms) for time_ms in times) if time_modifiers.is_alone(expr) else spans(times, interval_ms)
+    parts = (
+        ((time_ms, time_ms) for time_ms in times)
+        if time_modifiers.is_alone(expr)
+        else spans(times, interval_ms)
+    )
     found: dict[int, dict[Labels, float] | None] = {time_ms: {} for time_ms in times}
     for first, last in parts:
         _fill(found, prom, expr, (first, last, interval_ms))
@@ -65,14 +75,19 @@ def evaluate(prom: Prometheus, expr: str, times: Sequence[int], interval_ms: int
 def at(prom: Prometheus, expr: str, time_ms: int) -> dict[Labels, float] | None:
     """What a valid expression gives at a time; None where it fails on its data."""
     try:
-        return {tuple(sorted(one.labels.items())): one.value for one in prom.instant(expr, time_ms / 1000)}
+        return {
+            tuple(sorted(one.labels.items())): one.value
+            for one in prom.instant(expr, time_ms / 1000)
+        }
     except QueryRefused as error:
         if error.kind != "execution":
             raise
         return None
 
 
-def at_once(prom: Prometheus, exprs: Collection[str], time_ms: int) -> dict[str, dict[Labels, float] | None]:
+def at_once(
+    prom: Prometheus, exprs: Collection[str], time_ms: int
+) -> dict[str, dict[Labels, float] | None]:
     """What valid expressions give at a time, by themselves; None where one fails on its data."""
     found: dict[str, dict[Labels, float] | None] = {}
     asked = list(dict.fromkeys(exprs))
@@ -83,9 +98,14 @@ def at_once(prom: Prometheus, exprs: Collection[str], time_ms: int) -> dict[str,
     return found
 
 
-def _together(prom: Prometheus, exprs: Sequence[str], time_ms: int) -> dict[str, dict[Labels, float] | None] | None:
+def _together(
+    prom: Prometheus, exprs: Sequence[str], time_ms: int
+) -> dict[str, dict[Labels, float] | None] | None:
     """One query for all, as most of what a small one takes is the asking; None where one of them fails."""
-    numbered = (f'label_replace({_vector(expr)}, "{ASKED}", "{number}", "", "")' for number, expr in enumerate(exprs))
+    numbered = (
+        f'label_replace({_vector(expr)}, "{ASKED}", "{number}", "", "")'
+        for number, expr in enumerate(exprs)
+    )
     try:
         vector = prom.instant(" or ".join(numbered), time_ms / 1000)
     except QueryRefused:
@@ -103,7 +123,12 @@ def _vector(expr: str) -> str:
     return f"vector({expr}\n)" if expression.is_scalar(expr) else f"({expr}\n)"
 
 
-def _fill(found: dict[int, dict[Labels, float] | None], prom: Prometheus, expr: str, span: tuple[int, int, int]) -> None:
+def _fill(
+    found: dict[int, dict[Labels, float] | None],
+    prom: Prometheus,
+    expr: str,
+    span: tuple[int, int, int],
+) -> None:
     first, last, step = span
     try:
         series = prom.grid(expr, first, last, step)

@@ -43,7 +43,9 @@ class Evaluation:
         return self.ended_ms == self.likely_ms
 
 
-def read(times: Sequence[int], readings: Sequence[Reading], settled: Callable[[int], int]) -> Mapping[int, Evaluation]:
+def read(
+    times: Sequence[int], readings: Sequence[Reading], settled: Callable[[int], int]
+) -> Mapping[int, Evaluation]:
     """Evaluations by the time that they stand for.
 
     Prometheus does not read its two numbers at once: where an evaluation ends amid the scrape, one may be of this evaluation and the other
@@ -65,8 +67,16 @@ def read(times: Sequence[int], readings: Sequence[Reading], settled: Callable[[i
             is_certain = not is_new or not is_next_under_way
         else:
             follows = was_certain and at == before_at + 1
-            is_certain = is_new and not is_next_under_way and (follows or settled(one.began_ms + usual_ms) <= one.scraped_ms)
+            is_certain = (
+                is_new
+                and not is_next_under_way
+                and (follows or settled(one.began_ms + usual_ms) <= one.scraped_ms)
+            )
         if is_certain or times[at] not in found:
-            found[times[at]] = Evaluation(one.began_ms, one.ended_ms if is_certain else max(one.ended_ms, one.done_ms), one.ended_ms)
+            found[times[at]] = Evaluation(
+                one.began_ms,
+                one.ended_ms if is_certain else max(one.ended_ms, one.done_ms),
+                one.ended_ms,
+            )
         before, before_at, was_certain = one, at, is_certain
     return found

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 def groups(run: Run) -> list[Group]:
     """In order; nothing where that was not kept. Raises BadInput for a file that is damaged."""
-    return [group for file in sorted((run.folder / "prometheus" / "rules").glob("*.yml")) for group in rule_file.read(file)]
+    return [
+        group
+        for file in sorted((run.folder / "prometheus" / "rules").glob("*.yml"))
+        for group in rule_file.read(file)
+    ]
 
 
 def file_of(group: Group) -> str:
@@ -34,7 +38,12 @@ def origins(asked: Sequence[Group], loaded: Sequence[Group]) -> dict[str, Group]
     found: dict[str, Group] = {}
     for name, ours in _by_name(asked).items():
         theirs = _by_name(loaded)[name]
-        pairs = [(one, other) for one in ours for other in theirs if _given_name(file_of(one)) == _given_name(file_of(other))]
+        pairs = [
+            (one, other)
+            for one in ours
+            for other in theirs
+            if _given_name(file_of(one)) == _given_name(file_of(other))
+        ]
         pairs.sort(key=lambda pair: file_of(pair[0]) == file_of(pair[1]))  # The last counts.
         if not pairs and len(ours) == len(theirs) == 1:
             pairs = [(ours[0], theirs[0])]

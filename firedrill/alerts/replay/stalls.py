@@ -25,7 +25,9 @@ class Stalls:
     def settled(self, time_ms: int) -> int:
         """When Prometheus had run for `COMMIT_MS` after that time for certain, so that what was to be stored was stored."""
         end = time_ms + COMMIT_MS
-        for start, stop in self.spans[bisect_right(self.spans, time_ms, key=lambda span: span[1]) :]:
+        for start, stop in self.spans[
+            bisect_right(self.spans, time_ms, key=lambda span: span[1]) :
+        ]:
             if start >= end:
                 break
             end = stop + COMMIT_MS
@@ -60,7 +62,9 @@ def late_scrapes(times: Sequence[int]) -> list[Span]:
     return [(time_ms - wait_ms, time_ms) for time_ms, wait_ms in waits if wait_ms > COMMIT_MS]
 
 
-def late_evaluations(times: Sequence[int], interval_ms: int, known: Mapping[int, Span], longest_ms: int) -> list[Span]:
+def late_evaluations(
+    times: Sequence[int], interval_ms: int, known: Mapping[int, Span], longest_ms: int
+) -> list[Span]:
     """Evaluations of a group that began late, that took longer than they do, or before which others were missed.
 
     Args:

@@ -22,18 +22,34 @@ class Steps:
     """Recording rules of a group and those alerts that read early, over a Prometheus that has none of the series that they record."""
 
     def __init__(
-        self, prom: Prometheus, group: Group, rules: Sequence[Rule], recorded: Iterable[Any] | None, times: Sequence[int], interval_ms: int
+        self,
+        prom: Prometheus,
+        group: Group,
+        rules: Sequence[Rule],
+        recorded: Iterable[Any] | None,
+        times: Sequence[int],
+        interval_ms: int,
     ) -> None:
         """`recorded`: what the run recorded by these rules, as prompb TimeSeries; None to compute it."""
         self._prom, self._layers = prom, evaluation_order.layers(rules)
-        self._limits = {id(rule): thresholds.alone(rule.expr) if rule.is_alert else None for rule in rules}
-        self._asked = {id(rule): limit.measured if (limit := self._limits[id(rule)]) else rule.expr for rule in rules}
+        self._limits = {
+            id(rule): thresholds.alone(rule.expr) if rule.is_alert else None for rule in rules
+        }
+        self._asked = {
+            id(rule): limit.measured if (limit := self._limits[id(rule)]) else rule.expr
+            for rule in rules
+        }
         records = [rule for rule in rules if not rule.is_alert]
         self.recorders = {id(rule): Recorder(rule, group.limit) for rule in records}
-        self._recorded = None if recorded is None else {id(rule): _of(rule, recorded) for rule in records}
+        self._recorded = (
+            None if recorded is None else {id(rule): _of(rule, recorded) for rule in records}
+        )
         # What reads nothing of the group's has no need to wait for it: a query for all times takes as long as a few for one.
         ahead = evaluation_order.independent(rules) if recorded is None else []
-        self._ahead = {id(rule): iter(evaluation_times.evaluate(prom, rule.expr, times, interval_ms)) for rule in ahead}
+        self._ahead = {
+            id(rule): iter(evaluation_times.evaluate(prom, rule.expr, times, interval_ms))
+            for rule in ahead
+        }
         self.vectors: dict[tuple[int, str], list[Vector]] = {}
         """By rule and expression: what an alert's condition, and what it measures, gave at each evaluation."""
 
@@ -41,11 +57,23 @@ class Steps:
         """Every rule at each of the times."""
         for time_ms in times:
             for layer in self._layers:
-                vectors = evaluation_times.at_once(self._prom, [self._asked[id(rule)] for rule in layer if self._is_asked(rule)], time_ms)
+                vectors = evaluation_times.at_once(
+                    self._prom,
+                    [self._asked[id(rule)] for rule in layer if self._is_asked(rule)],
+                    time_ms,
+                )
                 for rule in layer:
                     if rule.is_alert:
                         self._note(rule, vectors[self._asked[id(rule)]])
-                remote.write(self._prom.url, [one for rule in layer if not rule.is_alert for one in self._written(rule, vectors, time_ms)])
+                remote.write(
+                    self._prom.url,
+                    [
+                        one
+                        for rule in layer
+                        if not rule.is_alert
+                        for one in self._written(rule, vectors, time_ms)
+                    ],
+                )
 
     def _is_asked(self, rule: Rule) -> bool:
         return rule.is_alert or (self._recorded is None and id(rule) not in self._ahead)

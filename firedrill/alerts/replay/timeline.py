@@ -38,7 +38,14 @@ class Lag(NamedTuple):
 class Timeline:
     """Evaluations of groups, and when each sample could be read by them. Unix milliseconds, stretched by `factor`."""
 
-    def __init__(self, prom: Prometheus, span_ms: tuple[int, int], factor: int, groups: Sequence[Group], were: Sequence[Group]) -> None:
+    def __init__(
+        self,
+        prom: Prometheus,
+        span_ms: tuple[int, int],
+        factor: int,
+        groups: Sequence[Group],
+        were: Sequence[Group],
+    ) -> None:
         """Of these groups, in a run that had loaded those that `were`; `prom` has its samples, in `span_ms`."""
         self._prom, self._span_ms, self._factor, self._loaded = prom, span_ms, factor, were
         self._was = records(were)
@@ -70,7 +77,10 @@ class Timeline:
         marked = f"{evaluation_times.MARK}{{group={expression.quoted(origin.name)}}}"
         for times in (
             self._marked(origin, marked),
-            *(self._of_phase(origin, self._times(selector)) for selector in (marked, *([f'{{__name__=~"{names}"}}'] if names else []))),
+            *(
+                self._of_phase(origin, self._times(selector))
+                for selector in (marked, *([f'{{__name__=~"{names}"}}'] if names else []))
+            ),
         ):
             if evaluation_times.has_interval(times, self.interval_of(group)):
                 return times
@@ -83,10 +93,19 @@ class Timeline:
         """When a group left the mark that no other group of its name leaves; nothing if it has none."""
         own = [dict(rule.labels) for rule in origin.rules if rule.name == evaluation_times.MARK]
         same_name = [one for one in self._loaded if one.name == origin.name]
-        alike = [rule for one in same_name for rule in one.rules if rule.name == evaluation_times.MARK and dict(rule.labels) in own]
+        alike = [
+            rule
+            for one in same_name
+            for rule in one.rules
+            if rule.name == evaluation_times.MARK and dict(rule.labels) in own
+        ]
         if len(own) != 1 or len(alike) != 1:
             return []
-        series = (one for one in self._raw(marked) if {name: text for name, text in one.labels.items() if name != "__name__"} == own[0])
+        series = (
+            one
+            for one in self._raw(marked)
+            if {name: text for name, text in one.labels.items() if name != "__name__"} == own[0]
+        )
         return sorted(round(time * 1000) for one in series for time, _ in one.points)
 
     def _of_phase(self, origin: Group, times: list[int]) -> list[int]:
@@ -94,8 +113,13 @@ class Timeline:
         if sum(one.name == origin.name for one in self._loaded) < 2:
             return times
         interval_ms = self.interval_of(origin)
-        began = [round(seconds * 1000) for _, seconds in self._said(origin, "evaluation_timestamp_seconds")]
-        phases = [times[at - 1] % interval_ms for moment in began if (at := bisect_right(times, moment))]
+        began = [
+            round(seconds * 1000)
+            for _, seconds in self._said(origin, "evaluation_timestamp_seconds")
+        ]
+        phases = [
+            times[at - 1] % interval_ms for moment in began if (at := bisect_right(times, moment))
+        ]
         return [time_ms for time_ms in times if phases and time_ms % interval_ms == mode(phases)]
 
     def _said(self, group: Group, what: str) -> list[tuple[int, float]]:
@@ -105,29 +129,44 @@ class Timeline:
     def _said_by(self, group: Group, what: str) -> dict[tuple[str, str], dict[int, float]]:
         """The same by job and instance."""
         key = re.escape(f"{loaded_rules.file_of(group)};{group.name}")
-        found = self._raw(f"prometheus_rule_group_last_{what}{{rule_group=~{expression.quoted(f'(.*/)?{key}')}}}")
+        found = self._raw(
+            f"prometheus_rule_group_last_{what}{{rule_group=~{expression.quoted(f'(.*/)?{key}')}}}"
+        )
         return {
-            (one.labels.get("job", ""), one.labels.get("instance", "")): {round(time * 1000): value for time, value in one.points}
+            (one.labels.get("job", ""), one.labels.get("instance", "")): {
+                round(time * 1000): value for time, value in one.points
+            }
             for one in found
         }
 
     def _own(self, group: Group) -> set[str]:
         """Names of what the group recorded in the run."""
         origin = self._origins.get(group.place)
-        return {rule.name for rule in origin.rules if not rule.is_alert} - {evaluation_times.MARK} if origin else set()
+        return (
+            {rule.name for rule in origin.rules if not rule.is_alert} - {evaluation_times.MARK}
+            if origin
+            else set()
+        )
 
     def lags_ms(self, group: Group) -> list[Lag]:
         """How long after the time that it stands for each evaluation of the group had ended, as the run's Prometheus said of itself."""
         times = self.times_of(group)[0]
         if not self.recorded_times(group):
-            return [Lag(UNKNOWN_LAG_MS, UNKNOWN_LAG_MS)] * len(times)  # What was said is of other times.
+            return [Lag(UNKNOWN_LAG_MS, UNKNOWN_LAG_MS)] * len(
+                times
+            )  # What was said is of other times.
         known = self._evaluated(group)
-        longest = max((one.ended_ms - time_ms for time_ms, one in known.items() if one.is_certain), default=UNKNOWN_LAG_MS)
+        longest = max(
+            (one.ended_ms - time_ms for time_ms, one in known.items() if one.is_certain),
+            default=UNKNOWN_LAG_MS,
+        )
         lags, next_began = [], math.inf
         for time_ms in reversed(times):
             unknown = self._stalls.settled(time_ms + longest) - ambiguity.COMMIT_MS
             one = known.get(time_ms, Evaluation(unknown, unknown, time_ms + longest))
-            most = int(min(one.ended_ms, next_began)) - time_ms  # A group begins no evaluation before it has ended the one before.
+            most = (
+                int(min(one.ended_ms, next_began)) - time_ms
+            )  # A group begins no evaluation before it has ended the one before.
             lags.append(Lag(most, min(most, one.likely_ms - time_ms)))
             next_began = min(one.began_ms, next_began)
         return lags[::-1]
@@ -137,7 +176,9 @@ class Timeline:
 
         It says so of the last one only: of two that came after each other between two scrapes of itself, as after a stall, of the second.
         """
-        return evaluations.read(self.recorded_times(group), self._readings(group), self._stalls.settled)
+        return evaluations.read(
+            self.recorded_times(group), self._readings(group), self._stalls.settled
+        )
 
     def _readings(self, group: Group) -> list[Reading]:
         origin = self._origins.get(group.place, group)
@@ -146,13 +187,23 @@ class Timeline:
         return self._read[origin.place]
 
     def _read_of(self, origin: Group) -> list[Reading]:
-        began, took = (self._said_by(origin, what) for what in ("evaluation_timestamp_seconds", "duration_seconds"))
+        began, took = (
+            self._said_by(origin, what)
+            for what in ("evaluation_timestamp_seconds", "duration_seconds")
+        )
         found = []
         for page in began.keys() & took.keys():
             lasted = self._took(*page)
             for scraped_ms in began[page].keys() & took[page].keys():
                 done_ms = scraped_ms + lasted.get(scraped_ms, 0) + ambiguity.COMMIT_MS
-                found.append(Reading(scraped_ms, done_ms, round(began[page][scraped_ms] * 1000), took[page][scraped_ms]))
+                found.append(
+                    Reading(
+                        scraped_ms,
+                        done_ms,
+                        round(began[page][scraped_ms] * 1000),
+                        took[page][scraped_ms],
+                    )
+                )
         return sorted(found, key=lambda one: one.scraped_ms)
 
     @cached_property
@@ -168,7 +219,10 @@ class Timeline:
             times = self.recorded_times(group)
             # That one ended is a sign of life only if it is certain when, which depends on the stalls.
             said = evaluations.read(times, self._readings(group), lambda time_ms: time_ms)
-            known = {time_ms: (one.began_ms, one.ended_ms if one.is_certain else one.began_ms) for time_ms, one in said.items()}
+            known = {
+                time_ms: (one.began_ms, one.ended_ms if one.is_certain else one.began_ms)
+                for time_ms, one in said.items()
+            }
             longest = max((began - time_ms for time_ms, (began, _) in known.items()), default=0)
             signs += [began for began, _ in known.values()]
             late += waiting.late_evaluations(times, self.interval_of(group), known, longest)
@@ -179,15 +233,24 @@ class Timeline:
         if self._factor > 1:
             return []  # There was no Prometheus that this is to equal.
         own = self._own(group)
-        selectors = [selector for selector in expression.selectors(rule.expr) if selector.name not in own]
+        selectors = [
+            selector for selector in expression.selectors(rule.expr) if selector.name not in own
+        ]
         return [late for selector in selectors for late in self._late(selector)]
 
     def _late(self, selector: expression.Selector) -> list[Late]:
         if selector.name in self._was:
             return [self._recordings(selector.name)]
         width = self._span_ms[1] - self._span_ms[0] + 1
-        pages = self._prom.instant(f"group by (job, instance) (last_over_time({selector.text}[{width}ms]))", self._span_ms[1] / 1000)
-        return [self._scrapes(page.labels.get("job", ""), page.labels["instance"]) for page in pages if "instance" in page.labels]
+        pages = self._prom.instant(
+            f"group by (job, instance) (last_over_time({selector.text}[{width}ms]))",
+            self._span_ms[1] / 1000,
+        )
+        return [
+            self._scrapes(page.labels.get("job", ""), page.labels["instance"])
+            for page in pages
+            if "instance" in page.labels
+        ]
 
     def _recorded_by(self, name: str) -> str:
         """The groups that recorded a name in the run."""
@@ -196,19 +259,31 @@ class Timeline:
     def source_of(self, labels: Mapping[str, str]) -> str:
         """Where a series comes from, as `late` names it."""
         name = labels["__name__"]
-        return self._recorded_by(name) if name in self._was else f"{labels.get('job', '')} {labels.get('instance', '')}"
+        return (
+            self._recorded_by(name)
+            if name in self._was
+            else f"{labels.get('job', '')} {labels.get('instance', '')}"
+        )
 
-    def late_of(self, labels: Mapping[str, str], group: Group, early: Collection[str]) -> Late | None:
+    def late_of(
+        self, labels: Mapping[str, str], group: Group, early: Collection[str]
+    ) -> Late | None:
         """How long the samples of a series took to be readable by those of a group's rules that read these names early; None: no time."""
         name = labels["__name__"]
         if name in early:
             return self._early(self.source_of(labels), group)
         if name in self._own(group):
             return None
-        return self._recordings(name) if name in self._was else self._scrapes(labels.get("job", ""), labels.get("instance", ""))
+        return (
+            self._recordings(name)
+            if name in self._was
+            else self._scrapes(labels.get("job", ""), labels.get("instance", ""))
+        )
 
     def _early(self, source: str, group: Group) -> Late:
-        return self._once(("early", source, group.place), lambda: ambiguity.early(source, *self.times_of(group)))
+        return self._once(
+            ("early", source, group.place), lambda: ambiguity.early(source, *self.times_of(group))
+        )
 
     def _recordings(self, name: str) -> Late:
         def made() -> Late:
@@ -225,7 +300,10 @@ class Timeline:
         # A page is stored before the next scrape of it begins, whatever stalls.
         nexts = [time_ms + ambiguity.COMMIT_MS for time_ms in took][1:]
         settled = [
-            min(most, following - begun) for begun, most, following in zip(took, self._settled(took), [*nexts, math.inf], strict=True)
+            min(most, following - begun)
+            for begun, most, following in zip(
+                took, self._settled(took), [*nexts, math.inf], strict=True
+            )
         ]
         return ambiguity.scrapes(f"{job} {instance}", took, [int(most) for most in settled])
 
@@ -242,7 +320,11 @@ class Timeline:
     def _recorded_lags(self, name: str) -> dict[int, int]:
         """By the time of each evaluation that recorded a name: how long after it the evaluation's group had ended."""
         groups = {group.place: group for group, _ in self._was[name]}.values()
-        found = {at: lag.most for group in groups for at, lag in zip(self.times_of(group)[0], self.lags_ms(group), strict=True)}
+        found = {
+            at: lag.most
+            for group in groups
+            for at, lag in zip(self.times_of(group)[0], self.lags_ms(group), strict=True)
+        }
         return dict(sorted(found.items()))
 
     def _took(self, job: str, instance: str) -> dict[int, int]:
@@ -251,11 +333,18 @@ class Timeline:
         return {time_ms: round(seconds * 1000) for time_ms, seconds in found}
 
     def _points(self, selector: str) -> list[tuple[int, float]]:
-        return sorted((round(time * 1000), value) for series in self._raw(selector) for time, value in series.points)
+        return sorted(
+            (round(time * 1000), value)
+            for series in self._raw(selector)
+            for time, value in series.points
+        )
 
     def _raw(self, selector: str) -> list[Series]:
         # Rules are evaluated from Prometheus's start on, which is seconds before the first scrape.
-        start, end = self._span_ms[0] / 1000 - MARGIN_SECONDS * self._factor, self._span_ms[1] / 1000 + 1
+        start, end = (
+            self._span_ms[0] / 1000 - MARGIN_SECONDS * self._factor,
+            self._span_ms[1] / 1000 + 1,
+        )
         return self._prom.raw(selector, start, end)
 
 

@@ -89,11 +89,25 @@ class Worlds:
     @property
     def likely(self) -> int:
         """So many steps most likely were."""
-        return self._readable_at(self.time_ms + self.likely_lag_ms) if self.likely_lag_ms >= 0 else self.readable
+        return (
+            self._readable_at(self.time_ms + self.likely_lag_ms)
+            if self.likely_lag_ms >= 0
+            else self.readable
+        )
 
     def _readable_at(self, moment_ms: int) -> int:
-        begun = {latest: max(one.earliest_ms for one in self.done if one.latest_ms == latest) for latest in self.steps}
-        return max((number for number, latest in enumerate(self.steps, start=1) if begun[latest] <= moment_ms), default=0)
+        begun = {
+            latest: max(one.earliest_ms for one in self.done if one.latest_ms == latest)
+            for latest in self.steps
+        }
+        return max(
+            (
+                number
+                for number, latest in enumerate(self.steps, start=1)
+                if begun[latest] <= moment_ms
+            ),
+            default=0,
+        )
 
     @property
     def ended_ms(self) -> int:
@@ -113,10 +127,17 @@ class Worlds:
     @property
     def others(self) -> list[frozenset[What]]:
         """What alone may have been readable, in another order than that of the ends."""
-        in_order = [frozenset(one.what for one in self.done if one.latest_ms <= latest) for latest in self.steps[: self.readable]]
+        in_order = [
+            frozenset(one.what for one in self.done if one.latest_ms <= latest)
+            for latest in self.steps[: self.readable]
+        ]
         seen = [one for one in self.done if one.earliest_ms <= self.ended_ms][:MOST_AT_ONCE]
         chosen = (some for number in range(1, len(seen) + 1) for some in combinations(seen, number))
-        possible = [frozenset(one.what for one in some) for some in chosen if self._is_possible(frozenset(some))]
+        possible = [
+            frozenset(one.what for one in some)
+            for some in chosen
+            if self._is_possible(frozenset(some))
+        ]
         return [one for one in possible if one not in in_order]
 
     def _is_possible(self, some: frozenset[Done]) -> bool:
@@ -125,7 +146,12 @@ class Worlds:
         return all(begins < one.latest_ms for one in self.done if one not in some)
 
 
-def seen(bench: Bench, group: Group, evaluated: Sequence[tuple[Rule, Sequence[Vector]]], interrupt: Interrupt) -> list[Seen]:
+def seen(
+    bench: Bench,
+    group: Group,
+    evaluated: Sequence[tuple[Rule, Sequence[Vector]]],
+    interrupt: Interrupt,
+) -> list[Seen]:
     """What the alerts of a group saw, in their order.
 
     Args:
@@ -134,17 +160,26 @@ def seen(bench: Bench, group: Group, evaluated: Sequence[tuple[Rule, Sequence[Ve
         evaluated: Its alerts, each with what its expression gives by the samples' time stamps.
         interrupt: Ends the waiting for a Prometheus, and the asking.
     """
-    early = {id(rule): frozenset(evaluation_order.read_early(group, number)) for number, rule in enumerate(group.rules)}
+    early = {
+        id(rule): frozenset(evaluation_order.read_early(group, number))
+        for number, rule in enumerate(group.rules)
+    }
     found: dict[int, Seen] = {}
     for names in {early[id(rule)] for rule, _ in evaluated}:
         alike = [(rule, vectors) for rule, vectors in evaluated if early[id(rule)] == names]
-        for (rule, _), one in zip(alike, _seen_alike(bench, group, alike, names, interrupt), strict=True):
+        for (rule, _), one in zip(
+            alike, _seen_alike(bench, group, alike, names, interrupt), strict=True
+        ):
             found[id(rule)] = replace(one, unsure=one.unsure | bench.unsettled(group, rule))
     return [found[id(rule)] for rule, _ in evaluated]
 
 
 def _seen_alike(
-    bench: Bench, group: Group, evaluated: Sequence[tuple[Rule, Sequence[Vector]]], early: frozenset[str], interrupt: Interrupt
+    bench: Bench,
+    group: Group,
+    evaluated: Sequence[tuple[Rule, Sequence[Vector]]],
+    early: frozenset[str],
+    interrupt: Interrupt,
 ) -> list[Seen]:
     """What alerts saw that read the same names early."""
     times = list(zip(bench.timeline.times_of(group)[0], bench.timeline.lags_ms(group), strict=True))
@@ -152,20 +187,38 @@ def _seen_alike(
     worlds = {some: _late(some, times) for some in set(sources)}
     late = [worlds[some] for some in sources]
     turns: dict[int, list[frozenset[What]]] = {}
-    asks = _affordable(bench.most_asked, [list(_asks(number, rule, late[number], turns)) for number, (rule, _) in enumerate(evaluated)])
+    asks = _affordable(
+        bench.most_asked,
+        [
+            list(_asks(number, rule, late[number], turns))
+            for number, (rule, _) in enumerate(evaluated)
+        ],
+    )
     rules = [rule for rule, _ in evaluated]
-    answers = _answers(bench, rules, asks, lambda labels: bench.timeline.late_of(labels, group, early), interrupt)
+    answers = _answers(
+        bench, rules, asks, lambda labels: bench.timeline.late_of(labels, group, early), interrupt
+    )
     asked = {ask.number for ask in asks}
-    bench.unasked += [rule for number, rule in enumerate(rules) if late[number] and number not in asked]
+    bench.unasked += [
+        rule for number, rule in enumerate(rules) if late[number] and number not in asked
+    ]
     return [
-        _seen(bench, group, rule, vectors, {one.time_ms: (one, answers[number, one.time_ms]) for one in late[number]})
+        _seen(
+            bench,
+            group,
+            rule,
+            vectors,
+            {one.time_ms: (one, answers[number, one.time_ms]) for one in late[number]},
+        )
         if number in asked
         else Seen(list(vectors), _from_first(late[number], times))
         for number, (rule, vectors) in enumerate(evaluated)
     ]
 
 
-def _asks(number: int, rule: Rule, late: Sequence[Worlds], turns: dict[int, list[frozenset[What]]]) -> Iterator[_Ask]:
+def _asks(
+    number: int, rule: Rule, late: Sequence[Worlds], turns: dict[int, list[frozenset[What]]]
+) -> Iterator[_Ask]:
     by_element = _is_by_element(rule.expr)
     for one in late:
         yield from (_Ask(0, moment_ms, one.time_ms, number) for moment_ms in one.moments)
@@ -181,13 +234,18 @@ def _is_by_element(expr: str) -> bool:
 
 
 def _gathers(node: Any) -> bool:
-    is_one = isinstance(node, promql.AggregateExpr) or (isinstance(node, promql.Call) and node.func.name in GATHERING)
+    is_one = isinstance(node, promql.AggregateExpr) or (
+        isinstance(node, promql.Call) and node.func.name in GATHERING
+    )
     return is_one or any(_gathers(child) for child in expression.children(node))
 
 
 def _late(sources: Sequence[Late], times: Sequence[tuple[int, Lag]]) -> list[Worlds]:
     """The evaluations amid something."""
-    worlds = (Worlds(time_ms, ambiguity.under_way(time_ms, sources), lag.most, lag.likely) for time_ms, lag in times)
+    worlds = (
+        Worlds(time_ms, ambiguity.under_way(time_ms, sources), lag.most, lag.likely)
+        for time_ms, lag in times
+    )
     return [one for one in worlds if one.done]
 
 
@@ -209,16 +267,24 @@ def _affordable(most: int, asks: Sequence[Sequence[_Ask]]) -> list[_Ask]:
 
 
 def _answers(
-    bench: Bench, rules: Sequence[Rule], asks: Sequence[_Ask], late_of: Callable[[Mapping[str, str]], Late | None], interrupt: Interrupt
+    bench: Bench,
+    rules: Sequence[Rule],
+    asks: Sequence[_Ask],
+    late_of: Callable[[Mapping[str, str]], Late | None],
+    interrupt: Interrupt,
 ) -> dict[tuple[int, int], tuple[list[Vector], list[Vector]]]:
     """By number and time: in order of the ends, and in others."""
-    found: dict[tuple[int, int], tuple[list[Vector], list[Vector]]] = {(ask.number, ask.time_ms): ([], []) for ask in asks}
+    found: dict[tuple[int, int], tuple[list[Vector], list[Vector]]] = {
+        (ask.number, ask.time_ms): ([], []) for ask in asks
+    }
     for turn, listed in groupby(asks, attrgetter("turn")):
         asked = list(listed)
         with Reopened(None, interrupt, lookback_seconds=bench.lookback_seconds) as reopened:
             samples = bench.samples({rules[ask.number].expr for ask in asked})
             feed = _Feed(reopened.prom, samples, {ask.time_ms: ask.known for ask in asked}, late_of)
-            for (_, moment_ms, time_ms), alike in interrupt.heeded(groupby(asked, attrgetter("question"))):
+            for (_, moment_ms, time_ms), alike in interrupt.heeded(
+                groupby(asked, attrgetter("question"))
+            ):
                 feed.until(moment_ms)
                 exprs = {ask.number: rules[ask.number].expr for ask in alike}
                 vectors = evaluation_times.at_once(reopened.prom, exprs.values(), time_ms)
@@ -240,7 +306,9 @@ def _seen(
         known = [*earlier, vector]
         likely.append(known[worlds.likely if worlds else 0])
         possible.append((time_ms, [*(known[: worlds.readable + 1] if worlds else known), *others]))
-    return Seen(likely, ambiguity.unsure(Replay(rule, group.limit, bench.silence_of(group)), possible))
+    return Seen(
+        likely, ambiguity.unsure(Replay(rule, group.limit, bench.silence_of(group)), possible)
+    )
 
 
 class _Feed:
@@ -259,7 +327,9 @@ class _Feed:
         self._prom, self._known, self._late_of = prom, known, late_of
         self._held: dict[Late, Mapping[int, int]] = {}
         self._pages: dict[tuple[Labels, ...], remote.Page] = {}
-        self._waiting = deque(sorted((held for one in series for held in self._held_back(one)), key=itemgetter(0)))
+        self._waiting = deque(
+            sorted((held for one in series for held in self._held_back(one)), key=itemgetter(0))
+        )
         remote.write(prom.url, series)
 
     def until(self, moment_ms: int) -> None:
@@ -279,7 +349,10 @@ class _Feed:
         late = self._late_of(dict(labels))
         held = self._moments(late) if late else {}
         at = [number for number, sample in enumerate(series.samples) if sample.timestamp in held]
-        found = [(held[one.timestamp], labels, (one.timestamp, one.value)) for one in map(series.samples.__getitem__, at)]
+        found = [
+            (held[one.timestamp], labels, (one.timestamp, one.value))
+            for one in map(series.samples.__getitem__, at)
+        ]
         for number in reversed(at):
             del series.samples[number]
         return found
@@ -287,6 +360,12 @@ class _Feed:
     def _moments(self, late: Late) -> Mapping[int, int]:
         """When that could be read which was on its way at a question, by its time."""
         if late not in self._held:
-            under_way = ((done, known) for time_ms, known in self._known.items() for done in late.done(time_ms))
-            self._held[late] = {done.begun_ms: done.latest_ms for done, known in under_way if done.what not in known}
+            under_way = (
+                (done, known)
+                for time_ms, known in self._known.items()
+                for done in late.done(time_ms)
+            )
+            self._held[late] = {
+                done.begun_ms: done.latest_ms for done, known in under_way if done.what not in known
+            }
         return self._held[late]

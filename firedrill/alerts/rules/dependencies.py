@@ -24,9 +24,14 @@ def records(rules: Iterable[Rule]) -> Records:
     return found
 
 
-def read(expr: str, recorded: Records, seen: frozenset[str] = frozenset()) -> Iterator[tuple[str, int]]:
+def read(
+    expr: str, recorded: Records, seen: frozenset[str] = frozenset()
+) -> Iterator[tuple[str, int]]:
     """The name of each series that an expression reads, itself or through recorded ones, and how far back (milliseconds)."""
     for one in expression.selectors(expr):
         yield one.name, one.reach_ms
         for other in recorded.get(one.name, ()) if one.name not in seen else ():
-            yield from ((name, one.reach_ms + further_ms) for name, further_ms in read(other, recorded, seen | {one.name}))
+            yield from (
+                (name, one.reach_ms + further_ms)
+                for name, further_ms in read(other, recorded, seen | {one.name})
+            )

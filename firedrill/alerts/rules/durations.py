@@ -6,7 +6,15 @@ import re
 
 from firedrill.errors import BadInput
 
-_MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "y": 31_536_000_000}
+_MILLISECONDS = {
+    "ms": 1,
+    "s": 1_000,
+    "m": 60_000,
+    "h": 3_600_000,
+    "d": 86_400_000,
+    "w": 604_800_000,
+    "y": 31_536_000_000,
+}
 PATTERN = r"(?:[0-9]+(?:ms|[smhdwy]))+"
 """A duration as a regular expression."""
 
@@ -15,7 +23,10 @@ def milliseconds(text: str) -> int:
     """Length of `text`; BadInput unless it is a duration or `0`."""
     if not re.fullmatch(rf"{PATTERN}|0", text):
         raise BadInput(f"{text} is no duration; expected one such as 1h30m, 15s or 250ms")
-    return sum(int(count) * _MILLISECONDS[unit] for count, unit in re.findall(r"([0-9]+)(ms|[smhdwy])", text))
+    return sum(
+        int(count) * _MILLISECONDS[unit]
+        for count, unit in re.findall(r"([0-9]+)(ms|[smhdwy])", text)
+    )
 
 
 def spelled(length_ms: int) -> str:

@@ -73,7 +73,11 @@ class Threshold:
 
     def kept(self, vector: Mapping[_Key, float] | None) -> dict[_Key, float] | None:
         """Those elements of what is compared that meet the condition; None of an evaluation that failed."""
-        return None if vector is None else {labels: value for labels, value in vector.items() if self.met_by(value)}
+        return (
+            None
+            if vector is None
+            else {labels: value for labels, value in vector.items() if self.met_by(value)}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,9 @@ def selectors_in(node: Any, around_ms: int = 0) -> Iterator[Selector]:
     elif isinstance(node, promql.VectorSelector):
         yield _selector(node, None, around_ms)
     elif isinstance(node, promql.SubqueryExpr):
-        yield from selectors_in(node.expr, around_ms + milliseconds(node.range) + milliseconds(node.offset))
+        yield from selectors_in(
+            node.expr, around_ms + milliseconds(node.range) + milliseconds(node.offset)
+        )
     else:
         for child in children(node):
             yield from selectors_in(child, around_ms)
@@ -119,7 +125,11 @@ def selectors_in(node: Any, around_ms: int = 0) -> Iterator[Selector]:
 
 def subqueries(text: str) -> tuple[tuple[int, int], ...]:
     """(range, step) of every subquery in milliseconds; the step is 0 where none is given."""
-    return tuple((milliseconds(one.range), milliseconds(one.step)) for one in _nodes(parse(text)) if isinstance(one, promql.SubqueryExpr))
+    return tuple(
+        (milliseconds(one.range), milliseconds(one.step))
+        for one in _nodes(parse(text))
+        if isinstance(one, promql.SubqueryExpr)
+    )
 
 
 def _nodes(node: Any) -> Iterator[Any]:
@@ -132,7 +142,13 @@ def called(text: str) -> tuple[str, ...]:
     """Words before a parenthesis (functions, and keywords such as `by`), `@ start()` left out; also where it cannot be parsed."""
     found = [lexeme for _, _, lexeme in shrink.significant(text)]
     threes = zip(["", *found], found, found[1:], strict=False)
-    return tuple(dict.fromkeys(word for before, word, after in threes if after == "(" and before != "@" and word[0].isalpha()))
+    return tuple(
+        dict.fromkeys(
+            word
+            for before, word, after in threes
+            if after == "(" and before != "@" and word[0].isalpha()
+        )
+    )
 
 
 def wrong_result(text: str) -> str | None:
@@ -156,9 +172,17 @@ def children(node: Any) -> list[Any]:
 def _selector(node: Any, range_ms: int | None, around_ms: int) -> Selector:
     matchers = tuple((one.name, _operator(one.op), one.value) for one in node.matchers.matchers)
     inside = ", ".join(f"{name}{operator}{quoted(value)}" for name, operator, value in matchers)
-    named = next((value for label, operator, value in matchers if (label, operator) == ("__name__", "=")), "")
+    named = next(
+        (value for label, operator, value in matchers if (label, operator) == ("__name__", "=")), ""
+    )
     name = node.name or named
-    return Selector(name, f"{node.name or ''}{{{inside}}}", matchers, range_ms, around_ms + (range_ms or 0) + milliseconds(node.offset))
+    return Selector(
+        name,
+        f"{node.name or ''}{{{inside}}}",
+        matchers,
+        range_ms,
+        around_ms + (range_ms or 0) + milliseconds(node.offset),
+    )
 
 
 def is_equal(matcher: Any) -> bool:
@@ -167,7 +191,9 @@ def is_equal(matcher: Any) -> bool:
 
 
 def _operator(operator: Any) -> str:
-    return {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}[str(operator).rpartition(".")[2]]
+    return {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}[
+        str(operator).rpartition(".")[2]
+    ]
 
 
 def is_bool(node: Any) -> bool:
@@ -208,12 +234,20 @@ def _joined(lexemes: list[str]) -> Iterator[list[str]]:
 
 def _comparison(part: list[str]) -> Comparison | None:
     depths = list(accumulate((lexeme in OPENING) - (lexeme in CLOSING) for lexeme in part))
-    at = next((at for at, lexeme in enumerate(part) if not depths[at] and lexeme in {*"><=!"}), None)
+    at = next(
+        (at for at, lexeme in enumerate(part) if not depths[at] and lexeme in {*"><=!"}), None
+    )
     if at is None:
         return None
     operator = part[at] + (part[at + 1] if part[at + 1 : at + 2] == ["="] else "")
-    measured, limit = ("".join(lexemes).strip() for lexemes in (part[:at], part[at + len(operator) :]))
-    is_plain = operator in COMPARISONS and not re.match(r"(?:on|ignoring|bool)\b", limit) and not re.match(r"(?:on|ignoring)\b", measured)
+    measured, limit = (
+        "".join(lexemes).strip() for lexemes in (part[:at], part[at + len(operator) :])
+    )
+    is_plain = (
+        operator in COMPARISONS
+        and not re.match(r"(?:on|ignoring|bool)\b", limit)
+        and not re.match(r"(?:on|ignoring)\b", measured)
+    )
     return Comparison(measured, operator, limit) if is_plain else None
 
 

@@ -26,7 +26,9 @@ def expand(text: str, labels: Mapping[str, str], value: float) -> str:
     Raises:
         BadInput: the template uses more than labels and the value.
     """
-    return _ACTION.sub(lambda found: _expanded(found, labels, value), text) if "{{" in text else text
+    return (
+        _ACTION.sub(lambda found: _expanded(found, labels, value), text) if "{{" in text else text
+    )
 
 
 def need_known(rule: Rule) -> None:
@@ -43,7 +45,9 @@ def _expanded(found: re.Match[str], labels: Mapping[str, str], value: float) -> 
     elif VALUE.fullmatch(action):
         result = go_float(value)
     else:
-        raise BadInput(f"the label template {{{{ {action} }}}} is not replayed; expected $labels.NAME or $value")
+        raise BadInput(
+            f"the label template {{{{ {action} }}}} is not replayed; expected $labels.NAME or $value"
+        )
     return ("" if trims_left else before) + result + ("" if trims_right else after)
 
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from firedrill.alerts.rules.rule_file import Group, Rule
 
-_SAID = re.compile(r'(?:\d+:\d+: )*group "(?P<group>.*?)", rule (?P<number>\d+), ".*?": (?P<text>.*)')
+_SAID = re.compile(
+    r'(?:\d+:\d+: )*group "(?P<group>.*?)", rule (?P<number>\d+), ".*?": (?P<text>.*)'
+)
 _OF_FILE = re.compile(r"(?:yaml: )?(?:line )?(?P<line>[1-9]\d*)(?::\d+)?: (?P<text>.*)")
 """What is wrong beside the rules: YAML, a key, a group's name."""
 _HEADINGS = ("FAILED:", "unmarshal errors:")
@@ -55,10 +57,23 @@ def first_mistake(file: Path) -> str | None:
 
 def _said(checked: Path, file: Path, groups: Sequence[Group]) -> list[Mistake]:
     """What promtool says against a file, placed in the one that was written."""
-    done = subprocess.run([programs.need("promtool"), "check", "rules", checked], capture_output=True, text=True, check=False)
-    said = [line.strip().removeprefix(f"{checked}: ") for line in done.stderr.splitlines() if line.strip()]
+    done = subprocess.run(
+        [programs.need("promtool"), "check", "rules", checked],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = [
+        line.strip().removeprefix(f"{checked}: ")
+        for line in done.stderr.splitlines()
+        if line.strip()
+    ]
     found = [line for line in said if not line.endswith(_HEADINGS)]
-    return [_mistake(line, file, groups) for line in dict.fromkeys(found) or ["promtool refuses it"]] if done.returncode else []
+    return (
+        [_mistake(line, file, groups) for line in dict.fromkeys(found) or ["promtool refuses it"]]
+        if done.returncode
+        else []
+    )
 
 
 def _mistake(line: str, file: Path, groups: Sequence[Group]) -> Mistake:
@@ -66,7 +81,11 @@ def _mistake(line: str, file: Path, groups: Sequence[Group]) -> Mistake:
     group = next((group for group in groups if found and group.name == found["group"]), None)
     if not found or not group:
         placed = _OF_FILE.match(line)
-        return Mistake(f"{file}:{placed['line']}", placed["text"], None) if placed else Mistake(f"{file}:1", line, None)
+        return (
+            Mistake(f"{file}:{placed['line']}", placed["text"], None)
+            if placed
+            else Mistake(f"{file}:1", line, None)
+        )
     rule = group.rules[int(found["number"]) - 1]
     place = _in_expression(rule, found["text"]) if "expression" in found["text"] else rule.place
     return Mistake(place, f"{rule.name}: {found['text']}", rule)

@@ -32,8 +32,15 @@ def edit(before: str, after: str) -> Edit:
     known: dict[tuple[bool, str], list[Any]] = {}
     for rule in rules_in(before):
         known.setdefault((rule.is_alert, rule.name), []).append(_meaning(rule))
-    edited = [one for one in rules_in(after) if _meaning(one) not in known.get((one.is_alert, one.name), [_meaning(one)])]
-    names = {is_alert: frozenset(rule.name for rule in edited if rule.is_alert == is_alert) for is_alert in (True, False)}
+    edited = [
+        one
+        for one in rules_in(after)
+        if _meaning(one) not in known.get((one.is_alert, one.name), [_meaning(one)])
+    ]
+    names = {
+        is_alert: frozenset(rule.name for rule in edited if rule.is_alert == is_alert)
+        for is_alert in (True, False)
+    }
     return Edit(names[True], names[False])
 
 
@@ -60,7 +67,9 @@ def without(text: str, alerts: Iterable[str]) -> str:
     """A rule file without the alerts of these names: all of them, as state is kept by name and several rules may share it."""
     names, rules = set(alerts), yaml_document.parse(text, "a Prometheus rule file")
     for group in rules["groups"]:
-        group["rules"] = [rule for rule in group.get("rules") or () if str(rule.get("alert")) not in names]
+        group["rules"] = [
+            rule for rule in group.get("rules") or () if str(rule.get("alert")) not in names
+        ]
     return yaml_document.printed(rules)
 
 

@@ -107,8 +107,12 @@ def sifted(text: str, file: str) -> Sifted:
     """
     sieve = _Sieve(file)
     groups = tuple(sieve.groups(yaml_document.read(text, "a Prometheus rule file")))
-    mistakes = tuple(Mistake(*yaml_document.placed(file, error)) for error in sieve.refused.values())
-    return Sifted(groups, mistakes, yaml_document.emptied(text, sieve.refused) if mistakes else text)
+    mistakes = tuple(
+        Mistake(*yaml_document.placed(file, error)) for error in sieve.refused.values()
+    )
+    return Sifted(
+        groups, mistakes, yaml_document.emptied(text, sieve.refused) if mistakes else text
+    )
 
 
 def need_sound(found: Any) -> None:
@@ -203,7 +207,9 @@ def _number(mapping: Any, key: str) -> int:
     try:
         return int(str(found), 0) if found is not None else 0
     except ValueError:
-        raise BadInput(f"line {_line_of(mapping, key)}: {key}: {found} is no whole number") from None
+        raise BadInput(
+            f"line {_line_of(mapping, key)}: {key}: {found} is no whole number"
+        ) from None
 
 
 def _strings(rule: Any, key: str) -> dict[str, str]:
@@ -224,4 +230,8 @@ def _line(node: Any) -> int:
 
 def _line_in(listed: Any, number: int) -> int:
     """Of an item; a text and null have no line of their own."""
-    return _line(listed[number]) if hasattr(listed[number], "lc") else int(listed.lc.item(number)[0]) + 1
+    return (
+        _line(listed[number])
+        if hasattr(listed[number], "lc")
+        else int(listed.lc.item(number)[0]) + 1
+    )

@@ -27,5 +27,7 @@ def of(alert: str) -> dict[str, str]:
 
 def _with_links(found: re.Match[str]) -> str:
     own = _LINK.sub("", found["notes"])
-    links = "".join(f"{found['indent']}  {name}: {link}\n" for name, link in of(found["name"]).items())
+    links = "".join(
+        f"{found['indent']}  {name}: {link}\n" for name, link in of(found["name"]).items()
+    )
     return found[0].removesuffix(found["notes"]) + own + links

@@ -18,8 +18,14 @@ def need_past(expr: str, first_ms: int) -> None:
     """Raise BadInput for an expression that reads what had not happened when it was evaluated, from this Unix time on."""
     for one, following, third in _threes(expr):
         if (one.lower(), following) == ("offset", "-"):
-            raise BadInput(f"offset -{third} reads what is recorded later: Prometheus does not know it yet, the recorded run does")
-        moment_ms = _milliseconds(following + third if following in {"-", "+"} else following) if one == "@" else None
+            raise BadInput(
+                f"offset -{third} reads what is recorded later: Prometheus does not know it yet, the recorded run does"
+            )
+        moment_ms = (
+            _milliseconds(following + third if following in {"-", "+"} else following)
+            if one == "@"
+            else None
+        )
         if moment_ms is not None and moment_ms > first_ms:
             raise BadInput(
                 f"@ {following} comes after the first evaluation: Prometheus does not know that moment yet, the recorded run does"
@@ -28,7 +34,9 @@ def need_past(expr: str, first_ms: int) -> None:
 
 def is_alone(expr: str) -> bool:
     """Whether it means something else in a query over many times: `@ start()` and `@ end()` are the query's, and not the evaluation's."""
-    return any(one == "@" and following.lower() in {"start", "end"} for one, following, _ in _threes(expr))
+    return any(
+        one == "@" and following.lower() in {"start", "end"} for one, following, _ in _threes(expr)
+    )
 
 
 def _threes(expr: str) -> Iterator[tuple[str, str, str]]:

@@ -27,7 +27,9 @@ def parse(text: str, what: str) -> dict[str, Any]:
     return _mapping(_loaded(_yaml(), text, what), what)
 
 
-@lru_cache(maxsize=64)  # A watcher and a lint come back to the same few files, which takes a tenth of a second each.
+@lru_cache(
+    maxsize=64
+)  # A watcher and a lint come back to the same few files, which takes a tenth of a second each.
 def read(text: str, what: str) -> dict[str, Any]:
     """The same to be looked at alone, and never changed: scalars as they are spelled, which is how Prometheus reads labels.
 
@@ -74,7 +76,9 @@ def emptied(text: str, places: Iterable[tuple[str | int, ...]]) -> str:
     """The same with null at these places (keys and numbers, from the top), and all else on its line."""
     root = _yaml().compose(text)
     nodes = [node for place in places if (node := _at(root, place))]
-    spans = {(node.start_mark.index, node.end_mark.index) for node in nodes if node.value}  # Nothing at all is null already.
+    spans = {
+        (node.start_mark.index, node.end_mark.index) for node in nodes if node.value
+    }  # Nothing at all is null already.
     for start, end in sorted(spans, reverse=True):
         text = text[:start] + "null" + re.sub(r"[^\n]", " ", text[start:end]) + text[end:]
     return text
@@ -83,7 +87,11 @@ def emptied(text: str, places: Iterable[tuple[str | int, ...]]) -> str:
 def _at(node: Any, place: Sequence[str | int]) -> Any:
     """None where a merge key or an alias brought what is there."""
     for step in place:
-        node = node.value[step] if isinstance(step, int) else next((value for key, value in node.value if key.value == step), None)
+        node = (
+            node.value[step]
+            if isinstance(step, int)
+            else next((value for key, value in node.value if key.value == step), None)
+        )
         if node is None:
             return None
     return node
@@ -102,13 +110,19 @@ class _AsSpelled(VersionedResolver):
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
         """The tag of a node; of scalars only null and the merge key are kept."""
         tag = super().resolve(kind, value, implicit)
-        return tag if kind is not ScalarNode or str(tag).endswith((":null", ":merge")) else self.DEFAULT_SCALAR_TAG
+        return (
+            tag
+            if kind is not ScalarNode or str(tag).endswith((":null", ":merge"))
+            else self.DEFAULT_SCALAR_TAG
+        )
 
 
 class _Patient(RoundTripConstructor):
     """Reads on after a key that is there twice."""
 
-    def check_mapping_key(self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any) -> bool:
+    def check_mapping_key(
+        self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any
+    ) -> bool:
         """Whether it is the first of its name."""
         if key in mapping:
             mapping.repeated = (str(key), key_node.start_mark.line + 1)

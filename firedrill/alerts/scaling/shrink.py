@@ -53,7 +53,9 @@ class Scaler:
         wanted_ms = round(length_ms / self.factor)
         given_ms = max(wanted_ms, min(length_ms, shortest_ms))
         if given_ms > wanted_ms:
-            self.clamped.append(f"{place}: {duration} is {durations.spelled(given_ms)} here, not {durations.spelled(wanted_ms)}")
+            self.clamped.append(
+                f"{place}: {duration} is {durations.spelled(given_ms)} here, not {durations.spelled(wanted_ms)}"
+            )
         return durations.spelled(given_ms)
 
     def expression(self, text: str, place: str) -> str:
@@ -62,7 +64,9 @@ class Scaler:
             text,
             # Prometheus refuses a duration of nothing there.
             lambda duration, shortest_ms: self.shrink(duration, place, max(1, shortest_ms)),
-            lambda before, after: f"{durations.milliseconds(before) / durations.milliseconds(after):.12g}",
+            lambda before, after: (
+                f"{durations.milliseconds(before) / durations.milliseconds(after):.12g}"
+            ),
         )
 
 
@@ -114,7 +118,11 @@ def _parse(text: str) -> dict[str, Any]:
 def _edits(rules: Any, scaler: Scaler) -> Iterator[tuple[Any, str, str]]:
     for group in rules.get("groups") or ():
         if "interval" in group:
-            yield group, "interval", scaler.shrink(str(group["interval"]), f"group {group.get('name')}", SCRAPE_MS)
+            yield (
+                group,
+                "interval",
+                scaler.shrink(str(group["interval"]), f"group {group.get('name')}", SCRAPE_MS),
+            )
         for rule in group.get("rules") or ():
             place = str(rule.get("alert") or rule.get("record"))
             if isinstance(expression := rule.get("expr"), str):
@@ -148,7 +156,11 @@ def _durations(text: str) -> Iterator[tuple[int, int]]:
 
 def lexemes(text: str) -> list[str]:
     """Everything the text is made of, comments left out, any blank as one."""
-    return [" " if match.lastgroup == "blank" else match.group() for match in _TOKEN.finditer(text) if not match.group().startswith("#")]
+    return [
+        " " if match.lastgroup == "blank" else match.group()
+        for match in _TOKEN.finditer(text)
+        if not match.group().startswith("#")
+    ]
 
 
 def _increases(text: str) -> Iterator[tuple[int, int, int]]:

@@ -45,7 +45,13 @@ class Clock:
         return self.ms(round(recorded * 1000)) / 1000
 
 
-def copy(source_url: str, target_url: str, span: tuple[float, float], clock: Clock, without: frozenset[str]) -> None:
+def copy(
+    source_url: str,
+    target_url: str,
+    span: tuple[float, float],
+    clock: Clock,
+    without: frozenset[str],
+) -> None:
     """Copy the samples of a span of recorded time (Unix seconds) by a clock; series of some names are left out."""
     for start, end in _slices(*span):
         series = [one for one in remote.read(source_url, start, end) if _name(one) not in without]

@@ -49,7 +49,12 @@ class Baseline:
 
     @classmethod
     def of(
-        cls, run: Run, profile: Profile, tolerance: float, seconds: float | None = None, generator: Mapping[str, Any] | None = None
+        cls,
+        run: Run,
+        profile: Profile,
+        tolerance: float,
+        seconds: float | None = None,
+        generator: Mapping[str, Any] | None = None,
     ) -> Self:
         """The figures of a run, for one of a profile that will last so many seconds (None: until it is stopped), made by this generator.
 
@@ -63,20 +68,39 @@ class Baseline:
         if not client:
             raise BadInput(f"--baseline {run.id}: nothing was measured in this run")
         if status in (Status.INVALID, Status.INTERRUPTED):
-            raise BadInput(f"--baseline {run.id}: the run is {status}; expected one that can be trusted and was played to its end")
+            raise BadInput(
+                f"--baseline {run.id}: the run is {status}; expected one that can be trusted and was played to its end"
+            )
         if load_of(document.get("profile") or {}) != load_of(asdict(profile)):
             name = (document.get("profile") or {}).get("name")
-            raise BadInput(f"--baseline {run.id}: played another load ({name}); expected the load of {profile.name}")
+            raise BadInput(
+                f"--baseline {run.id}: played another load ({name}); expected the load of {profile.name}"
+            )
         before = document.get("generator") or {}  # Older runs do not tell.
         if before and generator and _made_by(before) != _made_by(generator):
-            raise BadInput(f"--baseline {run.id}: its load was made by {users_of(before)}; expected {users_of(generator)}")
+            raise BadInput(
+                f"--baseline {run.id}: its load was made by {users_of(before)}; expected {users_of(generator)}"
+            )
         lasted = _seconds(document)
-        if seconds is not None and lasted is not None and abs(lasted - seconds) > seconds * LENGTH_RATIO + 1:
-            raise BadInput(f"--baseline {run.id}: lasted {units.seconds(lasted)}; expected the {units.seconds(seconds)} of this run")
+        if (
+            seconds is not None
+            and lasted is not None
+            and abs(lasted - seconds) > seconds * LENGTH_RATIO + 1
+        ):
+            raise BadInput(
+                f"--baseline {run.id}: lasted {units.seconds(lasted)}; expected the {units.seconds(seconds)} of this run"
+            )
         latency = client.get("latency_including_waiting_seconds") or {}
         known = {name: value for name, value in latency.items() if value is not None}
         is_older = (document.get("schema") or HUNG_FAIL_SCHEMA) < HUNG_FAIL_SCHEMA
-        return cls(run.id, known, None if is_older else client.get("error_ratio"), client.get("rate"), tolerance, is_older)
+        return cls(
+            run.id,
+            known,
+            None if is_older else client.get("error_ratio"),
+            client.get("rate"),
+            tolerance,
+            is_older,
+        )
 
     def regressions(self, figures: Figures) -> Iterator[Reason]:
         """A reason for each signal that became worse."""
@@ -87,23 +111,47 @@ class Baseline:
     def _slower(self, client: ClientSide) -> Iterator[Reason]:
         for name, before in self.latency_seconds.items():
             now = client.latency_including_waiting_seconds.get(name)
-            if now is not None and now > before * (1 + self.tolerance) and now - before > LATENCY_FLOOR_SECONDS:
-                after = units.at_least(units.seconds(now)) if name in client.at_least else units.seconds(now)
-                yield self._reason(f"regression_{name}", f"client {name}, the waiting included,", [units.seconds(before), after])
+            if (
+                now is not None
+                and now > before * (1 + self.tolerance)
+                and now - before > LATENCY_FLOOR_SECONDS
+            ):
+                after = (
+                    units.at_least(units.seconds(now))
+                    if name in client.at_least
+                    else units.seconds(now)
+                )
+                yield self._reason(
+                    f"regression_{name}",
+                    f"client {name}, the waiting included,",
+                    [units.seconds(before), after],
+                )
 
     def _failing(self, client: ClientSide) -> Iterator[Reason]:
         before, now = self.error_ratio, client.error_ratio
-        if before is not None and now is not None and now > before * (1 + self.tolerance) and now - before > ERROR_FLOOR_RATIO:
-            yield self._reason("regression_errors", "the error share", [units.percent(before), units.percent(now)])
+        if (
+            before is not None
+            and now is not None
+            and now > before * (1 + self.tolerance)
+            and now - before > ERROR_FLOOR_RATIO
+        ):
+            yield self._reason(
+                "regression_errors", "the error share", [units.percent(before), units.percent(now)]
+            )
 
     def _less(self, client: ClientSide) -> Iterator[Reason]:
         before, now = self.rate, client.rate
         if before is not None and now is not None and now < before * (1 - self.tolerance):
-            yield self._reason("regression_rate", "the achieved rate", [units.rate(before), units.rate(now)])
+            yield self._reason(
+                "regression_rate", "the achieved rate", [units.rate(before), units.rate(now)]
+            )
 
     def _reason(self, code: str, signal: str, values: list[str]) -> Reason:
         before, now = values
-        return Reason(code, f"{signal} went from {before} to {now} since {self.id}; {units.percent(self.tolerance)} is tolerated")
+        return Reason(
+            code,
+            f"{signal} went from {before} to {now} since {self.id}; {units.percent(self.tolerance)} is tolerated",
+        )
 
 
 def _damaged(document: Mapping[str, Any]) -> str | None:
@@ -113,12 +161,25 @@ def _damaged(document: Mapping[str, Any]) -> str | None:
             return name
     if not isinstance((document.get("generator") or {}).get("locustfile") or {}, dict):
         return "generator.locustfile"
-    client, window = (document.get("figures") or {}).get("client") or {}, document.get("window") or {}
-    latency = client.get("latency_including_waiting_seconds") or {} if isinstance(client, dict) else None
+    client, window = (
+        (document.get("figures") or {}).get("client") or {},
+        document.get("window") or {},
+    )
+    latency = (
+        client.get("latency_including_waiting_seconds") or {} if isinstance(client, dict) else None
+    )
     if not isinstance(latency, dict):
         return "figures.client"
-    numbers = {"schema": document.get("schema"), "rate": client.get("rate"), "error_ratio": client.get("error_ratio"), **latency, **window}
-    return next((name for name, value in numbers.items() if not isinstance(value, float | int | None)), None)
+    numbers = {
+        "schema": document.get("schema"),
+        "rate": client.get("rate"),
+        "error_ratio": client.get("error_ratio"),
+        **latency,
+        **window,
+    }
+    return next(
+        (name for name, value in numbers.items() if not isinstance(value, float | int | None)), None
+    )
 
 
 def _made_by(generator: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -150,5 +211,9 @@ def load_of(profile: Mapping[str, Any]) -> str:
 def _given(value: Any) -> Any:
     """Without what is not given, which older runs did not have, and what is expected of alerts, which is no load."""
     if isinstance(value, dict):
-        return {name: _given(each) for name, each in value.items() if each not in (None, (), []) and name != "alerts"}
+        return {
+            name: _given(each)
+            for name, each in value.items()
+            if each not in (None, (), []) and name != "alerts"
+        }
     return [_given(each) for each in value] if isinstance(value, list | tuple) else value

@@ -20,7 +20,9 @@ OF_ERRORS = frozenset({"ApiErrorBudgetFastBurn", "ApiErrorBudgetSlowBurn"})
 def remarks(document: Mapping[str, Any]) -> Iterator[Reason]:
     """A sentence where alerts fired over an objective that nobody had set."""
     figures, slo = document["figures"] or {"alerts": ()}, document["profile"]["slo"] or {}
-    fired = {alert["name"] for alert in figures["alerts"] if alert["firing_after_seconds"] is not None}
+    fired = {
+        alert["name"] for alert in figures["alerts"] if alert["firing_after_seconds"] is not None
+    }
     if "p99" not in slo.get("latency_seconds", {}):
         yield from _judged_by(fired & OF_LATENCY, "p99", units.seconds(LATENCY_SECONDS))
     if slo.get("error_ratio") is None:
@@ -29,4 +31,7 @@ def remarks(document: Mapping[str, Any]) -> Iterator[Reason]:
 
 def _judged_by(alerts: frozenset[str] | set[str], what: str, own: str) -> Iterator[Reason]:
     if alerts:
-        yield Reason("objective_unset", f"the profile sets no {what}: {', '.join(sorted(alerts))} fired over the bundle's own, {own}")
+        yield Reason(
+            "objective_unset",
+            f"the profile sets no {what}: {', '.join(sorted(alerts))} fired over the bundle's own, {own}",
+        )

@@ -52,7 +52,9 @@ class Row:
     """What happened, where that is wrong or undecided."""
 
 
-def of_run(document: Mapping[str, Any], lingers: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
+def of_run(
+    document: Mapping[str, Any], lingers: Mapping[str, float] | None = None
+) -> list[dict[str, Any]]:
     """A row for each alert that fired or that the profile names, in order of the firing; those that did not fire come last.
 
     `lingers` says by alert for how many seconds it may owe its firing to a fault that is over; without bound where nobody knows its rule.
@@ -60,19 +62,30 @@ def of_run(document: Mapping[str, Any], lingers: Mapping[str, float] | None = No
     if not document["figures"]:
         return []
     rows = sorted(
-        _Card(document, lingers or {}).rows(), key=lambda row: inf if row.firing_after_seconds is None else row.firing_after_seconds
+        _Card(document, lingers or {}).rows(),
+        key=lambda row: inf if row.firing_after_seconds is None else row.firing_after_seconds,
     )
     return [asdict(row) for row in rows]
 
 
 def reasons(rows: Iterable[Mapping[str, Any]]) -> tuple[Reason, ...]:
     """Why the alerts fail a run."""
-    return tuple(dict.fromkeys(Reason(f"alert_{row['judgement']}", row["text"]) for row in rows if row["wrong"]))
+    return tuple(
+        dict.fromkeys(
+            Reason(f"alert_{row['judgement']}", row["text"]) for row in rows if row["wrong"]
+        )
+    )
 
 
 def remarks(rows: Iterable[Mapping[str, Any]]) -> tuple[Reason, ...]:
     """What the run does not say."""
-    return tuple(dict.fromkeys(Reason("alert_undecided", row["text"]) for row in rows if row["judgement"] == "undecided"))
+    return tuple(
+        dict.fromkeys(
+            Reason("alert_undecided", row["text"])
+            for row in rows
+            if row["judgement"] == "undecided"
+        )
+    )
 
 
 class _Card:
@@ -83,8 +96,14 @@ class _Card:
         self._causes = causes.of_run(document)
         self._expected = _expected(document)
         self._fired = _fired(alerts)
-        self._pending = {alert["name"]: alert["pending_after_seconds"] for alert in alerts if alert["pending_at_end"]}
-        self._unevaluated: Mapping[str, str] = document.get("unevaluated") or {}  # Older runs do not tell.
+        self._pending = {
+            alert["name"]: alert["pending_after_seconds"]
+            for alert in alerts
+            if alert["pending_at_end"]
+        }
+        self._unevaluated: Mapping[str, str] = (
+            document.get("unevaluated") or {}
+        )  # Older runs do not tell.
         self._is_early = _ended_early(document)
 
     def rows(self) -> Iterator[Row]:
@@ -94,7 +113,9 @@ class _Card:
                 named.setdefault(name, []).append(cause)
         for name, its in named.items():
             ends = [*(self._after(following) for following in its[1:]), inf]
-            yield from (self._of_cause(name, cause, until) for cause, until in zip(its, ends, strict=True))
+            yield from (
+                self._of_cause(name, cause, until) for cause, until in zip(its, ends, strict=True)
+            )
         for name in dict.fromkeys([*self._fired, *self._expected]):
             left_over, first = self._left_over(name), self._first(name)
             if left_over:
@@ -109,40 +130,77 @@ class _Card:
 
     def _first(self, name: str) -> tuple[float, float] | None:
         """When it fired first, and had become active."""
-        return min(((begun, active) for active, begun, _ in self._fired.get(name, ()) if begun > 0), default=None)
+        return min(
+            ((begun, active) for active, begun, _ in self._fired.get(name, ()) if begun > 0),
+            default=None,
+        )
 
     def _left_over(self, name: str) -> Row | None:
         """An alert that fired before this load could set it off, as where a run is attached to what ran already."""
         begun = next((begun for _, begun, _ in self._fired.get(name, ()) if begun <= 0), None)
-        text = f"the alert {name} fired already when the load began: what set it off was there before"
-        return None if begun is None else Row(name, "undecided", self._expected.get(name), begun, text=text)
+        text = (
+            f"the alert {name} fired already when the load began: what set it off was there before"
+        )
+        return (
+            None
+            if begun is None
+            else Row(name, "undecided", self._expected.get(name), begun, text=text)
+        )
 
     def _of_cause(self, name: str, cause: Cause, until: float) -> Row:
         """An alert that a fault names, from the fault on until the next one that names it."""
         since, spans = self._after(cause), self._fired.get(name, ())
         latest = cause.end - self._start + self._lingers.get(name, inf)
-        after = min((begun for active, begun, _ in spans if since <= active < until and begun <= latest), default=None)
-        row = Row(name, "detected", "fault", after, cause.name, "named", None if after is None else after - since)
+        after = min(
+            (begun for active, begun, _ in spans if since <= active < until and begun <= latest),
+            default=None,
+        )
+        row = Row(
+            name,
+            "detected",
+            "fault",
+            after,
+            cause.name,
+            "named",
+            None if after is None else after - since,
+        )
         begun = f"{cause.name}, which began after {units.seconds(since)}"
         before = next((begin for active, begin, end in spans if active < since <= end), None)
         if before is not None:
             did = "fired" if before < since else "was pending"
-            text = f"the alert {name} {did} already before {begun}: it neither detected nor missed it"
-            return replace(row, judgement="undecided", firing_after_seconds=None, delay_seconds=None, text=text)
+            text = (
+                f"the alert {name} {did} already before {begun}: it neither detected nor missed it"
+            )
+            return replace(
+                row, judgement="undecided", firing_after_seconds=None, delay_seconds=None, text=text
+            )
         if after is not None:
             return row
         late = next((at for active, at, _ in spans if since <= active < until), None)
-        did = self._did(name) if late is None else f"fired after {units.seconds(late)}, when it looked back on nothing of its fault"
+        did = (
+            self._did(name)
+            if late is None
+            else f"fired after {units.seconds(late)}, when it looked back on nothing of its fault"
+        )
         return self._missed(row, f"the alert {name} {did}; the profile expects it after {begun}")
 
     def _of_firing(self, name: str, after: float, active: float) -> Row:
         expected, cause = self._expected.get(name), self._latest_cause(active)
-        row = Row(name, "detected" if cause else "expected" if expected else "false", expected, after)
+        row = Row(
+            name, "detected" if cause else "expected" if expected else "false", expected, after
+        )
         if cause:
-            row = replace(row, cause=cause.name, attribution="latest", delay_seconds=after - self._after(cause))
+            row = replace(
+                row,
+                cause=cause.name,
+                attribution="latest",
+                delay_seconds=after - self._after(cause),
+            )
         if expected != "never":
             return row
-        text = f"the alert {name} fired after {units.seconds(after)}; the profile says it never does"
+        text = (
+            f"the alert {name} fired after {units.seconds(after)}; the profile says it never does"
+        )
         return replace(row, judgement="false", wrong=True, text=text)
 
     def _of_silence(self, name: str) -> Row:
@@ -153,7 +211,11 @@ class _Card:
         if expected == "if_slo_broken":
             return self._of_silence_when_broken(row)
         if name in self._unevaluated:
-            return replace(row, judgement="undecided", text=f"the alert {name} {self._did(name)}: that it was quiet says nothing")
+            return replace(
+                row,
+                judgement="undecided",
+                text=f"the alert {name} {self._did(name)}: that it was quiet says nothing",
+            )
         return row
 
     def _of_silence_when_broken(self, row: Row) -> Row:
@@ -162,30 +224,46 @@ class _Card:
         if any(name in self._fired for name in listed):
             return row
         is_late = any(name in self._pending for name in listed)
-        what = f"none of {', '.join(listed)} fired" if len(listed) > 1 else f"the alert {listed[0]} {self._did(listed[0])}"
-        return self._missed(row, f"the SLO was broken, and {what}: nobody would have known", is_late=is_late)
+        what = (
+            f"none of {', '.join(listed)} fired"
+            if len(listed) > 1
+            else f"the alert {listed[0]} {self._did(listed[0])}"
+        )
+        return self._missed(
+            row, f"the SLO was broken, and {what}: nobody would have known", is_late=is_late
+        )
 
     def _did(self, name: str) -> str:
         """What an alert did that did not fire."""
         pending = self._pending.get(name)
         if name in self._unevaluated:
             return f"did not fire, but its rule could not be evaluated ({self._unevaluated[name]})"
-        return "did not fire" if pending is None else f"was pending from {units.seconds(pending)} on, and not firing when the load ended"
+        return (
+            "did not fire"
+            if pending is None
+            else f"was pending from {units.seconds(pending)} on, and not firing when the load ended"
+        )
 
     def _missed(self, row: Row, text: str, *, is_late: bool = False) -> Row:
         if self._is_early or is_late:
-            return replace(row, judgement="undecided", text=f"{text}; the load ended too early to tell")
+            return replace(
+                row, judgement="undecided", text=f"{text}; the load ended too early to tell"
+            )
         return replace(row, judgement="missed", text=text, wrong=True)
 
     def _latest_cause(self, after: float) -> Cause | None:
         """The latest thing that had gone wrong by then."""
-        return next((cause for cause in reversed(self._causes) if self._after(cause) <= after), None)
+        return next(
+            (cause for cause in reversed(self._causes) if self._after(cause) <= after), None
+        )
 
 
 def _expected(document: Mapping[str, Any]) -> dict[str, str]:
     """What the profile says of an alert: always, never, or if_slo_broken, which is left out where the SLO held."""
     alerts = document["profile"]["alerts"]
-    is_broken = any(reason["code"].startswith(SLO_BROKEN) for reason in document["verdict"]["reasons"])
+    is_broken = any(
+        reason["code"].startswith(SLO_BROKEN) for reason in document["verdict"]["reasons"]
+    )
     kinds = ("never", *(("if_slo_broken",) if is_broken else ()), "always")
     return {name: kind for kind in kinds for name in alerts[kind]}
 
@@ -196,7 +274,9 @@ def _fired(alerts: Iterable[Mapping[str, Any]]) -> dict[str, tuple[Span, ...]]:
     for alert in alerts:
         if alert["firing_after_seconds"] is not None:
             spans = zip(alert["active_after_seconds"], alert["firings"], strict=True)
-            fired.setdefault(alert["name"], []).extend((active, begun, end) for active, (begun, end) in spans)
+            fired.setdefault(alert["name"], []).extend(
+                (active, begun, end) for active, (begun, end) in spans
+            )
     return {name: tuple(sorted(spans, key=lambda span: span[1:])) for name, spans in fired.items()}
 
 

@@ -112,12 +112,18 @@ def judge(
     void = [mishap for mishap in mishaps if mishap.code not in AGAINST_API]
     if figures is not None:
         told = {mishap.code for mishap in mishaps}
-        void += (reason for reason in (*_void(figures), *_unjudged(profile.slo, figures)) if reason.code not in told)
+        void += (
+            reason
+            for reason in (*_void(figures), *_unjudged(profile.slo, figures))
+            if reason.code not in told
+        )
         against_api += _slo_broken(profile.slo, figures)
     against_api += regressions
     reasons = (*void, *against_api)
     if interrupted:
-        return Verdict(Status.INTERRUPTED, (Reason("interrupted", "the run was interrupted"), *reasons))
+        return Verdict(
+            Status.INTERRUPTED, (Reason("interrupted", "the run was interrupted"), *reasons)
+        )
     status = Status.INVALID if void else Status.FAILED if against_api else Status.PASSED
     return Verdict(status, reasons)
 
@@ -135,7 +141,10 @@ def _void(figures: Figures) -> Iterator[Reason]:
         yield _unsent(figures.arrivals, broken)
     yield from _crashed(figures)
     if figures.blind_seconds > blind_limit(figures.seconds):
-        yield Reason("blind", f"nothing was recorded of the load generator for {units.seconds(figures.blind_seconds)}")
+        yield Reason(
+            "blind",
+            f"nothing was recorded of the load generator for {units.seconds(figures.blind_seconds)}",
+        )
 
 
 def blind_limit(seconds: float) -> float:
@@ -157,22 +166,34 @@ def _unmeasured(slo: Slo, figures: Figures) -> Iterator[Reason]:
     client = figures.client
     for name in slo.latency_seconds:
         if client.slower_than_slo.get(name) is None:
-            yield _unknown(name, "no request was reported with its time", "report it, or drop the objective")
+            yield _unknown(
+                name, "no request was reported with its time", "report it, or drop the objective"
+            )
     if slo.error_ratio is not None and client.error_ratio is None:
-        yield _unknown("errors", "no request was answered, or given up", "play the load for longer, or drop the objective")
+        yield _unknown(
+            "errors",
+            "no request was answered, or given up",
+            "play the load for longer, or drop the objective",
+        )
     if slo.starved_users is not None and figures.honesty.starved_sustained is None:
         mend = "wrap them in events.request.measure (docs/bring-your-own.md), or drop the objective"
         yield _unknown("starved_users", "nobody saw when these users' requests began", mend)
 
 
 def _unknown(objective: str, why: str, mend: str) -> Reason:
-    return Reason(f"unmeasured_{objective}", f"the SLO's {objective} was not measured: {why}; {mend}")
+    return Reason(
+        f"unmeasured_{objective}", f"the SLO's {objective} was not measured: {why}; {mend}"
+    )
 
 
 def _overloaded(honesty: Honesty) -> dict[str, str]:
     """What says that a generator could not send, also where it did not last for as long as the conditions ask."""
     cpu, lag = honesty.generator_cpu_max_ratio or 0.0, honesty.generator_lag_ratio or 0.0
-    by_cpu = {"generator_cpu": f"the load generator used {cpu:.2f} of a core"} if cpu >= CPU_LIMIT_RATIO else {}
+    by_cpu = (
+        {"generator_cpu": f"the load generator used {cpu:.2f} of a core"}
+        if cpu >= CPU_LIMIT_RATIO
+        else {}
+    )
     late = f"the load generator's event loop was late for {units.percent(lag)} of the time"
     return by_cpu | ({"loop_lag": late} if lag >= LAG_LIMIT_RATIO else {})
 
@@ -180,8 +201,13 @@ def _overloaded(honesty: Honesty) -> dict[str, str]:
 def ended_early(window: Window, planned_seconds: float | None) -> Iterator[Reason]:
     """What is wrong with a load that nobody ended, and that did not last for as long as it was to."""
     if window.falls_short(planned_seconds):
-        asked = f"{units.seconds(planned_seconds)} were asked for, and it was not stopped by firedrill"
-        yield Reason("load_ended_early", f"the load ended after {units.seconds(window.seconds)}: {asked} (locust.log)")
+        asked = (
+            f"{units.seconds(planned_seconds)} were asked for, and it was not stopped by firedrill"
+        )
+        yield Reason(
+            "load_ended_early",
+            f"the load ended after {units.seconds(window.seconds)}: {asked} (locust.log)",
+        )
 
 
 def _is_unsent(arrivals: Arrivals | None) -> bool:
@@ -203,8 +229,16 @@ def _crashed(figures: Figures) -> Iterator[Reason]:
     crashed, requests = figures.honesty.exceptions or 0.0, figures.counts.client_requests
     tasks = figures.arrivals.started if figures.arrivals else max(requests, crashed)
     if crashed - figures.counts.client_failures > LOST_LIMIT_RATIO * tasks:
-        of = f"{units.count(tasks)} arrivals" if figures.arrivals else f"{units.count(requests)} requests"
-        failed = f" ({units.count(figures.counts.client_failures)} failed)" if figures.counts.client_failures else ""
+        of = (
+            f"{units.count(tasks)} arrivals"
+            if figures.arrivals
+            else f"{units.count(requests)} requests"
+        )
+        failed = (
+            f" ({units.count(figures.counts.client_failures)} failed)"
+            if figures.counts.client_failures
+            else ""
+        )
         text = f"{units.count(crashed)} tasks ended with an exception, beside {of}{failed}: what they had not asked yet, nobody asked"
         yield Reason("task_exceptions", f"{text} (locust.log has the exceptions)")
 
@@ -218,21 +252,35 @@ def _slo_broken(slo: Slo | None, figures: Figures) -> Iterator[Reason]:
 
 
 def _starved(slo: Slo, figures: Figures) -> Iterator[Reason]:
-    starved, oldest = figures.honesty.starved_sustained, units.seconds(figures.honesty.oldest_max_seconds)
+    starved, oldest = (
+        figures.honesty.starved_sustained,
+        units.seconds(figures.honesty.oldest_max_seconds),
+    )
     if slo.starved_users is not None and starved is not None and starved > slo.starved_users:
         hung = f"their requests hung, the oldest for {oldest}, and are in no latency figure"
-        yield Reason("starved_users", f"{units.count(starved)} users starved: {hung}; the SLO accepts {slo.starved_users}")
+        yield Reason(
+            "starved_users",
+            f"{units.count(starved)} users starved: {hung}; the SLO accepts {slo.starved_users}",
+        )
 
 
 def _slow(slo: Slo, figures: Figures) -> Iterator[Reason]:
     for name, bound in slo.latency_seconds.items():
         slower, accepted = figures.client.slower_than_slo.get(name), accepted_ratio(name)
         if slower is not None and is_exceeded(name, slower):
-            seen = figures.client.latency_including_waiting_seconds.get(name)  # None for p90, which is judged by its share alone
+            seen = figures.client.latency_including_waiting_seconds.get(
+                name
+            )  # None for p90, which is judged by its share alone
             least = "at least " if name in figures.client.at_least else ""
-            client = f"client {name}" if seen is None else f"client {name} is {least}{units.seconds(seen)}"
+            client = (
+                f"client {name}"
+                if seen is None
+                else f"client {name} is {least}{units.seconds(seen)}"
+            )
             share = f"{units.percent(slower)} of the requests took longer than {units.seconds(bound)}{_left(figures.arrivals)}"
-            yield Reason(f"latency_{name}", f"{client}: {share}; the SLO accepts {units.percent(accepted)}")
+            yield Reason(
+                f"latency_{name}", f"{client}: {share}; the SLO accepts {units.percent(accepted)}"
+            )
 
 
 def _left(arrivals: Arrivals | None) -> str:
@@ -243,5 +291,10 @@ def _left(arrivals: Arrivals | None) -> str:
 def _failing(slo: Slo, figures: Figures) -> Iterator[Reason]:
     failing = figures.client.error_ratio
     if slo.error_ratio is not None and failing is not None and failing > slo.error_ratio:
-        hung = f" ({units.count(figures.honesty.hung)} of them hung)" if figures.honesty.hung else ""
-        yield Reason("errors", f"{units.percent(failing)} of the requests failed{hung}; the SLO accepts {units.percent(slo.error_ratio)}")
+        hung = (
+            f" ({units.count(figures.honesty.hung)} of them hung)" if figures.honesty.hung else ""
+        )
+        yield Reason(
+            "errors",
+            f"{units.percent(failing)} of the requests failed{hung}; the SLO accepts {units.percent(slo.error_ratio)}",
+        )

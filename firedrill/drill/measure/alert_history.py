@@ -25,7 +25,9 @@ def read(prom: Prometheus, window: Window, tail_seconds: float) -> tuple[Alert, 
 
     What begins to fire when the load has ended is left out as well: no load set it off, or that there is none any more.
     """
-    return of_series(remote.read(prom.url, window.start - 1, window.end + tail_seconds, "ALERTS"), window)
+    return of_series(
+        remote.read(prom.url, window.start - 1, window.end + tail_seconds, "ALERTS"), window
+    )
 
 
 def of_series(series: Iterable[Any], window: Window) -> tuple[Alert, ...]:
@@ -33,11 +35,19 @@ def of_series(series: Iterable[Any], window: Window) -> tuple[Alert, ...]:
     found: dict[tuple[tuple[str, str], ...], dict[str, Sequence[Span]]] = {}
     for one in series:
         labels = {label.name: label.value for label in one.labels}
-        spans = _spans([(sample.timestamp / 1000 - window.start, sample.value) for sample in one.samples])
+        spans = _spans(
+            [(sample.timestamp / 1000 - window.start, sample.value) for sample in one.samples]
+        )
         if labels["alertstate"] == "firing":
             spans = [span for span in spans if span[0] <= window.seconds]
         if spans and labels["alertname"] != HEARTBEAT:
-            key = tuple(sorted((name, value) for name, value in labels.items() if name not in {"__name__", "alertstate"}))
+            key = tuple(
+                sorted(
+                    (name, value)
+                    for name, value in labels.items()
+                    if name not in {"__name__", "alertstate"}
+                )
+            )
             found.setdefault(key, {})[labels["alertstate"]] = spans
     alerts = [_alert(dict(key), states, window) for key, states in found.items()]
     return tuple(sorted(alerts, key=_beginning))
@@ -54,8 +64,12 @@ def _alert(labels: dict[str, str], states: Mapping[str, Sequence[Span]], window:
         firing_after_seconds=first.get("firing"),
         firing_seconds=sum(end - begun for begun, end, _ in firings),
         firings=tuple((begun, end) for begun, end, _ in firings),
-        active_after_seconds=tuple(next((since for since, _, gone in pending if gone == begun), begun) for begun, _, _ in firings),
-        pending_at_end=not firings and any(begun <= window.seconds < gone for begun, _, gone in pending),
+        active_after_seconds=tuple(
+            next((since for since, _, gone in pending if gone == begun), begun)
+            for begun, _, _ in firings
+        ),
+        pending_at_end=not firings
+        and any(begun <= window.seconds < gone for begun, _, gone in pending),
     )
 
 
@@ -73,4 +87,8 @@ def _spans(points: Iterable[tuple[float, float]]) -> list[Span]:
 
 
 def _beginning(alert: Alert) -> float:
-    return min(seconds for seconds in (alert.pending_after_seconds, alert.firing_after_seconds) if seconds is not None)
+    return min(
+        seconds
+        for seconds in (alert.pending_after_seconds, alert.firing_after_seconds)
+        if seconds is not None
+    )

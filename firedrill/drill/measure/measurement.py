@@ -11,7 +11,17 @@ from firedrill import histogram
 from firedrill.contract import LATENCY_BOUNDS_SECONDS, Client, Server
 from firedrill.drill.judge.verdict import LOST_LIMIT_RATIO
 from firedrill.prometheus.client import step_of
-from firedrill.record.figures import Arrivals, ClientSide, Counts, Figures, Honesty, Saturation, ServerSide, Step, Window
+from firedrill.record.figures import (
+    Arrivals,
+    ClientSide,
+    Counts,
+    Figures,
+    Honesty,
+    Saturation,
+    ServerSide,
+    Step,
+    Window,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -96,17 +106,30 @@ class Measurement:
         answered = self._gained_buckets(Client.REQUEST_DURATION, window)
         abandoned = self._gained_buckets(Client.ABANDONED_AGE, window)
         from_schedule = self._from_schedule(window)
-        unsent, left = (self._gained_buckets(each, window) for each in (Client.UNSENT_AGE, Client.LEFT_AGE))
-        seen, waiting = from_schedule or answered, histogram.merged(abandoned, left, self._waiting_ages(window))
+        unsent, left = (
+            self._gained_buckets(each, window) for each in (Client.UNSENT_AGE, Client.LEFT_AGE)
+        )
+        seen, waiting = (
+            from_schedule or answered,
+            histogram.merged(abandoned, left, self._waiting_ages(window)),
+        )
         including = histogram.merged(seen, waiting, unsent)
         # What was dropped would not have been answered later either.
-        judged = histogram.merged(seen, waiting, {inf: sum(self._gained(Client.UNSENT.name, window=window).values())})
-        failures, requests = (sum(self._gained(each.name, window=window).values()) for each in (Client.FAILURES, Client.REQUESTS))
+        judged = histogram.merged(
+            seen, waiting, {inf: sum(self._gained(Client.UNSENT.name, window=window).values())}
+        )
+        failures, requests = (
+            sum(self._gained(each.name, window=window).values())
+            for each in (Client.FAILURES, Client.REQUESTS)
+        )
         given_up = hung(self.profile.slo, seen, abandoned)
         return ClientSide(
             latency_seconds=_latency(answered),
             latency_including_waiting_seconds=_latency(including),
-            slower_than_slo={key: histogram.share_above(bound, judged) for key, bound in self._objectives().items()},
+            slower_than_slo={
+                key: histogram.share_above(bound, judged)
+                for key, bound in self._objectives().items()
+            },
             rate=self._counted_rate(Client.REQUESTS, window),
             offered_rate=self._offered_rate(window),
             error_ratio=_ratio(failures + given_up, requests + given_up),
@@ -119,15 +142,23 @@ class Measurement:
 
     def _hung(self, window: Window) -> float:
         """As the client's share of errors has them."""
-        answered = self._from_schedule(window) or self._gained_buckets(Client.REQUEST_DURATION, window)
+        answered = self._from_schedule(window) or self._gained_buckets(
+            Client.REQUEST_DURATION, window
+        )
         return hung(self.profile.slo, answered, self._gained_buckets(Client.ABANDONED_AGE, window))
 
     def _server(self, window: Window) -> ServerSide:
         total = "http_server_response_time_seconds"
         # Services that follow OpenTelemetry's conventions, but are not ours, have the handler's time alone.
-        metric = Server.RESPONSE_TIME if self._rate(f"{total}_count", window) is not None else Server.REQUEST_DURATION
+        metric = (
+            Server.RESPONSE_TIME
+            if self._rate(f"{total}_count", window) is not None
+            else Server.REQUEST_DURATION
+        )
         rate = self._rate(f"{metric.name}_count", window)
-        failed = self._rate(f'{metric.name}_count{{http_response_status_code=~"5.."}}', window) or 0.0
+        failed = (
+            self._rate(f'{metric.name}_count{{http_response_status_code=~"5.."}}', window) or 0.0
+        )
         return ServerSide(
             latency_seconds=_latency(self._buckets(metric, window)),
             handler_latency_seconds=_latency(self._buckets(Server.REQUEST_DURATION, window)),
@@ -140,33 +171,55 @@ class Measurement:
         start = self.window.start
         for index, begin, end in _steps_of(self.profile, self.window.seconds):
             # The last one ends with the run, and has what was answered after it.
-            span = Window(start + begin, start + end if end < self.window.seconds else self.window.end)
+            span = Window(
+                start + begin, start + end if end < self.window.seconds else self.window.end
+            )
             asked = self.profile.load_at(begin)
             running = None if self._follows_profile() else self._most_users(span)
-            yield Step(index, begin, end, asked.users, self._client(span), self._server(span), asked.rate, running)
+            yield Step(
+                index,
+                begin,
+                end,
+                asked.users,
+                self._client(span),
+                self._server(span),
+                asked.rate,
+                running,
+            )
 
     def _follows_profile(self) -> bool:
         """Whether the load is the profile's: a locustfile's own shape wins over it, and knows of no steps."""
         return bool(self.prom.raw(Client.LOAD_STEP.name, self.window.start, self.window.end))
 
     def _most_users(self, window: Window) -> float | None:
-        return max((value for series in self._users(window) for value in series.values()), default=None)
+        return max(
+            (value for series in self._users(window) for value in series.values()), default=None
+        )
 
     def _users(self, window: Window) -> list[Series]:
         return self.prom.range(f"sum({Client.USERS.name})", window.start, window.end)
 
     def _gained_buckets(self, metric: Metric, window: Window) -> Buckets:
         """What a client's histogram gained, answers that came after the load's end included."""
-        return {float(le): count for le, count in self._gained(f"{metric.name}_bucket", "le", window).items()}
+        return {
+            float(le): count
+            for le, count in self._gained(f"{metric.name}_bucket", "le", window).items()
+        }
 
     def _waiting_ages(self, window: Window) -> Buckets:
         """Ages of what was waiting at a window's end, in an open loop since it was due; at the run's, when Locust was last heard of.
 
         None after an orderly stop. Who waits from one step into the next is slow in both.
         """
-        until = Window(self.window.start, self.window.end + TAIL_SECONDS) if window.end == self.window.end else window
+        until = (
+            Window(self.window.start, self.window.end + TAIL_SECONDS)
+            if window.end == self.window.end
+            else window
+        )
         waiting = Client.WAITING_AGE if self.profile.open_loop else Client.IN_FLIGHT_AGE
-        ages = self.prom.instant(f"sum by (le) (last_over_time({waiting.name}[{_span(until)}]))", until.end)
+        ages = self.prom.instant(
+            f"sum by (le) (last_over_time({waiting.name}[{_span(until)}]))", until.end
+        )
         return {float(sample.labels["le"]): sample.value for sample in ages}
 
     def _objectives(self) -> Mapping[str, float]:
@@ -178,16 +231,23 @@ class Measurement:
             return self._counted_rate(Client.OFFERED, window)
         if not self.knows_think_time:
             return None
-        users = self.prom.number(f"avg_over_time(sum(locust_users_target)[{_span(window)}:1s])", window.end)
+        users = self.prom.number(
+            f"avg_over_time(sum(locust_users_target)[{_span(window)}:1s])", window.end
+        )
         handler = Server.REQUEST_DURATION.name
         span = _span(window)
-        service = self.prom.number(f"sum(increase({handler}_sum[{span}])) / sum(increase({handler}_count[{span}]))", window.end)
+        service = self.prom.number(
+            f"sum(increase({handler}_sum[{span}])) / sum(increase({handler}_count[{span}]))",
+            window.end,
+        )
         if users is None or service is None:
             return None
         return users / (sum(self.profile.think_time_seconds) / 2 + service)
 
     def _buckets(self, metric: Metric, window: Window) -> Buckets:
-        counted = self.prom.instant(f"sum by (le) (increase({metric.name}_bucket[{_span(window)}]))", window.end)
+        counted = self.prom.instant(
+            f"sum by (le) (increase({metric.name}_bucket[{_span(window)}]))", window.end
+        )
         return {float(sample.labels["le"]): sample.value for sample in counted}
 
     def _counted_rate(self, counter: Metric, window: Window) -> float | None:
@@ -201,7 +261,11 @@ class Measurement:
     # -- saturation, honesty, validity
 
     def _saturation(self) -> Saturation:
-        used = self.prom.range("max by (resource) (min_over_time(api:saturation:ratio[3s]))", self.window.start, self.window.end)
+        used = self.prom.range(
+            "max by (resource) (min_over_time(api:saturation:ratio[3s]))",
+            self.window.start,
+            self.window.end,
+        )
         largest = {series.labels["resource"]: max(series.values(), default=0.0) for series in used}
         first = {
             series.labels["resource"]: time - self.window.start
@@ -221,7 +285,9 @@ class Measurement:
             starved_max=self._largest(Client.STARVED.name),
             starved_sustained=self._largest(starved_on_end()),
             abandoned={stage: lost.get(stage) for stage in ("in_flight", "unreported")},
-            generator_cpu_max_ratio=self._largest("max(avg_over_time(locust_worker_cpu_ratio[10s]))"),
+            generator_cpu_max_ratio=self._largest(
+                "max(avg_over_time(locust_worker_cpu_ratio[10s]))"
+            ),
             generator_lag_ratio=self._lag_ratio(),
             hung=self._hung(judged(self.window, self.profile.warmup_seconds)) if lost else None,
             exceptions=self._exceptions(),
@@ -237,7 +303,11 @@ class Measurement:
         return min(1.0, max(late.values()) / self.window.seconds) if late else None
 
     def _largest(self, query: str) -> float | None:
-        values = [value for series in self.prom.range(query, self.window.start, self.window.end) for value in series.values()]
+        values = [
+            value
+            for series in self.prom.range(query, self.window.start, self.window.end)
+            for value in series.values()
+        ]
         return max(values, default=None)
 
     def _counts(self) -> Counts:
@@ -252,13 +322,20 @@ class Measurement:
     def _arrivals(self) -> Arrivals | None:
         if self.profile.open_loop is None:
             return None
-        offered, started, unsent = (sum(self._gained(each.name).values()) for each in (Client.OFFERED, Client.STARTED, Client.UNSENT))
+        offered, started, unsent = (
+            sum(self._gained(each.name).values())
+            for each in (Client.OFFERED, Client.STARTED, Client.UNSENT)
+        )
         late = histogram.quantile(0.99, self._gained_buckets(Client.LATENESS, self.window))
         left = histogram.total(self._gained_buckets(Client.LEFT_AGE, self.window))
         # A worker that was given up and came back had begun more than it had told: its last half second counts as begun and as unsent.
-        return Arrivals(offered, started, max(0.0, min(unsent, offered - started - left)), late, left)
+        return Arrivals(
+            offered, started, max(0.0, min(unsent, offered - started - left)), late, left
+        )
 
-    def _gained(self, selector: str, by: str = "", window: Window | None = None) -> dict[str, float]:
+    def _gained(
+        self, selector: str, by: str = "", window: Window | None = None
+    ) -> dict[str, float]:
         """What each series gained from raw sample to raw sample in a window (or the run), summed by a label, or all together as ``.
 
         Counters that started anew add up. A window that ends with the run includes the last figures that arrive after it.
@@ -275,7 +352,9 @@ class Measurement:
 
     def _invalid(self) -> dict[str, float]:
         seconds: dict[str, float] = {}
-        for series in self.prom.range("max by (reason) (locust:run_invalid_reason:bool)", self.window.start, self.window.end):
+        for series in self.prom.range(
+            "max by (reason) (locust:run_invalid_reason:bool)", self.window.start, self.window.end
+        ):
             broken = sum(value == 1 for value in series.values()) * self._step_seconds
             if broken and series.labels["reason"] not in OF_THE_WHOLE:
                 seconds[series.labels["reason"]] = float(broken)
@@ -283,7 +362,9 @@ class Measurement:
 
     def _pacing_missed(self) -> dict[str, float]:
         """A share is one of the whole run, and so is its length."""
-        missed, intervals = (sum(self._gained(each.name).values()) for each in (Client.PACING_MISSED, Client.PACING))
+        missed, intervals = (
+            sum(self._gained(each.name).values()) for each in (Client.PACING_MISSED, Client.PACING)
+        )
         is_much = intervals >= LEAST_INTERVALS and missed > LOST_LIMIT_RATIO * intervals
         return {"pacing_missed": self.window.seconds} if is_much else {}
 
@@ -294,7 +375,9 @@ class Measurement:
         """
         grace = min(BEHIND_SECONDS, self.window.seconds / 2)
         behind = sum(
-            users < 0.99 * min(self._scheduled(time - self.window.start - grace * part / 3) for part in range(4))
+            users
+            < 0.99
+            * min(self._scheduled(time - self.window.start - grace * part / 3) for part in range(4))
             for series in self._users(self.window)
             for time, users in series.points
             if time - self.window.start > grace
@@ -328,7 +411,9 @@ def hung(slo: Slo | None, answered: Buckets, abandoned_ages: Buckets) -> float:
     A younger one is only slow: its answer might have been under way.
     """
     objectives = slo.latency_seconds.values() if slo else ()
-    return histogram.total(abandoned_ages) - abandoned_ages.get(max(HUNG_SECONDS, histogram.slowest(answered), *objectives), 0.0)
+    return histogram.total(abandoned_ages) - abandoned_ages.get(
+        max(HUNG_SECONDS, histogram.slowest(answered), *objectives), 0.0
+    )
 
 
 def starved_on_end(longer_seconds: float = 0.0) -> str:
@@ -350,7 +435,9 @@ def _at_least(seen: Buckets, including: Buckets) -> tuple[str, ...]:
 
     def is_lower_bound(name: str) -> bool:
         value, at_most = waited[name] or 0.0, most[name] or 0.0
-        return (at_most > NOTEWORTHY * value or at_most == open_ended) and (many or value > (known[name] or 0.0))
+        return (at_most > NOTEWORTHY * value or at_most == open_ended) and (
+            many or value > (known[name] or 0.0)
+        )
 
     return tuple(filter(is_lower_bound, QUANTILES))
 
@@ -367,7 +454,9 @@ def increase(series: Series, since: float) -> float:
     """What a counter gained since a time, from its raw samples; it starts at zero where it is new, and anew where it falls."""
     before = [value for time, value in series.points if time <= since][-1:] or [0.0]
     values = before + [value for time, value in series.points if time > since]
-    return sum(later - earlier if later >= earlier else later for earlier, later in pairwise(values))
+    return sum(
+        later - earlier if later >= earlier else later for earlier, later in pairwise(values)
+    )
 
 
 def _steps_of(profile: Profile, seconds: float) -> Iterator[tuple[int, float, float]]:

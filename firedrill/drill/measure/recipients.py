@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 def record(notifications: Iterable[Notification], start: float) -> list[dict[str, Any]]:
     """Each with its time in seconds since the load began; what came before it, and the heartbeat, left out."""
-    return [_entry(one, start) for one in notifications if not one.is_heartbeat and one.received >= start]
+    return [
+        _entry(one, start)
+        for one in notifications
+        if not one.is_heartbeat and one.received >= start
+    ]
 
 
 def _entry(one: Notification, start: float) -> dict[str, Any]:

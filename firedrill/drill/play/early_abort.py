@@ -62,7 +62,9 @@ class Foregone:
 class Watch:
     """Looks again and again, until it is foregone."""
 
-    def __init__(self, profile: Profile, ends_after_seconds: float | None, *, knows_requests: bool) -> None:
+    def __init__(
+        self, profile: Profile, ends_after_seconds: float | None, *, knows_requests: bool
+    ) -> None:
         """`knows_requests`: an arrival, or a user's task, is one request, as with the bundled users."""
         self._profile = profile
         self._ends_after = ends_after_seconds if knows_requests else None
@@ -74,18 +76,29 @@ class Watch:
         Where the end of the load is known: more requests were slow (or failed) than the SLO accepts of all that can still come.
         """
         judged_from = began + self._profile.warmup_seconds
-        slo, scraped = self._profile.slo, prom.number(f"min(timestamp({Client.TEST_START.name}))", now)
+        slo, scraped = (
+            self._profile.slo,
+            prom.number(f"min(timestamp({Client.TEST_START.name}))", now),
+        )
         if slo is None or scraped is None or scraped - judged_from < RECENT_SECONDS:
             return None
         # All figures are those of the last scrape: of two scrapes, a request might be in both or in neither.
         if starved(slo, prom, began, scraped):
             return self._found("starved_users", scraped - began)
         heard = prom.number(f"min({Client.WORKER_REPORT.name})", scraped) or scraped
-        to_come = most_to_come(self._profile, min(heard, scraped) - REPORT_SECONDS - began, self._ends_after)
+        to_come = most_to_come(
+            self._profile, min(heard, scraped) - REPORT_SECONDS - began, self._ends_after
+        )
         if to_come == inf:
-            objective = broken(slo, seen(self._profile, prom, scraped - RECENT_SECONDS, scraped), 0.0)
+            objective = broken(
+                slo, seen(self._profile, prom, scraped - RECENT_SECONDS, scraped), 0.0
+            )
             since = self._lasting(objective, scraped - began)
-            return None if objective is None or since is None else self._found(objective, self._where(slo, prom, began, since, scraped))
+            return (
+                None
+                if objective is None or since is None
+                else self._found(objective, self._where(slo, prom, began, since, scraped))
+            )
         objective = broken(slo, seen(self._profile, prom, judged_from, scraped), to_come)
         return self._found(objective, scraped - began) if objective else None
 
@@ -102,7 +115,10 @@ class Watch:
     def _where(self, slo: Slo, prom: Prometheus, began: float, since: float, now: float) -> float:
         """When the first step began, since then, whose own requests broke the SLO: the one before it may have held until its end."""
         spans = _spans(self._profile, since, now - began)
-        own = ((start, seen(self._profile, prom, began + start, began + end)) for start, end, _ in spans)
+        own = (
+            (start, seen(self._profile, prom, began + start, began + end))
+            for start, end, _ in spans
+        )
         return next((start for start, requests in own if broken(slo, requests, 0.0)), since)
 
     def _found(self, objective: str, after_seconds: float) -> Foregone:
@@ -124,16 +140,24 @@ def most_to_come(profile: Profile, after_seconds: float, end_seconds: float | No
     if end_seconds is None:
         return inf
     end = end_seconds + LATE_SECONDS
-    users = max(step.users for step in itertools.takewhile(lambda step: step.start_seconds < end, profile.all_steps()))
+    users = max(
+        step.users
+        for step in itertools.takewhile(lambda step: step.start_seconds < end, profile.all_steps())
+    )
     spans = _spans(profile, max(0.0, after_seconds), end)
-    return users + sum((stop - start) * _highest_rate(profile, step, start) for start, stop, step in spans)
+    return users + sum(
+        (stop - start) * _highest_rate(profile, step, start) for start, stop, step in spans
+    )
 
 
 def _spans(profile: Profile, start: float, end: float) -> Iterator[tuple[float, float, Step]]:
     """(start, end, step) of what each step has of a span of time."""
     steps = itertools.takewhile(lambda step: step.start_seconds < end, profile.all_steps())
     for step, following in itertools.pairwise([*steps, None]):
-        begin, stop = max(start, step.start_seconds) if step else inf, following.start_seconds if following else end
+        begin, stop = (
+            max(start, step.start_seconds) if step else inf,
+            following.start_seconds if following else end,
+        )
         if step and begin < stop:
             yield begin, stop, step
 
@@ -143,7 +167,11 @@ def _highest_rate(profile: Profile, step: Step, start_seconds: float) -> float:
     if step.rate is not None:
         return step.rate
     shortest = profile.think_time_seconds[0]
-    return max(step.users, profile.scheduled_users(start_seconds - LATE_SECONDS)) / shortest if shortest else inf
+    return (
+        max(step.users, profile.scheduled_users(start_seconds - LATE_SECONDS)) / shortest
+        if shortest
+        else inf
+    )
 
 
 def broken(slo: Slo, seen: Seen, to_come: float) -> str | None:
@@ -152,7 +180,11 @@ def broken(slo: Slo, seen: Seen, to_come: float) -> str | None:
     for name in slo.latency_seconds:
         if is_exceeded(name, seen.slower[name], all_requests):
             return name
-    return "errors" if slo.error_ratio is not None and seen.failed > slo.error_ratio * all_requests else None
+    return (
+        "errors"
+        if slo.error_ratio is not None and seen.failed > slo.error_ratio * all_requests
+        else None
+    )
 
 
 def starved(slo: Slo, prom: Prometheus, began: float, now: float) -> bool:
@@ -163,19 +195,32 @@ def starved(slo: Slo, prom: Prometheus, began: float, now: float) -> bool:
 
 def seen(profile: Profile, prom: Prometheus, start: float, now: float) -> Seen:
     """What a span of time has shown."""
-    answered, waiting = (Client.FROM_SCHEDULE, Client.WAITING_AGE) if profile.open_loop else (Client.REQUEST_DURATION, Client.IN_FLIGHT_AGE)
+    answered, waiting = (
+        (Client.FROM_SCHEDULE, Client.WAITING_AGE)
+        if profile.open_loop
+        else (Client.REQUEST_DURATION, Client.IN_FLIGHT_AGE)
+    )
 
     def gained(selector: str) -> float:
-        return (prom.number(f"sum({selector})", now) or 0.0) - (prom.number(f"sum({selector})", start) or 0.0)
+        return (prom.number(f"sum({selector})", now) or 0.0) - (
+            prom.number(f"sum({selector})", start) or 0.0
+        )
 
     def within(bound: str) -> float:
         at = f'{{le="{bound}"}}'
-        return gained(f"{answered.name}_bucket{at}") + abandoned(bound) + (prom.number(f"sum({waiting.name}{at})", now) or 0.0)
+        return (
+            gained(f"{answered.name}_bucket{at}")
+            + abandoned(bound)
+            + (prom.number(f"sum({waiting.name}{at})", now) or 0.0)
+        )
 
     def abandoned(bound: str) -> float:
         return gained(f'{Client.ABANDONED_AGE.name}_bucket{{le="{bound}"}}')
 
     requests = within("+Inf") + gained(Client.UNSENT.name)
-    slow = {name: requests - within(format_bound(bound)) for name, bound in (profile.slo.latency_seconds if profile.slo else {}).items()}
+    slow = {
+        name: requests - within(format_bound(bound))
+        for name, bound in (profile.slo.latency_seconds if profile.slo else {}).items()
+    }
     # Who was given up has hung only if nobody waits for as long and is answered, which the end alone can tell.
     return Seen(requests, gained(Client.FAILURES.name), slow)

@@ -89,7 +89,10 @@ class Matrix:
 
     def text(self) -> str:
         """As JSON."""
-        leasts = {name: {**asdict(one), "seconds": one.seconds, "full_seconds": one.full_seconds} for name, one in self.least.items()}
+        leasts = {
+            name: {**asdict(one), "seconds": one.seconds, "full_seconds": one.full_seconds}
+            for name, one in self.least.items()
+        }
         return json.dumps({**asdict(self), "least": leasts}, indent=2) + "\n"
 
 
@@ -100,13 +103,19 @@ def check(request: Request) -> None:
     """Raises BadInput for a profile without faults, and for a fault that nobody has to notice."""
     profile = request.profile
     if not profile.faults:
-        raise BadInput(f"--matrix: profile {profile.name} sets no faults; expected some, each with its alerts")
+        raise BadInput(
+            f"--matrix: profile {profile.name} sets no faults; expected some, each with its alerts"
+        )
     for step in profile.faults:
         if not step.alerts:
-            raise BadInput(f"--matrix: profile {profile.name}: {_named(step.sizes)} names no alerts; expected those that have to notice it")
+            raise BadInput(
+                f"--matrix: profile {profile.name}: {_named(step.sizes)} names no alerts; expected those that have to notice it"
+            )
 
 
-def play_all(request: Request, least_of: Mapping[str, Least], console: Terminal, interrupt: Interrupt) -> Iterator[Run]:
+def play_all(
+    request: Request, least_of: Mapping[str, Least], console: Terminal, interrupt: Interrupt
+) -> Iterator[Run]:
     """Play the baseline and each fault; ends early when interrupted.
 
     Args:
@@ -139,13 +148,23 @@ def requests_of(request: Request, quiet_for_seconds: float) -> Iterator[tuple[st
     """What is played, with its title. The profile's load is the same in all, as its file says; what it expects beside that is no matter."""
     profile = replace(request.profile, slo=None, alerts=AlertExpectations(), abort_on_slo=False)
     begins = profile.faults[0].start_seconds
-    quiet = replace(profile, name=f"{profile.name} {QUIET}", faults=(), duration_seconds=quiet_for_seconds)
+    quiet = replace(
+        profile, name=f"{profile.name} {QUIET}", faults=(), duration_seconds=quiet_for_seconds
+    )
     yield QUIET, replace(request, profile=quiet, duration_seconds=quiet_for_seconds)
     for step in profile.faults:
         seconds = begins + step.for_seconds
         faults = (replace(step, start_seconds=begins),)
-        alone = replace(profile, name=f"{profile.name} {_named(step.sizes)}", faults=faults, duration_seconds=seconds)
-        yield _named(step.sizes), replace(request, profile=alone, duration_seconds=seconds, until_firing=step.alerts)
+        alone = replace(
+            profile,
+            name=f"{profile.name} {_named(step.sizes)}",
+            faults=faults,
+            duration_seconds=seconds,
+        )
+        yield (
+            _named(step.sizes),
+            replace(request, profile=alone, duration_seconds=seconds, until_firing=step.alerts),
+        )
 
 
 def _named(sizes: Mapping[str, float]) -> str:
@@ -166,10 +185,20 @@ def leasts(request: Request) -> dict[str, Least]:
 def judge(documents: Sequence[Mapping[str, Any]], least_of: Mapping[str, Least]) -> Matrix:
     """What the runs come to: no fault without its alerts, and no alert without a fault. INVALID if one of the runs is."""
     columns = tuple(_column(document) for document in documents)
-    reasons = tuple(reason for column, document in zip(columns, documents, strict=True) for reason in _reasons(column, document))
+    reasons = tuple(
+        reason
+        for column, document in zip(columns, documents, strict=True)
+        for reason in _reasons(column, document)
+    )
     occurring = {cell.alert for column in columns for cell in column.cells}
     met = {name: one for name, one in least_of.items() if name in occurring}
-    return Matrix(_status(columns, reasons), reasons, columns, met, _unproven(documents[0]["window"], least_of))
+    return Matrix(
+        _status(columns, reasons),
+        reasons,
+        columns,
+        met,
+        _unproven(documents[0]["window"], least_of),
+    )
 
 
 def _unproven(quiet: Mapping[str, float] | None, least_of: Mapping[str, Least]) -> tuple[str, ...]:
@@ -201,11 +230,16 @@ def _causeless(name: str, after: float, begins: float | None) -> Cell:
     if name in OF_THE_MACHINE:
         return Cell(name, "machine", after)
     # What began meanwhile may have kept it pending, or not.
-    return Cell(name, "false", after) if begins is None or after < begins else Cell(name, "undecided")
+    return (
+        Cell(name, "false", after) if begins is None or after < begins else Cell(name, "undecided")
+    )
 
 
 def _reasons(column: Column, document: Mapping[str, Any]) -> Iterator[str]:
-    told = [*document["verdict"]["reasons"], *(row for row in document["scorecard"] if row["judgement"] == "undecided")]
+    told = [
+        *document["verdict"]["reasons"],
+        *(row for row in document["scorecard"] if row["judgement"] == "undecided"),
+    ]
     yield from (f"{column.fault}: {one['text']}" for one in told)
     for cell in column.cells:
         if cell.judgement == "false":

@@ -63,7 +63,9 @@ class Injector:
             try:
                 self._client.clear()
             except FiredrillError as error:
-                yield Reason("fault_not_ended", f"the faults could not be ended with the load: {error}")
+                yield Reason(
+                    "fault_not_ended", f"the faults could not be ended with the load: {error}"
+                )
         self._ended = time.time()
 
     def injected(self) -> list[Injected]:
@@ -71,10 +73,14 @@ class Injector:
         return [self._as_it_was(at, injected) for at, injected in enumerate(self._injected)]
 
     def _as_it_was(self, at: int, injected: Injected) -> Injected:
-        replaced = (later.start for later in self._injected[at + 1 :] if later.fault == injected.fault)
+        replaced = (
+            later.start for later in self._injected[at + 1 :] if later.fault == injected.fault
+        )
         return replace(injected, end=min(injected.end, self._ended, *replaced))
 
 
 def _not_set(step: FaultStep, why: str) -> Reason:
     what = ", ".join(spell(fault, size) for fault, size in step.sizes.items())
-    return Reason("fault_not_set", f"the fault due after {step.start_seconds:g} s ({what}) was not set: {why}")
+    return Reason(
+        "fault_not_set", f"the fault due after {step.start_seconds:g} s ({what}) was not set: {why}"
+    )

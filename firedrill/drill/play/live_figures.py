@@ -12,8 +12,13 @@ if TYPE_CHECKING:
 
 
 FROM_SCHEDULE = "client:response_time_from_schedule_seconds:p99_10s"
-WAITING_INCLUDED, ANSWERED = "client:response_time_including_waiting_seconds:p99_10s", "client:response_time_seconds:p99_10s"
-RAISED = f"max({WAITING_INCLUDED} unless {WAITING_INCLUDED} <= 1.1 * ({FROM_SCHEDULE} or {ANSWERED}))"
+WAITING_INCLUDED, ANSWERED = (
+    "client:response_time_including_waiting_seconds:p99_10s",
+    "client:response_time_seconds:p99_10s",
+)
+RAISED = (
+    f"max({WAITING_INCLUDED} unless {WAITING_INCLUDED} <= 1.1 * ({FROM_SCHEDULE} or {ANSWERED}))"
+)
 """There where those who wait have raised the percentile by more than a tenth, which a single one at the edge of a bucket does not.
 
 Where nothing was answered that of the answered is missing, or no number.
@@ -42,11 +47,15 @@ class Live:
     def cells(self) -> dict[str, str]:
         """Each figure as text, by its title, in the order in which they are read."""
         client_p99 = units.seconds(self.client_p99_seconds)
-        headroom = units.percent(None if self.headroom_ratio is None else max(0.0, self.headroom_ratio))
+        headroom = units.percent(
+            None if self.headroom_ratio is None else max(0.0, self.headroom_ratio)
+        )
         return {
             "step": units.count(self.step),
             "users": units.count(self.users),
-            "rate": units.rate(self.rate) if self.offered is None else f"{units.rate(self.rate)} of {units.rate(self.offered)}",
+            "rate": units.rate(self.rate)
+            if self.offered is None
+            else f"{units.rate(self.rate)} of {units.rate(self.offered)}",
             "client p99": units.at_least(client_p99) if self.client_p99_is_at_least else client_p99,
             "server p99": units.seconds(self.server_p99_seconds),
             "in flight": units.count(self.in_flight),
@@ -57,7 +66,9 @@ class Live:
 
 def look(prom: Prometheus) -> Live:
     """Ask for all of them."""
-    headroom = min(prom.instant("api:headroom:ratio"), key=lambda sample: sample.value, default=None)
+    headroom = min(
+        prom.instant("api:headroom:ratio"), key=lambda sample: sample.value, default=None
+    )
     return Live(
         step=prom.number("max(locust_load_step)"),
         users=prom.number("sum(locust_users)"),

@@ -103,13 +103,18 @@ class Panels:
         table.add_row(*(Text(value, style=_style(name, live)) for name, value in cells.items()))
         self._body = table
         self._bar = ProgressBar(
-            total=duration_seconds or 1.0, completed=elapsed_seconds if duration_seconds else 0, pulse=duration_seconds is None
+            total=duration_seconds or 1.0,
+            completed=elapsed_seconds if duration_seconds else 0,
+            pulse=duration_seconds is None,
         )
         self._draw(_clock(elapsed_seconds, duration_seconds))
 
     def notified(self, notifications: Sequence[Notification]) -> None:
         """Below the figures, the latest last; drawn with the figures that follow."""
-        lines = [Text(one.line(), style=_urgency(one), no_wrap=True, overflow="ellipsis") for one in notifications]
+        lines = [
+            Text(one.line(), style=_urgency(one), no_wrap=True, overflow="ellipsis")
+            for one in notifications
+        ]
         self._notifications = [*self._notifications, *lines][-SHOWN_NOTIFICATIONS:]
 
     def close(self) -> None:
@@ -121,7 +126,13 @@ class Panels:
         foot.add_column(ratio=1)
         foot.add_column(justify="right")
         foot.add_row(self._bar, Text(text, style="dim"))
-        self._screen.update(Panel(Group(self._body, *self._notifications, foot), title=Text(self._title), title_align="left"))
+        self._screen.update(
+            Panel(
+                Group(self._body, *self._notifications, foot),
+                title=Text(self._title),
+                title_align="left",
+            )
+        )
 
 
 def _style(name: str, live: Live) -> str:
@@ -131,7 +142,9 @@ def _style(name: str, live: Live) -> str:
 
 
 def _urgency(notification: Notification) -> str:
-    return "bold red" if notification.receiver == "page" and notification.status == "firing" else "dim"
+    return (
+        "bold red" if notification.receiver == "page" and notification.status == "firing" else "dim"
+    )
 
 
 def _clock(elapsed_seconds: float, duration_seconds: float | None) -> str:

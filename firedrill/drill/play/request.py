@@ -65,7 +65,11 @@ class Request:
     @property
     def ends_after_seconds(self) -> float | None:
         """How long the load lasts; None until stopped."""
-        planned = [seconds for seconds in (self.duration_seconds, self.profile.duration_seconds) if seconds is not None]
+        planned = [
+            seconds
+            for seconds in (self.duration_seconds, self.profile.duration_seconds)
+            if seconds is not None
+        ]
         return min(planned, default=None)
 
     @property
@@ -87,7 +91,11 @@ class Request:
         """
         file = self.locustfile
         try:
-            theirs = {"name": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()} if file else None
+            theirs = (
+                {"name": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+                if file
+                else None
+            )
         except OSError as error:
             raise BadInput(f"--locustfile {file}: {error.strerror}") from error
         return {"locustfile": theirs, "workers": self.workers, "docker": self.docker}
@@ -102,8 +110,14 @@ class Request:
         if self.locustfile and not self.locustfile.is_file():
             raise BadInput(f"--locustfile {self.locustfile}: no such file")
         self.generator()  # Before there is a folder for the run.
-        if self.target and not self.attachment and not self.target.startswith(("http://", "https://")):
-            raise BadInput(f"--target {self.shown_target}: expected a URL such as http://127.0.0.1:8000")
+        if (
+            self.target
+            and not self.attachment
+            and not self.target.startswith(("http://", "https://"))
+        ):
+            raise BadInput(
+                f"--target {self.shown_target}: expected a URL such as http://127.0.0.1:8000"
+            )
         if self.docker:
             self._check_for_containers()
         elif not self.attachment:
@@ -121,18 +135,37 @@ class Request:
         if not (self.locustfile or self.attachment):
             check_users(self.source, BUNDLED_USERS)
         if self.abort_on_slo and not (self.profile.slo and self.profile.slo.has_objectives):
-            raise BadInput(f"--abort-on-slo: profile {self.profile.name} needs objectives; expected one or more in its slo")
-        if self.profile.faults and self.target and not (self.attachment or any(scrape.job == "api" for scrape in self.scrapes)):
-            raise BadInput(f"profile {self.profile.name} sets faults; expected --scrape with the target's metrics page, which takes them")
+            raise BadInput(
+                f"--abort-on-slo: profile {self.profile.name} needs objectives; expected one or more in its slo"
+            )
+        if (
+            self.profile.faults
+            and self.target
+            and not (self.attachment or any(scrape.job == "api" for scrape in self.scrapes))
+        ):
+            raise BadInput(
+                f"profile {self.profile.name} sets faults; expected --scrape with the target's metrics page, which takes them"
+            )
 
     def _check_expectations(self) -> None:
         """An alert that nobody has would never fire, whatever happens; misspelled under `never`, it would do so for ever."""
-        expected, of_faults = self.profile.alerts, (name for step in self.profile.faults for name in step.alerts)
+        expected, of_faults = (
+            self.profile.alerts,
+            (name for step in self.profile.faults for name in step.alerts),
+        )
         files = (*places.RULES.glob("*.yml"), *self.rules)
-        known = {rule.name for file in files for group in rule_file.read(file) for rule in group.rules if rule.is_alert} - {HEARTBEAT}
+        known = {
+            rule.name
+            for file in files
+            for group in rule_file.read(file)
+            for rule in group.rules
+            if rule.is_alert
+        } - {HEARTBEAT}
         for name in (*expected.always, *expected.if_slo_broken, *expected.never, *of_faults):
             if name not in known:
-                raise BadInput(f"profile {self.profile.name}: no rule has the alert {name}{nearest(name, known)}")
+                raise BadInput(
+                    f"profile {self.profile.name}: no rule has the alert {name}{nearest(name, known)}"
+                )
 
     def _check_for_containers(self) -> None:
         """What one user may read, or calls itself, is another matter in a container."""
@@ -143,13 +176,21 @@ class Request:
         ]
         for option, host in hosts:
             if host in {"localhost", LOOPBACK, "::1", "[::1]"}:
-                raise BadInput(f"{option} {host}: in a container that is the container itself; expected one such as host.docker.internal")
+                raise BadInput(
+                    f"{option} {host}: in a container that is the container itself; expected one such as host.docker.internal"
+                )
         if self.server.threads and self.server.threads > container_stack.MOST_THREADS:
-            raise BadInput(f"--threads {self.server.threads}: expected at most {container_stack.MOST_THREADS} in a container")
+            raise BadInput(
+                f"--threads {self.server.threads}: expected at most {container_stack.MOST_THREADS} in a container"
+            )
         if self.locustfile and not self.locustfile.stat().st_mode & stat.S_IROTH:
-            raise BadInput(f"--locustfile {self.locustfile}: the containers have a user of their own; expected a file that others may read")
+            raise BadInput(
+                f"--locustfile {self.locustfile}: the containers have a user of their own; expected a file that others may read"
+            )
         if ":" in str(self.out.absolute()):
-            raise BadInput(f"--out {self.out}: Docker takes a colon for the end of a path; expected a folder without")
+            raise BadInput(
+                f"--out {self.out}: Docker takes a colon for the end of a path; expected a folder without"
+            )
 
 
 def _check_target(url: str) -> None:
@@ -158,9 +199,17 @@ def _check_target(url: str) -> None:
     except requests.Timeout as error:
         raise Missing(f"--target {without_userinfo(url)}: no answer within 5 s") from error
     except requests.RequestException as error:
-        raise Missing(f"--target {without_userinfo(url)}: {_cause(error)}; is it running?") from error
+        raise Missing(
+            f"--target {without_userinfo(url)}: {_cause(error)}; is it running?"
+        ) from error
 
 
 def _cause(error: BaseException) -> str:
     text = str(error)
-    return "connection refused" if "Connection refused" in text else "unknown host" if "resolve" in text else error.__class__.__name__
+    return (
+        "connection refused"
+        if "Connection refused" in text
+        else "unknown host"
+        if "resolve" in text
+        else error.__class__.__name__
+    )

@@ -65,14 +65,18 @@ def play(request: Request, interrupt: Interrupt, progress: Progress) -> Run:
     request.check()
     if request.docker:
         progress.phase("building the images")
-        container_stack.build(interrupt)  # Before ports are chosen: it may take minutes, in which somebody else takes them.
+        container_stack.build(
+            interrupt
+        )  # Before ports are chosen: it may take minutes, in which somebody else takes them.
     chosen = Ports.choose(request.ports)
     run = Run.create(request.out.absolute(), request.title)
     return _Drill(request, run, chosen, interrupt, progress).play()
 
 
 class _Drill:
-    def __init__(self, request: Request, run: Run, chosen: Ports, interrupt: Interrupt, progress: Progress) -> None:
+    def __init__(
+        self, request: Request, run: Run, chosen: Ports, interrupt: Interrupt, progress: Progress
+    ) -> None:
         self._request = request
         self._run = run
         self._interrupt = interrupt
@@ -94,7 +98,9 @@ class _Drill:
         asked = self._request
         if not (asked.abort_on_slo or asked.profile.abort_on_slo):
             return None
-        return Watch(asked.profile, asked.ends_after_seconds, knows_requests=asked.locustfile is None)
+        return Watch(
+            asked.profile, asked.ends_after_seconds, knows_requests=asked.locustfile is None
+        )
 
     def _plan(self, chosen: Ports) -> Plan:
         asked = self._request
@@ -119,7 +125,11 @@ class _Drill:
         attachment = self._request.attachment
         if attachment:
             return AttachedStack(plan, self._interrupt, attachment)
-        return ComposedStack(plan, self._interrupt) if self._request.docker else NativeStack(plan, self._interrupt)
+        return (
+            ComposedStack(plan, self._interrupt)
+            if self._request.docker
+            else NativeStack(plan, self._interrupt)
+        )
 
     def _faults_url(self) -> str | None:
         attachment = self._request.attachment
@@ -148,7 +158,10 @@ class _Drill:
         self._progress.phase(self._stack.opening)
         self._stack.start_prometheus()
         if not self._stack.start_alerting():
-            self._remark("alertmanager_missing", f"nobody would have been told of alerts: there is no Alertmanager; {programs.HOW_TO_GET}")
+            self._remark(
+                "alertmanager_missing",
+                f"nobody would have been told of alerts: there is no Alertmanager; {programs.HOW_TO_GET}",
+            )
         self._note_longer_rules()
         self._stack.start_api()
         self._stack.wait_for_start()
@@ -166,17 +179,25 @@ class _Drill:
             self._stack.fetch_notifications()
             self._progress.notified(self._news())
             with suppress(FiredrillError):  # A Prometheus that died is found by _over().
-                began = began or self._stack.prom.number(f"max(locust_test_start_time_seconds) >= {self._stack.load_since:.3f}")
+                began = began or self._stack.prom.number(
+                    f"max(locust_test_start_time_seconds) >= {self._stack.load_since:.3f}"
+                )
                 if began:
                     self._note_faults(self._injector.follow(time.time() - began))
                     self._look_ahead(began)
                     self._look_for_alerts()
-                    self._progress.show(live_figures.look(self._stack.prom), time.time() - began, self._request.ends_after_seconds)
+                    self._progress.show(
+                        live_figures.look(self._stack.prom),
+                        time.time() - began,
+                        self._request.ends_after_seconds,
+                    )
                     self._unevaluated |= self._stack.prom.broken_alerts()
 
     def _look_ahead(self, began: float) -> None:
         """End a run that has failed whatever comes."""
-        self._foregone = self._watcher.look(self._stack.prom, began, time.time()) if self._watcher else None
+        self._foregone = (
+            self._watcher.look(self._stack.prom, began, time.time()) if self._watcher else None
+        )
         if self._foregone:
             self._mishaps["aborted"] = Reason("aborted", self._foregone.text())
             self._progress.phase(self._foregone.text())
@@ -205,7 +226,11 @@ class _Drill:
             return True
         if self._foregone or (self._request.until_firing and not self._awaited):
             return True
-        return self._stack.load_ended() or self._has_ended("prometheus") or bool(began and planned and time.time() - began >= planned)
+        return (
+            self._stack.load_ended()
+            or self._has_ended("prometheus")
+            or bool(began and planned and time.time() - began >= planned)
+        )
 
     def _lacks_a_worker(self) -> bool:
         """Whether one has ended before the load began, for which its master would wait a minute."""
@@ -219,14 +244,20 @@ class _Drill:
         return child is not None and child.ended() is not None
 
     def _note_deaths(self) -> None:
-        for part, meaning in (("api", "the API's process ended"), ("prometheus", "Prometheus ended"), ("locust", "Locust ended")):
+        for part, meaning in (
+            ("api", "the API's process ended"),
+            ("prometheus", "Prometheus ended"),
+            ("locust", "Locust ended"),
+        ):
             child = getattr(self._stack, part)
             code = child.ended() if child else None
             if code is None or f"{part}_ended" in self._mishaps or (part == "locust" and code == 0):
                 continue
             if part == "locust":
                 self._reject_broken_locustfile(child.log.read_text(errors="replace"))
-            self._mishaps[f"{part}_ended"] = Reason(f"{part}_ended", f"{meaning} in mid-run ({_how(code)}): {child.last_words()}")
+            self._mishaps[f"{part}_ended"] = Reason(
+                f"{part}_ended", f"{meaning} in mid-run ({_how(code)}): {child.last_words()}"
+            )
         for number, worker in enumerate(self._stack.workers, start=1):
             code = worker.ended()
             if code and not self._stack.load_ended():
@@ -236,12 +267,16 @@ class _Drill:
 
     def _note_lost_messengers(self) -> None:
         """What tells people of alerts may die without any harm to the measurement."""
-        for part, meaning in (("alertmanager", "Alertmanager"), ("notifications", "the receiver of notifications")):
+        for part, meaning in (
+            ("alertmanager", "Alertmanager"),
+            ("notifications", "the receiver of notifications"),
+        ):
             child = getattr(self._stack, part)
             code = child.ended() if child else None
             if code is not None and f"{part}_ended" not in self._remarks:
                 self._remark(
-                    f"{part}_ended", f"{meaning} ended in mid-run ({_how(code)}); from then on nobody would have been told of alerts"
+                    f"{part}_ended",
+                    f"{meaning} ended in mid-run ({_how(code)}); from then on nobody would have been told of alerts",
                 )
 
     def _note_longer_rules(self) -> None:
@@ -249,7 +284,10 @@ class _Drill:
         scale = self._request.time_scale
         if not self._request.attachment and (kept := configuration.kept_longer(scale)):
             first = "; ".join(kept[:2])
-            self._remark("rules_kept_longer", f"{len(kept)} durations of the rules are longer than 1/{scale:g}, the first: {first}")
+            self._remark(
+                "rules_kept_longer",
+                f"{len(kept)} durations of the rules are longer than 1/{scale:g}, the first: {first}",
+            )
 
     def _remark(self, code: str, text: str) -> None:
         """Note what a reader should know, though it is no reason for any verdict."""
@@ -262,7 +300,11 @@ class _Drill:
         if file is None or "All users spawned" in log or "Ramping to" in log:
             return
         lines = re.findall(rf'File "{re.escape(str(file.absolute()))}", line (\d+)', log)
-        errors = re.findall(r"^(\w[\w.]*(?:Error|Exception|Interrupt|Exit)?: .+|No User class found.+)$", log, re.MULTILINE)
+        errors = re.findall(
+            r"^(\w[\w.]*(?:Error|Exception|Interrupt|Exit)?: .+|No User class found.+)$",
+            log,
+            re.MULTILINE,
+        )
         if errors:
             raise BadInput(f"--locustfile {file}{':' + lines[-1] if lines else ''}: {errors[-1]}")
 
@@ -280,9 +322,15 @@ class _Drill:
 
     def _drain(self) -> None:
         """Let the API finish what it had accepted, and one more scrape of every page see that it has."""
-        open_requests = "sum(http_server_active_requests) + (sum(http_server_queue_depth) or vector(0))"
+        open_requests = (
+            "sum(http_server_active_requests) + (sum(http_server_queue_depth) or vector(0))"
+        )
         deadline, drained_at = time.monotonic() + DRAIN_SECONDS, None
-        while time.monotonic() < deadline and not self._interrupt.hurry and not self._has_ended("prometheus"):
+        while (
+            time.monotonic() < deadline
+            and not self._interrupt.hurry
+            and not self._has_ended("prometheus")
+        ):
             with suppress(FiredrillError):
                 if drained_at is None and not self._stack.prom.number(open_requests):
                     drained_at = time.time()
@@ -315,14 +363,18 @@ class _Drill:
             self._note_loss(error)
 
     def _note_loss(self, error: FiredrillError) -> None:
-        self._mishaps["recording"] = Reason("recording", f"the run could not be recorded whole: {error}")
+        self._mishaps["recording"] = Reason(
+            "recording", f"the run could not be recorded whole: {error}"
+        )
 
     def _measure(self, prom: Prometheus) -> tuple[Window | None, Figures | None]:
         window = _load_window(prom, self._stack.load_since)
         if window is None:
             return None, None
         bundled = self._request.locustfile is None
-        measurement = Measurement(prom, self._request.profile, self._stack.run_id, window, knows_think_time=bundled)
+        measurement = Measurement(
+            prom, self._request.profile, self._stack.run_id, window, knows_think_time=bundled
+        )
         return window, measurement.figures(alert_history.read(prom, window, TAIL_SECONDS))
 
     def _notifications(self, window: Window | None) -> list[dict[str, Any]] | None:
@@ -332,7 +384,8 @@ class _Drill:
         arrived = Journal(self._stack.plan.notifications).read()
         if not any(one.is_heartbeat for one in arrived):
             self._remark(
-                "notifications_silent", f"not even {HEARTBEAT} got through to anybody: that nobody was told of alerts says nothing"
+                "notifications_silent",
+                f"not even {HEARTBEAT} got through to anybody: that nobody was told of alerts says nothing",
             )
         return recipients.record(arrived, window.start)
 
@@ -345,10 +398,13 @@ class _Drill:
             mishaps += ended_early(window, request.ends_after_seconds)
         if request.baseline and request.baseline.counts_errors_otherwise:
             self._remark(
-                "baseline_errors", f"the share of errors was not compared: {request.baseline.id} counted no hung request as failed"
+                "baseline_errors",
+                f"the share of errors was not compared: {request.baseline.id} counted no hung request as failed",
             )
         regressions = request.baseline.regressions(figures) if request.baseline and figures else ()
-        verdict = judge(profile, figures, mishaps, regressions, interrupted=self._interrupt.requested)
+        verdict = judge(
+            profile, figures, mishaps, regressions, interrupted=self._interrupt.requested
+        )
         notifications = self._notifications(window)
         document = {
             "schema": SCHEMA,
@@ -360,7 +416,9 @@ class _Drill:
             "generator": self._generator,
             "time_scale": request.time_scale,
             "versions": self._versions,
-            "baseline": {"id": request.baseline.id, "tolerance": request.baseline.tolerance} if request.baseline else None,
+            "baseline": {"id": request.baseline.id, "tolerance": request.baseline.tolerance}
+            if request.baseline
+            else None,
             "faults": [asdict(injected) for injected in self._injector.injected()],
             "window": asdict(window) if window else None,
             "verdict": asdict(verdict),
@@ -371,7 +429,12 @@ class _Drill:
             "figures": asdict(figures) if figures else None,
         }
         card = scorecard.of_run(document, self._lingers())
-        remarks = [*self._remarks.values(), *scorecard.remarks(card), *default_objectives.remarks(document), *notes.remarks(document)]
+        remarks = [
+            *self._remarks.values(),
+            *scorecard.remarks(card),
+            *default_objectives.remarks(document),
+            *notes.remarks(document),
+        ]
         return {
             **document,
             "verdict": asdict(verdict.blaming(scorecard.reasons(card))),
@@ -381,14 +444,22 @@ class _Drill:
 
     def _was_stopped(self) -> bool:
         """Whether somebody ended the load, or something that voids the run by itself."""
-        asked = self._interrupt.requested or self._foregone or (self._request.until_firing and not self._awaited)
-        return bool(asked) or any(mishap.code not in AGAINST_API for mishap in self._mishaps.values())
+        asked = (
+            self._interrupt.requested
+            or self._foregone
+            or (self._request.until_firing and not self._awaited)
+        )
+        return bool(asked) or any(
+            mishap.code not in AGAINST_API for mishap in self._mishaps.values()
+        )
 
     def _lingers(self) -> dict[str, float]:
         """Of the alerts that this run's Prometheus had loaded."""
         files = sorted((self._run.folder / "prometheus" / "rules").glob("*.yml"))
         try:
-            return attribution_window.by_name([group for file in files for group in rule_file.read(file)])
+            return attribution_window.by_name(
+                [group for file in files for group in rule_file.read(file)]
+            )
         except BadInput:  # Prometheus took them, which is enough for a run to be recorded.
             return {}
 
@@ -396,13 +467,17 @@ class _Drill:
 def _load_window(prom: Prometheus, since: float) -> Window | None:
     """When the load began and ended; the end is the last page of the load generator if it was killed."""
     now = time.time()
-    start = prom.number(f"max(last_over_time(locust_test_start_time_seconds[1h]) >= {since:.3f})", now)
+    start = prom.number(
+        f"max(last_over_time(locust_test_start_time_seconds[1h]) >= {since:.3f})", now
+    )
     if start is None:
         return None
     end = prom.number("max(last_over_time(locust_test_end_time_seconds[1h]))", now)
     if end is None or end <= start:
         seen = prom.raw('up{job="locust"}', start, now)
-        end = max((moment for series in seen for moment, up in series.points if up == 1), default=start)
+        end = max(
+            (moment for series in seen for moment, up in series.points if up == 1), default=start
+        )
     return Window(start, end) if end > start else None
 
 

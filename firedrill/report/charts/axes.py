@@ -47,4 +47,6 @@ def round_numbers(low: float, high: float) -> Iterator[float]:
     """Marks of a logarithmic axis, fewer where it spans more."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
     for decade in decades:
-        yield from (factor * 10.0**decade for factor in ((1, 2, 5) if len(decades) <= 2 else (1, 3)))
+        yield from (
+            factor * 10.0**decade for factor in ((1, 2, 5) if len(decades) <= 2 else (1, 3))
+        )

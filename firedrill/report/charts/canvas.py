@@ -74,16 +74,43 @@ class Canvas:
         self.end = end
         self.marks = marks
         self._range = Range1d(0, end, bounds=(0, end), min_interval=min(2.0, end))
-        self._cursor, self._no_cursor = Span(dimension="height", line_dash="dotted", line_color=colors.STEP), Span(visible=False)
+        self._cursor, self._no_cursor = (
+            Span(dimension="height", line_dash="dotted", line_color=colors.STEP),
+            Span(visible=False),
+        )
         self._clock = CustomJSTickFormatter(code=f"const v = tick; return {axes.CLOCK}")
-        self._ticker = AdaptiveTicker(base=60, mantissas=[1, 2, 5, 10, 15, 30], min_interval=1, desired_num_ticks=7)
+        self._ticker = AdaptiveTicker(
+            base=60, mantissas=[1, 2, 5, 10, 15, 30], min_interval=1, desired_num_ticks=7
+        )
         self._bands = [
-            (_times(marks.faults), VStrip(fill_color=colors.ORANGE, fill_alpha=0.16, line_color=None)),
-            (_times(marks.gaps), VStrip(fill_color=None, line_color=None, hatch_pattern="/", hatch_color=colors.STEP, hatch_alpha=0.4)),
-            (_times([step for step in marks.steps if step.start > 0]), VSpan(x="x0", line_color=colors.STEP, line_dash="dashed")),
+            (
+                _times(marks.faults),
+                VStrip(fill_color=colors.ORANGE, fill_alpha=0.16, line_color=None),
+            ),
+            (
+                _times(marks.gaps),
+                VStrip(
+                    fill_color=None,
+                    line_color=None,
+                    hatch_pattern="/",
+                    hatch_color=colors.STEP,
+                    hatch_alpha=0.4,
+                ),
+            ),
+            (
+                _times([step for step in marks.steps if step.start > 0]),
+                VSpan(x="x0", line_color=colors.STEP, line_dash="dashed"),
+            ),
         ]
 
-    def blank(self, low: float, high: float, unit: str, scale: Scale = "linear", height: int = HEIGHT_PIXELS) -> Plot:
+    def blank(
+        self,
+        low: float,
+        high: float,
+        unit: str,
+        scale: Scale = "linear",
+        height: int = HEIGHT_PIXELS,
+    ) -> Plot:
         """An empty figure, its values between two bounds in a unit."""
         plot = Plot(
             height=height,
@@ -99,7 +126,9 @@ class Canvas:
             outline_line_color=None,
             min_border=0,
         )
-        values = (LogAxis if scale == "log" else LinearAxis)(formatter=CustomJSTickFormatter(code=axes.tick_code(unit)), **BARE)
+        values = (LogAxis if scale == "log" else LinearAxis)(
+            formatter=CustomJSTickFormatter(code=axes.tick_code(unit)), **BARE
+        )
         if scale == "log":
             values.ticker = FixedTicker(ticks=list(axes.round_numbers(low, high)))
         times = LinearAxis(formatter=self._clock, ticker=self._ticker, **BARE)
@@ -109,14 +138,26 @@ class Canvas:
         for source, band in self._bands:
             if len(source.data["x0"]):
                 # A grid would lie on lines at its level.
-                draw(plot, band, source, name="mark", level="glyph" if isinstance(band, VSpan) else "underlay")
+                draw(
+                    plot,
+                    band,
+                    source,
+                    name="mark",
+                    level="glyph" if isinstance(band, VSpan) else "underlay",
+                )
         return plot
 
     def _toolbar(self) -> Toolbar:
         zoom = BoxZoomTool()
         crosshair = CrosshairTool(overlay=[self._cursor, self._no_cursor], visible=False)
         return Toolbar(
-            tools=[PanTool(dimensions="width"), zoom, WheelZoomTool(dimensions="width"), ResetTool(), crosshair],
+            tools=[
+                PanTool(dimensions="width"),
+                zoom,
+                WheelZoomTool(dimensions="width"),
+                ResetTool(),
+                crosshair,
+            ],
             active_drag=zoom,
             active_scroll=None,
             logo=None,
@@ -129,23 +170,37 @@ BARE = {"axis_line_color": None, "major_tick_line_color": None, "minor_tick_line
 """Of an axis: its numbers are enough."""
 
 
-def draw(plot: Plot, glyph: Glyph, source: ColumnDataSource, **renderer: object) -> GlyphRenderer[Glyph]:
+def draw(
+    plot: Plot, glyph: Glyph, source: ColumnDataSource, **renderer: object
+) -> GlyphRenderer[Glyph]:
     """Draw the columns of a source as this kind of mark."""
     return plot.add_glyph(source, glyph, **renderer)
 
 
 def _times(marks: Sequence[Mark]) -> ColumnDataSource:
-    return ColumnDataSource({"x0": [mark.start for mark in marks], "x1": [mark.end for mark in marks]})
+    return ColumnDataSource(
+        {"x0": [mark.start for mark in marks], "x1": [mark.end for mark in marks]}
+    )
 
 
 def second_axis(plot: Plot, high: float, unit: str) -> str:
     """Give a figure an axis on its right, from 0; returns the name of its range."""
     plot.extra_y_ranges = {"aside": Range1d(0, high)}
-    plot.add_layout(LinearAxis(y_range_name="aside", formatter=CustomJSTickFormatter(code=axes.tick_code(unit)), **BARE), "right")
+    plot.add_layout(
+        LinearAxis(
+            y_range_name="aside", formatter=CustomJSTickFormatter(code=axes.tick_code(unit)), **BARE
+        ),
+        "right",
+    )
     return "aside"
 
 
-def hover(renderer: object, rows: Sequence[tuple[str, str, str]], codes: Mapping[str, str], mode: str = "mouse") -> HoverTool:
+def hover(
+    renderer: object,
+    rows: Sequence[tuple[str, str, str]],
+    codes: Mapping[str, str],
+    mode: str = "mouse",
+) -> HoverTool:
     """A box beside the pointer: (colour, name, field) a row, and the code that writes each field's value.
 
     Names are other people's text: nothing in them is taken for markup or for a field.

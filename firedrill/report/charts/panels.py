@@ -87,7 +87,9 @@ def _signals() -> ModuleType:
     """
     spec = importlib.util.spec_from_file_location("firedrill.report._signals", SIGNALS)
     if spec is None or spec.loader is None or not SIGNALS.is_file():
-        raise Missing(f"{SIGNALS}: no such file; expected the bundle's folder with the dashboards' definitions")
+        raise Missing(
+            f"{SIGNALS}: no such file; expected the bundle's folder with the dashboards' definitions"
+        )
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # Dataclasses look up their module there.
     spec.loader.exec_module(module)

@@ -57,7 +57,10 @@ class Stroke:
 def of_lines(lines: Sequence[Line], unit: str) -> list[Stroke]:
     """Each side in the colour that it has on every chart."""
     return [
-        Stroke(line, colors.of_series(line.name, at), "s" if line.name.endswith("(seconds)") else unit) for at, line in enumerate(lines)
+        Stroke(
+            line, colors.of_series(line.name, at), "s" if line.name.endswith("(seconds)") else unit
+        )
+        for at, line in enumerate(lines)
     ]
 
 

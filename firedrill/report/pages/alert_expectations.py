@@ -45,5 +45,9 @@ def _span(row: Mapping[str, Any], causes: Sequence[Mark], end: float) -> tuple[f
 def _text(row: Mapping[str, Any], start: float, stop: float) -> str:
     because = row.get("cause") or "the profile says so"
     delay = row.get("delay_seconds")
-    met = f"detected {units.seconds(delay)} after it" if delay is not None else str(row.get("judgement"))
+    met = (
+        f"detected {units.seconds(delay)} after it"
+        if delay is not None
+        else str(row.get("judgement"))
+    )
     return f"{row.get('alert')} expected, {sentences.clock(start)}–{sentences.clock(stop)} ({because}): {met}"

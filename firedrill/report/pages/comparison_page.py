@@ -87,14 +87,20 @@ def of_runs(sides: Sequence[Side]) -> str:
         rows=list(_rows(sides)),
         exhausted=[sentences.exhausted(side.facts) for side in sides],
         alerts=[_fired(side.facts) for side in sides],
-        data=data_of([side.recording for side in sides if side.recording], [side.facts.document for side in sides]),
+        data=data_of(
+            [side.recording for side in sides if side.recording],
+            [side.facts.document for side in sides],
+        ),
     )
 
 
 def sided(runs: Sequence[tuple[Facts, Recording | None]]) -> list[Side]:
     """Runs with a letter, a name and a colour each, in the order in which they were given."""
     named = zip(_names([facts for facts, _ in runs]), runs, strict=True)
-    return [Side(chr(ord("A") + at), name, colors.CYCLE[at], *run) for at, (name, run) in enumerate(named)]
+    return [
+        Side(chr(ord("A") + at), name, colors.CYCLE[at], *run)
+        for at, (name, run) in enumerate(named)
+    ]
 
 
 def _names(runs: Sequence[Facts]) -> list[str]:
@@ -116,7 +122,11 @@ def _rows(sides: Sequence[Side]) -> Iterator[tuple[str, str, list[Cell]]]:
         if any(value is not None for value in values):
             texts = [figure.text(side.facts) for side in sides]
             others = zip(values[1:], texts[1:], strict=True)
-            yield figure.section, figure.name, [Cell(texts[0]), *(_cell(figure, values[0], *other) for other in others)]
+            yield (
+                figure.section,
+                figure.name,
+                [Cell(texts[0]), *(_cell(figure, values[0], *other) for other in others)],
+            )
 
 
 def _cell(figure: Figure, first: float | None, value: float | None, text: str) -> Cell:
@@ -130,12 +140,25 @@ def _cell(figure: Figure, first: float | None, value: float | None, text: str) -
 def _times(ratio: float) -> str:
     if abs(ratio - 1) < 0.005:
         return "="
-    return f"×{ratio:.0f}" if ratio >= 10 else f"×{ratio:.1f}" if ratio >= 2 else f"{(ratio - 1) * 100:+.0f} %".replace("-", "−")
+    return (
+        f"×{ratio:.0f}"
+        if ratio >= 10
+        else f"×{ratio:.1f}"
+        if ratio >= 2
+        else f"{(ratio - 1) * 100:+.0f} %".replace("-", "−")
+    )
 
 
 def _fired(facts: Facts) -> str:
-    fired = [alert for alert in facts.rows("figures.alerts") if alert.get("firing_after_seconds") is not None]
-    names = dict.fromkeys(str(alert.get("name")) for alert in sorted(fired, key=lambda alert: alert["firing_after_seconds"]))
+    fired = [
+        alert
+        for alert in facts.rows("figures.alerts")
+        if alert.get("firing_after_seconds") is not None
+    ]
+    names = dict.fromkeys(
+        str(alert.get("name"))
+        for alert in sorted(fired, key=lambda alert: alert["firing_after_seconds"])
+    )
     return ", ".join(names) or "none" if facts("figures") else units.NOTHING
 
 
@@ -160,7 +183,9 @@ def _overlaid(sides: Sequence[Side]) -> Iterator[Chart]:
         ]
         if drawn:
             title = f"{panel.signal.title.rstrip('?')} – {name}"
-            yield Chart(title, panel.signal.question, kinds.lines(canvas, drawn, panel.scale), drawn)
+            yield Chart(
+                title, panel.signal.question, kinds.lines(canvas, drawn, panel.scale), drawn
+            )
 
 
 def _resampled(line: Line, recording: Recording, times: Values) -> Values:

@@ -30,13 +30,19 @@ def table(facts: Facts) -> Table | None:
     """A row for each fault and alert that met, as in the terminal; None for a run without a matrix."""
     if not facts.rows(f"{NAME}.columns"):
         return None
-    return Table(("fault", "alert", "judgement", "delay", "least", "in full"), list(_rows(facts)), texts=(0, 1, 2))
+    return Table(
+        ("fault", "alert", "judgement", "delay", "least", "in full"),
+        list(_rows(facts)),
+        texts=(0, 1, 2),
+    )
 
 
 def _rows(facts: Facts) -> Iterator[tuple[str, ...]]:
     for column in facts.rows(f"{NAME}.columns"):
         cells = [cell for cell in column["cells"] if isinstance(cell, dict)]
-        yield from (_row(column["fault"], cell, facts.mapping(f"{NAME}.least")) for cell in cells or [{}])
+        yield from (
+            _row(column["fault"], cell, facts.mapping(f"{NAME}.least")) for cell in cells or [{}]
+        )
 
 
 def _row(fault: str, cell: Mapping[str, Any], leasts: Mapping[str, Any]) -> tuple[str, ...]:

@@ -71,10 +71,16 @@ def _embedded(figures: Sequence[Any]) -> tuple[str, Iterator[str]]:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["unquoted"] = lambda text: re.sub(r"`([^`]*)`", r"“\1”", text)
-    environment.filters["clip"] = lambda text: text if len(str(text)) <= LONGEST_NAME else f"{str(text)[: LONGEST_NAME - 1]}…"
+    environment.filters["clip"] = lambda text: (
+        text if len(str(text)) <= LONGEST_NAME else f"{str(text)[: LONGEST_NAME - 1]}…"
+    )
     return environment
 
 
@@ -86,9 +92,17 @@ def data_of(recordings: Sequence[Recording], documents: Sequence[Mapping[str, An
     """What the page offers as a download, safe inside a script element: run.json of each run and every series drawn."""
     content = {
         "runs": documents,
-        "series": [{"run": recording.run_id, "columns": _columns(recording)} for recording in recordings],
+        "series": [
+            {"run": recording.run_id, "columns": _columns(recording)} for recording in recordings
+        ],
         "endpoints": [
-            {"run": recording.run_id, "method": each.method, "name": each.name, "requests": each.requests, **each.latency_seconds}
+            {
+                "run": recording.run_id,
+                "method": each.method,
+                "name": each.name,
+                "requests": each.requests,
+                **each.latency_seconds,
+            }
             for recording in recordings
             for each in recording.endpoints
         ],
@@ -98,7 +112,11 @@ def data_of(recordings: Sequence[Recording], documents: Sequence[Mapping[str, An
 
 
 def _columns(recording: Recording) -> dict[str, list[float | None]]:
-    columns = {f"{panel}: {line.name}": line.values for panel, lines in recording.lines.items() for line in lines}
+    columns = {
+        f"{panel}: {line.name}": line.values
+        for panel, lines in recording.lines.items()
+        for line in lines
+    }
     return {
         "seconds": _plain(recording.times),
         **{name: _plain(values) for name, values in columns.items()},

@@ -62,7 +62,9 @@ def _charts(facts: Facts, recording: Recording) -> Iterator[Chart]:
 
 def _chart(canvas: Canvas, panel: Panel, lines: Sequence[Line]) -> Chart:
     signal = panel.signal
-    chart = partial(Chart, signal.title, signal.question, when_empty=signal.when_empty or kinds.NOTHING)
+    chart = partial(
+        Chart, signal.title, signal.question, when_empty=signal.when_empty or kinds.NOTHING
+    )
     if not lines:
         return chart(None)
     if panel.kind == "heatmap":
@@ -77,8 +79,14 @@ def _chart(canvas: Canvas, panel: Panel, lines: Sequence[Line]) -> Chart:
 def _marks(facts: Facts, recording: Recording) -> Marks:
     start = facts.number("window.start") or 0.0
     return Marks(
-        steps=[Mark(step["start_seconds"], step["end_seconds"], sentences.load_of(facts, step)) for step in facts.rows("figures.steps")],
-        faults=[Mark(fault["start"] - start, fault["end"] - start, sentences.fault_of(fault)) for fault in facts.rows("faults")],
+        steps=[
+            Mark(step["start_seconds"], step["end_seconds"], sentences.load_of(facts, step))
+            for step in facts.rows("figures.steps")
+        ],
+        faults=[
+            Mark(fault["start"] - start, fault["end"] - start, sentences.fault_of(fault))
+            for fault in facts.rows("faults")
+        ],
         gaps=[Mark(gap.start, gap.end, "nothing was recorded") for gap in recording.gaps],
     )
 
@@ -86,19 +94,39 @@ def _marks(facts: Facts, recording: Recording) -> Marks:
 def _timeline(canvas: Canvas, facts: Facts, recording: Recording) -> Chart:
     expected = sentences.alerts_expected(facts)
     spans = _alert_spans(facts, recording)
-    began = sorted((each for each in spans if each.span.start < canvas.end), key=lambda each: each.span.start)
+    began = sorted(
+        (each for each in spans if each.span.start < canvas.end), key=lambda each: each.span.start
+    )
     awaited = list(alert_expectations.bars(facts, canvas.marks.faults, canvas.end))
-    alerts = dict.fromkeys([*(each.name for each in began), *(each.row for each in awaited), *expected])
+    alerts = dict.fromkeys(
+        [*(each.name for each in began), *(each.row for each in awaited), *expected]
+    )
     bars = [
         *(Bar("load", step.start, step.end, colors.LOAD, step.text) for step in canvas.marks.steps),
-        *(Bar("faults", fault.start, fault.end, colors.ORANGE, fault.text) for fault in canvas.marks.faults),
+        *(
+            Bar("faults", fault.start, fault.end, colors.ORANGE, fault.text)
+            for fault in canvas.marks.faults
+        ),
         *awaited,
         *(_alert_bar(each, canvas.end) for each in began),
     ]
-    told = [_told(note) for note in facts.rows("notifications") if note.get("status") == "firing" and note["after_seconds"] < canvas.end]
+    told = [
+        _told(note)
+        for note in facts.rows("notifications")
+        if note.get("status") == "firing" and note["after_seconds"] < canvas.end
+    ]
     fired = {each.name for each in spans if each.state == "firing"}
-    missed = [Bar(name, 0, 0, "", f"{text}: did not fire") for name, text in expected.items() if name not in fired]
-    rows = ["load", *(["faults"] if canvas.marks.faults else []), *alerts, *(["who is told"] if told else [])]
+    missed = [
+        Bar(name, 0, 0, "", f"{text}: did not fire")
+        for name, text in expected.items()
+        if name not in fired
+    ]
+    rows = [
+        "load",
+        *(["faults"] if canvas.marks.faults else []),
+        *alerts,
+        *(["who is told"] if told else []),
+    ]
     return Chart(
         title="What happened when",
         question="Which alerts were expected (blue), pending (pale red) and firing (red), and who was told, under which load and faults?",
@@ -109,30 +137,51 @@ def _timeline(canvas: Canvas, facts: Facts, recording: Recording) -> Chart:
 
 def _alert_spans(facts: Facts, recording: Recording) -> list[AlertSpan]:
     """What alerts did: they fired when the scorecard says so. An older run.json has no such times, and none has those of the pending."""
-    told = [alert for alert in facts.rows("figures.alerts") if isinstance(alert.get("firings"), list)]
+    told = [
+        alert for alert in facts.rows("figures.alerts") if isinstance(alert.get("firings"), list)
+    ]
     if not told:
         return list(recording.alerts)
-    firings = dict.fromkeys((str(alert["name"]), begun, end) for alert in told for begun, end in _pairs(alert["firings"]))
+    firings = dict.fromkeys(
+        (str(alert["name"]), begun, end)
+        for alert in told
+        for begun, end in _pairs(alert["firings"])
+    )
     pending = [each for each in recording.alerts if each.state != "firing"]
-    return [*pending, *(AlertSpan(name, "firing", Span(begun, end)) for name, begun, end in firings)]
+    return [
+        *pending,
+        *(AlertSpan(name, "firing", Span(begun, end)) for name, begun, end in firings),
+    ]
 
 
 def _pairs(found: Sequence[Any]) -> Iterator[tuple[float, float]]:
     """Those of a list that are two numbers."""
     for pair in found:
-        if isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(time, int | float) for time in pair):
+        if (
+            isinstance(pair, list | tuple)
+            and len(pair) == 2
+            and all(isinstance(time, int | float) for time in pair)
+        ):
             yield pair[0], pair[1]
 
 
 def _alert_bar(alert: AlertSpan, end: float) -> Bar:
     start, stop = max(0.0, alert.span.start), min(end, max(alert.span.end, alert.span.start + 1))
     text = f"{alert.name} {alert.state}, {sentences.clock(start)}–{sentences.clock(stop)}"
-    return Bar(alert.name, start, stop, colors.RED if alert.state == "firing" else colors.PENDING, text)
+    return Bar(
+        alert.name, start, stop, colors.RED if alert.state == "firing" else colors.PENDING, text
+    )
 
 
 def _told(note: Mapping[str, Any]) -> Bar:
     at = note["after_seconds"]
-    return Bar("who is told", at, at, colors.RED, f"{note.get('receiver', '')} {sentences.clock(at)}: {note.get('alertname', '')}")
+    return Bar(
+        "who is told",
+        at,
+        at,
+        colors.RED,
+        f"{note.get('receiver', '')} {sentences.clock(at)}: {note.get('alertname', '')}",
+    )
 
 
 # -- tables
@@ -147,7 +196,9 @@ def _alerts(facts: Facts) -> Table:
             " ".join(f"{name}={value}" for name, value in alert.get("labels", {}).items()),
             units.seconds(alert.get("pending_after_seconds")),
             units.seconds(alert.get("firing_after_seconds")),
-            units.seconds(alert.get("firing_seconds")) if alert.get("firing_after_seconds") is not None else units.NOTHING,
+            units.seconds(alert.get("firing_seconds"))
+            if alert.get("firing_after_seconds") is not None
+            else units.NOTHING,
             expected.get(str(alert.get("name")), ""),
         )
         for alert in facts.rows("figures.alerts")
@@ -158,7 +209,19 @@ def _alerts(facts: Facts) -> Table:
         for name, text in expected.items()
         if name not in seen
     ]
-    return Table(("alert", "severity", "labels", "pending after", "firing after", "fired for", "profile says"), rows, texts=(0, 1, 2, 6))
+    return Table(
+        (
+            "alert",
+            "severity",
+            "labels",
+            "pending after",
+            "firing after",
+            "fired for",
+            "profile says",
+        ),
+        rows,
+        texts=(0, 1, 2, 6),
+    )
 
 
 def _notifications(facts: Facts) -> Table | None:
@@ -213,17 +276,25 @@ def _steps(facts: Facts) -> Table:
                 units.rate(step.number("client.offered_rate")),
                 units.rate(step.number("client.rate")),
                 units.percent(step.number("client.error_ratio")),
-                *(step.time(f"client.latency_including_waiting_seconds.{name}") for name in ("p50", "p95", "p99")),
+                *(
+                    step.time(f"client.latency_including_waiting_seconds.{name}")
+                    for name in ("p50", "p95", "p99")
+                ),
                 units.seconds(step.number("server.latency_seconds.p99")),
             )
         )
-    return Table(("time", "load", "offered", "achieved", "errors", "p50", "p95", "p99", "server p99"), rows)
+    return Table(
+        ("time", "load", "offered", "achieved", "errors", "p50", "p95", "p99", "server p99"), rows
+    )
 
 
 def _environment(facts: Facts) -> list[tuple[str, str]]:
     slo, latency = "profile.slo", "profile.slo.latency_seconds"
     bounds = [
-        *((name, units.seconds(facts.number(f"{latency}.{name}"))) for name in facts.mapping(latency)),
+        *(
+            (name, units.seconds(facts.number(f"{latency}.{name}")))
+            for name in facts.mapping(latency)
+        ),
         ("errors", units.percent(facts.number(f"{slo}.error_ratio"))),
         ("starved users", units.count(facts.number(f"{slo}.starved_users"))),
     ]
@@ -231,15 +302,27 @@ def _environment(facts: Facts) -> list[tuple[str, str]]:
     baseline = facts("baseline.id")
     rows = {
         "run": facts.id,
-        "profile": " – ".join(dict.fromkeys(str(facts(f"profile.{name}") or units.NOTHING) for name in ("name", "title"))),
+        "profile": " – ".join(
+            dict.fromkeys(
+                str(facts(f"profile.{name}") or units.NOTHING) for name in ("name", "title")
+            )
+        ),
         "target": str(facts("target") or units.NOTHING),
         "server": facts.server,
-        "locustfile": str(facts("generator.locustfile.name") or ("the bundled one" if facts("generator") else units.NOTHING)),
+        "locustfile": str(
+            facts("generator.locustfile.name")
+            or ("the bundled one" if facts("generator") else units.NOTHING)
+        ),
         "locustfile's sha256": str(facts("generator.locustfile.sha256") or units.NOTHING),
         "workers": units.count(facts.number("generator.workers")),
         "in containers": {True: "yes", False: "no"}.get(facts("generator.docker"), units.NOTHING),
         "objectives": ", ".join(objectives) or "none",
-        "baseline": f"{baseline}, {units.percent(facts.number('baseline.tolerance'))} tolerated" if baseline else "none",
+        "baseline": f"{baseline}, {units.percent(facts.number('baseline.tolerance'))} tolerated"
+        if baseline
+        else "none",
         "time scale of the alert rules": f"{facts.number('time_scale') or 1:g}",
     }
-    return [*rows.items(), *((str(name), str(value)) for name, value in facts.mapping("versions").items())]
+    return [
+        *rows.items(),
+        *((str(name), str(value)) for name, value in facts.mapping("versions").items()),
+    ]

@@ -47,14 +47,34 @@ def strip(facts: Facts) -> list[Cell]:
     """The figures that are seen first."""
     client, honesty = "figures.client", "figures.honesty"
     slo, waiting = facts.number("profile.slo.latency_seconds.p99"), facts.number(P99_WITH_WAITING)
-    errors, accepted = facts.number(f"{client}.error_ratio"), facts.number("profile.slo.error_ratio")
-    starved, offered = facts.number(f"{honesty}.starved_sustained"), facts.number(f"{client}.offered_rate")
+    errors, accepted = (
+        facts.number(f"{client}.error_ratio"),
+        facts.number("profile.slo.error_ratio"),
+    )
+    starved, offered = (
+        facts.number(f"{honesty}.starved_sustained"),
+        facts.number(f"{client}.offered_rate"),
+    )
     of_what = "offered: not known" if offered is None else f"of {units.rate(offered)} offered"
     return [
-        Cell("p99 client", facts.time(P99_WITH_WAITING), _of_slo(units.seconds(slo), slo), bad=_above(waiting, slo)),
-        Cell("p99 server", units.seconds(facts.number("figures.server.latency_seconds.p99")), "queue and handler"),
+        Cell(
+            "p99 client",
+            facts.time(P99_WITH_WAITING),
+            _of_slo(units.seconds(slo), slo),
+            bad=_above(waiting, slo),
+        ),
+        Cell(
+            "p99 server",
+            units.seconds(facts.number("figures.server.latency_seconds.p99")),
+            "queue and handler",
+        ),
         Cell("achieved", units.rate(facts.number(f"{client}.rate")), of_what),
-        Cell("errors", units.percent(errors), _of_slo(units.percent(accepted), accepted), bad=_above(errors, accepted)),
+        Cell(
+            "errors",
+            units.percent(errors),
+            _of_slo(units.percent(accepted), accepted),
+            bad=_above(errors, accepted),
+        ),
         Cell("starved users", units.count(starved), "stuck in one request", bad=bool(starved)),
         Cell("ran out first", *exhausted(facts)),
     ]
@@ -63,14 +83,19 @@ def strip(facts: Facts) -> list[Cell]:
 def passed(facts: Facts) -> str:
     """What it means that a run passed."""
     kept = (
-        "Every objective of the profile was kept" if facts.mapping("profile.slo") else "The profile has no objective that could be broken"
+        "Every objective of the profile was kept"
+        if facts.mapping("profile.slo")
+        else "The profile has no objective that could be broken"
     )
     return f"{kept}{', alerts did what it expects of them' if alerts_expected(facts) else ''}, and the measurement can be trusted."
 
 
 def exhausted(facts: Facts) -> tuple[str, str, bool]:
     """The resource that ran out first, when, and whether one did."""
-    first, after = facts("figures.saturation.ran_out_first"), facts.number("figures.saturation.ran_out_after_seconds")
+    first, after = (
+        facts("figures.saturation.ran_out_first"),
+        facts.number("figures.saturation.ran_out_after_seconds"),
+    )
     if first:
         return str(first), f"{units.seconds(after)} into the load", True
     nearest = facts("figures.saturation.nearest")
@@ -84,30 +109,50 @@ def saturation(facts: Facts) -> str:
     """What to raise, in a sentence."""
     first, after, ran_out = exhausted(facts)
     if ran_out:
-        return (
-            f"{first.capitalize()} ran out first, {after}: nine tenths of the limit were in use for three seconds. Raise that limit first."
-        )
-    return "Nothing ran out." if first == "nothing" else "No limit of the server is known, so nothing can be said about what runs out."
+        return f"{first.capitalize()} ran out first, {after}: nine tenths of the limit were in use for 3 s. Raise that limit first."
+    return (
+        "Nothing ran out."
+        if first == "nothing"
+        else "No limit of the server is known, so nothing can be said about what runs out."
+    )
 
 
 def limits(facts: Facts) -> list[tuple[str, float]]:
     """How much of each limit was used at most, the fullest first."""
     at = "figures.saturation.largest_ratio"
     used = {str(name): facts.number(f"{at}.{name}") for name in facts.mapping(at)}
-    return sorted(((name, ratio) for name, ratio in used.items() if ratio is not None), key=lambda item: -item[1])
+    return sorted(
+        ((name, ratio) for name, ratio in used.items() if ratio is not None),
+        key=lambda item: -item[1],
+    )
 
 
 def honesty(facts: Facts) -> Iterator[Statement]:
     """What an ordinary load test does not tell."""
     at = "figures.honesty"
-    in_flight, oldest = facts.number(f"{at}.in_flight_max"), facts.number(f"{at}.oldest_max_seconds")
+    in_flight, oldest = (
+        facts.number(f"{at}.in_flight_max"),
+        facts.number(f"{at}.oldest_max_seconds"),
+    )
     late = oldest is not None and oldest > 1
-    yield Statement("In flight, most", units.count(in_flight), "requests waited for their answer at the same time.")
+    yield Statement(
+        "In flight, most",
+        units.count(in_flight),
+        "requests waited for their answer at the same time.",
+    )
     hung = "Until it is answered or given up, a request is in no latency figure of an ordinary load test."
-    yield Statement("Oldest in flight", units.seconds(oldest), f"is how long one request had waited. {hung}", late)
+    yield Statement(
+        "Oldest in flight",
+        units.seconds(oldest),
+        f"is how long one request had waited. {hung}",
+        late,
+    )
     starved = facts.number(f"{at}.starved_sustained")
     yield Statement(
-        "Starved users", units.count(starved), "sat in one request for five seconds on end and asked for nothing else.", bool(starved)
+        "Starved users",
+        units.count(starved),
+        "sat in one request for five seconds on end and asked for nothing else.",
+        bool(starved),
     )
     abandoned = facts.number(f"{at}.abandoned.in_flight")
     forgotten = "requests were given up when their user was stopped. Locust forgets them; “waiting included” counts each at the age it had."
@@ -117,9 +162,17 @@ def honesty(facts: Facts) -> Iterator[Statement]:
         failed = "had waited for longer than a second, any latency objective and any answer."
         yield Statement("Of them failed", units.count(given_up), failed, given_up > 0)
     yield from _never_sent(facts)
-    answered, waiting = facts.number("figures.client.latency_seconds.p99"), facts.number(P99_WITH_WAITING)
+    answered, waiting = (
+        facts.number("figures.client.latency_seconds.p99"),
+        facts.number(P99_WITH_WAITING),
+    )
     apart = f"is the p99 of the answered alone; with the waiting: {facts.time(P99_WITH_WAITING)}. An ordinary report shows the first."
-    yield Statement("What Locust reports", units.seconds(answered), apart, _above(waiting, (answered or 0) * 1.5))
+    yield Statement(
+        "What Locust reports",
+        units.seconds(answered),
+        apart,
+        _above(waiting, (answered or 0) * 1.5),
+    )
     yield from _generator(facts)
     yield _counted(facts)
 
@@ -129,10 +182,20 @@ def _never_sent(facts: Facts) -> Iterator[Statement]:
     age = "“waiting included” counts each at the age it had"
     if unsent is not None:
         why = "no slot became free in time, or their worker was gone"
-        yield Statement("Never sent", units.count(unsent), f"arrivals were dropped: {why}; {age}, the SLO as too slow.", unsent > 0)
+        yield Statement(
+            "Never sent",
+            units.count(unsent),
+            f"arrivals were dropped: {why}; {age}, the SLO as too slow.",
+            unsent > 0,
+        )
     if left is not None:
         why = "still waiting at the end, for slots that requests in flight held"
-        yield Statement("Left at the end", units.count(left), f"arrivals were never sent either: {why}; {age}.", left > 0)
+        yield Statement(
+            "Left at the end",
+            units.count(left),
+            f"arrivals were never sent either: {why}; {age}.",
+            left > 0,
+        )
 
 
 def _generator(facts: Facts) -> Iterator[Statement]:
@@ -140,13 +203,17 @@ def _generator(facts: Facts) -> Iterator[Statement]:
     if raised is not None:
         lost = "tasks ended with an exception, and asked for nothing more; more than 1 % of them void the run."
         yield Statement("Tasks crashed", units.count(raised), lost, raised > 0)
-    cpu, lag = facts.number("figures.honesty.generator_cpu_max_ratio"), facts.number("figures.honesty.generator_lag_ratio")
+    cpu, lag = (
+        facts.number("figures.honesty.generator_cpu_max_ratio"),
+        facts.number("figures.honesty.generator_lag_ratio"),
+    )
     busy = "of one core is what the load generator used at most; above 90 % its own slowness would be in every figure."
     yield Statement("Generator CPU", units.percent(cpu), busy, _above(cpu, 0.9))
-    late = (
-        "of the time the load generator's event loop was late. A fifth of the strictest latency objective for 1 % of a minute voids a run."
+    late = "of the time the load generator's event loop was late. "
+    late += "A fifth of the strictest latency objective for 1 % of a minute voids a run."
+    yield Statement(
+        "Generator late", units.percent(lag), late, "loop_lag" in facts.mapping("figures.invalid")
     )
-    yield Statement("Generator late", units.percent(lag), late, "loop_lag" in facts.mapping("figures.invalid"))
     blind = facts.number("figures.blind_seconds")
     limit = blind_limit(facts.number("figures.seconds") or inf)  # Older runs do not tell.
     unseen = f"was the longest time for which nothing was recorded of the load generator; more than {units.seconds(limit)} voids the run."
@@ -154,9 +221,18 @@ def _generator(facts: Facts) -> Iterator[Statement]:
 
 
 def _counted(facts: Facts) -> Statement:
-    made, failed, finished = (facts.number(f"figures.counts.{name}") for name in ("client_requests", "client_failures", "server_finished"))
-    on_the_server = "the server counts none of them" if finished is None else f"the server finished {units.count(finished)}"
-    meaning = f"requests came back to the client, {units.count(failed)} of them failed; {on_the_server}."
+    made, failed, finished = (
+        facts.number(f"figures.counts.{name}")
+        for name in ("client_requests", "client_failures", "server_finished")
+    )
+    on_the_server = (
+        "the server counts none of them"
+        if finished is None
+        else f"the server finished {units.count(finished)}"
+    )
+    meaning = (
+        f"requests came back to the client, {units.count(failed)} of them failed; {on_the_server}."
+    )
     return Statement("Counted", units.count(made), meaning)
 
 
@@ -165,12 +241,19 @@ def warnings(facts: Facts, recording: Recording | None) -> list[str]:
     said = [str(remark.get("text", "")) for remark in facts.rows("remarks")]
     said += [sentence for sentence in (facts.age, facts.damage) if sentence]
     if recording is None:
-        said.append("Nothing was recorded in this run: there are no charts, and figures are missing.")
+        said.append(
+            "Nothing was recorded in this run: there are no charts, and figures are missing."
+        )
         return said
     blank = "the charts are hatched and blank there"
-    said += [f"Nothing was recorded from {clock(gap.start)} to {clock(gap.end)}; {blank}." for gap in recording.gaps]
+    said += [
+        f"Nothing was recorded from {clock(gap.start)} to {clock(gap.end)}; {blank}."
+        for gap in recording.gaps
+    ]
     if facts.status == "INTERRUPTED":
-        said.append(f"The run was cut short after {clock(recording.seconds)}; the figures are of that part.")
+        said.append(
+            f"The run was cut short after {clock(recording.seconds)}; the figures are of that part."
+        )
     return said
 
 
@@ -194,7 +277,10 @@ def lasting(seconds: float) -> str:
 def load_of(facts: Facts, step: Mapping[str, Any]) -> str:
     """A step of the load: its users, or its arrivals where they do not wait for answers."""
     asked = facts.rows("profile.steps")[step.get("index", 0) :][:1]
-    rate, running = step.get("arrival_rate", asked[0].get("rate") if asked else None), step.get("users_measured")
+    rate, running = (
+        step.get("arrival_rate", asked[0].get("rate") if asked else None),
+        step.get("users_measured"),
+    )
     if isinstance(running, int | float):
         return f"{units.count(running)} users of the locustfile's own shape"
     if isinstance(rate, int | float):
@@ -208,14 +294,26 @@ def alerts_expected(facts: Facts) -> dict[str, str]:
     for fault in facts.rows("faults"):
         for name in Facts("", fault).texts("alerts"):
             of_faults.setdefault(name, []).append(fault_of(fault))
-    said = {"always": "expected", "if_slo_broken": "expected if the SLO is broken", "never": "must not fire"}
-    profile = {str(name): text for key, text in said.items() for name in facts.texts(f"profile.alerts.{key}")}
+    said = {
+        "always": "expected",
+        "if_slo_broken": "expected if the SLO is broken",
+        "never": "must not fire",
+    }
+    profile = {
+        str(name): text
+        for key, text in said.items()
+        for name in facts.texts(f"profile.alerts.{key}")
+    }
     return {name: f"expected of {joined(faults)}" for name, faults in of_faults.items()} | profile
 
 
 def fault_of(fault: Mapping[str, Any]) -> str:
     """A fault that was set, as people spell it."""
-    return spell(fault["fault"], fault["size"]) if fault["fault"] in FAULT_KINDS else str(fault["fault"])
+    return (
+        spell(fault["fault"], fault["size"])
+        if fault["fault"] in FAULT_KINDS
+        else str(fault["fault"])
+    )
 
 
 def _of_slo(text: str, bound: float | None) -> str:
@@ -228,4 +326,6 @@ def _above(value: float | None, bound: float | None) -> bool:
 
 def joined(names: Sequence[str]) -> str:
     """`a, b and c`."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+    return (
+        names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+    )

@@ -48,9 +48,14 @@ class Attachment:
         FIREDRILL_FAULTS_URL is needed only by a profile that sets faults.
         """
         prometheus, locust, receiver, faults = (
-            environ.get(f"FIREDRILL_{name}_URL") for name in ("PROMETHEUS", "LOCUST", "NOTIFICATIONS", "FAULTS")
+            environ.get(f"FIREDRILL_{name}_URL")
+            for name in ("PROMETHEUS", "LOCUST", "NOTIFICATIONS", "FAULTS")
         )
-        return cls(prometheus, locust, receiver, faults) if prometheus and locust and receiver else None
+        return (
+            cls(prometheus, locust, receiver, faults)
+            if prometheus and locust and receiver
+            else None
+        )
 
 
 class AttachedStack(SteeredStack):
@@ -85,13 +90,17 @@ class AttachedStack(SteeredStack):
             BadInput: the stack was started with another profile; its load is left alone.
             Missing: there are too few workers, or Locust does not answer.
         """
-        self.wait_for(lambda: bool(self.prom.instant("locust_test_info")), "Locust's figures", START_SECONDS)
+        self.wait_for(
+            lambda: bool(self.prom.instant("locust_test_info")), "Locust's figures", START_SECONDS
+        )
         played = self.prom.instant("locust_test_info")[0].labels
         # A label without a value is none.
         self.run_id = played.get("run_id", "")
         if played.get("profile") != self.plan.profile:
             plays = played.get("profile", "no profile")
-            raise BadInput(f"the stack plays {plays}; start it with LOAD_PROFILE={self.plan.profile} docker compose up")
+            raise BadInput(
+                f"the stack plays {plays}; start it with LOAD_PROFILE={self.plan.profile} docker compose up"
+            )
         self._ask("stop")
         self.wait_for(self._has_stopped_or_waits, "the running load to stop", START_SECONDS)
         self.start_load()
@@ -99,9 +108,13 @@ class AttachedStack(SteeredStack):
     def load_ended(self) -> bool:
         """Also where nothing was heard of Locust for so long that nobody knows what it does: nobody else sees its process end."""
         with suppress(FiredrillError):
-            if self.prom.number(f'max(max_over_time(up{{job="locust"}}[{SILENT_SECONDS}s])) == 0') is not None:
+            if (
+                self.prom.number(f'max(max_over_time(up{{job="locust"}}[{SILENT_SECONDS}s])) == 0')
+                is not None
+            ):
                 self.lost = (
-                    f"Prometheus had no page of the load generator for {SILENT_SECONDS} s: its master has ended, or cannot be reached"
+                    f"Prometheus had no figures of the load generator for {SILENT_SECONDS} s: "
+                    "its master has ended, or cannot be reached"
                 )
         return self.lost is not None or super().load_ended()
 
@@ -125,4 +138,8 @@ class AttachedStack(SteeredStack):
 
     def versions(self) -> dict[str, str]:
         """Version by part; the machine is known where this runs beside the stack, as Compose's `firedrill` does."""
-        return {"firedrill": __version__, "prometheus": self.prom.version(), **versions.of_machine()}
+        return {
+            "firedrill": __version__,
+            "prometheus": self.prom.version(),
+            **versions.of_machine(),
+        }

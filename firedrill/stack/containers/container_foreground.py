@@ -49,11 +49,18 @@ def run(
     chosen_faults = {"API_FAULTS": "1"} if takes_faults else {}
     project = engine.Project(
         os.environ.get("COMPOSE_PROJECT_NAME", PROJECT),
-        {**container_stack.published(chosen), **container_stack.served(server), **container_stack.played(profile), **chosen_faults},
+        {
+            **container_stack.published(chosen),
+            **container_stack.served(server),
+            **container_stack.played(profile),
+            **chosen_faults,
+        },
         interrupt,
     )
     if None in project.states().values():
-        raise BadInput(f"the project {project.name} runs already; stop it with `docker compose down`, or set COMPOSE_PROJECT_NAME")
+        raise BadInput(
+            f"the project {project.name} runs already; stop it with `docker compose down`, or set COMPOSE_PROJECT_NAME"
+        )
     console.say("building the images, starting the containers", "dim")
     project.build()
     began = time.time()
@@ -63,9 +70,13 @@ def run(
         print_addresses(console, _composed_addresses(project, chosen, with_grafana=with_grafana))
         prom = Prometheus(f"http://{LOOPBACK}:{chosen.prometheus}")
         interrupt.wait_until(
-            lambda: watcher.look() or _has_golden_signals(prom, began), "the first golden signals in Prometheus", SIGNALS_SECONDS
+            lambda: watcher.look() or _has_golden_signals(prom, began),
+            "the first golden signals in Prometheus",
+            SIGNALS_SECONDS,
         )
-        console.say(f"golden signals after {time.time() - began:.1f} s; Ctrl-C stops everything", "dim")
+        console.say(
+            f"golden signals after {time.time() - began:.1f} s; Ctrl-C stops everything", "dim"
+        )
         while not interrupt.pause(2.0):
             watcher.look()
     except Interrupted:
@@ -104,7 +115,9 @@ class _Watcher:
         return False
 
 
-def _composed_addresses(project: engine.Project, chosen: Ports, *, with_grafana: bool) -> dict[str, str]:
+def _composed_addresses(
+    project: engine.Project, chosen: Ports, *, with_grafana: bool
+) -> dict[str, str]:
     pages = {
         "API": chosen.api,
         "API metrics": chosen.metrics,
@@ -113,7 +126,10 @@ def _composed_addresses(project: engine.Project, chosen: Ports, *, with_grafana:
         "Alertmanager": chosen.alertmanager,
         "Notifications": chosen.notifications,
     }
-    found = {name: f"http://{LOOPBACK}:{port}{'/metrics' if 'metrics' in name else ''}" for name, port in pages.items()}
+    found = {
+        name: f"http://{LOOPBACK}:{port}{'/metrics' if 'metrics' in name else ''}"
+        for name, port in pages.items()
+    }
     if with_grafana:
         password = project.read("grafana", "/var/lib/grafana/admin-password")
         found["Grafana"] = describe_grafana(chosen.grafana, password or "the password you gave")

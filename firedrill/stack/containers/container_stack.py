@@ -26,10 +26,21 @@ if TYPE_CHECKING:
     from firedrill.interrupt import Interrupt
     from firedrill.stack.plan import Plan, Ports, Server
 
-PARTS = {**{name: name for name in ("api", "prometheus", "alertmanager", "notifications")}, "locust": "locust-master"}
+PARTS = {
+    **{name: name for name in ("api", "prometheus", "alertmanager", "notifications")},
+    "locust": "locust-master",
+}
 """The service that is each part."""
 
-SERVICES = ("api", "locust-master", "locust-worker", "prometheus", "alertmanager", "config", "notifications")
+SERVICES = (
+    "api",
+    "locust-master",
+    "locust-worker",
+    "prometheus",
+    "alertmanager",
+    "config",
+    "notifications",
+)
 """All but Grafana, which a run does not need, and what Compose profiles switch on."""
 STATES_ARE_FRESH_SECONDS = 2.0
 """Asking the engine costs a process; the machine has a load to bear."""
@@ -78,7 +89,14 @@ class ComposedStack(SteeredStack):
     """Containers, published on loopback; gone with their networks and volumes when it ends."""
 
     def __init__(self, plan: Plan, interrupt: Interrupt) -> None:
-        super().__init__(plan, interrupt, *(f"http://{contract.LOOPBACK}:{port}" for port in (plan.ports.web, plan.ports.notifications)))
+        super().__init__(
+            plan,
+            interrupt,
+            *(
+                f"http://{contract.LOOPBACK}:{port}"
+                for port in (plan.ports.web, plan.ports.notifications)
+            ),
+        )
         self._project = engine.Project(project_name(plan.folder), of_run(plan), interrupt)
         self._started: list[str] = []
         self._states: dict[str, int | None] = {}
@@ -115,7 +133,10 @@ class ComposedStack(SteeredStack):
             self._silent_since = self._silent_since or time.monotonic()
             self._engine_is_lost = self._asked_at - self._silent_since > ENGINE_PATIENCE_SECONDS
         else:
-            self._states, self._silent_since = {service: found.get(service, GONE) for service in self._started}, None
+            self._states, self._silent_since = (
+                {service: found.get(service, GONE) for service in self._started},
+                None,
+            )
 
     def save_log(self, service: str) -> Path:
         """Write what a service printed to its file in the run's folder; as much as there is room for."""
@@ -130,7 +151,9 @@ class ComposedStack(SteeredStack):
                 return self._project.log(service)
         return "the Docker engine does not answer\n"
 
-    def _up(self, *services: str, scale: Mapping[str, int] | None = None, alone: bool = False) -> None:
+    def _up(
+        self, *services: str, scale: Mapping[str, int] | None = None, alone: bool = False
+    ) -> None:
         if self._interrupt.requested:
             raise Interrupted(f"interrupted before {services[0]} was started")
         self._started += services
@@ -146,7 +169,10 @@ class ComposedStack(SteeredStack):
     def start_alerting(self) -> bool:
         """Start Alertmanager and the receiver of its notifications."""
         self._up("alertmanager", "notifications")
-        self.alertmanager, self.notifications = Container(self, "alertmanager"), Container(self, "notifications")
+        self.alertmanager, self.notifications = (
+            Container(self, "alertmanager"),
+            Container(self, "notifications"),
+        )
         self.alerting = True
         return True
 
@@ -158,9 +184,13 @@ class ComposedStack(SteeredStack):
 
     def start_locust(self) -> None:
         """Start master and workers, and when all are there the load."""
-        self._up("locust-master", "locust-worker", scale={"locust-worker": self.plan.workers}, alone=True)
+        self._up(
+            "locust-master", "locust-worker", scale={"locust-worker": self.plan.workers}, alone=True
+        )
         self.locust = Container(self, "locust")
-        if self.plan.target and not self._project.execute("locust-master", "python3", "-c", ASK, self.plan.target):
+        if self.plan.target and not self._project.execute(
+            "locust-master", "python3", "-c", ASK, self.plan.target
+        ):
             raise Missing(
                 f"--target {without_userinfo(self.plan.target)}: no answer from inside the containers; "
                 f"is it running, and on more than {contract.LOOPBACK}?"
@@ -182,7 +212,9 @@ class ComposedStack(SteeredStack):
         if not self._project.copy("prometheus", path, destination):
             self._unsaved = True
             shutil.rmtree(destination, ignore_errors=True)
-            raise Missing(f"{destination} could not be written whole; the samples stay in the volume {self._project.name}_prometheus-data")
+            raise Missing(
+                f"{destination} could not be written whole; the samples stay in the volume {self._project.name}_prometheus-data"
+            )
 
     def discard_data(self) -> None:
         """Nothing: the volumes went with the containers."""
@@ -200,7 +232,9 @@ class ComposedStack(SteeredStack):
 
 def project_name(folder: Path) -> str:
     """The Compose project of the run in a folder: its time, and a mark that no other run of the same second has."""
-    return f"firedrill-{folder.name[:15]}-{hashlib.sha256(bytes(folder.absolute())).hexdigest()[:6]}"
+    return (
+        f"firedrill-{folder.name[:15]}-{hashlib.sha256(bytes(folder.absolute())).hexdigest()[:6]}"
+    )
 
 
 def build(interrupt: Interrupt) -> None:
@@ -226,12 +260,18 @@ def published(ports: Ports) -> dict[str, str]:
 def served(server: Server) -> dict[str, str]:
     """The variables that say how the API is served."""
     tuned = {"API_THREADS": server.threads, "API_CONNECTION_LIMIT": server.connection_limit}
-    return {"API_SERVER": server.kind, **{name: str(value) for name, value in tuned.items() if value is not None}}
+    return {
+        "API_SERVER": server.kind,
+        **{name: str(value) for name, value in tuned.items() if value is not None},
+    }
 
 
 def played(profile: Path) -> dict[str, str]:
     """The variables that say which profile is played."""
-    return {"LOAD_PROFILES": str(profile.absolute().parent), "LOAD_PROFILE": f"/srv/load/profiles/{profile.name}"}
+    return {
+        "LOAD_PROFILES": str(profile.absolute().parent),
+        "LOAD_PROFILE": f"/srv/load/profiles/{profile.name}",
+    }
 
 
 def of_run(plan: Plan) -> dict[str, str]:
@@ -258,7 +298,12 @@ def of_run(plan: Plan) -> dict[str, str]:
     if plan.locustfile:
         chosen["LOAD_YOURS"] = str(plan.locustfile.absolute().parent)
         chosen["LOCUSTFILE"] = f"/yours/{plan.locustfile.name},load/firedrill_plugin.py"
-    return {**chosen, **published(plan.ports), **(served(plan.server) if plan.server else {}), **played(_profile_copy(plan))}
+    return {
+        **chosen,
+        **published(plan.ports),
+        **(served(plan.server) if plan.server else {}),
+        **played(_profile_copy(plan)),
+    }
 
 
 def _profile_copy(plan: Plan) -> Path:
@@ -286,4 +331,6 @@ def _lay_out(plan: Plan) -> None:
     for file in (source / "rules").glob("*.yml"):
         (loaded / file.name).write_text(configuration.scaled(file, plan.time_scale))
     for path in (source, profiles, *source.rglob("*"), *profiles.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)  # The containers' users are not this one, whatever its umask.
+        path.chmod(
+            0o755 if path.is_dir() else 0o644
+        )  # The containers' users are not this one, whatever its umask.

@@ -50,7 +50,9 @@ def _need_answer() -> None:
     asked = _ask_version()
     if asked.returncode:
         said = asked.stderr.strip().splitlines() or ["it gave no reason"]
-        raise Missing(f"the Docker engine {next((text for mark, text in REFUSALS.items() if mark in asked.stderr), f'failed: {said[-1]}')}")
+        raise Missing(
+            f"the Docker engine {next((text for mark, text in REFUSALS.items() if mark in asked.stderr), f'failed: {said[-1]}')}"
+        )
 
 
 def version() -> str:
@@ -59,7 +61,9 @@ def version() -> str:
 
 
 def _ask_version() -> subprocess.CompletedProcess[str]:
-    return command.run(["docker", "version", "--format", "{{.Server.Version}}"], patience_seconds=ANSWER_SECONDS)
+    return command.run(
+        ["docker", "version", "--format", "{{.Server.Version}}"], patience_seconds=ANSWER_SECONDS
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +76,20 @@ class Project:
     """Ends what may take minutes."""
     compose: list[str] = field(default_factory=need)
 
-    def up(self, *services: str, scale: Mapping[str, int] | None = None, alone: bool = False) -> None:
+    def up(
+        self, *services: str, scale: Mapping[str, int] | None = None, alone: bool = False
+    ) -> None:
         """Create and start services, and those that they depend on unless they are to start alone.
 
         Raises:
             Missing: one could not be built or started; the message is the engine's.
             Interrupted: somebody asked to stop first.
         """
-        scales = [word for service, count in (scale or {}).items() for word in ("--scale", f"{service}={count}")]
+        scales = [
+            word
+            for service, count in (scale or {}).items()
+            for word in ("--scale", f"{service}={count}")
+        ]
         self._must("up", "--detach", *(["--no-deps"] if alone else []), *scales, *services)
 
     def build(self) -> None:
@@ -96,29 +106,56 @@ class Project:
 
     def states(self) -> dict[str, int | None]:
         """Exit code by service, None while it runs. Raises Missing where the engine does not answer."""
-        states = {service: said.split(" ", 1) for service, said in self._rows("{{.State}} {{.Status}}")}
-        return {service: _exit_code(status) if state in {"exited", "dead"} else None for service, (state, status) in states.items()}
+        states = {
+            service: said.split(" ", 1) for service, said in self._rows("{{.State}} {{.Status}}")
+        }
+        return {
+            service: _exit_code(status) if state in {"exited", "dead"} else None
+            for service, (state, status) in states.items()
+        }
 
     def _rows(self, line: str) -> list[tuple[str, str]]:
         """(service, line) of each of its containers, ended ones included."""
         line = '{{.Label "com.docker.compose.service"}} ' + line
-        asked = ["docker", "ps", "--all", "--filter", f"label=com.docker.compose.project={self.name}", "--format", line]
+        asked = [
+            "docker",
+            "ps",
+            "--all",
+            "--filter",
+            f"label=com.docker.compose.project={self.name}",
+            "--format",
+            line,
+        ]
         listed = command.run(asked, patience_seconds=ANSWER_SECONDS)
         if listed.returncode:
             raise Missing(f"the Docker engine does not answer: {cause(listed.stderr)}")
-        return [(service, rest) for service, _, rest in (row.partition(" ") for row in listed.stdout.splitlines())]
+        return [
+            (service, rest)
+            for service, _, rest in (row.partition(" ") for row in listed.stdout.splitlines())
+        ]
 
     def log(self, service: str) -> str:
         """What a service's containers printed, line by line in the order of time. Raises Missing where the engine does not answer."""
         containers = [container for name, container in self._rows("{{.ID}}") if name == service]
-        said = [command.run(["docker", "logs", "--timestamps", container]) for container in containers]
-        lines = sorted(line for each in said if not each.returncode for line in (each.stdout + each.stderr).splitlines())
+        said = [
+            command.run(["docker", "logs", "--timestamps", container]) for container in containers
+        ]
+        lines = sorted(
+            line
+            for each in said
+            if not each.returncode
+            for line in (each.stdout + each.stderr).splitlines()
+        )
         return "".join(f"{line.partition(' ')[2]}\n" for line in lines)
 
     def copy(self, service: str, path: str, destination: Path) -> bool:
         """Copy a file or folder out of a service's container; False if it has none. Raises Missing where the engine does not answer."""
         container = dict(self._rows("{{.ID}}")).get(service)
-        return bool(container) and command.run(["docker", "cp", f"{container}:{path}", str(destination)]).returncode == 0
+        return (
+            bool(container)
+            and command.run(["docker", "cp", f"{container}:{path}", str(destination)]).returncode
+            == 0
+        )
 
     def read(self, service: str, path: str) -> str:
         """A small text file of a running service; empty if it has none."""
@@ -132,12 +169,18 @@ class Project:
         """
         done = _ask_version()
         if not done.returncode:
-            done = self._compose("down", *(["--volumes"] if volumes else []), "--remove-orphans", "--timeout", "10")
+            done = self._compose(
+                "down", *(["--volumes"] if volumes else []), "--remove-orphans", "--timeout", "10"
+            )
         if done.returncode:
-            raise Missing(f"{cause(done.stderr)}; when the engine answers: docker compose --project-name {self.name} down --volumes")
+            raise Missing(
+                f"{cause(done.stderr)}; when the engine answers: docker compose --project-name {self.name} down --volumes"
+            )
 
     def _must(self, *words: str) -> None:
-        done = command.run(self._words(*words), self.variables, patience_seconds=math.inf, interrupt=self.interrupt)
+        done = command.run(
+            self._words(*words), self.variables, patience_seconds=math.inf, interrupt=self.interrupt
+        )
         if done.returncode:
             raise Missing(f"docker compose {words[0]}: {cause(done.stderr + done.stdout)}")
 
@@ -145,10 +188,19 @@ class Project:
         # Services behind a profile have volumes too, which `down` would forget.
         profiles = {"COMPOSE_PROFILES": "cli,tracing"} if words[0] == "down" else {}
         patience = REMOVAL_SECONDS if words[0] == "down" else command.PATIENCE_SECONDS
-        return command.run(self._words(*words), {**self.variables, **profiles}, patience_seconds=patience)
+        return command.run(
+            self._words(*words), {**self.variables, **profiles}, patience_seconds=patience
+        )
 
     def _words(self, *words: str) -> list[str]:
-        where = ["--project-directory", str(places.ROOT), "--file", str(places.COMPOSE), "--project-name", self.name]
+        where = [
+            "--project-directory",
+            str(places.ROOT),
+            "--file",
+            str(places.COMPOSE),
+            "--project-name",
+            self.name,
+        ]
         return [*self.compose, *where, *words]
 
 
@@ -164,8 +216,17 @@ _NO_CAUSE = "Encountered errors while bringing up the project"
 
 def cause(text: str) -> str:
     """The line that tells what went wrong, among all that Compose prints."""
-    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip() and not line.startswith(_NO_CAUSE)]
+    lines = [
+        " ".join(line.split())
+        for line in text.splitlines()
+        if line.strip() and not line.startswith(_NO_CAUSE)
+    ]
     telling = [
-        line for line in lines if any(word in line.lower() for word in ("error", "cannot", "denied", "no such", "invalid", "refused"))
+        line
+        for line in lines
+        if any(
+            word in line.lower()
+            for word in ("error", "cannot", "denied", "no such", "invalid", "refused")
+        )
     ]
     return (telling or lines or ["it gave no reason"])[-1]

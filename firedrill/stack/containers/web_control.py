@@ -23,7 +23,9 @@ LINGER_SECONDS = 8.0
 class SteeredStack(Stack):
     """Locust's master and the receiver of notifications answer at these URLs; the load's shape is fixed when Locust starts."""
 
-    def __init__(self, plan: Plan, interrupt: Interrupt, locust_url: str, notifications_url: str) -> None:
+    def __init__(
+        self, plan: Plan, interrupt: Interrupt, locust_url: str, notifications_url: str
+    ) -> None:
         super().__init__(plan, interrupt)
         self._locust_url = locust_url
         self._notifications_url = notifications_url
@@ -31,14 +33,18 @@ class SteeredStack(Stack):
     def fetch_notifications(self, patience_seconds: float = 2.0) -> None:
         """Bring the file of notifications up to date with what the receiver lists; a receiver that is gone leaves it as it is."""
         with suppress(requests.RequestException, ValueError, OSError):
-            listed = requests.get(f"{self._notifications_url}/notifications", timeout=patience_seconds).json()
+            listed = requests.get(
+                f"{self._notifications_url}/notifications", timeout=patience_seconds
+            ).json()
             self.plan.notifications.write_text("".join(f"{json.dumps(each)}\n" for each in listed))
 
     def start_load(self) -> None:
         """Have the workers that are asked for play the profile."""
         ready = 'sum(locust_workers{state="ready"})'
         self.wait_for(
-            lambda: (self.prom.number(ready) or 0) >= self.plan.workers, f"{self.plan.workers} Locust workers to connect", START_SECONDS
+            lambda: (self.prom.number(ready) or 0) >= self.plan.workers,
+            f"{self.plan.workers} Locust workers to connect",
+            START_SECONDS,
         )
         self.load_since = time.time()
         self._ask("swarm")
@@ -48,7 +54,10 @@ class SteeredStack(Stack):
         if self.locust and self.locust.ended() is not None:
             return True
         with suppress(FiredrillError):
-            return self.prom.number(f"max(locust_test_end_time_seconds) > {self.load_since:.3f}") is not None
+            return (
+                self.prom.number(f"max(locust_test_end_time_seconds) > {self.load_since:.3f}")
+                is not None
+            )
         return False
 
     def end_locust(self) -> None:

@@ -4,7 +4,9 @@ import pytest
 
 from tests.compose.composed import Composed
 
-GENTLE = "name: gentle\nthink_time: 0.5s..1s\nsteps:\n  - {start_time: 0s, users: 9, spawn_rate: 9}\n"
+GENTLE = (
+    "name: gentle\nthink_time: 0.5s..1s\nsteps:\n  - {start_time: 0s, users: 9, spawn_rate: 9}\n"
+)
 """Until stopped; other tests run beside it."""
 
 

@@ -24,7 +24,9 @@ def rule_groups(stack):
 
 
 def test_prometheus_scrapes_both_sides(stack):
-    up = poll_until(lambda: all_up(stack), "every target to be up", PATIENCE_SECONDS, every_seconds=0.5)
+    up = poll_until(
+        lambda: all_up(stack), "every target to be up", PATIENCE_SECONDS, every_seconds=0.5
+    )
     assert up >= {"api", "locust", "prometheus"}
 
 
@@ -42,12 +44,18 @@ def test_golden_signals_flow_from_both_sides(stack, signal):
 
 def test_every_rule_file_is_loaded(stack):
     groups = rule_groups(stack)
-    assert {group["file"].rsplit("/", 1)[1] for group in groups} >= {"api.yml", "load.yml", "recording.yml"}
+    assert {group["file"].rsplit("/", 1)[1] for group in groups} >= {
+        "api.yml",
+        "load.yml",
+        "recording.yml",
+    }
     assert all(rule["health"] in {"ok", "unknown"} for group in groups for rule in group["rules"])
 
 
 def test_three_workers_share_the_load(stack):
-    eventually(stack.prom, "count(locust_worker_users == 3) == 3 and on () count(locust_worker_users) == 3")
+    eventually(
+        stack.prom, "count(locust_worker_users == 3) == 3 and on () count(locust_worker_users) == 3"
+    )
     assert eventually(stack.prom, "sum(locust_users)")[0].value == 9
 
 
@@ -75,13 +83,22 @@ def test_a_broken_rule_file_is_named_with_its_line(stack):
     broken = stack.source / "rules" / "broken.yml"
     save(broken, "groups:\n  - name: broken\n    rules:\n      - {alert: Broken, expr: 'sum('}\n")
     try:
-        said = poll_until(lambda: [line for line in stack.project.log("config").splitlines() if "broken.yml" in line], "a word on it")
+        said = poll_until(
+            lambda: [
+                line for line in stack.project.log("config").splitlines() if "broken.yml" in line
+            ],
+            "a word on it",
+        )
     finally:
         broken.unlink()
     assert "4:" in said[-1]
     assert "parse error" in said[-1]
     assert len(eventually(stack.prom, "count(up) by (job)")) >= 3
-    assert {group["file"].rsplit("/", 1)[1] for group in rule_groups(stack)} >= {"api.yml", "load.yml", "recording.yml"}
+    assert {group["file"].rsplit("/", 1)[1] for group in rule_groups(stack)} >= {
+        "api.yml",
+        "load.yml",
+        "recording.yml",
+    }
     stack.wait_until_healthy()
 
 
@@ -92,7 +109,11 @@ def test_a_targets_file_of_the_user_is_scraped(stack):
         eventually(stack.prom, 'up{job="mine"} == 1')
     finally:
         file.unlink()
-    poll_until(lambda: not stack.prom.instant('up{job="mine"}'), "the deleted target to be gone", every_seconds=0.5)
+    poll_until(
+        lambda: not stack.prom.instant('up{job="mine"}'),
+        "the deleted target to be gone",
+        every_seconds=0.5,
+    )
 
 
 def test_every_first_process_ends_on_request(stack):
@@ -131,4 +152,9 @@ def test_an_unknown_profile_ends_locust_with_one_line(stack):
 def test_a_load_says_that_it_waits_for_workers(stack):
     line = "Waiting for workers to be ready, 0 of 3 connected"
     with another_master(stack) as container:
-        poll_until(lambda: line in docker("logs", container, merged=True), "Locust to say so", PATIENCE_SECONDS, every_seconds=0.5)
+        poll_until(
+            lambda: line in docker("logs", container, merged=True),
+            "Locust to say so",
+            PATIENCE_SECONDS,
+            every_seconds=0.5,
+        )

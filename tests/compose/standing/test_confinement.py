@@ -13,24 +13,43 @@ from tests.waiting import PATIENCE_SECONDS, poll_until
 
 def status(stack, service):
     """Fields of /proc/1/status inside a container."""
-    return dict(re.findall(r"^(\w+):\s+(.+)$", stack.execute(service, "cat", "/proc/1/status"), re.MULTILINE))
+    return dict(
+        re.findall(
+            r"^(\w+):\s+(.+)$", stack.execute(service, "cat", "/proc/1/status"), re.MULTILINE
+        )
+    )
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_first_process_has_no_privileges(stack, service):
     found = status(stack, service)
     assert "0" not in found["Uid"].split()
-    assert {found[name] for name in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb")} == {"0" * 16}
+    assert {found[name] for name in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb")} == {
+        "0" * 16
+    }
     assert found["NoNewPrivs"] == "1"
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_only_tmp_and_its_own_data_are_writable(stack, service):
     mounts = [line.split() for line in stack.execute(service, "cat", "/proc/1/mounts").splitlines()]
-    writable = {mount for _, mount, kind, options, *_ in mounts if "rw" in options.split(",") and kind not in {"proc", "mqueue"}}
+    writable = {
+        mount
+        for _, mount, kind, options, *_ in mounts
+        if "rw" in options.split(",") and kind not in {"proc", "mqueue"}
+    }
     kernels = {mount for mount in writable if mount.startswith(("/dev", "/proc", "/sys"))}
-    engines = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}  # Root's files, and nobody here is root.
-    own = {"prometheus": {"/prometheus"}, "alertmanager": {"/alertmanager"}, "config": {"/config"}, "notifications": {"/notifications"}}
+    engines = {
+        "/etc/hosts",
+        "/etc/hostname",
+        "/etc/resolv.conf",
+    }  # Root's files, and nobody here is root.
+    own = {
+        "prometheus": {"/prometheus"},
+        "alertmanager": {"/alertmanager"},
+        "config": {"/config"},
+        "notifications": {"/notifications"},
+    }
     assert writable - kernels - engines == {"/tmp", *own.get(service, set())}
 
 
@@ -41,12 +60,19 @@ def test_memory_processors_and_processes_are_limited(stack, service):
     assert 0 < limits["NanoCpus"] <= 2e9
     assert 0 < limits["PidsLimit"] <= 4096
     versions = "/sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes"
-    assert int(stack.execute(service, "sh", "-c", f"cat {versions} 2>/dev/null; true")) == limits["Memory"]
+    assert (
+        int(stack.execute(service, "sh", "-c", f"cat {versions} 2>/dev/null; true"))
+        == limits["Memory"]
+    )
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_ports_are_published_on_loopback_alone(stack, service):
-    bindings = [each for port in (stack.inspect(service)["HostConfig"]["PortBindings"] or {}).values() for each in port]
+    bindings = [
+        each
+        for port in (stack.inspect(service)["HostConfig"]["PortBindings"] or {}).values()
+        for each in port
+    ]
     assert {each["HostIp"] for each in bindings} <= {LOOPBACK}
 
 
@@ -67,7 +93,9 @@ def test_ports_are_published_on_loopback_alone(stack, service):
 )
 def test_networks_separate_the_load_from_the_measurement(stack, service, host, port):
     assert not stack.reaches(service, host, port)
-    poll_until(lambda: stack.reaches(service, "api", 8080), "the control: what it may reach, it reaches")
+    poll_until(
+        lambda: stack.reaches(service, "api", 8080), "the control: what it may reach, it reaches"
+    )
 
 
 def test_the_load_cannot_reach_the_fault_endpoint_by_address(stack):
@@ -75,22 +103,50 @@ def test_the_load_cannot_reach_the_fault_endpoint_by_address(stack):
     networks = stack.inspect("api")["NetworkSettings"]["Networks"]
     for network in networks.values():
         assert not stack.reaches("locust-worker", network["IPAddress"], 9464)
-    poll_until(lambda: stack.reaches("locust-worker", "api", 8080), "the control: what it may reach, it reaches")
+    poll_until(
+        lambda: stack.reaches("locust-worker", "api", 8080),
+        "the control: what it may reach, it reaches",
+    )
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_neither_environment_nor_log_holds_a_secret(stack, service):
     words = ("PASSWORD", "SECRET", "TOKEN")
-    assert not [line for line in stack.inspect(service)["Config"]["Env"] if any(word in line.upper() for word in words)]
-    assert not re.search(r"(password|secret|token)\s*[=:]\s*\S", stack.project.log(service), re.IGNORECASE)
+    assert not [
+        line
+        for line in stack.inspect(service)["Config"]["Env"]
+        if any(word in line.upper() for word in words)
+    ]
+    assert not re.search(
+        r"(password|secret|token)\s*[=:]\s*\S", stack.project.log(service), re.IGNORECASE
+    )
 
 
 @pytest.mark.parametrize("image", ["firedrill-api", "firedrill-load", "firedrill"])
 def test_images_hold_only_the_programs_of_the_checkout(stack, image):
     """Neither secrets nor what a user recorded or wrote."""
-    found = docker("run", "--rm", "--entrypoint", "find", image, "/srv", "-mindepth", "1", "-maxdepth", "2", "-printf", "%P\n").splitlines()
+    found = docker(
+        "run",
+        "--rm",
+        "--entrypoint",
+        "find",
+        image,
+        "/srv",
+        "-mindepth",
+        "1",
+        "-maxdepth",
+        "2",
+        "-printf",
+        "%P\n",
+    ).splitlines()
     assert "firedrill/contract.py" in found, "the control: the listing shows what is there"
-    assert {path.split("/")[0] for path in found} <= {"firedrill", "api", "load", "exporters", "grafana"}
+    assert {path.split("/")[0] for path in found} <= {
+        "firedrill",
+        "api",
+        "load",
+        "exporters",
+        "grafana",
+    }
     assert not {"load/yours", "grafana/provisioning"} & set(found)
     history = docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", image)
     assert not re.search(r"(password|secret|token)\s*[=:]\s*\S", history, re.IGNORECASE)
@@ -100,9 +156,11 @@ def test_a_foreign_web_page_cannot_steer_locust(stack):
     """Open in the same browser, it could post to loopback; a page of Locust's own, and programs, may."""
     own = stack.url("LOCUST_WEB_PORT")
     for order in ("stop", "swarm"):
-        refused = requests.post(f"{own}/{order}", headers={"Origin": "http://evil.example"}, timeout=PATIENCE_SECONDS)
+        refused = requests.post(
+            f"{own}/{order}", headers={"Origin": "http://evil.example"}, timeout=PATIENCE_SECONDS
+        )
         assert refused.status_code == 403, order
-    assert requests.get(f"{own}/stats/requests", headers={"Origin": own}, timeout=PATIENCE_SECONDS).ok, (
-        "the control: its own page is answered"
-    )
+    assert requests.get(
+        f"{own}/stats/requests", headers={"Origin": own}, timeout=PATIENCE_SECONDS
+    ).ok, "the control: its own page is answered"
     assert stack.prom.number('max(locust_state{state="stopped"})') != 1

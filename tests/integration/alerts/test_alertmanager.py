@@ -20,7 +20,11 @@ CLIENT = {"job": "locust", "instance": "c:9646"}
 # The labels are those that the rules give.
 CASES = {
     "an API that is down silences its symptoms on both sides, and nobody else's": (
-        [("ApiDown", "critical", API), ("ApiQueueWaitHigh", "critical", OTHER), ("LoadTestInvalid", "critical", CLIENT)],
+        [
+            ("ApiDown", "critical", API),
+            ("ApiQueueWaitHigh", "critical", OTHER),
+            ("LoadTestInvalid", "critical", CLIENT),
+        ],
         [
             ("ApiDown", "critical", CLIENT),
             ("ApiQueueWaitHigh", "critical", API),
@@ -38,8 +42,14 @@ CASES = {
         ],
     ),
     "an API that only clients cannot reach may be short of a limit": (
-        [("ApiDown", "critical", CLIENT), ("ApiConnectionLimitNear", "warning", {**API, "resource": "connections"})],
-        [("ApiErrorBudgetFastBurn", "critical", {"job": "locust"}), ("UsersStarved", "critical", CLIENT)],
+        [
+            ("ApiDown", "critical", CLIENT),
+            ("ApiConnectionLimitNear", "warning", {**API, "resource": "connections"}),
+        ],
+        [
+            ("ApiErrorBudgetFastBurn", "critical", {"job": "locust"}),
+            ("UsersStarved", "critical", CLIENT),
+        ],
     ),
     "the higher of two severities, and the faster of two burns, is told of": (
         [
@@ -77,10 +87,19 @@ CASES = {
 def alerting(tmp_path):
     """Alertmanager and the receiver, at a time scale at which a group waits for a second, and nothing is repeated for eight minutes."""
     needs.program("alertmanager")
-    plan = Plan(tmp_path, "test", Ports.choose({name: ports.any_free() for name in PORT_OPTIONS}), None, time_scale=30.0)
+    plan = Plan(
+        tmp_path,
+        "test",
+        Ports.choose({name: ports.any_free() for name in PORT_OPTIONS}),
+        None,
+        time_scale=30.0,
+    )
     with Interrupt() as interrupt, NativeStack(plan, interrupt) as stack:
         assert stack.start_alerting()
-        poll_until(lambda: answers(f"http://127.0.0.1:{plan.ports.alertmanager}/-/ready"), "Alertmanager to be ready")
+        poll_until(
+            lambda: answers(f"http://127.0.0.1:{plan.ports.alertmanager}/-/ready"),
+            "Alertmanager to be ready",
+        )
         yield plan
 
 
@@ -91,17 +110,32 @@ def answers(url):
 
 def post(plan, alerts):
     body = [
-        {"labels": {"alertname": name, "severity": severity, **labels}, "annotations": {"summary": name}}
+        {
+            "labels": {"alertname": name, "severity": severity, **labels},
+            "annotations": {"summary": name},
+        }
         for name, severity, labels in alerts
     ]
-    requests.post(f"http://127.0.0.1:{plan.ports.alertmanager}/api/v2/alerts", json=body, timeout=PATIENCE_SECONDS).raise_for_status()
+    requests.post(
+        f"http://127.0.0.1:{plan.ports.alertmanager}/api/v2/alerts",
+        json=body,
+        timeout=PATIENCE_SECONDS,
+    ).raise_for_status()
 
 
 def told(plan):
     """Who was told of what: alert, severity and labels, by receiver."""
     return {
         receiver: [
-            (one.alertname, one.severity, {name: value for name, value in one.labels.items() if name not in {"alertname", "severity"}})
+            (
+                one.alertname,
+                one.severity,
+                {
+                    name: value
+                    for name, value in one.labels.items()
+                    if name not in {"alertname", "severity"}
+                },
+            )
             for one in Journal(plan.notifications).read()
             if one.receiver == receiver
         ]
@@ -117,7 +151,9 @@ def unordered(alerts):
 def test_symptoms_of_a_known_cause_notify_nobody(case, alerting):
     heard, spared = CASES[case]
     post(alerting, spared + heard)
-    poll_until(lambda: len(Journal(alerting.notifications).read()) >= len(heard), "the first notifications")
+    poll_until(
+        lambda: len(Journal(alerting.notifications).read()) >= len(heard), "the first notifications"
+    )
     # Groups wait equally long: once this one, which began after all the others, is told, they have had their turn.
     post(alerting, [("Afterwards", "info", {})])
     poll_until(lambda: told(alerting)["log"], "the last notification")

@@ -75,13 +75,22 @@ def drawn(start_ms):
         counter = 0
         for second in range(SECONDS):
             counter += random_one.choice((8, 12))
-            yield Scrape(page, start_ms + second * 1000, random_one.choice(TOOK_MS), random_one.choice((0.2, 0.6, 1)), counter)
+            yield Scrape(
+                page,
+                start_ms + second * 1000,
+                random_one.choice(TOOK_MS),
+                random_one.choice((0.2, 0.6, 1)),
+                counter,
+            )
 
 
 def as_series(scrapes, **labels):
     """What pages had at some scrapes, and what is said of these."""
     for page in PAGES:
-        of_page = {name: remote.series({"__name__": name, "job": "made", "instance": page, **labels}) for name in EXPORTED}
+        of_page = {
+            name: remote.series({"__name__": name, "job": "made", "instance": page, **labels})
+            for name in EXPORTED
+        }
         for one in (one for one in scrapes if one.page == page):
             for name, value in EXPORTED.items():
                 of_page[name].samples.add(timestamp=one.begun, value=value(one))
@@ -116,7 +125,9 @@ class Worlds:
 
     def __init__(self, prom, scrapes, times):
         self._prom = prom
-        self.open = {time_ms: [one for one in scrapes if one.is_open_at(time_ms)] for time_ms in times}
+        self.open = {
+            time_ms: [one for one in scrapes if one.is_open_at(time_ms)] for time_ms in times
+        }
         self._names, self._known = {}, {}
         for time_ms, under_way in self.open.items():
             for missed in some_of(under_way):
@@ -127,8 +138,12 @@ class Worlds:
     def vector(self, expr, time_ms, missed):
         name = self._names[time_ms, frozenset(missed)]
         if (expr, name) not in self._known:
-            vector = evaluation_times.at(self._prom, expr.replace('job="made"', f'world="{name}"'), time_ms)
-            self._known[expr, name] = vector and {without_world(labels): value for labels, value in vector.items()}
+            vector = evaluation_times.at(
+                self._prom, expr.replace('job="made"', f'world="{name}"'), time_ms
+            )
+            self._known[expr, name] = vector and {
+                without_world(labels): value for labels, value in vector.items()
+            }
         return self._known[expr, name]
 
     def life(self, seed):
@@ -161,7 +176,12 @@ def lived(tmp_path_factory):
         alerts = [rule for rule in group.rules if rule.is_alert]
         with Bench(run, [group], 1, None, interrupt) as bench:
             assert bench.timeline.times_of(group) == (times, 1000)
-            seen = visibility.seen(bench, group, [(rule, bench.vectors(group, rule, rule.expr)) for rule in alerts], interrupt)
+            seen = visibility.seen(
+                bench,
+                group,
+                [(rule, bench.vectors(group, rule, rule.expr)) for rule in alerts],
+                interrupt,
+            )
             silence = bench.silence_of(group)
         yield (
             Worlds(reopened.prom, scrapes, times),
@@ -180,15 +200,25 @@ def test_possible_lives_differ_only_where_marked(lived):
     for rule, seen, replay in rules_seen:
         likely = written(replay.fork(), zip(times, seen.vectors, strict=True))
         for seed in range(LIVES):
-            life = written(replay.fork(), ((at, worlds.vector(rule.expr, at, missed)) for at, missed in worlds.life(seed)))
-            assert {time_ms for time_ms in times if life[time_ms] != likely[time_ms]} <= seen.unsure, (rule.name, seed)
+            life = written(
+                replay.fork(),
+                ((at, worlds.vector(rule.expr, at, missed)) for at, missed in worlds.life(seed)),
+            )
+            assert {
+                time_ms for time_ms in times if life[time_ms] != likely[time_ms]
+            } <= seen.unsure, (rule.name, seed)
 
 
 def test_nothing_is_marked_before_it_can_matter(lived):
     worlds, times, rules_seen = lived
     marked = {rule.name: seen.unsure for rule, seen, _ in rules_seen}
     for rule, _, _ in rules_seen:
-        matters = [at for at in times if len({str(worlds.vector(rule.expr, at, some)) for some in some_of(worlds.open[at])}) > 1]
+        matters = [
+            at
+            for at in times
+            if len({str(worlds.vector(rule.expr, at, some)) for some in some_of(worlds.open[at])})
+            > 1
+        ]
         assert min(marked[rule.name], default=times[-1]) >= min(matters, default=times[-1])
     assert not marked["Quiet"]
     assert 0 < len(marked["Few"]) < SECONDS

@@ -35,7 +35,10 @@ def run(tmp_path_factory):
     return unpacked(RECORDINGS[0], tmp_path_factory)
 
 
-@pytest.mark.parametrize(("rules", "samples"), [(("api", "load", "recording"), 60), (("scraped",), 60), (("theirs",), 200)])
+@pytest.mark.parametrize(
+    ("rules", "samples"),
+    [(("api", "load", "recording"), 60), (("scraped",), 60), (("theirs",), 200)],
+)
 def test_the_replay_writes_what_prometheus_wrote(either, rules, samples):
     """But at evaluations that were marked before."""
     found = compare(either, named(either, *rules))
@@ -69,8 +72,15 @@ def asked(run, *files, **question):
 
 
 def test_a_backtest_tells_the_delay_after_the_named_fault(run):
-    found = asked(run, *named(run, "api"), alerts=("ApiLatencyBudgetBurn",), holds_ms=(1000, 3000, 3_600_000))
-    assert [cause.name for cause in found.causes] == ["latency 600 ms", "errors 90 %", "memory 12 MB/s", "stop"]
+    found = asked(
+        run, *named(run, "api"), alerts=("ApiLatencyBudgetBurn",), holds_ms=(1000, 3000, 3_600_000)
+    )
+    assert [cause.name for cause in found.causes] == [
+        "latency 600 ms",
+        "errors 90 %",
+        "memory 12 MB/s",
+        "stop",
+    ]
     assert len(found.alerts) == 2
     for alert in found.alerts:
         assert [one.cause for one in alert.detections] == ["latency 600 ms"]
@@ -86,8 +96,14 @@ def lives(report):
     found = {}
     for alert in report.alerts:
         for one in alert.fired:
-            moments = (one.pending_after_seconds, one.firing_after_seconds, one.resolved_after_seconds)
-            pending, firing, resolved = (inf if moment is None else moment / report.stretch for moment in moments)
+            moments = (
+                one.pending_after_seconds,
+                one.firing_after_seconds,
+                one.resolved_after_seconds,
+            )
+            pending, firing, resolved = (
+                inf if moment is None else moment / report.stretch for moment in moments
+            )
             key = (alert.name, alert.severity, *sorted(one.labels.items()))
             found.setdefault(key, []).append((min(pending, firing), firing, resolved))
     return found
@@ -95,13 +111,22 @@ def lives(report):
 
 def alike(some, others, tolerance, end):
     """Whether each moment of one life, unless close to the end, has its like in the other."""
-    early = [(kind, moment) for span in some for kind, moment in enumerate(span) if moment < end - tolerance]
-    return all(any(abs(moment - span[kind]) <= tolerance for span in others) for kind, moment in early)
+    early = [
+        (kind, moment)
+        for span in some
+        for kind, moment in enumerate(span)
+        if moment < end - tolerance
+    ]
+    return all(
+        any(abs(moment - span[kind]) <= tolerance for span in others) for kind, moment in early
+    )
 
 
 def is_restless(life, tolerance):
     """Whether it changes its mind faster than can be told apart: the phase of the evaluations decides what is seen of it."""
-    moments = sorted(moment for pending, _, resolved in life for moment in (pending, resolved) if moment < inf)
+    moments = sorted(
+        moment for pending, _, resolved in life for moment in (pending, resolved) if moment < inf
+    )
     return any(later - earlier < tolerance for earlier, later in itertools.pairwise(moments))
 
 
@@ -116,15 +141,27 @@ def test_shrunk_and_stretched_rules_do_the_same(run, tmp_path, factor, fired):
     # One evaluation later a sample is seen, one more later what was recorded of it, and `for` is rounded up to a third.
     tolerance = 3 * max(1.0, 15 / factor)
     end = run.recorded().end - run.read()["window"]["start"]
-    both = {alert: (short.get(alert, []), long.get(alert, [])) for alert in short.keys() | long.keys()}
-    different = {
-        alert for alert, (one, other) in both.items() if not (alike(one, other, tolerance, end) and alike(other, one, tolerance, end))
+    both = {
+        alert: (short.get(alert, []), long.get(alert, [])) for alert in short.keys() | long.keys()
     }
-    restless = {alert for alert in different if any(is_restless(life, tolerance) for life in both[alert])}
-    print(f"by {factor}: {len(both) - len(different)} of {len(both)} alike; not {sorted({alert[0] for alert in different})}")
+    different = {
+        alert
+        for alert, (one, other) in both.items()
+        if not (alike(one, other, tolerance, end) and alike(other, one, tolerance, end))
+    }
+    restless = {
+        alert for alert in different if any(is_restless(life, tolerance) for life in both[alert])
+    }
+    print(
+        f"by {factor}: {len(both) - len(different)} of {len(both)} alike; not {sorted({alert[0] for alert in different})}"
+    )
     assert {alert for alert in different - restless if alert[0] not in clamped} == set()
     assert clamped == set() or factor == SCALE
-    assert {alert[0] for alert in both.keys() - different if any(firing < inf for _, firing, _ in long[alert])} >= fired - clamped
+    assert {
+        alert[0]
+        for alert in both.keys() - different
+        if any(firing < inf for _, firing, _ in long[alert])
+    } >= fired - clamped
 
 
 def test_a_run_without_samples_is_bad_input(run, tmp_path):
@@ -145,7 +182,17 @@ def test_a_threshold_is_swept_though_other_rules_are_broken(run, tmp_path):
         "      - {record: 'mine:buckets:rate', expr: 'rate(locust_request_duration_seconds_bucket[4s])'}\n"
     )
     done = subprocess.run(
-        [drilling.FIREDRILL, "alerts", "backtest", file, "--run", run.folder, "--sweep", "threshold=0.2..5/2", "--json"],
+        [
+            drilling.FIREDRILL,
+            "alerts",
+            "backtest",
+            file,
+            "--run",
+            run.folder,
+            "--sweep",
+            "threshold=0.2..5/2",
+            "--json",
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -157,4 +204,7 @@ def test_a_threshold_is_swept_though_other_rules_are_broken(run, tmp_path):
     (slow,) = report["alerts"]
     assert slow["detections"][0]["cause"] == "latency 600 ms"
     assert slow["detections"][0]["delay_seconds"] < 8
-    assert [trial["detections"][0]["delay_seconds"] is None for trial in slow["sweep"]] == [False, True]
+    assert [trial["detections"][0]["delay_seconds"] is None for trial in slow["sweep"]] == [
+        False,
+        True,
+    ]

@@ -31,7 +31,9 @@ groups:
 
 def recorded(tmp_path_factory, seconds, unseen=range(0), **more):
     with Interrupt() as interrupt:
-        return made_up_run(tmp_path_factory.mktemp("made"), seconds, rules(20), interrupt, unseen, **more)
+        return made_up_run(
+            tmp_path_factory.mktemp("made"), seconds, rules(20), interrupt, unseen, **more
+        )
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,9 @@ def asked(tmp_path):
     def ask(text, run, *words):
         file = tmp_path / "mine.yml"
         file.write_text(text)
-        done = CliRunner().invoke(main, ["alerts", "backtest", str(file), "--run", str(run.folder), *map(str, words)])
+        done = CliRunner().invoke(
+            main, ["alerts", "backtest", str(file), "--run", str(run.folder), *map(str, words)]
+        )
         return done.exit_code, done.stdout, done.stderr, file
 
     return ask
@@ -57,7 +61,10 @@ def test_broken_rules_are_named_and_the_others_judged(asked, run):
     assert code == 2
     for line, text in (
         (5, "Unclosed: could not parse expression: 1:16: parse error: unclosed left parenthesis"),
-        (6, 'Unknown: could not parse expression: 1:1: parse error: unknown function with name "frobnicate"'),
+        (
+            6,
+            'Unknown: could not parse expression: 1:1: parse error: unknown function with name "frobnicate"',
+        ),
         (7, "Template: "),
     ):
         assert f"{file}:{line}: {text}" in errors
@@ -85,7 +92,13 @@ groups:
 def test_malformed_entries_are_named_and_the_others_judged(asked, run):
     code, output, errors, file = asked(WRONG, run, "--json", "--alert", "Good", "--alert", "Also")
     assert code == 2
-    assert {line.removeprefix(f"{file}:").partition(":")[0] for line in errors.splitlines()} == {"5", "7", "8", "9", "10"}
+    assert {line.removeprefix(f"{file}:").partition(":")[0] for line in errors.splitlines()} == {
+        "5",
+        "7",
+        "8",
+        "9",
+        "10",
+    }
     report = json.loads(output)
     assert [alert["name"] for alert in report["alerts"]] == ["Good", "Also"]
     assert len(report["refused"]) == 5
@@ -119,7 +132,12 @@ def test_remarks_name_everything_a_replay_cannot_show(asked, run):
     report = json.loads(output)
     clash = "two elements have the same labels once the rule's are applied"
     said = [
-        re.sub(r"after [-0-9.]+ s|^\S+?(?=:\d+:)| on the right hand-side of the operation.*", "", remark) for remark in report["remarks"]
+        re.sub(
+            r"after [-0-9.]+ s|^\S+?(?=:\d+:)| on the right hand-side of the operation.*",
+            "",
+            remark,
+        )
+        for remark in report["remarks"]
     ]
     many = "found duplicate series for the match group {}"
     number = report["alerts"][0]["evaluations"]
@@ -159,7 +177,9 @@ groups:
 def test_rules_of_a_stepped_group_are_refused_once(asked, run):
     code, output, errors, file = asked(STEPPED, run, "--json")
     assert code == 2
-    assert sorted(line.removeprefix(f"{file}:").split(":")[1].strip() for line in errors.splitlines()) == ["Future", "Range", "text"]
+    assert sorted(
+        line.removeprefix(f"{file}:").split(":")[1].strip() for line in errors.splitlines()
+    ) == ["Future", "Range", "text"]
     assert [alert["name"] for alert in json.loads(output)["alerts"]] == ["Good"]
 
 
@@ -168,7 +188,10 @@ def test_rules_of_a_stepped_group_are_refused_once(asked, run):
     [
         ("groups:\n  - name: [\n", "mine.yml:3: "),
         ("- a\n- b\n", "mine.yml:1: no mapping; expected a Prometheus rule file"),
-        ("groups:\n  - name: g\n    rules:\n      - {alert: A, expr: up, for: soon}\n", "mine.yml:4: for: soon is no duration"),
+        (
+            "groups:\n  - name: g\n    rules:\n      - {alert: A, expr: up, for: soon}\n",
+            "mine.yml:4: for: soon is no duration",
+        ),
     ],
 )
 def test_a_malformed_file_is_named_with_its_line(asked, run, text, message):
@@ -210,7 +233,9 @@ def test_five_hundred_rules_are_judged(asked, run):
 
 
 def test_a_group_may_have_any_name(asked, run):
-    code, output, errors, _ = asked("groups:\n  - {name: 'my \\ \"own\".*', rules: [{alert: A, expr: up}]}\n", run, "--json")
+    code, output, errors, _ = asked(
+        "groups:\n  - {name: 'my \\ \"own\".*', rules: [{alert: A, expr: up}]}\n", run, "--json"
+    )
     assert (code, errors) == (0, "")
     assert json.loads(output)["alerts"][0]["evaluations"] > SECONDS - 5
 
@@ -220,7 +245,9 @@ def test_an_alert_before_its_recording_sees_it_later(asked, run):
     for name in ("Early", "Late"):
         text += f"      - {{alert: {name}, expr: 'mine:asked'}}\n      - {{record: 'mine:asked', expr: asked_total > 95}}\n"
     _, output, _, _ = asked(text, run, "--json")
-    early, late = (alert["fired"][0]["firing_after_seconds"] for alert in json.loads(output)["alerts"])
+    early, late = (
+        alert["fired"][0]["firing_after_seconds"] for alert in json.loads(output)["alerts"]
+    )
     assert early == late + 1
 
 
@@ -231,7 +258,11 @@ def test_too_many_open_evaluations_are_all_unsure(run, tmp_path):
     with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt, most_asked=0) as bench:
         for group in groups:
             times, interval_ms = bench.timeline.times_of(group)
-            found = [(rule, evaluation_times.evaluate(bench.prom, rule.expr, times, interval_ms)) for rule in group.rules if rule.is_alert]
+            found = [
+                (rule, evaluation_times.evaluate(bench.prom, rule.expr, times, interval_ms))
+                for rule in group.rules
+                if rule.is_alert
+            ]
             assert found
             for seen in visibility.seen(bench, group, found, interrupt):
                 assert seen.unsure == set(times), "the first scrape was slow"
@@ -243,7 +274,9 @@ def test_open_evaluations_are_marked_only_if_it_matters(asked, tmp_path_factory)
     once = "      - {alert: Once, expr: 'asked_total{number=\"0\"} == 100'}\n"
     report = json.loads(asked(rules(200) + once, amid, "--json")[1])
     marked = {alert["name"]: alert["ambiguous_evaluations"] for alert in report["alerts"]}
-    assert {name: number for name, number in marked.items() if number} == {"Once": 2}, "the tenth second or the next"
+    assert {name: number for name, number in marked.items() if number} == {"Once": 2}, (
+        "the tenth second or the next"
+    )
 
 
 def test_one_page_may_be_seen_without_the_other(asked, run):
@@ -262,7 +295,10 @@ def test_series_of_the_history_end_as_the_run_begins(asked, run, tmp_path_factor
     past = recorded(tmp_path_factory, SECONDS, pages=5)
     text = "groups:\n  - {name: mine, interval: 1s, rules: [{alert: Ghost, expr: 'count(up) > 4'}, {alert: Past, expr: 'up offset 30s'}]}\n"
     _, output, _, _ = asked(text, run, "--json", "--history", past.folder)
-    assert {alert["name"]: len(alert["fired"]) for alert in json.loads(output)["alerts"]} == {"Ghost": 0, "Past": 5}
+    assert {alert["name"]: len(alert["fired"]) for alert in json.loads(output)["alerts"]} == {
+        "Ghost": 0,
+        "Past": 5,
+    }
 
 
 def test_only_alerts_with_a_threshold_are_swept(asked, run):
@@ -271,11 +307,16 @@ def test_only_alerts_with_a_threshold_are_swept(asked, run):
     code, output, errors, file = asked(text, run, "--json", *words)
     assert (code, errors) == (0, "")
     report = json.loads(output)
-    assert f"{file}:2: None: --sweep threshold: compares nothing with a number; expected an alert such as `a > 0.5`" in report["remarks"]
+    assert (
+        f"{file}:2: None: --sweep threshold: compares nothing with a number; expected an alert such as `a > 0.5`"
+        in report["remarks"]
+    )
     assert [len(alert["sweep"]) for alert in report["alerts"]] == [2, 0]
     code, output, errors, _ = asked(text, run, "--alert", "None", *words)
     assert (code, output) == (2, "")
-    assert errors.endswith("None: --sweep threshold: compares nothing with a number; expected an alert such as `a > 0.5`\n")
+    assert errors.endswith(
+        "None: --sweep threshold: compares nothing with a number; expected an alert such as `a > 0.5`\n"
+    )
 
 
 def test_a_sweep_equals_the_rule_with_another_number(asked, run):
@@ -287,14 +328,25 @@ def test_a_sweep_equals_the_rule_with_another_number(asked, run):
         "X >= 0 and 0.25 > X": "X >= 0.25 and 0.25 > X",
     }
     alerts, others = (
-        [f"{{alert: {name}, expr: '{expr}'}}".replace("X", 'load_ratio{number="1"}') for name, expr in zip("abcd", exprs, strict=True)]
+        [
+            f"{{alert: {name}, expr: '{expr}'}}".replace("X", 'load_ratio{number="1"}')
+            for name, expr in zip("abcd", exprs, strict=True)
+        ]
         for exprs in (ways.keys(), ways.values())
     )
     text = "groups:\n  - {{name: mine, interval: 1s, rules: [{}]}}\n"
-    words = ("--json", "--stretch", "2")  # Of a stretched run nothing is open, which would be asked and is no matter of a sweep.
-    swept = json.loads(asked(text.format(", ".join(alerts)), run, *words, "--sweep", "threshold.1=0.25")[1])
+    words = (
+        "--json",
+        "--stretch",
+        "2",
+    )  # Of a stretched run nothing is open, which would be asked and is no matter of a sweep.
+    swept = json.loads(
+        asked(text.format(", ".join(alerts)), run, *words, "--sweep", "threshold.1=0.25")[1]
+    )
     changed = json.loads(asked(text.format(", ".join(others)), run, *words, "--sweep", "for=0")[1])
-    assert [alert["sweep"][0] | {"threshold": None} for alert in swept["alerts"]] == [alert["sweep"][0] for alert in changed["alerts"]]
+    assert [alert["sweep"][0] | {"threshold": None} for alert in swept["alerts"]] == [
+        alert["sweep"][0] for alert in changed["alerts"]
+    ]
     assert sum(alert["sweep"][0]["false_fires"] for alert in swept["alerts"]) > len(ways)
 
 
@@ -324,14 +376,25 @@ def test_a_far_stretched_run_is_seen_as_recorded(asked, tmp_path_factory):
     gap, stretch = recorded(tmp_path_factory, SECONDS, range(20, 40)), 600
     lives = []
     for factor in (1, stretch):
-        report = json.loads(asked(PRESENT.format(second=factor, hold=5 * factor), gap, "--json", "--stretch", factor)[1])
+        report = json.loads(
+            asked(
+                PRESENT.format(second=factor, hold=5 * factor), gap, "--json", "--stretch", factor
+            )[1]
+        )
         lives.append(
             {
-                alert["name"]: [(one["firing_after_seconds"] / factor, one["resolved_after_seconds"]) for one in alert["fired"]]
+                alert["name"]: [
+                    (one["firing_after_seconds"] / factor, one["resolved_after_seconds"])
+                    for one in alert["fired"]
+                ]
                 for alert in report["alerts"]
             }
         )
     (was,), (is_now,) = (one["Busy"] for one in lives)
     assert was[0] == pytest.approx(is_now[0], abs=2)
-    assert (was[1], is_now[1]) == (None, None), "the gap is shorter than what Prometheus goes on with"
-    assert [at for one in lives for at, _ in one["Gone"] if at > 0] == [], "the first scrape is slow"
+    assert (was[1], is_now[1]) == (None, None), (
+        "the gap is shorter than what Prometheus goes on with"
+    )
+    assert [at for one in lives for at, _ in one["Gone"] if at > 0] == [], (
+        "the first scrape is slow"
+    )

@@ -29,7 +29,9 @@ def test_the_scorecard_agrees_with_the_alerts_written(run):
     begun = {name: fault["start"] for fault in run.read()["faults"] for name in fault["alerts"]}
     states = written_states(run)
     for row in rows:
-        seen = [(time, state) for time, state in states[row["alert"]] if time >= begun[row["alert"]]]
+        seen = [
+            (time, state) for time, state in states[row["alert"]] if time >= begun[row["alert"]]
+        ]
         before = [state for time, state in states[row["alert"]] if time < begun[row["alert"]]]
         if row["judgement"] == "detected":
             assert "firing" in {state for _, state in seen}, row
@@ -48,13 +50,20 @@ def written_states(run):
         found = {name: [] for name in NAMED}
         for series in bench.prom.raw("ALERTS", start / 1000 - 60, end / 1000 + 5):
             if series.labels["alertname"] in NAMED:
-                found[series.labels["alertname"]] += [(time, series.labels["alertstate"]) for time, _ in series.points]
+                found[series.labels["alertname"]] += [
+                    (time, series.labels["alertstate"]) for time, _ in series.points
+                ]
     return found
 
 
 def test_the_run_names_durations_that_were_too_short(run):
-    (said,) = [remark["text"] for remark in run.read()["remarks"] if remark["code"] == "rules_kept_longer"]
-    assert "durations of the rules are longer than 1/36, the first: group budget: 15s is 1s here, not 417ms" in said
+    (said,) = [
+        remark["text"] for remark in run.read()["remarks"] if remark["code"] == "rules_kept_longer"
+    ]
+    assert (
+        "durations of the rules are longer than 1/36, the first: group budget: 15s is 1s here, not 417ms"
+        in said
+    )
 
 
 @pytest.mark.parametrize("rules", [("api", "load", "recording"), ("scraped",), ("theirs",)])
@@ -74,11 +83,16 @@ def test_alerts_on_their_own_group_are_never_ambiguous(run):
 
 
 def test_groups_of_one_name_have_their_own_evaluations(run):
-    groups = [group for file in loaded(run) for group in rule_file.read(file) if group.name == "theirs0"]
+    groups = [
+        group for file in loaded(run) for group in rule_file.read(file) if group.name == "theirs0"
+    ]
     with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:
         start, end = bench.span_ms[0] / 1000 - 60, bench.span_ms[1] / 1000 + 1
         marks = bench.prom.raw(f'{evaluation_times.MARK}{{group="theirs0"}}', start, end)
-        written = {series.labels.get("file", ""): [round(time * 1000) for time, _ in series.points] for series in marks}
+        written = {
+            series.labels.get("file", ""): [round(time * 1000) for time, _ in series.points]
+            for series in marks
+        }
         found = [bench.timeline.recorded_times(group) for group in groups]
     assert found == [written[""], written["too"]]
     assert all(len(times) > 3 for times in found)

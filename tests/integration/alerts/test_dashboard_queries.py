@@ -17,7 +17,9 @@ from tests.waiting import PATIENCE_SECONDS
 def healthy(tmp_path_factory):
     drill = drilling.start(tmp_path_factory.mktemp("healthy"), "smoke")
     code, output, errors = drill.finish(5 * PATIENCE_SECONDS)
-    assert code in {0, 1, 4}, output + errors  # A stall makes requests slow, and the run says so; the panels show all the same.
+    assert code in {0, 1, 4}, (
+        output + errors
+    )  # A stall makes requests slow, and the run says so; the panels show all the same.
     yield from panels.shown(drill.run())
 
 
@@ -36,15 +38,26 @@ def opened(tmp_path_factory):
 
 
 def test_every_query_of_every_panel_returns_data(healthy):
-    found = [(page, title, query, healthy.points(query, once)) for page, title, query, once in dashboards.SHOWN]
+    found = [
+        (page, title, query, healthy.points(query, once))
+        for page, title, query, once in dashboards.SHOWN
+    ]
     print("\n   points  dashboard       panel: series")
     for page, title, query, points in found:
         print(f"{points:9}  {page:14}  {title}: {query.legend}  {_excused(query) or ''}")
-    assert [(page, title, query.expr) for page, title, query, points in found if not points and not _excused(query)] == []
+    assert [
+        (page, title, query.expr)
+        for page, title, query, points in found
+        if not points and not _excused(query)
+    ] == []
 
 
 def _excused(query):
-    return query.empty_when_healthy or query.only_where or (query.exemplars and "exemplars, and no series")
+    return (
+        query.empty_when_healthy
+        or query.only_where
+        or (query.exemplars and "exemplars, and no series")
+    )
 
 
 def test_panels_are_empty_only_for_their_reason(healthy, faulty):
@@ -70,7 +83,9 @@ def test_the_failed_share_is_the_injected_one(faulty, panel):
 @pytest.mark.parametrize("panel", panels.RATED)
 def test_the_rate_of_failures_is_the_injected_one(faulty, panel):
     failed, which, requests, of = panels.RATED[panel]
-    assert faulty.value(failed, faulty.end, **which) == pytest.approx(panels.FAILING * faulty.value(requests, faulty.end, **of), rel=0.1)
+    assert faulty.value(failed, faulty.end, **which) == pytest.approx(
+        panels.FAILING * faulty.value(requests, faulty.end, **of), rel=0.1
+    )
 
 
 @pytest.mark.parametrize("panel", panels.STUCK_AT)
@@ -79,11 +94,15 @@ def test_stuck_workers_and_starved_users_are_counted(faulty, panel):
     assert faulty.value(query, faulty.end, **labels) == pytest.approx(truth, rel=0.1)
 
 
-@pytest.mark.parametrize("heatmap", [signals.CLIENT_HEATMAP, signals.SERVER_HEATMAP], ids=lambda signal: signal.title)
+@pytest.mark.parametrize(
+    "heatmap", [signals.CLIENT_HEATMAP, signals.SERVER_HEATMAP], ids=lambda signal: signal.title
+)
 def test_the_heatmaps_show_the_injected_latency(faulty, heatmap):
     """300 ms, and what the request takes by itself."""
     at = faulty.faults["latency"]["end"]
-    below, up_to, every = (faulty.value(heatmap.queries[0], at, le=bound) for bound in ("0.25", "0.5", "+Inf"))
+    below, up_to, every = (
+        faulty.value(heatmap.queries[0], at, le=bound) for bound in ("0.25", "0.5", "+Inf")
+    )
     assert up_to - below > 0.9 * every
 
 
@@ -101,14 +120,21 @@ STALE = struct.unpack(">d", bytes.fromhex("7ff0000000000002"))[0]
 """What Prometheus stores where a series ends."""
 
 
-@pytest.mark.parametrize(("chosen", "users"), [(".*", {"a": 3, "b": 5}), ("a", {"a": 3}), ("a|b", {"a": 3, "b": 5})])
+@pytest.mark.parametrize(
+    ("chosen", "users"), [(".*", {"a": 3, "b": 5}), ("a", {"a": 3}), ("a|b", {"a": 3, "b": 5})]
+)
 def test_overlaid_runs_are_shown_as_chosen(chosen, users):
     now = time.time()
-    series = [made_up("locust_users", now, lambda _, users=users: users, run=run) for run, users in (("a", 3), ("b", 5))]
+    series = [
+        made_up("locust_users", now, lambda _, users=users: users, run=run)
+        for run, users in (("a", 3), ("b", 5))
+    ]
     series += [made_up("locust_test_info", now, lambda _: 1, run=run, run_id=run) for run in "ab"]
     with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
         remote.write(reopened.prom.url, series)
-        found = reopened.prom.instant(signals.USERS.queries[0].asked({**signals.EVERYTHING, "$run": chosen}), now)
+        found = reopened.prom.instant(
+            signals.USERS.queries[0].asked({**signals.EVERYTHING, "$run": chosen}), now
+        )
     assert {sample.labels["run"]: sample.value for sample in found} == users
 
 
@@ -144,12 +170,18 @@ def test_container_limits_are_shown_where_there_are_any():
     }
     with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
         remote.write(reopened.prom.url, series)
-        values = [reopened.prom.number(query.asked(signals.EVERYTHING), now) for query in excused.values()]
+        values = [
+            reopened.prom.number(query.asked(signals.EVERYTHING), now) for query in excused.values()
+        ]
     assert values == [1.5, 2**28, 0.25]
 
 
 def test_panels_of_open_loops_are_empty_for_closed_ones(healthy, opened):
-    of_open_loops = [(query, once) for _, _, query, once in dashboards.SHOWN if query.only_where == signals.OPEN_LOOP]
+    of_open_loops = [
+        (query, once)
+        for _, _, query, once in dashboards.SHOWN
+        if query.only_where == signals.OPEN_LOOP
+    ]
     assert of_open_loops
     for query, once in of_open_loops:
         assert opened.points(query, once), query.expr
@@ -160,11 +192,15 @@ def test_panels_tell_that_an_open_loop_found_no_slot(opened):
     at = opened.end - 2  # Every rate looks back on the load alone.
     due, begun, _ = (opened.value(query, at) for query in signals.ARRIVALS.queries)
     assert (due, begun) == (pytest.approx(40, rel=0.1), pytest.approx(20, rel=0.2))
-    in_flight, without_slot, limit = (opened.value(query, at) for query in client_signals.SLOTS.queries)
+    in_flight, without_slot, limit = (
+        opened.value(query, at) for query in client_signals.SLOTS.queries
+    )
     assert (in_flight, limit) == (pytest.approx(20, abs=1), 20)
     # Of the 40 a second since the fault began, 7 s before, 20 a second were begun; the page may be a second old.
     assert without_slot == pytest.approx(20 * 7, abs=20 + 5)
-    from_schedule, from_sending, late, _ = (opened.value(query, at) for query in signals.FROM_SCHEDULE.queries)
+    from_schedule, from_sending, late, _ = (
+        opened.value(query, at) for query in signals.FROM_SCHEDULE.queries
+    )
     assert from_sending < 2
     assert late > 2
     assert from_schedule > from_sending + 2

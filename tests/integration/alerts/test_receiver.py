@@ -18,10 +18,22 @@ class Receiver:
     def __init__(self, folder):
         self.out = folder / "kept.jsonl"
         self.log = folder / "log"
-        command = [sys.executable, "-m", "firedrill.notifications", "--port", "0", "--out", str(self.out)]
+        command = [
+            sys.executable,
+            "-m",
+            "firedrill.notifications",
+            "--port",
+            "0",
+            "--out",
+            str(self.out),
+        ]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(command, stderr=log)
-        self.port = int(poll_until(self._port_told, lambda: f"the receiver to listen; it said {self.log.read_text()!r}"))
+        self.port = int(
+            poll_until(
+                self._port_told, lambda: f"the receiver to listen; it said {self.log.read_text()!r}"
+            )
+        )
         self.url = f"http://127.0.0.1:{self.port}"
         poll_until(self.is_healthy, "the receiver to answer")
 
@@ -37,7 +49,10 @@ class Receiver:
 
     def post(self, body, path="/page", **headers):
         return requests.post(
-            f"{self.url}{path}", data=body, headers={"Content-Type": "application/json", **headers}, timeout=PATIENCE_SECONDS
+            f"{self.url}{path}",
+            data=body,
+            headers={"Content-Type": "application/json", **headers},
+            timeout=PATIENCE_SECONDS,
         )
 
     def kept(self):
@@ -61,7 +76,9 @@ def test_an_accepted_notification_is_recorded_shown_and_listed(receiver):
     assert receiver.post(json.dumps(alert("Seen")), "/ticket").status_code == 200
     (kept,) = [one for one in receiver.kept() if one["alertname"] == "Seen"]
     assert (kept["receiver"], kept["status"], kept["severity"]) == ("ticket", "firing", "critical")
-    assert "ticket FIRING   Seen (api 127.0.0.1:9464): The API is down.\n" in receiver.log.read_text()
+    assert (
+        "ticket FIRING   Seen (api 127.0.0.1:9464): The API is down.\n" in receiver.log.read_text()
+    )
     assert kept in requests.get(f"{receiver.url}/notifications", timeout=PATIENCE_SECONDS).json()
 
 
@@ -78,7 +95,17 @@ def test_an_accepted_notification_is_recorded_shown_and_listed(receiver):
         (b" " * (MAX_BODY_BYTES + 1), "/page", 413),
         (iter([b"of unknown length"]), "/page", 413),
     ],
-    ids=["nothing", "half", "no text", "deep", "no alerts", "control characters", "nobody", "too long", "no length"],
+    ids=[
+        "nothing",
+        "half",
+        "no text",
+        "deep",
+        "no alerts",
+        "control characters",
+        "nobody",
+        "too long",
+        "no length",
+    ],
 )
 def test_anything_but_a_notification_is_refused_in_one_line(receiver, body, path, status):
     before = receiver.log.read_text()
@@ -113,7 +140,15 @@ def test_the_receiver_ends_in_order_on_a_signal(number, tmp_path):
 
 
 def test_a_taken_port_is_one_line_and_exit_code_2(receiver, tmp_path):
-    command = [sys.executable, "-m", "firedrill.notifications", "--port", str(receiver.port), "--out", str(tmp_path / "out")]
+    command = [
+        sys.executable,
+        "-m",
+        "firedrill.notifications",
+        "--port",
+        str(receiver.port),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     refused = subprocess.run(command, capture_output=True, text=True, check=False)
     assert refused.returncode == 2
     assert (

@@ -58,14 +58,26 @@ STARTING = f"""\
       - {{record: firedrill:rule_evaluation, expr: vector(1), labels: {{group: starting, version: "1"}}}}
       - {{alert: starting, expr: '{FAILS_AT_FIRST}', for: 200ms}}
 """
-BEFORE = {"changed": ('sum(steady{i="a"}) == 1', "for: 5m"), "hastened": ('steady{i="a"} == 1', "for: 5m")}
+BEFORE = {
+    "changed": ('sum(steady{i="a"}) == 1', "for: 5m"),
+    "hastened": ('steady{i="a"} == 1', "for: 5m"),
+}
 AFTER = {
     "changed": ('sum(steady{i="b"}) == 1', "for: 1s"),
     "hastened": ('steady{i="a"} >= 1', "for: 1s"),
     "added": ("vector(1)", "for: 400ms"),
 }
 SERIES = {
-    'flap{i="a"}': [(0, 1), (1_000, 0), (1_300, 1), (1_900, 0), (2_900, 1), (4_300, 0), (4_600, 1), (5_600, 0)],
+    'flap{i="a"}': [
+        (0, 1),
+        (1_000, 0),
+        (1_300, 1),
+        (1_900, 0),
+        (2_900, 1),
+        (4_300, 0),
+        (4_600, 1),
+        (5_600, 0),
+    ],
     'flap{i="b"}': [(900, 1), (1_150, 0), (3_000, 1), (3_900, None)],
     'crowd{i="a"}': [(0, 1), (5_200, 0)],
     'crowd{i="b"}': [(0, 0), (1_000, 1), (1_300, 0), (5_400, 1)],
@@ -94,7 +106,9 @@ def as_series(selector, steps, start_ms):
     name, _, labels = selector.rstrip("}").partition("{")
     pairs = dict(pair.split("=") for pair in labels.replace('"', "").split(", "))
     one = remote.series({"__name__": name, **pairs})
-    repeated = [(cycle * CYCLE_MS + at_ms, value) for cycle in range(CYCLES) for at_ms, value in steps]
+    repeated = [
+        (cycle * CYCLE_MS + at_ms, value) for cycle in range(CYCLES) for at_ms, value in steps
+    ]
     for (from_ms, value), (to_ms, _) in pairwise([*repeated, (CYCLES * CYCLE_MS, None)]):
         for at_ms in range(from_ms, to_ms if value is not None else from_ms + 1, 50):
             one.samples.add(timestamp=start_ms + at_ms, value=STALE if value is None else value)
@@ -113,7 +127,14 @@ class Lived:
 
     def times(self, name, version):
         """When a group was evaluated while its file had this version; but for the last time, which its Prometheus may have ended amid."""
-        found = sorted({time_ms for _, time_ms, _ in self.raw(f'{evaluation_times.MARK}{{group="{name}", version="{version}"}}')})
+        found = sorted(
+            {
+                time_ms
+                for _, time_ms, _ in self.raw(
+                    f'{evaluation_times.MARK}{{group="{name}", version="{version}"}}'
+                )
+            }
+        )
         return found[:-1] if version == self.last_version(name) else found
 
     def last_version(self, name):
@@ -122,7 +143,9 @@ class Lived:
     def raw(self, selector):
         """(labels, time, value) of every sample."""
         for series in self.prom.raw(selector, self.start_ms / 1000 - 10, time.time()):
-            labels = tuple(sorted((key, value) for key, value in series.labels.items() if key != "__name__"))
+            labels = tuple(
+                sorted((key, value) for key, value in series.labels.items() if key != "__name__")
+            )
             yield from ((labels, round(time * 1000), value) for time, value in series.points)
 
     def evaluations(self, name):
@@ -131,13 +154,18 @@ class Lived:
         for version, loaded in ((1, self.before), (2, self.after)):
             times = self.times(name, version)
             if times:
-                vectors = evaluation_times.evaluate(self.prom, loaded[name][0].expr, times, INTERVAL_MS)
+                vectors = evaluation_times.evaluate(
+                    self.prom, loaded[name][0].expr, times, INTERVAL_MS
+                )
                 found += [(loaded[name][0], *one) for one in zip(times, vectors, strict=True)]
         return found
 
     def active_ms(self, name):
         """How long an alert has been pending or firing, as it was written last."""
-        since = {value * 1000: time_ms for _, time_ms, value in self.raw(f'ALERTS_FOR_STATE{{alertname="{name}"}}')}
+        since = {
+            value * 1000: time_ms
+            for _, time_ms, value in self.raw(f'ALERTS_FOR_STATE{{alertname="{name}"}}')
+        }
         return max((time_ms - began_ms for began_ms, time_ms in since.items()), default=0)
 
     def has_had(self):
@@ -147,19 +175,32 @@ class Lived:
         return {
             "an evaluation that failed": None in vectors["failing"],
             "one over the limit": any(len(vector) == 2 for vector in vectors["limited"]),
-            "labels that change": len({labels for vector in vectors["churning"] for labels in vector}) == 3,
-            "evaluations that were missed": max((b - a for a, b in pairwise(times)), default=0) >= 3 * INTERVAL_MS,
-            **{f"samples of {name}": len(self.written(name)) > 12 for name in (*UNCHANGED, "starting", *AFTER)},
+            "labels that change": len(
+                {labels for vector in vectors["churning"] for labels in vector}
+            )
+            == 3,
+            "evaluations that were missed": max((b - a for a, b in pairwise(times)), default=0)
+            >= 3 * INTERVAL_MS,
+            **{
+                f"samples of {name}": len(self.written(name)) > 12
+                for name in (*UNCHANGED, "starting", *AFTER)
+            },
         }
 
     def written(self, name):
         """(series, labels, time, value) of every sample of an alert."""
-        return {(series, *sample) for series in ("ALERTS", "ALERTS_FOR_STATE") for sample in self.raw(f'{series}{{alertname="{name}"}}')}
+        return {
+            (series, *sample)
+            for series in ("ALERTS", "ALERTS_FOR_STATE")
+            for sample in self.raw(f'{series}{{alertname="{name}"}}')
+        }
 
 
 def loaded(folder):
     groups = [group for file in sorted(folder.glob("*.yml")) for group in rule_file.read(file)]
-    return {rule.name: (rule, group.limit) for group in groups for rule in group.rules if rule.is_alert}
+    return {
+        rule.name: (rule, group.limit) for group in groups for rule in group.rules if rule.is_alert
+    }
 
 
 @contextmanager
@@ -197,15 +238,28 @@ def lived(tmp_path_factory):
     life = Lived(None, start_ms, before, loaded(folder / "rules"))
     (folder / "rules" / "edited.yml").write_text(rules(BEFORE, 1))
     with prometheus(folder) as (life.prom, process):
-        poll_until(lambda: min(map(life.active_ms, BEFORE)) > 1_500, "the alerts that are edited to be pending for long enough")
+        poll_until(
+            lambda: min(map(life.active_ms, BEFORE)) > 1_500,
+            "the alerts that are edited to be pending for long enough",
+        )
         (folder / "rules" / "edited.yml").write_text(rules(AFTER, 2))
         assert requests.post(f"{life.prom.url}/-/reload", timeout=PATIENCE_SECONDS).ok
-        poll_until(lambda: all(len(life.times(name, 2)) > 3 for name in AFTER), "the edited rules to be evaluated")
+        poll_until(
+            lambda: all(len(life.times(name, 2)) > 3 for name in AFTER),
+            "the edited rules to be evaluated",
+        )
         process.send_signal(signal.SIGSTOP)
         stopped_at = time.monotonic()
-        poll_until(lambda: time.monotonic() - stopped_at > 5 * INTERVAL_MS / 1000, "some evaluations to be missed")
+        poll_until(
+            lambda: time.monotonic() - stopped_at > 5 * INTERVAL_MS / 1000,
+            "some evaluations to be missed",
+        )
         process.send_signal(signal.SIGCONT)
-        poll_until(lambda: all(life.has_had().values()), lambda: f"all of {life.has_had()}", every_seconds=0.5)
+        poll_until(
+            lambda: all(life.has_had().values()),
+            lambda: f"all of {life.has_had()}",
+            every_seconds=0.5,
+        )
     with Interrupt() as interrupt, Reopened(folder / "data", interrupt) as reopened:
         life.prom = reopened.prom
         yield life
@@ -235,7 +289,10 @@ def test_every_sample_is_what_prometheus_wrote(lived, name):
     last_ms = lived.evaluations(name)[-1][1]
     theirs = {sample for sample in lived.written(name) if sample[2] <= last_ms}
     silent = 0 if name == "added" else SILENT_AFTER_START
-    ours = [set(replayed(evaluations, lived.after[name][1], silent)) for evaluations in possible(lived, name)]
+    ours = [
+        set(replayed(evaluations, lived.after[name][1], silent))
+        for evaluations in possible(lived, name)
+    ]
     assert len(ours[0]) > 6
     if theirs not in ours:
         assert ours[0] == theirs
@@ -248,5 +305,7 @@ def test_an_alert_that_fails_at_first_has_failed(lived):
 def test_an_edited_alert_goes_on_as_before(lived):
     """It has another expression and another `for`, and yet the state that the old one had begun."""
     first, *_ = lived.times("hastened", 2)
-    firing = {time_ms for _, time_ms, _ in lived.raw('ALERTS{alertname="hastened", alertstate="firing"}')}
+    firing = {
+        time_ms for _, time_ms, _ in lived.raw('ALERTS{alertname="hastened", alertstate="firing"}')
+    }
     assert min(firing) == first

@@ -61,12 +61,16 @@ def is_refused(api):
 def handled(api):
     """(requests, seconds) of the handler of PATH."""
     page, name = api.page(), "http_server_request_duration_seconds"
-    return tuple(page.total(f"{name}_{part}", http_route="/items/<int:id>") for part in ("count", "sum"))
+    return tuple(
+        page.total(f"{name}_{part}", http_route="/items/<int:id>") for part in ("count", "sum")
+    )
 
 
 def await_handled(api, count):
     """The seconds in the handler, once that many requests are counted."""
-    return poll_until(lambda: (found := handled(api))[0] == count and found, f"{count:g} requests to be counted")[1]
+    return poll_until(
+        lambda: (found := handled(api))[0] == count and found, f"{count:g} requests to be counted"
+    )[1]
 
 
 def test_latency_is_added_to_the_time_of_the_handler(api):
@@ -81,7 +85,9 @@ def test_latency_spares_health_checks_and_ends_when_cleared():
     with module("waitress", "--faults") as api, ThreadPoolExecutor(1) as client:
         api.faults().set({"latency": FAULT_KINDS["latency"].largest}, LONG_SECONDS)
         slow = client.submit(api.status, PATH)
-        poll_until(lambda: api.page().value("http_server_workers_busy") == 1, "the request to be held")
+        poll_until(
+            lambda: api.page().value("http_server_workers_busy") == 1, "the request to be held"
+        )
         assert api.status("/healthz") == 200
         assert api.status("/readyz") == 200
         api.faults().clear()
@@ -94,8 +100,13 @@ def test_latency_spares_health_checks_and_ends_when_cleared():
 def test_the_share_of_errors_is_the_one_asked_for(api):
     api.faults().set({"errors": 0.2}, LONG_SECONDS)
     with requests.Session() as session:
-        statuses = [session.get(api.url + PATH, timeout=PATIENCE_SECONDS).status_code for _ in range(100)]
-        assert {session.get(api.url + "/healthz", timeout=PATIENCE_SECONDS).status_code for _ in range(10)} == {200}
+        statuses = [
+            session.get(api.url + PATH, timeout=PATIENCE_SECONDS).status_code for _ in range(100)
+        ]
+        assert {
+            session.get(api.url + "/healthz", timeout=PATIENCE_SECONDS).status_code
+            for _ in range(10)
+        } == {200}
     assert 18 <= statuses.count(500) <= 22
     assert set(statuses) == {200, 500}
     api.faults().clear()
@@ -108,15 +119,23 @@ def test_stuck_workers_hold_their_requests_until_the_fault_ends(api):
     with ThreadPoolExecutor(5) as clients:
         requested = [clients.submit(api.status, PATH) for _ in range(5)]
         try:
-            poll_until(lambda: sum(each.done() for each in requested) == 2, "the worker that is not stuck to serve two requests")
-            poll_until(lambda: api.page().value("http_server_workers_busy") == 3, "the other three to be stuck")
+            poll_until(
+                lambda: sum(each.done() for each in requested) == 2,
+                "the worker that is not stuck to serve two requests",
+            )
+            poll_until(
+                lambda: api.page().value("http_server_workers_busy") == 3,
+                "the other three to be stuck",
+            )
             assert api.page().value("http_server_queue_depth") == 0
             assert api.status("/readyz") == 200
             assert sum(each.done() for each in requested) == 2
         finally:
             api.faults().set({"stuck": 3}, 0.05)  # it ends by itself
         assert {each.result(PATIENCE_SECONDS) for each in requested} == {200}
-    poll_until(lambda: api.page().value("http_server_workers_busy") == 0, "the workers to be free again")
+    poll_until(
+        lambda: api.page().value("http_server_workers_busy") == 0, "the workers to be free again"
+    )
     assert api.faults().active() == []
     assert api.status(PATH) == 200
 
@@ -168,7 +187,10 @@ def test_no_connection_outlives_the_listener_of_a_stopped_api(either):
     """Once the port refuses, every connection that was open is closed already."""
     host, port = either.url.removeprefix("http://").split(":")
     with ExitStack() as stack:
-        connections = [stack.enter_context(socket.create_connection((host, int(port)), PATIENCE_SECONDS)) for _ in range(60)]
+        connections = [
+            stack.enter_context(socket.create_connection((host, int(port)), PATIENCE_SECONDS))
+            for _ in range(60)
+        ]
         either.faults().set({"stop": 1.0}, LONG_SECONDS)
         poll_until(lambda: is_refused(either), "connections to be refused", every_seconds=0.001)
         assert [_answer(each) for each in connections] == [b""] * len(connections)
@@ -197,7 +219,10 @@ def test_a_stopped_api_comes_back_again_and_again(either):
 def test_the_page_shows_the_size_of_active_faults(api):
     api.faults().set({"latency": 0.3, "errors": 0.2}, LONG_SECONDS)
     page = api.page()
-    assert [page.value("api_fault_active", fault=fault) for fault in ("latency", "errors", "cpu", "stop")] == [0.3, 0.2, 0, 0]
+    assert [
+        page.value("api_fault_active", fault=fault)
+        for fault in ("latency", "errors", "cpu", "stop")
+    ] == [0.3, 0.2, 0, 0]
     api.faults().clear()
     assert sum(api.page().values("api_fault_active")) == 0
 
@@ -214,11 +239,16 @@ def test_a_fault_ends_although_its_page_is_killed():
 
 def test_faults_are_off_by_default_and_never_on_the_api_port(api):
     body = {"stop": {"for_seconds": 60}}
-    assert requests.post(f"{api.url}/faults", json=body, timeout=PATIENCE_SECONDS).status_code == 404
+    assert (
+        requests.post(f"{api.url}/faults", json=body, timeout=PATIENCE_SECONDS).status_code == 404
+    )
     with module("waitress") as plain:
         page = plain.metrics.removesuffix("/metrics")
         methods = ("GET", "POST", "DELETE")
-        assert {requests.request(how, f"{page}/faults", json=body, timeout=PATIENCE_SECONDS).status_code for how in methods} == {404}
+        assert {
+            requests.request(how, f"{page}/faults", json=body, timeout=PATIENCE_SECONDS).status_code
+            for how in methods
+        } == {404}
         assert "fault" not in plain.page().text
         code, _, errors = firedrill("set", "stop", "--for", "1s", "--url", page)
     assert code == 3
@@ -236,7 +266,13 @@ def firedrill(*words):
     environment = {**os.environ, "COLUMNS": "200"}
 
     def answered():
-        done = subprocess.run([FIREDRILL, "fault", *words], capture_output=True, text=True, check=False, env=environment)
+        done = subprocess.run(
+            [FIREDRILL, "fault", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+        )
         return "nothing answers" not in done.stderr and done
 
     done = poll_until(answered, "the metrics page to answer the command")
@@ -247,8 +283,13 @@ def test_the_command_line_sets_lists_and_clears(api):
     url = ("--url", api.metrics.removesuffix("/metrics"))
     code, output, _ = firedrill("set", "latency=300ms", "errors=20%", "--for", "1h", *url)
     assert code == 0
-    assert re.fullmatch(r"latency 300 ms, 3[0-9]{3} s left\nerrors 20 %, 3[0-9]{3} s left\n", output)
+    assert re.fullmatch(
+        r"latency 300 ms, 3[0-9]{3} s left\nerrors 20 %, 3[0-9]{3} s left\n", output
+    )
     code, listed, _ = firedrill("list", "--json", *url)
-    assert (code, [(each["fault"], each["size"]) for each in json.loads(listed)]) == (0, [("latency", 0.3), ("errors", 0.2)])
+    assert (code, [(each["fault"], each["size"]) for each in json.loads(listed)]) == (
+        0,
+        [("latency", 0.3), ("errors", 0.2)],
+    )
     assert firedrill("clear", *url)[0] == 0
     assert firedrill("list", *url)[1] == "no fault is set\n"

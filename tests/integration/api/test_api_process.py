@@ -44,9 +44,18 @@ def test_every_route_answers_and_is_counted_by_its_rule(start):
         assert api.get("/").ok
         assert api.get("/items/1").status_code in {200, 404}
         assert api.get("/nowhere").status_code == 404
-        assert requests.post(f"{api.url}/items", json={"name": "a"}, timeout=PATIENCE_SECONDS).status_code == 201
+        assert (
+            requests.post(
+                f"{api.url}/items", json={"name": "a"}, timeout=PATIENCE_SECONDS
+            ).status_code
+            == 201
+        )
         poll_until(
-            lambda: api.page().total("http_server_request_duration_seconds_count", http_route="none") == 1, "the last request to be counted"
+            lambda: (
+                api.page().total("http_server_request_duration_seconds_count", http_route="none")
+                == 1
+            ),
+            "the last request to be counted",
         )
         page = api.page()
         count = "http_server_response_time_seconds_count"
@@ -68,22 +77,44 @@ def test_the_page_has_exactly_the_metrics_of_its_server(server):
     assert here - families == set()
     assert families - everything == set()
     if server == "dev":
-        assert families & {Server.WORKERS_LIMIT.name, Server.CONNECTIONS_LIMIT.name, Server.QUEUE_WAIT.name} == set(), "no limit is faked"
+        assert (
+            families
+            & {Server.WORKERS_LIMIT.name, Server.CONNECTIONS_LIMIT.name, Server.QUEUE_WAIT.name}
+            == set()
+        ), "no limit is faked"
 
 
 def test_promtool_accepts_the_page():
     with module("waitress") as api:
         api.get("/")
         text = api.page().text
-    checked = subprocess.run([needs.program("promtool"), "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    checked = subprocess.run(
+        [needs.program("promtool"), "check", "metrics"],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert "error" not in checked.stderr.lower(), checked.stderr
 
 
 @pytest.mark.parametrize("option", ["--port", "--metrics-port"])
 def test_a_taken_port_is_one_line_and_exit_code_2(option):
     with socket.create_server((LOOPBACK, 0)) as taken:
-        words = [sys.executable, "-m", "api", "--port", "0", "--metrics-port", "0", option, str(taken.getsockname()[1])]
-        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
+        words = [
+            sys.executable,
+            "-m",
+            "api",
+            "--port",
+            "0",
+            "--metrics-port",
+            "0",
+            option,
+            str(taken.getsockname()[1]),
+        ]
+        done = subprocess.run(
+            words, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+        )
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert words[-1] in done.stderr

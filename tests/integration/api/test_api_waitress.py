@@ -47,7 +47,9 @@ class Served:
         return scrape(self.telemetry.url)
 
     def await_value(self, wanted, name, **labels):
-        return poll_until(lambda: self.page().total(name, **labels) == wanted, f"{name}{labels} to be {wanted}")
+        return poll_until(
+            lambda: self.page().total(name, **labels) == wanted, f"{name}{labels} to be {wanted}"
+        )
 
     def timed_page(self):
         """(a time before, the page, a time after). All processes of a machine share this clock: the page is of a time in between."""
@@ -66,15 +68,23 @@ class Served:
 
     def await_pipelined(self, wanted):
         """Wait until that many requests of one connection have arrived."""
-        arrived = lambda: [len(channel.requests) for channel in list(self.server.active_channels.values())]  # noqa: E731
-        poll_until(lambda: arrived() == [wanted], lambda: f"{wanted} requests to arrive, not {arrived()}")
+
+        def arrived():
+            channels = list(self.server.active_channels.values())
+            return [len(channel.requests) for channel in channels]
+
+        poll_until(
+            lambda: arrived() == [wanted], lambda: f"{wanted} requests to arrive, not {arrived()}"
+        )
 
 
 @contextmanager
 def running(app):
     listener = listening_socket(LOOPBACK, 0, "the test")
     telemetry = instrument(app, port=0, version="7")
-    server = waitress_server(app, telemetry, listener, threads=THREADS, connection_limit=CONNECTION_LIMIT)
+    server = waitress_server(
+        app, telemetry, listener, threads=THREADS, connection_limit=CONNECTION_LIMIT
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     served = Served(telemetry, server, listener.getsockname()[1])
@@ -96,7 +106,9 @@ def served():
         app.get("/gate", endpoint="gate")(lambda: str(served.gate.wait(PATIENCE_SECONDS)))
         app.get("/quick", endpoint="quick")(lambda: "quick")
         app.get("/broken", endpoint="broken")(lambda: 1 / 0)
-        app.get("/endless", endpoint="endless")(lambda: Response(b"x" * 100_000 for _ in iter(int, 1)))
+        app.get("/endless", endpoint="endless")(
+            lambda: Response(b"x" * 100_000 for _ in iter(int, 1))
+        )
         yield served
 
 
@@ -118,18 +130,35 @@ def test_queue_workers_connections_and_backlog_match_the_load(served):
     served.await_value(0, "http_server_connections")
     drained, done = served.page(), perf_counter()
 
-    assert full.value("http_server_workers_busy") == full.value("http_server_workers_limit") == THREADS
-    assert full.value("http_server_connections") == full.value("http_server_connections_limit") == accepted
+    assert (
+        full.value("http_server_workers_busy") == full.value("http_server_workers_limit") == THREADS
+    )
+    assert (
+        full.value("http_server_connections")
+        == full.value("http_server_connections_limit")
+        == accepted
+    )
     assert full.value("http_server_active_requests", http_request_method="GET") == THREADS
     assert full.value("tcp_listen_backlog_limit", port=str(served.port)) == 1024
     # Busy seconds count while a request runs, not when it is done: two workers were busy between both pages.
     grown = later.value(BUSY) - full.value(BUSY)
-    assert THREADS * (before_later - after_full) - ROUNDING <= grown <= THREADS * (after_later - before_full) + ROUNDING
-    for name in ("http_server_queue_depth", "http_server_workers_busy", "http_server_active_requests", "tcp_listen_backlog"):
+    assert (
+        THREADS * (before_later - after_full) - ROUNDING
+        <= grown
+        <= THREADS * (after_later - before_full) + ROUNDING
+    )
+    for name in (
+        "http_server_queue_depth",
+        "http_server_workers_busy",
+        "http_server_active_requests",
+        "tcp_listen_backlog",
+    ):
         assert drained.total(name) == 0, name
 
     # The 8 that queued waited until the gate opened, half a second at least. The handler's time has none of it: two run at a time.
-    waited, handled, answered = (drained.total(f"{name}_sum") for name in (WAITED, HANDLED, ANSWERED))
+    waited, handled, answered = (
+        drained.total(f"{name}_sum") for name in (WAITED, HANDLED, ANSWERED)
+    )
     assert drained.value(f"{WAITED}_count") == 14
     assert drained.value(f"{WAITED}_bucket", le="0.5") <= 14 - 8
     assert drained.value(f"{ANSWERED}_bucket", http_route="/gate", le="0.5") <= 4
@@ -142,7 +171,9 @@ def test_pipelined_requests_wait_from_their_own_arrival(served):
     """Three requests in one packet: the second and third arrive with the first, and wait for it."""
     connection = http.client.HTTPConnection(LOOPBACK, served.port, timeout=PATIENCE_SECONDS)
     connection.connect()
-    connection.sock.sendall(b"GET /gate HTTP/1.1\r\nHost: a\r\n\r\n" + 2 * b"GET /quick HTTP/1.1\r\nHost: a\r\n\r\n")
+    connection.sock.sendall(
+        b"GET /gate HTTP/1.1\r\nHost: a\r\n\r\n" + 2 * b"GET /quick HTTP/1.1\r\nHost: a\r\n\r\n"
+    )
     served.await_pipelined(3)
     served.await_value(1, "http_server_workers_busy")
     arrived = perf_counter()
@@ -153,7 +184,9 @@ def test_pipelined_requests_wait_from_their_own_arrival(served):
     pipelined, done = served.page(), perf_counter()
     connection.close()
     assert pipelined.value(f"{ANSWERED}_bucket", http_route="/quick", le="0.25") == 0
-    assert pipelined.total(f"{ANSWERED}_sum", http_route="/quick") >= 2 * (opened - arrived) - ROUNDING
+    assert (
+        pipelined.total(f"{ANSWERED}_sum", http_route="/quick") >= 2 * (opened - arrived) - ROUNDING
+    )
     # They are handled one after the other, once the gate is open.
     assert pipelined.total(f"{HANDLED}_sum", http_route="/quick") <= done - opened + ROUNDING
 
@@ -176,7 +209,9 @@ def test_kept_alive_requests_do_not_wait_for_each_other(served):
             idle.getresponse().read()
     connection.close()
     idle.close()
-    handled, answered = (served.page().total(f"{name}_sum", http_route="/quick") for name in (HANDLED, ANSWERED))
+    handled, answered = (
+        served.page().total(f"{name}_sum", http_route="/quick") for name in (HANDLED, ANSWERED)
+    )
     assert handled <= answered <= asked + ROUNDING
 
 
@@ -191,7 +226,12 @@ def test_a_request_is_counted_when_its_client_hangs_up(served):
 
 def test_a_raising_handler_is_one_finished_request_with_status_500(served):
     assert served.send("/broken", **{RUN_ID_HEADER: "broken"}).getresponse().status == 500
-    served.await_value(1, "http_server_request_duration_seconds_count", http_route="/broken", http_response_status_code="500")
+    served.await_value(
+        1,
+        "http_server_request_duration_seconds_count",
+        http_route="/broken",
+        http_response_status_code="500",
+    )
     assert served.page().value("firedrill_run_requests_total", run_id="broken") == 1
 
 
@@ -211,7 +251,13 @@ def test_promtool_accepts_the_page(served):
     promtool = needs.program("promtool")
     served.send("/quick").getresponse().read()
     served.await_value(1, "http_server_request_duration_seconds_count")
-    checked = subprocess.run([promtool, "check", "metrics"], input=served.page().text, capture_output=True, text=True, check=False)
+    checked = subprocess.run(
+        [promtool, "check", "metrics"],
+        input=served.page().text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
@@ -225,5 +271,10 @@ def test_the_page_names_its_server_version_and_format(served):
     connection.request("GET", "/elsewhere")
     assert connection.getresponse().status == 404
     connection.close()
-    assert served.page().value("api_server_info", server="waitress", threads=str(THREADS), processes="1") == 1
+    assert (
+        served.page().value(
+            "api_server_info", server="waitress", threads=str(THREADS), processes="1"
+        )
+        == 1
+    )
     assert served.page().value("api_build_info", version="7") == 1

@@ -39,7 +39,13 @@ def collector():
 
 @pytest.mark.parametrize("start", ["waitress", "dev", "flask run"])
 def test_spans_arrive_when_the_process_is_told_to_end(start, collector):
-    with api(start, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_EXPORTER_OTLP_COMPRESSION="gzip", **PATIENT, **ALWAYS) as process:
+    with api(
+        start,
+        OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+        OTEL_EXPORTER_OTLP_COMPRESSION="gzip",
+        **PATIENT,
+        **ALWAYS,
+    ) as process:
         process.get("/items/1")
         process.get("/items/0")
         process.get("/nowhere")
@@ -49,15 +55,23 @@ def test_spans_arrive_when_the_process_is_told_to_end(start, collector):
     routed = spans["GET /items/<int:id>"].attributes
     assert routed["service.name"] == "api"
     assert routed["http.route"] == "/items/<int:id>"
-    statuses = sorted(span.attributes["http.status_code"] for span in collector.spans if "readyz" not in span.name)
+    statuses = sorted(
+        span.attributes["http.status_code"] for span in collector.spans if "readyz" not in span.name
+    )
     assert statuses == [200, 404, 404]
     assert set().union(*marked.values()) <= collector.trace_ids
     assert collector.encodings == {"gzip"}
 
 
 def test_the_variables_name_the_service_and_the_attributes(collector):
-    names = {"OTEL_SERVICE_NAME": "shop", "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment=drill"}
-    stable = {"OTEL_SEMCONV_STABILITY_OPT_IN": "http", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{collector.url}/v1/traces"}
+    names = {
+        "OTEL_SERVICE_NAME": "shop",
+        "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment=drill",
+    }
+    stable = {
+        "OTEL_SEMCONV_STABILITY_OPT_IN": "http",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{collector.url}/v1/traces",
+    }
     with api(**names, **stable, **PATIENT, **ALWAYS) as process:
         process.end(signal.SIGTERM)
     seen = collector.spans[0].attributes
@@ -67,16 +81,29 @@ def test_the_variables_name_the_service_and_the_attributes(collector):
 
 def test_a_traceparent_decides_else_a_hundredth_is_traced(collector):
     """1500 requests: none traced, or four times as many as expected, is less likely than one in a million."""
-    with api(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **PATIENT) as process, requests.Session() as session:
+    with (
+        api(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **PATIENT) as process,
+        requests.Session() as session,
+    ):
         for number in range(1500):
-            session.get(f"{process.url}/readyz", headers={"traceparent": f"00-{number + 1:032x}-b7ad6b7169203331-00"} if number % 2 else {})
+            session.get(
+                f"{process.url}/readyz",
+                headers={"traceparent": f"00-{number + 1:032x}-b7ad6b7169203331-00"}
+                if number % 2
+                else {},
+            )
         for _ in range(1500 // 2):
             session.get(f"{process.url}/healthz")
         for number in range(20):
-            session.get(f"{process.url}/items/1", headers={"traceparent": f"00-{TRACE[:-2]}{number:02x}-b7ad6b7169203331-01"})
+            session.get(
+                f"{process.url}/items/1",
+                headers={"traceparent": f"00-{TRACE[:-2]}{number:02x}-b7ad6b7169203331-01"},
+            )
         process.end(signal.SIGTERM)
     carried = [span for span in collector.spans if span.parent]
-    assert {span.trace_id for span in carried} == {f"{TRACE[:-2]}{number:02x}" for number in range(20)}
+    assert {span.trace_id for span in carried} == {
+        f"{TRACE[:-2]}{number:02x}" for number in range(20)
+    }
     assert 1 <= len(collector.spans) - len(carried) < 60
 
 
@@ -84,8 +111,16 @@ def test_a_traceparent_decides_else_a_hundredth_is_traced(collector):
 def test_a_missing_collector_costs_one_complaint_a_minute(listening):
     with unreachable(listening) as endpoint:
         begun = time.monotonic()
-        with api(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_BSP_SCHEDULE_DELAY="50", **ALWAYS) as process, requests.Session() as session:
-            assert {session.get(f"{process.url}/healthz", timeout=PATIENCE_SECONDS).status_code for _ in range(300)} == {200}
+        with (
+            api(
+                OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_BSP_SCHEDULE_DELAY="50", **ALWAYS
+            ) as process,
+            requests.Session() as session,
+        ):
+            assert {
+                session.get(f"{process.url}/healthz", timeout=PATIENCE_SECONDS).status_code
+                for _ in range(300)
+            } == {200}
             assert process.end(signal.SIGTERM) == 0
             complaints = process.said()[1:]
     assert len(complaints) <= 1 + (time.monotonic() - begun) // COMPLAINT_SECONDS, complaints
@@ -110,35 +145,65 @@ sys.exit(any(name.partition(".")[0] in {"opentelemetry", "requests", "google"} f
     clean = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     assert (
         subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, env={**clean, **environment}, timeout=PATIENCE_SECONDS, check=False
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env={**clean, **environment},
+            timeout=PATIENCE_SECONDS,
+            check=False,
         ).returncode
         == 0
     )
 
 
 def test_missing_packages_are_named_in_one_line(tmp_path):
-    (tmp_path / "opentelemetry.py").write_text("raise ModuleNotFoundError('absent', name='opentelemetry')")
+    (tmp_path / "opentelemetry.py").write_text(
+        "raise ModuleNotFoundError('absent', name='opentelemetry')"
+    )
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, "PYTHONPATH": path, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": path,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+    }
     command = [sys.executable, "-m", "api", "--port", "0", "--metrics-port", "0"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
     assert done.returncode == 3
-    assert done.stderr == ("api: tracing needs opentelemetry: pip install 'api-firedrill[tracing]', or set OTEL_TRACES_EXPORTER=none\n")
+    assert done.stderr == (
+        "api: tracing needs opentelemetry: pip install 'api-firedrill[tracing]', or set OTEL_TRACES_EXPORTER=none\n"
+    )
 
 
 def test_the_query_of_the_dashboard_finds_exemplars_in_prometheus(collector, tmp_path):
     port, config = ports.any_free(), tmp_path / "prometheus.yml"
     with api(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **PATIENT, **ALWAYS) as process:
         page = process.metrics.removeprefix("http://").removesuffix("/metrics")
-        job = {"job_name": "api", "scrape_interval": "200ms", "static_configs": [{"targets": [page]}]}
+        job = {
+            "job_name": "api",
+            "scrape_interval": "200ms",
+            "static_configs": [{"targets": [page]}],
+        }
         config.write_text(json.dumps({"scrape_configs": [job]}))  # JSON is YAML
-        command = [needs.program("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'data'}"]
+        command = [
+            needs.program("prometheus"),
+            f"--config.file={config}",
+            f"--storage.tsdb.path={tmp_path / 'data'}",
+        ]
         command += [f"--web.listen-address={LOOPBACK}:{port}", "--enable-feature=exemplar-storage"]
         prometheus = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             process.get("/items/1")
             found = poll_until(lambda: queried(port), "exemplars in Prometheus")
-            up = requests.get(f"http://{LOOPBACK}:{port}/api/v1/query?query=up", timeout=PATIENCE_SECONDS).json()["data"]["result"]
+            up = requests.get(
+                f"http://{LOOPBACK}:{port}/api/v1/query?query=up", timeout=PATIENCE_SECONDS
+            ).json()["data"]["result"]
         finally:
             prometheus.terminate()
             prometheus.wait(PATIENCE_SECONDS)
@@ -153,9 +218,15 @@ def queried(port):
     now = time.time()
     window = {"query": query, "start": now - 60, "end": now + 1}
     try:
-        answer = requests.get(f"http://{LOOPBACK}:{port}/api/v1/query_exemplars", params=window, timeout=PATIENCE_SECONDS)
+        answer = requests.get(
+            f"http://{LOOPBACK}:{port}/api/v1/query_exemplars",
+            params=window,
+            timeout=PATIENCE_SECONDS,
+        )
     except requests.ConnectionError:
         return set()
     if not answer.ok:  # it listens before it is ready
         return set()
-    return {one["labels"]["trace_id"] for series in answer.json()["data"] for one in series["exemplars"]}
+    return {
+        one["labels"]["trace_id"] for series in answer.json()["data"] for one in series["exemplars"]
+    }

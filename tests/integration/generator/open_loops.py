@@ -9,22 +9,37 @@ LONG_SECONDS = 600
 """A load goes on until a test ends it, so that nothing which is due late is cut off."""
 
 
-def write_profile(path, rate, *, seconds=LONG_SECONDS, max_in_flight=10, user="BasicUser", until=None):
+def write_profile(
+    path, rate, *, seconds=LONG_SECONDS, max_in_flight=10, user="BasicUser", until=None
+):
     """An open profile with one rate; `until` is when the last arrival is due, in seconds, and the rest of the time is a pause."""
     pause = f", {{start_time: {until}s, rate: 0}}" if until else ""
     steps = f"steps: [{{start_time: 0s, rate: {rate}}}{pause}]"
-    path.write_text(f"name: open\narrivals: open\nmax_in_flight: {max_in_flight}\nuser: {user}\n{steps}\nduration: {seconds}s\n")
+    path.write_text(
+        f"name: open\narrivals: open\nmax_in_flight: {max_in_flight}\nuser: {user}\n{steps}\nduration: {seconds}s\n"
+    )
     return path
 
 
 def worker_options(workers):
     """Options of a master that waits for so many workers, and of each of them."""
     port = any_free()
-    master = ("--master", "--expect-workers", workers, "--master-bind-host", "127.0.0.1", "--master-bind-port", port)
+    master = (
+        "--master",
+        "--expect-workers",
+        workers,
+        "--master-bind-host",
+        "127.0.0.1",
+        "--master-bind-port",
+        port,
+    )
     return master, ("--worker", "--master-host", "127.0.0.1", "--master-port", port)
 
 
 def final_counts(page):
     """What became of the arrivals."""
-    counts = {fate: page.value(f"locust_arrivals_{fate}_total") for fate in ("offered", "started", "unsent")}
+    counts = {
+        fate: page.value(f"locust_arrivals_{fate}_total")
+        for fate in ("offered", "started", "unsent")
+    }
     return {**counts, "left": page.value("locust_arrivals_left_age_seconds_count")}

@@ -54,19 +54,35 @@ def assert_accounted_for(page, target):
 
 def test_final_counts_equal_locusts_own_and_begin_at_zero(target, tmp_path):
     """Last minus first raw sample is exact: a series begins at 0, and the process lingers for the last scrape."""
-    arguments = ("--headless", "-u", 4, "-r", 4, "-H", target.url, "--json-file", tmp_path / "result")
+    arguments = (
+        "--headless",
+        "-u",
+        4,
+        "-r",
+        4,
+        "-H",
+        target.url,
+        "--json-file",
+        tmp_path / "result",
+    )
     launched = time.time()
     with Locust(*arguments, files=THEIRS) as locust:
         pages = []
 
         def both_seen():
             pages.append(locust.scrape(SCRAPER))
-            return min(pages[-1].total("locust_requests_total", name=name) for name in ("/", "/fail")) > 2
+            return (
+                min(pages[-1].total("locust_requests_total", name=name) for name in ("/", "/fail"))
+                > 2
+            )
 
         poll_until(both_seen, "requests of both names")
         seen, told_to_stop = time.time(), time.time()
         pages += locust.stop()
-    own = {(row["name"], row["method"]): row for row in json.loads((tmp_path / "result.json").read_text())}
+    own = {
+        (row["name"], row["method"]): row
+        for row in json.loads((tmp_path / "result.json").read_text())
+    }
     assert {name for name, _ in own} == {"/", "/fail"}
     for (name, method), row in own.items():
         labels = {"name": name, "method": method}
@@ -74,12 +90,24 @@ def test_final_counts_equal_locusts_own_and_begin_at_zero(target, tmp_path):
         shown = [value for value in samples if value is not None]
         assert shown[0] == 0
         assert shown == sorted(shown)
-        assert shown[-1] == row["num_requests"] == pages[-1].value("locust_request_duration_seconds_count", **labels)
+        assert (
+            shown[-1]
+            == row["num_requests"]
+            == pages[-1].value("locust_request_duration_seconds_count", **labels)
+        )
         assert pages[-1].value("locust_request_failures_total", **labels) == row["num_failures"]
-        assert pages[-1].value("locust_response_body_bytes_total", **labels) == row["total_content_length"]
-        assert pages[-1].value("locust_request_duration_seconds_sum", **labels) == pytest.approx(row["total_response_time"] / 1000)
+        assert (
+            pages[-1].value("locust_response_body_bytes_total", **labels)
+            == row["total_content_length"]
+        )
+        assert pages[-1].value("locust_request_duration_seconds_sum", **labels) == pytest.approx(
+            row["total_response_time"] / 1000
+        )
     last = pages[-1]
-    assert last.value("locust_request_errors_total", name="/fail", method="GET", error="HTTP 503") == own["/fail", "GET"]["num_failures"]
+    assert (
+        last.value("locust_request_errors_total", name="/fail", method="GET", error="HTTP 503")
+        == own["/fail", "GET"]["num_failures"]
+    )
     assert launched <= last.value("locust_test_start_time_seconds") <= seen
     assert told_to_stop <= last.value("locust_test_end_time_seconds") <= time.time()
     assert_accounted_for(last, target)
@@ -88,32 +116,57 @@ def test_final_counts_equal_locusts_own_and_begin_at_zero(target, tmp_path):
 def test_a_load_does_not_end_before_its_time(target):
     with Locust("--headless", "-u", 1, "-t", "1s", "-H", target.url, files=THEIRS) as locust:
         last = locust.scrape_until_the_end()[-1]
-    assert last.value("locust_test_end_time_seconds") - last.value("locust_test_start_time_seconds") >= 0.99
+    assert (
+        last.value("locust_test_end_time_seconds") - last.value("locust_test_start_time_seconds")
+        >= 0.99
+    )
 
 
 def test_the_test_ends_when_the_load_is_told_to_stop(target):
     """Users have time left for what they wait for: it is still in flight at the end, and counts when it is answered after it."""
     arguments = ("--headless", "-u", 2, "-r", 2, "--stop-timeout", 600, "-H", target.url)
     with Locust(*arguments, files=theirs("hanging")) as locust:
-        locust.until(lambda page: page.value("locust_requests_in_flight_age", le="+Inf") == 2, "both users to hang")
-        locust.until(lambda page: page.total("locust_requests_total") == 2, "their first requests to be counted")
+        locust.until(
+            lambda page: page.value("locust_requests_in_flight_age", le="+Inf") == 2,
+            "both users to hang",
+        )
+        locust.until(
+            lambda page: page.total("locust_requests_total") == 2,
+            "their first requests to be counted",
+        )
         locust.end_load()
-        page = locust.until(lambda page: page.values("locust_test_end_time_seconds"), "the test to end")
+        page = locust.until(
+            lambda page: page.values("locust_test_end_time_seconds"), "the test to end"
+        )
         answered = time.time()
         target.release.set()
         last = locust.scrape_until_the_end()[-1]
     assert page.value("locust_requests_in_flight") == 2
-    assert page.total("locust_requests_abandoned_total") == last.total("locust_requests_abandoned_total") == 0
+    assert (
+        page.total("locust_requests_abandoned_total")
+        == last.total("locust_requests_abandoned_total")
+        == 0
+    )
     assert (page.total("locust_requests_total"), last.total("locust_requests_total")) == (2, 4)
-    assert page.value("locust_test_end_time_seconds") == last.value("locust_test_end_time_seconds") <= answered
+    assert (
+        page.value("locust_test_end_time_seconds")
+        == last.value("locust_test_end_time_seconds")
+        <= answered
+    )
 
 
 def test_users_have_their_time_to_stop(target):
     """What they still wait for after it is abandoned, and as old as that time at least."""
     arguments = ("--headless", "-u", 2, "-r", 2, "--stop-timeout", 2, "-H", target.url)
     with Locust(*arguments, files=theirs("hanging")) as locust:
-        locust.until(lambda page: page.value("locust_requests_in_flight_age", le="+Inf") == 2, "both users to hang")
-        locust.until(lambda page: page.total("locust_requests_total") == 2, "their first requests to be counted")
+        locust.until(
+            lambda page: page.value("locust_requests_in_flight_age", le="+Inf") == 2,
+            "both users to hang",
+        )
+        locust.until(
+            lambda page: page.total("locust_requests_total") == 2,
+            "their first requests to be counted",
+        )
         last = locust.stop()[-1]
     assert last.value("locust_requests_abandoned_total", stage="in_flight") == 2
     assert last.value("locust_requests_in_flight") == 0
@@ -123,20 +176,37 @@ def test_users_have_their_time_to_stop(target):
 
 def test_a_locustfile_that_raises_shows_locusts_own_traceback(tmp_path):
     (tmp_path / "broken.py").write_text('raise RuntimeError("broken on import")\n')
-    with Locust("--headless", files=(tmp_path / "broken.py", EXPORTER_PLUGIN), exporter=False) as locust:
+    with Locust(
+        "--headless", files=(tmp_path / "broken.py", EXPORTER_PLUGIN), exporter=False
+    ) as locust:
         assert locust.wait() == 1
         assert "RuntimeError: broken on import" in locust.log()
 
 
 def test_a_histogram_equals_the_reported_times():
-    with Locust("--headless", "-u", 1, files=theirs("told_times"), TIMES=" ".join(map(str, TIMES)), FIREDRILL_MAX_NAMES="5") as locust:
-        page = locust.until(lambda page: page.value("locust_request_failures_total", method="TELL", name="other"), "the times to be told")
+    with Locust(
+        "--headless",
+        "-u",
+        1,
+        files=theirs("told_times"),
+        TIMES=" ".join(map(str, TIMES)),
+        FIREDRILL_MAX_NAMES="5",
+    ) as locust:
+        page = locust.until(
+            lambda page: page.value("locust_request_failures_total", method="TELL", name="other"),
+            "the times to be told",
+        )
     told = {"method": "TELL", "name": "times"}
     for index, bound in enumerate(LATENCY_BOUNDS_SECONDS):
         within = sum(bisect_left(LATENCY_BOUNDS_SECONDS, time / 1000) <= index for time in TIMES)
-        assert page.value("locust_request_duration_seconds_bucket", le=format_bound(bound), **told) == within, bound
+        assert (
+            page.value("locust_request_duration_seconds_bucket", le=format_bound(bound), **told)
+            == within
+        ), bound
     assert page.value("locust_request_duration_seconds_bucket", le="+Inf", **told) == len(TIMES)
-    assert page.value("locust_request_duration_seconds_sum", **told) == pytest.approx(sum(TIMES) / 1000)
+    assert page.value("locust_request_duration_seconds_sum", **told) == pytest.approx(
+        sum(TIMES) / 1000
+    )
     assert page.value("locust_requests_total", **told) == len(TIMES) + 1
     assert page.value("locust_requests_untimed_total", **told) == 1
 
@@ -157,8 +227,12 @@ def test_a_histogram_equals_the_reported_times():
 
 
 def test_locusts_own_rounding_moves_times_into_other_buckets():
-    with Locust("--headless", "-u", 1, files=theirs("told_times"), TIMES="5.4", FIREDRILL_EXACT_BUCKETS="0") as locust:
-        page = locust.until(lambda page: page.value("locust_requests_total", name="times"), "the time to be told")
+    with Locust(
+        "--headless", "-u", 1, files=theirs("told_times"), TIMES="5.4", FIREDRILL_EXACT_BUCKETS="0"
+    ) as locust:
+        page = locust.until(
+            lambda page: page.value("locust_requests_total", name="times"), "the time to be told"
+        )
     assert page.value("locust_request_duration_seconds_bucket", le="0.005", name="times") == 1
     assert page.value("locust_request_duration_seconds_sum", name="times") == pytest.approx(0.0054)
 
@@ -167,9 +241,14 @@ def test_a_pace_that_cannot_be_kept_is_counted():
     with Locust("--headless", "-u", 4, "-r", 4, files=theirs("paced")) as locust:
         begun = "locust_pacing_intervals_total"
         page = locust.until(lambda page: min(page.values(begun)) > 2, "some intervals of both")
-    assert page.value("locust_pacing_missed_total", user_class="Hasty") == page.value(begun, user_class="Hasty")
+    assert page.value("locust_pacing_missed_total", user_class="Hasty") == page.value(
+        begun, user_class="Hasty"
+    )
     assert page.value("locust_pacing_missed_total", user_class="Steady") == 0
-    assert {labels["user_class"] for name, labels, _ in page.samples if name == begun} == {"Hasty", "Steady"}
+    assert {labels["user_class"] for name, labels, _ in page.samples if name == begun} == {
+        "Hasty",
+        "Steady",
+    }
     assert not page.values("locust_pacing_missed_total", user_class="Unpaced")
 
 
@@ -200,7 +279,10 @@ def test_counters_survive_stop_restart_and_reset_from_the_web_page(target):
         assert stopped.value("locust_state", state="stopped") == 1
         assert stopped.values("locust_test_end_time_seconds")
         post("/swarm", user_count=5, spawn_rate=5)
-        page = locust.until(lambda page: requests_made(page) > stopped.total("locust_requests_total"), "requests after the restart")
+        page = locust.until(
+            lambda page: requests_made(page) > stopped.total("locust_requests_total"),
+            "requests after the restart",
+        )
         assert page.value("locust_stats_resets_total", reason="start") == 2
         assert not page.values("locust_test_end_time_seconds")
         post("/stop")
@@ -212,26 +294,48 @@ def test_counters_survive_stop_restart_and_reset_from_the_web_page(target):
         assert int(own[-1].split(",")[2]) < final.total("locust_requests_total")
 
 
-@pytest.mark.parametrize(("profile", "load"), [("", ("-u", 2, "-r", 2)), ("open", ("--load-profile", "open"))])
+@pytest.mark.parametrize(
+    ("profile", "load"), [("", ("-u", 2, "-r", 2)), ("open", ("--load-profile", "open"))]
+)
 def test_prometheus_accepts_the_exporters_metrics(target, profile, load):
     promtool = needs.program("promtool")
-    with Locust("--headless", *load, "-H", target.url.replace("://", "://me:secret@"), FIREDRILL_RUN_ID="r-1") as locust:
+    with Locust(
+        "--headless",
+        *load,
+        "-H",
+        target.url.replace("://", "://me:secret@"),
+        FIREDRILL_RUN_ID="r-1",
+    ) as locust:
         page = locust.until(lambda page: page.total("locust_requests_total") > 1, "requests")
         answer = locust.get()
         assert answer.headers["Content-Type"] == CONTENT_TYPE
         assert answer.headers["Content-Encoding"] == "gzip"
         assert locust.get(locust.url.replace("/metrics", "/")).status_code == 404
-    checked = subprocess.run([promtool, "check", "metrics"], input=page.text, capture_output=True, text=True, check=False)
+    checked = subprocess.run(
+        [promtool, "check", "metrics"], input=page.text, capture_output=True, text=True, check=False
+    )
     # The contract has these two labels: the ages of what is in flight, and objectives by quantile.
     complaints = {line for line in checked.stderr.splitlines() if 'should not have "' not in line}
     assert not complaints
     names = {name for name, _, _ in page.samples}
     assert names <= {name for metric in declared(Client) for name in metric.series_names()}
     assert bool(page.values("locust_arrival_lateness_seconds_count")) == bool(profile)
-    assert page.value("locust_test_info", run_id="r-1", profile=profile, host=target.url, version=page_version(page)) == 1
+    assert (
+        page.value(
+            "locust_test_info",
+            run_id="r-1",
+            profile=profile,
+            host=target.url,
+            version=page_version(page),
+        )
+        == 1
+    )
     assert "secret" not in page.text
     assert target.run_ids == {"r-1"}
-    assert page.value("locust_worker_cpu_ratio", worker="local") is None or page.value("locust_worker_cpu_ratio", worker="local") < 1
+    assert (
+        page.value("locust_worker_cpu_ratio", worker="local") is None
+        or page.value("locust_worker_cpu_ratio", worker="local") < 1
+    )
     assert page.value("locust_worker_memory_bytes", worker="local") > 10_000_000
 
 

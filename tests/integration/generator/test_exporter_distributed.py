@@ -22,13 +22,29 @@ THEIRS = drilling.LOCUSTFILES / "theirs.py"
 def processes():
     """Options for a master and two workers, forked from one process."""
     port = any_free()
-    return ("--processes", 2, "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port, "--headless")
+    return (
+        "--processes",
+        2,
+        "--master-bind-host",
+        "127.0.0.1",
+        "--master-bind-port",
+        port,
+        "--master-port",
+        port,
+        "--headless",
+    )
 
 
 def tells_of_all(page):
     """Whether both workers run, have reported their three users each, and every process how it fares."""
-    workers = (page.value("locust_workers", state="running"), page.value("locust_workers", state="missing")) == (2, 0)
-    users = page.values("locust_worker_users") == [3, 3] and page.value("locust_users", user_class="BasicUser") == 6
+    workers = (
+        page.value("locust_workers", state="running"),
+        page.value("locust_workers", state="missing"),
+    ) == (2, 0)
+    users = (
+        page.values("locust_worker_users") == [3, 3]
+        and page.value("locust_users", user_class="BasicUser") == 6
+    )
     fares = ("locust_worker_cpu_ratio", "locust_worker_loop_lag_seconds_total")
     return workers and users and all(len(page.values(name)) == 3 for name in fares)
 
@@ -38,7 +54,10 @@ def counted_to_the_request(target, result, pages):
     (row,) = json.loads(result.read_text())
     last = pages[-1]
     assert last.total("locust_requests_total") == row["num_requests"]
-    answered, abandoned = last.total("locust_requests_total"), last.total("locust_requests_abandoned_total")
+    answered, abandoned = (
+        last.total("locust_requests_total"),
+        last.total("locust_requests_abandoned_total"),
+    )
     assert answered <= target.received <= answered + abandoned
 
 
@@ -64,7 +83,9 @@ def test_a_master_waits_for_a_worker_that_stands_still(target, tmp_path):
         try:
             locust.end_load()
             locust.until(lambda page: page.value("locust_test_end_time_seconds"), "the run to end")
-            poll_until(lambda: "the master still waits" in locust.log(), "its master to have waited")
+            poll_until(
+                lambda: "the master still waits" in locust.log(), "its master to have waited"
+            )
         finally:
             os.kill(worker, signal.SIGCONT)
         pages = locust.scrape_until_the_end()
@@ -74,20 +95,47 @@ def test_a_master_waits_for_a_worker_that_stands_still(target, tmp_path):
 def test_hung_requests_of_workers_show_on_the_master(target):
     port = any_free()
     files = (FORGIVING, HANGING, EXPORTER_PLUGIN)
-    master = ("--master", "--expect-workers", 2, "--master-bind-host", "127.0.0.1", "--master-bind-port", port)
+    master = (
+        "--master",
+        "--expect-workers",
+        2,
+        "--master-bind-host",
+        "127.0.0.1",
+        "--master-bind-port",
+        port,
+    )
     worker = ("--worker", "--master-host", "127.0.0.1", "--master-port", port)
     with (
-        Locust(*master, "--headless", "-u", 8, "-r", 8, "-H", target.url, files=files, FIREDRILL_STARVATION_SECONDS="0.5") as locust,
+        Locust(
+            *master,
+            "--headless",
+            "-u",
+            8,
+            "-r",
+            8,
+            "-H",
+            target.url,
+            files=files,
+            FIREDRILL_STARVATION_SECONDS="0.5",
+        ) as locust,
         Locust(*worker, files=files, exporter=False, FIREDRILL_STARVATION_SECONDS="0.5"),
         Locust(*worker, files=files, exporter=False, FIREDRILL_STARVATION_SECONDS="0.5"),
     ):
-        page = locust.until(lambda page: page.value("locust_users_starved") == 8, "every user to starve")
-        assert page.value("locust_requests_in_flight") == page.value("locust_requests_in_flight_age", le="+Inf") == 8
+        page = locust.until(
+            lambda page: page.value("locust_users_starved") == 8, "every user to starve"
+        )
+        assert (
+            page.value("locust_requests_in_flight")
+            == page.value("locust_requests_in_flight_age", le="+Inf")
+            == 8
+        )
         last = locust.stop()[-1]
     assert last.value("locust_requests_abandoned_total", stage="in_flight") == 8
     assert last.value("locust_requests_abandoned_age_seconds_count") == 8
     assert last.value("locust_requests_abandoned_age_seconds_bucket", le="0.5") == 0
-    assert last.total("locust_requests_in_flight") == 0  # or no figure, where the last report is old
+    assert (
+        last.total("locust_requests_in_flight") == 0
+    )  # or no figure, where the last report is old
     assert last.total("locust_requests_total") == 8
     assert target.received == 16
 
@@ -97,25 +145,57 @@ def test_users_of_workers_have_their_time_to_stop(target):
     load = ("-u", 4, "-r", 4, "--stop-timeout", 2, "-H", target.url)
     with Locust(*processes(), *load, files=(FORGIVING, HANGING, EXPORTER_PLUGIN)) as locust:
         both = ("locust_requests_in_flight", "locust_requests_total")
-        locust.until(lambda page: [page.total(name) for name in both] == [4, 4], "every user to hang with its second request")
+        locust.until(
+            lambda page: [page.total(name) for name in both] == [4, 4],
+            "every user to hang with its second request",
+        )
         last = locust.stop()[-1]
-    assert last.value("locust_requests_abandoned_total", stage="in_flight") == last.total("locust_requests_total") == 4
-    assert last.total("locust_requests_in_flight") == 0  # or no figure, where the last report is old
+    assert (
+        last.value("locust_requests_abandoned_total", stage="in_flight")
+        == last.total("locust_requests_total")
+        == 4
+    )
+    assert (
+        last.total("locust_requests_in_flight") == 0
+    )  # or no figure, where the last report is old
     assert last.value("locust_requests_abandoned_age_seconds_bucket", le="1.0") == 0
     assert last.value("locust_requests_abandoned_age_seconds_sum") >= 4 * 1.99
 
 
 def test_requests_of_a_worker_with_another_exporter_version_count(target):
     port = any_free()
-    master = ("--master", "--expect-workers", 1, "--master-bind-host", "127.0.0.1", "--master-bind-port", port)
+    master = (
+        "--master",
+        "--expect-workers",
+        1,
+        "--master-bind-host",
+        "127.0.0.1",
+        "--master-bind-port",
+        port,
+    )
     worker = ("--worker", "--master-host", "127.0.0.1", "--master-port", port)
     older = (THEIRS, HANGING.with_name("older_exporter.py"))
     with (
-        Locust(*master, "--headless", "-u", 2, "-r", 2, "-H", target.url, files=(FORGIVING, THEIRS, EXPORTER_PLUGIN)) as locust,
+        Locust(
+            *master,
+            "--headless",
+            "-u",
+            2,
+            "-r",
+            2,
+            "-H",
+            target.url,
+            files=(FORGIVING, THEIRS, EXPORTER_PLUGIN),
+        ) as locust,
         Locust(*worker, files=older, exporter=False),
     ):
         counted = "its requests to count, and the master to tell how it fares"
-        locust.until(lambda page: page.total("locust_requests_total") > 10 and page.values("locust_worker_cpu_ratio"), counted)
+        locust.until(
+            lambda page: (
+                page.total("locust_requests_total") > 10 and page.values("locust_worker_cpu_ratio")
+            ),
+            counted,
+        )
         poll_until(lambda: "has another version of the exporter" in locust.log(), "the warning")
         last = locust.stop()[-1]
         log = locust.log()
@@ -129,28 +209,52 @@ def test_absurd_reports_of_a_worker_are_all_counted():
     """A number of more than 64 bits, or a name that is no text, would end all that the worker reports, for good."""
     promtool, port = needs.program("promtool"), any_free()
     files = (FORGIVING, HANGING.with_name("absurd.py"), EXPORTER_PLUGIN)
-    master = ("--master", "--expect-workers", 1, "--master-bind-host", "127.0.0.1", "--master-bind-port", port)
+    master = (
+        "--master",
+        "--expect-workers",
+        1,
+        "--master-bind-host",
+        "127.0.0.1",
+        "--master-bind-port",
+        port,
+    )
     worker = ("--worker", "--master-host", "127.0.0.1", "--master-port", port)
     with (
         Locust(*master, "--headless", "--only-summary", "-u", 1, files=files) as locust,
         Locust(*worker, files=files, exporter=False) as reporting,
     ):
-        page = locust.until(lambda page: page.total("locust_request_errors_total") == 7, "all of it to be told")
+        page = locust.until(
+            lambda page: page.total("locust_request_errors_total") == 7, "all of it to be told"
+        )
         assert "Traceback" not in reporting.log() + locust.log()
-    checked = subprocess.run([promtool, "check", "metrics"], input=page.text, capture_output=True, text=True, check=False)
+    checked = subprocess.run(
+        [promtool, "check", "metrics"], input=page.text, capture_output=True, text=True, check=False
+    )
     assert checked.returncode == 0, checked.stderr
     assert page.total("locust_requests_total") == 7 + 6 + 7 + 2 + 6 + 9 + 5 + 2
-    assert page.value("locust_requests_untimed_total", name="timeless") == page.value("locust_requests_total", name="timeless") == 7
+    assert (
+        page.value("locust_requests_untimed_total", name="timeless")
+        == page.value("locust_requests_total", name="timeless")
+        == 7
+    )
     assert page.value("locust_request_duration_seconds_sum", name="timeless") == 0
     assert page.value("locust_response_body_bytes_total", name="lengthless") == 0
     assert page.value("locust_request_duration_seconds_count", name="lengthless") == 6
     usual = {"name": "usual", "method": "GET"}
     assert page.value("locust_response_body_bytes_total", **usual) == 1 + 10**15
     assert page.value("locust_requests_total", name="usual", method="") == 2
-    assert page.value("locust_requests_total", name="usual", method=r"\udcff") == page.total("locust_requests_total", name=r"\udcff") == 1
+    assert (
+        page.value("locust_requests_total", name="usual", method=r"\udcff")
+        == page.total("locust_requests_total", name=r"\udcff")
+        == 1
+    )
     assert page.value("locust_request_duration_seconds_bucket", le="60.0", **usual) == 7 - 2 + 2 + 5
     assert page.value("locust_request_duration_seconds_bucket", le="+Inf", **usual) == 7 + 2 + 5
-    long = [labels["name"] for name, labels, value in page.samples if name == "locust_requests_total" and labels["name"].startswith("long")]
+    long = [
+        labels["name"]
+        for name, labels, value in page.samples
+        if name == "locust_requests_total" and labels["name"].startswith("long")
+    ]
     assert [len(name) for name in long] == [200, 200]
     assert len(set(long)) == 2
     assert [page.total("locust_request_failures_total", name=name) for name in long] == [1, 1]
@@ -160,9 +264,14 @@ def test_a_reset_loses_nothing_that_workers_had_not_reported(target):
     """--reset-stats clears the statistics of the workers as well, when all users are there."""
     load = ("-u", 20, "-r", 10, "--reset-stats", "-H", target.url)
     with Locust(*processes(), *load, files=(FORGIVING, THEIRS, EXPORTER_PLUGIN)) as locust:
-        page = locust.until(lambda page: page.value("locust_stats_resets_total", reason="spawn") == 1, "the reset")
+        page = locust.until(
+            lambda page: page.value("locust_stats_resets_total", reason="spawn") == 1, "the reset"
+        )
         before = page.total("locust_requests_total")
-        locust.until(lambda page: page.total("locust_requests_total") > before + 100, "requests after the reset")
+        locust.until(
+            lambda page: page.total("locust_requests_total") > before + 100,
+            "requests after the reset",
+        )
         last = locust.stop()[-1]
     assert last.value("locust_stats_resets_total", reason="spawn") == 1
     answered = last.total("locust_requests_total")

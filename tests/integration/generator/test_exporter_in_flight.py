@@ -17,7 +17,9 @@ def test_requests_of_starved_users_are_abandoned_exactly(target):
     arguments = ("--headless", "-u", 10, "-r", 10, "-H", target.url)
     began = time.monotonic()
     with Locust(*arguments, files=files, FIREDRILL_STARVATION_SECONDS="0.5") as locust:
-        page = locust.until(lambda page: page.value("locust_users_starved") == 10, "every user to starve")
+        page = locust.until(
+            lambda page: page.value("locust_users_starved") == 10, "every user to starve"
+        )
         assert page.value("locust_requests_in_flight") == 10
         assert page.value("locust_requests_in_flight_oldest_seconds") > 0.5
         assert page.value("locust_requests_in_flight_age", le="0.5") == 0
@@ -31,7 +33,9 @@ def test_requests_of_starved_users_are_abandoned_exactly(target):
     ages = "locust_requests_abandoned_age_seconds"
     assert last.value(f"{ages}_bucket", le="0.5") == 0
     covering = next(bound for bound in (*LATENCY_BOUNDS_SECONDS, float("inf")) if bound >= elapsed)
-    assert last.value(f"{ages}_bucket", le=format_bound(covering)) == last.value(f"{ages}_count") == 10
+    assert (
+        last.value(f"{ages}_bucket", le=format_bound(covering)) == last.value(f"{ages}_count") == 10
+    )
     assert 10 * 0.5 < last.value(f"{ages}_sum") < 10 * elapsed
     assert last.total("locust_requests_total") == 10
     assert last.value("locust_request_duration_seconds_count", method="GET", name="/") == 10
@@ -41,11 +45,19 @@ def test_requests_of_starved_users_are_abandoned_exactly(target):
 def test_answers_lost_in_an_unfinished_block_are_counted(target):
     files = (LOCUSTFILES / "careless.py", EXPORTER_PLUGIN)
     with Locust("--headless", "-u", 4, "-r", 4, "-H", target.url, files=files) as locust:
-        locust.until(lambda page: page.value("locust_user_exceptions_total") == 4, "every user to have lost its answers")
+        locust.until(
+            lambda page: page.value("locust_user_exceptions_total") == 4,
+            "every user to have lost its answers",
+        )
         page = locust.stop()[-1]
     assert page.value("locust_user_exceptions_total") == 4
     assert page.value("locust_requests_total", method="GET", name="reported") == 4
-    assert page.value("locust_request_errors_total", method="GET", name="reported", error="CatchResponseError") == 4
+    assert (
+        page.value(
+            "locust_request_errors_total", method="GET", name="reported", error="CatchResponseError"
+        )
+        == 4
+    )
     assert page.total("locust_requests_total") == 4
     assert page.value("locust_requests_abandoned_total", stage="unreported") == 8
     assert page.value("locust_requests_abandoned_total", stage="in_flight") == 0
@@ -56,7 +68,9 @@ def test_every_sent_request_was_answered_or_timed_out(target):
     """Three users of each client: one answer at once, one after a redirect, one that never comes."""
     files = (LOCUSTFILES / "wire.py", EXPORTER_PLUGIN)
     with Locust("--headless", "-u", 6, "-r", 6, "-H", target.url, files=files) as locust:
-        locust.until(lambda page: page.total("locust_requests_total") == 18, "every user to be done")
+        locust.until(
+            lambda page: page.total("locust_requests_total") == 18, "every user to be done"
+        )
         page = locust.stop()[-1]
     hops, timeouts = 6, page.total("locust_request_errors_total", error="timeout")
     assert timeouts == page.total("locust_request_failures_total") == 6

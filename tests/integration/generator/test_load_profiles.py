@@ -69,17 +69,33 @@ def test_a_profile_shows_its_steps_and_its_objectives(target, profile, clock):
         clock.set(5)
         locust.scrape_until_the_end()
         assert locust.wait() == 0
-    assert second.value("locust_users", user_class="BasicUser") == second.value("locust_users", user_class="BrowsingUser") == 2
+    assert (
+        second.value("locust_users", user_class="BasicUser")
+        == second.value("locust_users", user_class="BrowsingUser")
+        == 2
+    )
     assert second.value("locust_users_target") == 4
     assert first.value("firedrill_slo_latency_seconds", quantile="0.99") == 0.25
     assert first.value("firedrill_slo_error_ratio") == 0.01
     assert first.value("firedrill_slo_starved_users") == 3
     assert first.value("firedrill_time_scale") == 12
-    assert {labels["profile"] for name, labels, _ in first.samples if name == "locust_test_info"} == {"two-steps"}
+    assert {
+        labels["profile"] for name, labels, _ in first.samples if name == "locust_test_info"
+    } == {"two-steps"}
 
 
 def test_the_simplest_command_runs_one_kind_of_user(target, tmp_path):
-    arguments = ("--headless", "-u", 1, "-r", 1, "-H", target.url, "--json-file", tmp_path / "result")
+    arguments = (
+        "--headless",
+        "-u",
+        1,
+        "-r",
+        1,
+        "-H",
+        target.url,
+        "--json-file",
+        tmp_path / "result",
+    )
     began = time.monotonic()
     with Locust(*arguments, files=(LOCUSTFILE,)) as locust:
         page = locust.until(lambda page: page.total("locust_requests_total") >= 3, "three requests")
@@ -95,68 +111,127 @@ def test_the_simplest_command_runs_one_kind_of_user(target, tmp_path):
 
 def test_a_profile_is_shared_by_workers(target, profile, clock):
     port = any_free()
-    forked = ("--processes", 2, "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port, "--headless")
-    with Locust("--load-profile", profile, *forked, "-H", target.url, files=CLOCKED, CLOCK=str(clock.file)) as locust:
+    forked = (
+        "--processes",
+        2,
+        "--master-bind-host",
+        "127.0.0.1",
+        "--master-bind-port",
+        port,
+        "--master-port",
+        port,
+        "--headless",
+    )
+    with Locust(
+        "--load-profile", profile, *forked, "-H", target.url, files=CLOCKED, CLOCK=str(clock.file)
+    ) as locust:
         locust.until(in_first_step, "the first step")
         clock.set(2)
-        locust.until(lambda page: in_second_step(page) and page.values("locust_worker_users") == [2, 2], "the second step")
+        locust.until(
+            lambda page: in_second_step(page) and page.values("locust_worker_users") == [2, 2],
+            "the second step",
+        )
         clock.set(5)
         locust.scrape_until_the_end()
         assert locust.wait() == 0
 
 
 def test_somebody_elses_users_follow_the_profile(target, profile, clock):
-    files = (LOCUSTFILES / "told_clock.py", drilling.LOCUSTFILES / "theirs.py", SHAPE, EXPORTER_PLUGIN)
-    with Locust("--headless", "-H", target.url, files=files, LOAD_PROFILE=str(profile), CLOCK=str(clock.file)) as locust:
+    files = (
+        LOCUSTFILES / "told_clock.py",
+        drilling.LOCUSTFILES / "theirs.py",
+        SHAPE,
+        EXPORTER_PLUGIN,
+    )
+    with Locust(
+        "--headless",
+        "-H",
+        target.url,
+        files=files,
+        LOAD_PROFILE=str(profile),
+        CLOCK=str(clock.file),
+    ) as locust:
         clock.set(2)
-        page = locust.until(lambda page: page.value("locust_users", user_class="TheirUser") == 4, "the second step")
+        page = locust.until(
+            lambda page: page.value("locust_users", user_class="TheirUser") == 4, "the second step"
+        )
     assert page.value("locust_load_step") == 1
 
 
 def test_somebody_elses_shape_wins(target, profile):
     files = (LOCUSTFILES / "own_shape.py", SHAPE, EXPORTER_PLUGIN)
     with Locust("--headless", "-H", target.url, files=files, LOAD_PROFILE=str(profile)) as locust:
-        page = locust.until(lambda page: page.value("locust_users", user_class="TheirUser") == 7, "their seven users")
+        page = locust.until(
+            lambda page: page.value("locust_users", user_class="TheirUser") == 7,
+            "their seven users",
+        )
     assert not page.values("locust_load_step")
 
 
 def test_a_profile_starts_from_the_web_page(target, profile, clock):
     port = any_free()
     web = f"http://127.0.0.1:{port}"
-    served = ("--load-profile", profile, "--web-host", "127.0.0.1", "--web-port", port, "-H", target.url)
+    served = (
+        "--load-profile",
+        profile,
+        "--web-host",
+        "127.0.0.1",
+        "--web-port",
+        port,
+        "-H",
+        target.url,
+    )
     with Locust(*served, files=CLOCKED, CLOCK=str(clock.file)) as locust:
 
         def swarm():
-            return requests.post(f"{web}/swarm", data={}, timeout=PATIENCE_SECONDS).json()["success"]
+            return requests.post(f"{web}/swarm", data={}, timeout=PATIENCE_SECONDS).json()[
+                "success"
+            ]
 
         assert "locust" in locust.get(web).text
         assert swarm()
         locust.until(in_first_step, "the first step")
         clock.set(2)
         locust.until(in_second_step, "the second step")
-        locust.until(lambda page: page.total("locust_requests_total", name="/items/[id]"), "somebody to look at an item")
+        locust.until(
+            lambda page: page.total("locust_requests_total", name="/items/[id]"),
+            "somebody to look at an item",
+        )
         clock.set(5)
-        end = locust.until(lambda page: page.value("locust_state", state="stopped") == 1, "the end of the profile")
+        end = locust.until(
+            lambda page: page.value("locust_state", state="stopped") == 1, "the end of the profile"
+        )
         assert "/items/[id]" in locust.get(f"{web}/stats/requests/csv").text
         assert locust.get(f"{web}/stats/report?download=1").status_code == 200
         clock.set(0)
         assert swarm()
         again = locust.until(in_first_step, "the first step again")
-        assert again.value("locust_test_start_time_seconds") > end.value("locust_test_end_time_seconds")
+        assert again.value("locust_test_start_time_seconds") > end.value(
+            "locust_test_end_time_seconds"
+        )
         clock.set(2)
         counted = end.total("locust_requests_total")
-        locust.until(lambda page: in_second_step(page) and page.total("locust_requests_total") > counted, "the second step again")
+        locust.until(
+            lambda page: in_second_step(page) and page.total("locust_requests_total") > counted,
+            "the second step again",
+        )
 
 
 @pytest.mark.parametrize(
     ("arguments", "environment", "message"),
     [
         (("--load-profile", "lanch"), {}, "profile lanch is unknown; did you mean launch?"),
-        ((), {"FIREDRILL_MAX_NAMES": "many"}, "FIREDRILL_MAX_NAMES is 'many'; expected a whole number"),
+        (
+            (),
+            {"FIREDRILL_MAX_NAMES": "many"},
+            "FIREDRILL_MAX_NAMES is 'many'; expected a whole number",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_two(arguments, environment, message):
-    with Locust(*arguments, "--headless", "-H", "http://127.0.0.1:9", exporter=False, **environment) as locust:
+    with Locust(
+        *arguments, "--headless", "-H", "http://127.0.0.1:9", exporter=False, **environment
+    ) as locust:
         assert locust.wait() == 2
         assert message in locust.log()
         assert "Traceback" not in locust.log()
@@ -173,13 +248,27 @@ def test_an_open_loop_refuses_a_bad_setting_in_one_line():
 
 def test_a_profile_that_names_unknown_users_is_refused(profile):
     profile.write_text(PROFILE.replace("BrowsingUser", "BrowseUser"))
-    with Locust("--load-profile", profile, "--headless", "-H", "http://127.0.0.1:9", exporter=False) as locust:
+    with Locust(
+        "--load-profile", profile, "--headless", "-H", "http://127.0.0.1:9", exporter=False
+    ) as locust:
         assert locust.wait() == 2
-        assert "profile two-steps: user BrowseUser is unknown; did you mean BrowsingUser or BasicUser?" in locust.log()
+        assert (
+            "profile two-steps: user BrowseUser is unknown; did you mean BrowsingUser or BasicUser?"
+            in locust.log()
+        )
 
 
 def test_a_taken_exporter_port_is_refused(target):
-    with Locust("--headless", "-H", target.url, exporter=False, FIREDRILL_EXPORTER_PORT=str(target.server_port)) as locust:
+    with Locust(
+        "--headless",
+        "-H",
+        target.url,
+        exporter=False,
+        FIREDRILL_EXPORTER_PORT=str(target.server_port),
+    ) as locust:
         assert locust.wait() == 2
-        assert f"the exporter cannot serve 127.0.0.1:{target.server_port}: Address already in use" in locust.log()
+        assert (
+            f"the exporter cannot serve 127.0.0.1:{target.server_port}: Address already in use"
+            in locust.log()
+        )
         assert "Traceback" not in locust.log()

@@ -23,5 +23,9 @@ dispatcher.warn_without_shard()
 
 
 def test_a_worker_warns_about_missing_arrivals_once_a_load():
-    done = subprocess.run([sys.executable, "-c", CODE], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr.count("No arrivals")) == (0, "next\n", 1), done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", CODE], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("No arrivals")) == (0, "next\n", 1), (
+        done.stderr
+    )

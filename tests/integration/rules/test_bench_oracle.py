@@ -54,21 +54,33 @@ def recorded(folder, start_ms, series, interrupt):
     """A run of these values, scraped at the evaluations."""
     run = Run(folder)
     with Reopened(None, interrupt) as reopened:
-        written = [remote.series({"__name__": "metric", "rule": number, "i": "0"}) for number in series]
+        written = [
+            remote.series({"__name__": "metric", "rule": number, "i": "0"}) for number in series
+        ]
         for one, (values,) in zip(written, series.values(), strict=True):
             _fill(one, start_ms, values)
         up = remote.series({"__name__": "up"})
         _fill(up, start_ms, [1] * EVALUATIONS)
         remote.write(reopened.prom.url, [*written, up])
         shutil.move(reopened.folder / "data" / "snapshots" / reopened.prom.snapshot(), run.snapshot)
-    run.write({"window": {"start": start_ms / 1000, "end": start_ms / 1000 + EVALUATIONS * INTERVAL_MS / 1000}, "profile": {}})
+    run.write(
+        {
+            "window": {
+                "start": start_ms / 1000,
+                "end": start_ms / 1000 + EVALUATIONS * INTERVAL_MS / 1000,
+            },
+            "profile": {},
+        }
+    )
     return run
 
 
 def _fill(series, start_ms, values):
     for at, value in enumerate(values):
         if value is not None or (at and values[at - 1] is not None):
-            series.samples.add(timestamp=start_ms + at * INTERVAL_MS, value=STALE if value is None else value)
+            series.samples.add(
+                timestamp=start_ms + at * INTERVAL_MS, value=STALE if value is None else value
+            )
 
 
 def checks(bench, groups, start_ms):
@@ -79,17 +91,29 @@ def checks(bench, groups, start_ms):
         for rule in (rule for rule in group.rules if rule.is_alert):
             replay = Replay(rule, group.limit)
             for time_ms, vector in zip(times, bench.vectors(group, rule, rule.expr), strict=True):
-                yield from _of_evaluation(rule, replay.evaluate(time_ms, vector), time_ms - start_ms, start_ms)
+                yield from _of_evaluation(
+                    rule, replay.evaluate(time_ms, vector), time_ms - start_ms, start_ms
+                )
 
 
 def _of_evaluation(rule, shown, at_ms, start_ms):
-    states = [{"labels": in_promql((*labels, ("alertstate", one.state)), "ALERTS"), "value": 1} for labels, one in shown.items()]
+    states = [
+        {"labels": in_promql((*labels, ("alertstate", one.state)), "ALERTS"), "value": 1}
+        for labels, one in shown.items()
+    ]
     since = [
-        {"labels": in_promql(labels, "ALERTS_FOR_STATE"), "value": one.active_since_ms // 1000 - start_ms // 1000}
+        {
+            "labels": in_promql(labels, "ALERTS_FOR_STATE"),
+            "value": one.active_since_ms // 1000 - start_ms // 1000,
+        }
         for labels, one in shown.items()
     ]
     for name, samples in (("ALERTS", states), ("ALERTS_FOR_STATE", since)):
-        yield {"expr": f'{name}{{alertname="{rule.name}"}}', "eval_time": f"{at_ms}ms", "exp_samples": samples}
+        yield {
+            "expr": f'{name}{{alertname="{rule.name}"}}',
+            "eval_time": f"{at_ms}ms",
+            "exp_samples": samples,
+        }
 
 
 def test_prometheus_agrees_on_rules_that_record_for_each_other(tmp_path):
@@ -99,7 +123,10 @@ def test_prometheus_agrees_on_rules_that_record_for_each_other(tmp_path):
     (tmp_path / "ours.yml").write_text(RULES.replace("MOMENT", f"{start_ms / 1000:.0f}"))
     (tmp_path / "theirs.yml").write_text(RULES.replace("MOMENT", "0"))
     groups = rule_file.read(tmp_path / "ours.yml")
-    with Interrupt() as interrupt, Bench(recorded(tmp_path, start_ms, series, interrupt), groups, 1, None, interrupt) as bench:
+    with (
+        Interrupt() as interrupt,
+        Bench(recorded(tmp_path, start_ms, series, interrupt), groups, 1, None, interrupt) as bench,
+    ):
         assert not bench.refused
         listed = list(checks(bench, groups, start_ms))
     code, said = promtool(tmp_path, rule_file.read(tmp_path / "theirs.yml"), series, listed)

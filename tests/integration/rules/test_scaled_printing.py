@@ -16,10 +16,18 @@ from tests.waiting import PATIENCE_SECONDS
 def printed():
     """An expression as Prometheus prints it: without comments, every duration in its own spelling."""
     needs.program("prometheus")
-    with Interrupt() as interrupt, Reopened(None, interrupt) as reopened, requests.Session() as session:
+    with (
+        Interrupt() as interrupt,
+        Reopened(None, interrupt) as reopened,
+        requests.Session() as session,
+    ):
 
         def ask(text):
-            answer = session.get(f"{reopened.prom.url}/api/v1/format_query", params={"query": text}, timeout=PATIENCE_SECONDS).json()
+            answer = session.get(
+                f"{reopened.prom.url}/api/v1/format_query",
+                params={"query": text},
+                timeout=PATIENCE_SECONDS,
+            ).json()
             assert answer["status"] == "success", answer
             return answer["data"]
 
@@ -30,4 +38,6 @@ def printed():
 @given(expressions(), FACTORS)
 def test_an_expression_prints_alike_scaled_before_or_after(printed, text, factor):
     # Twice on both sides: `Inf` is printed as `+Inf`, and that as `++Inf`.
-    assert printed(printed(Scaler(factor).expression(text, ""))) == printed(Scaler(factor).expression(printed(text), ""))
+    assert printed(printed(Scaler(factor).expression(text, ""))) == printed(
+        Scaler(factor).expression(printed(text), "")
+    )

@@ -18,7 +18,15 @@ SCRAPED_AFTER_MS = 500
 
 
 def group(interval_ms):
-    mark = Rule(MARK, "vector(1)", is_alert=False, place="rules/r.yml:3", expr_place="rules/r.yml:3", labels={"group": "g"}, annotations={})
+    mark = Rule(
+        MARK,
+        "vector(1)",
+        is_alert=False,
+        place="rules/r.yml:3",
+        expr_place="rules/r.yml:3",
+        labels={"group": "g"},
+        annotations={},
+    )
     return Group(name="g", place="rules/r.yml:1", interval_ms=interval_ms, limit=0, rules=(mark,))
 
 
@@ -29,9 +37,17 @@ def prom():
     start_ms = (round(time.time()) - SECONDS - 10) * 1000
     said = [
         (remote.series({"__name__": MARK, "group": "g"}), 0, lambda _: 1),
-        (_of_last("evaluation_timestamp_seconds"), SCRAPED_AFTER_MS, lambda time_ms: time_ms / 1000),
+        (
+            _of_last("evaluation_timestamp_seconds"),
+            SCRAPED_AFTER_MS,
+            lambda time_ms: time_ms / 1000,
+        ),
         # No two evaluations take as long to the nanosecond.
-        (_of_last("duration_seconds"), SCRAPED_AFTER_MS, lambda time_ms: TOOK_MS / 1000 + (time_ms - start_ms) * 1e-9),
+        (
+            _of_last("duration_seconds"),
+            SCRAPED_AFTER_MS,
+            lambda time_ms: TOOK_MS / 1000 + (time_ms - start_ms) * 1e-9,
+        ),
     ]
     for series, after_ms, value in said:
         for time_ms in range(start_ms, start_ms + SECONDS * 1000, 1000):
@@ -42,7 +58,9 @@ def prom():
 
 
 def _of_last(what):
-    return remote.series({"__name__": f"prometheus_rule_group_last_{what}", "rule_group": "rules/r.yml;g"})
+    return remote.series(
+        {"__name__": f"prometheus_rule_group_last_{what}", "rule_group": "rules/r.yml;g"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,4 +71,6 @@ def _of_last(what):
 def test_recorded_evaluation_lags_apply_only_to_the_recorded_interval(prom, interval_ms, lags):
     source, span_ms = prom
     asked = group(interval_ms)
-    assert set(Timeline(source, span_ms, 1, [asked], [group(1_000)]).lags_ms(asked)) == {Lag(lag, lag) for lag in lags}
+    assert set(Timeline(source, span_ms, 1, [asked], [group(1_000)]).lags_ms(asked)) == {
+        Lag(lag, lag) for lag in lags
+    }

@@ -23,7 +23,9 @@ def children_ignore(number):
 
 def test_output_and_exit_code_of_a_command_are_returned():
     code = "import os, sys; print(os.environ['WORD']); sys.exit(3)"
-    done = command.run([sys.executable, "-c", code], {"WORD": "hello"}, patience_seconds=PATIENCE_SECONDS)
+    done = command.run(
+        [sys.executable, "-c", code], {"WORD": "hello"}, patience_seconds=PATIENCE_SECONDS
+    )
     assert (done.returncode, done.stdout) == (3, "hello\n")
 
 
@@ -41,4 +43,6 @@ def test_a_command_that_ignores_sigterm_is_killed():
 def test_an_interrupt_ends_a_command_that_takes_long():
     interrupt_us = "kill -INT $PPID; exec sleep infinity"
     with Interrupt() as interrupt, pytest.raises(Interrupted, match="interrupted in sh"):
-        command.run(["sh", "-c", interrupt_us], interrupt=interrupt, patience_seconds=PATIENCE_SECONDS)
+        command.run(
+            ["sh", "-c", interrupt_us], interrupt=interrupt, patience_seconds=PATIENCE_SECONDS
+        )

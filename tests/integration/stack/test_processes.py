@@ -45,13 +45,18 @@ def _runs(pid):
 
 
 def test_last_words_are_the_last_line_of_the_log(children):
-    child = children.start("talker", [sys.executable, "-c", "print('first'); print('last'); print()"])
+    child = children.start(
+        "talker", [sys.executable, "-c", "print('first'); print('last'); print()"]
+    )
     assert child.wait(PATIENCE_SECONDS)
     assert child.last_words() == "last"
 
 
 def test_a_master_gets_the_time_that_it_gives_its_workers(tmp_path, children):
-    with Interrupt() as interrupt, NativeStack(Plan(tmp_path, "id", Ports.choose({}), None, workers=2), interrupt) as stack:
+    with (
+        Interrupt() as interrupt,
+        NativeStack(Plan(tmp_path, "id", Ports.choose({}), None, workers=2), interrupt) as stack,
+    ):
         assert stack.linger_seconds == LINGER_SECONDS
         stack.workers = [children.start("locust-worker-1", [sys.executable, "-c", ""])]
         assert stack.linger_seconds >= LINGER_SECONDS + 2 + 10

@@ -51,13 +51,21 @@ def test_lab_windows_are_scaled_and_keep_four_scrapes():
 
 def test_rules_that_a_drill_does_not_scale_are_queried_unchanged():
     for alert in alert_signals.alerts():
-        asked = " ".join(query.expr for signal in alert_signals.against_limits(alert) for query in signal.queries)
+        asked = " ".join(
+            query.expr for signal in alert_signals.against_limits(alert) for query in signal.queries
+        )
         assert alert.is_scaled or "${" not in asked, alert.title
 
 
 def test_the_lab_shows_the_limit_of_a_burn_rate():
-    (rule,) = [alert.rule for alert in alert_signals.alerts() if alert.rule.name == "ApiErrorBudgetFastBurn"]
-    shown = [query.expr for query in alert_signals.ERROR_BURN.queries if query.legend == "limit 14.4"]
+    (rule,) = [
+        alert.rule
+        for alert in alert_signals.alerts()
+        if alert.rule.name == "ApiErrorBudgetFastBurn"
+    ]
+    shown = [
+        query.expr for query in alert_signals.ERROR_BURN.queries if query.legend == "limit 14.4"
+    ]
     highest = alert_signals.HIGHEST_SHARE
     assert f"clamp_max(14.4 * api:slo_errors:ratio, {highest})" in rule.expr
     assert f"clamp_max(vector(14.4), {highest} / scalar(api:slo_errors:ratio))" in shown[0]
@@ -68,7 +76,10 @@ def test_a_stack_is_found_while_it_holds_its_folder(tmp_path):
     with state_file.alone_in(tmp_path / state_file.NAME):
         found.announce(tmp_path / state_file.NAME)
         assert state_file.find(tmp_path) == found
-        with pytest.raises(state_file.BadInput, match="in use by another"), state_file.alone_in(tmp_path / state_file.NAME):
+        with (
+            pytest.raises(state_file.BadInput, match="in use by another"),
+            state_file.alone_in(tmp_path / state_file.NAME),
+        ):
             pass
     with pytest.raises(state_file.BadInput, match="no `firedrill up` runs here"):
         state_file.find(tmp_path)

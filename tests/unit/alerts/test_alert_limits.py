@@ -79,7 +79,9 @@ def test_a_single_comparison_with_a_number_splits_at_its_limit(expr, threshold):
 )  # fmt: skip
 def test_a_limit_is_a_number_or_a_factor(expr, with_seven):
     blankless = ["".join(text.split()) for text in with_seven]
-    assert ["".join(one.instead(7).split()).replace("7.0", "7") for one in thresholds.of(expr)] == blankless
+    assert [
+        "".join(one.instead(7).split()).replace("7.0", "7") for one in thresholds.of(expr)
+    ] == blankless
 
 
 def test_a_sweep_is_spelled_as_a_range_or_a_list():
@@ -102,7 +104,9 @@ def test_an_unreadable_sweep_is_an_error(text):
 
 
 def test_one_threshold_is_swept_at_a_time():
-    with pytest.raises(BadInput, match=r"--sweep threshold.2=3: is another threshold; expected settings of one"):
+    with pytest.raises(
+        BadInput, match=r"--sweep threshold.2=3: is another threshold; expected settings of one"
+    ):
         sweep.parse(["threshold=1", "threshold.2=3"])
 
 
@@ -125,9 +129,17 @@ groups:
         ("One", 1, None),
         ("One", 2, "4: One: --sweep threshold.2: has 1; expected threshold or threshold.1"),
         ("Two", 2, None),
-        ("Two", None, "5: Two: --sweep threshold: has 2; expected one of threshold.1 for `up > 0.5`, threshold.2 for `up < 2 * limit`"),
+        (
+            "Two",
+            None,
+            "5: Two: --sweep threshold: has 2; expected one of threshold.1 for `up > 0.5`, threshold.2 for `up < 2 * limit`",
+        ),
         ("Two", 3, "5: Two: --sweep threshold.3: has 2; expected threshold.1 to threshold.2"),
-        ("None", None, "6: None: --sweep threshold: compares nothing with a number; expected an alert such as `a > 0.5`"),
+        (
+            "None",
+            None,
+            "6: None: --sweep threshold: compares nothing with a number; expected an alert such as `a > 0.5`",
+        ),
         (
             "Early",
             None,
@@ -138,7 +150,9 @@ groups:
 def test_an_alert_without_a_sweepable_threshold_is_an_error(tmp_path, name, which, why):
     file = tmp_path / "r.yml"
     file.write_text(RULES)
-    chosen = [(group, rule) for group in rule_file.read(file) for rule in group.rules if rule.name == name]
+    chosen = [
+        (group, rule) for group in rule_file.read(file) for rule in group.rules if rule.name == name
+    ]
     if why is None:
         assert sweep.without_limit(chosen, which) == ()
         return

@@ -17,8 +17,13 @@ NOTES = "        labels: {{severity: {severity}}}\n        annotations: {{summar
 def findings(folder, recorded=None, expr="up == 0", hold="1m", severity="warning", summary="s"):
     needs.program("promtool")
     file = folder / "r.yml"
-    file.write_text((ALERT + NOTES).format(expr=expr, hold=hold, severity=severity, summary=summary))
-    return [(one.check, int(one.place.rpartition(":")[2]), one.severity) for one in checks.check(file, recorded)]
+    file.write_text(
+        (ALERT + NOTES).format(expr=expr, hold=hold, severity=severity, summary=summary)
+    )
+    return [
+        (one.check, int(one.place.rpartition(":")[2]), one.severity)
+        for one in checks.check(file, recorded)
+    ]
 
 
 @pytest.mark.parametrize("file", sorted(places.RULES.glob("*.yml")), ids=lambda file: file.name)
@@ -32,8 +37,14 @@ def test_the_lint_finds_nothing_in_the_bundled_rules(file):
     [
         ({}, []),
         ({"expr": "rate(up"}, [("promtool", 6, "error")]),
-        ({"expr": "|\n          up\n          # minutes\n          > 5 5"}, [("promtool", 9, "error")]),
-        ({"severity": "'{{ $value }}'"}, [("value_in_label", 5, "error"), ("severity", 5, "warning")]),
+        (
+            {"expr": "|\n          up\n          # minutes\n          > 5 5"},
+            [("promtool", 9, "error")],
+        ),
+        (
+            {"severity": "'{{ $value }}'"},
+            [("value_in_label", 5, "error"), ("severity", 5, "warning")],
+        ),
         ({"severity": "loud"}, [("severity", 5, "warning")]),
         ({"expr": "up[5m]"}, [("result", 6, "error")]),
         ({"expr": "(up[5m:])"}, [("result", 6, "error")]),
@@ -68,9 +79,15 @@ def test_the_lint_finds_nothing_in_the_bundled_rules(file):
         ({"expr": "days_in_month() == 31"}, []),
         ({"expr": "day_of_year() == 1"}, []),
         ({"expr": "holt_winters(up[1m], 0.1, 0.1) < 1"}, [("versions", 6, "warning")]),
-        ({"expr": "'locust_request_duration_seconds_bucket{le=\"1\"} > 1'"}, [("versions", 6, "warning")]),
+        (
+            {"expr": "'locust_request_duration_seconds_bucket{le=\"1\"} > 1'"},
+            [("versions", 6, "warning")],
+        ),
         ({"expr": "'locust_request_duration_seconds_bucket{le=\"0.25\"} > 1'"}, []),
-        ({"expr": "'locust_request_duration_seconds_bucket{le=~\"0.5|1\"} > 1'"}, [("versions", 6, "warning")]),
+        (
+            {"expr": "'locust_request_duration_seconds_bucket{le=~\"0.5|1\"} > 1'"},
+            [("versions", 6, "warning")],
+        ),
         ({"expr": "'locust_request_duration_seconds_bucket{le=~\"0.5|1([.]0)?\"} > 1'"}, []),
     ],
     ids=str,
@@ -132,14 +149,29 @@ def test_expressions_that_never_return_anything_are_found(expr):
 def test_promtool_finds_nothing_where_the_lint_says_never(tmp_path):
     """Whatever the series are: promtool plays them, with all kinds of numbers and NaN."""
     needs.program("promtool")
-    rules = "".join(f"  - {{record: 'never:{number}', expr: '{expr}'}}\n" for number, (expr, why) in enumerate(NEVER.items()) if why)
+    rules = "".join(
+        f"  - {{record: 'never:{number}', expr: '{expr}'}}\n"
+        for number, (expr, why) in enumerate(NEVER.items())
+        if why
+    )
     (tmp_path / "r.yml").write_text(f"groups:\n- name: g\n  interval: 1m\n  rules:\n{rules}")
-    series = "".join(f"    - {{series: 'up{{job=\"{job}\", instance=\"b\"}}', values: '{VALUES}'}}\n" for job in "ab")
-    asked = "".join(f"    - {{expr: 'last_over_time({{__name__=~\"never:.*\"}}[20m])', eval_time: {minute}m}}\n" for minute in (5, 15))
+    series = "".join(
+        f"    - {{series: 'up{{job=\"{job}\", instance=\"b\"}}', values: '{VALUES}'}}\n"
+        for job in "ab"
+    )
+    asked = "".join(
+        f"    - {{expr: 'last_over_time({{__name__=~\"never:.*\"}}[20m])', eval_time: {minute}m}}\n"
+        for minute in (5, 15)
+    )
     (tmp_path / "t.yml").write_text(
         f"rule_files: [r.yml]\ntests:\n  - interval: 1m\n    input_series:\n{series}    promql_expr_test:\n{asked}"
     )
-    played = subprocess.run([needs.program("promtool"), "test", "rules", tmp_path / "t.yml"], capture_output=True, text=True, check=False)
+    played = subprocess.run(
+        [needs.program("promtool"), "test", "rules", tmp_path / "t.yml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert played.returncode == 0, played.stdout + played.stderr
 
 
@@ -149,7 +181,9 @@ VALUES = "-2 -1 0 0.5 1 2 3 NaN Inf -Inf 0 1 0 _ 1"
 def test_names_are_looked_up_in_a_recorded_run(tmp_path):
     recorded = Inventory(({"__name__": "theirs_total"},))
     assert findings(tmp_path, recorded, expr="rate(theirs_total[1m]) > 1") == []
-    assert findings(tmp_path, recorded, expr="locust_users > 1") == [("unknown_metric", 6, "warning")]
+    assert findings(tmp_path, recorded, expr="locust_users > 1") == [
+        ("unknown_metric", 6, "warning")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +202,11 @@ def test_names_are_looked_up_in_a_recorded_run(tmp_path):
 )
 def test_a_selector_without_series_suggests_what_the_run_has(tmp_path, selector, why):
     needs.program("promtool")
-    series = ({"__name__": "a", "code": "200", "job": "x"}, {"__name__": "a", "code": "404", "job": "y"}, {"__name__": "b"})
+    series = (
+        {"__name__": "a", "code": "200", "job": "x"},
+        {"__name__": "a", "code": "404", "job": "y"},
+        {"__name__": "b"},
+    )
     file = tmp_path / "r.yml"
     file.write_text(f"groups: [{{name: g, rules: [{{record: c, expr: '{selector}'}}]}}]\n")
     said = [one.text.partition("recorded: ")[2] for one in checks.check(file, Inventory(series))]
@@ -177,7 +215,10 @@ def test_a_selector_without_series_suggests_what_the_run_has(tmp_path, selector,
 
 @pytest.mark.parametrize(
     ("severity", "said"),
-    [("page", "A: severity is page; expected critical, warning or info"), ("''", "A: no severity; expected critical, warning or info")],
+    [
+        ("page", "A: severity is page; expected critical, warning or info"),
+        ("''", "A: no severity; expected critical, warning or info"),
+    ],
 )
 def test_a_severity_without_a_route_is_a_finding(tmp_path, severity, said):
     needs.program("promtool")
@@ -238,7 +279,9 @@ def test_an_unreadable_file_is_one_finding_among_others(tmp_path):
 def test_reading_a_series_recorded_later_in_its_group_is_found(tmp_path):
     needs.program("promtool")
     file = tmp_path / "r.yml"
-    file.write_text("groups:\n  - name: g\n    rules:\n      - {record: a:b:c, expr: d:e:f}\n      - {record: d:e:f, expr: up}\n")
+    file.write_text(
+        "groups:\n  - name: g\n    rules:\n      - {record: a:b:c, expr: d:e:f}\n      - {record: d:e:f, expr: up}\n"
+    )
     assert [(one.check, one.place) for one in checks.check(file)] == [("order", f"{file}:4")]
 
 
@@ -247,28 +290,44 @@ def test_group_keys_of_a_newer_prometheus_are_findings(tmp_path, key):
     """Whichever promtool there is: that of 2.42 refuses the file as well."""
     needs.program("promtool")
     file = tmp_path / "r.yml"
-    file.write_text(f"groups:\n  - name: g\n    {key}\n    rules:\n      - {{record: a:b:c, expr: up}}\n")
+    file.write_text(
+        f"groups:\n  - name: g\n    {key}\n    rules:\n      - {{record: a:b:c, expr: up}}\n"
+    )
     assert ("versions", f"{file}:2") in {(one.check, one.place) for one in checks.check(file)}
 
 
-@pytest.mark.parametrize("expr", ["first_over_time(up[1m])", "info (up)", "limitk(2, up)", "start()"])
+@pytest.mark.parametrize(
+    "expr", ["first_over_time(up[1m])", "info (up)", "limitk(2, up)", "start()"]
+)
 def test_functions_unknown_to_prometheus_2_42_are_findings(tmp_path, expr):
     needs.program("promtool")
     file = tmp_path / "r.yml"
     file.write_text(f"groups: [{{name: g, rules: [{{record: c, expr: '{expr}'}}]}}]\n")
-    assert f"c: Prometheus 2.42 knows no {expr.partition('(')[0].strip()}()" in [one.text for one in checks.check(file)]
+    assert f"c: Prometheus 2.42 knows no {expr.partition('(')[0].strip()}()" in [
+        one.text for one in checks.check(file)
+    ]
 
 
 def test_a_fixed_time_is_not_mistaken_for_a_function():
-    assert expression.called('sum by (a) (up @ start() + on (b) rate(x{c="info(d)"}[5m])) # end()') == ("by", "on", "rate")
+    assert expression.called(
+        'sum by (a) (up @ start() + on (b) rate(x{c="info(d)"}[5m])) # end()'
+    ) == ("by", "on", "rate")
 
 
 def test_an_expression_looks_back_by_its_ranges_offsets_and_subqueries():
-    found = expression.selectors("holt_winters(x[5m], 0.1, 0.2) + y offset 5m + min_over_time(rate(z[1m])[10m:])")
-    assert [(one.name, one.reach_ms) for one in found] == [("x", 300_000), ("y", 300_000), ("z", 660_000)]
+    found = expression.selectors(
+        "holt_winters(x[5m], 0.1, 0.2) + y offset 5m + min_over_time(rate(z[1m])[10m:])"
+    )
+    assert [(one.name, one.reach_ms) for one in found] == [
+        ("x", 300_000),
+        ("y", 300_000),
+        ("z", 660_000),
+    ]
 
 
 def test_expressions_unknown_to_the_parser_are_read_as_prometheus_does():
-    found = expression.selectors("rate(x{a=`\\d`}[5m # minutes\n]) + holt_winters (y[1h], 0.1, 0.2)")
+    found = expression.selectors(
+        "rate(x{a=`\\d`}[5m # minutes\n]) + holt_winters (y[1h], 0.1, 0.2)"
+    )
     assert [(one.name, one.reach_ms) for one in found] == [("x", 300_000), ("y", 3_600_000)]
     assert found[0].text == r'x{a="\\d"}'

@@ -13,7 +13,9 @@ WINDOW = Window(1000, 1060)
 
 def series(state, samples, name="A"):
     """One whose samples lie so many seconds after the load's beginning; a negative one marks the end."""
-    one = remote.series({"__name__": "ALERTS", "alertname": name, "alertstate": state, "job": "api"})
+    one = remote.series(
+        {"__name__": "ALERTS", "alertname": name, "alertstate": state, "job": "api"}
+    )
     for at in samples:
         one.samples.add(timestamp=round((1000 + abs(at)) * 1000), value=nan if at < 0 else 1)
     return one
@@ -27,7 +29,10 @@ def found(name="A", state="firing", *, samples):
 @pytest.mark.parametrize("interval", [1, 15])
 def test_an_alert_fires_from_its_first_sample_to_its_last(interval):
     (one,) = found(samples=range(interval, 60, interval))
-    assert (one.firing_after_seconds, one.firings) == (interval, ((interval, (59 // interval) * interval),))
+    assert (one.firing_after_seconds, one.firings) == (
+        interval,
+        ((interval, (59 // interval) * interval),),
+    )
 
 
 def test_an_alert_that_ended_and_came_back_fired_twice():
@@ -36,13 +41,18 @@ def test_an_alert_that_ended_and_came_back_fired_twice():
 
 
 def test_a_firing_became_active_when_its_pending_state_began():
-    held, fires = (series(state, samples) for state, samples in (("pending", [1, 2, -3, 5, 6, -7]), ("firing", [7, 8, -9, 20, 21])))
+    held, fires = (
+        series(state, samples)
+        for state, samples in (("pending", [1, 2, -3, 5, 6, -7]), ("firing", [7, 8, -9, 20, 21]))
+    )
     (one,) = alert_history.of_series([held, fires], WINDOW)
     assert (one.firings, one.active_after_seconds) == (((7, 8), (20, 21)), (5, 20))
 
 
 @pytest.mark.parametrize(
-    ("samples", "is_pending"), [([40, 50], True), ([40, 55, -61], True), ([40, 50, -55], False), ([62], False)], ids=str
+    ("samples", "is_pending"),
+    [([40, 50], True), ([40, 55, -61], True), ([40, 50, -55], False), ([62], False)],
+    ids=str,
 )
 def test_an_alert_may_be_pending_when_the_load_ends(samples, is_pending):
     (one,) = found(state="pending", samples=samples)
@@ -53,7 +63,10 @@ def test_alerts_that_fire_after_the_load_do_not_count():
     assert found(samples=[61, 62]) == ()
     (one,) = found(samples=[50, 62, -63, 64])
     assert one.firings == ((50, 62),)
-    held, fired = (series(state, samples) for state, samples in (("pending", [55, 60, -62]), ("firing", [62, 63])))
+    held, fired = (
+        series(state, samples)
+        for state, samples in (("pending", [55, 60, -62]), ("firing", [62, 63]))
+    )
     (late,) = alert_history.of_series([held, fired], WINDOW)
     assert (late.firing_after_seconds, late.firings, late.pending_at_end) == (None, (), True)
 

@@ -9,7 +9,11 @@ from firedrill.alerts.backtest.causes import Cause
 from tests.unit.printing import printed
 
 SLOW = Cause("latency 300 ms", 10, 20)
-MET, MISSED, UNDECIDED = Detection("a", 12.3), Detection("b", None), Detection("c", None, undecided=True)
+MET, MISSED, UNDECIDED = (
+    Detection("a", 12.3),
+    Detection("b", None),
+    Detection("c", None, undecided=True),
+)
 
 
 def report(*trials, causes=(SLOW,), detections=()):
@@ -34,21 +38,67 @@ def report(*trials, causes=(SLOW,), detections=()):
 @pytest.mark.parametrize(
     ("trial", "cell"),
     [
-        (Trial(hold_seconds=5, threshold=None, detections=(MET, MISSED), false_fires=0, fired_before=0), "12 s 1/2"),
-        (Trial(hold_seconds=5, threshold=None, detections=(MISSED,), false_fires=2, fired_before=0), "– 0/1 +2"),
-        (Trial(hold_seconds=5, threshold=None, detections=(UNDECIDED,), false_fires=0, fired_before=1), "undecided 0/1 1 before"),
-        (Trial(hold_seconds=5, threshold=None, detections=(MET, UNDECIDED), false_fires=1, fired_before=0), "12 s 1/2, 1 undecided +1"),
+        (
+            Trial(
+                hold_seconds=5,
+                threshold=None,
+                detections=(MET, MISSED),
+                false_fires=0,
+                fired_before=0,
+            ),
+            "12 s 1/2",
+        ),
+        (
+            Trial(
+                hold_seconds=5, threshold=None, detections=(MISSED,), false_fires=2, fired_before=0
+            ),
+            "– 0/1 +2",
+        ),
+        (
+            Trial(
+                hold_seconds=5,
+                threshold=None,
+                detections=(UNDECIDED,),
+                false_fires=0,
+                fired_before=1,
+            ),
+            "undecided 0/1 1 before",
+        ),
+        (
+            Trial(
+                hold_seconds=5,
+                threshold=None,
+                detections=(MET, UNDECIDED),
+                false_fires=1,
+                fired_before=0,
+            ),
+            "12 s 1/2, 1 undecided +1",
+        ),
     ],
 )
 def test_a_setting_active_before_its_cause_did_not_miss_it(trial, cell):
-    assert printed(tables.of_report(report(trial))).splitlines()[-2].split(maxsplit=1)[1].strip() == cell
+    assert (
+        printed(tables.of_report(report(trial))).splitlines()[-2].split(maxsplit=1)[1].strip()
+        == cell
+    )
 
 
 def test_a_sweep_of_many_settings_shows_the_numbers_of_all():
     holds = [number / 10 for number in range(100)]
     output = printed(
         tables.of_report(
-            report(*(Trial(hold_seconds=hold, threshold=0.5, detections=(MET,), false_fires=0, fired_before=0) for hold in holds))
+            report(
+                *(
+                    Trial(
+                        hold_seconds=hold,
+                        threshold=0.5,
+                        detections=(MET,),
+                        false_fires=0,
+                        fired_before=0,
+                    )
+                    for hold in holds
+                )
+            )
         )
     )
     assert output.count("12 s 1/1") == len(holds)

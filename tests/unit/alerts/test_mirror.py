@@ -117,7 +117,9 @@ def test_a_broken_rule_is_named_and_the_previous_one_stays(rules):
 
 @pytest.mark.parametrize("wrong", ["for: 5", "expr: up", "labels: [a]"])
 def test_one_wrong_value_keeps_the_whole_save_out(rules, wrong):
-    write(rules, RULES.replace("hot > 1", "hot > 2") + f"      - {{alert: New, expr: new, {wrong}}}\n")
+    write(
+        rules, RULES.replace("hot > 1", "hot > 2") + f"      - {{alert: New, expr: new, {wrong}}}\n"
+    )
     changed, (mistake,) = rules.update()
     assert not changed
     assert "mine.yml:7: " in mistake
@@ -156,7 +158,11 @@ def test_a_file_missing_for_one_update_stays_in_force(rules):
 
 def test_a_file_missing_for_two_updates_is_removed(rules):
     (rules.source / "rules" / "mine.yml").unlink()
-    assert [rules.update(), rules.update(), rules.update()] == [(False, []), (True, []), (False, [])]
+    assert [rules.update(), rules.update(), rules.update()] == [
+        (False, []),
+        (True, []),
+        (False, []),
+    ]
     assert list((rules.into / "rules").iterdir()) == []
 
 
@@ -170,8 +176,14 @@ def test_rules_given_to_the_stack_itself_stay(rules):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda place: place.mkdir(), "odd.yml: Is a directory; expected a file that everybody may read; the rest stays in force"),
-        (lambda place: place.write_bytes(b"\xff\xfe\x00"), "odd.yml: no text; expected YAML or JSON; the rest stays in force"),
+        (
+            lambda place: place.mkdir(),
+            "odd.yml: Is a directory; expected a file that everybody may read; the rest stays in force",
+        ),
+        (
+            lambda place: place.write_bytes(b"\xff\xfe\x00"),
+            "odd.yml: no text; expected YAML or JSON; the rest stays in force",
+        ),
     ],
 )
 def test_an_unreadable_file_is_named_once_and_blocks_no_other(rules, make, said):
@@ -194,7 +206,10 @@ def test_a_folder_among_the_files_in_force_is_ignored(rules):
 
 def test_a_missing_source_takes_no_rule_out_of_force(rules, tmp_path):
     elsewhere = Mirror(tmp_path / "misspelled", rules.into, 12.0, rules_only=True)
-    with Interrupt() as interrupt, pytest.raises(BadInput, match="misspelled: has no rules; expected a folder such as"):
+    with (
+        Interrupt() as interrupt,
+        pytest.raises(BadInput, match="misspelled: has no rules; expected a folder such as"),
+    ):
         watch(elsewhere, (), interrupt, print)
     assert in_force(rules) == shrunk(RULES)
 
@@ -267,7 +282,9 @@ def test_readers_of_a_changed_recording_begin_anew(rules):
         "records.yml: hot is recorded otherwise from now on; what was recorded before stays",
         "records.yml: Then looks back on what was recorded before the edit for 30s",
     ]
-    assert [name for name in ("Now", "Then", "Neither") if name in in_force(rules, "readers.yml")] == ["Neither"]
+    assert [
+        name for name in ("Now", "Then", "Neither") if name in in_force(rules, "readers.yml")
+    ] == ["Neither"]
     assert "Hot" not in in_force(rules)
     assert rules.settle()
     assert in_force(rules, "readers.yml") == shrunk(READERS)
@@ -283,7 +300,9 @@ def test_alerts_of_two_files_saved_at_once_begin_anew(rules):
     write(rules, RECORDS.replace("of_heat", "2 * of_heat"), "a-records.yml")
     write(rules, READERS.replace("up == 0", "up < 1"), "readers.yml")
     rules.update()
-    assert [name for name in ("Now", "Then", "Neither") if name in in_force(rules, "readers.yml")] == []
+    assert [
+        name for name in ("Now", "Then", "Neither") if name in in_force(rules, "readers.yml")
+    ] == []
     assert rules.settle()
     assert in_force(rules, "readers.yml") == shrunk(READERS.replace("up == 0", "up < 1"))
 

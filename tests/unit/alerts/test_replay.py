@@ -42,16 +42,29 @@ def test_a_failed_evaluation_keeps_the_state():
 
 def test_duplicate_alerts_fail_the_evaluation():
     replay = Replay(rule(labels={"i": "same"}))
-    assert states(replay, (0, {A: 1}), (1000, {A: 1, B: 1}), (2000, {A: 1})) == [[State.FIRING], None, [State.FIRING]]
+    assert states(replay, (0, {A: 1}), (1000, {A: 1, B: 1}), (2000, {A: 1})) == [
+        [State.FIRING],
+        None,
+        [State.FIRING],
+    ]
 
 
 def test_more_alerts_than_the_limit_clear_the_state():
-    found = states(Replay(rule(hold_ms=1000), limit=1), (0, {A: 1}), (1000, {A: 1, B: 1}), (2000, {A: 1}), (3000, {A: 1}))
+    found = states(
+        Replay(rule(hold_ms=1000), limit=1),
+        (0, {A: 1}),
+        (1000, {A: 1, B: 1}),
+        (2000, {A: 1}),
+        (3000, {A: 1}),
+    )
     assert found == [[State.PENDING], None, [State.PENDING], [State.FIRING]]
 
 
 def test_a_hold_counts_time_and_not_evaluations():
-    assert states(Replay(rule(hold_ms=5000)), (0, {A: 1}), (9000, {A: 1})) == [[State.PENDING], [State.FIRING]]
+    assert states(Replay(rule(hold_ms=5000)), (0, {A: 1}), (9000, {A: 1})) == [
+        [State.PENDING],
+        [State.FIRING],
+    ]
 
 
 def test_state_after_start_up_is_kept_but_not_written():
@@ -68,27 +81,47 @@ def test_keep_firing_for_ends_after_its_time():
 
 def test_exceeding_the_limit_ends_an_alert_but_failing_does_not():
     several = {A: 1, B: 1}
-    (forgotten,) = episodes(Replay(rule(), limit=1), [(0, {A: 1}), (1000, several), (2000, several)])
+    (forgotten,) = episodes(
+        Replay(rule(), limit=1), [(0, {A: 1}), (1000, several), (2000, several)]
+    )
     assert (forgotten.firing_ms, forgotten.resolved_ms) == (0, 1000)
     (kept,) = episodes(Replay(rule(), limit=1), [(0, {A: 1}), (1000, None), (2000, None)])
     assert (kept.firing_ms, kept.resolved_ms) == (0, None)
 
 
 def test_a_value_in_a_label_makes_another_alert_each_time():
-    found = episodes(Replay(rule(hold_ms=1000, labels={"v": "{{ $value }}"})), [(t, {A: t + 0.5}) for t in range(0, 4000, 1000)])
+    found = episodes(
+        Replay(rule(hold_ms=1000, labels={"v": "{{ $value }}"})),
+        [(t, {A: t + 0.5}) for t in range(0, 4000, 1000)],
+    )
     assert [one.firing_ms for one in found] == [None] * 4
 
 
-@pytest.mark.parametrize("spelled", ["true", "1.50", "0777", "1e3", "1_000", "2026-01-02", "0x10", "yes", ".inf", "'~'"])
+@pytest.mark.parametrize(
+    "spelled", ["true", "1.50", "0777", "1e3", "1_000", "2026-01-02", "0x10", "yes", ".inf", "'~'"]
+)
 def test_names_and_labels_are_kept_as_spelled(tmp_path, spelled):
     needs.program("promtool")
     alert = f"      - alert: {spelled}\n        expr: vector(1)\n        labels: {{page: {spelled}, none: ~, nothing: }}\n"
     (tmp_path / "r.yml").write_text(f"groups:\n  - name: g\n    rules:\n{alert}")
     ((one,),) = [group.rules for group in rule_file.read(tmp_path / "r.yml")]
-    fires = {"alertname": one.name, "exp_alerts": [{"exp_labels": dict(one.labels)}], "eval_time": "1m"}
-    asked = {"rule_files": ["r.yml"], "tests": [{"interval": "1m", "input_series": [], "alert_rule_test": [fires]}]}
+    fires = {
+        "alertname": one.name,
+        "exp_alerts": [{"exp_labels": dict(one.labels)}],
+        "eval_time": "1m",
+    }
+    asked = {
+        "rule_files": ["r.yml"],
+        "tests": [{"interval": "1m", "input_series": [], "alert_rule_test": [fires]}],
+    }
     (tmp_path / "t.yml").write_text(json.dumps(asked))
-    done = subprocess.run([programs.need("promtool"), "test", "rules", "t.yml"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [programs.need("promtool"), "test", "rules", "t.yml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert (one.name, one.labels) == (spelled.strip("'"), {"page": spelled.strip("'")})
 
@@ -106,13 +139,21 @@ def test_rules_are_read_with_their_lines(tmp_path):
     )
     (group,) = rule_file.read(file)
     (one,) = group.rules
-    assert (group.interval_ms, group.limit, one.name, one.expr, one.hold_ms) == (15_000, 2, "Off", "1", 60_000)
+    assert (group.interval_ms, group.limit, one.name, one.expr, one.hold_ms) == (
+        15_000,
+        2,
+        "Off",
+        "1",
+        60_000,
+    )
     assert (one.place, one.expr_place) == (f"{file}:6", f"{file}:7")
 
 
 def test_an_aliased_expression_keeps_the_line_of_its_rule(tmp_path):
     file = tmp_path / "r.yml"
-    file.write_text("groups:\n  - name: g\n    rules:\n      - &a {alert: A, expr: 1}\n      - <<: *a\n        alert: B\n")
+    file.write_text(
+        "groups:\n  - name: g\n    rules:\n      - &a {alert: A, expr: 1}\n      - <<: *a\n        alert: B\n"
+    )
     ((_, merged),) = [group.rules for group in rule_file.read(file)]
     assert (merged.name, merged.expr, merged.expr_place) == ("B", "1", f"{file}:5")
 
@@ -127,15 +168,24 @@ def test_a_binary_file_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: 1\n        for: 5x\n", "r.yml:6: for: 5x is no duration"),
+        (
+            "groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: 1\n        for: 5x\n",
+            "r.yml:6: for: 5x is no duration",
+        ),
         ("groups: [\n", "r.yml:2"),
         ("groups:\n  - name: g\n    rules:\n      - expr: 1\n", "r.yml:4: no rule"),
-        ("groups:\n  - name: g\n    limit: few\n    rules: []\n", "r.yml:3: limit: few is no whole number"),
+        (
+            "groups:\n  - name: g\n    limit: few\n    rules: []\n",
+            "r.yml:3: limit: few is no whole number",
+        ),
         (
             "groups:\n  - name: g\n    rules:\n      - {alert: A, expr: 1,\n        labels: [a]}\n",
             "r.yml:5: labels: .* is no mapping",
         ),
-        ("groups:\n  - name: g\n    rules:\n      - {alert: A, expr: 1, annotations: a}\n", "r.yml:4: annotations: a is no mapping"),
+        (
+            "groups:\n  - name: g\n    rules:\n      - {alert: A, expr: 1, annotations: a}\n",
+            "r.yml:4: annotations: a is no mapping",
+        ),
         ("groups:\n  - name: g\x07\n", "r.yml:2: unacceptable character"),
     ],
 )
@@ -175,7 +225,9 @@ WRONG = {
 def test_mistakes_have_their_line_and_the_rest_is_read(tmp_path, text):
     needs.program("promtool")
     file = tmp_path / "r.yml"
-    file.write_text(f"groups:\n  - name: a\n{text}\n".replace("*GOOD", "{alert: Good, expr: up == 2}"))
+    file.write_text(
+        f"groups:\n  - name: a\n{text}\n".replace("*GOOD", "{alert: Good, expr: up == 2}")
+    )
     found = rule_file.sift(file)
     assert {rule.name for group in found.groups for rule in group.rules} == {"Good"}
     (mistake,) = found.mistakes

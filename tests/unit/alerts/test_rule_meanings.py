@@ -28,7 +28,13 @@ def test_blanks_comments_quotes_and_units_do_not_change_the_meaning(one, other):
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [('x{a="b c"}', 'x{a="b  c"}'), ('x{a="#b"}', 'x{a="#c"}'), ("x > 1", "x > 1.5"), ('x == y{a="1"}', "x == y{a=1}")]
+    ("one", "other"),
+    [
+        ('x{a="b c"}', 'x{a="b  c"}'),
+        ('x{a="#b"}', 'x{a="#c"}'),
+        ("x > 1", "x > 1.5"),
+        ('x == y{a="1"}', "x == y{a=1}"),
+    ],
 )
 def test_every_other_difference_changes_the_meaning(one, other):
     assert equivalence.of(one) != equivalence.of(other)
@@ -47,7 +53,17 @@ def test_expressions_that_read_the_future_are_refused(expr, what):
         time_modifiers.need_past(expr, NOW_MS)
 
 
-@pytest.mark.parametrize("expr", ["x offset 5m", "x @ 1700000000", "x @ end()", 'x{a="offset -5m"}', "x - 5", "sum by (offset) (x) - 1"])
+@pytest.mark.parametrize(
+    "expr",
+    [
+        "x offset 5m",
+        "x @ 1700000000",
+        "x @ end()",
+        'x{a="offset -5m"}',
+        "x - 5",
+        "sum by (offset) (x) - 1",
+    ],
+)
 def test_expressions_that_read_the_past_are_accepted(expr):
     time_modifiers.need_past(expr, NOW_MS)
 
@@ -67,7 +83,12 @@ def test_series_recorded_by_later_rules_are_read_early(tmp_path):
         "      - {record: c, expr: c + 1 or d}\n"
         "      - {alert: Z, expr: b > 1}\n",
     )
-    assert [evaluation_order.read_early(group, number) for number in range(4)] == [{"b"}, {"c"}, {"c"}, set()]
+    assert [evaluation_order.read_early(group, number) for number in range(4)] == [
+        {"b"},
+        {"c"},
+        {"c"},
+        set(),
+    ]
     ((_, _),) = evaluation_order.units([group])[0]
 
 

@@ -38,10 +38,16 @@ groups:
         ("x OFFSET 1h", "x OFFSET 300s"),
         ("max_over_time(x[1h:1m])", "max_over_time(x[300s:5s])"),
         ("max_over_time(x[1h:])", "max_over_time(x[300s:])"),
-        ("max_over_time(x[ 1h # an hour, not 5m\n:1m])", "max_over_time(x[ 300s # an hour, not 5m\n:5s])"),
+        (
+            "max_over_time(x[ 1h # an hour, not 5m\n:1m])",
+            "max_over_time(x[ 300s # an hour, not 5m\n:5s])",
+        ),
         ("rate(x[5m] @ 1609746000)", "rate(x[25s] @ 1609746000)"),
         ("increase(x[5m]) >= 10", "(12 * increase(x[25s])) >= 10"),
-        ("sum by (increase) (increase (x[5m] offset 1d))", "sum by (increase) ((12 * increase (x[25s] offset 7200s)))"),
+        (
+            "sum by (increase) (increase (x[5m] offset 1d))",
+            "sum by (increase) ((12 * increase (x[25s] offset 7200s)))",
+        ),
         ("increase(rate(x[5m])[1h:1m])", "(12 * increase(rate(x[25s])[300s:5s]))"),
         ("a / increase(x[5m]) ^ 2", "a / (12 * increase(x[25s])) ^ 2"),
     ],
@@ -86,9 +92,17 @@ def test_a_window_keeps_four_scrapes_and_reports_it(production, drill, said):
 
 def test_every_duration_of_a_rule_file_shrinks():
     scaled = scale_rules(RULE_FILE, 12)
-    for expected in ("interval: 2500ms", "rate(errors_total[25s])", "for: 10s", "keep_firing_for: 50s"):
+    for expected in (
+        "interval: 2500ms",
+        "rate(errors_total[25s])",
+        "for: 10s",
+        "keep_firing_for: 50s",
+    ):
         assert expected in scaled.text
-    assert "job:errors:rate5m > 5  # for 5m\n      and (12 * increase(errors_total[300s])) >= 10" in scaled.text
+    assert (
+        "job:errors:rate5m > 5  # for 5m\n      and (12 * increase(errors_total[300s])) >= 10"
+        in scaled.text
+    )
     assert "over 5m" in scaled.text
     assert "alert: Off" in scaled.text
     assert scaled.clamped == ()
@@ -100,7 +114,9 @@ def test_factor_one_changes_nothing():
 
 def test_rules_that_share_a_mapping_shrink_once():
     shared = "groups:\n- name: a\n  rules:\n  - &r {record: a, expr: 'rate(x[1h])'}\n  - *r\n  - {<<: *r, record: b}\n"
-    assert scale_rules(shared, 12).text.count("rate(x[300s])") == scale_rules(shared, 12).text.count("rate(")
+    assert scale_rules(shared, 12).text.count("rate(x[300s])") == scale_rules(
+        shared, 12
+    ).text.count("rate(")
 
 
 def test_no_window_of_the_bundled_rules_is_clamped_at_twelve():
@@ -117,7 +133,11 @@ def test_no_window_of_the_bundled_rules_is_clamped_at_twelve():
         ("groups: [", 12, "line 1"),
         ("a: 1\na: 2\n", 12, "line 2"),
         ("- a", 12, "expected a Prometheus rule file"),
-        (RULE_FILE.replace("for: 2m", "for: 2 minutes"), 12, "2 minutes is no duration; expected one such as 1h30m, 15s or 250ms"),
+        (
+            RULE_FILE.replace("for: 2m", "for: 2 minutes"),
+            12,
+            "2 minutes is no duration; expected one such as 1h30m, 15s or 250ms",
+        ),
     ],
 )
 def test_a_malformed_rule_file_is_an_error(text, factor, message):
@@ -134,5 +154,12 @@ def test_a_duration_is_read_as_it_is_spelled(length_ms):
 @given(st.text(alphabet="xw5m1h s[](){}:'\"`\\#\noffset-increase0.,", max_size=60))
 def test_text_outside_durations_survives_whatever_it_is(text):
     """At a factor of 1 only the spelling of durations may change, so without any the text is the same to the character."""
-    unchanged = text.replace("5m", "5x").replace("1h", "1x").replace("m", "x").replace("h", "x").replace("w", "x").replace("s", "x")
+    unchanged = (
+        text.replace("5m", "5x")
+        .replace("1h", "1x")
+        .replace("m", "x")
+        .replace("h", "x")
+        .replace("w", "x")
+        .replace("s", "x")
+    )
     assert Scaler(12).expression(unchanged, "rule") == unchanged

@@ -8,16 +8,24 @@ from firedrill.alerts.backtest.causes import Cause
 from firedrill.alerts.replay.alert_state import Episode
 from firedrill.alerts.rules import rule_file
 
-SLOW, FAILING = Cause(name="latency", start=10, end=20, alerts=("Slow",)), Cause(name="errors", start=40, end=50, alerts=("Failing",))
+SLOW, FAILING = (
+    Cause(name="latency", start=10, end=20, alerts=("Slow",)),
+    Cause(name="errors", start=40, end=50, alerts=("Failing",)),
+)
 
 
 def fired(since, until=None, active=None):
     active_ms = (since if active is None else active) * 1000
-    return Episode((), active_ms, firing_ms=since * 1000, resolved_ms=None if until is None else until * 1000)
+    return Episode(
+        (), active_ms, firing_ms=since * 1000, resolved_ms=None if until is None else until * 1000
+    )
 
 
 def met(alert, *found):
-    return [(one.cause, one.delay_seconds, one.undecided) for one in Truth.about(alert, (SLOW, FAILING), 5.0).detections(found)]
+    return [
+        (one.cause, one.delay_seconds, one.undecided)
+        for one in Truth.about(alert, (SLOW, FAILING), 5.0).detections(found)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -33,7 +41,10 @@ def met(alert, *found):
         ([fired(13, active=10)], (3, False)),
         ([fired(13, active=9)], (None, True)),
         ([fired(8, 9, active=3), fired(15, active=12)], (5, False)),
-        ([Episode((), 3000, pending_ms=3000, resolved_ms=12_000), fired(15, active=13)], (5, False)),
+        (
+            [Episode((), 3000, pending_ms=3000, resolved_ms=12_000), fired(15, active=13)],
+            (5, False),
+        ),
         ([], (None, False)),
     ],
 )
@@ -48,9 +59,15 @@ def test_an_alert_named_by_one_cause_ignores_the_others():
 
 def test_a_firing_belongs_to_the_latest_cause_at_its_start():
     truth = Truth.about("Other", (SLOW, FAILING), 30.0)
-    owed = [truth.cause_of(one) for one in (fired(45, active=38), fired(45, active=41), fired(13, active=8))]
+    owed = [
+        truth.cause_of(one)
+        for one in (fired(45, active=38), fired(45, active=41), fired(13, active=8))
+    ]
     assert owed == [SLOW, FAILING, None]
-    assert met("Other", fired(45, active=38)) == [("latency", None, False), ("errors", None, True)], "five seconds after the first is late"
+    assert met("Other", fired(45, active=38)) == [
+        ("latency", None, False),
+        ("errors", None, True),
+    ], "five seconds after the first is late"
 
 
 def test_an_alert_lingers_for_the_longest_recording_of_a_name(tmp_path):
@@ -59,7 +76,9 @@ def test_an_alert_lingers_for_the_longest_recording_of_a_name(tmp_path):
         "groups:\n- name: g\n  rules:\n  - {record: a, expr: 'rate(x[20s])', labels: {of: x}}\n  - {record: a, expr: y, labels: {of: y}}\n"
         "  - {alert: A, expr: 'a > 1'}\n"
     )
-    assert attribution_window.by_name(rule_file.read(file)) == {"A": 20 + attribution_window.SLACK_SECONDS}
+    assert attribution_window.by_name(rule_file.read(file)) == {
+        "A": 20 + attribution_window.SLACK_SECONDS
+    }
 
 
 def test_an_alert_lingers_for_window_for_and_keep_firing_for(tmp_path):
@@ -68,4 +87,6 @@ def test_an_alert_lingers_for_window_for_and_keep_firing_for(tmp_path):
         "groups:\n- name: g\n  rules:\n  - {record: 'a:b', expr: 'rate(x[20s])'}\n"
         "  - {alert: A, expr: 'a:b > 1', for: 10s, keep_firing_for: 5s}\n  - {alert: A, expr: 'a:b > 2'}\n"
     )
-    assert attribution_window.by_name(rule_file.read(file)) == {"A": 35 + attribution_window.SLACK_SECONDS}
+    assert attribution_window.by_name(rule_file.read(file)) == {
+        "A": 35 + attribution_window.SLACK_SECONDS
+    }

@@ -7,8 +7,20 @@ from dataclasses import replace
 
 import pytest
 from firedrill_load.open_loop.backlog import Backlog, left
-from firedrill_load.open_loop.schedule import BLOCK, Schedule, even_block, poisson_block, schedule_of
-from firedrill_load.open_loop.schedule_shards import GIVEN_AHEAD_SECONDS, GIVING_SECONDS, ProcessSchedule, Shard, ShardAllocator
+from firedrill_load.open_loop.schedule import (
+    BLOCK,
+    Schedule,
+    even_block,
+    poisson_block,
+    schedule_of,
+)
+from firedrill_load.open_loop.schedule_shards import (
+    GIVEN_AHEAD_SECONDS,
+    GIVING_SECONDS,
+    ProcessSchedule,
+    Shard,
+    ShardAllocator,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from locust_exporter.arrivals import Arrivals
@@ -52,7 +64,9 @@ def test_even_arrivals_match_the_rate_of_every_step():
     due = all_due(OPEN)
     assert [len(between(due, *span)) for span in ((0, 10), (10, 20), (20, 30))] == [500, 0, 2000]
     assert due[0] == pytest.approx(0.01)
-    assert {round(later - earlier, 6) for earlier, later in itertools.pairwise(between(due, 0, 10))} == {0.02}
+    assert {
+        round(later - earlier, 6) for earlier, later in itertools.pairwise(between(due, 0, 10))
+    } == {0.02}
 
 
 def test_poisson_arrivals_have_the_rate_and_are_reproducible():
@@ -69,23 +83,44 @@ def test_poisson_arrivals_have_the_rate_and_are_reproducible():
 
 def test_a_ramp_goes_on_without_end():
     ramp = replace(OPEN, steps=(), ramp=RateRamp(10, 2, 5), duration_seconds=None)
-    due = list(itertools.takewhile(lambda seconds: seconds < 100, (due for _, due in schedule_of(ramp).since(0))))
+    due = list(
+        itertools.takewhile(
+            lambda seconds: seconds < 100, (due for _, due in schedule_of(ramp).since(0))
+        )
+    )
     assert [len(between(due, start, start + 2)) for start in (0, 2, 98)] == [20, 40, 1000]
 
 
 @given(st.lists(st.floats(0, 1000), min_size=1, max_size=5), st.integers(1, 9))
 def test_the_number_of_arrivals_is_the_area_below_the_rate(rates, seconds):
-    spans = [(index * seconds, rate) for index, rate in enumerate(rates)] + [(len(rates) * seconds, 0.0)]
+    spans = [(index * seconds, rate) for index, rate in enumerate(rates)] + [
+        (len(rates) * seconds, 0.0)
+    ]
     area = sum(rates) * seconds
-    assert len(list(Schedule(lambda: spans, even_block).since(0))) == pytest.approx(area, abs=0.5 + 1e-6)
+    assert len(list(Schedule(lambda: spans, even_block).since(0))) == pytest.approx(
+        area, abs=0.5 + 1e-6
+    )
 
 
-@pytest.mark.parametrize("schedule", [evenly(10, end=30), schedule_of(POISSON)], ids=["even", "poisson"])
-@given(st.lists(st.tuples(st.floats(0.1, 3), st.sets(st.sampled_from("abc")), st.sets(st.sampled_from("abc"))), max_size=20))
+@pytest.mark.parametrize(
+    "schedule", [evenly(10, end=30), schedule_of(POISSON)], ids=["even", "poisson"]
+)
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0.1, 3), st.sets(st.sampled_from("abc")), st.sets(st.sampled_from("abc"))
+        ),
+        max_size=20,
+    )
+)
 def test_worker_changes_neither_lose_nor_repeat_an_arrival(schedule, turns):
     """Each turn gives some more time to those that are there; some of them look how far they have come, the others stand still."""
     taken = {name: [] for name in "abc"}
-    allocator, parts, now = ShardAllocator(schedule, {}), {name: ProcessSchedule(schedule) for name in "abc"}, 0.0
+    allocator, parts, now = (
+        ShardAllocator(schedule, {}),
+        {name: ProcessSchedule(schedule) for name in "abc"},
+        0.0,
+    )
     for seconds, present, awake in [*turns, (40, set("ab"), set("abc"))]:
         now += seconds
         for name, share in allocator.extend(now, sorted(present)).items():
@@ -120,13 +155,19 @@ def test_workers_get_equal_shares_that_end():
 def test_shares_outlast_one_missed_turn_of_the_master():
     assert 2 * GIVING_SECONDS < GIVEN_AHEAD_SECONDS
     assert GIVEN_AHEAD_SECONDS + GIVING_SECONDS <= 2
-    assert f"send nothing more after {GIVEN_AHEAD_SECONDS:g} s" in (ROOT / "docs" / "distributed.md").read_text()
+    assert (
+        f"send nothing more after {GIVEN_AHEAD_SECONDS:g} s"
+        in (ROOT / "docs" / "distributed.md").read_text()
+    )
 
 
 @pytest.mark.parametrize("profile", [OPEN, POISSON])
 @pytest.mark.parametrize("seconds", [0.0, 3.3, 10.0, 15.0, 20.0, 29.9, 31.0])
 def test_a_walk_from_any_time_finds_the_same_arrivals(profile, seconds):
-    longer = replace(profile, steps=(Step(start_seconds=0, users=10, spawn_rate=10, rate=500.0), *profile.steps[1:]))
+    longer = replace(
+        profile,
+        steps=(Step(start_seconds=0, users=10, spawn_rate=10, rate=500.0), *profile.steps[1:]),
+    )
     walked = [(number, due) for number, due in schedule_of(longer).since(0) if due >= seconds]
     assert list(schedule_of(longer).since(seconds)) == walked
 
@@ -140,7 +181,9 @@ def test_no_arrival_is_bound_to_the_beginning_of_a_block():
 def test_poisson_arrivals_are_shared_in_equal_parts():
     workers = Counter(
         number % 4
-        for number, _ in schedule_of(replace(POISSON, steps=(Step(start_seconds=0, users=10, spawn_rate=10, rate=2000.0),))).since(0)
+        for number, _ in schedule_of(
+            replace(POISSON, steps=(Step(start_seconds=0, users=10, spawn_rate=10, rate=2000.0),))
+        ).since(0)
     )
     assert max(workers.values()) - min(workers.values()) < 0.01 * sum(workers.values())
 
@@ -149,7 +192,13 @@ def test_poisson_arrivals_are_shared_in_equal_parts():
 def test_a_late_worker_draws_only_its_own_arrivals(profile):
     """A walk through the hour before would draw 7.2 million."""
     schedule, drawn = (
-        schedule_of(replace(profile, steps=(Step(start_seconds=0, users=10, spawn_rate=10, rate=2000.0),), duration_seconds=7200)),
+        schedule_of(
+            replace(
+                profile,
+                steps=(Step(start_seconds=0, users=10, spawn_rate=10, rate=2000.0),),
+                duration_seconds=7200,
+            )
+        ),
         [],
     )
 
@@ -189,7 +238,14 @@ def test_the_backlog_is_served_in_order_and_expires():
 @pytest.mark.parametrize(
     ("busy", "awaiting", "because_of_target"),
     [(20, 20, 60), (20, 19, 57), (20, 0, 0), (3, 2, 40), (20, 25, 60), (0, 0, 0)],
-    ids=["all wait for it", "one is between two requests", "they compute", "a part", "two requests a user", "nobody is there"],
+    ids=[
+        "all wait for it",
+        "one is between two requests",
+        "they compute",
+        "a part",
+        "two requests a user",
+        "nobody is there",
+    ],
 )
 def test_the_backlog_at_the_end_is_split_by_its_cause(busy, awaiting, because_of_target):
     assert left(60, busy, awaiting) == because_of_target
@@ -211,7 +267,9 @@ def test_counts_of_workers_survive_transport_and_add_up():
     worker = Arrivals.from_message(sent.to_message())
     worker.add(counted(1, [0.5]))
     assert (worker.offered, worker.started, worker.unsent) == (7, 3, 1)
-    assert (worker.unsent_ages.ages().seconds, worker.left.ages().seconds) == pytest.approx((5.0, 0.6))
+    assert (worker.unsent_ages.ages().seconds, worker.left.ages().seconds) == pytest.approx(
+        (5.0, 0.6)
+    )
     lost = Arrivals()
     lost.add(sent, asked=9)
     assert (lost.offered, lost.started, lost.unsent) == (9, 2, 4), "three were left"

@@ -19,7 +19,11 @@ MADE = {"locustfile": {"name": "mine.py", "sha256": "abc"}, "workers": 1, "docke
 def recorded(folder, *, profile=PROFILE, figures=HEALTHY, status="PASSED", **changed):
     run = Run(folder / "before")
     run.folder.mkdir()
-    document = {"profile": asdict(profile), "verdict": {"status": status}, "figures": figures and asdict(figures)}
+    document = {
+        "profile": asdict(profile),
+        "verdict": {"status": status},
+        "figures": figures and asdict(figures),
+    }
     run.write(json.loads(json.dumps({**document, **changed})))
     return run
 
@@ -36,8 +40,16 @@ def baseline(tmp_path):
 @pytest.mark.parametrize(
     ("worse", "code", "says"),
     [
-        ({"latency_including_waiting_seconds": {"p50": 0.06, "p95": 0.095, "p99": 0.2}}, "regression_p99", "from 100 ms to 200 ms"),
-        ({"latency_including_waiting_seconds": {"p50": 0.07, "p95": 0.095, "p99": 0.1}}, "regression_p50", "from 60 ms to 70 ms"),
+        (
+            {"latency_including_waiting_seconds": {"p50": 0.06, "p95": 0.095, "p99": 0.2}},
+            "regression_p99",
+            "from 100 ms to 200 ms",
+        ),
+        (
+            {"latency_including_waiting_seconds": {"p50": 0.07, "p95": 0.095, "p99": 0.1}},
+            "regression_p50",
+            "from 60 ms to 70 ms",
+        ),
         ({"error_ratio": 0.002}, "regression_errors", "the error share went from 0 % to 0.2 %"),
         ({"rate": 89.0}, "regression_rate", "the achieved rate went from 100.0/s to 89.0/s"),
     ],
@@ -77,19 +89,30 @@ def test_small_numbers_are_compared_by_difference_and_not_by_ratio(tmp_path):
     """From 5 to 9 ms is 80 % more, and less than the buckets can tell."""
     fast = now(latency_including_waiting_seconds={"p50": 0.005, "p95": 0.005, "p99": 0.005})
     baseline = Baseline.of(recorded(tmp_path, figures=fast), PROFILE, tolerance=0.1)
-    assert list(baseline.regressions(now(latency_including_waiting_seconds={"p50": 0.009, "p95": 0.009, "p99": 0.009}))) == []
+    assert (
+        list(
+            baseline.regressions(
+                now(latency_including_waiting_seconds={"p50": 0.009, "p95": 0.009, "p99": 0.009})
+            )
+        )
+        == []
+    )
 
 
 def test_a_regression_is_no_broken_slo_for_expected_alerts(baseline):
     profile = replace(PROFILE, alerts=replace(PROFILE.alerts, if_slo_broken=("ApiDown",)))
-    assert codes(judge(profile, now(rate=50.0), [], baseline.regressions(now(rate=50.0)))) == ["regression_rate"]
+    assert codes(judge(profile, now(rate=50.0), [], baseline.regressions(now(rate=50.0)))) == [
+        "regression_rate"
+    ]
 
 
 def test_a_figure_missing_in_the_baseline_is_not_compared(tmp_path):
     before = recorded(tmp_path, figures=None)
     before.write({**before.read(), "figures": {"client": {"rate": 100.0}}})
     slow = now(latency_including_waiting_seconds={"p50": 9.0, "p95": 9.0, "p99": 9.0}, rate=50.0)
-    assert [reason.code for reason in Baseline.of(before, PROFILE, 0.1).regressions(slow)] == ["regression_rate"]
+    assert [reason.code for reason in Baseline.of(before, PROFILE, 0.1).regressions(slow)] == [
+        "regression_rate"
+    ]
 
 
 @pytest.mark.parametrize(("schema", "compared"), [(1, []), (2, ["regression_errors"])])
@@ -117,7 +140,9 @@ def test_a_baseline_of_the_same_length_is_taken(tmp_path, lasted, asked):
 @pytest.mark.parametrize("lasted", [20, 200])
 def test_a_baseline_of_another_length_saw_another_load(tmp_path, lasted):
     before = recorded(tmp_path, window={"start": 1000.0, "end": 1000.0 + lasted})
-    with pytest.raises(BadInput, match=f"--baseline before: lasted {lasted} s; expected the 85 s of this run"):
+    with pytest.raises(
+        BadInput, match=f"--baseline before: lasted {lasted} s; expected the 85 s of this run"
+    ):
         Baseline.of(before, PROFILE, 0.1, 85)
 
 
@@ -127,11 +152,23 @@ def test_a_baseline_of_another_length_saw_another_load(tmp_path, lasted):
         ({"figures": None}, "nothing was measured"),
         ({"status": "INVALID"}, "the run is INVALID"),
         ({"status": "INTERRUPTED"}, "the run is INTERRUPTED"),
-        ({"profile": replace(PROFILE, steps=(Step(0, 20, 10),))}, r"played another load \(launch\)"),
+        (
+            {"profile": replace(PROFILE, steps=(Step(0, 20, 10),))},
+            r"played another load \(launch\)",
+        ),
         ({"profile": replace(PROFILE, warmup_seconds=0)}, r"played another load \(launch\)"),
-        ({"generator": {**MADE, "workers": 2}}, "its load was made by mine.py .abc. on 2 workers; expected mine.py .abc. on 1 worker"),
-        ({"generator": {**MADE, "locustfile": None}}, "its load was made by the bundled users on 1 worker"),
-        ({"generator": {**MADE, "locustfile": {"name": "mine.py", "sha256": "def"}}}, "its load was made by mine.py .def."),
+        (
+            {"generator": {**MADE, "workers": 2}},
+            "its load was made by mine.py .abc. on 2 workers; expected mine.py .abc. on 1 worker",
+        ),
+        (
+            {"generator": {**MADE, "locustfile": None}},
+            "its load was made by the bundled users on 1 worker",
+        ),
+        (
+            {"generator": {**MADE, "locustfile": {"name": "mine.py", "sha256": "def"}}},
+            "its load was made by mine.py .def.",
+        ),
     ],
 )
 def test_an_invalid_baseline_is_refused(tmp_path, changed, says):
@@ -139,9 +176,15 @@ def test_an_invalid_baseline_is_refused(tmp_path, changed, says):
         Baseline.of(recorded(tmp_path, **changed), PROFILE, 0.1, generator=MADE)
 
 
-@pytest.mark.parametrize("before", [None, {**MADE, "docker": True}, {**MADE, "locustfile": {"name": "moved.py", "sha256": "abc"}}])
+@pytest.mark.parametrize(
+    "before",
+    [None, {**MADE, "docker": True}, {**MADE, "locustfile": {"name": "moved.py", "sha256": "abc"}}],
+)
 def test_the_path_of_the_locustfile_does_not_change_the_load(tmp_path, before):
-    assert Baseline.of(recorded(tmp_path, generator=before), PROFILE, 0.1, generator=MADE).rate == 100.0
+    assert (
+        Baseline.of(recorded(tmp_path, generator=before), PROFILE, 0.1, generator=MADE).rate
+        == 100.0
+    )
 
 
 @pytest.mark.parametrize(
@@ -162,5 +205,8 @@ def test_the_path_of_the_locustfile_does_not_change_the_load(tmp_path, before):
 def test_a_damaged_baseline_is_refused_before_the_run(tmp_path, changed, damaged):
     before = recorded(tmp_path)
     before.write({**before.read(), **changed})
-    with pytest.raises(BadInput, match=rf"its run\.json is damaged \({damaged}\)" if damaged else "played another load"):
+    with pytest.raises(
+        BadInput,
+        match=rf"its run\.json is damaged \({damaged}\)" if damaged else "played another load",
+    ):
         Baseline.of(before, PROFILE, tolerance=0.1, seconds=9)

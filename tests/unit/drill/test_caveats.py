@@ -15,7 +15,12 @@ STARVING = replace(HEALTHY.honesty, starved_sustained=6.0, hung=6.0, oldest_max_
 def said(figures, slo=None, reasons=()):
     verdict = {"reasons": [{"code": code} for code in reasons]}
     profile = {"slo": slo and asdict(slo), "warmup_seconds": 5.0}
-    return [one.code for one in notes.remarks({"figures": figures and asdict(figures), "profile": profile, "verdict": verdict})]
+    return [
+        one.code
+        for one in notes.remarks(
+            {"figures": figures and asdict(figures), "profile": profile, "verdict": verdict}
+        )
+    ]
 
 
 @pytest.mark.parametrize(
@@ -45,14 +50,25 @@ def test_a_load_that_ended_in_its_warm_up_is_noted():
 
 
 def test_a_load_other_than_the_profiles_is_noted():
-    step = Step(index=0, start_seconds=0.0, end_seconds=15.0, users=5, client=HEALTHY.client, server=HEALTHY.server)
+    step = Step(
+        index=0,
+        start_seconds=0.0,
+        end_seconds=15.0,
+        users=5,
+        client=HEALTHY.client,
+        server=HEALTHY.server,
+    )
     assert said(replace(HEALTHY, steps=(step,))) == []
     assert said(replace(HEALTHY, steps=(replace(step, users_measured=1.0),))) == ["own_shape"]
 
 
-@pytest.mark.parametrize(("blind", "is_told"), [(1.4, False), (1.6, True), (3.0, True), (3.1, False)])
+@pytest.mark.parametrize(
+    ("blind", "is_told"), [(1.4, False), (1.6, True), (3.0, True), (3.1, False)]
+)
 def test_a_large_scrape_gap_is_noted_where_it_voids_nothing(blind, is_told):
-    assert said(replace(HEALTHY, seconds=12.0, blind_seconds=blind)) == (["seen_in_part"] if is_told else [])
+    assert said(replace(HEALTHY, seconds=12.0, blind_seconds=blind)) == (
+        ["seen_in_part"] if is_told else []
+    )
 
 
 def test_a_run_without_measurements_has_no_notes():

@@ -5,7 +5,15 @@ from math import inf
 
 import pytest
 
-from firedrill.drill.play.early_abort import Foregone, Seen, Watch, broken, load_of, most_to_come, seen
+from firedrill.drill.play.early_abort import (
+    Foregone,
+    Seen,
+    Watch,
+    broken,
+    load_of,
+    most_to_come,
+    seen,
+)
 from firedrill.profile import Slo, Step, load_profile
 
 SLO = Slo({"p99": 0.25}, error_ratio=0.01, starved_users=0)
@@ -51,7 +59,12 @@ def test_requests_to_come_are_bounded_by_the_profile(name, after, end, requests)
 
 
 def test_users_that_stop_late_go_on_asking():
-    slow_end = replace(load_profile("simple"), steps=(Step(0, 100, 100), Step(10, 10, 1)), duration_seconds=40, think_time_seconds=(1, 2))
+    slow_end = replace(
+        load_profile("simple"),
+        steps=(Step(0, 100, 100), Step(10, 10, 1)),
+        duration_seconds=40,
+        think_time_seconds=(1, 2),
+    )
     assert most_to_come(slow_end, 10, 40) == pytest.approx(100 + 100 * 32)
     assert most_to_come(slow_end, 30, 40) == pytest.approx(100 + 82 * 12)
 
@@ -61,8 +74,13 @@ def test_the_breaking_point_is_a_sentence():
     loads = [load_of(step) for step, _ in steps]
     assert loads == ["20/s", "40/s", "60/s"]
     assert load_of(Step(0, 40, 10)) == "40 users"
-    text = Foregone(objective="p99", after_seconds=26.0, step=2, load=loads[2], held=loads[1]).text()
-    assert text == "the SLO (p99) broke at 60/s (step 2, 26 s after the start); it had held at 40/s; the load was ended there"
+    text = Foregone(
+        objective="p99", after_seconds=26.0, step=2, load=loads[2], held=loads[1]
+    ).text()
+    assert (
+        text
+        == "the SLO (p99) broke at 60/s (step 2, 26 s after the start); it had held at 40/s; the load was ended there"
+    )
 
 
 def test_the_breaking_point_is_where_the_first_bad_seconds_began():
@@ -81,7 +99,10 @@ class Counters:
         self._now = now
 
     def number(self, query, time):
-        return next((value for name, value in self._now.items() if time == 100 and query == f"sum({name})"), 0.0)
+        return next(
+            (value for name, value in self._now.items() if time == 100 and query == f"sum({name})"),
+            0.0,
+        )
 
 
 def of(name, **at):
@@ -98,4 +119,6 @@ def test_an_open_loop_counts_dropped_and_abandoned_requests():
     counted = {"locust_arrivals_unsent_total": 10.0, "locust_request_failures_total": 3.0}
     prom = Counters(**{name: value for each in (*ages, counted) for name, value in each.items()})
     profile = replace(load_profile("open"), slo=Slo({"p99": 0.5}))
-    assert seen(profile, prom, 0, 100) == Seen(101, 3, {"p99": 59}), "who was given up may prove to have been only slow"
+    assert seen(profile, prom, 0, 100) == Seen(101, 3, {"p99": 59}), (
+        "who was given up may prove to have been only slow"
+    )

@@ -8,7 +8,13 @@ from math import inf
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from firedrill.drill.play.early_abort import LATE_SECONDS, REPORT_SECONDS, Seen, broken, most_to_come
+from firedrill.drill.play.early_abort import (
+    LATE_SECONDS,
+    REPORT_SECONDS,
+    Seen,
+    broken,
+    most_to_come,
+)
 from firedrill.profile import AlertExpectations, OpenLoop, Profile, Slo, Step, UserShare
 
 BOUND_SECONDS = 0.25
@@ -59,7 +65,12 @@ def profile(*loads, think_seconds=THINK_SECONDS, slots=None):
     """Steps of equal length; of users, or of rates for so many slots."""
     length = END_SECONDS / len(loads)
     steps = (
-        Step(start_seconds=index * length, users=slots or load, spawn_rate=1000.0, rate=float(load) if slots is not None else None)
+        Step(
+            start_seconds=index * length,
+            users=slots or load,
+            spawn_rate=1000.0,
+            rate=float(load) if slots is not None else None,
+        )
         for index, load in enumerate(loads)
     )
     loop = None if slots is None else OpenLoop(slots)
@@ -119,14 +130,22 @@ def seen(asked, counted, looked):
     done = [one for one in asked if one.end <= counted]
     waiting = [one for one in asked if one.due <= looked < one.end]
     slow = sum(one.sent == inf or one.age(looked) > BOUND_SECONDS for one in (*done, *waiting))
-    return Seen(len(done) + len(waiting), sum(one.failed for one in done), dict.fromkeys(SLO.latency_seconds, slow))
+    return Seen(
+        len(done) + len(waiting),
+        sum(one.failed for one in done),
+        dict.fromkeys(SLO.latency_seconds, slow),
+    )
 
 
 def hold_what_was_foregone(made, ask, chance, ends, lag):
     """Looked at again and again, each time with nothing to come but what is perfect."""
     for looked in range(5, END_SECONDS):
         asked = [one for one in ask(replace(chance, perfect_from=looked)) if one.due <= ends]
-        objective = broken(SLO, seen(asked, looked - lag, looked), most_to_come(made, looked - REPORT_SECONDS, END_SECONDS))
+        objective = broken(
+            SLO,
+            seen(asked, looked - lag, looked),
+            most_to_come(made, looked - REPORT_SECONDS, END_SECONDS),
+        )
         if objective:
             event(f"{objective} was foregone")
             whole = [replace(one, end=min(one.end, max(ends, one.due))) for one in asked]
@@ -140,10 +159,18 @@ LAG = st.sampled_from([0.0, 1.0, REPORT_SECONDS])
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=3), CHANCES, LATE, LAG)
 @settings(max_examples=200)
 def test_a_closed_load_ended_early_would_have_failed(loads, chance, late, lag):
-    hold_what_was_foregone(profile(*loads), lambda chance: closed(loads, late, chance), chance, END_SECONDS + late, lag)
+    hold_what_was_foregone(
+        profile(*loads), lambda chance: closed(loads, late, chance), chance, END_SECONDS + late, lag
+    )
 
 
 @given(st.lists(st.integers(1, 8), min_size=1, max_size=3), st.integers(1, 6), CHANCES, LAG)
 @settings(max_examples=200)
 def test_an_open_load_ended_early_would_have_failed(loads, slots, chance, lag):
-    hold_what_was_foregone(profile(*loads, slots=slots), lambda chance: opened(loads, slots, chance), chance, END_SECONDS + 10, lag)
+    hold_what_was_foregone(
+        profile(*loads, slots=slots),
+        lambda chance: opened(loads, slots, chance),
+        chance,
+        END_SECONDS + 10,
+        lag,
+    )

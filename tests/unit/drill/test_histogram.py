@@ -33,7 +33,10 @@ def test_an_observation_above_every_bound_counts_as_the_last_bound():
     assert histogram.quantile(0.99, {0.1: 0.0, 60.0: 0.0, math.inf: 5.0}) == 60.0
 
 
-@given(st.lists(st.floats(0.001, 59), min_size=1, max_size=200), st.sampled_from([0.5, 0.9, 0.95, 0.99]))
+@given(
+    st.lists(st.floats(0.001, 59), min_size=1, max_size=200),
+    st.sampled_from([0.5, 0.9, 0.95, 0.99]),
+)
 def test_a_quantile_lies_in_the_bucket_of_the_true_one(seconds, q):
     true = sorted(seconds)[math.ceil(q * len(seconds) - 1e-9) - 1]
     estimate = histogram.quantile(q, buckets_of(seconds))

@@ -25,7 +25,11 @@ LEASTS = {name: Least(10.0, 5.0, 1.25) for name in ("Slow", "Down", "Odd", "ApiC
 
 def run(*fired, fault=None, named=(), status="PASSED", reasons=()):
     """A run of 60 s whose fault, if there is one, begins after 10 s, and whose alerts fired at these times."""
-    faults = [{"fault": fault, "size": 1.0, "start": 1010.0, "end": 1060.0, "alerts": named}] if fault else []
+    faults = (
+        [{"fault": fault, "size": 1.0, "start": 1010.0, "end": 1060.0, "alerts": named}]
+        if fault
+        else []
+    )
     alerts = [
         {
             "name": name,
@@ -53,7 +57,11 @@ def run(*fired, fault=None, named=(), status="PASSED", reasons=()):
     card = scorecard.of_run(document)
     wrong = [{"code": reason.code, "text": reason.text} for reason in scorecard.reasons(card)]
     failed = "FAILED" if wrong and status == "PASSED" else status
-    return {**document, "scorecard": card, "verdict": {"status": failed, "reasons": [*document["verdict"]["reasons"], *wrong]}}
+    return {
+        **document,
+        "scorecard": card,
+        "verdict": {"status": failed, "reasons": [*document["verdict"]["reasons"], *wrong]},
+    }
 
 
 def judged(*runs):
@@ -61,10 +69,16 @@ def judged(*runs):
 
 
 def test_a_matrix_passes_when_every_fault_is_detected():
-    slow, gone = run(("Slow", 25.0), ("Odd", 30.0), fault="latency", named=["Slow"]), run(("Down", 21.0), fault="stop", named=["Down"])
+    slow, gone = (
+        run(("Slow", 25.0), ("Odd", 30.0), fault="latency", named=["Slow"]),
+        run(("Down", 21.0), fault="stop", named=["Down"]),
+    )
     found = judged(run(), slow, gone)
     assert (found.status, found.reasons) == (Status.PASSED, ())
-    assert [[(cell.alert, cell.judgement, cell.delay_seconds) for cell in column.cells] for column in found.columns] == [
+    assert [
+        [(cell.alert, cell.judgement, cell.delay_seconds) for cell in column.cells]
+        for column in found.columns
+    ] == [
         [],
         [("Slow", "detected", 15.0), ("Odd", "also", 20.0)],
         [("Down", "detected", 11.0)],
@@ -82,12 +96,24 @@ def test_the_quiet_run_lasts_as_long_as_the_slowest_alert():
     asked = request(load_profile("matrix"))
     every = fault_matrix.leasts(asked)
     seconds = fault_matrix.quiet_seconds(asked, every)
-    assert every["ApiErrorBudgetSlowBurn"].full_seconds == max(one.full_seconds for one in every.values()) < seconds
+    assert (
+        every["ApiErrorBudgetSlowBurn"].full_seconds
+        == max(one.full_seconds for one in every.values())
+        < seconds
+    )
     assert seconds < fault_matrix.QUIET_AT_MOST_SECONDS
-    assert fault_matrix.quiet_seconds(asked, {**every, "Daily": Least(86_400.0, 5.0, 1.0)}) == fault_matrix.QUIET_AT_MOST_SECONDS
+    assert (
+        fault_matrix.quiet_seconds(asked, {**every, "Daily": Least(86_400.0, 5.0, 1.0)})
+        == fault_matrix.QUIET_AT_MOST_SECONDS
+    )
     assert fault_matrix.quiet_seconds(replace(asked, duration_seconds=8.0), every) == 8.0
-    assert fault_matrix.quiet_seconds(replace(asked, duration_seconds=300.0), every) == 300.0 > seconds
-    assert fault_matrix.quiet_seconds(replace(asked, duration_seconds=3_600.0), every) == asked.profile.duration_seconds
+    assert (
+        fault_matrix.quiet_seconds(replace(asked, duration_seconds=300.0), every) == 300.0 > seconds
+    )
+    assert (
+        fault_matrix.quiet_seconds(replace(asked, duration_seconds=3_600.0), every)
+        == asked.profile.duration_seconds
+    )
 
 
 def test_a_fault_without_its_alert_fails_and_is_named():
@@ -99,7 +125,9 @@ def test_a_fault_without_its_alert_fails_and_is_named():
 
 
 def test_false_alerts_fail_the_matrix():
-    found = judged(run(("Slow", 33.0)), run(("Odd", 4.0), ("Down", 21.0), fault="stop", named=["Down"]))
+    found = judged(
+        run(("Slow", 33.0)), run(("Odd", 4.0), ("Down", 21.0), fault="stop", named=["Down"])
+    )
     assert found.status is Status.FAILED
     assert found.reasons == (
         "quiet: the alert Slow fired after 33 s, with nothing wrong yet",
@@ -117,12 +145,22 @@ def test_an_alert_that_fires_before_its_fault_misses_it():
 def test_an_alert_pending_before_its_fault_misses_it():
     found = judged(run(("Down", 14.0, 8.0), fault="stop", named=["Down"]))
     assert found.status is Status.FAILED
-    assert [(cell.alert, cell.judgement) for cell in found.columns[0].cells] == [("Down", "undecided")]
+    assert [(cell.alert, cell.judgement) for cell in found.columns[0].cells] == [
+        ("Down", "undecided")
+    ]
     assert "was pending already before stop" in found.reasons[0]
 
 
 def test_an_alert_pending_before_another_fault_fails_nothing():
-    found = judged(run(("Odd", 15.0, 9.0), ("ApiCpuPressure", 16.0, 9.0), ("Down", 21.0), fault="stop", named=["Down"]))
+    found = judged(
+        run(
+            ("Odd", 15.0, 9.0),
+            ("ApiCpuPressure", 16.0, 9.0),
+            ("Down", 21.0),
+            fault="stop",
+            named=["Down"],
+        )
+    )
     assert (found.status, found.reasons) == (Status.PASSED, ())
     assert [(cell.alert, cell.judgement) for cell in found.columns[0].cells] == [
         ("Odd", "undecided"),
@@ -133,31 +171,55 @@ def test_an_alert_pending_before_another_fault_fails_nothing():
 
 def test_alerts_about_the_machine_fail_nothing():
     found = judged(run(("ApiCpuPressure", 28.0)))
-    assert (found.status, [cell.judgement for cell in found.columns[0].cells]) == (Status.PASSED, ["machine"])
+    assert (found.status, [cell.judgement for cell in found.columns[0].cells]) == (
+        Status.PASSED,
+        ["machine"],
+    )
 
 
-@pytest.mark.parametrize(("status", "expected"), [("INVALID", Status.INVALID), ("INTERRUPTED", Status.INTERRUPTED)])
+@pytest.mark.parametrize(
+    ("status", "expected"), [("INVALID", Status.INVALID), ("INTERRUPTED", Status.INTERRUPTED)]
+)
 def test_an_invalid_run_voids_the_matrix(status, expected):
-    found = judged(run(("Slow", 33.0)), run(fault="stop", named=["Down"], status=status, reasons=["why"]))
+    found = judged(
+        run(("Slow", 33.0)), run(fault="stop", named=["Down"], status=status, reasons=["why"])
+    )
     assert found.status is expected
     assert "stop: why" in found.reasons
 
 
 def test_a_run_stopped_before_its_load_has_an_empty_column():
-    before = {**run(fault="stop", status="INTERRUPTED"), "window": None, "scorecard": [], "faults": []}
+    before = {
+        **run(fault="stop", status="INTERRUPTED"),
+        "window": None,
+        "scorecard": [],
+        "faults": [],
+    }
     (column,) = judged(before).columns
     assert (column.fault, column.cells) == ("stop", ())
 
 
 def test_the_table_shows_delays_beside_their_bounds():
-    found = judged(run(), run(("Slow", 25.0), ("Odd", 30.0), fault="latency", named=["Slow"]), run(fault="stop", named=["Down"]))
-    lines = [line.split() for line in printed(summary.of_matrix(found)).splitlines() if "Slow" in line or "Odd" in line or "  Down" in line]
+    found = judged(
+        run(),
+        run(("Slow", 25.0), ("Odd", 30.0), fault="latency", named=["Slow"]),
+        run(fault="stop", named=["Down"]),
+    )
+    lines = [
+        line.split()
+        for line in printed(summary.of_matrix(found)).splitlines()
+        if "Slow" in line or "Odd" in line or "  Down" in line
+    ]
     assert lines == [
         ["latency", "1.0", "s", "Slow", "detected", "15", "s", "10", "s", "17", "s"],
         ["Odd", "also", "20", "s", "10", "s", "17", "s"],
         ["stop", "Down", "missed", "–", "10", "s", "17", "s"],
     ]
-    assert json.loads(found.text())["least"]["Down"] == {**vars_of(LEASTS["Down"]), "seconds": 10.0, "full_seconds": 17.25}
+    assert json.loads(found.text())["least"]["Down"] == {
+        **vars_of(LEASTS["Down"]),
+        "seconds": 10.0,
+        "full_seconds": 17.25,
+    }
 
 
 def vars_of(one):
@@ -171,7 +233,14 @@ def request(profile):
 def test_a_matrix_needs_faults_and_alerts():
     profile = load_profile("matrix")
     fault_matrix.check(request(profile))
-    assert {fault for step in profile.faults for fault in step.sizes} == {"latency", "errors", "cpu", "stuck", "memory", "stop"}
+    assert {fault for step in profile.faults for fault in step.sizes} == {
+        "latency",
+        "errors",
+        "cpu",
+        "stuck",
+        "memory",
+        "stop",
+    }
     with pytest.raises(BadInput, match="profile smoke sets no faults"):
         fault_matrix.check(request(load_profile("smoke")))
     silent = replace(profile, faults=(replace(profile.faults[0], alerts=()),))
@@ -180,20 +249,42 @@ def test_a_matrix_needs_faults_and_alerts():
 
 
 def test_each_fault_is_played_alone_until_its_alerts_fired():
-    step = FaultStep(start_seconds=5, for_seconds=20, sizes={"latency": 0.6}, alerts=("ApiLatencyP99High",))
+    step = FaultStep(
+        start_seconds=5, for_seconds=20, sizes={"latency": 0.6}, alerts=("ApiLatencyP99High",)
+    )
     profile = replace(
         load_profile("launch"),
-        faults=(step, FaultStep(start_seconds=30, for_seconds=10, sizes={"errors": 0.2, "cpu": 1}, alerts=("ApiDown",))),
+        faults=(
+            step,
+            FaultStep(
+                start_seconds=30,
+                for_seconds=10,
+                sizes={"errors": 0.2, "cpu": 1},
+                alerts=("ApiDown",),
+            ),
+        ),
         abort_on_slo=True,
     )
     played = dict(fault_matrix.requests_of(replace(request(profile), time_scale=24), 20.0))
     assert list(played) == ["quiet", "latency 600 ms", "errors 20 % and cpu 1 core"]
-    assert [one.duration_seconds for one in played.values()] == [one.profile.duration_seconds for one in played.values()] == [20, 25, 15]
-    assert [[step.start_seconds for step in one.profile.faults] for one in played.values()] == [[], [5], [5]]
-    assert [one.until_firing for one in played.values()] == [(), ("ApiLatencyP99High",), ("ApiDown",)]
-    assert {(one.profile.slo, one.profile.alerts, one.profile.abort_on_slo) for one in played.values()} == {
-        (None, AlertExpectations(), False)
-    }
+    assert (
+        [one.duration_seconds for one in played.values()]
+        == [one.profile.duration_seconds for one in played.values()]
+        == [20, 25, 15]
+    )
+    assert [[step.start_seconds for step in one.profile.faults] for one in played.values()] == [
+        [],
+        [5],
+        [5],
+    ]
+    assert [one.until_firing for one in played.values()] == [
+        (),
+        ("ApiLatencyP99High",),
+        ("ApiDown",),
+    ]
+    assert {
+        (one.profile.slo, one.profile.alerts, one.profile.abort_on_slo) for one in played.values()
+    } == {(None, AlertExpectations(), False)}
     assert {one.profile.steps for one in played.values()} == {profile.steps}
 
 
@@ -220,7 +311,8 @@ def test_detection_takes_between_the_for_and_a_full_window(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text(RULES)
     found = {
-        name: (one.window_seconds, one.seconds, one.full_seconds) for name, one in detection_bounds.of_rules(rule_file.read(file)).items()
+        name: (one.window_seconds, one.seconds, one.full_seconds)
+        for name, one in detection_bounds.of_rules(rule_file.read(file)).items()
     }
     assert found == {
         "Recorded": (15, 20, 38),
@@ -234,13 +326,21 @@ def test_detection_takes_between_the_for_and_a_full_window(tmp_path):
 
 
 def test_a_for_lasts_whole_evaluations():
-    assert [Least(hold, 5.0, 1.25).seconds for hold in (0.0, 0.5, 5.0, 5.1)] == [0.0, 1.25, 5.0, 6.25]
+    assert [Least(hold, 5.0, 1.25).seconds for hold in (0.0, 0.5, 5.0, 5.1)] == [
+        0.0,
+        1.25,
+        5.0,
+        6.25,
+    ]
 
 
 def test_the_report_of_the_quiet_run_holds_the_matrix(tmp_path):
     judged(run(), run(("Slow", 25.0), fault="latency", named=["Slow"])).write(tmp_path)
     table = report_matrix.table(Facts("quiet", report_matrix.read(tmp_path)))
-    assert table.rows == [("quiet", "–", "", "–", "–", "–"), ("latency 1.0 s", "Slow", "detected", "15 s", "10 s", "17 s")]
+    assert table.rows == [
+        ("quiet", "–", "", "–", "–", "–"),
+        ("latency 1.0 s", "Slow", "detected", "15 s", "10 s", "17 s"),
+    ]
 
 
 @pytest.mark.parametrize("text", [None, "{", '{"columns": 5}', '{"columns": [{"fault": "a"}]}'])

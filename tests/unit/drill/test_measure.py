@@ -19,7 +19,9 @@ class Recorded:
         self._points = points
 
     def raw(self, selector, start, end):
-        points = [(time, value) for time, value in self._points.get(selector, ()) if start < time <= end]
+        points = [
+            (time, value) for time, value in self._points.get(selector, ()) if start < time <= end
+        ]
         return [Series({}, tuple(points))] if points else []
 
     def instant(self, _query, _time):
@@ -28,7 +30,11 @@ class Recorded:
     def range(self, query, start, end):
         step = step_of(start, end)
         points = [(start + at * step, 1.0) for at in range(3)]
-        return [Series({"reason": "generator_cpu"}, tuple(points))] if "run_invalid_reason" in query else []
+        return (
+            [Series({"reason": "generator_cpu"}, tuple(points))]
+            if "run_invalid_reason" in query
+            else []
+        )
 
     def number(self, _query, _time):
         return None
@@ -36,15 +42,24 @@ class Recorded:
 
 def figures(seconds, **points):
     window = Window(100, 100 + seconds)
-    return Measurement(prom=Recorded(**points), profile=load_profile("simple"), run_id="run", window=window, knows_think_time=True).figures(
-        ()
-    )
+    return Measurement(
+        prom=Recorded(**points),
+        profile=load_profile("simple"),
+        run_id="run",
+        window=window,
+        knows_think_time=True,
+    ).figures(())
 
 
 def test_the_error_share_includes_late_errors():
     """rate() would be told of neither the last scrape nor, of a counter that begins at zero, of the first."""
-    requests, failures = [(100 + at, at * 10) for at in range(21)], [(100 + at, at) for at in range(20)]
-    share = figures(20, locust_requests_total=requests, locust_request_failures_total=[*failures, (121, 22)]).client.error_ratio
+    requests, failures = (
+        [(100 + at, at * 10) for at in range(21)],
+        [(100 + at, at) for at in range(20)],
+    )
+    share = figures(
+        20, locust_requests_total=requests, locust_request_failures_total=[*failures, (121, 22)]
+    ).client.error_ratio
     assert share == 22 / 200
 
 
@@ -63,7 +78,12 @@ def test_the_achieved_rate_is_requests_by_seconds():
         ([(9, 5.0), (11, 8.0), (12, 2.0), (13, 3.0)], 6.0),
         ([(9, 5.0)], 0.0),
     ],
-    ids=["since the last sample before", "from zero where it is new", "anew where the process started anew", "nothing since"],
+    ids=[
+        "since the last sample before",
+        "from zero where it is new",
+        "anew where the process started anew",
+        "nothing since",
+    ],
 )
 def test_the_gain_of_a_counter_is_measured_since_a_time(points, gained):
     assert increase(Series({}, tuple(points)), since=10) == gained
@@ -95,25 +115,46 @@ def test_the_last_step_includes_requests_answered_late():
 
 def invalid(**points):
     return Measurement(
-        prom=Recorded(**points), profile=load_profile("simple"), run_id="run", window=Window(100, 120), knows_think_time=True
+        prom=Recorded(**points),
+        profile=load_profile("simple"),
+        run_id="run",
+        window=Window(100, 120),
+        knows_think_time=True,
     )._invalid()
 
 
 def test_faults_of_an_earlier_load_do_not_void_this_one():
     intervals = [(99, 1000.0), (120, 2000.0)]
-    clean = invalid(locust_pacing_intervals_total=intervals, locust_pacing_missed_total=[(99, 900.0), (120, 905.0)])
+    clean = invalid(
+        locust_pacing_intervals_total=intervals,
+        locust_pacing_missed_total=[(99, 900.0), (120, 905.0)],
+    )
     assert "pacing_missed" not in clean
 
 
 def test_good_counts_of_an_earlier_load_excuse_nothing():
     intervals, missed = [(99, 100_000.0), (120, 101_000.0)], [(99, 0.0), (120, 11.0)]
-    assert invalid(locust_pacing_intervals_total=intervals, locust_pacing_missed_total=missed)["pacing_missed"] == 20
-    few = invalid(locust_pacing_intervals_total=[(99, 0.0), (120, 99.0)], locust_pacing_missed_total=[(99, 0.0), (120, 9.0)])
+    assert (
+        invalid(locust_pacing_intervals_total=intervals, locust_pacing_missed_total=missed)[
+            "pacing_missed"
+        ]
+        == 20
+    )
+    few = invalid(
+        locust_pacing_intervals_total=[(99, 0.0), (120, 99.0)],
+        locust_pacing_missed_total=[(99, 0.0), (120, 9.0)],
+    )
     assert "pacing_missed" not in few
 
 
 def of_open_loop(**points):
-    return Measurement(prom=Recorded(**points), profile=load_profile("open"), run_id="run", window=Window(100, 120), knows_think_time=True)
+    return Measurement(
+        prom=Recorded(**points),
+        profile=load_profile("open"),
+        run_id="run",
+        window=Window(100, 120),
+        knows_think_time=True,
+    )
 
 
 class Histograms(Recorded):
@@ -121,7 +162,11 @@ class Histograms(Recorded):
 
     def raw(self, selector, start, end):
         gained = self._points.get(selector, {})
-        return [Series({"le": le}, ((start, 0.0), (end, value))) for le, value in gained.items()] if isinstance(gained, dict) else []
+        return (
+            [Series({"le": le}, ((start, 0.0), (end, value))) for le, value in gained.items()]
+            if isinstance(gained, dict)
+            else []
+        )
 
 
 def test_abandoned_and_dropped_requests_are_in_the_percentiles():
@@ -138,7 +183,9 @@ def test_abandoned_and_dropped_requests_are_in_the_percentiles():
         locust_arrivals_unsent_total={"": 60.0},
     )
     profile = replace(load_profile("open"), warmup_seconds=0, slo=Slo({"p95": 0.25, "p99": 5.0}))
-    figures = Measurement(prom=recorded, profile=profile, run_id="run", window=Window(100, 120), knows_think_time=True).figures(())
+    figures = Measurement(
+        prom=recorded, profile=profile, run_id="run", window=Window(100, 120), knows_think_time=True
+    ).figures(())
     assert figures.client.latency_including_waiting_seconds["p50"] == pytest.approx(0.1 * 500 / 900)
     assert 2.5 < figures.client.latency_including_waiting_seconds["p99"] < 5
     assert figures.client.at_least == ("p95", "p99")
@@ -176,8 +223,14 @@ def test_a_percentile_that_waiting_requests_could_raise_is_marked(answered, left
 
 def test_requests_of_a_returned_worker_are_not_unsent():
     """It was given up with 12 of its arrivals; 5 of them it had begun and not told."""
-    counted = {"locust_arrivals_offered_total": 1000.0, "locust_arrivals_started_total": 993.0, "locust_arrivals_unsent_total": 12.0}
-    arrivals = of_open_loop(**{name: [(99, 0.0), (120, value)] for name, value in counted.items()})._arrivals()
+    counted = {
+        "locust_arrivals_offered_total": 1000.0,
+        "locust_arrivals_started_total": 993.0,
+        "locust_arrivals_unsent_total": 12.0,
+    }
+    arrivals = of_open_loop(
+        **{name: [(99, 0.0), (120, value)] for name, value in counted.items()}
+    )._arrivals()
     assert (arrivals.started, arrivals.unsent) == (993, 7)
 
 
@@ -189,15 +242,23 @@ class Steered(Histograms):
         self._users = users
 
     def range(self, query, start, end):
-        return [Series({}, ((start, 0.0), (end, self._users)))] if query == "sum(locust_users)" else []
+        return (
+            [Series({}, ((start, 0.0), (end, self._users)))] if query == "sum(locust_users)" else []
+        )
 
 
 def test_steps_of_a_custom_shape_show_its_users():
     for points, measured in ({}, 3.0), ({"locust_load_step": {"": 0.0}}, None):
         measurement = Measurement(
-            prom=Steered(3.0, **points), profile=load_profile("simple"), run_id="run", window=Window(100, 120), knows_think_time=False
+            prom=Steered(3.0, **points),
+            profile=load_profile("simple"),
+            run_id="run",
+            window=Window(100, 120),
+            knows_think_time=False,
         )
-        assert [(step.users, step.users_measured) for step in measurement.figures(()).steps] == [(1, measured)]
+        assert [(step.users, step.users_measured) for step in measurement.figures(()).steps] == [
+            (1, measured)
+        ]
 
 
 def test_requests_that_hung_until_the_end_have_failed():
@@ -212,7 +273,13 @@ def test_requests_that_hung_until_the_end_have_failed():
 
     def measured(slo):
         profile = replace(load_profile("simple"), slo=slo)
-        return Measurement(prom=recorded, profile=profile, run_id="run", window=Window(100, 120), knows_think_time=True).figures(())
+        return Measurement(
+            prom=recorded,
+            profile=profile,
+            run_id="run",
+            window=Window(100, 120),
+            knows_think_time=True,
+        ).figures(())
 
     figures = measured(Slo({"p99": 0.5}))
     assert figures.honesty.hung == measured(None).honesty.hung == 30
@@ -235,11 +302,19 @@ def test_requests_that_hung_until_the_end_have_failed():
 def test_a_request_that_waited_within_answered_times_is_slow(profile, answered, hung):
     """Of an API that is slow and answers all, a stop cuts short what it would have answered."""
     ages = {"0.1": 0.0, "1.0": 10.0, "7.5": 34.0, "60.0": 40.0, "+Inf": 40.0}
-    name = "locust_request_duration_seconds" if profile == "simple" else "locust_response_time_from_schedule_seconds"
+    name = (
+        "locust_request_duration_seconds"
+        if profile == "simple"
+        else "locust_response_time_from_schedule_seconds"
+    )
     counted = {"locust_requests_total": {"": 130.0}, "locust_requests_abandoned_total": {"": 40.0}}
-    recorded = Histograms(**{f"{name}_bucket": answered}, locust_requests_abandoned_age_seconds_bucket=ages, **counted)
+    recorded = Histograms(
+        **{f"{name}_bucket": answered}, locust_requests_abandoned_age_seconds_bucket=ages, **counted
+    )
     slow = replace(load_profile(profile), slo=Slo(error_ratio=0.01))
-    figures = Measurement(prom=recorded, profile=slow, run_id="run", window=Window(100, 120), knows_think_time=True).figures(())
+    figures = Measurement(
+        prom=recorded, profile=slow, run_id="run", window=Window(100, 120), knows_think_time=True
+    ).figures(())
     assert (figures.honesty.hung, figures.client.error_ratio) == (hung, hung / (130 + hung))
 
 
@@ -249,6 +324,8 @@ def test_exceptions_of_tasks_are_unknown_where_nobody_counts():
 
 
 def test_lateness_scraped_after_the_load_still_counts():
-    late = figures(20, locust_worker_loop_lag_seconds_total=[(99, 1.0), (121, 16.0)]).honesty.generator_lag_ratio
+    late = figures(
+        20, locust_worker_loop_lag_seconds_total=[(99, 1.0), (121, 16.0)]
+    ).honesty.generator_lag_ratio
     assert late == 15 / 20
     assert figures(20).honesty.generator_lag_ratio is None

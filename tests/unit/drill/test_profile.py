@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from firedrill.contract import BUNDLED_USERS, LATENCY_BOUNDS_SECONDS
 from firedrill.errors import BadInput
 from firedrill.places import ROOT
-from firedrill.profile import FaultStep, OpenLoop, Ramp, RateRamp, Step, UserShare, bundled_profiles, check_users, load_profile
+from firedrill.profile import (
+    FaultStep,
+    OpenLoop,
+    Ramp,
+    RateRamp,
+    Step,
+    UserShare,
+    bundled_profiles,
+    check_users,
+    load_profile,
+)
 from firedrill.profile_form import keys
 from firedrill.quantities import parse_growth, parse_range, parse_ratio, parse_seconds
 
@@ -74,14 +84,24 @@ def test_steps_inherit_the_spawn_rate(load, seconds, target, step, scheduled):
 def test_a_ramp_adds_users_until_it_is_stopped():
     profile = load_profile("ramp")
     assert profile.ramp == Ramp(10, 30, 10)
-    assert [profile.target_at(seconds)[0] for seconds in (0, 29, 30, 60, 3600)] == [10, 10, 20, 30, 1210]
+    assert [profile.target_at(seconds)[0] for seconds in (0, 29, 30, 60, 3600)] == [
+        10,
+        10,
+        20,
+        30,
+        1210,
+    ]
     assert profile.step_at(61) == 2
     assert profile.scheduled_users(30.5) == pytest.approx(15)
     assert profile.duration_seconds is None
 
 
 def test_users_may_be_a_weighted_list(load):
-    profile = load(LAUNCH.replace("user: BasicUser", "user: [{name: BasicUser}, {name: BrowsingUser, weight: 3}]"))
+    profile = load(
+        LAUNCH.replace(
+            "user: BasicUser", "user: [{name: BasicUser}, {name: BrowsingUser, weight: 3}]"
+        )
+    )
     assert profile.users == (UserShare("BasicUser", 1), UserShare("BrowsingUser", 3))
 
 
@@ -122,13 +142,33 @@ def test_an_open_loop_may_be_a_ramp(load):
         ("rate: 10", "rate: -10", "launch.yaml:6: steps[0].rate is -10; expected 0 or more"),
         ("rate: 10", "rate: .inf", "launch.yaml:6: steps[0].rate is inf; expected a number"),
         ("rate: 10", "rate: .nan", "launch.yaml:6: steps[0].rate is nan; expected"),
-        ("rate: 10", "rate: 1e9", "launch.yaml:6: steps[0].rate is 1000000000.0; expected 100000 or less"),
+        (
+            "rate: 10",
+            "rate: 1e9",
+            "launch.yaml:6: steps[0].rate is 1000000000.0; expected 100000 or less",
+        ),
         ("rate: 10", "rate: ten", "launch.yaml:6: steps[0].rate is 'ten'; expected a number"),
         ("rate: 10", "users: 10", "launch.yaml:6: steps[0].rate is missing"),
-        ("rate: 10", "rate: 10, users: 10", "launch.yaml:6: steps[0].users belongs to arrivals: closed"),
-        ("rate: 10", "rate: 10, spawn_rate: 10", "launch.yaml:6: steps[0].spawn_rate belongs to arrivals: closed"),
-        ("max_in_flight: 50", "max_in_flight: 0", "launch.yaml:4: max_in_flight is 0; expected more than 0"),
-        ("max_in_flight: 50", "max_in_flight: 1000000", "launch.yaml:4: max_in_flight is 1000000; expected 100000 or less"),
+        (
+            "rate: 10",
+            "rate: 10, users: 10",
+            "launch.yaml:6: steps[0].users belongs to arrivals: closed",
+        ),
+        (
+            "rate: 10",
+            "rate: 10, spawn_rate: 10",
+            "launch.yaml:6: steps[0].spawn_rate belongs to arrivals: closed",
+        ),
+        (
+            "max_in_flight: 50",
+            "max_in_flight: 0",
+            "launch.yaml:4: max_in_flight is 0; expected more than 0",
+        ),
+        (
+            "max_in_flight: 50",
+            "max_in_flight: 1000000",
+            "launch.yaml:4: max_in_flight is 1000000; expected 100000 or less",
+        ),
         ("poisson", "random", "launch.yaml:3: spacing is 'random'; expected 'even' or 'poisson'"),
     ],
 )
@@ -139,9 +179,13 @@ def test_a_mistake_in_an_open_loop_is_named(load, old, new, message):
 
 
 def test_a_class_of_users_stands_once_in_a_profile(load):
-    twice = LAUNCH.replace("user: BasicUser\n", "user:\n  - {name: BasicUser}\n  - {name: BasicUser, weight: 3}\n")
+    twice = LAUNCH.replace(
+        "user: BasicUser\n", "user:\n  - {name: BasicUser}\n  - {name: BasicUser, weight: 3}\n"
+    )
     assert twice != LAUNCH
-    with pytest.raises(BadInput, match=r"user\[1\]\.name is BasicUser once more; expected each class of users once"):
+    with pytest.raises(
+        BadInput, match=r"user\[1\]\.name is BasicUser once more; expected each class of users once"
+    ):
         load(twice)
 
 
@@ -154,7 +198,10 @@ faults:
 
 def test_faults_are_sorted_and_in_base_units(load):
     later = {"errors": 0.2, "cpu": 1.0, "stuck": 3.0, "memory": 500e3, "stop": 1.0}
-    assert load(LAUNCH + FAULTS).faults == (FaultStep(20, 30, {"latency": 0.3}), FaultStep(60, 20, later))
+    assert load(LAUNCH + FAULTS).faults == (
+        FaultStep(20, 30, {"latency": 0.3}),
+        FaultStep(60, 20, later),
+    )
 
 
 @pytest.mark.parametrize(
@@ -162,15 +209,39 @@ def test_faults_are_sorted_and_in_base_units(load):
     [
         ("20%", "0%", "launch.yaml:14: faults[0].errors is '0%'; expected more than 0"),
         ("300ms", "61s", "launch.yaml:15: faults[1].latency is '61s'; expected 60 or less"),
-        ("stuck: 3", "stuck: 2.5", "launch.yaml:14: faults[0].stuck is 2.5; expected a whole number"),
+        (
+            "stuck: 3",
+            "stuck: 2.5",
+            "launch.yaml:14: faults[0].stuck is 2.5; expected a whole number",
+        ),
         ("cpu: 1", "cpu: '1'", "launch.yaml:14: faults[0].cpu is '1'; expected a number"),
-        ("500kB/s", "500kB", "launch.yaml:14: faults[0].memory is '500kB'; expected a growth such as 5MB/s or 500kB/s"),
-        ("stop: true", "stop: false", "launch.yaml:14: faults[0].stop is False; expected no value but true"),
-        (", latency: 300ms", "", "launch.yaml:15: faults[1] sets no fault; expected one or more of latency, errors"),
+        (
+            "500kB/s",
+            "500kB",
+            "launch.yaml:14: faults[0].memory is '500kB'; expected a growth such as 5MB/s or 500kB/s",
+        ),
+        (
+            "stop: true",
+            "stop: false",
+            "launch.yaml:14: faults[0].stop is False; expected no value but true",
+        ),
+        (
+            ", latency: 300ms",
+            "",
+            "launch.yaml:15: faults[1] sets no fault; expected one or more of latency, errors",
+        ),
         ("latency", "latncy", "launch.yaml:15: faults[1].latncy is no key; did you mean latency?"),
         ("for: 30s, ", "", "launch.yaml:15: faults[1].for is missing"),
-        ("30s", "2h", "launch.yaml:15: faults[1].for is '2h'; expected a duration above 0s, 1h at most"),
-        ("20s, for: 30s", "150s, for: 30s", "launch.yaml:15: faults[1].start_time is 150s; expected less than the duration"),
+        (
+            "30s",
+            "2h",
+            "launch.yaml:15: faults[1].for is '2h'; expected a duration above 0s, 1h at most",
+        ),
+        (
+            "20s, for: 30s",
+            "150s, for: 30s",
+            "launch.yaml:15: faults[1].start_time is 150s; expected less than the duration",
+        ),
     ],
 )
 def test_a_mistake_in_a_fault_is_named_like_any_other(load, old, new, message):
@@ -192,27 +263,67 @@ def test_smoke_takes_less_than_twenty_seconds():
     ("old", "new", "message"),
     [
         ("users: 40", "users: -5", "launch.yaml:9: steps[2].users is -5; expected 0 or more"),
-        ("users: 40", "users: 10000000", "launch.yaml:9: steps[2].users is 10000000; expected 500000 or less"),
-        ("users: 40", "users: '5'", "launch.yaml:9: steps[2].users is '5'; expected a whole number"),
+        (
+            "users: 40",
+            "users: 10000000",
+            "launch.yaml:9: steps[2].users is 10000000; expected 500000 or less",
+        ),
+        (
+            "users: 40",
+            "users: '5'",
+            "launch.yaml:9: steps[2].users is '5'; expected a whole number",
+        ),
         (
             "users: 40",
             "user: 40",
             "steps[2].user is no key; did you mean users? (known: rate, spawn_rate, start_time, users)",
         ),
         (", users: 40", "", "launch.yaml:9: steps[2].users is missing"),
-        ("spawn_rate: 50", "spawn_rate: 0", "launch.yaml:8: steps[1].spawn_rate is 0; expected more than 0"),
-        ("90s", "20s", "launch.yaml:9: steps[2].start_time is 20s; expected more than the 30s of the step before it"),
-        ("0s, users: 10,", "1s, users: 10,", "launch.yaml:7: steps[0].start_time is 1s; expected 0s"),
-        ("duration: 150s", "duration: 150", "launch.yaml:10: duration is 150; expected a duration such as 30s, 1m30s or 250ms"),
+        (
+            "spawn_rate: 50",
+            "spawn_rate: 0",
+            "launch.yaml:8: steps[1].spawn_rate is 0; expected more than 0",
+        ),
+        (
+            "90s",
+            "20s",
+            "launch.yaml:9: steps[2].start_time is 20s; expected more than the 30s of the step before it",
+        ),
+        (
+            "0s, users: 10,",
+            "1s, users: 10,",
+            "launch.yaml:7: steps[0].start_time is 1s; expected 0s",
+        ),
+        (
+            "duration: 150s",
+            "duration: 150",
+            "launch.yaml:10: duration is 150; expected a duration such as 30s, 1m30s or 250ms",
+        ),
         ("duration: 150s", f"duration: {'9' * 400}s", "expected a duration of 1000h at most"),
-        ("duration: 150s", "duration: 80s", "launch.yaml:10: duration is 80s; expected more than the last step's start_time"),
-        ("250ms", "400ms", "launch.yaml:11: slo.p99 is 0.4s; expected a bucket bound: 0.005s 0.01s"),
+        (
+            "duration: 150s",
+            "duration: 80s",
+            "launch.yaml:10: duration is 80s; expected more than the last step's start_time",
+        ),
+        (
+            "250ms",
+            "400ms",
+            "launch.yaml:11: slo.p99 is 0.4s; expected a bucket bound: 0.005s 0.01s",
+        ),
         ("1%", "0.01", "launch.yaml:11: slo.errors is 0.01; expected a percentage such as 1%"),
         ("1%", "101%", "launch.yaml:11: slo.errors is '101%'; expected a percentage such as 1%"),
-        ("0.5s..1s", "1s..0.5s", "launch.yaml:5: think_time is '1s..0.5s'; expected a range that begins with the shorter duration"),
+        (
+            "0.5s..1s",
+            "1s..0.5s",
+            "launch.yaml:5: think_time is '1s..0.5s'; expected a range that begins with the shorter duration",
+        ),
         ("closed", "ajar", "launch.yaml:3: arrivals is 'ajar'; expected 'closed' or 'open'"),
         ("closed", "open", "launch.yaml:1: max_in_flight is missing"),
-        ("users: 40", "users: 40, rate: 5", "launch.yaml:9: steps[2].rate belongs to arrivals: open"),
+        (
+            "users: 40",
+            "users: 40, rate: 5",
+            "launch.yaml:9: steps[2].rate belongs to arrivals: open",
+        ),
         (
             "slo: {p99: 250ms, errors: 1%, starved_users: 0}",
             "abort_on_slo: true",
@@ -223,11 +334,23 @@ def test_smoke_takes_less_than_twenty_seconds():
             "slo: {}\nabort_on_slo: true",
             "launch.yaml:12: abort_on_slo needs objectives; expected one or more in slo",
         ),
-        ("150s", "150s\nwarmup: 150s", "launch.yaml:11: warmup is 150s; expected less than the duration, 150s"),
+        (
+            "150s",
+            "150s\nwarmup: 150s",
+            "launch.yaml:11: warmup is 150s; expected less than the duration, 150s",
+        ),
         ("user: BasicUser", "spacing: even", "launch.yaml:4: spacing belongs to arrivals: open"),
         ("user: BasicUser", "user: 3", "launch.yaml:4: user is 3; expected a list"),
-        ("duration: 150s", "ramp: {add_users: 1, every: 1ms}", "launch.yaml:10: ramp.every is '1ms'; expected 0.1 or more"),
-        ("duration: 150s", "ramp: {add_users: 1, every: 1s}", "launch.yaml:10: ramp is given beside steps; expected one of them"),
+        (
+            "duration: 150s",
+            "ramp: {add_users: 1, every: 1ms}",
+            "launch.yaml:10: ramp.every is '1ms'; expected 0.1 or more",
+        ),
+        (
+            "duration: 150s",
+            "ramp: {add_users: 1, every: 1s}",
+            "launch.yaml:10: ramp is given beside steps; expected one of them",
+        ),
         ("title:", "name:", 'launch.yaml:2: found duplicate key "name"'),
         ("slo: {", "slo: {{", "launch.yaml:12: expected ',' or '}'"),
         ("name: launch\n", "", "launch.yaml:1: name is missing"),
@@ -266,9 +389,17 @@ RAMP = "name: launch\narrivals: open\nmax_in_flight: 4\nramp: {add_rate: 40000, 
 
 
 def test_a_ramp_rises_no_higher_than_any_rate_may_be(load):
-    assert [step.rate for step, _ in zip(load(RAMP).all_steps(), range(4), strict=False)] == [40_000, 80_000, 100_000, 100_000]
+    assert [step.rate for step, _ in zip(load(RAMP).all_steps(), range(4), strict=False)] == [
+        40_000,
+        80_000,
+        100_000,
+        100_000,
+    ]
     assert load(f"{RAMP}duration: 2s\n").duration_seconds == 2
-    with pytest.raises(BadInput, match=r"launch.yaml:4: ramp.add_rate comes to 120000 a second by the end; expected 100000 at most"):
+    with pytest.raises(
+        BadInput,
+        match=r"launch.yaml:4: ramp.add_rate comes to 120000 a second by the end; expected 100000 at most",
+    ):
         load(f"{RAMP}duration: 2500ms\n")
 
 
@@ -279,7 +410,10 @@ def test_a_ramp_rises_no_higher_than_any_rate_may_be(load):
             "BasicUsr",
             "launch.yaml:4: user is BasicUsr, which is none of the bundled users; did you mean BasicUser or BrowsingUser? (known: ",
         ),
-        ("[{name: BrowsingUser}, {name: Nobody}]", "launch.yaml:4: user[1].name is Nobody, which is none of the bundled users (known: "),
+        (
+            "[{name: BrowsingUser}, {name: Nobody}]",
+            "launch.yaml:4: user[1].name is Nobody, which is none of the bundled users (known: ",
+        ),
     ],
 )
 def test_an_unknown_user_class_is_named_with_its_line(tmp_path, user, message):
@@ -291,7 +425,9 @@ def test_an_unknown_user_class_is_named_with_its_line(tmp_path, user, message):
 
 
 def test_bundled_profiles_use_the_users_of_the_locustfile():
-    classes = re.findall(r"^class (\w+)\(ProfiledUser\)", (ROOT / "load" / "users.py").read_text(), re.MULTILINE)
+    classes = re.findall(
+        r"^class (\w+)\(ProfiledUser\)", (ROOT / "load" / "users.py").read_text(), re.MULTILINE
+    )
     assert tuple(classes) == BUNDLED_USERS
     for name in bundled_profiles():
         check_users(name, BUNDLED_USERS)
@@ -320,7 +456,12 @@ def test_any_text_is_a_duration_or_a_named_mistake(text):
 
 def test_every_key_is_explained():
     page = (ROOT / "docs" / "profiles.md").read_text()
-    missing = {f"{place}.{key}" for place, names in keys().items() for key in names if f"`{key}`" not in page}
+    missing = {
+        f"{place}.{key}"
+        for place, names in keys().items()
+        for key in names
+        if f"`{key}`" not in page
+    }
     assert not missing
 
 

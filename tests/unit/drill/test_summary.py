@@ -35,7 +35,14 @@ def document(server=SERVERS[0], *, alerts=(), verdict=None, figures=HEALTHY):
 
 
 def alert(name, severity="critical", after=3.0, **labels):
-    return Alert(name=name, severity=severity, labels=labels, pending_after_seconds=1.0, firing_after_seconds=after, firing_seconds=9.0)
+    return Alert(
+        name=name,
+        severity=severity,
+        labels=labels,
+        pending_after_seconds=1.0,
+        firing_after_seconds=after,
+        firing_seconds=9.0,
+    )
 
 
 def test_three_runs_fit_side_by_side_in_80_columns():
@@ -46,10 +53,20 @@ def test_three_runs_fit_side_by_side_in_80_columns():
 
 
 def test_lower_bounds_of_percentiles_are_marked_and_fit():
-    client = replace(HEALTHY.client, latency_including_waiting_seconds={"p50": 0.59, "p95": 0.92, "p99": 50.0}, at_least=("p99",))
+    client = replace(
+        HEALTHY.client,
+        latency_including_waiting_seconds={"p50": 0.59, "p95": 0.92, "p99": 50.0},
+        at_least=("p99",),
+    )
     hung = document(
         SERVERS[1],
-        figures=replace(HEALTHY, client=client, arrivals=Arrivals(offered=1000, started=990, unsent=0, lateness_p99_seconds=0.1, left=10)),
+        figures=replace(
+            HEALTHY,
+            client=client,
+            arrivals=Arrivals(
+                offered=1000, started=990, unsent=0, lateness_p99_seconds=0.1, left=10
+            ),
+        ),
     )
     text = printed(summary.side_by_side([document(SERVERS[0]), hung, document(SERVERS[2])]))
     assert "0.59 / 0.92 / >50 s" in text
@@ -57,7 +74,11 @@ def test_lower_bounds_of_percentiles_are_marked_and_fit():
 
 
 def test_an_alert_is_listed_once_with_its_first_time():
-    burns = [alert("Burn", after=9.0, window="1h"), alert("Burn", after=5.0, window="6h"), alert("Burn", "warning", 7.0)]
+    burns = [
+        alert("Burn", after=9.0, window="1h"),
+        alert("Burn", after=5.0, window="6h"),
+        alert("Burn", "warning", 7.0),
+    ]
     text = printed(summary.side_by_side([document(alerts=[*burns, alert("Down", after=2.0)])]))
     assert "alerts that fired: Down, Burn\n" in text
 
@@ -70,7 +91,16 @@ def test_a_failed_run_says_why():
 
 
 def test_a_run_without_figures_shows_none():
-    text = printed(summary.side_by_side([document(figures=None, verdict=Verdict(Status.INVALID, (Reason("no_requests", "nothing"),)))]))
+    text = printed(
+        summary.side_by_side(
+            [
+                document(
+                    figures=None,
+                    verdict=Verdict(Status.INVALID, (Reason("no_requests", "nothing"),)),
+                )
+            ]
+        )
+    )
     assert "–" in text
 
 
@@ -93,7 +123,12 @@ def summary_of(folder, **more):
 
 
 def test_a_run_lists_its_notifications_with_their_times(tmp_path):
-    again = [told("page", 12.2), told("page", 37.0), told("page", 61.0, "resolved"), told("page", 70.0)]
+    again = [
+        told("page", 12.2),
+        told("page", 37.0),
+        told("page", 61.0, "resolved"),
+        told("page", 70.0),
+    ]
     text = summary_of(tmp_path, notifications=[told("log", 2.0, summary="steer\x1b[31m"), *again])
     assert text.split("Who would have been told\n")[1].split("\n\n")[0].splitlines() == [
         " • log after 2.0 s: ApiDown: steer\ufffd[31m",
@@ -109,12 +144,20 @@ def test_a_run_without_a_receiver_claims_nothing_about_notifications(tmp_path):
     text = summary_of(tmp_path, notifications=None, remarks=[remark])
     assert "would have been told" not in text
     assert " • there is no Alertmanager" in text
-    assert "would have been told" not in summary_of(tmp_path), "a run of a time before there were any"
+    assert "would have been told" not in summary_of(tmp_path), (
+        "a run of a time before there were any"
+    )
 
 
 @pytest.mark.parametrize(
     ("server", "name"),
-    list(zip(SERVERS, ("Flask's development server", "waitress", "waitress, 64 threads, 1000 connections"), strict=True)),
+    list(
+        zip(
+            SERVERS,
+            ("Flask's development server", "waitress", "waitress, 64 threads, 1000 connections"),
+            strict=True,
+        )
+    ),
 )
 def test_servers_have_readable_names(server, name):
     assert summary.server_of(document(server)) == name
@@ -124,11 +167,19 @@ def test_injected_faults_are_listed_with_their_times(tmp_path):
     latency = {"fault": "latency", "size": 0.3, "start": 1012.0, "end": 1024.0}
     stop = {"fault": "stop", "size": 1.0, "start": 1030.0, "end": 1035.5}
     text = summary_of(tmp_path, faults=[latency, stop], window={"start": 1000.0, "end": 1060.0})
-    assert "Faults that were injected\n • latency 300 ms after 12 s, for 12 s\n • stop after 30 s, for 5.5 s\n" in text
+    assert (
+        "Faults that were injected\n • latency 300 ms after 12 s, for 12 s\n • stop after 30 s, for 5.5 s\n"
+        in text
+    )
 
 
 def test_square_brackets_in_names_are_text():
-    named = {**document(), "profile": {"name": "a [/b] c"}, "server": None, "target": "http://[fe80::1]:80"}
+    named = {
+        **document(),
+        "profile": {"name": "a [/b] c"},
+        "server": None,
+        "target": "http://[fe80::1]:80",
+    }
     with OUTPUT.capture() as captured:
         OUTPUT.print(summary.side_by_side([named]))
     assert captured.get().count("http://[fe80::1]:80") == 2

@@ -13,18 +13,33 @@ from tests.unit.healthy_run import HEALTHY, PROFILE
 
 
 def test_unsent_arrivals_void_a_run_with_advice():
-    sent = replace(HEALTHY, arrivals=Arrivals(offered=1000, started=990, unsent=10, lateness_p99_seconds=0.004))
+    sent = replace(
+        HEALTHY, arrivals=Arrivals(offered=1000, started=990, unsent=10, lateness_p99_seconds=0.004)
+    )
     assert judge(PROFILE, sent, []).status is Status.PASSED
-    unsent = judge(PROFILE, replace(HEALTHY, arrivals=Arrivals(offered=1000, started=980, unsent=20, lateness_p99_seconds=2.0)), [])
+    unsent = judge(
+        PROFILE,
+        replace(
+            HEALTHY,
+            arrivals=Arrivals(offered=1000, started=980, unsent=20, lateness_p99_seconds=2.0),
+        ),
+        [],
+    )
     assert (unsent.status, codes(unsent)) == (Status.INVALID, ["arrivals_unsent"])
     assert "20 of 1000 arrivals were never sent" in unsent.reasons[0].text
     assert "max_in_flight" in unsent.reasons[0].text
 
 
 def test_unsent_arrivals_name_their_cause_and_remedy():
-    dropped = replace(HEALTHY, arrivals=Arrivals(offered=1000, started=500, unsent=500, lateness_p99_seconds=5.0))
+    dropped = replace(
+        HEALTHY, arrivals=Arrivals(offered=1000, started=500, unsent=500, lateness_p99_seconds=5.0)
+    )
     busy = replace(dropped, honesty=replace(HEALTHY.honesty, generator_cpu_max_ratio=0.98))
-    late = replace(dropped, honesty=replace(HEALTHY.honesty, generator_lag_ratio=0.7), invalid={"scrape_gap": 4.0, "loop_lag": 2.0})
+    late = replace(
+        dropped,
+        honesty=replace(HEALTHY.honesty, generator_lag_ratio=0.7),
+        invalid={"scrape_gap": 4.0, "loop_lag": 2.0},
+    )
     lost = replace(dropped, invalid={"worker_missing": 9.0})
     for figures, causes, mend in (
         (dropped, [], "raise max_in_flight"),
@@ -40,15 +55,34 @@ def test_unsent_arrivals_name_their_cause_and_remedy():
 
 
 def test_conditions_are_listed_from_cause_to_effect():
-    void = replace(HEALTHY, invalid={"scrape_gap": 5.0, "unheard_of": 4.0, "worker_missing": 6.0, "generator_cpu": 9.0})
-    assert codes(judge(PROFILE, void, [])) == ["generator_cpu", "worker_missing", "scrape_gap", "unheard_of"]
+    void = replace(
+        HEALTHY,
+        invalid={"scrape_gap": 5.0, "unheard_of": 4.0, "worker_missing": 6.0, "generator_cpu": 9.0},
+    )
+    assert codes(judge(PROFILE, void, [])) == [
+        "generator_cpu",
+        "worker_missing",
+        "scrape_gap",
+        "unheard_of",
+    ]
 
 
 def test_a_backlog_caused_by_the_target_fails_the_run():
-    client = replace(HEALTHY.client, slower_than_slo={"p99": 0.12}, latency_including_waiting_seconds={"p99": 2.3}, at_least=("p99",))
+    client = replace(
+        HEALTHY.client,
+        slower_than_slo={"p99": 0.12},
+        latency_including_waiting_seconds={"p99": 2.3},
+        at_least=("p99",),
+    )
     hung = judge(
         PROFILE,
-        replace(HEALTHY, client=client, arrivals=Arrivals(offered=1000, started=880, unsent=0, lateness_p99_seconds=1.0, left=120)),
+        replace(
+            HEALTHY,
+            client=client,
+            arrivals=Arrivals(
+                offered=1000, started=880, unsent=0, lateness_p99_seconds=1.0, left=120
+            ),
+        ),
         [],
     )
     assert hung.status is Status.FAILED
@@ -60,7 +94,9 @@ def test_a_backlog_caused_by_the_target_fails_the_run():
 
 def test_a_condition_behind_a_mishap_is_listed_once():
     mishap = Reason("scrape_gap", "the load generator's page was gone")
-    assert judge(PROFILE, replace(HEALTHY, invalid={"scrape_gap": 5.0}), [mishap]).reasons == (mishap,)
+    assert judge(PROFILE, replace(HEALTHY, invalid={"scrape_gap": 5.0}), [mishap]).reasons == (
+        mishap,
+    )
 
 
 def test_a_healthy_run_passes_without_a_reason():
@@ -69,7 +105,9 @@ def test_a_healthy_run_passes_without_a_reason():
 
 
 def test_starved_users_fail_a_run_whose_latency_is_perfect():
-    starving = replace(HEALTHY, honesty=replace(HEALTHY.honesty, starved_sustained=203.0, oldest_max_seconds=24.2))
+    starving = replace(
+        HEALTHY, honesty=replace(HEALTHY.honesty, starved_sustained=203.0, oldest_max_seconds=24.2)
+    )
     verdict = judge(PROFILE, starving, [])
     assert verdict.status is Status.FAILED
     assert "203 users starved" in verdict.reasons[0].text
@@ -86,15 +124,24 @@ def test_exactly_the_accepted_share_of_slow_requests_passes():
 def test_an_unusual_percentile_is_judged_by_its_share():
     slow = replace(HEALTHY, client=replace(HEALTHY.client, slower_than_slo={"p90": 0.2}))
     (reason,) = judge(replace(PROFILE, slo=Slo({"p90": 0.1})), slow, []).reasons
-    assert reason == Reason("latency_p90", "client p90: 20 % of the requests took longer than 100 ms; the SLO accepts 10 %")
+    assert reason == Reason(
+        "latency_p90",
+        "client p90: 20 % of the requests took longer than 100 ms; the SLO accepts 10 %",
+    )
 
 
-@pytest.mark.parametrize(("seconds", "planned", "is_early"), [(13.9, 15, True), (14.1, 15, False), (5, None, False)])
+@pytest.mark.parametrize(
+    ("seconds", "planned", "is_early"), [(13.9, 15, True), (14.1, 15, False), (5, None, False)]
+)
 def test_a_load_that_ended_before_its_time_is_void(seconds, planned, is_early):
     reasons = [*ended_early(Window(100, 100 + seconds), planned)]
     assert [reason.code for reason in reasons] == (["load_ended_early"] if is_early else [])
-    assert judge(PROFILE, HEALTHY, reasons).status is (Status.INVALID if is_early else Status.PASSED)
-    assert all("it was not stopped by firedrill" in reason.text for reason in reasons), "of others nobody knows"
+    assert judge(PROFILE, HEALTHY, reasons).status is (
+        Status.INVALID if is_early else Status.PASSED
+    )
+    assert all("it was not stopped by firedrill" in reason.text for reason in reasons), (
+        "of others nobody knows"
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,14 +161,21 @@ def test_a_load_that_ended_before_its_time_is_void(seconds, planned, is_early):
     ],
 )
 def test_tasks_that_raise_void_a_run(exceptions, requests, arrivals, beside):
-    honesty, counts = replace(HEALTHY.honesty, exceptions=exceptions), replace(HEALTHY.counts, client_requests=requests)
-    verdict = judge(PROFILE, replace(HEALTHY, honesty=honesty, counts=counts, arrivals=arrivals), [])
+    honesty, counts = (
+        replace(HEALTHY.honesty, exceptions=exceptions),
+        replace(HEALTHY.counts, client_requests=requests),
+    )
+    verdict = judge(
+        PROFILE, replace(HEALTHY, honesty=honesty, counts=counts, arrivals=arrivals), []
+    )
     assert codes(verdict) == (["task_exceptions"] if beside else [])
     assert verdict.status is (Status.INVALID if beside else Status.PASSED)
     assert beside is None or verdict.reasons[0].text.startswith(beside)
 
 
-@pytest.mark.parametrize(("exceptions", "status"), [(26, Status.FAILED), (28, Status.FAILED), (29, Status.INVALID)])
+@pytest.mark.parametrize(
+    ("exceptions", "status"), [(26, Status.FAILED), (28, Status.FAILED), (29, Status.INVALID)]
+)
 def test_exceptions_explained_by_failed_requests_void_nothing(exceptions, status):
     """`response.json()["id"]` of an answer of status 500."""
     failing = replace(
@@ -129,18 +183,35 @@ def test_exceptions_explained_by_failed_requests_void_nothing(exceptions, status
         client=replace(HEALTHY.client, error_ratio=0.1),
         counts=Counts(client_requests=260, client_failures=26, server_finished=260),
     )
-    verdict = judge(PROFILE, replace(failing, honesty=replace(HEALTHY.honesty, exceptions=exceptions)), [])
+    verdict = judge(
+        PROFILE, replace(failing, honesty=replace(HEALTHY.honesty, exceptions=exceptions)), []
+    )
     assert verdict.status is status
     if status is Status.INVALID:
-        assert "29 tasks ended with an exception, beside 260 requests (26 failed)" in verdict.reasons[0].text
+        assert (
+            "29 tasks ended with an exception, beside 260 requests (26 failed)"
+            in verdict.reasons[0].text
+        )
 
 
 @pytest.mark.parametrize(
     ("figures", "objective", "mend"),
     [
-        (replace(HEALTHY, client=replace(HEALTHY.client, slower_than_slo={"p99": None})), "p99", "report it"),
-        (replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=None)), "errors", "play the load for longer"),
-        (replace(HEALTHY, honesty=replace(HEALTHY.honesty, starved_sustained=None)), "starved_users", "events.request.measure"),
+        (
+            replace(HEALTHY, client=replace(HEALTHY.client, slower_than_slo={"p99": None})),
+            "p99",
+            "report it",
+        ),
+        (
+            replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=None)),
+            "errors",
+            "play the load for longer",
+        ),
+        (
+            replace(HEALTHY, honesty=replace(HEALTHY.honesty, starved_sustained=None)),
+            "starved_users",
+            "events.request.measure",
+        ),
     ],
 )
 def test_an_unmeasured_objective_is_broken(figures, objective, mend):
@@ -148,17 +219,28 @@ def test_an_unmeasured_objective_is_broken(figures, objective, mend):
     assert (verdict.status, codes(verdict)) == (Status.INVALID, [f"unmeasured_{objective}"])
     assert mend in verdict.reasons[0].text
     assert "drop the objective" in verdict.reasons[0].text
-    assert judge(replace(PROFILE, slo=Slo()), figures, []).status is Status.PASSED, "which asks for nothing"
+    assert judge(replace(PROFILE, slo=Slo()), figures, []).status is Status.PASSED, (
+        "which asks for nothing"
+    )
 
 
 def test_requests_of_the_warm_up_are_not_judged():
     silent = replace(HEALTHY.client, slower_than_slo={"p99": None}, rate=0.0, error_ratio=None)
     (reason,) = judge(PROFILE, replace(HEALTHY, client=silent), []).reasons
-    assert reason == Reason("no_requests", "the load generator reported no request after the warm-up")
-    never = replace(HEALTHY, client=replace(silent, rate=None), counts=Counts(client_requests=0, client_failures=0, server_finished=None))
+    assert reason == Reason(
+        "no_requests", "the load generator reported no request after the warm-up"
+    )
+    never = replace(
+        HEALTHY,
+        client=replace(silent, rate=None),
+        counts=Counts(client_requests=0, client_failures=0, server_finished=None),
+    )
     for profile in (PROFILE, replace(PROFILE, slo=None)):
         verdict = judge(profile, never, [])
-        assert (verdict.status, verdict.reasons[0].text) == (Status.INVALID, "the load generator reported no request")
+        assert (verdict.status, verdict.reasons[0].text) == (
+            Status.INVALID,
+            "the load generator reported no request",
+        )
 
 
 def test_an_api_that_answers_nothing_fails_by_waiting_requests():
@@ -168,20 +250,32 @@ def test_an_api_that_answers_nothing_fails_by_waiting_requests():
 
 def test_errors_above_the_slo_fail():
     failing = replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=0.02))
-    assert judge(PROFILE, failing, []).reasons == (Reason("errors", "2.0 % of the requests failed; the SLO accepts 1.0 %"),)
+    assert judge(PROFILE, failing, []).reasons == (
+        Reason("errors", "2.0 % of the requests failed; the SLO accepts 1.0 %"),
+    )
     hung = replace(failing, honesty=replace(HEALTHY.honesty, hung=12.0))
-    assert "2.0 % of the requests failed (12 of them hung);" in judge(PROFILE, hung, []).reasons[0].text
+    assert (
+        "2.0 % of the requests failed (12 of them hung);"
+        in judge(PROFILE, hung, []).reasons[0].text
+    )
 
 
 def test_good_latencies_do_not_make_an_invalid_run_valid():
-    void = replace(HEALTHY, invalid={"generator_cpu": 12.0}, client=replace(HEALTHY.client, error_ratio=0.5))
+    void = replace(
+        HEALTHY, invalid={"generator_cpu": 12.0}, client=replace(HEALTHY.client, error_ratio=0.5)
+    )
     verdict = judge(PROFILE, void, [])
     assert verdict.status is Status.INVALID
     assert codes(verdict) == ["generator_cpu", "errors"]
 
 
 def test_every_condition_of_a_valid_run_is_explained():
-    page = (ROOT / "docs" / "profiles.md").read_text().split("## When a run is INVALID")[1].split("##")[0]
+    page = (
+        (ROOT / "docs" / "profiles.md")
+        .read_text()
+        .split("## When a run is INVALID")[1]
+        .split("##")[0]
+    )
     assert [condition for condition in BROKEN if f"`{condition}`" not in page] == []
 
 
@@ -191,7 +285,14 @@ def test_one_stall_of_a_busy_machine_voids_nothing():
 
 @pytest.mark.parametrize(
     ("blind", "seconds", "is_valid"),
-    [(5.0, 60, True), (5.1, 3600, False), (4.0, 40, True), (4.1, 40, False), (3.0, 12, True), (3.1, 12, False)],
+    [
+        (5.0, 60, True),
+        (5.1, 3600, False),
+        (4.0, 40, True),
+        (4.1, 40, False),
+        (3.0, 12, True),
+        (3.1, 12, False),
+    ],
 )
 def test_a_run_with_a_large_scrape_gap_is_void(blind, seconds, is_valid):
     verdict = judge(PROFILE, replace(HEALTHY, blind_seconds=blind, seconds=seconds), [])
@@ -212,14 +313,25 @@ def test_an_interrupted_run_keeps_its_reasons():
 
 
 def test_wrong_alerts_fail_only_a_run_that_had_passed():
-    wrong = (Reason("alert_false", "the alert ApiDown fired after 3 s; the profile says it never does"),)
-    passed, failed = judge(PROFILE, HEALTHY, []), judge(PROFILE, replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=0.5)), [])
+    wrong = (
+        Reason("alert_false", "the alert ApiDown fired after 3 s; the profile says it never does"),
+    )
+    passed, failed = (
+        judge(PROFILE, HEALTHY, []),
+        judge(PROFILE, replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=0.5)), []),
+    )
     void = judge(PROFILE, replace(HEALTHY, invalid={"generator_cpu": 12.0}), [])
-    assert [one.blaming(wrong).status for one in (passed, failed, void)] == [Status.FAILED, Status.FAILED, Status.INVALID]
+    assert [one.blaming(wrong).status for one in (passed, failed, void)] == [
+        Status.FAILED,
+        Status.FAILED,
+        Status.INVALID,
+    ]
     assert [codes(one.blaming(wrong))[-1] for one in (passed, failed, void)] == ["alert_false"] * 3
     assert passed.blaming(()) == passed
 
 
 def test_a_profile_without_slo_judges_none():
-    failing = replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=1.0, slower_than_slo={"p99": 1.0}))
+    failing = replace(
+        HEALTHY, client=replace(HEALTHY.client, error_ratio=1.0, slower_than_slo={"p99": 1.0})
+    )
     assert judge(replace(PROFILE, slo=None), failing, []).status is Status.PASSED

@@ -68,7 +68,9 @@ def test_a_waiting_arrival_ages_from_its_due_time(in_flight, clock):
 
 
 @pytest.mark.parametrize(
-    ("error", "abandoned"), [(SystemExit, 1), (RuntimeError, 1), (ValueError, 0)], ids=["user stopped", "client failed", "never sent"]
+    ("error", "abandoned"),
+    [(SystemExit, 1), (RuntimeError, 1), (ValueError, 0)],
+    ids=["user stopped", "client failed", "never sent"],
 )
 def test_a_hung_request_is_abandoned_at_its_age(in_flight, clock, error, abandoned):
     def request(session):
@@ -106,7 +108,11 @@ def test_a_report_arrives_as_it_was_sent():
     message["waiting"]["ages"]["counts"] = list(message["waiting"]["ages"]["counts"])
     message["abandoned_ages"]["counts"] = list(message["abandoned_ages"]["counts"])
     arrived = Report.from_message(message)
-    assert (arrived.waiting, arrived.abandoned_ages, arrived.lag_max_seconds) == (report.waiting, report.abandoned_ages, 0.8)
+    assert (arrived.waiting, arrived.abandoned_ages, arrived.lag_max_seconds) == (
+        report.waiting,
+        report.abandoned_ages,
+        0.8,
+    )
     assert arrived.received > 0
 
 
@@ -160,7 +166,8 @@ SENT = Report(
         SENT.to_message() | {"abandoned": {}},
         SENT.to_message() | {"pacing": {"Paced": 3}},
         SENT.to_message() | {"arrivals": OPEN.to_message() | {"lateness": ([0] * 99, 0.0)}},
-        SENT.to_message() | {"arrivals": OPEN.to_message() | {"from_schedule": [("GET", "/", [1], 0.1)]}},
+        SENT.to_message()
+        | {"arrivals": OPEN.to_message() | {"from_schedule": [("GET", "/", [1], 0.1)]}},
     ],
 )
 def test_reports_of_another_version_are_ignored(other, caplog):
@@ -173,7 +180,9 @@ def test_reports_of_another_version_are_ignored(other, caplog):
     assert [told["GET", "/"].answers for told in reports.from_schedule()] == [1]
 
 
-@pytest.mark.parametrize(("state", "ends"), [("spawning", True), ("running", True), ("ready", False), ("stopped", False)])
+@pytest.mark.parametrize(
+    ("state", "ends"), [("spawning", True), ("running", True), ("ready", False), ("stopped", False)]
+)
 def test_only_a_loaded_worker_ends_soon_without_its_master(state, ends):
     assert master_silence.is_forsaken(master_silence.MASTER_SECONDS, state) is ends
     assert not master_silence.is_forsaken(master_silence.MASTER_SECONDS - 1, state)

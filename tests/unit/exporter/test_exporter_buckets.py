@@ -8,7 +8,9 @@ from locust_exporter.buckets import BucketIndex, round_up
 
 from firedrill.contract import LATENCY_BOUNDS_SECONDS
 
-microseconds = st.integers(0, 100_000_000) | st.sampled_from([round(bound * 1e6) for bound in LATENCY_BOUNDS_SECONDS])
+microseconds = st.integers(0, 100_000_000) | st.sampled_from(
+    [round(bound * 1e6) for bound in LATENCY_BOUNDS_SECONDS]
+)
 
 
 @given(microseconds, st.sampled_from((-1, 0, 1)))

@@ -27,7 +27,16 @@ def test_a_label_is_short_text_that_can_be_encoded():
 
 
 def test_different_long_texts_stay_different():
-    texts = ["x" * 199, "x" * 200, "x" * 201, "x" * 202, "x" * 200 + "y", "other", "\ud800", "\udfff" * 200]
+    texts = [
+        "x" * 199,
+        "x" * 200,
+        "x" * 201,
+        "x" * 202,
+        "x" * 200 + "y",
+        "other",
+        "\ud800",
+        "\udfff" * 200,
+    ]
     labels = [clean(text) for text in texts]
     assert len(set(labels)) == len(texts)
     assert [clean(label) for label in labels] == labels

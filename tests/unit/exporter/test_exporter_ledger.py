@@ -42,7 +42,13 @@ class Statistics:
         entry.num_requests += times
         entry.num_failures += times
         entry.response_times[12.0] += times
-        error = SimpleNamespace(method="GET", name=name, error="TimeoutError('late')", occurrences=entry.num_failures, parse_error=str)
+        error = SimpleNamespace(
+            method="GET",
+            name=name,
+            error="TimeoutError('late')",
+            occurrences=entry.num_failures,
+            parse_error=str,
+        )
         self.errors[name] = error
 
     def clear(self):
@@ -57,7 +63,9 @@ def stats():
 
 def counted(ledger, stats, scrape=None):
     page = parse(ledger.page(stats.entries, stats.errors, scrape))
-    return page.total("locust_requests_total"), page.total("locust_request_errors_total", error="timeout")
+    return page.total("locust_requests_total"), page.total(
+        "locust_request_errors_total", error="timeout"
+    )
 
 
 def test_counts_banked_before_a_clear_are_counted_once(stats):
@@ -124,7 +132,10 @@ def test_methods_by_the_thousand_are_folded_and_none_is_lost():
 NAMES = ("/", "100 % off", "%s%d", 'a "quote"', "back\\slash\n", "{le}", "ü")
 
 
-@given(st.lists(st.tuples(st.sampled_from(NAMES), st.floats(0, 90_000), st.booleans()), max_size=80), st.sampled_from((2, 5, 1000)))
+@given(
+    st.lists(st.tuples(st.sampled_from(NAMES), st.floats(0, 90_000), st.booleans()), max_size=80),
+    st.sampled_from((2, 5, 1000)),
+)
 def test_scraped_counts_match_the_log_despite_banking_and_clearing(requests, every):
     """Locust forgets all that was banked, and goes on with new entries."""
     ledger, stats = Ledger(10), Statistics()
@@ -142,11 +153,15 @@ def test_scraped_counts_match_the_log_despite_banking_and_clearing(requests, eve
     page = parse(ledger.page(stats.entries, {}))
     for name in {name for name, _, _ in requests}:
         times = [milliseconds for own, milliseconds, _ in requests if own == name]
-        assert page.value("locust_request_duration_seconds_sum", name=name) == pytest.approx(sum(times) / 1000)
+        assert page.value("locust_request_duration_seconds_sum", name=name) == pytest.approx(
+            sum(times) / 1000
+        )
         assert page.value("locust_requests_total", name=name) == len(times)
         assert page.value("locust_response_body_bytes_total", name=name) == 7 * len(times)
         for le in LATENCY_BOUNDS_SECONDS:
-            bucket = page.value("locust_request_duration_seconds_bucket", name=name, le=format_bound(le))
+            bucket = page.value(
+                "locust_request_duration_seconds_bucket", name=name, le=format_bound(le)
+            )
             assert bucket == sum(milliseconds <= le * 1000 for milliseconds in times), le
 
 
@@ -157,7 +172,9 @@ def test_a_sum_never_falls_however_little_it_gains(stats):
         entry.num_requests += 1
         entry.total_response_time += 0.1 if number % 3 else 1e-12
         entry.response_times[0.1] += 1
-        seen.append(parse(ledger.page(stats.entries, {})).value("locust_request_duration_seconds_sum"))
+        seen.append(
+            parse(ledger.page(stats.entries, {})).value("locust_request_duration_seconds_sum")
+        )
         if number % 50 == 49:
             ledger.bank_entries(stats.entries)
             entry = stats.entries["/", "GET"] = Entry()
@@ -181,7 +198,9 @@ def test_a_clear_during_a_long_scrape_is_counted_once(stats):
         for name in names:
             stats.log(3, name)
         clock = itertools.count(0.0, 0.001)
-        ledger.page(stats.entries, stats.errors, None, Turn(others, lambda clock=clock: next(clock)))
+        ledger.page(
+            stats.entries, stats.errors, None, Turn(others, lambda clock=clock: next(clock))
+        )
     assert len(pauses) > 10
     assert counted(ledger, stats) == (2 * 3 * 400 + 1,) * 2
 
@@ -195,7 +214,9 @@ def test_only_new_errors_are_parsed(stats):
 
     for number in range(5000):
         text = f"ValueError({number})"
-        stats.errors[number] = SimpleNamespace(method="GET", name="/", error=text, occurrences=1, parse_error=parse_error)
+        stats.errors[number] = SimpleNamespace(
+            method="GET", name="/", error=text, occurrences=1, parse_error=parse_error
+        )
     ledger = Ledger(10)
     ledger.page({}, stats.errors)
     stats.errors[7].occurrences += 2

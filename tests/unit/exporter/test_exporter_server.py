@@ -27,7 +27,9 @@ def test_a_taken_default_moves_to_the_next_free_port(taken):
 
 
 def test_a_taken_port_that_was_asked_for_is_an_error(taken):
-    with pytest.raises(BadInput, match=f"127.0.0.1:{taken}: Address already in use; set FIREDRILL_EXPORTER_PORT"):
+    with pytest.raises(
+        BadInput, match=f"127.0.0.1:{taken}: Address already in use; set FIREDRILL_EXPORTER_PORT"
+    ):
         Server(lambda *_: "").start(Settings(port=taken, port_was_asked_for=True))
 
 
@@ -62,12 +64,16 @@ def page_was_seen(scrape, number):
 
 def scrape(port, name, patience=f"{PATIENCE_SECONDS:g}"):
     headers = {"User-Agent": name, "X-Prometheus-Scrape-Timeout-Seconds": patience}
-    return requests.get(f"http://127.0.0.1:{port}/metrics", headers=headers, timeout=PATIENCE_SECONDS).text
+    return requests.get(
+        f"http://127.0.0.1:{port}/metrics", headers=headers, timeout=PATIENCE_SECONDS
+    ).text
 
 
 def test_scrapers_beyond_sixteen_are_anonymous():
     with served() as port:
-        assert [scrape(port, f"Prometheus/{number}") for number in range(18)] == ["0\n"] * 16 + ["unknown\n"] * 2
+        assert [scrape(port, f"Prometheus/{number}") for number in range(18)] == ["0\n"] * 16 + [
+            "unknown\n"
+        ] * 2
         assert scrape(port, "Prometheus/15") == "1\n"
 
 
@@ -76,7 +82,9 @@ def test_idle_connections_do_not_keep_others_out():
     with served(patience_seconds=0.5) as port, ExitStack() as stack:
         for _ in range(12):
             session = stack.enter_context(requests.Session())
-            poll_until(lambda session=session: is_answered(session, port), "a connection to be answered")
+            poll_until(
+                lambda session=session: is_answered(session, port), "a connection to be answered"
+            )
         for _ in range(8):
             stack.enter_context(socket.create_connection(("127.0.0.1", port)))
         poll_until(lambda: is_answered(requests, port), "somebody else to be answered")
@@ -85,7 +93,10 @@ def test_idle_connections_do_not_keep_others_out():
 def is_answered(client, port):
     """Whether the server answers; one that was not heard within its patience is cut off."""
     try:
-        return client.get(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_SECONDS).text == "unknown\n"
+        return (
+            client.get(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_SECONDS).text
+            == "unknown\n"
+        )
     except requests.ConnectionError:
         return False
 
@@ -95,7 +106,9 @@ def test_late_and_partial_scrapes_do_not_count_as_seen():
     with served(padding="#" * 20_000_000) as port:
         assert scrape(port, "Prometheus", patience="0").startswith("0\n")
         with socket.create_connection(("127.0.0.1", port)) as connection:
-            connection.sendall(b"GET /metrics HTTP/1.1\r\nUser-Agent: Prometheus\r\nX-Prometheus-Scrape-Timeout-Seconds: 90\r\n\r\n")
+            connection.sendall(
+                b"GET /metrics HTTP/1.1\r\nUser-Agent: Prometheus\r\nX-Prometheus-Scrape-Timeout-Seconds: 90\r\n\r\n"
+            )
             assert connection.recv(15) == b"HTTP/1.1 200 OK"
             assert scrape(port, "Another") == scrape(port, "Prometheus")
         assert scrape(port, "Prometheus").startswith("1\n")

@@ -21,7 +21,9 @@ def answered(*names, seconds=0.1, max_names=200):
 
 
 def page_of(family, *processes, scrape=None, turn=None):
-    return parse(family.page([process.from_schedule for process in processes], scrape, turn or Turn()))
+    return parse(
+        family.page([process.from_schedule for process in processes], scrape, turn or Turn())
+    )
 
 
 def test_answers_of_all_processes_add_up():
@@ -33,7 +35,10 @@ def test_answers_of_all_processes_add_up():
     assert page.value(COUNT, name='100 % "off"\n') == 1
     two.answer("GET", "/", 70.0)
     page = page_of(family, one, two)
-    buckets = {le: page.value(COUNT.replace("_count", "_bucket"), name="/", le=le) for le in ("0.1", "2.5", "5.0", "60.0", "+Inf")}
+    buckets = {
+        le: page.value(COUNT.replace("_count", "_bucket"), name="/", le=le)
+        for le in ("0.1", "2.5", "5.0", "60.0", "+Inf")
+    }
     assert buckets == {"0.1": 2, "2.5": 2, "5.0": 3, "60.0": 3, "+Inf": 4}
 
 
@@ -42,7 +47,10 @@ def test_nothing_answered_is_no_family():
 
 
 def test_the_cap_of_names_holds_for_all_workers_together():
-    workers = [answered(*(f"/{worker}/{number}" for number in range(3)), max_names=2) for worker in ("first", "second")]
+    workers = [
+        answered(*(f"/{worker}/{number}" for number in range(3)), max_names=2)
+        for worker in ("first", "second")
+    ]
     page = page_of(FromSchedule(Endpoints(2).fold), *workers)
     assert [page.value(COUNT, name=name) for name in ("/first/0", "/first/1", "other")] == [1, 1, 4]
 
@@ -65,7 +73,11 @@ def test_each_series_is_zero_until_a_scrape_succeeded():
 
 def test_answers_during_a_long_scrape_are_in_the_next():
     """Every look at the clock is a millisecond later."""
-    family, answers, pauses = FromSchedule(Endpoints(1000).fold), answered(*(f"/{number}" for number in range(200)), max_names=1000), []
+    family, answers, pauses = (
+        FromSchedule(Endpoints(1000).fold),
+        answered(*(f"/{number}" for number in range(200)), max_names=1000),
+        [],
+    )
 
     def others():
         pauses.append(1)

@@ -10,5 +10,10 @@ from tests.unit.healthy_run import HEALTHY, PROFILE
 def facts(**changed):
     """Those of a healthy run, with these parts of its document changed."""
     figures = json.loads(json.dumps(asdict(HEALTHY)))
-    document = {"schema": 2, "profile": asdict(PROFILE), "figures": figures, "verdict": {"status": "PASSED", "reasons": []}}
+    document = {
+        "schema": 2,
+        "profile": asdict(PROFILE),
+        "figures": figures,
+        "verdict": {"status": "PASSED", "reasons": []},
+    }
     return Facts("run", {**document, **changed})

@@ -13,15 +13,41 @@ from firedrill.report.run_facts import RECORDS, Facts
 from tests.unit.report.run_facts import facts
 
 JUNK = (None, "much", -1, {}, [None])
-STEP = {"index": 0, "start_seconds": 0.0, "end_seconds": 9.0, "users": 3, "client": {"rate": 5.0}, "server": {}}
-ALERT = {"name": "A", "labels": {"job": "api"}, "pending_after_seconds": 1.0, "firing_after_seconds": 2.0, "firing_seconds": 3.0}
+STEP = {
+    "index": 0,
+    "start_seconds": 0.0,
+    "end_seconds": 9.0,
+    "users": 3,
+    "client": {"rate": 5.0},
+    "server": {},
+}
+ALERT = {
+    "name": "A",
+    "labels": {"job": "api"},
+    "pending_after_seconds": 1.0,
+    "firing_after_seconds": 2.0,
+    "firing_seconds": 3.0,
+}
 WHOLE = {
     **facts(figures={**facts().document["figures"], "steps": [STEP], "alerts": [ALERT]}).document,
     "faults": [{"fault": "latency", "size": 0.3, "start": 1.0, "end": 2.0}],
-    "notifications": [{"after_seconds": 3.0, "receiver": "page", "status": "firing", "alertname": "A", "summary": "a"}],
+    "notifications": [
+        {
+            "after_seconds": 3.0,
+            "receiver": "page",
+            "status": "firing",
+            "alertname": "A",
+            "summary": "a",
+        }
+    ],
     "baseline": {"id": "before", "tolerance": 0.1},
     "matrix": {
-        "columns": [{"fault": "latency", "cells": [{"alert": "A", "judgement": "detected", "delay_seconds": 1.0}]}],
+        "columns": [
+            {
+                "fault": "latency",
+                "cells": [{"alert": "A", "judgement": "detected", "delay_seconds": 1.0}],
+            }
+        ],
         "least": {"A": {"seconds": 1.0, "full_seconds": 2.0}},
     },
     "server": {"kind": "waitress", "threads": 4, "connection_limit": None},
@@ -31,7 +57,13 @@ WHOLE = {
 def places(found, path=()):
     """Paths of all that is in a document."""
     yield path
-    for name, value in found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ():
+    for name, value in (
+        found.items()
+        if isinstance(found, dict)
+        else enumerate(found)
+        if isinstance(found, list)
+        else ()
+    ):
         yield from places(value, (*path, name))
 
 
@@ -44,13 +76,17 @@ def damaged(path, junk):
     return document
 
 
-@pytest.mark.parametrize("path", [path for path in places(WHOLE) if path], ids=lambda path: ".".join(map(str, path)))
+@pytest.mark.parametrize(
+    "path", [path for path in places(WHOLE) if path], ids=lambda path: ".".join(map(str, path))
+)
 def test_a_missing_figure_is_no_error(path):
     for junk in JUNK:
         found = Facts("run", damaged(path, junk))
         assert "Nothing was recorded" in run_page.of_run(found, None)
         assert sentences.load_of(found, STEP)
-        assert "2 runs side by side" in comparison_page.of_runs(comparison_page.sided([(found, None), (Facts("whole", WHOLE), None)]))
+        assert "2 runs side by side" in comparison_page.of_runs(
+            comparison_page.sided([(found, None), (Facts("whole", WHOLE), None)])
+        )
 
 
 @pytest.mark.parametrize("path", RECORDS)
@@ -59,18 +95,26 @@ def test_a_damaged_record_is_left_out_and_reported(path):
     assert len(Facts("run", WHOLE).rows(path)) == 1
     found = Facts("run", damaged((*path.split("."), 0, next(iter(RECORDS[path]))), [None]))
     assert found.rows(path) == []
-    assert f"run.json is damaged: records of {path} are left out." in sentences.warnings(found, None)
+    assert f"run.json is damaged: records of {path} are left out." in sentences.warnings(
+        found, None
+    )
 
 
 def test_a_run_that_cannot_be_read_hides_no_other(tmp_path):
-    for name, text in (("20260101-000000-whole", json.dumps(WHOLE)), ("20260101-000001-torn", "{"), ("20260101-000002-hollow", "{}")):
+    for name, text in (
+        ("20260101-000000-whole", json.dumps(WHOLE)),
+        ("20260101-000001-torn", "{"),
+        ("20260101-000002-hollow", "{}"),
+    ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.json").write_text(text)
     told = [summary.outcome_of(Run(folder)) for folder in sorted(tmp_path.iterdir())]
     assert [status for status, _ in told] == ["PASSED", "DAMAGED", "DAMAGED"]
 
 
-@pytest.mark.parametrize("window", [{"start": 5}, {"start": "x", "end": 7}, {"start": 9, "end": 7}, {}])
+@pytest.mark.parametrize(
+    "window", [{"start": 5}, {"start": "x", "end": 7}, {"start": 9, "end": 7}, {}]
+)
 def test_a_damaged_window_is_one_line(tmp_path, window):
     run = Run(tmp_path)
     run.snapshot.mkdir()
@@ -81,7 +125,9 @@ def test_a_damaged_window_is_one_line(tmp_path, window):
 
 def test_an_infinite_number_is_no_figure(tmp_path):
     run = Run(tmp_path)
-    run.document.write_text(f'{{"figures": {{"client": {{"rate": 1e999, "error_ratio": {"9" * 400}, "offered_rate": -2, "x": 2.5}}}}}}')
+    run.document.write_text(
+        f'{{"figures": {{"client": {{"rate": 1e999, "error_ratio": {"9" * 400}, "offered_rate": -2, "x": 2.5}}}}}}'
+    )
     client = run.read()["figures"]["client"]
     assert client == {"rate": None, "error_ratio": None, "offered_rate": -2, "x": 2.5}
     assert isinstance(client["offered_rate"], int)

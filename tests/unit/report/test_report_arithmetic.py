@@ -22,7 +22,9 @@ NOTHING = Facts("run", {})
 
 def recording(seconds=60, step=1.0, gaps=()):
     times = np.arange(seconds / step + 1, dtype=np.float32) * np.float32(step)
-    return Recording(run_id="run", times=times, step_seconds=step, lines={}, gaps=gaps, alerts=(), endpoints=())
+    return Recording(
+        run_id="run", times=times, step_seconds=step, lines={}, gaps=gaps, alerts=(), endpoints=()
+    )
 
 
 def sided(*rates):
@@ -55,7 +57,10 @@ def test_empty_series_have_a_smallest_and_a_largest_value():
 
 
 def test_a_legend_takes_its_labels_from_the_series():
-    assert named("{{resource}} of {{ job }}", {"resource": "workers", "job": "api"}) == "workers of api"
+    assert (
+        named("{{resource}} of {{ job }}", {"resource": "workers", "job": "api"})
+        == "workers of api"
+    )
     assert named("{{gone}}", {}) == ""
 
 
@@ -93,7 +98,10 @@ def test_differences_by_chance_are_not_worse(path, values, worse):
 
 
 def test_runs_of_different_loads_are_not_comparable():
-    same, other = facts(), facts(profile={**facts().document["profile"], "think_time_seconds": [9.0, 9.0]})
+    same, other = (
+        facts(),
+        facts(profile={**facts().document["profile"], "think_time_seconds": [9.0, 9.0]}),
+    )
     said = "did not play the same load"
     assert said not in comparison_page.of_runs(comparison_page.sided([(same, None), (same, None)]))
     assert said in comparison_page.of_runs(comparison_page.sided([(same, None), (other, None)]))
@@ -101,7 +109,11 @@ def test_runs_of_different_loads_are_not_comparable():
 
 def test_any_error_is_worse_than_none():
     runs = [(facts(figures={"client": {"error_ratio": ratio}}), None) for ratio in (0.0, 0.02, 0.0)]
-    cells = {name: cells for section, name, cells in comparison_page._rows(comparison_page.sided(runs)) if section == "Errors"}["client"]
+    cells = {
+        name: cells
+        for section, name, cells in comparison_page._rows(comparison_page.sided(runs))
+        if section == "Errors"
+    }["client"]
     assert [cell.worse for cell in cells] == [False, True, False]
 
 
@@ -129,7 +141,9 @@ def test_a_scrape_gap_is_a_warning():
 
 
 def test_the_resolution_of_charts_is_stated_beside_them():
-    assert sentences.resolution(recording(3600, step=3.0)).startswith("The charts have a point every 3 s")
+    assert sentences.resolution(recording(3600, step=3.0)).startswith(
+        "The charts have a point every 3 s"
+    )
     assert sentences.resolution(recording(60)) == sentences.resolution(None) == ""
 
 
@@ -139,9 +153,15 @@ def test_times_are_rounded_and_long_ones_in_minutes():
 
 
 def test_unknown_values_are_words():
-    cells = {cell.name: cell.note for cell in sentences.strip(facts(figures={"client": {"rate": 14.0}}))}
+    cells = {
+        cell.name: cell.note for cell in sentences.strip(facts(figures={"client": {"rate": 14.0}}))
+    }
     assert cells["achieved"] == "offered: not known"
-    counted = next(each for each in sentences.honesty(facts(figures={"counts": {"client_requests": 3.0}})) if each.name == "Counted")
+    counted = next(
+        each
+        for each in sentences.honesty(facts(figures={"counts": {"client_requests": 3.0}}))
+        if each.name == "Counted"
+    )
     assert counted.meaning.endswith("; the server counts none of them.")
 
 
@@ -160,10 +180,20 @@ SEEN = AlertSpan("A", "firing", Span(10, 40))
         ({"firings": [[10.0, 18.0], ["damaged"], [20.0, None]]}, [Span(10, 18)]),
         ({}, [SEEN.span]),
     ],
-    ids=["twice, as the scorecard says", "what is damaged is left out", "an older run.json does not tell"],
+    ids=[
+        "twice, as the scorecard says",
+        "what is damaged is left out",
+        "an older run.json does not tell",
+    ],
 )
 def test_timeline_and_scorecard_agree_when_an_alert_fires(alert, fired):
-    whole = {"name": "A", "labels": {}, "pending_after_seconds": 5.0, "firing_after_seconds": 10.0, "firing_seconds": 28.0}
+    whole = {
+        "name": "A",
+        "labels": {},
+        "pending_after_seconds": 5.0,
+        "firing_after_seconds": 10.0,
+        "firing_seconds": 28.0,
+    }
     pending = AlertSpan("A", "pending", Span(5, 10))
     seen = replace(recording(), alerts=(pending, SEEN))
     spans = run_page._alert_spans(facts(figures={"alerts": [{**whole, **alert}]}), seen)
@@ -179,22 +209,43 @@ class OneRequest:
 
 
 def test_a_load_of_no_length_has_no_rate():
-    (endpoint,) = _Reader(OneRequest(), Recorded(id="run", data=None, start=100.0, end=100.0))._endpoints()
+    (endpoint,) = _Reader(
+        OneRequest(), Recorded(id="run", data=None, start=100.0, end=100.0)
+    )._endpoints()
     assert (endpoint.requests, endpoint.rate) == (1, None)
 
 
 def test_dropped_arrivals_may_have_lost_their_worker():
-    (said,) = [each for each in sentences.honesty(facts(figures={"arrivals": {"unsent": 3}})) if each.name == "Never sent"]
+    (said,) = [
+        each
+        for each in sentences.honesty(facts(figures={"arrivals": {"unsent": 3}}))
+        if each.name == "Never sent"
+    ]
     assert "no slot became free in time, or their worker was gone" in said.meaning
 
 
 def test_the_report_names_the_load_generator(tmp_path):
     file = tmp_path / "mine.py"
     file.write_bytes(b"users\n")
-    made = Request(profile=PROFILE, source="launch", out=tmp_path, server=Server(), locustfile=file, workers=2, docker=True).generator()
+    made = Request(
+        profile=PROFILE,
+        source="launch",
+        out=tmp_path,
+        server=Server(),
+        locustfile=file,
+        workers=2,
+        docker=True,
+    ).generator()
     shown = dict(run_page._environment(facts(generator=made)))
-    assert (shown["locustfile"], shown["workers"], shown["in containers"]) == ("mine.py", "2", "yes")
-    assert shown["locustfile's sha256"] == "b564f6e197166aedb0ae56e953f87798fda346e9322da5588b21c1b8e7b3a4b4"
+    assert (shown["locustfile"], shown["workers"], shown["in containers"]) == (
+        "mine.py",
+        "2",
+        "yes",
+    )
+    assert (
+        shown["locustfile's sha256"]
+        == "b564f6e197166aedb0ae56e953f87798fda346e9322da5588b21c1b8e7b3a4b4"
+    )
     bundled = Request(profile=PROFILE, source="launch", out=tmp_path, server=Server()).generator()
     assert dict(run_page._environment(facts(generator=bundled)))["locustfile"] == "the bundled one"
     assert dict(run_page._environment(facts()))["locustfile"] == "–"
@@ -211,21 +262,42 @@ def test_only_an_open_loop_shows_dropped_arrivals():
     assert "Never sent" not in {each.name for each in sentences.honesty(facts())}
     dropping = facts(figures={"arrivals": {"offered": 10.0, "started": 7.0, "unsent": 3.0}})
     assert next(each for each in sentences.honesty(dropping) if each.name == "Never sent").bad
-    waiting = {each.name: each for each in sentences.honesty(facts(figures={"arrivals": {"unsent": 0.0, "left": 12.0}}))}
-    assert (waiting["Never sent"].bad, waiting["Left at the end"].figure, waiting["Left at the end"].bad) == (False, "12", True)
+    waiting = {
+        each.name: each
+        for each in sentences.honesty(facts(figures={"arrivals": {"unsent": 0.0, "left": 12.0}}))
+    }
+    assert (
+        waiting["Never sent"].bad,
+        waiting["Left at the end"].figure,
+        waiting["Left at the end"].bad,
+    ) == (False, "12", True)
 
 
 def test_a_percentile_with_waiting_requests_is_a_lower_bound():
     path = "figures.client.latency_including_waiting_seconds"
-    hung = facts(figures={"client": {"latency_including_waiting_seconds": {"p50": 0.1, "p99": 24.2}, "at_least": ["p99"]}})
+    hung = facts(
+        figures={
+            "client": {
+                "latency_including_waiting_seconds": {"p50": 0.1, "p99": 24.2},
+                "at_least": ["p99"],
+            }
+        }
+    )
     assert (hung.time(f"{path}.p50"), hung.time(f"{path}.p99")) == ("100 ms", "> 24 s")
     assert sentences.strip(hung)[0].value == "> 24 s"
     assert [figure.text(hung) for figure in FIGURES if figure.path == f"{path}.p99"] == ["> 24 s"]
-    assert facts(figures={"client": {"latency_including_waiting_seconds": {"p99": 24.2}, "at_least": 3}}).time(f"{path}.p99") == "24 s"
+    assert (
+        facts(
+            figures={"client": {"latency_including_waiting_seconds": {"p99": 24.2}, "at_least": 3}}
+        ).time(f"{path}.p99")
+        == "24 s"
+    )
 
 
 def test_the_first_saturated_resource_is_named_with_its_time():
     assert sentences.exhausted(facts()) == ("nothing", "nearest: workers, 40 %", False)
-    spent = facts(figures={"saturation": {"ran_out_first": "connections", "ran_out_after_seconds": 15.2}})
+    spent = facts(
+        figures={"saturation": {"ran_out_first": "connections", "ran_out_after_seconds": 15.2}}
+    )
     assert sentences.exhausted(spent) == ("connections", "15 s into the load", True)
     assert sentences.saturation(spent).startswith("Connections ran out first, 15 s into the load")

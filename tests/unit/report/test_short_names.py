@@ -11,7 +11,11 @@ from firedrill.report.run_facts import Facts
 from firedrill.stack.plan import Server
 from tests.unit.healthy_run import PROFILE
 
-DRILL = ("20261124-153034-launch-dev", "20261124-153126-launch-waitress", "20261124-153459-launch-waitress-threads-64")
+DRILL = (
+    "20261124-153034-launch-dev",
+    "20261124-153126-launch-waitress",
+    "20261124-153459-launch-waitress-threads-64",
+)
 
 
 @pytest.mark.parametrize(
@@ -22,29 +26,54 @@ DRILL = ("20261124-153034-launch-dev", "20261124-153126-launch-waitress", "20261
         (("a-b", "a"), ["b", "a"]),
         (("x-a-b", "x-b-a"), ["x-a-b", "x-b-a"]),
     ],
-    ids=["what all have is dropped", "one alone keeps its first part", "so does one without any of its own", "alike in all parts: whole"],
+    ids=[
+        "what all have is dropped",
+        "one alone keeps its first part",
+        "so does one without any of its own",
+        "alike in all parts: whole",
+    ],
 )
 def test_overlaid_runs_are_named_by_their_ids(ids, short):
     assert overlay.labels(ids) == short
 
 
 def titles(*documents):
-    return [side.title for side in comparison_page.sided([(Facts(str(at), each), None) for at, each in enumerate(documents)])]
+    return [
+        side.title
+        for side in comparison_page.sided(
+            [(Facts(str(at), each), None) for at, each in enumerate(documents)]
+        )
+    ]
 
 
 def waitress(started="2026-11-24T15:31:26+00:00", **tuned):
-    return {"server": {"kind": "waitress", "threads": None, "connection_limit": None, **tuned}, "started": started}
+    return {
+        "server": {"kind": "waitress", "threads": None, "connection_limit": None, **tuned},
+        "started": started,
+    }
 
 
 def test_compared_runs_are_named_by_their_servers():
-    assert titles({"server": {"kind": "dev"}}, waitress()) == ["A: Flask's development server", "B: waitress"]
+    assert titles({"server": {"kind": "dev"}}, waitress()) == [
+        "A: Flask's development server",
+        "B: waitress",
+    ]
     assert titles(waitress(threads=4), waitress(threads=64)) == ["A: 4 threads", "B: 64 threads"]
 
 
 def test_runs_of_one_server_are_named_by_their_start():
-    assert titles(waitress(), waitress(started="2026-11-24T16:02:03+00:00")) == ["A: 15:31:26", "B: 16:02:03"]
-    assert titles(waitress(), waitress(started="2026-11-25T15:31:26+00:00")) == ["A: 24 November", "B: 25 November"]
-    assert titles(waitress(started=None), waitress(started=None)) == ["A: at an unknown time", "B: at an unknown time"]
+    assert titles(waitress(), waitress(started="2026-11-24T16:02:03+00:00")) == [
+        "A: 15:31:26",
+        "B: 16:02:03",
+    ]
+    assert titles(waitress(), waitress(started="2026-11-25T15:31:26+00:00")) == [
+        "A: 24 November",
+        "B: 25 November",
+    ]
+    assert titles(waitress(started=None), waitress(started=None)) == [
+        "A: at an unknown time",
+        "B: at an unknown time",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,14 @@ from firedrill.profile_form import FaultForm
 
 def test_faults_are_spelled_with_units_and_read_into_base_units():
     words = ("latency=300ms", "errors=20%", "cpu=0.5", "stuck=3", "memory=5MB/s", "stop")
-    assert parse_words(words) == {"latency": 0.3, "errors": 0.2, "cpu": 0.5, "stuck": 3, "memory": 5e6, "stop": 1}
+    assert parse_words(words) == {
+        "latency": 0.3,
+        "errors": 0.2,
+        "cpu": 0.5,
+        "stuck": 3,
+        "memory": 5e6,
+        "stop": 1,
+    }
 
 
 def test_every_kind_of_the_contract_can_be_spelled():
@@ -66,7 +73,9 @@ def test_an_active_fault_reads_as_a_line():
 
 
 def test_an_address_at_which_nothing_answers_is_an_error(silent_url):
-    with pytest.raises(Missing, match="nothing answers; expected the metrics page of a running API"):
+    with pytest.raises(
+        Missing, match="nothing answers; expected the metrics page of a running API"
+    ):
         FaultClient(silent_url).active()
 
 
@@ -78,7 +87,9 @@ def test_a_malformed_address_is_bad_input(url):
 
 def test_a_fault_that_was_not_set_is_a_reason(silent_url):
     """It could not be set, or the load ended before its time."""
-    injector = Injector(silent_url, [FaultStep(1, 5, {"latency": 0.3}), FaultStep(9, 5, {"stop": 1.0})])
+    injector = Injector(
+        silent_url, [FaultStep(1, 5, {"latency": 0.3}), FaultStep(9, 5, {"stop": 1.0})]
+    )
     assert list(injector.follow(0.9)) == []
     (unheard,) = injector.follow(1.1)
     assert unheard.code == "fault_not_set"

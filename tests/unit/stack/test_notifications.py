@@ -17,7 +17,12 @@ DOWN = from_webhook(MESSAGE, "page", 1_000_000.0)[0]
 def test_each_alert_of_a_message_is_a_notification():
     resolved = {**ALERT, "status": "resolved", "endsAt": "2026-01-31T13:00:01+01:00"}
     first, second = from_webhook({**MESSAGE, "alerts": [ALERT, resolved]}, "page", 1.0)
-    assert (first.status, first.alertname, first.severity, first.summary) == ("firing", "ApiDown", "critical", "The API is down.")
+    assert (first.status, first.alertname, first.severity, first.summary) == (
+        "firing",
+        "ApiDown",
+        "critical",
+        "The API is down.",
+    )
     assert (first.starts, first.ends) == (pytest.approx(1769860800.123, abs=0.001), None)
     assert (second.status, second.ends) == ("resolved", 1769860801.0)
 
@@ -29,8 +34,14 @@ def test_each_alert_of_a_message_is_a_notification():
         ({**MESSAGE, "version": "5"}, "expected a JSON object of version '4'"),
         ({**MESSAGE, "alerts": None}, "alerts is a NoneType; expected a list"),
         ({**MESSAGE, "alerts": [ALERT, 3]}, "alerts[1].status is neither firing nor resolved"),
-        ({**MESSAGE, "alerts": [{**ALERT, "labels": {"alertname": 3}}]}, "alerts[0].labels is no JSON object of strings"),
-        ({**MESSAGE, "alerts": [{**ALERT, "annotations": None}]}, "alerts[0].annotations is no JSON object of strings"),
+        (
+            {**MESSAGE, "alerts": [{**ALERT, "labels": {"alertname": 3}}]},
+            "alerts[0].labels is no JSON object of strings",
+        ),
+        (
+            {**MESSAGE, "alerts": [{**ALERT, "annotations": None}]},
+            "alerts[0].annotations is no JSON object of strings",
+        ),
         ({**MESSAGE, "alerts": [{**ALERT, "startsAt": "soon"}]}, "alerts[0].startsAt is no time"),
         ({**MESSAGE, "alerts": [{**ALERT, "startsAt": 3}]}, "alerts[0].startsAt is no time"),
     ],
@@ -57,7 +68,10 @@ def test_a_journal_skips_a_partial_line(tmp_path):
     with journal.file.open("a") as broken:
         broken.write('{"received": 3')
     assert journal.read() == [DOWN, nasty]
-    assert [set(json.loads(line)) >= {"received", "receiver", "labels"} for line in journal.file.read_text().splitlines()[:2]] == [
+    assert [
+        set(json.loads(line)) >= {"received", "receiver", "labels"}
+        for line in journal.file.read_text().splitlines()[:2]
+    ] == [
         True,
         True,
     ]
@@ -81,11 +95,15 @@ def test_a_tail_reads_only_new_notifications(tmp_path):
     assert tail.new() == []
     for second in range(20):
         journal.append([replace(DOWN, received=float(second))])
-        assert [one.received for one in tail.new()] == [second], "also when the file has moved aside"
+        assert [one.received for one in tail.new()] == [second], (
+            "also when the file has moved aside"
+        )
 
 
 def test_recorded_notifications_are_timed_from_the_load_start():
-    entry, *more = recipients.record([replace(DOWN, alertname="Watchdog"), DOWN], start=DOWN.received - 12)
+    entry, *more = recipients.record(
+        [replace(DOWN, alertname="Watchdog"), DOWN], start=DOWN.received - 12
+    )
     assert not more
     assert entry == {
         "after_seconds": 12.0,

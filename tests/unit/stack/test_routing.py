@@ -17,7 +17,9 @@ def read(text):
 
 def test_scaling_changes_only_times_and_webhooks():
     before, after = read(OURS), read(scale_routing(OURS, 12, RECEIVER))
-    times = {key: after["route"].pop(key) for key in ("group_wait", "group_interval", "repeat_interval")}
+    times = {
+        key: after["route"].pop(key) for key in ("group_wait", "group_interval", "repeat_interval")
+    }
     assert times == {"group_wait": "2500ms", "group_interval": "25s", "repeat_interval": "1200s"}
     assert [one["webhook_configs"][0]["url"] for one in after.pop("receivers")] == [
         f"{RECEIVER}{name}" for name in ("page", "ticket", "log")
@@ -34,14 +36,20 @@ def test_factor_one_changes_only_the_spelling_of_times():
 
 
 def test_only_a_wait_of_zero_stays_zero():
-    route = read(scale_routing("route: {group_wait: 30s, routes: [{group_wait: 0s}, {repeat_interval: 5m}]}\n", 1000))["route"]
-    assert route == {"group_wait": "1s", "routes": [{"group_wait": "0s"}, {"repeat_interval": "1s"}]}
+    route = read(
+        scale_routing(
+            "route: {group_wait: 30s, routes: [{group_wait: 0s}, {repeat_interval: 5m}]}\n", 1000
+        )
+    )["route"]
+    assert route == {
+        "group_wait": "1s",
+        "routes": [{"group_wait": "0s"}, {"repeat_interval": "1s"}],
+    }
 
 
 def test_receivers_of_others_stay_as_they_are():
-    theirs = (
-        "route: {receiver: mine}\nreceivers:\n  - {name: mine, webhook_configs: [{url: 'https://example.com/hook'}, {url_file: /secret}]}\n"
-    )
+    theirs = "route: {receiver: mine}\nreceivers:\n"
+    theirs += "  - {name: mine, webhook_configs: [{url: 'https://example.com/hook'}, {url_file: /secret}]}\n"
     assert read(scale_routing(theirs, 12, RECEIVER)) == read(theirs)
 
 
@@ -52,8 +60,14 @@ def test_receivers_of_others_stay_as_they_are():
         ("- a", "line 1: no mapping; expected an Alertmanager configuration"),
         ("receivers: []", "line 1: no route; expected an Alertmanager configuration"),
         ("route: {routes: 3}", "routes is no list of mappings"),
-        ("route: {}\nreceivers: [{webhook_configs: [3]}]", "webhook_configs is no list of mappings"),
-        ("route: {group_wait: soon}", "soon is no duration; expected one such as 1h30m, 15s or 250ms"),
+        (
+            "route: {}\nreceivers: [{webhook_configs: [3]}]",
+            "webhook_configs is no list of mappings",
+        ),
+        (
+            "route: {group_wait: soon}",
+            "soon is no duration; expected one such as 1h30m, 15s or 250ms",
+        ),
     ],
 )
 def test_a_malformed_configuration_is_an_error(text, message):

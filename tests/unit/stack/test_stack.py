@@ -29,7 +29,9 @@ def taken_port():
 
 
 def test_a_taken_port_that_was_requested_is_an_error(taken_port):
-    with pytest.raises(BadInput, match=rf"--port {taken_port}: port {taken_port} of 127.0.0.1 is taken"):
+    with pytest.raises(
+        BadInput, match=rf"--port {taken_port}: port {taken_port} of 127.0.0.1 is taken"
+    ):
         ports.choose(taken_port, 8080, "--port")
 
 
@@ -47,7 +49,11 @@ def test_no_two_parts_get_the_same_port():
 
 
 def test_a_default_avoids_the_requested_port_of_another_part():
-    chosen = Ports.choose({"metrics": PORT_OPTIONS["api"][1]}) if ports.is_free(PORT_OPTIONS["api"][1]) else None
+    chosen = (
+        Ports.choose({"metrics": PORT_OPTIONS["api"][1]})
+        if ports.is_free(PORT_OPTIONS["api"][1])
+        else None
+    )
     assert chosen is None or chosen.api != PORT_OPTIONS["api"][1]
 
 
@@ -65,7 +71,9 @@ def test_a_scrape_address_is_read(text, expected):
 
 
 def test_a_scrape_address_without_a_port_is_an_error():
-    with pytest.raises(BadInput, match=r"--scrape localhost/metrics: no port .* such as localhost:9464/metrics"):
+    with pytest.raises(
+        BadInput, match=r"--scrape localhost/metrics: no port .* such as localhost:9464/metrics"
+    ):
         Scrape.parse("localhost/metrics", "api")
 
 
@@ -94,7 +102,14 @@ def test_given_rule_files_get_names_that_prometheus_reads(tmp_path, name):
 def a_run(out, name, status="PASSED"):
     run = Run(out / name)
     run.folder.mkdir()
-    run.write({"profile": {"name": "smoke"}, "server": None, "target": "http://x", "verdict": {"status": status, "reasons": []}})
+    run.write(
+        {
+            "profile": {"name": "smoke"},
+            "server": None,
+            "target": "http://x",
+            "verdict": {"status": status, "reasons": []},
+        }
+    )
     return run
 
 
@@ -119,7 +134,9 @@ def test_an_unknown_or_ambiguous_run_is_an_error(tmp_path):
 def test_a_folder_without_a_run_is_an_error(tmp_path):
     (tmp_path / "broken").mkdir()
     for name in ("broken", str(tmp_path / "broken")):
-        with pytest.raises(BadInput, match=r"broken: has no run\.json; expected the folder of a recorded run"):
+        with pytest.raises(
+            BadInput, match=r"broken: has no run\.json; expected the folder of a recorded run"
+        ):
             run_folder.find(tmp_path, name)
 
 
@@ -147,7 +164,9 @@ def test_grafana_is_found_in_the_home_that_is_named(tmp_path, monkeypatch):
 
 
 def test_the_address_of_grafana_comes_with_its_login():
-    address = foreground.describe_grafana(3000, "secret", "/d/firedrill-golden-signals?from=1000&to=2000")
+    address = foreground.describe_grafana(
+        3000, "secret", "/d/firedrill-golden-signals?from=1000&to=2000"
+    )
     assert address.startswith("http://127.0.0.1:3000/d/firedrill-golden-signals?from=1000&to=2000 ")
     assert "admin with secret" in address
 
@@ -155,8 +174,16 @@ def test_the_address_of_grafana_comes_with_its_login():
 def test_a_load_that_prometheus_lost_sight_of_is_stopped(tmp_path):
     """Nobody waits for figures that cannot come."""
     with Target() as locust, Target() as prometheus, Interrupt() as interrupt:
-        plan = Plan(folder=tmp_path, run_id="id", ports=Ports.choose({}), server=None, attached_prometheus=prometheus.url)
-        stack = AttachedStack(plan, interrupt, Attachment(prometheus.url, locust.url, prometheus.url))
+        plan = Plan(
+            folder=tmp_path,
+            run_id="id",
+            ports=Ports.choose({}),
+            server=None,
+            attached_prometheus=prometheus.url,
+        )
+        stack = AttachedStack(
+            plan, interrupt, Attachment(prometheus.url, locust.url, prometheus.url)
+        )
         stack.lost = "Prometheus had no page of the load generator"
         stack.end_locust()
     assert locust.received == 1

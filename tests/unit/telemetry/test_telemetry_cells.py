@@ -13,13 +13,17 @@ WAITS = histogram("wait_seconds", "Waits.", bounds=(0.1, 1.0))
 
 
 def children(cells, most=3):
-    return Children(cells, HITS, most=most, fits=lambda labels: len(labels[0]) < 5, fold=lambda _: ("other",))
+    return Children(
+        cells, HITS, most=most, fits=lambda labels: len(labels[0]) < 5, fold=lambda _: ("other",)
+    )
 
 
 def test_no_increment_is_lost_under_sixteen_threads():
     cells = Cells.create()
     cell, rounds = cells.reserve(HITS, ("/",)), 5000
-    threads = [threading.Thread(target=lambda: [cells.add(cell) for _ in range(rounds)]) for _ in range(16)]
+    threads = [
+        threading.Thread(target=lambda: [cells.add(cell) for _ in range(rounds)]) for _ in range(16)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -29,7 +33,11 @@ def test_no_increment_is_lost_under_sixteen_threads():
 
 def test_threads_that_look_up_labels_create_them_once():
     cells = Cells.create()
-    known, barrier, labels = children(cells, most=50), threading.Barrier(16), [(str(number),) for number in range(50)]
+    known, barrier, labels = (
+        children(cells, most=50),
+        threading.Barrier(16),
+        [(str(number),) for number in range(50)],
+    )
 
     def look_up():
         barrier.wait()
@@ -71,7 +79,9 @@ def test_labels_beyond_the_cap_and_unfit_labels_share_one_series():
     assert len(folded) == 1
     assert known[("other",)] in folded
     assert [known[(name,)] for name in ("a", "b", "c")] == first
-    assert len(known) == 4, "what was folded must not be remembered, or clients could fill the memory"
+    assert len(known) == 4, (
+        "what was folded must not be remembered, or clients could fill the memory"
+    )
 
 
 def test_full_memory_is_reported():

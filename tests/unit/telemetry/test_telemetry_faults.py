@@ -59,7 +59,9 @@ def test_a_fault_that_is_set_again_begins_anew(board, clock):
 
 
 def test_faults_are_set_listed_and_ended_by_request(board, clock):
-    status, said = post(board, {"latency": {"seconds": 0.3, "for_seconds": 30}, "stop": {"for_seconds": 5}})
+    status, said = post(
+        board, {"latency": {"seconds": 0.3, "for_seconds": 30}, "stop": {"for_seconds": 5}}
+    )
     assert (status, said["latency"]["seconds"]) == (200, 0.3)
     clock.advance(1)
     assert active(board)["latency"]["remaining_seconds"] == 29
@@ -69,7 +71,10 @@ def test_faults_are_set_listed_and_ended_by_request(board, clock):
 
 
 def test_one_mistake_among_several_faults_sets_none(board):
-    status, said = post(board, {"latency": {"seconds": 0.3, "for_seconds": 30}, "cpu": {"cores": 1000, "for_seconds": 30}})
+    status, said = post(
+        board,
+        {"latency": {"seconds": 0.3, "for_seconds": 30}, "cpu": {"cores": 1000, "for_seconds": 30}},
+    )
     assert (status, active(board)) == (400, {})
     assert said == {"error": "cpu.cores is 1000; expected a number above 0, 16 at most"}
 
@@ -111,14 +116,38 @@ def test_a_foreign_web_page_can_neither_see_nor_end_faults(board):
         ("{}", "the body names no fault"),
         ('{"latncy": {}}', "latncy is no fault; expected latency, errors"),
         ('{"latency": 3}', "latency is 3; expected an object with seconds and for_seconds"),
-        ('{"latency": {"seconds": 1}}', 'latency is {"seconds": 1}; expected an object with seconds and for_seconds'),
-        ('{"latency": {"seconds": 1, "for_seconds": 1, "x": 1}}', "expected an object with seconds and for_seconds"),
-        ('{"latency": {"seconds": "1", "for_seconds": 1}}', 'latency.seconds is "1"; expected a number above 0, 60 at most'),
-        ('{"latency": {"seconds": true, "for_seconds": 1}}', "latency.seconds is true; expected a number above 0, 60 at most"),
-        ('{"latency": {"seconds": NaN, "for_seconds": 1}}', "latency.seconds is NaN; expected a number above 0"),
-        ('{"errors": {"ratio": 1.01, "for_seconds": 1}}', "errors.ratio is 1.01; expected a number above 0, 1 at most"),
-        ('{"stuck": {"workers": 1.5, "for_seconds": 1}}', "stuck.workers is 1.5; expected a whole number above 0"),
-        ('{"stop": {"for_seconds": 3601}}', "stop.for_seconds is 3601; expected a number above 0, 3600 at most"),
+        (
+            '{"latency": {"seconds": 1}}',
+            'latency is {"seconds": 1}; expected an object with seconds and for_seconds',
+        ),
+        (
+            '{"latency": {"seconds": 1, "for_seconds": 1, "x": 1}}',
+            "expected an object with seconds and for_seconds",
+        ),
+        (
+            '{"latency": {"seconds": "1", "for_seconds": 1}}',
+            'latency.seconds is "1"; expected a number above 0, 60 at most',
+        ),
+        (
+            '{"latency": {"seconds": true, "for_seconds": 1}}',
+            "latency.seconds is true; expected a number above 0, 60 at most",
+        ),
+        (
+            '{"latency": {"seconds": NaN, "for_seconds": 1}}',
+            "latency.seconds is NaN; expected a number above 0",
+        ),
+        (
+            '{"errors": {"ratio": 1.01, "for_seconds": 1}}',
+            "errors.ratio is 1.01; expected a number above 0, 1 at most",
+        ),
+        (
+            '{"stuck": {"workers": 1.5, "for_seconds": 1}}',
+            "stuck.workers is 1.5; expected a whole number above 0",
+        ),
+        (
+            '{"stop": {"for_seconds": 3601}}',
+            "stop.for_seconds is 3601; expected a number above 0, 3600 at most",
+        ),
         ('{"stop": {"for_seconds": 0}}', "stop.for_seconds is 0; expected a number above 0"),
     ],
 )
@@ -130,7 +159,12 @@ def test_a_mistake_is_named_with_place_value_and_expectation(body, message):
 
 def test_the_largest_size_and_time_of_every_kind_are_accepted():
     body = {
-        fault: {**({kind.unit: int(kind.largest) if kind.whole else kind.largest} if kind.unit else {}), "for_seconds": 3600}
+        fault: {
+            **({kind.unit: int(kind.largest) if kind.whole else kind.largest} if kind.unit else {}),
+            "for_seconds": 3600,
+        }
         for fault, kind in FAULT_KINDS.items()
     }
-    assert read_settings(json.dumps(body).encode()) == {fault: (kind.largest, 3600) for fault, kind in FAULT_KINDS.items()}
+    assert read_settings(json.dumps(body).encode()) == {
+        fault: (kind.largest, 3600) for fault, kind in FAULT_KINDS.items()
+    }

@@ -18,7 +18,9 @@ def own_sockets():
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_waiting_and_accepted_connections_of_a_listener_are_counted_separately(host):
-    with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=7) as listener:
+    with socket.create_server(
+        (host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=7
+    ) as listener:
         port = listener.getsockname()[1]
         clients = [socket.create_connection(listener.getsockname()[:2]) for _ in range(3)]
         before = own_sockets()
@@ -74,8 +76,14 @@ def test_limits_of_version_one_control_groups_are_read(tmp_path):
         cpu__cfs_quota_us="50000\n",
         cpu__cfs_period_us="100000\n",
     )
-    write(tmp_path / "memory", memory__usage_in_bytes="4096\n", memory__limit_in_bytes="9223372036854771712\n")
-    assert as_table(kernel.cgroup_readings("4:cpu,cpuacct:/docker/ab\n3:memory:/docker/ab\n", tmp_path)) == {
+    write(
+        tmp_path / "memory",
+        memory__usage_in_bytes="4096\n",
+        memory__limit_in_bytes="9223372036854771712\n",
+    )
+    assert as_table(
+        kernel.cgroup_readings("4:cpu,cpuacct:/docker/ab\n3:memory:/docker/ab\n", tmp_path)
+    ) == {
         ("container_cpu_throttled_seconds_total",): 2.5,
         ("container_cpu_periods_total",): 10,
         ("container_cpu_throttled_periods_total",): 3,
@@ -90,5 +98,10 @@ def test_no_quota_means_no_limit(tmp_path):
 
 
 def test_cpu_pressure_is_in_seconds_or_absent(tmp_path):
-    write(tmp_path / "pressure", cpu="some avg10=0.00 avg60=0.00 avg300=0.00 total=2500000\nfull avg10=0.00 total=1\n")
-    assert as_table(kernel.pressure_readings(tmp_path)) == {("pressure_cpu_waiting_seconds_total",): 2.5}
+    write(
+        tmp_path / "pressure",
+        cpu="some avg10=0.00 avg60=0.00 avg300=0.00 total=2500000\nfull avg10=0.00 total=1\n",
+    )
+    assert as_table(kernel.pressure_readings(tmp_path)) == {
+        ("pressure_cpu_waiting_seconds_total",): 2.5
+    }

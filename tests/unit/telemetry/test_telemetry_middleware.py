@@ -55,14 +55,20 @@ def measured():
 def test_the_route_is_the_rule_or_none(measured):
     for path in ("/items/1", "/items/2", "/nowhere", "/elsewhere", "/items/x"):
         measured.send(path)
-    assert measured.requests() == {("GET", "/items/<int:number>", "200"): 2, ("GET", "none", "404"): 3}
+    assert measured.requests() == {
+        ("GET", "/items/<int:number>", "200"): 2,
+        ("GET", "none", "404"): 3,
+    }
 
 
 def test_head_is_counted_as_head_and_unknown_methods_as_other(measured):
     measured.send("/items/1", method="HEAD")
     measured.send("/items/1", method="BREW")
     measured.send("/items/1", method="COFFEE")
-    assert measured.requests() == {("HEAD", "/items/<int:number>", "200"): 1, ("_OTHER", "none", "405"): 2}
+    assert measured.requests() == {
+        ("HEAD", "/items/<int:number>", "200"): 1,
+        ("_OTHER", "none", "405"): 2,
+    }
 
 
 def test_a_raising_handler_is_a_500_on_its_route(measured):
@@ -102,15 +108,21 @@ def test_a_stream_that_breaks_is_a_failure_whatever_it_announced(measured):
 
 
 def test_a_response_closed_twice_is_counted_once(measured):
-    body, _, _ = run_wsgi_app(measured.app, measured.app.test_request_context("/items/1").request.environ)
+    body, _, _ = run_wsgi_app(
+        measured.app, measured.app.test_request_context("/items/1").request.environ
+    )
     body.close()
     body.close()
     assert measured.requests() == {("GET", "/items/<int:number>", "200"): 1}
 
 
 def test_the_servers_own_kind_of_file_reaches_the_server_unwrapped(measured):
-    measured.app.get("/file", endpoint="file")(lambda: send_file(io.BytesIO(b"content"), mimetype="text/plain"))
-    environ = measured.app.test_request_context("/file", environ_base={"wsgi.file_wrapper": FileWrapper}).request.environ
+    measured.app.get("/file", endpoint="file")(
+        lambda: send_file(io.BytesIO(b"content"), mimetype="text/plain")
+    )
+    environ = measured.app.test_request_context(
+        "/file", environ_base={"wsgi.file_wrapper": FileWrapper}
+    ).request.environ
     body = measured.app(environ, lambda *_: None)
     assert isinstance(body, FileWrapper)
     assert measured.requests() == {("GET", "/file", "200"): 1}
@@ -152,7 +164,9 @@ def test_label_sets_are_capped_and_errors_keep_their_status(measured):
     measured.app.get("/status/<int:code>", endpoint="status")(lambda code: ("", code))
     for code in range(200, 200 + MAX_LABEL_SETS + 10):
         measured.send(f"/status/{code}")
-    folded = {labels: count for labels, count in measured.requests().items() if labels[1] == "other"}
+    folded = {
+        labels: count for labels, count in measured.requests().items() if labels[1] == "other"
+    }
     assert sum(measured.requests().values()) == MAX_LABEL_SETS + 10
     assert folded == {("other", "other", str(code)): 1 for code in range(400, 410)}
 

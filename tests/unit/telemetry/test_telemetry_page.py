@@ -3,7 +3,9 @@
 import os
 
 import pytest
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as openmetrics_families,
+)
 
 from firedrill.contract import LATENCY_BOUNDS_SECONDS, Server, exported_series
 from firedrill.telemetry.cells import BUSY_SINCE, FINISHED_BUSY, SAMPLED_AT, Cells, observe
@@ -23,7 +25,11 @@ def test_a_new_counter_is_zero_once_for_prometheus_only():
     read(page, for_prometheus=True)
     cells.add(cells.reserve(Server.RUN_REQUESTS, ("a",)), 3)
     name = Server.RUN_REQUESTS.name
-    seen = [read(page).value(name), *(read(page, for_prometheus=True).value(name) for _ in range(2)), read(page).value(name)]
+    seen = [
+        read(page).value(name),
+        *(read(page, for_prometheus=True).value(name) for _ in range(2)),
+        read(page).value(name),
+    ]
     assert seen == [3, 0, 3, 3]
 
 
@@ -31,7 +37,9 @@ def test_counts_before_the_first_scrape_are_shown_at_once():
     """Otherwise a Prometheus that comes late would see all of the past happen in one second."""
     cells = Cells.create()
     cells.add(cells.reserve(Server.RUN_REQUESTS, ("a",)), 1000)
-    assert read(Page(cells, os.getpid()), for_prometheus=True).value(Server.RUN_REQUESTS.name) == 1000
+    assert (
+        read(Page(cells, os.getpid()), for_prometheus=True).value(Server.RUN_REQUESTS.name) == 1000
+    )
 
 
 def test_series_created_while_prometheus_was_away_are_shown_fully():
@@ -60,7 +68,9 @@ def test_busy_seconds_include_running_requests_and_never_fall(clock):
     assert running.value("http_server_workers_busy") == 1
     assert running.value("http_server_busy_seconds_total") == 7
     assert between.value("http_server_workers_busy") == 0
-    assert between.value("http_server_busy_seconds_total") == running.value("http_server_busy_seconds_total")
+    assert between.value("http_server_busy_seconds_total") == running.value(
+        "http_server_busy_seconds_total"
+    )
 
 
 def test_the_age_is_that_of_the_last_sample(clock):
@@ -74,7 +84,15 @@ def test_every_exported_series_is_in_the_contract():
     for metric in (Server.QUEUE_WAIT, Server.QUEUE_DEPTH, FINISHED_BUSY, SAMPLED_AT):
         cells.reserve(metric)
     names = {name for name, _, _ in read(Page(cells, os.getpid())).samples}
-    assert {"http_server_busy_seconds_total", "process_cpu_seconds_total", "tcp_listen_overflows_total"} <= names <= exported_series()
+    assert (
+        {
+            "http_server_busy_seconds_total",
+            "process_cpu_seconds_total",
+            "tcp_listen_overflows_total",
+        }
+        <= names
+        <= exported_series()
+    )
 
 
 def test_a_bucket_shows_its_last_sampled_request():
@@ -85,7 +103,10 @@ def test_a_bucket_shows_its_last_sampled_request():
         cells.remember(first, LATENCY_BOUNDS_SECONDS, seconds, trace_id)
     text = Page(cells, os.getpid()).render(for_prometheus=False, openmetrics=True).decode()
     marked = {
-        sample.labels["le"]: sample.exemplar.value for family in openmetrics_families(text) for sample in family.samples if sample.exemplar
+        sample.labels["le"]: sample.exemplar.value
+        for family in openmetrics_families(text)
+        for sample in family.samples
+        if sample.exemplar
     }
     assert marked == {"0.2": 0.19, "+Inf": 99.0}
     assert exemplars(text) == {Server.REQUEST_DURATION.name: {f"{2:032x}", "f" * 32}}
@@ -98,7 +119,9 @@ def test_a_new_series_shown_as_zero_has_no_exemplar():
     first = cells.reserve(Server.REQUEST_DURATION, ("GET", "/", "200"))
     observe(cells.values, first, LATENCY_BOUNDS_SECONDS, 0.2)
     cells.remember(first, LATENCY_BOUNDS_SECONDS, 0.2, 1)
-    seen = [exemplars(page.render(for_prometheus=True, openmetrics=True).decode()) for _ in range(2)]
+    seen = [
+        exemplars(page.render(for_prometheus=True, openmetrics=True).decode()) for _ in range(2)
+    ]
     assert seen == [{}, {Server.REQUEST_DURATION.name: {f"{1:032x}"}}]
 
 
@@ -108,8 +131,14 @@ def test_a_new_series_shown_as_zero_has_no_exemplar():
         ("", False),
         ("*/*", False),
         ("text/plain;version=0.0.4", False),
-        ("application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;q=0.5,*/*;q=0.1", True),
-        ("text/plain;version=1.0.0;q=0.5, application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6", True),
+        (
+            "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;q=0.5,*/*;q=0.1",
+            True,
+        ),
+        (
+            "text/plain;version=1.0.0;q=0.5, application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6",
+            True,
+        ),
     ],
 )
 def test_openmetrics_is_sent_to_those_who_accept_it(accept, openmetrics):

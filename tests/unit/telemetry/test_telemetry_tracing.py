@@ -9,7 +9,14 @@ from opentelemetry import trace
 from opentelemetry.propagate import inject
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, DEFAULT_OFF, DEFAULT_ON, ParentBased, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    DEFAULT_OFF,
+    DEFAULT_ON,
+    ParentBased,
+    TraceIdRatioBased,
+)
 from opentelemetry.trace import StatusCode, format_trace_id
 
 from firedrill.errors import BadInput
@@ -73,7 +80,10 @@ def test_a_sampled_request_is_a_span_and_an_exemplar():
     (span,) = traced.spans
     assert span.name == "GET /items/<int:number>"
     trace_id = format_trace_id(span.context.trace_id)
-    assert traced.exemplars() == {"http_server_request_duration_seconds": {trace_id}, "http_server_response_time_seconds": {trace_id}}
+    assert traced.exemplars() == {
+        "http_server_request_duration_seconds": {trace_id},
+        "http_server_response_time_seconds": {trace_id},
+    }
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -87,19 +97,28 @@ def test_requests_are_traced_as_the_sdk_s_sampler_decides(name, carried):
         "always_off": 0,
         "parentbased_always_on": 0 if carried == UNSAMPLED else requests,
         "parentbased_always_off": requests if carried == SAMPLED else 0,
-        "traceidratio": requests * (int(TRACE[16:], 16) < TraceIdRatioBased(0.5).bound) if carried else None,
+        "traceidratio": requests * (int(TRACE[16:], 16) < TraceIdRatioBased(0.5).bound)
+        if carried
+        else None,
         "parentbased_traceidratio": {None: None, SAMPLED: requests, UNSAMPLED: 0}[carried],
     }[name]
     if expected is None:  # about half, eight standard deviations wide
         assert 43 < len(traced.spans) < 157
         assert len({span.context.trace_id for span in traced.spans}) == len(traced.spans)
-        assert all(HALF.should_sample(None, span.context.trace_id, "").decision.is_sampled() for span in traced.spans)
+        assert all(
+            HALF.should_sample(None, span.context.trace_id, "").decision.is_sampled()
+            for span in traced.spans
+        )
     else:
         assert len(traced.spans) == expected
-        assert {format_trace_id(span.context.trace_id) for span in traced.spans if carried} <= {TRACE}
+        assert {format_trace_id(span.context.trace_id) for span in traced.spans if carried} <= {
+            TRACE
+        }
 
 
-@pytest.mark.parametrize("sampler", [DEFAULT_OFF, TraceIdRatioBased(0.0), ParentBased(TraceIdRatioBased(0.0))])
+@pytest.mark.parametrize(
+    "sampler", [DEFAULT_OFF, TraceIdRatioBased(0.0), ParentBased(TraceIdRatioBased(0.0))]
+)
 def test_own_spans_of_an_unsampled_request_are_not_recorded(sampler):
     traced = Traced(sampler)
     tracer = traced.tracing.provider.get_tracer("theirs")
@@ -165,7 +184,9 @@ def test_own_hooks_run_once_inside_the_span():
 
 def test_a_streamed_response_is_one_span():
     traced = Traced(ALWAYS_ON)
-    traced.app.get("/stream")(lambda: Response(stream_with_context(request.path[:1] for _ in range(3))))
+    traced.app.get("/stream")(
+        lambda: Response(stream_with_context(request.path[:1] for _ in range(3)))
+    )
     assert [traced.send("/stream").data for _ in range(3)] == [b"///"] * 3
     assert len(traced.spans) == 3
     assert traced.exemplars()["http_server_request_duration_seconds"]
@@ -191,7 +212,10 @@ def test_sixteen_threads_keep_sampled_and_unsampled_requests_apart():
 
     def send():
         for number in range(50):
-            traced.send(f"/items/{number}", **([{}, {"traceparent": SAMPLED}, {"traceparent": UNSAMPLED}][number % 3]))
+            traced.send(
+                f"/items/{number}",
+                **([{}, {"traceparent": SAMPLED}, {"traceparent": UNSAMPLED}][number % 3]),
+            )
 
     threads = [threading.Thread(target=send) for _ in range(16)]
     for thread in threads:
@@ -203,7 +227,9 @@ def test_sixteen_threads_keep_sampled_and_unsampled_requests_apart():
     assert len(continued) == 16 * 17
     own = [span.context.trace_id for span in traced.spans if not span.parent]
     assert len(set(own)) == len(own)
-    assert sorted(trace_id for trace_id in traced.seen if trace_id) == sorted(span.context.trace_id for span in traced.spans)
+    assert sorted(trace_id for trace_id in traced.seen if trace_id) == sorted(
+        span.context.trace_id for span in traced.spans
+    )
 
 
 def test_the_service_is_named_after_the_application_s_package():
@@ -219,7 +245,9 @@ def test_the_default_share_is_one_percent(share, bound):
 
 @pytest.mark.parametrize("share", ["half", "1.5"])
 def test_an_invalid_share_is_refused_in_one_line(share):
-    with pytest.raises(BadInput, match=f"OTEL_TRACES_SAMPLER_ARG is '{share}'; expected a share from 0 to 1"):
+    with pytest.raises(
+        BadInput, match=f"OTEL_TRACES_SAMPLER_ARG is '{share}'; expected a share from 0 to 1"
+    ):
         chosen_sampler({"OTEL_TRACES_SAMPLER_ARG": share})
 
 
@@ -245,7 +273,9 @@ def test_tracing_is_on_where_a_collector_is_named(environ, asked, wanted):
     assert wants_tracing(environ, asked) is wanted
 
 
-@pytest.mark.parametrize("unknown", [{"OTEL_TRACES_EXPORTER": "console"}, {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}])
+@pytest.mark.parametrize(
+    "unknown", [{"OTEL_TRACES_EXPORTER": "console"}, {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}]
+)
 def test_exporters_other_than_otlp_over_http_are_refused(unknown):
     with pytest.raises(BadInput, match=r"OTEL_\w+ is '(console|grpc)'; expected [^\n]*$"):
         wants_tracing({**ENDPOINT, **unknown}, None)

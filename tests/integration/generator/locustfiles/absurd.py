@@ -14,7 +14,13 @@ ERRORS = (ValueError("x"), "text", KeyError(), Exception("A" * 10_000), BaseExce
 
 
 def fire(**given):
-    usual = {"request_type": "GET", "name": "usual", "response_time": 1.0, "response_length": 0, "exception": None}
+    usual = {
+        "request_type": "GET",
+        "name": "usual",
+        "response_time": 1.0,
+        "response_length": 0,
+        "exception": None,
+    }
     events.request.fire(**{**usual, **given})
 
 

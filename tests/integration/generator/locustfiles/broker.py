@@ -13,4 +13,10 @@ class Publisher(User):
         begin = time.perf_counter()
         time.sleep(0.01)
         took = (time.perf_counter() - begin) * 1000
-        self.environment.events.request.fire(request_type="MQTT", name="publish", response_time=took, response_length=64, exception=None)
+        self.environment.events.request.fire(
+            request_type="MQTT",
+            name="publish",
+            response_time=took,
+            response_length=64,
+            exception=None,
+        )

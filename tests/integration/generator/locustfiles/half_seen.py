@@ -31,4 +31,10 @@ class Bus(User):
     @task
     def publish_unseen(self):
         gevent.sleep(600)
-        self.environment.events.request.fire(request_type="MQTT", name="publish", response_time=600_000, response_length=64, exception=None)
+        self.environment.events.request.fire(
+            request_type="MQTT",
+            name="publish",
+            response_time=600_000,
+            response_length=64,
+            exception=None,
+        )

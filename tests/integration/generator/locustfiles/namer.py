@@ -15,7 +15,14 @@ class Namer(User):
         for number in range(NAMES):
             if number % 500 == 0:
                 time.sleep(0)  # others have their turn
-            events.request.fire(request_type="GET", name=f"/items/{number}", response_time=5, response_length=1)
+            events.request.fire(
+                request_type="GET", name=f"/items/{number}", response_time=5, response_length=1
+            )
         for number in range(3):
-            events.request.fire(request_type="GET", name='"\n\\' * 3400 + str(number), response_time=None, response_length=0)
+            events.request.fire(
+                request_type="GET",
+                name='"\n\\' * 3400 + str(number),
+                response_time=None,
+                response_length=0,
+            )
         events.request.fire(request_type="DONE", name=None, response_time=1, response_length=0)

@@ -8,7 +8,9 @@ from locust.runners import WorkerRunner
 @events.init.add_listener
 def on_init(environment, runner, **_):
     if isinstance(runner, WorkerRunner):
-        environment.events.report_to_master.add_listener(lambda data, **_: data.update(firedrill={"in_flight": 3}))
+        environment.events.report_to_master.add_listener(
+            lambda data, **_: data.update(firedrill={"in_flight": 3})
+        )
         gevent.spawn(send, runner)
 
 
