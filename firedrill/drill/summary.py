@@ -13,6 +13,7 @@ from firedrill import units
 from firedrill.errors import BadInput
 from firedrill.faults import spell
 from firedrill.notifications.notification import printable
+from firedrill.record.run_description import server_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -62,21 +63,7 @@ def _verdict_line(document: Document) -> Text:
 
 def title_of(document: Document) -> str:
     """The profile and what it met."""
-    return f"{document['profile']['name']} against {server_of(document)}"
-
-
-def server_of(document: Mapping[str, Any]) -> str:
-    """The server's name as people say it: `waitress, 64 threads, 1000 connections`."""
-    server = document.get("server")
-    if not isinstance(server, dict) or not server:
-        return str(document.get("target") or "an unknown server")
-    name = {"dev": "Flask's development server"}.get(
-        str(server.get("kind")), str(server.get("kind"))
-    )
-    tuned = {"threads": server.get("threads"), "connections": server.get("connection_limit")}
-    return ", ".join(
-        [name, *(f"{value} {word}" for word, value in tuned.items() if value is not None)]
-    )
+    return f"{document['profile']['name']} against {server_name(document)}"
 
 
 def _reasons(document: Document) -> list[Text]:
@@ -203,7 +190,7 @@ def comparison(documents: Sequence[Document]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
     for document in documents:
-        table.add_column(server_of(document), justify="right", max_width=26)
+        table.add_column(server_name(document), justify="right", max_width=26)
     for section, rows in SECTIONS.items():
         table.add_row(Text(section, style="bold"))
         for name, figure in rows.items():

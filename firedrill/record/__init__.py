@@ -1,1 +1,1 @@
-"""A run on disk: its folder and the figures in its run.json."""
+"""A recorded run on disk: its folder, the figures of its run.json, and the limits they are judged by."""

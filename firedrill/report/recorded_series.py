@@ -12,9 +12,8 @@ import numpy as np
 
 from firedrill import histogram
 from firedrill.contract import Client
-from firedrill.drill.judge.verdict import BLIND_LIMIT_SECONDS
-from firedrill.drill.measure.measurement import QUANTILES, TAIL_SECONDS
 from firedrill.prometheus.recorded_data import Reopened
+from firedrill.record.limits import BLIND_LIMIT_SECONDS, QUANTILES, TAIL_SECONDS
 from firedrill.report.charts import panels
 
 if TYPE_CHECKING:

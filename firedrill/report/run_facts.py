@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from firedrill import units
-from firedrill.drill.judge.baseline import ERROR_FLOOR_RATIO, LATENCY_FLOOR_SECONDS
-from firedrill.drill.play.run import SCHEMA
-from firedrill.drill.summary import server_of
+from firedrill.record.limits import ERROR_FLOOR_RATIO, LATENCY_FLOOR_SECONDS, SCHEMA
+from firedrill.record.run_description import server_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +125,7 @@ class Facts:
     @property
     def server(self) -> str:
         """What was loaded, as people say it."""
-        return server_of(self.document)
+        return server_name(self.document)
 
     @property
     def profile(self) -> str:

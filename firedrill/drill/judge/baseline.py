@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from firedrill import units
 from firedrill.drill.judge.verdict import Reason, Status
 from firedrill.errors import BadInput
+from firedrill.record.limits import ERROR_FLOOR_RATIO, LATENCY_FLOOR_SECONDS
+from firedrill.record.run_description import played_load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,20 +18,11 @@ if TYPE_CHECKING:
     from firedrill.record.figures import ClientSide, Figures
     from firedrill.record.run_folder import Run
 
-LATENCY_FLOOR_SECONDS = 0.005
-"""A smaller difference is less than the histograms can tell."""
-
-ERROR_FLOOR_RATIO = 0.001
-"""A smaller difference is a handful of requests."""
-
 LENGTH_RATIO = 0.1
 """Share of a run's length that another of the same load may lack or have more: one that was cut short saw another load."""
 
 HUNG_FAIL_SCHEMA = 2
 """Since this version of run.json a hung request has failed."""
-
-LOAD = ("users", "think_time_seconds", "steps", "ramp", "open_loop", "faults", "warmup_seconds")
-"""What two profiles must have in common for their runs to be comparable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +63,7 @@ class Baseline:
             raise BadInput(
                 f"--baseline {run.id}: the run is {status}; expected one that can be trusted and was played to its end"
             )
-        if load_of(document.get("profile") or {}) != load_of(asdict(profile)):
+        if played_load(document.get("profile") or {}) != played_load(asdict(profile)):
             name = (document.get("profile") or {}).get("name")
             raise BadInput(
                 f"--baseline {run.id}: played another load ({name}); expected the load of {profile.name}"
@@ -201,19 +193,3 @@ def _client(document: Mapping[str, Any]) -> Mapping[str, Any]:
 def _seconds(document: Mapping[str, Any]) -> float | None:
     window = document.get("window") or {}
     return window["end"] - window["start"] if {"start", "end"} <= set(window) else None
-
-
-def load_of(profile: Mapping[str, Any]) -> str:
-    """What is played, spelled the same whether it was read from JSON or not."""
-    return json.dumps(_given({name: profile.get(name) for name in LOAD}), sort_keys=True)
-
-
-def _given(value: Any) -> Any:
-    """Without what is not given, which older runs did not have, and what is expected of alerts, which is no load."""
-    if isinstance(value, dict):
-        return {
-            name: _given(each)
-            for name, each in value.items()
-            if each not in (None, (), []) and name != "alerts"
-        }
-    return [_given(each) for each in value] if isinstance(value, list | tuple) else value

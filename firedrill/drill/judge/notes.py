@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from firedrill import units
-from firedrill.drill.judge.verdict import BLIND_RATIO, Reason, blind_limit
+from firedrill.drill.judge.verdict import Reason
+from firedrill.record.limits import BLIND_RATIO, blind_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from firedrill import units
 from firedrill.errors import ExitCode
 from firedrill.objectives import accepted_ratio, is_exceeded
+from firedrill.record.limits import STALL_SECONDS, blind_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -16,17 +17,8 @@ if TYPE_CHECKING:
     from firedrill.profile import Profile, Slo
     from firedrill.record.figures import Arrivals, Figures, Honesty, Window
 
-BLIND_LIMIT_SECONDS = 5.0
-"""Longest time without a page of the load generator that a valid run may have, however long it is."""
-
-BLIND_RATIO = 0.1
-"""So much of it may be unseen, but for one stall of a busy machine (`ENOUGH_SECONDS`), and a reader is told of a longer time."""
-
 LOST_LIMIT_RATIO = 0.01
 """Share of what should have been asked that a valid run may not have asked, or not in time."""
-
-ENOUGH_SECONDS = 3.0
-"""For so long a condition of validity must be broken before it voids a run: one stall of a busy machine does not."""
 
 CPU_LIMIT_RATIO = 0.9
 """Of a core: a process that uses more has no time left for what comes next."""
@@ -133,7 +125,7 @@ def _void(figures: Figures) -> Iterator[Reason]:
     broken = (_overloaded(figures.honesty) if unsent else {}) | {
         condition: f"{BROKEN.get(condition, condition)} ({units.seconds(seconds)} of the run)"
         for condition, seconds in figures.invalid.items()
-        if seconds >= ENOUGH_SECONDS
+        if seconds >= STALL_SECONDS
     }
     for condition in sorted(broken, key=[*BROKEN, *broken].index):
         yield Reason(condition, broken[condition])
@@ -145,11 +137,6 @@ def _void(figures: Figures) -> Iterator[Reason]:
             "blind",
             f"nothing was recorded of the load generator for {units.seconds(figures.blind_seconds)}",
         )
-
-
-def blind_limit(seconds: float) -> float:
-    """Longest time that a valid run of so many seconds may be unseen."""
-    return min(BLIND_LIMIT_SECONDS, max(ENOUGH_SECONDS, BLIND_RATIO * seconds))
 
 
 def _unjudged(slo: Slo | None, figures: Figures) -> Iterator[Reason]:

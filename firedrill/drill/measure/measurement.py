@@ -22,6 +22,7 @@ from firedrill.record.figures import (
     Step,
     Window,
 )
+from firedrill.record.limits import QUANTILES, TAIL_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from firedrill.prometheus.client import Prometheus, Series
     from firedrill.record.figures import Alert, Latency
 
-QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 EXHAUSTED_RATIO = 0.9
 """A resource has run out when so much of its limit is in use for three seconds."""
 
@@ -59,9 +59,6 @@ NOTEWORTHY = 1.1
 
 MANY_RATIO = 0.05
 """Fewer of all requests than that, cut short at a stop while they were younger than a percentile, say nothing against it."""
-
-TAIL_SECONDS = 15.0
-"""How long after the load's end the last figures may still arrive."""
 
 BEFORE_SECONDS = 5.0
 """How long before a window its counters are looked for: what they showed then is where they start."""

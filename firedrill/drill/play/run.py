@@ -14,7 +14,7 @@ from firedrill.alerts.rules import rule_file
 from firedrill.drill.judge import default_objectives, notes, scorecard
 from firedrill.drill.judge.verdict import AGAINST_API, Reason, ended_early, judge
 from firedrill.drill.measure import alert_history, recipients
-from firedrill.drill.measure.measurement import TAIL_SECONDS, Measurement
+from firedrill.drill.measure.measurement import Measurement
 from firedrill.drill.play import live_figures
 from firedrill.drill.play.early_abort import Watch
 from firedrill.drill.play.fault_schedule import Injector
@@ -25,6 +25,7 @@ from firedrill.notifications.notification import HEARTBEAT
 from firedrill.processes import programs
 from firedrill.prometheus.recorded_data import Reopened
 from firedrill.record.figures import Window
+from firedrill.record.limits import SCHEMA, TAIL_SECONDS
 from firedrill.record.run_folder import Run
 from firedrill.stack import configuration
 from firedrill.stack.containers import container_stack
@@ -44,9 +45,6 @@ if TYPE_CHECKING:
     from firedrill.prometheus.client import Prometheus
     from firedrill.record.figures import Figures
     from firedrill.stack.interface import Stack
-
-SCHEMA = 2
-"""Version of run.json; it grows when a field changes its meaning."""
 
 DRAIN_SECONDS = 10.0
 """How long the API may take to finish what it had accepted when the load ended."""

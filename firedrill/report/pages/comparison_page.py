@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firedrill import names, units
-from firedrill.drill.judge.baseline import load_of
+from firedrill.record.run_description import played_load
 from firedrill.report.charts import colors, kinds, panels
 from firedrill.report.charts.canvas import Canvas, Marks
 from firedrill.report.charts.kinds import Chart
@@ -83,7 +83,7 @@ def of_runs(sides: Sequence[Side]) -> str:
         charts=list(_overlaid(sides)),
         title=f"{sentences.joined(profiles)}: {len(sides)} runs side by side",
         sides=sides,
-        different=len({load_of(side.facts.mapping("profile")) for side in sides}) > 1,
+        different=len({played_load(side.facts.mapping("profile")) for side in sides}) > 1,
         rows=list(_rows(sides)),
         exhausted=[sentences.exhausted(side.facts) for side in sides],
         alerts=[_fired(side.facts) for side in sides],

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from firedrill import units
 from firedrill.contract import FAULT_KINDS
-from firedrill.drill.judge.verdict import blind_limit
 from firedrill.faults import spell
+from firedrill.record.limits import blind_limit
 from firedrill.report.run_facts import Facts
 
 if TYPE_CHECKING:

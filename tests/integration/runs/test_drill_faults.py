@@ -2,7 +2,7 @@
 
 import pytest
 
-from firedrill.drill.measure.measurement import TAIL_SECONDS
+from firedrill.record.limits import TAIL_SECONDS
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.recorded_data import Reopened
 from tests import drilling

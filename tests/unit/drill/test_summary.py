@@ -11,6 +11,7 @@ from firedrill.cli.console import OUTPUT
 from firedrill.drill import summary
 from firedrill.drill.judge.verdict import Reason, Status, Verdict
 from firedrill.drill.play.progress import Panels
+from firedrill.record import run_description
 from firedrill.record.figures import Alert, Arrivals
 from firedrill.record.run_folder import Run
 from tests.unit.healthy_run import HEALTHY, PROFILE
@@ -160,7 +161,7 @@ def test_a_run_without_a_receiver_claims_nothing_about_notifications(tmp_path):
     ),
 )
 def test_servers_have_readable_names(server, name):
-    assert summary.server_of(document(server)) == name
+    assert run_description.server_name(document(server)) == name
 
 
 def test_injected_faults_are_listed_with_their_times(tmp_path):

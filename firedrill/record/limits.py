@@ -1,0 +1,32 @@
+"""Limits and windows that measuring, judging and reporting a run share. A leaf."""
+
+from __future__ import annotations
+
+SCHEMA = 2
+"""Version of run.json that this Firedrill writes."""
+
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+"""Percentiles of every latency in run.json and in the report."""
+
+TAIL_SECONDS = 15.0
+"""How long after the end of the load the last figures may still arrive."""
+
+STALL_SECONDS = 3.0
+"""A condition that is broken for a shorter time does not void a run: a busy machine may stall once."""
+
+BLIND_LIMIT_SECONDS = 5.0
+"""Longest time without a scrape of the load generator in a valid run, however long the run is."""
+
+BLIND_RATIO = 0.1
+"""Share of a run that may pass without a scrape of the load generator, if it is over `STALL_SECONDS`."""
+
+LATENCY_FLOOR_SECONDS = 0.005
+"""Two latencies that differ by less are equal: histograms resolve no smaller difference."""
+
+ERROR_FLOOR_RATIO = 0.001
+"""Two error ratios that differ by less are equal: the difference is a handful of requests."""
+
+
+def blind_limit(seconds: float) -> float:
+    """Return the longest time without a scrape that a valid run of this length may have."""
+    return min(BLIND_LIMIT_SECONDS, max(STALL_SECONDS, BLIND_RATIO * seconds))
