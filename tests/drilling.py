@@ -163,18 +163,16 @@ def profile(
     return file
 
 
-def judged(code, document):
-    """(status, codes of the reasons) of a run that ended with this exit code, but for the reasons that lie in the machine alone.
+def judged(code, document, excused=OF_THE_MACHINE):
+    """(status, codes of the reasons) of a run, without the reasons that lie in the machine alone.
 
-    They void a run whatever else is found in it; all that is found beside them is what it would have been on a machine with more to spare.
+    Those void a run whatever else is found in it. The rest is the verdict of a faster machine.
     """
-    status, codes = (
-        document["verdict"]["status"],
-        [reason["code"] for reason in document["verdict"]["reasons"]],
-    )
+    verdict = document["verdict"]
+    status, codes = verdict["status"], [reason["code"] for reason in verdict["reasons"]]
     assert code == EXIT_CODES[Status(status)], (code, status)
-    others = [one for one in codes if one not in OF_THE_MACHINE]
-    if status == Status.INVALID and others != codes and all(_fails(one) for one in others):
+    others = [reason for reason in codes if reason not in excused]
+    if status == Status.INVALID and others != codes and all(_fails(reason) for reason in others):
         status = Status.FAILED if others else Status.PASSED
     return str(status), others
 
@@ -183,14 +181,14 @@ def _fails(code):
     return code in AGAINST_API or code.startswith(AGAINST_OBJECTIVES)
 
 
-def failed(code, document):
-    """Whether a run failed, or would have on a machine with more to spare: all else that is wrong is against the API."""
-    return judged(code, document)[0] == Status.FAILED
+def failed(code, document, excused=OF_THE_MACHINE):
+    """Whether a run failed, or would have on a faster machine."""
+    return judged(code, document, excused)[0] == Status.FAILED
 
 
-def passed(code, document):
-    """Whether a run passed, or would have on a machine with more to spare: one that is busy makes the generator late, and says so."""
-    return judged(code, document)[0] == Status.PASSED
+def passed(code, document, excused=OF_THE_MACHINE):
+    """Whether a run passed, or would have on a faster machine."""
+    return judged(code, document, excused)[0] == Status.PASSED
 
 
 def locust_total(run):

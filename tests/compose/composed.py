@@ -14,6 +14,7 @@ from firedrill.errors import FiredrillError
 from firedrill.processes import ports
 from firedrill.prometheus.client import Prometheus
 from firedrill.stack.containers import container_stack, engine
+from tests import drilling
 from tests.compose.docker_engine import docker
 from tests.waiting import poll_until
 
@@ -31,39 +32,8 @@ PORTS = (
 PATIENCE_SECONDS = 400.0
 """How long a test waits for containers: nine of them start and end many times slower on a machine that does much else."""
 
-STARVED = frozenset(
-    {
-        "loop_lag",
-        "generator_cpu",
-        "scrape_gap",
-        "blind",
-        "report_late",
-        "worker_missing",
-        "users_behind",
-    }
-)
-"""Reasons by which a run is void whose load generator, or Prometheus, had to stand still."""
-
-
-AGAINST_API = frozenset({"api_ended", "errors", "starved_users", "aborted"})
-
-
-def passed(code, document):
-    """Whether a run passed, or would have on a machine that had not stood still."""
-    return code == 0 or (code == 4 and _reasons(document) <= STARVED)
-
-
-def failed(code, document):
-    """Whether a run failed, or would have on a machine that had not stood still: all else that is wrong is against the API."""
-    others = _reasons(document) - STARVED
-    against_api = all(
-        code in AGAINST_API or code.startswith(("latency_", "alert_")) for code in others
-    )
-    return code == 1 or (code == 4 and bool(others) and against_api)
-
-
-def _reasons(document):
-    return {reason["code"] for reason in document["verdict"]["reasons"]}
+OF_STALLED_CONTAINERS = drilling.OF_THE_MACHINE | {"worker_missing", "users_behind"}
+"""A worker that stands still for seconds is given up by its master, and its users fall behind."""
 
 
 def all_are_counted(document):

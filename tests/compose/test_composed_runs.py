@@ -14,13 +14,12 @@ from firedrill.processes import ports
 from firedrill.stack.containers import container_stack, engine
 from tests import drilling
 from tests.compose.composed import (
+    OF_STALLED_CONTAINERS,
     PATIENCE_SECONDS,
     Composed,
     all_are_counted,
     answer,
-    failed,
     leftovers,
-    passed,
 )
 from tests.compose.docker_engine import Gateway, docker
 from tests.waiting import poll_until
@@ -57,7 +56,7 @@ def test_a_run_in_containers_is_judged_and_recorded(start, tmp_path):
     code, output, errors = drill.finish(PATIENCE_SECONDS)
     run = drill.run()
     document = run.read()
-    assert passed(code, document), output + errors
+    assert drilling.passed(code, document, OF_STALLED_CONTAINERS), output + errors
     assert document["figures"]["counts"]["client_requests"] > 50
     assert all_are_counted(document), document["figures"]
     assert document["versions"]["api image"] == "firedrill-api"
@@ -95,7 +94,7 @@ def test_an_api_that_dies_fails_the_run_and_pages(start, tmp_path):
     stop_load(drill)
     code, output, errors = drill.finish(PATIENCE_SECONDS)
     document = drill.run().read()
-    assert failed(code, document), output + errors
+    assert drilling.failed(code, document, OF_STALLED_CONTAINERS), output + errors
     assert "api_ended" in {reason["code"] for reason in document["verdict"]["reasons"]}
     assert "ApiDown" in {alert["name"] for alert in document["figures"]["alerts"]}
     assert ("page", "firing", "ApiDown") in {
@@ -117,7 +116,7 @@ def test_containers_play_a_locustfile_and_rules(start, tmp_path):
     says(drill, MANY, "some requests")
     stop_load(drill)
     code, output, errors = drill.finish(PATIENCE_SECONDS)
-    assert passed(code, drill.run().read()), output + errors
+    assert drilling.passed(code, drill.run().read(), OF_STALLED_CONTAINERS), output + errors
 
 
 def test_up_prints_addresses_and_keeps_its_volumes(images, tmp_path):
@@ -255,7 +254,9 @@ def test_the_firedrill_image_plays_on_a_running_stack(images, tmp_path):
         played = composed.compose("run", "--rm", "-T", "firedrill", "run", "brief", "--json")
         assert "{" in played.stdout, played.stderr
         document = json.loads(played.stdout[played.stdout.index("{") :])
-        assert passed(played.returncode, document), played.stdout + played.stderr
+        assert drilling.passed(played.returncode, document, OF_STALLED_CONTAINERS), (
+            played.stdout + played.stderr
+        )
         assert document["figures"]["counts"]["client_requests"] > 50
         assert all_are_counted(document), document["figures"]
         other = composed.compose("run", "--rm", "-T", "firedrill", "run", "other")

@@ -26,15 +26,7 @@ PATIENT = LOCUSTFILES / "patient.py"
 FORGIVING = LOCUSTFILES / "forgiving.py"
 OURS = (PATIENT, FORGIVING, LOCUSTFILE, EXPORTER_PLUGIN)
 SCHEDULE = "locust_response_time_from_schedule_seconds"
-STARVED_GENERATOR = {
-    "loop_lag",
-    "generator_cpu",
-    "report_late",
-    "scrape_gap",
-    "users_behind",
-    "arrivals_unsent",
-    "blind",
-}
+STARVED_GENERATOR = drilling.OF_THE_MACHINE | {"users_behind", "arrivals_unsent"}
 """What may void a run on a machine that stands still for seconds."""
 
 
