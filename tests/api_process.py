@@ -67,7 +67,10 @@ class Api:
         return self.process.wait(PATIENCE_SECONDS)
 
     def page_is_gone(self):
-        """Whether the process of the page ended, after `end`. Its port proves nothing: somebody else may have it by then."""
+        """Whether the process of the page ended, after `end`.
+
+        Its port proves nothing: somebody else may have it by then.
+        """
         try:
             return not self._page.is_running() or self._page.status() == psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:

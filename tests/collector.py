@@ -60,7 +60,9 @@ class Collector(ThreadingHTTPServer):
 
 @contextmanager
 def unreachable(listening: bool) -> Iterator[str]:
-    """The address of a collector that refuses connections, or (`listening`) takes them and never answers."""
+    """The address of a collector that refuses connections, or (`listening`) takes them and never
+    answers.
+    """
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         if listening:

@@ -1,4 +1,6 @@
-"""Settings of the whole suite: which process runs what, what a missing program means, and which signals the tests' processes get."""
+"""Settings of the whole suite: which process runs what, what a missing program means, and which
+signals the tests' processes get.
+"""
 
 import os
 import signal
@@ -71,7 +73,9 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_configure(config):
-    """Undo that a shell has its background jobs, and nohup its command, ignore signals: the processes of the tests would inherit it."""
+    """Undo that a shell has its background jobs, and nohup its command, ignore signals: the
+    processes of the tests would inherit it.
+    """
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(

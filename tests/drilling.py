@@ -31,10 +31,14 @@ PORT_OPTIONS = (
 )
 
 PATIENT_SLO = "{p99: 30s, errors: 1%, starved_users: 1000}"
-"""An SLO that a machine that stands still for some seconds cannot break: its requests take as long."""
+"""An SLO that a machine that stands still for some seconds cannot break: its requests take as long.
+
+"""
 
 OF_THE_MACHINE = frozenset({"generator_cpu", "loop_lag", "report_late", "scrape_gap", "blind"})
-"""Reasons by which a run says that its generator, or the Prometheus that looks at it, got no time (docs/profiles.md)."""
+"""Reasons by which a run says that its generator, or the Prometheus that looks at it, got no time
+(docs/profiles.md).
+"""
 
 AGAINST_OBJECTIVES = ("latency_", "alert_", "regression_", "errors", "starved_users")
 """How codes of the other reasons begin that fail a run and do not void it."""
@@ -123,7 +127,8 @@ def start(
     report=False,
     folder=None,
 ):
-    """Start `firedrill COMMAND WORDS…` with free ports and its runs below `out`; a report, which takes seconds, only if asked.
+    """Start `firedrill COMMAND WORDS…` with free ports and its runs below `out`; a report, which
+    takes seconds, only if asked.
 
     `folder` is the one that it is started in.
     """

@@ -1,4 +1,6 @@
-"""Expressions in PromQL, made up: everything that means time in them, and much that only looks like it."""
+"""Expressions in PromQL, made up: everything that means time in them, and much that only looks like
+it.
+"""
 
 from itertools import pairwise
 
@@ -152,7 +154,8 @@ def expressions(draw):
 
 
 def leaves(node, shrunk=lambda length_ms, _least_ms: length_ms):
-    """Everything that a tree says, in order: names and labels as text, durations as milliseconds once `shrunk`.
+    """Everything that a tree says, in order: names and labels as text, durations as milliseconds
+    once `shrunk`.
 
     Args:
         node: A tree.
@@ -186,7 +189,9 @@ def leaves(node, shrunk=lambda length_ms, _least_ms: length_ms):
 
 
 def _multiplied(node):
-    """The number that stands before an `increase()` in parentheses of their own, and that call; 1 and the node for anything else."""
+    """The number that stands before an `increase()` in parentheses of their own, and that call; 1
+    and the node for anything else.
+    """
     inside = node.expr if isinstance(node, promql.ParenExpr) else None
     if (
         isinstance(inside, promql.BinaryExpr)

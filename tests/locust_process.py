@@ -21,9 +21,12 @@ SCRAPER = {"X-Prometheus-Scrape-Timeout-Seconds": "1", "User-Agent": "Prometheus
 
 
 class Locust:
-    """Runs while its `with` block lasts, and is killed at its end. `exporter=False` is for workers, which serve no page.
+    """Runs while its `with` block lasts, and is killed at its end.
 
-    It keeps its final page until somebody has fetched it: a test that fetches pages also fetches the last one, or kills it.
+    `exporter=False` is for workers, which serve no page.
+
+    It keeps its final page until somebody has fetched it: a test that fetches pages also fetches
+    the last one, or kills it.
     """
 
     def __init__(
@@ -33,7 +36,8 @@ class Locust:
         exporter=True,
         **environment: str,
     ) -> None:
-        # Opened for appending: the process shares the position in the file, and would write where the test has just read.
+        # Opened for appending: the process shares the position in the file, and would write where
+        # the test has just read.
         self._log = tempfile.TemporaryFile("a+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed by __exit__
         clean = {
             name: value
@@ -79,7 +83,10 @@ class Locust:
         return self._log.read()
 
     def get(self, url=None, headers=None):
-        """An answer of Locust. The exporter gives up after some seconds, as on a machine that stands still: ask again then."""
+        """An answer of Locust.
+
+        The exporter gives up after some seconds, as on a machine that stands still: ask again then.
+        """
 
         def answer():
             try:

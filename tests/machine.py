@@ -1,8 +1,9 @@
-"""Set a machine up for the suite: `python -m tests.machine`, which `make test` runs before the tests.
+"""Set a machine up for the suite: `python -m tests.machine`, which `make test` runs before the
+tests.
 
-Finds or installs the Docker engine, Chromium and a font, and builds the images that the tests run. Prometheus and Alertmanager are taken
-by `make setup`. Only root installs anything into the system, from Debian's packages. One line names what can't be had; the tests that
-need it are then skipped.
+Finds or installs the Docker engine, Chromium and a font, and builds the images that the tests run.
+Prometheus and Alertmanager are taken by `make setup`. Only root installs anything into the system,
+from Debian's packages. One line names what can't be had; the tests that need it are then skipped.
 """
 
 import fcntl
@@ -32,7 +33,9 @@ APT_IS_LOCKED = re.compile(
 
 
 def main():
-    """Set up what is missing; exit code 0 also where something can't be had, because the tests say so themselves."""
+    """Set up what is missing; exit code 0 also where something can't be had, because the tests say
+    so themselves.
+    """
     with (Path(tempfile.gettempdir()) / f"firedrill-machine-{os.getuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         problems = [problem for problem in (_programs(), _packages(), _images()) if problem]
@@ -100,7 +103,9 @@ def _apt(*words):
 
 
 def _images():
-    """Make the base images, and build the product's own on them, so that the tests find every layer."""
+    """Make the base images, and build the product's own on them, so that the tests find every
+    layer.
+    """
     try:
         with docker_engine.engine():
             if base_images.missing():

@@ -1,4 +1,7 @@
-"""Programs that a test needs. Where one is missing, the tests that need it are skipped with the reason; with CI=true the suite then fails.
+"""Programs that a test needs.
+
+Where one is missing, the tests that need it are skipped with the reason; with CI=true the suite
+then fails.
 
 No test installs anything: `python -m tests.machine` does, before the tests.
 """
@@ -35,5 +38,7 @@ def find_chromium():
 
 
 def give_up(reason):
-    """Skip the test for want of something; conftest.py fails the suite for it once, with CI=true."""
+    """Skip the test for want of something; conftest.py fails the suite for it once, with
+    CI=true.
+    """
     pytest.skip(MARK + reason)

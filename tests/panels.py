@@ -1,4 +1,6 @@
-"""What dashboards show of a drill, and drills in which something was injected that they are to show."""
+"""What dashboards show of a drill, and drills in which something was injected that they are to
+show.
+"""
 
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.recorded_data import Reopened
@@ -55,7 +57,9 @@ class Shown:
         }
 
     def points(self, query, once):
-        """How many values a panel gets: of all times, or of the last one if it asks for no other."""
+        """How many values a panel gets: of all times, or of the last one if it asks for no
+        other.
+        """
         asked = query.asked(self.choices)
         if once:
             return len(self._prom.instant(asked, self.end))
@@ -66,7 +70,9 @@ class Shown:
         return self._prom.number(asked.replace("$__range", self.choices["$__range"]), self.end)
 
     def value(self, query, at, **labels):
-        """The value of one series at a time; of a table, as if the ten seconds before were shown."""
+        """The value of one series at a time; of a table, as if the ten seconds before were
+        shown.
+        """
         found = self._prom.instant(query.asked({**self.choices, "$__range": "10s"}), at)
         fitting = [sample.value for sample in found if labels.items() <= sample.labels.items()]
         assert len(fitting) == 1, f"{query.expr} at {at}: {found}"
@@ -79,7 +85,9 @@ def shown(run):
 
 
 def faulty(folder):
-    """A fifth of the requests fails; for a while all are slow, then half of the workers are stuck."""
+    """A fifth of the requests fails; for a while all are slow, then half of the workers are
+    stuck.
+    """
     file = drilling.profile(folder, users=140, seconds=20, slo="{errors: 50%, starved_users: 0}")
     file.write_text(file.read_text() + FAULTS)
     (folder / "mine.yml").write_text(MINE)
@@ -93,7 +101,8 @@ def faulty(folder):
         "--rules",
         folder / "mine.yml",
     )
-    # A busy machine can make the generator late, and the run invalid: that changes no share, and no count of who is stuck.
+    # A busy machine can make the generator late, and the run invalid: that changes no share, and no
+    # count of who is stuck.
     assert drill.finish(5 * PATIENCE_SECONDS)[0] in {1, 4}
     return drill.run()
 

@@ -1,4 +1,6 @@
-"""Cases for `promtool test rules`: groups of rules, the series that they read, and checks at their evaluations."""
+"""Cases for `promtool test rules`: groups of rules, the series that they read, and checks at their
+evaluations.
+"""
 
 import json
 import subprocess

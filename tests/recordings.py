@@ -1,4 +1,6 @@
-"""Drills that were recorded for tests: `python -m tests.recordings faulty` plays one again, and keeps what tests read of it."""
+"""Drills that were recorded for tests: `python -m tests.recordings faulty` plays one again, and
+keeps what tests read of it.
+"""
 
 import json
 import shutil
@@ -52,8 +54,9 @@ def _replayed(folder):
 def main(names):
     """Play drills, and keep them.
 
-    `drill_amid_stalls` is a `drill` on a machine that stands still now and then (`python -m tests.stalls`), but for the alerts of the group
-    that has a namesake. `drill_amid_load` is one beside so many busy processes that each of Prometheus's threads waits now and then.
+    `drill_amid_stalls` is a `drill` on a machine that stands still now and then (`python -m
+    tests.stalls`), but for the alerts of the group that has a namesake. `drill_amid_load` is one
+    beside so many busy processes that each of Prometheus's threads waits now and then.
     """
     drills = {
         "faulty": panels.faulty,

@@ -1,4 +1,6 @@
-"""A metrics page as a test reads it: fetched over HTTP, parsed by prometheus_client's own parser."""
+"""A metrics page as a test reads it: fetched over HTTP, parsed by prometheus_client's own
+parser.
+"""
 
 from __future__ import annotations
 

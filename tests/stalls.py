@@ -1,7 +1,8 @@
 """Run a command on a machine that stands still now and then: `python -m tests.stalls make test`.
 
-Freezes the command and everything that it starts for some seconds at random moments, while the clock goes on. A test that fails under it
-depends on the machine's timing. Needs root and Linux's freezer (cgroup v1 or v2). Containers of a Docker engine that ran before go on.
+Freezes the command and everything that it starts for some seconds at random moments, while the
+clock goes on. A test that fails under it depends on the machine's timing. Needs root and Linux's
+freezer (cgroup v1 or v2). Containers of a Docker engine that ran before go on.
 """
 
 import os
@@ -21,7 +22,8 @@ def main(command):
     switch, frozen, thawed = (
         ("freezer.state", "FROZEN", "THAWED") if V1.is_dir() else ("cgroup.freeze", "1", "0")
     )
-    # The shell moves itself into the group before it becomes the command, so that every child is born in it.
+    # The shell moves itself into the group before it becomes the command, so that every child is
+    # born in it.
     process = subprocess.Popen(
         ["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(group / "cgroup.procs"), *command]
     )

@@ -1,4 +1,7 @@
-"""A small real HTTP server to send load to, whose truth tests compare with. It answers, fails or hangs by path."""
+"""A small real HTTP server to send load to, whose truth tests compare with.
+
+It answers, fails or hangs by path.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,10 @@ from typing import Self
 class Target(ThreadingHTTPServer):
     """Serves on a free port while its `with` block lasts.
 
-    `/hang` waits for the end of it, or until `release` is set. `/redirect` leads to `/`, `/fail` is 503, all else answers at once. Nothing
-    is answered while `gate` is cleared, which the request with the number `clears_at` does itself. Where `seconds_each` is given, one is
-    answered after the other, and each takes so long.
+    `/hang` waits for the end of it, or until `release` is set. `/redirect` leads to `/`, `/fail` is
+    503, all else answers at once. Nothing is answered while `gate` is cleared, which the request
+    with the number `clears_at` does itself. Where `seconds_each` is given, one is answered after
+    the other, and each takes so long.
     """
 
     daemon_threads = True

@@ -4,7 +4,9 @@ import threading
 import time
 
 PATIENCE_SECONDS = 90.0
-"""How long a test waits for anything before it gives up. It is never what a test asserts: a machine that stands still for several seconds,
+"""How long a test waits for anything before it gives up.
+
+It is never what a test asserts: a machine that stands still for several seconds,
 or gives the tests a tenth of its time, only makes them slower."""
 
 

@@ -81,7 +81,8 @@ def watching(folder):
             lambda: (out / "up" / "stack.json").is_file() and watched.prometheus.is_ready(),
             "the stack to be up",
         )
-        # Else the watcher's own start, and a save's time, are those of the load generator and the API, which start as well.
+        # Else the watcher's own start, and a save's time, are those of the load generator and the
+        # API, which start as well.
         poll_until(
             lambda: watched.number('count(up{job=~"api|locust"} == 1)') == 2,
             "the API and Locust to have started",

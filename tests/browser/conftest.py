@@ -23,7 +23,9 @@ GAP_SECONDS = 6.5
 
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory):
-    """A run by users with hostile names, with a gap of some seconds in its samples; its report was written at its end."""
+    """A run by users with hostile names, with a gap of some seconds in its samples; its report was
+    written at its end.
+    """
     folder = tmp_path_factory.mktemp("reported")
     file = drilling.profile(
         folder,
@@ -46,7 +48,9 @@ def recorded(tmp_path_factory):
 
 
 def _make_gap(prom):
-    """Delete every sample of some seconds soon after the load's start, once there are later ones."""
+    """Delete every sample of some seconds soon after the load's start, once there are later
+    ones.
+    """
 
     def number(query):
         with suppress(FiredrillError):
@@ -68,7 +72,9 @@ def _make_gap(prom):
 
 @pytest.fixture(scope="session")
 def series(recorded):
-    """What was recorded in the run, or in another window of it; read once each, because a Prometheus has to start for it."""
+    """What was recorded in the run, or in another window of it; read once each, because a
+    Prometheus has to start for it.
+    """
     known = {}
 
     def read(window):

@@ -1,7 +1,8 @@
 """The dashboards in a real Grafana, as the anonymous viewer sees them in a browser.
 
-With GRAFANA_HOME (or `grafana` on PATH) a short drill is recorded and opened by `firedrill open`, with the provisioning as it is. With
-GRAFANA_URL the Grafana there is looked at as it stands; its last 15 minutes need the load of `firedrill up`.
+With GRAFANA_HOME (or `grafana` on PATH) a short drill is recorded and opened by `firedrill open`,
+with the provisioning as it is. With GRAFANA_URL the Grafana there is looked at as it stands; its
+last 15 minutes need the load of `firedrill up`.
 """
 
 import os
@@ -127,7 +128,9 @@ def browser():
 
 @pytest.fixture
 def look(browser):
-    """Opens an address in a window of a size; returns the page and what its panels look like once none is on its way."""
+    """Opens an address in a window of a size; returns the page and what its panels look like once
+    none is on its way.
+    """
     page = browser.new_page(locale="en-US")
     page.set_default_timeout(PATIENCE_SECONDS * 1000)
 

@@ -1,4 +1,6 @@
-"""The report in a real browser: offline, on a desktop and a phone, in light and dark, printed, and with hostile names in it."""
+"""The report in a real browser: offline, on a desktop and a phone, in light and dark, printed, and
+with hostile names in it.
+"""
 
 import csv
 import itertools
@@ -18,7 +20,9 @@ FIGURES = """() => {
     return Bokeh.documents[0].roots().map((plot) => plot.renderers.filter(({name}) => name !== "mark").map(({name, glyph, data_source}) =>
         ({name, finite: finite(column(data_source, (glyph.y2 ?? glyph.image ?? glyph.y).field))})));
 }"""
-"""For each figure its renderers (but for the marks behind them), each with the number of values it draws."""
+"""For each figure its renderers (but for the marks behind them), each with the number of values it
+draws.
+"""
 
 TICKS = """() => [...Bokeh.documents[0]._all_models.values()].find(({type}) => type === "AdaptiveTicker").desired_num_ticks"""
 PAINTED = """() => [...Bokeh.documents[0]._all_models.values()].find(({type}) => type === "LinearAxis").major_label_text_color

@@ -1,4 +1,6 @@
-"""Base images for the tests, made of Debian's packages: an image registry cannot be reached from everywhere."""
+"""Base images for the tests, made of Debian's packages: an image registry cannot be reached from
+everywhere.
+"""
 
 import os
 import shutil
@@ -33,7 +35,9 @@ def make():
 
 
 def _make_python(name):
-    """Import Debian with Python, and with this machine's certificates, which pip may need to get out."""
+    """Import Debian with Python, and with this machine's certificates, which pip may need to get
+    out.
+    """
     if os.geteuid():
         needs.give_up(f"the image {name}, which only root can make (debootstrap)")
     with tempfile.TemporaryDirectory(prefix="firedrill-base-") as folder:

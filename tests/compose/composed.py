@@ -1,4 +1,6 @@
-"""A composed stack under test: the shipped docker-compose.yml with ports, names and folders of the test's own."""
+"""A composed stack under test: the shipped docker-compose.yml with ports, names and folders of the
+test's own.
+"""
 
 import json
 import os
@@ -30,14 +32,18 @@ PORTS = (
 )
 
 PATIENCE_SECONDS = 400.0
-"""How long a test waits for containers: nine of them start and end many times slower on a machine that does much else."""
+"""How long a test waits for containers: nine of them start and end many times slower on a machine
+that does much else.
+"""
 
 OF_STALLED_CONTAINERS = drilling.OF_THE_MACHINE | {"worker_missing", "users_behind"}
 """A worker that stands still for seconds is given up by its master, and its users fall behind."""
 
 
 def all_are_counted(document):
-    """Whether the server finished what the client counted, and beside it at most what was given up when the load ended."""
+    """Whether the server finished what the client counted, and beside it at most what was given up
+    when the load ended.
+    """
     counts, given_up = document["figures"]["counts"], document["figures"]["honesty"]["abandoned"]
     beside = counts["server_finished"] - counts["client_requests"]
     return 0 <= beside <= sum(number or 0 for number in given_up.values())
@@ -169,7 +175,9 @@ class Composed:
         return [name for name, health in self.healths().items() if health != "healthy"]
 
     def reaches(self, service, host, port):
-        """Whether a TCP connection from inside a service's container succeeds within two seconds."""
+        """Whether a TCP connection from inside a service's container succeeds within two
+        seconds.
+        """
         program = f"import socket; socket.create_connection(({host!r}, {port}), 2)"
         command = ["docker", "exec", self.containers(service)[0], "python3", "-c", program]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0

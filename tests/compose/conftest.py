@@ -22,7 +22,10 @@ def images():
 
 @pytest.fixture
 def start(images, tmp_path):
-    """Starts `firedrill run WORDS… --docker`; returns the drill, its Locust's page among `ports`. Removes what a failed test leaves."""
+    """Starts `firedrill run WORDS… --docker`; returns the drill, its Locust's page among `ports`.
+
+    Removes what a failed test leaves.
+    """
     with ExitStack() as left:
 
         def started(*words, environment=None):

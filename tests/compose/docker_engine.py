@@ -1,6 +1,7 @@
 """A Docker engine for the tests.
 
-An engine that answers is used as it is. Where none does, and we are root, the installed one is started for the session.
+An engine that answers is used as it is. Where none does, and we are root, the installed one is
+started for the session.
 """
 
 import fcntl
@@ -21,9 +22,13 @@ from tests import needs
 from tests.waiting import poll_until
 
 USERS = Path(tempfile.gettempdir()) / f"firedrill-test-engine-{os.getuid()}.users"
-"""Locked by each test process that uses the engine; holds the process id of one that was started for the tests."""
+"""Locked by each test process that uses the engine; holds the process id of one that was started
+for the tests.
+"""
 POOL = ("--default-address-pool", "base=10.213.0.0/16,size=26")
-"""Addresses for a thousand networks: the engine's own choice ends after thirty, and each stack has seven."""
+"""Addresses for a thousand networks: the engine's own choice ends after thirty, and each stack has
+seven.
+"""
 PREPARING = USERS.with_suffix(".preparing")
 DAEMON_LOG = USERS.with_suffix(".log")
 
@@ -41,7 +46,8 @@ def docker(*words, check=True, merged=False, **options):
 
 @contextmanager
 def engine():
-    """An engine that answers until the end of the block; where there can be none, skip with the reason, or fail in CI.
+    """An engine that answers until the end of the block; where there can be none, skip with the
+    reason, or fail in CI.
 
     Several test processes share one: the first starts it, and the last to leave ends it.
     """
@@ -120,13 +126,17 @@ def _socket():
 
 
 class Gateway(socketserver.ThreadingUnixStreamServer):
-    """A way to the engine that can be silenced, as an engine that hangs is, or closed, as one that is gone; a context manager."""
+    """A way to the engine that can be silenced, as an engine that hangs is, or closed, as one that
+    is gone; a context manager.
+    """
 
     daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, silent_on=None):
-        """`silent_on` is a pattern of bytes: the first request that has it, and all that comes after, gets no answer."""
+        """`silent_on` is a pattern of bytes: the first request that has it, and all that comes
+        after, gets no answer.
+        """
         self.engine = _socket()
         self.silent_on = silent_on
         self.silenced = threading.Event()

@@ -1,4 +1,6 @@
-"""`firedrill run PROFILE --docker` judges, records and exits as a run in processes does, and says in one line what it cannot do."""
+"""`firedrill run PROFILE --docker` judges, records and exits as a run in processes does, and says
+in one line what it cannot do.
+"""
 
 import json
 import multiprocessing
@@ -161,13 +163,18 @@ ALL_BY_ONE = """
     and on () sum(increase(locust_arrivals_offered_total[15s])) > 200
     and on () sum(increase(locust_arrivals_started_total[15s])) > 0.95 * sum(increase(locust_arrivals_offered_total[15s]))
 """
-"""In seconds of which all came after the worker was missed, nearly all that was due was sent; its half would be missing."""
+"""In seconds of which all came after the worker was missed, nearly all that was due was sent; its
+half would be missing.
+"""
 
 OPEN = "name: open\narrivals: open\nmax_in_flight: 8\nsteps: [{start_time: 0s, rate: 20}]\n"
 
 
 def test_a_run_without_worker_and_prometheus_keeps_its_samples(start, tmp_path):
-    """It is void. In an open loop at 20 a second the worker that is left sends all of them, some seconds later."""
+    """It is void.
+
+    In an open loop at 20 a second the worker that is left sends all of them, some seconds later.
+    """
     file = tmp_path / "open.yaml"
     file.write_text(OPEN)
     drill = start(file, "--workers", "2")

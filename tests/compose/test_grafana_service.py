@@ -1,4 +1,6 @@
-"""Grafana's service in docker-compose.yml: its rendered configuration, its mounts and its start script. Its image is not needed."""
+"""Grafana's service in docker-compose.yml: its rendered configuration, its mounts and its start
+script. Its image is not needed.
+"""
 
 import json
 import shutil
@@ -16,7 +18,9 @@ CONFIG = "/etc/firedrill"
 """Where the folder grafana/ is mounted."""
 
 RUN = '#!/bin/sh\ncat "$GF_SECURITY_ADMIN_PASSWORD__FILE" 2>/dev/null || echo "given: $GF_SECURITY_ADMIN_PASSWORD"\n'
-"""Stands where the image has the program that start.sh hands over to: prints the password that Grafana would read."""
+"""Stands where the image has the program that start.sh hands over to: prints the password that
+Grafana would read.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +128,9 @@ def test_every_configured_path_is_mounted(service):
 
 @pytest.fixture
 def start(images, tmp_path):
-    """Starts the service's container, with another program where Grafana would be; returns what that prints."""
+    """Starts the service's container, with another program where Grafana would be; returns what
+    that prints.
+    """
     shutil.copy(places.GRAFANA / "start.sh", tmp_path)
     (tmp_path / "run.sh").write_text(RUN)
     (tmp_path / "run.sh").chmod(0o755)

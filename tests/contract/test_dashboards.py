@@ -37,7 +37,9 @@ def page(request):
 
 
 UNITS = {"s", "reqps", "cps", "percentunit", "bytes", "short", "suffix: cores", "none"}
-"""Of Grafana's own, but for the cores; `none` has a panel that says a word, or whose columns differ."""
+"""Of Grafana's own, but for the cores; `none` has a panel that says a word, or whose columns
+differ.
+"""
 
 
 def targets(page):
@@ -106,7 +108,8 @@ def test_every_query_selects_the_chosen_jobs_instances_and_runs(page):
 
 def test_counters_are_rated_and_rates_follow_the_resolution(page):
     for panel, target in targets(page):
-        # A table sums up the whole time shown, once; whatever has a time axis follows its resolution.
+        # A table sums up the whole time shown, once; whatever has a time axis follows its
+        # resolution.
         function, allowed = (
             ("increase", "$__range") if panel["type"] == "table" else ("rate", "$__rate_interval")
         )
@@ -140,13 +143,17 @@ def test_sums_keep_each_run_apart(page):
 
 
 def test_queries_that_pick_series_are_instant(page):
-    """Over a range, every series that was ever among the first would be shown as if it still were."""
+    """Over a range, every series that was ever among the first would be shown as if it still
+    were.
+    """
     picking = [target for _, target in targets(page) if re.search(r"(top|bottom)k", target["expr"])]
     assert all(target["instant"] and not target["range"] for target in picking)
 
 
 def test_stat_panels_show_current_values(page):
-    """The last of all values shown would stand there for long after its source has ended; the smallest of them is another question."""
+    """The last of all values shown would stand there for long after its source has ended; the
+    smallest of them is another question.
+    """
     for panel, target in targets(page):
         if panel["type"] == "stat":
             assert target["instant"] is (

@@ -1,4 +1,6 @@
-"""Users that compute before they ask: one core makes 33 requests a second of them, however fast the API is."""
+"""Users that compute before they ask: one core makes 33 requests a second of them, however fast the
+API is.
+"""
 
 import time
 

@@ -1,4 +1,6 @@
-"""Beside another locustfile: SIGUSR1 ends the load in the way in which Locust ends it when its time is over."""
+"""Beside another locustfile: SIGUSR1 ends the load in the way in which Locust ends it when its time
+is over.
+"""
 
 import signal
 

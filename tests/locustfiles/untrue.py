@@ -1,4 +1,6 @@
-"""A user's own locustfile that plays less than it was asked for, of tasks that raise, and that nobody sees waiting."""
+"""A user's own locustfile that plays less than it was asked for, of tasks that raise, and that
+nobody sees waiting.
+"""
 
 from locust import LoadTestShape, User, constant, task
 

@@ -1,4 +1,6 @@
-"""Proofs: measurements whose outcome depends on the machine's timing, repeated, and judged by their medians."""
+"""Proofs: measurements whose outcome depends on the machine's timing, repeated, and judged by their
+medians.
+"""
 
 import os
 import platform
@@ -38,7 +40,9 @@ class Proof:
         self._figures = figures
 
     def holds(self, measure, *, repeats, at_most=None, at_least=None):
-        """Call `measure` that often, which returns figures by name with the unit; assert the median of each named one against its limit."""
+        """Call `measure` that often, which returns figures by name with the unit; assert the median
+        of each named one against its limit.
+        """
         runs = [measure() for _ in range(repeats)]
         broken = []
         for sign, limits in (("≤", at_most or {}), ("≥", at_least or {})):
@@ -64,7 +68,9 @@ def proof(request):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Print every figure with its limit; write the page where the whole set was run by `make prove`."""
+    """Print every figure with its limit; write the page where the whole set was run by `make
+    prove`.
+    """
     figures = config.stash[FIGURES]
     rows = []
     for name, figure, values, median, limit, kept in figures:

@@ -1,4 +1,6 @@
-"""The load generator keeps its rates, its lateness and its schedules on a machine that has time for it."""
+"""The load generator keeps its rates, its lateness and its schedules on a machine that has time for
+it.
+"""
 
 import os
 import signal
@@ -35,7 +37,9 @@ def folder(tmp_path_factory):
 
 
 def test_a_stall_hides_in_service_time_and_shows_from_schedule(proof, folder):
-    """Three users are stuck for three seconds: less than 1 % of the requests, and a third of those that should have been sent."""
+    """Three users are stuck for three seconds: less than 1 % of the requests, and a third of those
+    that should have been sent.
+    """
 
     def measure():
         where = folder()
@@ -126,7 +130,9 @@ def test_an_api_that_hangs_at_the_end_fails_the_run(proof, folder):
 
 
 def test_a_breakpoint_is_found_at_its_rate(proof, folder):
-    """One request after the other, of 50 ms each, is 20 a second: 12 are three fifths of that, 24 too many."""
+    """One request after the other, of 50 ms each, is 20 a second: 12 are three fifths of that, 24
+    too many.
+    """
 
     def measure():
         where = folder()
@@ -298,7 +304,9 @@ def test_the_rate_is_right_after_a_worker_was_killed(proof, folder):
 
 
 def deviations(locust, target):
-    """By how many arrivals three seconds of the rate are off: by the clock, and by what was received."""
+    """By how many arrivals three seconds of the rate are off: by the clock, and by what was
+    received.
+    """
     since, sent, began = (
         locust.scrape().value("locust_arrivals_started_total"),
         target.received,
@@ -353,7 +361,9 @@ def test_a_worker_that_was_missed_drops_what_is_too_old(proof, folder):
 
 
 def test_what_waits_for_a_hung_target_is_left(proof, folder):
-    """What waited when the load was stopped would have been sent if the target had answered; the next load drops nothing."""
+    """What waited when the load was stopped would have been sent if the target had answered; the
+    next load drops nothing.
+    """
 
     def measure():
         port = any_free()

@@ -1,4 +1,6 @@
-"""How much of a drill its replay leaves open, and how soon its faults are found, on a machine that is left alone."""
+"""How much of a drill its replay leaves open, and how soon its faults are found, on a machine that
+is left alone.
+"""
 
 import itertools
 import string
@@ -13,7 +15,9 @@ from tests.replaying import NAMED, SCRAPED_GROUPS, compare, named
 
 HEALTHY_SECONDS, REPEATS = 60, 3
 OPEN_FOR_LONG = {"Clash"}
-"""Its evaluations fail unless a scrape has, and leave its state as it was: what is open stays open till the next but one such scrape."""
+"""Its evaluations fail unless a scrape has, and leave its state as it was: what is open stays open
+till the next but one such scrape.
+"""
 MANY_EVALUATIONS = 200
 """An alert with fewer, of one group alone, has no share to speak of."""
 
@@ -61,7 +65,9 @@ def test_the_bundles_alerts_are_replayed_exactly_in_health(proof, each):
 
 
 def test_a_healthy_page_leaves_hardly_an_evaluation_open(proof, each):
-    """A group whose phase is that of the scrapes has all of its evaluations open; the middle one of three is judged."""
+    """A group whose phase is that of the scrapes has all of its evaluations open; the middle one of
+    three is judged.
+    """
 
     def measure():
         run = each()

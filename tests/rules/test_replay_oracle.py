@@ -12,7 +12,9 @@ from firedrill.alerts.rules.rule_file import Group, Rule
 from tests.promtool_cases import EVALUATIONS, INTERVAL_MS, in_promql, promtool
 
 GROUPS, RULES = 3, 4
-"""Rules a group that read a metric of their own; an alert may do so through a record that stands before or after it."""
+"""Rules a group that read a metric of their own; an alert may do so through a record that stands
+before or after it.
+"""
 TEMPLATES = [
     {},
     {"severity": "critical"},
@@ -113,7 +115,9 @@ class Evaluated:
         }
 
     def evaluate(self, at):
-        """(expression, samples that it gives) of each alert's series at the evaluation of this number."""
+        """(expression, samples that it gives) of each alert's series at the evaluation of this
+        number.
+        """
         for one, state in self.rules:
             vector = self.given(one.expr, at)
             if one.is_alert:

@@ -1,4 +1,6 @@
-"""amtool accepts Alertmanager's configuration at every time scale and routes each alert by its severity."""
+"""amtool accepts Alertmanager's configuration at every time scale and routes each alert by its
+severity.
+"""
 
 import re
 import subprocess

@@ -1,4 +1,6 @@
-"""The rules do what their promtool cases say, and every alert has its case, its texts and its runbook heading."""
+"""The rules do what their promtool cases say, and every alert has its case, its texts and its
+runbook heading.
+"""
 
 import json
 import re
@@ -47,7 +49,9 @@ def test_rules_do_what_their_cases_say(file):
 
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: file.name)
 def test_cases_say_in_which_order_groups_are_evaluated(file):
-    """Left open, promtool takes groups in random order, and a case near a threshold then fails now and again."""
+    """Left open, promtool takes groups in random order, and a case near a threshold then fails now
+    and again.
+    """
     cases = YAML(typ="safe").load(file)
     rules = [YAML(typ="safe").load(file.parent / name) for name in cases["rule_files"]]
     assert cases["group_eval_order"] == [group["name"] for one in rules for group in one["groups"]]

@@ -12,7 +12,9 @@ GENTLE = (
 
 @pytest.fixture(scope="package")
 def stack(images, tmp_path_factory):
-    """The shipped docker-compose.yml, three workers, everything but Grafana; up, and healthy, as long as these tests last."""
+    """The shipped docker-compose.yml, three workers, everything but Grafana; up, and healthy, as
+    long as these tests last.
+    """
     profiles = tmp_path_factory.mktemp("profiles")
     (profiles / "gentle.yaml").write_text(GENTLE)
     for path in (profiles, profiles / "gentle.yaml"):

@@ -1,4 +1,6 @@
-"""The shipped docker-compose.yml on a real engine: it comes up, is measured, shares its load, and keeps what it recorded."""
+"""The shipped docker-compose.yml on a real engine: it comes up, is measured, shares its load, and
+keeps what it recorded.
+"""
 
 import json
 import time

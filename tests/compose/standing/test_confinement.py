@@ -153,7 +153,9 @@ def test_images_hold_only_the_programs_of_the_checkout(stack, image):
 
 
 def test_a_foreign_web_page_cannot_steer_locust(stack):
-    """Open in the same browser, it could post to loopback; a page of Locust's own, and programs, may."""
+    """Open in the same browser, it could post to loopback; a page of Locust's own, and programs,
+    may.
+    """
     own = stack.url("LOCUST_WEB_PORT")
     for order in ("stop", "swarm"):
         refused = requests.post(

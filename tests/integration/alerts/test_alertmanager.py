@@ -1,4 +1,6 @@
-"""A real Alertmanager with a drill's configuration notifies the real receiver of causes and not of their symptoms."""
+"""A real Alertmanager with a drill's configuration notifies the real receiver of causes and not of
+their symptoms.
+"""
 
 import contextlib
 
@@ -85,7 +87,9 @@ CASES = {
 
 @pytest.fixture
 def alerting(tmp_path):
-    """Alertmanager and the receiver, at a time scale at which a group waits for a second, and nothing is repeated for eight minutes."""
+    """Alertmanager and the receiver, at a time scale at which a group waits for a second, and
+    nothing is repeated for eight minutes.
+    """
     needs.program("alertmanager")
     plan = Plan(
         tmp_path,
@@ -154,7 +158,8 @@ def test_symptoms_of_a_known_cause_notify_nobody(case, alerting):
     poll_until(
         lambda: len(Journal(alerting.notifications).read()) >= len(heard), "the first notifications"
     )
-    # Groups wait equally long: once this one, which began after all the others, is told, they have had their turn.
+    # Groups wait equally long: once this one, which began after all the others, is told, they have
+    # had their turn.
     post(alerting, [("Afterwards", "info", {})])
     poll_until(lambda: told(alerting)["log"], "the last notification")
     found = told(alerting)

@@ -1,7 +1,9 @@
-"""Marks of a group whose every evaluation comes as scrapes end, against lives that its Prometheus may have had.
+"""Marks of a group whose every evaluation comes as scrapes end, against lives that its Prometheus
+may have had.
 
-For each evaluation and each choice of scrapes that it may have missed, the samples that it saw are kept as series of their own, told by a
-label. So every expression can be asked what it gave in any of the worlds, without holding anything back.
+For each evaluation and each choice of scrapes that it may have missed, the samples that it saw are
+kept as series of their own, told by a label. So every expression can be asked what it gave in any
+of the worlds, without holding anything back.
 """
 
 import random
@@ -69,7 +71,9 @@ EXPORTED = {
 
 
 def drawn(start_ms):
-    """Scrapes of pages that begin at the same time, each at most as long as the time to the next."""
+    """Scrapes of pages that begin at the same time, each at most as long as the time to the
+    next.
+    """
     random_one = random.Random(5)
     for page in PAGES:
         counter = 0

@@ -92,7 +92,9 @@ def test_a_backtest_tells_the_delay_after_the_named_fault(run):
 
 
 def lives(report):
-    """Of each alert and label set, when it was pending, firing and resolved, time by time, in seconds of the drill; inf for never."""
+    """Of each alert and label set, when it was pending, firing and resolved, time by time, in
+    seconds of the drill; inf for never.
+    """
     found = {}
     for alert in report.alerts:
         for one in alert.fired:
@@ -123,7 +125,9 @@ def alike(some, others, tolerance, end):
 
 
 def is_restless(life, tolerance):
-    """Whether it changes its mind faster than can be told apart: the phase of the evaluations decides what is seen of it."""
+    """Whether it changes its mind faster than can be told apart: the phase of the evaluations
+    decides what is seen of it.
+    """
     moments = sorted(
         moment for pending, _, resolved in life for moment in (pending, resolved) if moment < inf
     )
@@ -132,13 +136,17 @@ def is_restless(life, tolerance):
 
 @pytest.mark.parametrize(("factor", "fired"), [(SCALE, NAMED), (12, {"ApiLatencyBudgetBurn"})])
 def test_shrunk_and_stretched_rules_do_the_same(run, tmp_path, factor, fired):
-    """All of api.yml, unless scaling said that it cannot. By 12 nothing is too short to be scaled, and less fires within a drill."""
+    """All of api.yml, unless scaling said that it cannot.
+
+    By 12 nothing is too short to be scaled, and less fires within a drill.
+    """
     production, drill = places.RULES / "api.yml", tmp_path / "api.yml"
     scaled = scale_rules(production.read_text(), factor)
     drill.write_text(scaled.text)
     clamped = {sentence.partition(":")[0] for sentence in scaled.clamped}
     short, long = lives(asked(run, drill)), lives(asked(run, production, stretch=factor))
-    # One evaluation later a sample is seen, one more later what was recorded of it, and `for` is rounded up to a third.
+    # One evaluation later a sample is seen, one more later what was recorded of it, and `for` is
+    # rounded up to a third.
     tolerance = 3 * max(1.0, 15 / factor)
     end = run.recorded().end - run.read()["window"]["start"]
     both = {

@@ -320,7 +320,9 @@ def test_only_alerts_with_a_threshold_are_swept(asked, run):
 
 
 def test_a_sweep_equals_the_rule_with_another_number(asked, run):
-    """Of a scalar, a number before what it is compared with, a factor, and the first of two; none of them a plain number at the end."""
+    """Of a scalar, a number before what it is compared with, a factor, and the first of two; none
+    of them a plain number at the end.
+    """
     ways = {
         "0.1 * 2 < X": "0.25 < X",
         "X > scalar(vector(0.4))": "X > 0.25",

@@ -23,7 +23,9 @@ def run(tmp_path_factory, page):
 
 
 def test_the_scorecard_agrees_with_the_alerts_written(run):
-    """A machine that stalls may keep an alert from firing, or make one fire before its fault; the scorecard says which."""
+    """A machine that stalls may keep an alert from firing, or make one fire before its fault; the
+    scorecard says which.
+    """
     rows = [row for row in run.read()["scorecard"] if row["expected"] == "fault"]
     assert {row["alert"] for row in rows} == NAMED
     begun = {name: fault["start"] for fault in run.read()["faults"] for name in fault["alerts"]}
@@ -68,7 +70,9 @@ def test_the_run_names_durations_that_were_too_short(run):
 
 @pytest.mark.parametrize("rules", [("api", "load", "recording"), ("scraped",), ("theirs",)])
 def test_the_replay_writes_what_prometheus_wrote(run, rules):
-    """But at evaluations that were marked before, however slow the page, the evaluations and the machine are."""
+    """But at evaluations that were marked before, however slow the page, the evaluations and the
+    machine are.
+    """
     found = compare(run, named(run, *rules))
     assert found.ours | found.theirs
     assert not found.not_foretold

@@ -1,4 +1,6 @@
-"""Every panel's queries return data after a drill, and show what was injected into drills that were recorded."""
+"""Every panel's queries return data after a drill, and show what was injected into drills that were
+recorded.
+"""
 
 import struct
 import time
@@ -162,7 +164,8 @@ def test_container_limits_are_shown_where_there_are_any():
         made_up("container_cpu_periods_total", now, lambda second: 8 * second),
         made_up("container_cpu_throttled_periods_total", now, lambda second: 2 * second),
     ]
-    # What alerts read is shown to them by the tests of their rules; an open loop by a drill of its own.
+    # What alerts read is shown to them by the tests of their rules; an open loop by a drill of its
+    # own.
     excused = {
         query.expr: query
         for page, _, query, _ in dashboards.SHOWN
@@ -196,7 +199,8 @@ def test_panels_tell_that_an_open_loop_found_no_slot(opened):
         opened.value(query, at) for query in client_signals.SLOTS.queries
     )
     assert (in_flight, limit) == (pytest.approx(20, abs=1), 20)
-    # Of the 40 a second since the fault began, 7 s before, 20 a second were begun; the page may be a second old.
+    # Of the 40 a second since the fault began, 7 s before, 20 a second were begun; the page may be
+    # a second old.
     assert without_slot == pytest.approx(20 * 7, abs=20 + 5)
     from_schedule, from_sending, late, _ = (
         opened.value(query, at) for query in signals.FROM_SCHEDULE.queries

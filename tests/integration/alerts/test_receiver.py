@@ -1,4 +1,6 @@
-"""The receiver of notifications as a process: it records them, refuses everything else, and ends in order."""
+"""The receiver of notifications as a process: it records them, refuses everything else, and ends in
+order.
+"""
 
 import json
 import re

@@ -1,7 +1,9 @@
-"""The replay of what promtool cannot be asked, against a Prometheus that lived: its start, a reload, missed and failed evaluations.
+"""The replay of what promtool cannot be asked, against a Prometheus that lived: its start, a
+reload, missed and failed evaluations.
 
-All samples are written before the Prometheus that evaluates starts, so that no evaluation comes between a sample and its being readable:
-nothing may differ, whenever it evaluates. It lives until all has happened that the replay is to prove.
+All samples are written before the Prometheus that evaluates starts, so that no evaluation comes
+between a sample and its being readable: nothing may differ, whenever it evaluates. It lives until
+all has happened that the replay is to prove.
 """
 
 import signal
@@ -126,7 +128,9 @@ class Lived:
     """Rules by the alert's name, with their group's limit."""
 
     def times(self, name, version):
-        """When a group was evaluated while its file had this version; but for the last time, which its Prometheus may have ended amid."""
+        """When a group was evaluated while its file had this version; but for the last time, which
+        its Prometheus may have ended amid.
+        """
         found = sorted(
             {
                 time_ms
@@ -224,7 +228,9 @@ def prometheus(folder):
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory):
-    """The life of a Prometheus: reloaded with one group changed and one added, then stopped for a while."""
+    """The life of a Prometheus: reloaded with one group changed and one added, then stopped for a
+    while.
+    """
     folder = tmp_path_factory.mktemp("lived")
     (folder / "prometheus.yml").write_text(CONFIG)
     (folder / "rules").mkdir()
@@ -266,7 +272,9 @@ def lived(tmp_path_factory):
 
 
 def replayed(evaluations, limit, silent):
-    """Samples of ALERTS and of ALERTS_FOR_STATE as (name, labels, time, value); a reload leaves state to the rule of the same name."""
+    """Samples of ALERTS and of ALERTS_FOR_STATE as (name, labels, time, value); a reload leaves
+    state to the rule of the same name.
+    """
     replay = Replay(evaluations[0][0], limit, silent)
     for rule, time_ms, vector in evaluations:
         replay = replace(replay, rule=rule)
@@ -276,7 +284,9 @@ def replayed(evaluations, limit, silent):
 
 
 def possible(lived, name):
-    """The evaluations of an alert; also without the last one before a reload, which may have cut it off after its mark."""
+    """The evaluations of an alert; also without the last one before a reload, which may have cut it
+    off after its mark.
+    """
     evaluations = lived.evaluations(name)
     yield evaluations
     earlier = lived.times(name, 1) if name in BEFORE else []

@@ -1,4 +1,6 @@
-"""`firedrill alerts watch` beside `firedrill up`: a saved rule file is loaded, and nothing else changes."""
+"""`firedrill alerts watch` beside `firedrill up`: a saved rule file is loaded, and nothing else
+changes.
+"""
 
 import time
 

@@ -1,4 +1,6 @@
-"""Faults of the real API: each does what it says, ends by itself, and can only be set where it is allowed."""
+"""Faults of the real API: each does what it says, ends by itself, and can only be set where it is
+allowed.
+"""
 
 import errno
 import json
@@ -262,7 +264,9 @@ def test_an_api_without_faults_has_no_request_hooks():
 
 
 def firedrill(*words):
-    """Exit code, output and errors of `firedrill fault`; again where a standstill of the machine was longer than it waits for an answer."""
+    """Exit code, output and errors of `firedrill fault`; again where a standstill of the machine
+    was longer than it waits for an answer.
+    """
     environment = {**os.environ, "COLUMNS": "200"}
 
     def answered():

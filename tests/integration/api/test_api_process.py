@@ -1,4 +1,6 @@
-"""The example API as its users start it: `python -m api` and `flask run`, how they answer, refuse and end."""
+"""The example API as its users start it: `python -m api` and `flask run`, how they answer, refuse
+and end.
+"""
 
 import re
 import signal

@@ -1,4 +1,6 @@
-"""A real waitress under a known load: queue, workers, connections, and what the server and its clients measure of it."""
+"""A real waitress under a known load: queue, workers, connections, and what the server and its
+clients measure of it.
+"""
 
 import http.client
 import subprocess
@@ -29,7 +31,9 @@ ROUNDING = 1e-3
 
 
 class Served:
-    """An application on waitress in this process, with a route that waits until the test opens the gate."""
+    """An application on waitress in this process, with a route that waits until the test opens the
+    gate.
+    """
 
     def __init__(self, telemetry, server, port):
         self.telemetry = telemetry
@@ -52,13 +56,18 @@ class Served:
         )
 
     def timed_page(self):
-        """(a time before, the page, a time after). All processes of a machine share this clock: the page is of a time in between."""
+        """(a time before, the page, a time after).
+
+        All processes of a machine share this clock: the page is of a time in between.
+        """
         before = perf_counter()
         page = self.page()
         return before, page, perf_counter()
 
     def await_busy(self, since, seconds):
-        """A timed page on which the workers have been busy for that many worker-seconds more than on the page `since`."""
+        """A timed page on which the workers have been busy for that many worker-seconds more than
+        on the page `since`.
+        """
 
         def later():
             timed = self.timed_page()
@@ -113,7 +122,9 @@ def served():
 
 
 def test_queue_workers_connections_and_backlog_match_the_load(served):
-    """2 of 14 requests are served, 8 queue in waitress, and the 4 beyond its limit wait where only the kernel sees them."""
+    """2 of 14 requests are served, 8 queue in waitress, and the 4 beyond its limit wait where only
+    the kernel sees them.
+    """
     accepted = CONNECTION_LIMIT - 2
     begun = perf_counter()
     clients = [served.send("/gate") for _ in range(14)]
@@ -140,7 +151,8 @@ def test_queue_workers_connections_and_backlog_match_the_load(served):
     )
     assert full.value("http_server_active_requests", http_request_method="GET") == THREADS
     assert full.value("tcp_listen_backlog_limit", port=str(served.port)) == 1024
-    # Busy seconds count while a request runs, not when it is done: two workers were busy between both pages.
+    # Busy seconds count while a request runs, not when it is done: two workers were busy between
+    # both pages.
     grown = later.value(BUSY) - full.value(BUSY)
     assert (
         THREADS * (before_later - after_full) - ROUNDING
@@ -155,7 +167,8 @@ def test_queue_workers_connections_and_backlog_match_the_load(served):
     ):
         assert drained.total(name) == 0, name
 
-    # The 8 that queued waited until the gate opened, half a second at least. The handler's time has none of it: two run at a time.
+    # The 8 that queued waited until the gate opened, half a second at least. The handler's time has
+    # none of it: two run at a time.
     waited, handled, answered = (
         drained.total(f"{name}_sum") for name in (WAITED, HANDLED, ANSWERED)
     )
@@ -247,7 +260,9 @@ def test_malformed_http_is_answered_and_frees_its_worker(served):
 
 
 def test_promtool_accepts_the_page(served):
-    """Prometheus' own linter; the one complaint it may make is about names that follow OpenTelemetry."""
+    """Prometheus' own linter; the one complaint it may make is about names that follow
+    OpenTelemetry.
+    """
     promtool = needs.program("promtool")
     served.send("/quick").getresponse().read()
     served.await_value(1, "http_server_request_duration_seconds_count")

@@ -1,4 +1,6 @@
-"""`instrument` starts a metrics process beside the application, ends it for certain, and leaves other instrumentation alone."""
+"""`instrument` starts a metrics process beside the application, ends it for certain, and leaves
+other instrumentation alone.
+"""
 
 import signal
 

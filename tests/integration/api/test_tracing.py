@@ -80,7 +80,9 @@ def test_the_variables_name_the_service_and_the_attributes(collector):
 
 
 def test_a_traceparent_decides_else_a_hundredth_is_traced(collector):
-    """1500 requests: none traced, or four times as many as expected, is less likely than one in a million."""
+    """1500 requests: none traced, or four times as many as expected, is less likely than one in a
+    million.
+    """
     with (
         api(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **PATIENT) as process,
         requests.Session() as session,

@@ -12,7 +12,9 @@ LONG_SECONDS = 600
 def write_profile(
     path, rate, *, seconds=LONG_SECONDS, max_in_flight=10, user="BasicUser", until=None
 ):
-    """An open profile with one rate; `until` is when the last arrival is due, in seconds, and the rest of the time is a pause."""
+    """An open profile with one rate; `until` is when the last arrival is due, in seconds, and the
+    rest of the time is a pause.
+    """
     pause = f", {{start_time: {until}s, rate: 0}}" if until else ""
     steps = f"steps: [{{start_time: 0s, rate: {rate}}}{pause}]"
     path.write_text(

@@ -38,7 +38,9 @@ def test_weighted_users_with_tags_keep_their_weights_and_tags(target):
 
 
 def test_tags_hold_in_an_open_loop(target, tmp_path):
-    """Its arrivals follow the weights of the users, which are drawn: eight hundred differ from 3 to 1 by six deviations in no run."""
+    """Its arrivals follow the weights of the users, which are drawn: eight hundred differ from 3 to
+    1 by six deviations in no run.
+    """
     profile = tmp_path / "open.yaml"
     steps = "[{start_time: 0s, rate: 200}, {start_time: 4s, rate: 0}]"
     profile.write_text(

@@ -47,13 +47,17 @@ def theirs(name):
 
 
 def assert_accounted_for(page, target):
-    """A user may be stopped between opening its connection and sending its request: abandoned, and never received."""
+    """A user may be stopped between opening its connection and sending its request: abandoned, and
+    never received.
+    """
     answered = page.total("locust_requests_total")
     assert answered <= target.received <= answered + page.total("locust_requests_abandoned_total")
 
 
 def test_final_counts_equal_locusts_own_and_begin_at_zero(target, tmp_path):
-    """Last minus first raw sample is exact: a series begins at 0, and the process lingers for the last scrape."""
+    """Last minus first raw sample is exact: a series begins at 0, and the process lingers for the
+    last scrape.
+    """
     arguments = (
         "--headless",
         "-u",
@@ -123,7 +127,9 @@ def test_a_load_does_not_end_before_its_time(target):
 
 
 def test_the_test_ends_when_the_load_is_told_to_stop(target):
-    """Users have time left for what they wait for: it is still in flight at the end, and counts when it is answered after it."""
+    """Users have time left for what they wait for: it is still in flight at the end, and counts
+    when it is answered after it.
+    """
     arguments = ("--headless", "-u", 2, "-r", 2, "--stop-timeout", 600, "-H", target.url)
     with Locust(*arguments, files=theirs("hanging")) as locust:
         locust.until(

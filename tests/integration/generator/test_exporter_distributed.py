@@ -36,7 +36,9 @@ def processes():
 
 
 def tells_of_all(page):
-    """Whether both workers run, have reported their three users each, and every process how it fares."""
+    """Whether both workers run, have reported their three users each, and every process how it
+    fares.
+    """
     workers = (
         page.value("locust_workers", state="running"),
         page.value("locust_workers", state="missing"),
@@ -74,7 +76,9 @@ def test_requests_of_forked_workers_are_counted_exactly(target, tmp_path):
 
 
 def test_a_master_waits_for_a_worker_that_stands_still(target, tmp_path):
-    """At the end, for longer than Locust does, and while it does not count the worker as missing."""
+    """At the end, for longer than Locust does, and while it does not count the worker as
+    missing.
+    """
     load = ("-u", 6, "-r", 6, "-H", target.url, "--json-file", tmp_path / "result")
     with Locust(*processes(), *load, files=(FORGIVING, LOCUSTFILE)) as locust:
         locust.until(tells_of_all, "both workers to have reported")
@@ -141,7 +145,9 @@ def test_hung_requests_of_workers_show_on_the_master(target):
 
 
 def test_users_of_workers_have_their_time_to_stop(target):
-    """Left to itself, a master ends half a second after it told its workers to, whatever they have still to report."""
+    """Left to itself, a master ends half a second after it told its workers to, whatever they have
+    still to report.
+    """
     load = ("-u", 4, "-r", 4, "--stop-timeout", 2, "-H", target.url)
     with Locust(*processes(), *load, files=(FORGIVING, HANGING, EXPORTER_PLUGIN)) as locust:
         both = ("locust_requests_in_flight", "locust_requests_total")
@@ -206,7 +212,9 @@ def test_requests_of_a_worker_with_another_exporter_version_count(target):
 
 
 def test_absurd_reports_of_a_worker_are_all_counted():
-    """A number of more than 64 bits, or a name that is no text, would end all that the worker reports, for good."""
+    """A number of more than 64 bits, or a name that is no text, would end all that the worker
+    reports, for good.
+    """
     promtool, port = needs.program("promtool"), any_free()
     files = (FORGIVING, HANGING.with_name("absurd.py"), EXPORTER_PLUGIN)
     master = (

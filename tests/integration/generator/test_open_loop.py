@@ -76,7 +76,9 @@ def test_arrivals_of_a_stalled_target_are_counted_exactly(target, profile):
 
 
 def all_sent(locust, offered):
-    """The last page of a load that was ended when all of the schedule had been sent and answered; nothing of it may be missing."""
+    """The last page of a load that was ended when all of the schedule had been sent and answered;
+    nothing of it may be missing.
+    """
 
     def answered(page):
         return (
@@ -92,7 +94,10 @@ def all_sent(locust, offered):
 
 
 def test_an_api_that_hangs_at_the_end_has_failed(target, profile, tmp_path):
-    """What waited for it when the load ended voids nothing. A machine that stands still may drop arrivals for their age, and says so."""
+    """What waited for it when the load ended voids nothing.
+
+    A machine that stands still may drop arrivals for their age, and says so.
+    """
     file = profile(50, seconds=8)
     file.write_text(f"{file.read_text()}slo: {{p99: 250ms}}\n")
     # Three seconds before the end, so that nothing is dropped for its age.
@@ -131,7 +136,10 @@ def blamed(run):
 
 
 def test_a_breakpoint_ends_the_load_and_names_its_step(tmp_path):
-    """One request after the other, of 50 ms each, is 20 a second. A machine that stands still breaks the SLO at an earlier rate."""
+    """One request after the other, of 50 ms each, is 20 a second.
+
+    A machine that stands still breaks the SLO at an earlier rate.
+    """
     profile = tmp_path / "breakpoint.yaml"
     ramp = "ramp: {add_rate: 12, every: 3s}\nmax_in_flight: 200\nabort_on_slo: true\nslo: {p95: 250ms}\n"
     profile.write_text(f"name: breakpoint\narrivals: open\n{ramp}")
@@ -209,7 +217,9 @@ def test_a_worker_that_begins_late_misses_no_arrivals(target, profile):
 
 
 def test_computing_users_leave_the_metrics_and_the_end_their_turn(profile):
-    """They never wait for anything: their arrivals are more than they can do, and still many when the load is ended."""
+    """They never wait for anything: their arrivals are more than they can do, and still many when
+    the load is ended.
+    """
     files = (PATIENT, drilling.LOCUSTFILES / "computing.py", SHAPE, EXPORTER_PLUGIN)
     load = (
         "--load-profile",
@@ -399,7 +409,8 @@ def test_arrivals_of_a_worker_without_a_profile_are_unsent(target, profile):
             lambda page: page.value("locust_arrivals_started_total") == HALF * 3,
             "the other one to have sent its part",
         )
-        # Every half second a span of the time to come is given out, by name in this log. After six more the last arrivals' is long over.
+        # Every half second a span of the time to come is given out, by name in this log. After six
+        # more the last arrivals' is long over.
         given = closed.log().count("firedrill_span")
         poll_until(
             lambda: closed.log().count("firedrill_span") >= given + 6,

@@ -14,7 +14,9 @@ from tests.waiting import PATIENCE_SECONDS
 
 @pytest.fixture(scope="module")
 def printed():
-    """An expression as Prometheus prints it: without comments, every duration in its own spelling."""
+    """An expression as Prometheus prints it: without comments, every duration in its own
+    spelling.
+    """
     needs.program("prometheus")
     with (
         Interrupt() as interrupt,

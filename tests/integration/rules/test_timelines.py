@@ -32,7 +32,9 @@ def group(interval_ms):
 
 @pytest.fixture(scope="module")
 def prom():
-    """A Prometheus that says of itself that it evaluated the group each second, and how long that took."""
+    """A Prometheus that says of itself that it evaluated the group each second, and how long that
+    took.
+    """
     needs.program("prometheus")
     start_ms = (round(time.time()) - SECONDS - 10) * 1000
     said = [

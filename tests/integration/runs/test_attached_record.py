@@ -1,4 +1,6 @@
-"""What is recorded of a Prometheus that was there before the run: its rules, and enough before the load to replay its alerts."""
+"""What is recorded of a Prometheus that was there before the run: its rules, and enough before the
+load to replay its alerts.
+"""
 
 import time
 
@@ -57,7 +59,9 @@ def evaluations(prom, since_ms):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Some evaluations of a Prometheus that lived before, recorded as a run that is attached to it records them."""
+    """Some evaluations of a Prometheus that lived before, recorded as a run that is attached to it
+    records them.
+    """
     folder, port = tmp_path_factory.mktemp("lives"), ports.any_free()
     (folder / "prometheus.yml").write_text(CONFIG)
     (folder / "rules").mkdir()
@@ -78,7 +82,8 @@ def run(tmp_path_factory):
         lived_ms = time.time() * 1000 + STANDING_MS + 500
         recorded_ms = poll_until(lambda: evaluations(prom, lived_ms), "an evaluation with a life before it")[0] - 100
         last_ms = poll_until(lambda: evaluations(prom, recorded_ms)[LEAST_EVALUATIONS:], "some evaluations")[0]
-        # The window ends with the last one whose rules have all been recorded: the next one has begun.
+        # The window ends with the last one whose rules have all been recorded: the next one has
+        # begun.
         poll_until(lambda: evaluations(prom, last_ms)[1:], "the next evaluations")
         window = {"start": recorded_ms / 1000, "end": (last_ms + 100) / 1000}
         with Interrupt() as interrupt, AttachedStack(plan, interrupt, Attachment(prom.url, prom.url, prom.url)) as stack:

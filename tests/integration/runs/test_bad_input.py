@@ -1,4 +1,6 @@
-"""Mistakes of a user: one clear line, the right exit code, nothing left running and nothing left lying about."""
+"""Mistakes of a user: one clear line, the right exit code, nothing left running and nothing left
+lying about.
+"""
 
 import re
 import socket

@@ -1,4 +1,6 @@
-"""The commands beside `run`: bring your own API, keep the stack up, list, prune and reopen what was recorded."""
+"""The commands beside `run`: bring your own API, keep the stack up, list, prune and reopen what was
+recorded.
+"""
 
 import json
 import os

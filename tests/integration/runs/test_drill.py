@@ -10,7 +10,9 @@ from tests import drilling, needs
 
 
 def test_starved_users_fail_a_run_that_looks_perfect_to_locust(tmp_path):
-    """300 users against 64 threads and waitress's default limit of 100 connections: two thirds never get an answer."""
+    """300 users against 64 threads and waitress's default limit of 100 connections: two thirds
+    never get an answer.
+    """
     file = drilling.profile(tmp_path, users=300, seconds=25)
     file.write_text(file.read_text().replace("duration:", "  - {start_time: 18s, users: 299}\nduration:"))
     drill = drilling.start(tmp_path, file, "--server", "waitress", "--threads", "64")
@@ -30,7 +32,9 @@ def test_starved_users_fail_a_run_that_looks_perfect_to_locust(tmp_path):
 
 
 def _assert_every_request_is_accounted_for(figures):
-    """What a client gave up on is a failure to it, and may or may not have been finished by the server."""
+    """What a client gave up on is a failure to it, and may or may not have been finished by the
+    server.
+    """
     counts, abandoned = figures["counts"], figures["honesty"]["abandoned"]["in_flight"]
     answered = counts["client_requests"] - counts["client_failures"]
     assert answered <= counts["server_finished"] <= counts["client_requests"] + abandoned
@@ -78,7 +82,9 @@ def test_a_killed_api_pages_somebody_and_fails_the_run(tmp_path):
 
 
 def test_a_run_whose_alertmanager_is_killed_passes_and_says_so(tmp_path):
-    """Alertmanager and its receiver may end in mid-run; what is measured is measured all the same."""
+    """Alertmanager and its receiver may end in mid-run; what is measured is measured all the same.
+
+    """
     needs.program("alertmanager")
     drill = drilling.start(tmp_path, drilling.profile(tmp_path, users=4, seconds=8, slo=drilling.PATIENT_SLO))
     for part in ("alertmanager", "notifications"):
@@ -86,7 +92,8 @@ def test_a_run_whose_alertmanager_is_killed_passes_and_says_so(tmp_path):
     code, output, _ = drill.finish()
     document = drill.run().read()
     assert drilling.judged(code, document) == ("PASSED", []), output
-    # A machine that stands still adds a gap in what was seen, and an alert about it that fired before the load.
+    # A machine that stands still adds a gap in what was seen, and an alert about it that fired
+    # before the load.
     remarks = [remark["code"] for remark in document["remarks"] if remark["code"] not in {"seen_in_part", "alert_undecided"}]
     assert remarks == ["alertmanager_ended", "notifications_ended", "notifications_silent"]
     assert document["notifications"] == []

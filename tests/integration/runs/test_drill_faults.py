@@ -1,4 +1,6 @@
-"""A drill whose profile sets faults: what was injected is what both sides measure, and run.json says when."""
+"""A drill whose profile sets faults: what was injected is what both sides measure, and run.json
+says when.
+"""
 
 import pytest
 
@@ -37,7 +39,9 @@ def prom(run):
 
 
 def gained(prom, run, fault, selector, since=0.0):
-    """What a counter gained from a second after a fault was set until the end: whoever asked before the fault was younger than that."""
+    """What a counter gained from a second after a fault was set until the end: whoever asked before
+    the fault was younger than that.
+    """
     since = max(since, next(one["start"] for one in run.read()["faults"] if one["fault"] == fault) + 1)
     total = 0.0
     for series in prom.raw(selector, since, run.read()["window"]["end"] + TAIL_SECONDS):
@@ -62,14 +66,17 @@ def test_a_fault_whose_time_never_came_makes_the_run_invalid(run):
 
 
 def test_both_sides_count_the_injected_errors(run, prom):
-    """The API fails every fifth request in the order in which they come; those in flight at the two ends may be missing here."""
+    """The API fails every fifth request in the order in which they come; those in flight at the two
+    ends may be missing here.
+    """
     status = 'http_server_response_time_seconds_count{http_route="/"%s}'
     since, end = run.read()["faults"][0]["start"] + 1, run.read()["window"]["end"] + TAIL_SECONDS
     for all_of_them, failed_ones in (
         ("locust_requests_total", "locust_request_failures_total"),
         (status % "", status % ',http_response_status_code="500"'),
     ):
-        # A new series is shown as 0 first, whatever it holds: both counts begin at its second sample.
+        # A new series is shown as 0 first, whatever it holds: both counts begin at its second
+        # sample.
         known = max(series.points[1][0] for series in prom.raw(failed_ones, since, end))
         asked, failed = (gained(prom, run, "errors", selector, known - 0.5) for selector in (all_of_them, failed_ones))
         assert asked > 2 * USERS

@@ -1,4 +1,6 @@
-"""A fault matrix as a user plays it: a fault that is noticed, one that is not, and what lies on disk."""
+"""A fault matrix as a user plays it: a fault that is noticed, one that is not, and what lies on
+disk.
+"""
 
 import json
 
@@ -28,7 +30,9 @@ def test_a_matrix_with_an_unknown_alert_is_refused(tmp_path):
 
 
 def test_a_matrix_fails_for_the_fault_that_no_alert_noticed(tmp_path):
-    """At a time scale of 60, at which five minutes of `for` are five seconds; the quiet run is shorter than the slow alerts ask for."""
+    """At a time scale of 60, at which five minutes of `for` are five seconds; the quiet run is
+    shorter than the slow alerts ask for.
+    """
     file = drilling.profile(tmp_path, users=5, seconds=40, slo="{errors: 50%}")
     file.write_text(file.read_text() + FAULTS)
     drill = drilling.start(tmp_path / "runs", file, "--matrix", "--time-scale", "60", "--duration", "8s", "--json")

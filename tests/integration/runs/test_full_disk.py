@@ -1,4 +1,6 @@
-"""A disk without room: said before the run, or at its end; what was recorded stays, and nothing goes on running."""
+"""A disk without room: said before the run, or at its end; what was recorded stays, and nothing
+goes on running.
+"""
 
 import os
 import subprocess

@@ -55,7 +55,9 @@ if sys.orig_argv[1:2] == ["-m"] and sys.orig_argv[2] == "firedrill" or sys.orig_
     assert module.{name}
     module.{name} = 3600.0
 """
-"""A sitecustomize by which `firedrill`, and no process that it starts, waits for an hour: nobody waits for it to pass."""
+"""A sitecustomize by which `firedrill`, and no process that it starts, waits for an hour: nobody
+waits for it to pass.
+"""
 
 
 def wait_for_line(drill, text):
@@ -63,7 +65,9 @@ def wait_for_line(drill, text):
 
 
 def test_a_second_interrupt_does_not_wait_for_stragglers(tmp_path):
-    """The API's workers are stuck, by a fault that the drill did not set and does not end: they would be waited for until the last."""
+    """The API's workers are stuck, by a fault that the drill did not set and does not end: they
+    would be waited for until the last.
+    """
     file = drilling.profile(tmp_path, users=10, seconds=60)
     file.write_text(f"{file.read_text()}faults: [{{start_time: 0s, for: 1s, latency: 1ms}}]\n")
     (tmp_path / "sitecustomize.py").write_text(PATIENT.format(module="firedrill.drill.play.run", name="DRAIN_SECONDS"))
@@ -160,7 +164,9 @@ def hold(event, words):
         os.kill(os.getpid(), signal.SIGSTOP)
 sys.addaudithook(hold)
 """
-"""A sitecustomize that holds a process still, once: where it begins to load a module, or to remove a folder."""
+"""A sitecustomize that holds a process still, once: where it begins to load a module, or to remove
+a folder.
+"""
 
 
 def is_held(process):

@@ -1,4 +1,6 @@
-"""A drill whose load is made by a master and its workers, and which loses them one after the other."""
+"""A drill whose load is made by a master and its workers, and which loses them one after the other.
+
+"""
 
 import os
 import signal
@@ -73,7 +75,8 @@ def test_a_drill_that_loses_its_generators_keeps_the_record(stack, tmp_path):
         with pytest.raises(requests.ConnectionError):
             locust.scrape()
         assert second.wait(timeout_seconds=PATIENCE_SECONDS) is not None
-        # It had been given that much of the time to come, and had nobody to give it more; on a busy machine some was waiting already.
+        # It had been given that much of the time to come, and had nobody to give it more; on a busy
+        # machine some was waiting already.
         offered, started, unsent = (told.total(f"locust_arrivals_{each}_total") for each in ("offered", "started", "unsent"))
         assert target.received - received <= offered - started - unsent + RATE * (looked_ago + GIVEN_AHEAD_SECONDS) + A_FEW
         code, said, errors = drill.finish()

@@ -15,7 +15,9 @@ USERS = 5
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
-    """One smoke run with an SLO that no stall breaks, as (exit code, standard output, standard error, drill)."""
+    """One smoke run with an SLO that no stall breaks, as (exit code, standard output, standard
+    error, drill).
+    """
     folder = tmp_path_factory.mktemp("smoke")
     kept = [line for line in BUNDLED.read_text().splitlines() if not line.startswith(("slo:", "alerts:"))]
     (folder / "smoke.yaml").write_text("\n".join((*kept, f"slo: {drilling.PATIENT_SLO}", "")))
@@ -45,7 +47,9 @@ def test_nothing_is_left_running(smoke):
 
 
 def test_every_side_counts_the_same_requests(smoke):
-    """A user that is stopped while it asks gives its one request up, before or after the server has it; nobody else does."""
+    """A user that is stopped while it asks gives its one request up, before or after the server has
+    it; nobody else does.
+    """
     run = smoke[3].run()
     figures = run.read()["figures"]
     counts, abandoned = figures["counts"], figures["honesty"]["abandoned"]

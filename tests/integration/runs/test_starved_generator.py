@@ -39,7 +39,8 @@ def test_a_generator_without_cpu_voids_and_ends_the_run(tmp_path):
     assert arrivals["started"] < arrivals["offered"]
     assert arrivals["lateness_p99_seconds"] > 2
     assert figures["client"]["latency_from_schedule_seconds"]["p50"] > figures["client"]["latency_seconds"]["p50"] + 1
-    # Most of its slots were in flight at the end, with answers that it had not got to: they are not the target's.
+    # Most of its slots were in flight at the end, with answers that it had not got to: they are not
+    # the target's.
     assert arrivals["left"] < 0.1 * arrivals["unsent"]
 
 
@@ -53,7 +54,9 @@ def unsent_names_its_cause(document):
 
 
 def test_users_that_compute_name_the_generator_in_short_runs(tmp_path):
-    """Users of no network at all: nothing is in flight, and the rules, which look back for ten seconds, have not seen enough."""
+    """Users of no network at all: nothing is in flight, and the rules, which look back for ten
+    seconds, have not seen enough.
+    """
     profile = tmp_path / "computing.yaml"
     profile.write_text(
         PROFILE.replace("Greedy", "Computing").replace("rate: 60", "rate: 100").replace("60s", "6s").replace("warmup: 6s", "warmup: 1s")

@@ -23,7 +23,8 @@ def workers_of(drill):
 def test_a_killed_worker_voids_the_run_and_takes_nothing_back(tmp_path):
     profile = tmp_path / "open.yaml"
     profile.write_text(PROFILE)
-    # As long as a busy machine may need from the first request to the kill, before the load is over.
+    # As long as a busy machine may need from the first request to the kill, before the load is
+    # over.
     drill = drilling.start(tmp_path / "runs", profile, "--workers", 2, "--duration", "25s")
     drill.wait_for_requests()
     prom, (killed, left) = drill.prometheus(), workers_of(drill)

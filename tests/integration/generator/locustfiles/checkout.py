@@ -1,4 +1,6 @@
-"""A user's own locustfile: one sequence of steps again and again, judged by what the answers say."""
+"""A user's own locustfile: one sequence of steps again and again, judged by what the answers
+say.
+"""
 
 from locust import HttpUser, SequentialTaskSet, between, task
 

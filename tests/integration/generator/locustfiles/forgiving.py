@@ -1,6 +1,8 @@
-"""Beside another locustfile: a master that bears workers which are silent, and says that it still waits for them at the end.
+"""Beside another locustfile: a master that bears workers which are silent, and says that it still
+waits for them at the end.
 
-A worker that gets no turn on a busy machine for four seconds, as while it starts, would be missed, and a load without workers ends.
+A worker that gets no turn on a busy machine for four seconds, as while it starts, would be missed,
+and a load without workers ends.
 """
 
 import os

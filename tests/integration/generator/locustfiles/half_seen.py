@@ -1,4 +1,6 @@
-"""A user's own locustfile: one kind of users over HTTP, and one that is stuck elsewhere, which says so or does not."""
+"""A user's own locustfile: one kind of users over HTTP, and one that is stuck elsewhere, which says
+so or does not.
+"""
 
 import gevent
 from locust import HttpUser, User, constant, tag, task

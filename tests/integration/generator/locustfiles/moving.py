@@ -1,4 +1,6 @@
-"""A user's own locustfile: it goes to another host (OTHER_HOST) after its third request, as after a failover."""
+"""A user's own locustfile: it goes to another host (OTHER_HOST) after its third request, as after a
+failover.
+"""
 
 import os
 

@@ -1,4 +1,6 @@
-"""A locustfile that names every request differently, some at great length; then it says that it is done."""
+"""A locustfile that names every request differently, some at great length; then it says that it is
+done.
+"""
 
 import time
 

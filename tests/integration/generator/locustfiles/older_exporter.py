@@ -1,4 +1,6 @@
-"""What a worker with another version of the exporter sends: messages of the same names, in another form."""
+"""What a worker with another version of the exporter sends: messages of the same names, in another
+form.
+"""
 
 import gevent
 from locust import events

@@ -1,4 +1,7 @@
-"""Users with a pace: one they can keep, one they cannot, and none. Each has a clock of its own, which no machine slows down."""
+"""Users with a pace: one they can keep, one they cannot, and none.
+
+Each has a clock of its own, which no machine slows down.
+"""
 
 import gevent
 from locust import TaskSet, User, between, constant_pacing, constant_throughput, task

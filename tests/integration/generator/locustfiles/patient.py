@@ -1,4 +1,7 @@
-"""Beside an open loop: an arrival waits for a user as long as it takes. A machine that stands still makes it late, and drops none."""
+"""Beside an open loop: an arrival waits for a user as long as it takes.
+
+A machine that stands still makes it late, and drops none.
+"""
 
 from firedrill_load.open_loop import backlog
 

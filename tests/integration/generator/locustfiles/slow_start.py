@@ -1,4 +1,6 @@
-"""A user's own locustfile that takes its time before the test, as one does that fetches its data first."""
+"""A user's own locustfile that takes its time before the test, as one does that fetches its data
+first.
+"""
 
 import gevent
 from locust import HttpUser, constant, events, task

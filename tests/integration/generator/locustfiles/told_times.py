@@ -1,4 +1,7 @@
-"""A user that reports given response times, once: their histogram is known. TIMES holds them in milliseconds."""
+"""A user that reports given response times, once: their histogram is known.
+
+TIMES holds them in milliseconds.
+"""
 
 import os
 
