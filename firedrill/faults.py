@@ -6,16 +6,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import requests
 from pydantic import ValidationError
 
-from firedrill import units
+from firedrill import http_client, units
 from firedrill.contract import FAULT_KINDS
 from firedrill.errors import BadInput, Missing
 from firedrill.profile_form import FaultForm, complaint, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from firedrill.http_client import Response
 
 TIMEOUT_SECONDS = 5.0
 
@@ -104,22 +105,22 @@ class FaultClient:
     def _ask(self, method: str, body: object = None) -> list[Active]:
         url = f"{self.base_url.rstrip('/')}/faults"
         try:
-            answer = requests.request(
-                method, url, json=body, timeout=self.timeout_seconds, allow_redirects=False
+            answer = http_client.request(
+                method,
+                url,
+                json_body=body,
+                timeout_seconds=self.timeout_seconds,
+                follow_redirects=False,
             )
-        except (
-            requests.exceptions.InvalidURL,
-            requests.exceptions.InvalidSchema,
-            requests.exceptions.MissingSchema,
-        ) as error:
+        except http_client.BadUrl as error:
             raise BadInput(
                 f"{self.base_url} is no address; expected a URL such as http://127.0.0.1:9464"
             ) from error
-        except requests.RequestException as error:
+        except http_client.NoAnswer as error:
             raise Missing(
                 f"{url}: nothing answers; expected the metrics page of a running API (`python -m api --faults`)"
             ) from error
-        if answer.status_code == 404:
+        if answer.status == 404:
             raise Missing(
                 f"{url}: this API takes no faults; start it with API_FAULTS=1, or `python -m api --faults`"
             )
@@ -134,10 +135,10 @@ def _as_json(fault: str, size: float, for_seconds: float) -> dict[str, float]:
     }
 
 
-def _active(url: str, answer: requests.Response) -> list[Active]:
+def _active(url: str, answer: Response) -> list[Active]:
     try:
         document: dict[str, Any] = answer.json()
-        if answer.status_code == 400:
+        if answer.status == 400:
             raise BadInput(f"{url}: {document['error']}")
         units_of = {fault: FAULT_KINDS[fault].unit for fault in document}
         return [
@@ -148,5 +149,5 @@ def _active(url: str, answer: requests.Response) -> list[Active]:
         ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Missing(
-            f"{url}: an answer that is none of ours (status {answer.status_code}); expected the metrics page of the API"
+            f"{url}: an answer that is none of ours (status {answer.status}); expected the metrics page of the API"
         ) from error

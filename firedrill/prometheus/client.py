@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import urllib3
-
 from firedrill.errors import FiredrillError, Missing
+from firedrill.http_client import HttpClient, NoAnswer
+from firedrill.names import without_userinfo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,20 +61,15 @@ class Prometheus:
     def __init__(self, url: str, timeout_seconds: float = 10.0) -> None:
         self.url = url.rstrip("/")
         self._timeout_seconds = timeout_seconds
-        # Not `requests`: a replay asks thousands of small questions, and most of what one takes would be the asking. As no encoding is
-        # accepted, Prometheus need not pack its answers.
-        self._http = urllib3.PoolManager(retries=False)
+        # A replay sends thousands of small queries, so connections are kept. No encoding is
+        # accepted, so that Prometheus doesn't spend time on packing its answers.
+        self._http = HttpClient()
 
     def is_ready(self) -> bool:
         """Whether it serves queries."""
         try:
-            return (
-                self._http.request(
-                    "GET", f"{self.url}/-/ready", headers=authorization(self.url), timeout=1
-                ).status
-                == HTTPStatus.OK
-            )
-        except urllib3.exceptions.HTTPError:
+            return self._http.request("GET", f"{self.url}/-/ready", timeout_seconds=1).status == 200
+        except NoAnswer:
             return False
 
     def instant(self, query: str, time: float | None = None) -> list[Sample]:
@@ -166,31 +159,31 @@ class Prometheus:
 
     def _call(self, method: str, path: str, parameters: dict[str, str]) -> Any:
         try:
-            body, headers = (
-                urlencode(parameters),
-                {"Content-Type": "application/x-www-form-urlencoded", **authorization(self.url)},
-            )
             answer = self._http.request(
-                method, self.url + path, body=body, headers=headers, timeout=self._timeout_seconds
+                method,
+                self.url + path,
+                body=urlencode(parameters),
+                headers={"Content-Type": "application/x-www-form-urlencoded"},
+                timeout_seconds=self._timeout_seconds,
             ).json()
-        except (urllib3.exceptions.HTTPError, ValueError) as error:
+        except NoAnswer as error:
+            raise Missing(f"Prometheus does not answer: {error}") from error
+        except ValueError as error:
             raise Missing(
-                f"Prometheus at {self.url} does not answer: {error.__class__.__name__}"
+                f"{self._shown_url}: the answer is not JSON; expected Prometheus's HTTP API"
             ) from error
         if answer.get("status") != "success":
-            said = str(answer.get("error"))
+            reason = str(answer.get("error"))
             raise QueryRefused(
-                f"Prometheus at {self.url} refused {parameters.get('query', path)}: {said}",
+                f"Prometheus at {self._shown_url} refused {parameters.get('query', path)}: {reason}",
                 str(answer.get("errorType")),
-                said,
+                reason,
             )
         return answer["data"]
 
-
-@cache
-def authorization(url: str) -> Mapping[str, str]:
-    """The header for a name and password in a URL; none for one without."""
-    return urllib3.make_headers(basic_auth=urllib3.util.parse_url(url).auth)
+    @property
+    def _shown_url(self) -> str:
+        return without_userinfo(self.url)
 
 
 def step_of(start: float, end: float, wanted_seconds: float = 1.0) -> float:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import requests
-
+from firedrill import http_client
 from firedrill.contract import GRAFANA_PORT, LOOPBACK, PROMETHEUS_PORT
 from firedrill.interrupt import Interrupted
 from firedrill.notifications.journal import Tail
@@ -124,8 +123,8 @@ def _addresses(stack: NativeStack, password: str | None) -> dict[str, str]:
 def describe_prometheus(url: str) -> str:
     """Its address; Debian's program, unpacked and not installed, has the API but no pages, so no link to them is given."""
     try:
-        has_pages = requests.get(f"{url}/graph", timeout=2).ok
-    except requests.RequestException:
+        has_pages = http_client.request("GET", f"{url}/graph", timeout_seconds=2).ok
+    except http_client.NoAnswer:
         has_pages = False
     return url if has_pages else f"{url}/api/v1  (no pages: this build has its API only)"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol, Self
 
-import requests
-
+from firedrill import http_client
 from firedrill.errors import Missing
 from firedrill.prometheus.client import Prometheus
 
@@ -158,6 +157,6 @@ class Stack(ABC):
 def answers(url: str) -> bool:
     """Whether a URL gives an answer with a status below 400."""
     try:
-        return requests.get(url, timeout=2).ok
-    except requests.RequestException:
+        return http_client.request("GET", url, timeout_seconds=2).ok
+    except http_client.NoAnswer:
         return False

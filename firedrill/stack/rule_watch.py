@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import requests
-
-from firedrill import whole_file
+from firedrill import http_client, whole_file
 from firedrill.alerts.lint import checks
 from firedrill.alerts.rules import durations, promtool, reloading, yaml_document
 from firedrill.alerts.scaling.shrink import scale_rules
@@ -266,8 +264,8 @@ class _Readers:
 
     def _ask(self, url: str) -> None:
         try:
-            answer = requests.post(f"{url}/-/reload", timeout=5)
-        except requests.RequestException:
+            answer = http_client.request("POST", f"{url}/-/reload", timeout_seconds=5)
+        except http_client.NoAnswer:
             if url not in self._missed:
                 self.say(f"{url} does not answer; it reloads once it does")
             self._missed.add(url)
@@ -277,7 +275,7 @@ class _Readers:
             self.say(f"{url} reloaded")
         else:
             self._refused.add(url)
-            self.say(f"{url} keeps its old configuration: {' '.join(answer.text.split())}")
+            self.say(f"{url} keeps its old configuration: {answer.text()}")
 
 
 def _remarks(mirror: Mirror) -> list[str]:

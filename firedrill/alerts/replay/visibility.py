@@ -326,7 +326,7 @@ class _Feed:
     ) -> None:
         self._prom, self._known, self._late_of = prom, known, late_of
         self._held: dict[Late, Mapping[int, int]] = {}
-        self._pages: dict[tuple[Labels, ...], remote.Page] = {}
+        self._pages: dict[tuple[Labels, ...], remote.SampleWriter] = {}
         self._waiting = deque(
             sorted((held for one in series for held in self._held_back(one)), key=itemgetter(0))
         )
@@ -340,7 +340,7 @@ class _Feed:
         if batch:
             page = tuple(labels for _, labels, _ in batch)
             if page not in self._pages:
-                self._pages[page] = remote.Page(map(dict, page))
+                self._pages[page] = remote.SampleWriter(map(dict, page))
             self._pages[page].write(self._prom.url, (sample for *_, sample in batch))
 
     def _held_back(self, series: Any) -> list[tuple[int, Labels, tuple[int, float]]]:

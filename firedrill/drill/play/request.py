@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import requests
-
-from firedrill import places
+from firedrill import http_client, places
 from firedrill.alerts.rules import rule_file
 from firedrill.contract import BUNDLED_USERS, LOOPBACK
 from firedrill.errors import BadInput, Missing
@@ -195,21 +193,6 @@ class Request:
 
 def _check_target(url: str) -> None:
     try:
-        requests.get(url, timeout=5, allow_redirects=False)
-    except requests.Timeout as error:
-        raise Missing(f"--target {without_userinfo(url)}: no answer within 5 s") from error
-    except requests.RequestException as error:
-        raise Missing(
-            f"--target {without_userinfo(url)}: {_cause(error)}; is it running?"
-        ) from error
-
-
-def _cause(error: BaseException) -> str:
-    text = str(error)
-    return (
-        "connection refused"
-        if "Connection refused" in text
-        else "unknown host"
-        if "resolve" in text
-        else error.__class__.__name__
-    )
+        http_client.request("GET", url, timeout_seconds=5, follow_redirects=False)
+    except http_client.NoAnswer as error:
+        raise Missing(f"--target {error}; is it running?") from error

@@ -7,8 +7,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import requests
-
+from firedrill import http_client
 from firedrill.contract import LOOPBACK
 from firedrill.errors import BadInput, Missing
 from firedrill.interrupt import Interrupted
@@ -107,8 +106,10 @@ class _Watcher:
                 self._ended.add(service)
                 said = (self._project.log(service).splitlines() or ["(it said nothing)"])[-1]
                 self._console.say(f"{service} ended with exit code {code}: {said}", "red")
-        with suppress(requests.RequestException, ValueError):
-            listed = requests.get(f"{self._url}/notifications", timeout=2).json()
+        with suppress(http_client.NoAnswer, ValueError):
+            listed = http_client.request(
+                "GET", f"{self._url}/notifications", timeout_seconds=2
+            ).json()
             for notification in map(Notification.from_json, listed[self._told :]):
                 self._console.say(notification.line())
             self._told = len(listed)

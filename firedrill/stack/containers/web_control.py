@@ -7,8 +7,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import requests
-
+from firedrill import http_client
 from firedrill.errors import FiredrillError, Missing
 from firedrill.stack.interface import START_SECONDS, Stack
 
@@ -32,9 +31,9 @@ class SteeredStack(Stack):
 
     def fetch_notifications(self, patience_seconds: float = 2.0) -> None:
         """Bring the file of notifications up to date with what the receiver lists; a receiver that is gone leaves it as it is."""
-        with suppress(requests.RequestException, ValueError, OSError):
-            listed = requests.get(
-                f"{self._notifications_url}/notifications", timeout=patience_seconds
+        with suppress(http_client.NoAnswer, ValueError, OSError):
+            listed = http_client.request(
+                "GET", f"{self._notifications_url}/notifications", timeout_seconds=patience_seconds
             ).json()
             self.plan.notifications.write_text("".join(f"{json.dumps(each)}\n" for each in listed))
 
@@ -81,6 +80,10 @@ class SteeredStack(Stack):
     def _ask(self, action: str) -> None:
         url = f"{self._locust_url}/{action}"
         try:
-            requests.post(url, timeout=10).raise_for_status()
-        except requests.RequestException as error:
-            raise Missing(f"Locust at {url} does not answer: {error.__class__.__name__}") from error
+            answer = http_client.request("POST", url, timeout_seconds=10)
+        except http_client.NoAnswer as error:
+            raise Missing(f"Locust does not answer: {error}") from error
+        if not answer.ok:
+            raise Missing(
+                f"Locust at {url} refused with status {answer.status}: {answer.text()[:200]}"
+            )
