@@ -40,7 +40,7 @@ dashboards: .venv/.ready-dev ## Build grafana/dashboards/*.json from grafana/sou
 
 docs: .venv/.ready-dev ## Generate docs/metrics.md from the contract, docs/performance.md from bench/, and the alerts' links
 	@$(BIN)/python -m firedrill.docs
-	@$(BIN)/python -m bench.document
+	@$(BIN)/python -m bench.performance_document
 
 screenshots: .venv/.ready-dev ## Take docs/images anew, of the last drill (or of one that it plays first)
 	@$(BIN)/python -m docs.screenshots

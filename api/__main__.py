@@ -10,8 +10,8 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
+from api.api_settings import WORK_KINDS, Settings, port_number, work_range
 from api.factory import create_app
-from api.settings import WORK_KINDS, Settings, port_number, work_range
 from firedrill.contract import API_METRICS_PORT, API_PORT
 from firedrill.errors import BadInput, FiredrillError
 from firedrill.telemetry import instrument

@@ -7,14 +7,14 @@ import os
 
 from flask import Flask
 
-from api import faults
+from api import fault_effects
+from api.api_settings import Settings
 from api.items import Items
 from api.routes import MAX_BODY_BYTES, routes
-from api.settings import Settings
 from firedrill import __version__
 from firedrill.contract import API_METRICS_PORT
 from firedrill.telemetry import instrument
-from firedrill.telemetry.faults import Board
+from firedrill.telemetry.active_faults import Board
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -28,7 +28,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app, port=port, host=settings.metrics_host or settings.host, version=__version__
     )
     if settings.faults:
-        faults.install(app, Board.create(telemetry.cells))
+        fault_effects.install(app, Board.create(telemetry.cells))
     if not settings.access_log:
         logging.getLogger("werkzeug").addFilter(is_no_access_line)
     return app

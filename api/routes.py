@@ -10,7 +10,7 @@ from api.items import MAX_NAME_CHARACTERS, Items
 from api.work import work
 
 if TYPE_CHECKING:
-    from api.settings import Settings
+    from api.api_settings import Settings
 
 MAX_BODY_BYTES = 16 * 1024
 """Larger request bodies are refused with 413."""

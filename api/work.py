@@ -7,7 +7,7 @@ from random import uniform
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from api.settings import Settings
+    from api.api_settings import Settings
 
 
 def work(settings: Settings) -> float:

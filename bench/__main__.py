@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from bench import document
+from bench import performance_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 
 def main(names: Sequence[str]) -> None:
     """Run the named benchmarks (all if none is named), then write the document from every result there is."""
-    for name in names or document.BENCHES:
+    for name in names or performance_document.BENCHES:
         print(f"\n{name}", flush=True)
         subprocess.run(
-            [sys.executable, "-m", f"bench.{name}"], check=True, cwd=document.FOLDER.parent
+            [sys.executable, "-m", f"bench.{name}"],
+            check=True,
+            cwd=performance_document.FOLDER.parent,
         )
-    document.save_machine()
-    document.DOCUMENT.write_text(document.text())
+    performance_document.save_machine()
+    performance_document.DOCUMENT.write_text(performance_document.text())
 
 
 if __name__ == "__main__":

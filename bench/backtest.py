@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.tables import save, table
+from bench.result_tables import save, table
 from firedrill.alerts.backtest.backtest import Question, backtest
 from firedrill.alerts.replay.evaluation_times import MARK
 from firedrill.interrupt import Interrupt

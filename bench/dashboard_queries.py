@@ -13,8 +13,8 @@ import tempfile
 import time
 from typing import TYPE_CHECKING, Any
 
-from bench.loads import stretched
-from bench.tables import save, table
+from bench.loads import long_recording
+from bench.result_tables import save, table
 from firedrill import places
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.recorded_data import Reopened
@@ -68,10 +68,10 @@ def milliseconds(
 def main() -> None:
     """Measure, print, save."""
     with tempfile.TemporaryDirectory() as folder, Interrupt() as interrupt:
-        samples = stretched.samples_of(stretched.record(folder), interrupt)
+        samples = long_recording.samples_of(long_recording.record(folder), interrupt)
         start = time.time() - HOUR_SECONDS
         with Reopened(None, interrupt) as hour:
-            stretched.fill(hour.prom.url, samples, start, HOUR_SECONDS)
+            long_recording.fill(hour.prom.url, samples, start, HOUR_SECONDS)
             found = [
                 (page, panel, target, milliseconds(hour.prom, panel, target, start))
                 for page, panel, target in panels()

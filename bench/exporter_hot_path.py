@@ -14,12 +14,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from locust.stats import RequestStats
-from locust_exporter import sanitize
-from locust_exporter.arrivals import Arrivals
-from locust_exporter.inflight import InFlight
+from locust_exporter.counting import sanitize
+from locust_exporter.counting.arrival_counts import Arrivals
+from locust_exporter.counting.in_flight import InFlight
 
 from bench.instrumentation_tax import trimmed_mean
-from bench.tables import save, table
+from bench.result_tables import save, table
 from firedrill.profile import load_profile
 
 if TYPE_CHECKING:

@@ -19,21 +19,21 @@ from typing import TYPE_CHECKING, Any
 
 from locust.env import Environment
 from locust.stats import RequestStats
-from locust_exporter.arrivals import Arrivals
-from locust_exporter.buckets import BucketIndex
-from locust_exporter.exposition_turn import Turn
-from locust_exporter.http_server import packed
-from locust_exporter.inflight import STAGES, Waiting
-from locust_exporter.metrics_endpoint import Exporter
-from locust_exporter.process_reports import Report
-from locust_exporter.request_counts import Ledger
-from locust_exporter.run_facts import RunFacts, announce
-from locust_exporter.settings import Settings
-from locust_exporter.waiting_ages import Ages
+from locust_exporter.counting.arrival_counts import Arrivals
+from locust_exporter.counting.buckets import BucketIndex
+from locust_exporter.counting.in_flight import STAGES, Waiting
+from locust_exporter.counting.latency_histogram import Ages
+from locust_exporter.counting.process_reports import Report
+from locust_exporter.counting.request_counts import Ledger
+from locust_exporter.endpoint.http_server import packed
+from locust_exporter.endpoint.metrics_endpoint import Exporter
+from locust_exporter.exporter_settings import Settings
+from locust_exporter.profile_info import RunFacts, announce
+from locust_exporter.time_slice import Turn
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 
-from bench.tables import save, table
+from bench.result_tables import save, table
 from firedrill.contract import LATENCY_BOUNDS_SECONDS, REQUEST_LABELS, Client, format_bound
 
 if TYPE_CHECKING:

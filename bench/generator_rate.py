@@ -14,8 +14,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bench.loads import runs
-from bench.tables import save, table
+from bench.loads import locust_runs
+from bench.result_tables import save, table
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE
 
 ROUNDS, SECONDS = 7, 6
@@ -28,7 +28,7 @@ def rate(files: str, url: str, *arguments: object) -> float:
     """Requests a CPU second of one process."""
     with tempfile.TemporaryDirectory() as folder:
         meter = Path(folder, "rate")
-        runs.run(f"{files},{LOADS / 'meter.py'}", url, *arguments, BENCH_METER=str(meter))
+        locust_runs.run(f"{files},{LOADS / 'meter.py'}", url, *arguments, BENCH_METER=str(meter))
         return float(meter.read_text())
 
 
@@ -50,8 +50,8 @@ def one_round(url: str, profile: Path) -> dict[str, float]:
 
 def main() -> None:
     """Measure, print, save."""
-    with runs.fast_target() as url, tempfile.TemporaryDirectory() as folder:
-        profile = runs.profile(Path(folder), OPEN)
+    with locust_runs.fast_target() as url, tempfile.TemporaryDirectory() as folder:
+        profile = locust_runs.profile(Path(folder), OPEN)
         rounds = [one_round(url, profile) for _ in range(ROUNDS)]
     rows = [
         {

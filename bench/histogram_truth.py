@@ -12,8 +12,8 @@ import tempfile
 from bisect import bisect_left
 from pathlib import Path
 
-from bench.loads import runs
-from bench.tables import save, table
+from bench.loads import locust_runs
+from bench.result_tables import save, table
 from firedrill import histogram
 from firedrill.contract import LATENCY_BOUNDS_SECONDS
 from firedrill.places import EXPORTER_PLUGIN
@@ -23,9 +23,9 @@ PLAIN = Path(__file__).parent / "loads" / "plain.py"
 
 def main() -> None:
     """Measure, print, save."""
-    with runs.fast_target("--spread") as url, tempfile.TemporaryDirectory() as folder:
+    with locust_runs.fast_target("--spread") as url, tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "times")
-        run = runs.run(
+        run = locust_runs.run(
             f"{PLAIN},{EXPORTER_PLUGIN}", url, "-u", 20, "-r", 20, "-t", "6s", BENCH_LOG=str(log)
         )
         times = sorted(float(line) / 1000 for line in log.read_text().split())

@@ -25,7 +25,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_flask_exporter import PrometheusMetrics
 from werkzeug.test import create_environ
 
-from bench.tables import save, table
+from bench.result_tables import save, table
 from firedrill.contract import LATENCY_BOUNDS_SECONDS
 from firedrill.telemetry import instrument
 

@@ -16,8 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.loads import runs
-from bench.tables import save, table
+from bench.loads import locust_runs
+from bench.result_tables import save, table
 from firedrill import histogram
 from firedrill.places import LOCUSTFILE
 from firedrill.profile import load_profile
@@ -42,7 +42,7 @@ while due < end:
 def profile_of(folder: Path, rate: int, seconds: int) -> Path:
     """A profile file."""
     steps = f"spacing: poisson\nmax_in_flight: 200\nsteps: [{{start_time: 0s, rate: {rate}}}]\nduration: {seconds}s"
-    return runs.profile(folder, f"arrivals: open\n{steps}")
+    return locust_runs.profile(folder, f"arrivals: open\n{steps}")
 
 
 def due_of(profile: Path) -> int:
@@ -55,7 +55,7 @@ def due_of(profile: Path) -> int:
 def most_held(url: str, folder: Path) -> float:
     """Arrivals a second that the process holds at this time."""
     rate = (
-        runs.run(
+        locust_runs.run(
             str(LOCUSTFILE), url, "--load-profile", profile_of(folder, MOST_RATE, MOST_SECONDS)
         ).requests
         / MOST_SECONDS
@@ -67,7 +67,9 @@ def most_held(url: str, folder: Path) -> float:
 
 def holds(url: str, folder: Path, rate: int) -> bool:
     """Whether hardly any of its arrivals wait, once the first second's connections are made."""
-    run = runs.run(str(LOCUSTFILE), url, "--load-profile", profile_of(folder, rate, HELD_SECONDS))
+    run = locust_runs.run(
+        str(LOCUSTFILE), url, "--load-profile", profile_of(folder, rate, HELD_SECONDS)
+    )
     offered, started = (
         [run.value(f"locust_arrivals_{what}_total", at) for at in range(len(run.pages))]
         for what in ("offered", "started")
@@ -83,7 +85,7 @@ def stalls() -> list[float]:
     """Seconds by which each moment was seen too late on Locust's core, while Locust does not run."""
     control = [sys.executable, "-c", CONTROL, str(CONTROL_SECONDS)]
     with subprocess.Popen(control, stdout=subprocess.PIPE, text=True) as process:
-        runs.pin(process.pid, beside_locust=True)
+        locust_runs.pin(process.pid, beside_locust=True)
         return [float(line) for line in process.communicate()[0].split()]
 
 
@@ -92,7 +94,7 @@ def one_round(url: str, folder: Path) -> dict[str, float]:
     rate = round(LOAD * most_held(url, folder))
     profile = profile_of(folder, rate, SECONDS)
     before = stalls()
-    run = runs.run(str(LOCUSTFILE), url, "--load-profile", profile)
+    run = locust_runs.run(str(LOCUSTFILE), url, "--load-profile", profile)
     idle = sorted(before + stalls())
     # A page on which the first seconds of the rate are done: users, connections and code are warm.
     warm = next(
@@ -114,7 +116,7 @@ def one_round(url: str, folder: Path) -> dict[str, float]:
 
 def main() -> None:
     """Measure, print, save."""
-    with runs.fast_target() as url, tempfile.TemporaryDirectory() as folder:
+    with locust_runs.fast_target() as url, tempfile.TemporaryDirectory() as folder:
         measured = sorted(
             (one_round(url, Path(folder)) for _ in range(ROUNDS)),
             key=lambda row: row["late_p99_ms"],

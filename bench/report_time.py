@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.loads import stretched
-from bench.tables import save, table
+from bench.loads import long_recording
+from bench.result_tables import save, table
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.recorded_data import Reopened
 from firedrill.record.run_folder import Run
@@ -35,7 +35,7 @@ def long_run(short: Run, samples: Sequence[Any], seconds: int, interrupt: Interr
     made.folder.mkdir()
     start = time.time() - seconds
     with Reopened(None, interrupt) as reopened:
-        stretched.fill(reopened.prom.url, samples, start, seconds)
+        long_recording.fill(reopened.prom.url, samples, start, seconds)
         shutil.copytree(
             reopened.folder / "data" / "snapshots" / reopened.prom.snapshot(), made.snapshot
         )
@@ -74,8 +74,8 @@ def _once(folders: Sequence[Path]) -> dict[str, float]:
 def main() -> None:
     """Measure, print, save."""
     with tempfile.TemporaryDirectory() as folder, Interrupt() as interrupt:
-        short = stretched.record(folder)
-        samples = stretched.samples_of(short, interrupt)
+        short = long_recording.record(folder)
+        samples = long_recording.samples_of(short, interrupt)
         runs = {
             name: long_run(short, samples, seconds, interrupt).folder
             for name, seconds in LENGTHS_SECONDS.items()

@@ -18,7 +18,7 @@ import time
 import urllib.request
 from typing import TYPE_CHECKING
 
-from bench.tables import save, table
+from bench.result_tables import save, table
 from firedrill.contract import LOOPBACK
 from firedrill.processes import ports
 

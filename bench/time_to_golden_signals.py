@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-from bench.tables import save, table
+from bench.result_tables import save, table
 
 STARTS = 5
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from locust_exporter.run_facts import RunFacts
+from locust_exporter.profile_info import RunFacts
 
 from firedrill.profile import Slo
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import flask
 import locust
-from locust_exporter.run_facts import RunFacts, announce
+from locust_exporter.profile_info import RunFacts, announce
 
 from .open_loop import locust_hooks
 from .profile_facts import facts_of

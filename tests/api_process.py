@@ -13,7 +13,7 @@ import psutil
 import requests
 
 from firedrill.contract import LOOPBACK
-from firedrill.faults import FaultClient
+from firedrill.fault_client import FaultClient
 from firedrill.places import ROOT
 from firedrill.processes import ports
 from tests.scraping import scrape
@@ -56,7 +56,7 @@ class Api:
         (page,) = [
             one
             for one in psutil.Process(self.process.pid).children(recursive=True)
-            if "firedrill.telemetry.page" in one.cmdline()
+            if "firedrill.telemetry.metrics_process" in one.cmdline()
         ]
         return page
 

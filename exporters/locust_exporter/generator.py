@@ -19,16 +19,16 @@ from locust.exception import (
     StopUser,
 )
 
+from locust_exporter.counting.in_flight import InFlight
+from locust_exporter.counting.process_reports import Report
 from locust_exporter.health import CpuMeter, LoopLag
-from locust_exporter.inflight import InFlight
 from locust_exporter.pacing import Pacing
-from locust_exporter.process_reports import Report
-from locust_exporter.run_facts import announced
+from locust_exporter.profile_info import announced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from locust_exporter.settings import Settings
+    from locust_exporter.exporter_settings import Settings
 
 LAG_SLEEP_SECONDS = 0.02
 

@@ -20,10 +20,11 @@ from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 from locust.stats import RequestStats
 
 from firedrill.errors import BadInput
-from locust_exporter import buckets, sanitize, worker
+from locust_exporter import worker
+from locust_exporter.counting import buckets, sanitize
+from locust_exporter.endpoint.metrics_endpoint import Exporter
+from locust_exporter.exporter_settings import Settings, read_settings
 from locust_exporter.generator import Generator
-from locust_exporter.metrics_endpoint import Exporter
-from locust_exporter.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from locust.exception import RPCError
 
+from locust_exporter.counting.process_reports import MESSAGE, UNREPORTED_MESSAGE
+from locust_exporter.counting.unreported import Unreported
 from locust_exporter.master_silence import MASTER_SECONDS, is_forsaken
-from locust_exporter.process_reports import MESSAGE, UNREPORTED_MESSAGE
-from locust_exporter.unreported import Unreported
 
 if TYPE_CHECKING:
     from locust_exporter.generator import Generator

@@ -10,7 +10,7 @@ import click
 from firedrill import contract
 from firedrill.cli.console import OUTPUT
 from firedrill.cli.options import read_by
-from firedrill.faults import FaultClient, parse_words
+from firedrill.fault_client import FaultClient, parse_words
 from firedrill.quantities import parse_fault_time
 
 FAULTS_HELP = """\b

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from firedrill import units
 from firedrill.errors import BadInput
-from firedrill.faults import spell
+from firedrill.fault_client import spell
 from firedrill.notifications.notification import printable
 from firedrill.record.run_description import server_name
 

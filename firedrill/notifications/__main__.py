@@ -12,7 +12,7 @@ from firedrill.contract import LOOPBACK, NOTIFICATIONS_PORT
 from firedrill.errors import BadInput, FiredrillError
 from firedrill.interrupt import Interrupt
 from firedrill.notifications.journal import Journal
-from firedrill.notifications.server import Server
+from firedrill.notifications.webhook_server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,10 +10,10 @@ from flask.helpers import get_debug_flag
 
 from firedrill.contract import API_METRICS_PORT, LOOPBACK, Metric, Server
 from firedrill.errors import BadInput, Missing
-from firedrill.telemetry.cells import Cells
 from firedrill.telemetry.middleware import Middleware
 from firedrill.telemetry.publisher import Publisher
-from firedrill.telemetry.sampler import Sampler
+from firedrill.telemetry.runtime_sampler import Sampler
+from firedrill.telemetry.shared_cells import Cells
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

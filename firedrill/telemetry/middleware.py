@@ -11,12 +11,12 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from firedrill.contract import LATENCY_BOUNDS_SECONDS, RUN_ID_HEADER, Server
-from firedrill.telemetry.cells import Children, observe
+from firedrill.telemetry.shared_cells import Children, observe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from firedrill.telemetry.cells import Cells
+    from firedrill.telemetry.shared_cells import Cells
 
 ACCEPTED = "firedrill.accepted"
 """Key in the WSGI environment: `perf_counter()` when the server accepted the request. Without it a request begins in the middleware."""

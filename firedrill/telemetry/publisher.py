@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
-    from firedrill.telemetry.cells import Cells
+    from firedrill.telemetry.shared_cells import Cells
 
 BACKLOG = 16
 STOP_SECONDS = 5.0
@@ -41,7 +41,7 @@ class Publisher:
                 [
                     sys.executable,
                     "-m",
-                    "firedrill.telemetry.page",
+                    "firedrill.telemetry.metrics_process",
                     *map(str, (*descriptors, application_pid)),
                 ],
                 stdin=subprocess.PIPE,

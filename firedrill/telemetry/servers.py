@@ -16,9 +16,9 @@ from waitress.task import ThreadedTaskDispatcher, WSGITask
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from firedrill.contract import LATENCY_BOUNDS_SECONDS, Server
-from firedrill.telemetry.cells import BUSY_SINCE, FINISHED_BUSY, Cells, observe
 from firedrill.telemetry.instrumentation import UNBOUNDED
 from firedrill.telemetry.middleware import ACCEPTED
+from firedrill.telemetry.shared_cells import BUSY_SINCE, FINISHED_BUSY, Cells, observe
 
 if TYPE_CHECKING:
     import socket

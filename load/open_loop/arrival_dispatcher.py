@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from gevent.hub import Waiter
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_WAITING
-from locust_exporter import sanitize
-from locust_exporter.exposition_turn import Turn
-from locust_exporter.run_facts import LATENESS
-from locust_exporter.waiting_ages import Ages
+from locust_exporter.counting import sanitize
+from locust_exporter.counting.latency_histogram import Ages
+from locust_exporter.profile_info import LATENESS
+from locust_exporter.time_slice import Turn
 
 from .backlog import PATIENCE_SECONDS, STOP_SECONDS, Backlog, left
 from .schedule import schedule_of
@@ -23,7 +23,7 @@ from .schedule_shards import ProcessSchedule
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from locust_exporter.run_facts import Arrivals
+    from locust_exporter.profile_info import Arrivals
 
     from firedrill.profile import Profile
 

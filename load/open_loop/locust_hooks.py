@@ -17,8 +17,8 @@ from geventhttpclient.connectionpool import ConnectionPool
 from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 from locust.user.task import LOCUST_STATE_STOPPING, TaskSet
-from locust_exporter.run_facts import Arrivals
-from locust_exporter.settings import read_settings
+from locust_exporter.exporter_settings import read_settings
+from locust_exporter.profile_info import Arrivals
 
 from .arrival_dispatcher import ArrivalDispatcher
 from .idle_connections import is_idle

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from locust.runners import MasterRunner
-    from locust_exporter.run_facts import Arrivals
+    from locust_exporter.profile_info import Arrivals
 
     from firedrill.profile import Profile
 

@@ -9,7 +9,7 @@ def test_every_variable_that_the_exporter_reads_is_documented():
     read = set(
         re.findall(
             r"[A-Z]+(?:_[A-Z]+)+(?=\"|:)",
-            (places.ROOT / "exporters/locust_exporter/settings.py").read_text(),
+            (places.ROOT / "exporters/locust_exporter/exporter_settings.py").read_text(),
         )
     )
     told = (places.ROOT / "docs" / "bring-your-own.md").read_text()

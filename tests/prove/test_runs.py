@@ -10,7 +10,7 @@ from bench.backtest import made_up_run
 from firedrill.contract import LOOPBACK
 from firedrill.drill.play.run import DRAIN_SECONDS
 from firedrill.errors import FiredrillError
-from firedrill.faults import FaultClient
+from firedrill.fault_client import FaultClient
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.client import Prometheus
 from firedrill.prometheus.recorded_data import Reopened

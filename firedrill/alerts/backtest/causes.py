@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from firedrill.faults import spell
+from firedrill.fault_client import spell
 from firedrill.objectives import is_exceeded
 
 if TYPE_CHECKING:

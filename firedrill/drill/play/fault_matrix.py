@@ -20,7 +20,7 @@ from firedrill.drill.judge.verdict import Status
 from firedrill.drill.play import progress as progress_for
 from firedrill.drill.play.run import play
 from firedrill.errors import BadInput
-from firedrill.faults import spell
+from firedrill.fault_client import spell
 from firedrill.profile import AlertExpectations
 from firedrill.stack import configuration
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from firedrill.drill.judge.verdict import Reason
 from firedrill.errors import FiredrillError
-from firedrill.faults import FaultClient, spell
+from firedrill.fault_client import FaultClient, spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from firedrill import units
 from firedrill.contract import FAULT_KINDS
-from firedrill.faults import spell
+from firedrill.fault_client import spell
 from firedrill.record.limits import blind_limit
 from firedrill.report.run_facts import Facts
 

@@ -11,7 +11,7 @@ import sys
 import pytest
 import requests
 
-from firedrill.notifications.server import MAX_BODY_BYTES
+from firedrill.notifications.webhook_server import MAX_BODY_BYTES
 from tests.waiting import PATIENCE_SECONDS, poll_until
 from tests.webhook import ALERT, MESSAGE
 

@@ -16,8 +16,8 @@ from contextlib import ExitStack
 import pytest
 import requests
 
+from api.api_settings import Settings
 from api.factory import create_app
-from api.settings import Settings
 from firedrill.contract import FAULT_KINDS, FAULT_LONGEST_SECONDS, LOOPBACK
 from tests.api_process import module
 from tests.drilling import FIREDRILL

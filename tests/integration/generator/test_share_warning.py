@@ -10,7 +10,7 @@ CODE = """
 import locust
 from firedrill_load.open_loop.arrival_dispatcher import ArrivalDispatcher
 from firedrill_load.open_loop.schedule_shards import Shard
-from locust_exporter.arrivals import Arrivals
+from locust_exporter.counting.arrival_counts import Arrivals
 from firedrill.profile import load_profile
 
 dispatcher = ArrivalDispatcher(load_profile("breakpoint"), Arrivals())

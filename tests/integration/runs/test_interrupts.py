@@ -15,7 +15,7 @@ import pytest
 from bench.backtest import made_up_run
 from firedrill.contract import LOOPBACK
 from firedrill.errors import FiredrillError
-from firedrill.faults import FaultClient
+from firedrill.fault_client import FaultClient
 from firedrill.interrupt import Interrupt, Interrupted
 from firedrill.prometheus.client import Prometheus
 from tests import drilling
@@ -183,7 +183,7 @@ def test_an_interrupt_before_anything_has_begun_says_nothing(tmp_path, words):
 
 
 def test_an_interrupt_while_a_command_waits_says_nothing(tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(PATIENT.format(module="firedrill.faults", name="TIMEOUT_SECONDS"))
+    (tmp_path / "sitecustomize.py").write_text(PATIENT.format(module="firedrill.fault_client", name="TIMEOUT_SECONDS"))
     with (
         socket.create_server((LOOPBACK, 0)) as silent,
         begun("fault", "list", "--url", f"http://{LOOPBACK}:{silent.getsockname()[1]}", first_on_path=tmp_path) as one,

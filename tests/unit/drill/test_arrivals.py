@@ -23,7 +23,7 @@ from firedrill_load.open_loop.schedule_shards import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from locust_exporter.arrivals import Arrivals
+from locust_exporter.counting.arrival_counts import Arrivals
 
 from firedrill.places import ROOT
 from firedrill.profile import AlertExpectations, OpenLoop, Profile, RateRamp, Step, UserShare

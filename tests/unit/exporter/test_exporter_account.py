@@ -4,10 +4,10 @@ import contextvars
 
 import pytest
 from locust_exporter import master_silence
-from locust_exporter.arrivals import LATENESS, Arrivals
-from locust_exporter.inflight import InFlight, Waiting
-from locust_exporter.process_reports import Report, Reports
-from locust_exporter.waiting_ages import Ages
+from locust_exporter.counting.arrival_counts import LATENESS, Arrivals
+from locust_exporter.counting.in_flight import InFlight, Waiting
+from locust_exporter.counting.latency_histogram import Ages
+from locust_exporter.counting.process_reports import Report, Reports
 
 
 class Clock:

@@ -1,7 +1,7 @@
 """The exporter reads its settings from the environment."""
 
 import pytest
-from locust_exporter.settings import Settings, read_settings
+from locust_exporter.exporter_settings import Settings, read_settings
 
 from firedrill.errors import BadInput
 

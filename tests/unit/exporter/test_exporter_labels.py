@@ -1,7 +1,7 @@
 """Labels stay few and clean, whatever a locustfile reports."""
 
 import pytest
-from locust_exporter.labels import Cap, clean, error_class
+from locust_exporter.counting.labels import Cap, clean, error_class
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from locust_exporter.buckets import round_up
-from locust_exporter.exposition_turn import Turn
-from locust_exporter.request_counts import Ledger
-from locust_exporter.scraper import Scrape, Scraper
-from locust_exporter.unreported import Unreported
+from locust_exporter.counting.buckets import round_up
+from locust_exporter.counting.request_counts import Ledger
+from locust_exporter.counting.unreported import Unreported
+from locust_exporter.endpoint.scrape import Scrape, Scraper
+from locust_exporter.time_slice import Turn
 
 from firedrill.contract import LATENCY_BOUNDS_SECONDS, format_bound
 from tests.scraping import parse

@@ -9,8 +9,8 @@ from queue import Queue
 import gevent
 import pytest
 import requests
-from locust_exporter.http_server import Server
-from locust_exporter.settings import Settings
+from locust_exporter.endpoint.http_server import Server
+from locust_exporter.exporter_settings import Settings
 
 from firedrill.errors import BadInput
 from tests.waiting import PATIENCE_SECONDS, poll_until

@@ -2,11 +2,11 @@
 
 import itertools
 
-from locust_exporter.arrivals import Arrivals
-from locust_exporter.exposition_turn import Turn
-from locust_exporter.from_schedule import FromSchedule
-from locust_exporter.labels import Endpoints
-from locust_exporter.scraper import Scrape, Scraper
+from locust_exporter.counting.arrival_counts import Arrivals
+from locust_exporter.counting.labels import Endpoints
+from locust_exporter.endpoint.from_schedule import FromSchedule
+from locust_exporter.endpoint.scrape import Scrape, Scraper
+from locust_exporter.time_slice import Turn
 
 from tests.scraping import parse
 

@@ -7,7 +7,7 @@ from firedrill.cli import main
 from firedrill.contract import FAULT_KINDS
 from firedrill.drill.play.fault_schedule import Injector
 from firedrill.errors import BadInput, Missing
-from firedrill.faults import Active, FaultClient, parse_words
+from firedrill.fault_client import Active, FaultClient, parse_words
 from firedrill.profile import FaultStep
 from firedrill.profile_form import FaultForm
 

@@ -4,7 +4,7 @@ from fractions import Fraction
 from math import inf, nan
 
 import pytest
-from locust_exporter import sanitize
+from locust_exporter.counting import sanitize
 
 
 @pytest.mark.parametrize("time", [0, 0.0, 0.4, 7, 1e15, True, Fraction(1, 2)])

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from firedrill.contract import counter, histogram
-from firedrill.telemetry.cells import Cells, Children, Series, observe
+from firedrill.telemetry.shared_cells import Cells, Children, Series, observe
 
 HITS = counter("hits_total", "Hits.", "path")
 WAITS = histogram("wait_seconds", "Waits.", bounds=(0.1, 1.0))

@@ -7,8 +7,14 @@ import pytest
 
 from firedrill.contract import FAULT_KINDS
 from firedrill.errors import BadInput
-from firedrill.telemetry.cells import Cells
-from firedrill.telemetry.faults import LARGEST_BODY_BYTES, Board, active, answer, read_settings
+from firedrill.telemetry.active_faults import (
+    LARGEST_BODY_BYTES,
+    Board,
+    active,
+    answer,
+    read_settings,
+)
+from firedrill.telemetry.shared_cells import Cells
 
 pytestmark = pytest.mark.usefixtures("clock")
 

@@ -10,9 +10,9 @@ from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import FileWrapper
 
 from firedrill.contract import RUN_ID_HEADER
-from firedrill.telemetry.cells import Cells
+from firedrill.telemetry.metrics_process import Page
 from firedrill.telemetry.middleware import ACCEPTED, MAX_LABEL_SETS, MAX_RUN_IDS, Middleware
-from firedrill.telemetry.page import Page
+from firedrill.telemetry.shared_cells import Cells
 from tests.scraping import parse
 
 

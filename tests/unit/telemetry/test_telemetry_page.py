@@ -8,8 +8,13 @@ from prometheus_client.openmetrics.parser import (
 )
 
 from firedrill.contract import LATENCY_BOUNDS_SECONDS, Server, exported_series
-from firedrill.telemetry.cells import BUSY_SINCE, FINISHED_BUSY, SAMPLED_AT, Cells, observe
-from firedrill.telemetry.page import BIRTH_WINDOW_SECONDS, Births, Page, accepts_openmetrics
+from firedrill.telemetry.metrics_process import (
+    BIRTH_WINDOW_SECONDS,
+    Births,
+    Page,
+    accepts_openmetrics,
+)
+from firedrill.telemetry.shared_cells import BUSY_SINCE, FINISHED_BUSY, SAMPLED_AT, Cells, observe
 from tests.scraping import exemplars, parse
 
 pytestmark = pytest.mark.usefixtures("clock")

@@ -20,10 +20,10 @@ from opentelemetry.sdk.trace.sampling import (
 from opentelemetry.trace import StatusCode, format_trace_id
 
 from firedrill.errors import BadInput
-from firedrill.telemetry.cells import Cells
 from firedrill.telemetry.instrumentation import wants_tracing
+from firedrill.telemetry.metrics_process import Page
 from firedrill.telemetry.middleware import Middleware
-from firedrill.telemetry.page import Page
+from firedrill.telemetry.shared_cells import Cells
 from firedrill.telemetry.tracing import Tracing, chosen_sampler, resource, sampled_below
 from tests.scraping import exemplars
 

@@ -6,7 +6,7 @@ import functools
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from locust_exporter.labels import encodable
+from locust_exporter.counting.labels import encodable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ import operator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from locust_exporter.buckets import BucketIndex
-from locust_exporter.exposition import LES
+from locust_exporter.counting.buckets import BucketIndex
+from locust_exporter.endpoint.exposition import LES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from firedrill.contract import Metric, format_bound
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from firedrill.telemetry.cells import Exemplar
+    from firedrill.telemetry.shared_cells import Exemplar
 
     Sample = tuple[tuple[str, ...], Sequence[float]]
     """Label values, and the numbers: one, or a histogram's buckets (not cumulative) and its sum."""

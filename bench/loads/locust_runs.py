@@ -70,7 +70,7 @@ def pin(pid: int, *, beside_locust: bool = False) -> None:
 def fast_target(*arguments: str) -> Iterator[str]:
     """Base URL of the fast server while the block lasts."""
     pin(0)
-    command = [sys.executable, "-m", "bench.loads.target", *arguments]
+    command = [sys.executable, "-m", "bench.loads.fast_server", *arguments]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as process:

@@ -1,7 +1,9 @@
-"""The metrics page: a process of its own, so that a scrape is answered while every thread of the application computes.
+"""The metrics process: serves the API's metrics endpoint while every thread of the API computes.
 
-Started by `publisher.py` as `python -m firedrill.telemetry.page CELLS_FD SOCKET_FD APPLICATION_PID`. It reads the application's cells, asks
-the kernel about the application's process, and ends when its standard input does: that is when the application is gone, however it went.
+`publisher.py` starts it as
+`python -m firedrill.telemetry.metrics_process CELLS_FD SOCKET_FD APPLICATION_PID`.
+It reads the application's cells in shared memory and asks the kernel about the application's
+process. It ends when its standard input ends, which is when the application is gone.
 """
 
 from __future__ import annotations
@@ -21,14 +23,14 @@ from prometheus_client.process_collector import ProcessCollector
 
 from firedrill import contract
 from firedrill.contract import FAULT_KINDS, Server
-from firedrill.telemetry import faults, kernel
-from firedrill.telemetry.cells import BUSY_SINCE, FINISHED_BUSY, SAMPLED_AT, Cells, Series
-from firedrill.telemetry.exposition import render, render_openmetrics
+from firedrill.exposition import render, render_openmetrics
+from firedrill.telemetry import active_faults, kernel
+from firedrill.telemetry.shared_cells import BUSY_SINCE, FINISHED_BUSY, SAMPLED_AT, Cells, Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from firedrill.telemetry.exposition import Exemplars, Sample
+    from firedrill.exposition import Exemplars, Sample
 
     Row = tuple[str, tuple[str, ...], list[float]]
 
@@ -72,7 +74,7 @@ class Page:
         self._pid = pid
         self._process = ProcessCollector(pid=lambda: pid, registry=None)
         self._births = Births()
-        self._board: faults.Board | None = None
+        self._board: active_faults.Board | None = None
         self._told_of_stop = False
         self._busy_seconds = 0.0
         self._rendering = threading.Lock()
@@ -97,9 +99,9 @@ class Page:
             if one.name in EXEMPLIFIED
         }
 
-    def faults(self) -> faults.Board | None:
+    def faults(self) -> active_faults.Board | None:
         """Where faults are set, if the application takes any."""
-        self._board = self._board or faults.Board.found(self._cells, self._cells.series())
+        self._board = self._board or active_faults.Board.found(self._cells, self._cells.series())
         return self._board
 
     def is_down(self, *, for_prometheus: bool) -> bool:
@@ -122,7 +124,7 @@ class Page:
         yield from self._from_stamps(
             {name: [values[one][0] for one in series if one.name == name] for name in STAMPED}
         )
-        if board := faults.Board.found(self._cells, series):
+        if board := active_faults.Board.found(self._cells, series):
             yield from (
                 (Server.FAULT_ACTIVE.name, (fault,), [board.size(fault)]) for fault in FAULT_KINDS
             )
@@ -182,11 +184,11 @@ class Handler(BaseHTTPRequestHandler):
         self._control()
 
     def _control(self) -> None:
-        board = self.server.page.faults() if self.path == faults.PATH else None
+        board = self.server.page.faults() if self.path == active_faults.PATH else None
         if board is None:
             self.send_error(HTTPStatus.NOT_FOUND, "Only /metrics is here")
             return
-        status, answer = faults.answer(board, self.command, self.headers, self.rfile)  # type: ignore[arg-type]  # a Message is no Mapping
+        status, answer = active_faults.answer(board, self.command, self.headers, self.rfile)  # type: ignore[arg-type]  # a Message is no Mapping
         self.close_connection = True  # a refused body is never read
         self._send(status, "application/json", json.dumps(answer).encode() + b"\n")
 

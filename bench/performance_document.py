@@ -8,14 +8,14 @@ import os
 import platform
 from pathlib import Path
 
-from bench.tables import RESULTS, markdown, save
+from bench.result_tables import RESULTS, markdown, save
 
 FOLDER = Path(__file__).parent
 DOCUMENT = FOLDER.parent / "docs" / "performance.md"
 BENCHES = sorted(
     path.stem
     for path in FOLDER.glob("*.py")
-    if path.stem not in {"__main__", "__init__", "document", "tables"}
+    if path.stem not in {"__main__", "__init__", "performance_document", "result_tables"}
 )
 MACHINE = "machine"
 

@@ -8,10 +8,10 @@ from time import perf_counter, sleep
 from typing import TYPE_CHECKING
 
 from firedrill.contract import LAG_BOUNDS_SECONDS, Server
-from firedrill.telemetry.cells import SAMPLED_AT, observe
+from firedrill.telemetry.shared_cells import SAMPLED_AT, observe
 
 if TYPE_CHECKING:
-    from firedrill.telemetry.cells import Cells
+    from firedrill.telemetry.shared_cells import Cells
 
 SLEEP_SECONDS = 0.010
 """A hundred samples a second for 0.3 % of a core; the overshoot is what a waking worker thread would feel."""

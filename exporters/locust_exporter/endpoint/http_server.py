@@ -14,13 +14,13 @@ from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from firedrill.contract import CONTENT_TYPE
 from firedrill.errors import BadInput
-from locust_exporter.exposition_turn import Turn
-from locust_exporter.scraper import Scrape, Scraper
+from locust_exporter.endpoint.scrape import Scrape, Scraper
+from locust_exporter.time_slice import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from locust_exporter.settings import Settings
+    from locust_exporter.exporter_settings import Settings
 
 logger = logging.getLogger(__name__)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from firedrill.contract import Client
-from locust_exporter.exposition import family
+from locust_exporter.endpoint.exposition import family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from locust_exporter.process_reports import Report
+    from locust_exporter.counting.process_reports import Report
 
 STATES = ("ready", "spawning", "running", "missing")
 

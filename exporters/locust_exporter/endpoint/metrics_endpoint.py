@@ -8,26 +8,31 @@ from typing import TYPE_CHECKING, Any
 
 from firedrill.contract import Client
 from firedrill.names import without_userinfo
-from locust_exporter import process_metrics
-from locust_exporter.exposition import LES, family, histogram
-from locust_exporter.from_schedule import FromSchedule
-from locust_exporter.http_server import Server
-from locust_exporter.inflight import STAGES
-from locust_exporter.process_reports import MESSAGE, UNREADABLE, UNREPORTED_MESSAGE, Reports
-from locust_exporter.request_counts import Ledger
-from locust_exporter.run_facts import announced
-from locust_exporter.unreported import Unreported
+from locust_exporter.counting.in_flight import STAGES
+from locust_exporter.counting.process_reports import (
+    MESSAGE,
+    UNREADABLE,
+    UNREPORTED_MESSAGE,
+    Reports,
+)
+from locust_exporter.counting.request_counts import Ledger
+from locust_exporter.counting.unreported import Unreported
+from locust_exporter.endpoint import metric_families
+from locust_exporter.endpoint.exposition import LES, family, histogram
+from locust_exporter.endpoint.from_schedule import FromSchedule
+from locust_exporter.endpoint.http_server import Server
+from locust_exporter.profile_info import announced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from firedrill.contract import Metric
-    from locust_exporter.arrivals import Arrivals
-    from locust_exporter.exposition_turn import Turn
-    from locust_exporter.process_reports import Report
-    from locust_exporter.scraper import Scrape
-    from locust_exporter.settings import Settings
-    from locust_exporter.waiting_ages import Ages
+    from locust_exporter.counting.arrival_counts import Arrivals
+    from locust_exporter.counting.latency_histogram import Ages
+    from locust_exporter.counting.process_reports import Report
+    from locust_exporter.endpoint.scrape import Scrape
+    from locust_exporter.exporter_settings import Settings
+    from locust_exporter.time_slice import Turn
 
 logger = logging.getLogger(__name__)
 
@@ -164,7 +169,7 @@ class Exporter:
 
     def _hear_myself(self) -> None:
         if not self._is_master:
-            self._reports.receive(process_metrics.LOCAL, self._own_report())
+            self._reports.receive(metric_families.LOCAL, self._own_report())
 
     def _counted(self) -> dict[Metric, int]:
         """What is judged as a share of a test."""
@@ -241,9 +246,9 @@ class Exporter:
     def _workers(self) -> str:
         runner, latest = self._environment.runner, self._reports.latest
         return (
-            process_metrics.of_master(runner, latest, self._own_report())
+            metric_families.of_master(runner, latest, self._own_report())
             if self._is_master
-            else process_metrics.of_one(runner, latest[process_metrics.LOCAL])
+            else metric_families.of_one(runner, latest[metric_families.LOCAL])
         )
 
     def _test(self) -> str:

@@ -7,15 +7,15 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from locust_exporter.arrivals import Arrivals
-from locust_exporter.inflight import STAGES, Waiting
-from locust_exporter.waiting_ages import Ages
+from locust_exporter.counting.arrival_counts import Arrivals
+from locust_exporter.counting.in_flight import STAGES, Waiting
+from locust_exporter.counting.latency_histogram import Ages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from locust_exporter.labels import Endpoint
-    from locust_exporter.waiting_ages import Tally
+    from locust_exporter.counting.labels import Endpoint
+    from locust_exporter.counting.latency_histogram import Tally
 
 logger = logging.getLogger(__name__)
 

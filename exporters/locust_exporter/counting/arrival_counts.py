@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from locust_exporter.labels import Endpoints
-from locust_exporter.waiting_ages import Ages, Tally
+from locust_exporter.counting.labels import Endpoints
+from locust_exporter.counting.latency_histogram import Ages, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from locust_exporter.labels import Endpoint
+    from locust_exporter.counting.labels import Endpoint
 
 
 LATENESS: ContextVar[float] = ContextVar("lateness", default=0.0)

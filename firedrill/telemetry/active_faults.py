@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import BinaryIO
 
-    from firedrill.telemetry.cells import Cells, Series
+    from firedrill.telemetry.shared_cells import Cells, Series
 
     Answer = tuple[HTTPStatus, dict[str, Any]]
     Setting = tuple[float, float]

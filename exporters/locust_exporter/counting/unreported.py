@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from locust_exporter.entry_totals import Totals, totals_of
+from locust_exporter.counting.locust_statistics import Totals, totals_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A server that answers everything at a small part of what its load costs: `python -m bench.loads.target [--spread]`.
+"""A server that answers everything at a small part of what its load costs: `python -m bench.loads.fast_server [--spread]`.
 
 At once or, spread, after 2 to 800 ms, as often between 2 and 4 as between 400 and 800.
 Prints its port, and serves until its standard input ends.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from firedrill.contract import Metric
-    from locust_exporter.waiting_ages import Ages
+    from locust_exporter.counting.latency_histogram import Ages
 
 LES = tuple(format_bound(bound) for bound in (*LATENCY_BOUNDS_SECONDS, float("inf")))
 """The `le` of each bucket of a latency histogram."""

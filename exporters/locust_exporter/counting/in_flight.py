@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from locust_exporter.arrivals import LATENESS
-from locust_exporter.response_blocks import block_class
-from locust_exporter.waiting_ages import Ages
+from locust_exporter.counting.arrival_counts import LATENESS
+from locust_exporter.counting.latency_histogram import Ages
+from locust_exporter.counting.response_blocks import block_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

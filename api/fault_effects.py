@@ -24,7 +24,7 @@ from firedrill.telemetry import kernel
 if TYPE_CHECKING:
     from flask import Flask
 
-    from firedrill.telemetry.faults import Board
+    from firedrill.telemetry.active_faults import Board
 
 TICK_SECONDS = 0.02
 """How late a fault of the process begins and ends, and a stuck worker is released."""

@@ -6,16 +6,16 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from firedrill.contract import Client
-from locust_exporter.exposition import header, histogram_form, histogram_values
-from locust_exporter.waiting_ages import Ages
+from locust_exporter.counting.latency_histogram import Ages
+from locust_exporter.endpoint.exposition import header, histogram_form, histogram_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from locust_exporter.exposition_turn import Turn
-    from locust_exporter.labels import Endpoint
-    from locust_exporter.scraper import Scrape
-    from locust_exporter.waiting_ages import Tally
+    from locust_exporter.counting.labels import Endpoint
+    from locust_exporter.counting.latency_histogram import Tally
+    from locust_exporter.endpoint.scrape import Scrape
+    from locust_exporter.time_slice import Turn
 
 _METRIC = Client.FROM_SCHEDULE
 

@@ -7,19 +7,19 @@ from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
 from firedrill.contract import REQUEST_LABELS, Client
-from locust_exporter.entry_totals import NOTHING, Reading, Totals
-from locust_exporter.exposition import header, histogram_form, labels, sample
-from locust_exporter.exposition_turn import Turn
-from locust_exporter.labels import Cap, Endpoints, error_class
-from locust_exporter.unreported import error_of
+from locust_exporter.counting.labels import Cap, Endpoints, error_class
+from locust_exporter.counting.locust_statistics import NOTHING, Reading, Totals
+from locust_exporter.counting.unreported import error_of
+from locust_exporter.endpoint.exposition import header, histogram_form, labels, sample
+from locust_exporter.time_slice import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from locust_exporter.entry_totals import StatsEntry
-    from locust_exporter.labels import Endpoint
-    from locust_exporter.scraper import Scrape
-    from locust_exporter.unreported import StatsError, Unreported
+    from locust_exporter.counting.labels import Endpoint
+    from locust_exporter.counting.locust_statistics import StatsEntry
+    from locust_exporter.counting.unreported import StatsError, Unreported
+    from locust_exporter.endpoint.scrape import Scrape
 
 _FAMILIES = (
     Client.REQUEST_DURATION,

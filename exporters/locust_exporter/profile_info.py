@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from locust_exporter.arrivals import LATENESS, Arrivals
+from locust_exporter.counting.arrival_counts import LATENESS, Arrivals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
