@@ -31,7 +31,7 @@ PORTS = (
     "GRAFANA_PORT",
 )
 
-PATIENCE_SECONDS = 400.0
+PATIENCE_SECONDS = 480.0
 """How long a test waits for containers: nine of them start and end many times slower on a machine
 that does much else.
 """
