@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import needs
+from tests import required_programs
 
 settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -87,7 +87,11 @@ def _missing(config):
     """Count the skipped tests by what was missing."""
     skipped = config.pluginmanager.get_plugin("terminalreporter").stats.get("skipped", [])
     texts = [report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple)]
-    return Counter(text.partition(needs.MARK)[2] for text in texts if needs.MARK in text)
+    return Counter(
+        text.partition(required_programs.MARK)[2]
+        for text in texts
+        if required_programs.MARK in text
+    )
 
 
 def pytest_sessionfinish(session):

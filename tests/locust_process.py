@@ -12,7 +12,7 @@ from typing import Self
 import requests
 
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, ROOT
-from tests.scraping import parse
+from tests.scraped_metrics import parse
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 LOCUST = Path(sys.executable).parent / "locust"

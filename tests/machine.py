@@ -22,7 +22,7 @@ import pytest
 from firedrill.errors import Missing
 from firedrill.processes import programs
 from firedrill.stack.containers.engine import Project
-from tests import needs
+from tests import required_programs
 from tests.compose import base_images, docker_engine
 
 APT_PATIENCE_SECONDS = 300.0
@@ -62,7 +62,7 @@ def _packages():
         }
         packages += [package for command, package in commands.items() if not shutil.which(command)]
     packages += [] if shutil.which("debootstrap") else ["debootstrap", "ca-certificates"]
-    packages += [] if needs.find_chromium() else ["chromium"]
+    packages += [] if required_programs.find_chromium() else ["chromium"]
     packages += [] if any(Path("/usr/share/fonts").rglob("*.[to]tf")) else ["fonts-dejavu-core"]
     packages = sorted(set(packages))
     if not packages:
@@ -114,7 +114,7 @@ def _images():
             _say("building the images of docker-compose.yml")
             Project("firedrill", base_images.NAMES).build()
     except (pytest.skip.Exception, Missing) as problem:
-        return str(problem).removeprefix(needs.MARK)
+        return str(problem).removeprefix(required_programs.MARK)
     return None
 
 

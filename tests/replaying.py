@@ -14,7 +14,7 @@ from firedrill.alerts.replay.environment import Bench
 from firedrill.alerts.rules import rule_file
 from firedrill.contract import LOOPBACK
 from firedrill.interrupt import Interrupt
-from tests import drilling
+from tests import firedrill_process
 from tests.waiting import PATIENCE_SECONDS
 
 FAULTS = """\
@@ -152,13 +152,13 @@ def drill(folder, address, healthy_seconds):
     for name, text in texts.items():
         (folder / f"{name}.yml").write_text(text)
         words += ["--rules", folder / f"{name}.yml"]
-    file = drilling.profile(
+    file = firedrill_process.profile(
         folder, users=20, seconds=healthy_seconds + 26, slo="{p99: 0.25s, errors: 0.3%}"
     )
     file.write_text(
         file.read_text() + FAULTS.format(sick=healthy_seconds, gone=healthy_seconds + 18)
     )
-    started = drilling.start(
+    started = firedrill_process.start(
         folder / "runs", file, "--threads", "8", "--time-scale", SCALE, "--scrape", address, *words
     )
     code, output, errors = started.finish(healthy_seconds + 26 + 5 * PATIENCE_SECONDS)

@@ -12,7 +12,7 @@ from firedrill.report import recorded_series
 from firedrill.report.pages import comparison_page
 from firedrill.report.pages import run_page as page
 from firedrill.report.run_facts import Facts
-from tests import drilling
+from tests import firedrill_process
 from tests.browser import chromium
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
@@ -27,7 +27,7 @@ def recorded(tmp_path_factory):
     written at its end.
     """
     folder = tmp_path_factory.mktemp("reported")
-    file = drilling.profile(
+    file = firedrill_process.profile(
         folder,
         users=8,
         seconds=20,
@@ -38,8 +38,8 @@ def recorded(tmp_path_factory):
     rules.write_text(
         "groups: [{name: watchful, rules: [{alert: Watchful, expr: vector(0) > 1}]}]\n"
     )
-    words = (file, "--locustfile", drilling.LOCUSTFILES / "hostile.py", "--rules", rules)
-    drill = drilling.start(folder / "runs", *words, report=True)
+    words = (file, "--locustfile", firedrill_process.LOCUSTFILES / "hostile.py", "--rules", rules)
+    drill = firedrill_process.start(folder / "runs", *words, report=True)
     drill.wait_for_requests()
     _make_gap(drill.prometheus())
     _, _, errors = drill.finish(4 * PATIENCE_SECONDS)

@@ -19,7 +19,7 @@ from firedrill.contract import LOOPBACK
 from firedrill.processes import ports
 from firedrill.record.run_folder import Run
 from firedrill.stack import grafana
-from tests import dashboards, drilling
+from tests import dashboards, firedrill_process
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 CHROMIUM = next(
@@ -68,7 +68,7 @@ class Opened:
 
 
 def _recorded(folder):
-    drill = drilling.start(folder, "smoke")
+    drill = firedrill_process.start(folder, "smoke")
     _, _, errors = drill.finish(4 * PATIENCE_SECONDS)
     assert drill.run().snapshot.is_dir(), errors
     return drill.run()
@@ -91,7 +91,7 @@ def opened(tmp_path_factory):
         str(ports.any_free()),
     ]
     with subprocess.Popen(
-        [drilling.FIREDRILL, *words], stderr=subprocess.PIPE, text=True
+        [firedrill_process.FIREDRILL, *words], stderr=subprocess.PIPE, text=True
     ) as process:
         try:
             line = next(line for line in process.stderr if line.startswith("Grafana"))

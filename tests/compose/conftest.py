@@ -6,7 +6,7 @@ import pytest
 
 from firedrill.processes import ports
 from firedrill.stack.containers import container_stack, engine
-from tests import drilling, needs
+from tests import firedrill_process, required_programs
 from tests.compose import base_images, docker_engine
 from tests.compose.composed import leftovers
 
@@ -16,7 +16,7 @@ def images():
     """An engine, and images to build on."""
     with docker_engine.engine():
         if missing := base_images.missing():
-            needs.give_up(f"the images {', '.join(missing)} (python -m tests.machine)")
+            required_programs.give_up(f"the images {', '.join(missing)} (python -m tests.machine)")
         yield base_images.NAMES
 
 
@@ -31,7 +31,7 @@ def start(images, tmp_path):
         def started(*words, environment=None):
             web = ports.any_free()
             own = {**images, **(environment or {})}
-            drill = drilling.start(
+            drill = firedrill_process.start(
                 tmp_path / "runs",
                 *words,
                 "--docker",

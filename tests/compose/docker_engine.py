@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from tests import needs
+from tests import required_programs
 from tests.waiting import poll_until
 
 USERS = Path(tempfile.gettempdir()) / f"firedrill-test-engine-{os.getuid()}.users"
@@ -74,9 +74,11 @@ def preparing():
 
 def _start(users):
     if os.geteuid():
-        needs.give_up("a Docker engine that answers this user; only root could start one")
+        required_programs.give_up(
+            "a Docker engine that answers this user; only root could start one"
+        )
     if not shutil.which("dockerd"):
-        needs.give_up("a Docker engine (apt-get install docker.io docker-compose)")
+        required_programs.give_up("a Docker engine (apt-get install docker.io docker-compose)")
     with DAEMON_LOG.open("w") as log:
         # A session of its own, so that a Ctrl-C of the tests leaves it time to end in order.
         daemon = subprocess.Popen(
@@ -88,7 +90,7 @@ def _start(users):
         every_seconds=0.5,
     )
     if daemon.poll() is not None:
-        needs.give_up(
+        required_programs.give_up(
             f"a Docker engine that runs; dockerd ended: {DAEMON_LOG.read_text(errors='replace').splitlines()[-1:]}"
         )
     users.truncate(0)

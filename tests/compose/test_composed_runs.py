@@ -14,7 +14,7 @@ from firedrill.contract import LOOPBACK
 from firedrill.errors import Missing
 from firedrill.processes import ports
 from firedrill.stack.containers import container_stack, engine
-from tests import drilling
+from tests import firedrill_process
 from tests.compose.composed import (
     OF_STALLED_CONTAINERS,
     PATIENCE_SECONDS,
@@ -56,7 +56,7 @@ def test_a_run_in_containers_is_judged_and_recorded(start, tmp_path):
     code, output, errors = drill.finish(PATIENCE_SECONDS)
     run = drill.run()
     document = run.read()
-    assert drilling.passed(code, document, OF_STALLED_CONTAINERS), output + errors
+    assert firedrill_process.passed(code, document, OF_STALLED_CONTAINERS), output + errors
     assert document["figures"]["counts"]["client_requests"] > 50
     assert all_are_counted(document), document["figures"]
     assert document["versions"]["api image"] == "firedrill-api"
@@ -94,7 +94,7 @@ def test_an_api_that_dies_fails_the_run_and_pages(start, tmp_path):
     stop_load(drill)
     code, output, errors = drill.finish(PATIENCE_SECONDS)
     document = drill.run().read()
-    assert drilling.failed(code, document, OF_STALLED_CONTAINERS), output + errors
+    assert firedrill_process.failed(code, document, OF_STALLED_CONTAINERS), output + errors
     assert "api_ended" in {reason["code"] for reason in document["verdict"]["reasons"]}
     assert "ApiDown" in {alert["name"] for alert in document["figures"]["alerts"]}
     assert ("page", "firing", "ApiDown") in {
@@ -117,7 +117,9 @@ def test_up_prints_addresses_and_keeps_its_volumes(images, tmp_path):
         "--web-port",
         ports.any_free(),
     )
-    up = drilling.start(tmp_path, *words, command="up", environment=environment, docker=True)
+    up = firedrill_process.start(
+        tmp_path, *words, command="up", environment=environment, docker=True
+    )
     try:
         said = []
         for line in up.process.stderr:
@@ -214,7 +216,7 @@ def test_a_target_that_containers_cannot_reach_ends_the_run(start):
         "--target",
         "http://locust-worker:9",
         "--locustfile",
-        drilling.LOCUSTFILES / "theirs.py",
+        firedrill_process.LOCUSTFILES / "theirs.py",
     )
     code, _, errors = drill.finish(PATIENCE_SECONDS)
     assert code == 3, errors
@@ -227,7 +229,7 @@ def test_ctrl_c_keeps_the_samples_of_a_users_locustfile_and_rules(start, tmp_pat
         "groups:\n  - name: mine\n    rules:\n      - {alert: MineAlways, expr: locust_users > 0}\n"
     )
     file = profile(tmp_path, alerts="{always: [MineAlways]}")
-    theirs = drilling.LOCUSTFILES / "theirs.py"
+    theirs = firedrill_process.LOCUSTFILES / "theirs.py"
     drill = start(file, "--locustfile", theirs, "--rules", rules)
     wait_for_answers(drill)
     says(drill, 'ALERTS{alertname="MineAlways", alertstate="firing"}', "the alert")
@@ -253,7 +255,7 @@ def test_the_firedrill_image_plays_on_a_running_stack(images, tmp_path):
         played = composed.compose("run", "--rm", "-T", "firedrill", "run", "brief", "--json")
         assert "{" in played.stdout, played.stderr
         document = json.loads(played.stdout[played.stdout.index("{") :])
-        assert drilling.passed(played.returncode, document, OF_STALLED_CONTAINERS), (
+        assert firedrill_process.passed(played.returncode, document, OF_STALLED_CONTAINERS), (
             played.stdout + played.stderr
         )
         assert document["figures"]["counts"]["client_requests"] > 50

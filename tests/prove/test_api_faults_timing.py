@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.api_process import module
+from tests.integration.api.api_process import module
 from tests.waiting import poll_until
 
 PATH = "/items/1"

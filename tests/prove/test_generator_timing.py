@@ -13,7 +13,7 @@ import requests
 from firedrill.drill.play.live_figures import ANSWERED, WAITING_INCLUDED
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, ROOT, SHAPE
 from firedrill.processes.ports import any_free
-from tests import drilling
+from tests import firedrill_process
 from tests.integration.generator.open_loops import (
     HALF,
     WHOLE,
@@ -22,7 +22,7 @@ from tests.integration.generator.open_loops import (
     write_profile,
 )
 from tests.locust_process import Locust
-from tests.target import Target
+from tests.target_server import Target
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 PATIENT_SECONDS = 5.0
@@ -45,7 +45,7 @@ def test_a_stall_hides_in_service_time_and_shows_from_schedule(proof, folder):
         where = folder()
         profile = write_profile(where / "open.yaml", 50, seconds=8, max_in_flight=3)
         with Target() as target:
-            drill = drilling.start(where / "runs", profile, "--target", target.url)
+            drill = firedrill_process.start(where / "runs", profile, "--target", target.url)
             drill.wait_for_requests()
             prom = drill.prometheus()
             poll_until(
@@ -95,7 +95,7 @@ def test_an_api_that_hangs_at_the_end_fails_the_run(proof, folder):
         profile.write_text(f"{profile.read_text()}slo: {{p99: 250ms}}\n")
         with Target() as target:
             target.clears_at = 50 * 5
-            drill = drilling.start(where / "runs", profile, "--target", target.url)
+            drill = firedrill_process.start(where / "runs", profile, "--target", target.url)
             code, _, _ = drill.finish(3 * PATIENCE_SECONDS)
         run = drill.run().read()
         client, arrivals = run["figures"]["client"], run["figures"]["arrivals"]
@@ -104,7 +104,7 @@ def test_an_api_that_hangs_at_the_end_fails_the_run(proof, folder):
             client["latency_from_schedule_seconds"]["p99"],
         )
         return {
-            "run failed": float(drilling.failed(code, run)),
+            "run failed": float(firedrill_process.failed(code, run)),
             "arrivals offered of 400": arrivals["offered"],
             "arrivals unsent (%)": 100 * arrivals["unsent"] / arrivals["offered"],
             "arrivals started, of 250 and ten slots": arrivals["started"],
@@ -140,12 +140,12 @@ def test_a_breakpoint_is_found_at_its_rate(proof, folder):
         ramp = "ramp: {add_rate: 12, every: 3s}\nmax_in_flight: 200\nabort_on_slo: true\nslo: {p95: 250ms}\n"
         profile.write_text(f"name: breakpoint\narrivals: open\n{ramp}")
         with Target(seconds_each=0.05) as narrow:
-            drill = drilling.start(where / "runs", profile, "--target", narrow.url)
+            drill = firedrill_process.start(where / "runs", profile, "--target", narrow.url)
             code, _, _ = drill.finish(3 * PATIENCE_SECONDS)
         run = drill.run().read()
         window = run["window"]
         return {
-            "run failed": float(drilling.failed(code, run)),
+            "run failed": float(firedrill_process.failed(code, run)),
             "step": run["aborted"]["step"],
             "length (s)": window["end"] - window["start"],
         }
@@ -224,7 +224,7 @@ def test_computing_users_end_in_time(proof, folder):
         load = ("--load-profile", profile, "--headless", "--stop-timeout", 1)
         began = time.monotonic()
         with Locust(
-            *load, files=(drilling.LOCUSTFILES / "computing.py", SHAPE, EXPORTER_PLUGIN)
+            *load, files=(firedrill_process.LOCUSTFILES / "computing.py", SHAPE, EXPORTER_PLUGIN)
         ) as locust:
             counts = final_counts(locust.scrape_until_the_end()[-1])
         return {

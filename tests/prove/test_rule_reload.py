@@ -3,7 +3,7 @@
 import itertools
 import time
 
-from tests.watching import watching
+from tests.integration.alerts.alerts_watch import watching
 
 
 def test_a_saved_rule_is_in_force_soon(proof, tmp_path):

@@ -14,7 +14,7 @@ from firedrill.fault_client import FaultClient
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.client import Prometheus
 from firedrill.prometheus.recorded_data import Reopened
-from tests import drilling
+from tests import firedrill_process
 from tests.waiting import poll_until
 
 GREEDY = """\
@@ -40,7 +40,7 @@ groups:
 
 def test_a_smoke_run_passes_three_times_in_three(proof, tmp_path_factory):
     def measure():
-        drill = drilling.start(tmp_path_factory.mktemp("smoke"), "smoke")
+        drill = firedrill_process.start(tmp_path_factory.mktemp("smoke"), "smoke")
         code, _, _ = drill.finish()
         figures = drill.run().read()["figures"]
         client, server = figures["client"], figures["server"]
@@ -76,10 +76,13 @@ def test_a_smoke_run_passes_three_times_in_three(proof, tmp_path_factory):
 def test_locust_sees_nothing_of_starved_users(proof, tmp_path_factory):
     def measure():
         folder = tmp_path_factory.mktemp("starved")
-        file = drilling.profile(folder, users=300, seconds=25)
-        drill = drilling.start(folder, file, "--server", "waitress", "--threads", "64")
+        file = firedrill_process.profile(folder, users=300, seconds=25)
+        drill = firedrill_process.start(folder, file, "--server", "waitress", "--threads", "64")
         code, _, _ = drill.finish()
-        return {"exit code": code, "Locust's own p99 (ms)": drilling.locust_p99_ms(drill.run())}
+        return {
+            "exit code": code,
+            "Locust's own p99 (ms)": firedrill_process.locust_p99_ms(drill.run()),
+        }
 
     proof.holds(
         measure,
@@ -94,8 +97,9 @@ def test_a_page_follows_its_alert(proof, tmp_path_factory):
 
     def measure():
         folder = tmp_path_factory.mktemp("down")
-        drill = drilling.start(
-            folder, drilling.profile(folder, users=10, seconds=25, alerts="{always: [ApiDown]}")
+        drill = firedrill_process.start(
+            folder,
+            firedrill_process.profile(folder, users=10, seconds=25, alerts="{always: [ApiDown]}"),
         )
         drill.wait_for_load()
         os.kill(drill.pid_of("api"), signal.SIGKILL)
@@ -135,11 +139,13 @@ def test_faults_are_set_on_time_and_measured_as_they_are(proof, tmp_path_factory
 
     def measure():
         folder = tmp_path_factory.mktemp("faults")
-        file = drilling.profile(
+        file = firedrill_process.profile(
             folder, users=20, seconds=30, slo="{errors: 50%}", think_time="0.1s..0.2s"
         )
         file.write_text(file.read_text() + FAULTS)
-        drill = drilling.start(folder / "runs", file, "--threads", "32", "--duration", "9s")
+        drill = firedrill_process.start(
+            folder / "runs", file, "--threads", "32", "--duration", "9s"
+        )
         drill.finish()
         run = drill.run()
         window, (errors, latency) = run.read()["window"], run.read()["faults"]
@@ -175,16 +181,16 @@ def test_faults_are_set_on_time_and_measured_as_they_are(proof, tmp_path_factory
 def test_a_matrix_notices_a_dead_api_soon(proof, tmp_path_factory):
     def measure():
         folder = tmp_path_factory.mktemp("matrix")
-        file = drilling.profile(folder, users=5, seconds=30, slo="{errors: 50%}")
+        file = firedrill_process.profile(folder, users=5, seconds=30, slo="{errors: 50%}")
         file.write_text(
             file.read_text()
             + "faults: [{start_time: 3s, for: 15s, stop: true, alerts: [ApiDown]}]\n"
         )
-        drill = drilling.start(
+        drill = firedrill_process.start(
             folder / "runs", file, "--matrix", "--time-scale", "60", "--duration", "8s"
         )
         code, _, _ = drill.finish()
-        played = [drilling.Run(path) for path in sorted(drill.out.glob("2*"))]
+        played = [firedrill_process.Run(path) for path in sorted(drill.out.glob("2*"))]
         document = next(run.read() for run in played if run.read()["faults"])
         delay = next(
             row["delay_seconds"] for row in document["scorecard"] if row["alert"] == "ApiDown"
@@ -207,12 +213,12 @@ def test_a_greedy_generator_is_ended_soon_and_offered_all(proof, tmp_path_factor
     def measure():
         folder = tmp_path_factory.mktemp("greedy")
         (folder / "greedy.yaml").write_text(GREEDY)
-        drill = drilling.start(
+        drill = firedrill_process.start(
             folder / "runs",
             folder / "greedy.yaml",
             "--abort-on-slo",
             "--locustfile",
-            drilling.LOCUSTFILES / "greedy.py",
+            firedrill_process.LOCUSTFILES / "greedy.py",
         )
         code, _, _ = drill.finish()
         figures = drill.run().read()["figures"]
@@ -243,9 +249,9 @@ def test_a_second_interrupt_ends_a_run_at_once(proof, tmp_path_factory):
 
     def measure():
         folder = tmp_path_factory.mktemp("stuck")
-        file = drilling.profile(folder, users=10, seconds=60)
+        file = firedrill_process.profile(folder, users=10, seconds=60)
         file.write_text(f"{file.read_text()}faults: [{{start_time: 0s, for: 1s, latency: 1ms}}]\n")
-        drill = drilling.start(folder, file)
+        drill = firedrill_process.start(folder, file)
         drill.wait_for_requests()
         FaultClient(f"http://{LOOPBACK}:{drill.ports['--metrics-port']}").set({"stuck": 4.0}, 60.0)
         poll_until(
@@ -284,7 +290,7 @@ def test_a_backtest_ends_soon_after_an_interrupt(proof, tmp_path_factory):
         with Interrupt() as interrupt:
             made_up_run(folder / "run", 14_400, "groups: []", interrupt, pages=1)
         words = ("backtest", folder / "mine.yml", "--run", folder / "run")
-        drill = drilling.start(folder / "runs", *words, command="alerts", with_ports=False)
+        drill = firedrill_process.start(folder / "runs", *words, command="alerts", with_ports=False)
         poll_until(lambda: has_evaluated(drill), "the first evaluations")
         drill.interrupt()
         interrupted = time.monotonic()
@@ -311,7 +317,7 @@ def test_nobody_waits_for_workers_that_cannot_start(proof, tmp_path_factory):
         folder = tmp_path_factory.mktemp("broken")
         (folder / "broken.py").write_text(BROKEN)
         began = time.monotonic()
-        drill = drilling.start(
+        drill = firedrill_process.start(
             folder / "runs", "smoke", "--locustfile", folder / "broken.py", "--workers", 2
         )
         code, _, _ = drill.finish()

@@ -6,8 +6,8 @@ import time
 import pytest
 import requests
 
-from tests.api_process import module
-from tests.collector import unreachable
+from tests.integration.api.api_process import module
+from tests.integration.api.otlp_collector import unreachable
 from tests.waiting import PATIENCE_SECONDS
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from firedrill.alerts.replay.alert_state import CLASH, Replay
 from firedrill.alerts.replay.recording_rules import Recorder
 from firedrill.alerts.rules.rule_file import Group, Rule
-from tests.promtool_cases import EVALUATIONS, INTERVAL_MS, in_promql, promtool
+from tests.rules.promtool_cases import EVALUATIONS, INTERVAL_MS, in_promql, promtool
 
 GROUPS, RULES = 3, 4
 """Rules a group that read a metric of their own; an alert may do so through a record that stands

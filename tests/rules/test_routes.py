@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from firedrill import places
 from firedrill.alerts.rules.routing import scale_routing
-from tests import needs
+from tests import required_programs
 
 FILE = places.PROMETHEUS / "alertmanager.yml"
 RULES = [
@@ -27,7 +27,10 @@ EXCEPTIONS = {"LoadTestInvalid": "ticket"}
 
 def amtool(*words):
     done = subprocess.run(
-        [needs.program("amtool"), *map(str, words)], capture_output=True, text=True, check=False
+        [required_programs.program("amtool"), *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from firedrill import places
 from firedrill.alerts.rules import runbook_links
 from firedrill.alerts.scaling.shrink import scale_rules
-from tests.promtool import promtool
+from tests.rules.promtool import promtool
 
 TESTS = sorted((places.PROMETHEUS / "tests").glob("*.yml"))
 LONG = {"budget.yml"}

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from firedrill.alerts.rules import durations, expression, yaml_document
 from firedrill.alerts.scaling.shrink import Scaler, scale_rules
-from tests import needs
-from tests.expressions import COMMENT, FACTORS, PHASES, expressions, leaves
+from tests import required_programs
+from tests.rules.generated_promql import COMMENT, FACTORS, PHASES, expressions, leaves
 
 EACH = st.lists(expressions(), min_size=30, max_size=30)
 """A file of them: programs are asked once for many."""
@@ -91,7 +91,7 @@ def test_promtool_accepts_every_expression_before_and_after_scaling(
     after.write_text(scale_rules(before.read_text(), factor).text)
     for file in (before, after):
         done = subprocess.run(
-            [needs.program("promtool"), "check", "rules", file],
+            [required_programs.program("promtool"), "check", "rules", file],
             capture_output=True,
             text=True,
             check=False,

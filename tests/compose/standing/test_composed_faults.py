@@ -5,7 +5,7 @@ import subprocess
 import pytest
 import requests
 
-from tests import drilling
+from tests import firedrill_process
 from tests.compose.composed import PATIENCE_SECONDS, answer, eventually
 from tests.waiting import poll_until
 
@@ -14,7 +14,9 @@ WHOLE_TEST_SECONDS = 3600
 
 def firedrill(*words):
     """Run the command line; returns the finished process."""
-    return subprocess.run([drilling.FIREDRILL, *words], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [firedrill_process.FIREDRILL, *words], capture_output=True, text=True, check=False
+    )
 
 
 def test_a_fault_fires_its_alert_and_notifies(stack):

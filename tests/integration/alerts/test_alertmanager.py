@@ -12,7 +12,7 @@ from firedrill.notifications.journal import Journal
 from firedrill.processes import ports
 from firedrill.stack.plan import PORT_OPTIONS, Plan, Ports
 from firedrill.stack.process_stack import NativeStack
-from tests import needs
+from tests import required_programs
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 API = {"job": "api", "instance": "a:9464"}
@@ -90,7 +90,7 @@ def alerting(tmp_path):
     """Alertmanager and the receiver, at a time scale at which a group waits for a second, and
     nothing is repeated for eight minutes.
     """
-    needs.program("alertmanager")
+    required_programs.program("alertmanager")
     plan = Plan(
         tmp_path,
         "test",

@@ -25,7 +25,7 @@ from firedrill.interrupt import Interrupt
 from firedrill.prometheus import remote
 from firedrill.prometheus.recorded_data import Reopened
 from firedrill.record.run_folder import Run
-from tests import needs
+from tests import required_programs
 
 SECONDS, PAGES, AFTER_MS = 20, ("a", "b", "c"), 15
 TOOK_MS = (2, 5, 9, 40, 300, 999)
@@ -170,7 +170,7 @@ def written(replay, evaluations):
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory):
     """(worlds, times, what was seen by each rule, a fresh replay of each)."""
-    needs.program("prometheus")
+    required_programs.program("prometheus")
     start_ms = (round(time.time()) - SECONDS - 10) * 1000
     scrapes = list(drawn(start_ms))
     times = [start_ms + second * 1000 + AFTER_MS for second in range(SECONDS)]

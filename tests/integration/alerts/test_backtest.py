@@ -13,7 +13,7 @@ from firedrill.alerts.scaling.shrink import scale_rules
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupt
 from firedrill.record.run_folder import Run
-from tests import drilling, needs, recordings
+from tests import firedrill_process, recorded_drills, required_programs
 from tests.replaying import NAMED, SCALE, compare, loaded, named
 
 RECORDINGS = ("drill", "drill_amid_stalls")
@@ -21,8 +21,8 @@ RECORDINGS = ("drill", "drill_amid_stalls")
 
 
 def unpacked(name, tmp_path_factory):
-    needs.program("prometheus")
-    return recordings.unpacked(name, tmp_path_factory.mktemp(name))
+    required_programs.program("prometheus")
+    return recorded_drills.unpacked(name, tmp_path_factory.mktemp(name))
 
 
 @pytest.fixture(scope="module", params=RECORDINGS)
@@ -191,7 +191,7 @@ def test_a_threshold_is_swept_though_other_rules_are_broken(run, tmp_path):
     )
     done = subprocess.run(
         [
-            drilling.FIREDRILL,
+            firedrill_process.FIREDRILL,
             "alerts",
             "backtest",
             file,

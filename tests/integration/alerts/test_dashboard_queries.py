@@ -11,32 +11,37 @@ from firedrill.interrupt import Interrupt
 from firedrill.prometheus import remote
 from firedrill.prometheus.recorded_data import Reopened
 from grafana.source import alert_signals, client_signals, signals
-from tests import dashboards, drilling, needs, panels, recordings
+from tests import dashboards, firedrill_process, recorded_drills, required_programs
+from tests.integration.alerts import panel_values
 from tests.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="module")
 def healthy(tmp_path_factory):
-    drill = drilling.start(tmp_path_factory.mktemp("healthy"), "smoke")
+    drill = firedrill_process.start(tmp_path_factory.mktemp("healthy"), "smoke")
     code, output, errors = drill.finish(5 * PATIENCE_SECONDS)
     assert code in {0, 1, 4}, (
         output + errors
     )  # A stall makes requests slow, and the run says so; the panels show all the same.
-    yield from panels.shown(drill.run())
+    yield from panel_values.shown(drill.run())
 
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory):
-    """A drill of `panels.faulty` that was recorded: no clock decides what is shown of it."""
-    needs.program("prometheus")
-    yield from panels.shown(recordings.unpacked("faulty", tmp_path_factory.mktemp("faulty")))
+    """A drill of `panel_values.faulty` that was recorded: no clock decides what is shown of it."""
+    required_programs.program("prometheus")
+    yield from panel_values.shown(
+        recorded_drills.unpacked("faulty", tmp_path_factory.mktemp("faulty"))
+    )
 
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory):
-    """One of `panels.opened`."""
-    needs.program("prometheus")
-    yield from panels.shown(recordings.unpacked("opened", tmp_path_factory.mktemp("opened")))
+    """One of `panel_values.opened`."""
+    required_programs.program("prometheus")
+    yield from panel_values.shown(
+        recorded_drills.unpacked("opened", tmp_path_factory.mktemp("opened"))
+    )
 
 
 def test_every_query_of_every_panel_returns_data(healthy):
@@ -76,23 +81,23 @@ def test_windows_of_the_lab_are_those_of_the_rules(healthy):
         assert healthy.number(asked) == float(healthy.choices[f"${{{name}}}"])
 
 
-@pytest.mark.parametrize("panel", panels.SHARES)
+@pytest.mark.parametrize("panel", panel_values.SHARES)
 def test_the_failed_share_is_the_injected_one(faulty, panel):
-    query, labels = panels.SHARES[panel]
-    assert faulty.value(query, faulty.end, **labels) == pytest.approx(panels.FAILING, rel=0.1)
+    query, labels = panel_values.SHARES[panel]
+    assert faulty.value(query, faulty.end, **labels) == pytest.approx(panel_values.FAILING, rel=0.1)
 
 
-@pytest.mark.parametrize("panel", panels.RATED)
+@pytest.mark.parametrize("panel", panel_values.RATED)
 def test_the_rate_of_failures_is_the_injected_one(faulty, panel):
-    failed, which, requests, of = panels.RATED[panel]
+    failed, which, requests, of = panel_values.RATED[panel]
     assert faulty.value(failed, faulty.end, **which) == pytest.approx(
-        panels.FAILING * faulty.value(requests, faulty.end, **of), rel=0.1
+        panel_values.FAILING * faulty.value(requests, faulty.end, **of), rel=0.1
     )
 
 
-@pytest.mark.parametrize("panel", panels.STUCK_AT)
+@pytest.mark.parametrize("panel", panel_values.STUCK_AT)
 def test_stuck_workers_and_starved_users_are_counted(faulty, panel):
-    query, labels, truth = panels.STUCK_AT[panel]
+    query, labels, truth = panel_values.STUCK_AT[panel]
     assert faulty.value(query, faulty.end, **labels) == pytest.approx(truth, rel=0.1)
 
 

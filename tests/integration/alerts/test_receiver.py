@@ -12,8 +12,8 @@ import pytest
 import requests
 
 from firedrill.notifications.webhook_server import MAX_BODY_BYTES
+from tests.alertmanager_message import ALERT, MESSAGE
 from tests.waiting import PATIENCE_SECONDS, poll_until
-from tests.webhook import ALERT, MESSAGE
 
 
 class Receiver:

@@ -26,7 +26,7 @@ from firedrill.processes.children import Children
 from firedrill.prometheus import remote
 from firedrill.prometheus.client import Prometheus
 from firedrill.prometheus.recorded_data import Reopened
-from tests import needs
+from tests import required_programs
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 INTERVAL_MS = 200
@@ -212,7 +212,7 @@ def prometheus(folder):
     """One that evaluates the folder's rules over its data."""
     port, children = ports.any_free(), Children(folder)
     command = [
-        needs.program("prometheus"), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}",
+        required_programs.program("prometheus"), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address={LOOPBACK}:{port}", "--web.enable-remote-write-receiver", "--web.enable-lifecycle",
     ]  # fmt: skip
     prom = Prometheus(f"http://{LOOPBACK}:{port}", timeout_seconds=PATIENCE_SECONDS)

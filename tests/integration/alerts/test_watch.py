@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from firedrill.cli import main
+from tests.integration.alerts.alerts_watch import watching
 from tests.waiting import poll_until
-from tests.watching import watching
 
 
 @pytest.fixture(scope="module")

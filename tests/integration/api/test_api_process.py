@@ -13,8 +13,8 @@ import requests
 
 from firedrill.contract import LOOPBACK, PROCESS_METRICS, Server, declared
 from firedrill.places import ROOT
-from tests import needs
-from tests.api_process import flask, module
+from tests import required_programs
+from tests.integration.api.api_process import flask, module
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 ONLY_ON_REQUEST = {Server.RUN_REQUESTS.name, Server.FAULT_ACTIVE.name}
@@ -91,7 +91,7 @@ def test_promtool_accepts_the_page():
         api.get("/")
         text = api.page().text
     checked = subprocess.run(
-        [needs.program("promtool"), "check", "metrics"],
+        [required_programs.program("promtool"), "check", "metrics"],
         input=text,
         capture_output=True,
         text=True,

@@ -16,8 +16,8 @@ from firedrill.contract import CONTENT_TYPE, LOOPBACK, RUN_ID_HEADER
 from firedrill.telemetry import instrument
 from firedrill.telemetry.publisher import listening_socket
 from firedrill.telemetry.servers import waitress_server
-from tests import needs
-from tests.scraping import scrape
+from tests import required_programs
+from tests.scraped_metrics import scrape
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 THREADS = 2
@@ -263,7 +263,7 @@ def test_promtool_accepts_the_page(served):
     """Prometheus' own linter; the one complaint it may make is about names that follow
     OpenTelemetry.
     """
-    promtool = needs.program("promtool")
+    promtool = required_programs.program("promtool")
     served.send("/quick").getresponse().read()
     served.await_value(1, "http_server_request_duration_seconds_count")
     checked = subprocess.run(

@@ -14,10 +14,10 @@ from firedrill.contract import LOOPBACK
 from firedrill.places import ROOT
 from firedrill.processes import ports
 from firedrill.telemetry.tracing import COMPLAINT_SECONDS
-from tests import needs
-from tests.api_process import flask, module
-from tests.collector import Collector, unreachable
-from tests.scraping import exemplars, scrape_openmetrics
+from tests import required_programs
+from tests.integration.api.api_process import flask, module
+from tests.integration.api.otlp_collector import Collector, unreachable
+from tests.scraped_metrics import exemplars, scrape_openmetrics
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -194,7 +194,7 @@ def test_the_query_of_the_dashboard_finds_exemplars_in_prometheus(collector, tmp
         }
         config.write_text(json.dumps({"scrape_configs": [job]}))  # JSON is YAML
         command = [
-            needs.program("prometheus"),
+            required_programs.program("prometheus"),
             f"--config.file={config}",
             f"--storage.tsdb.path={tmp_path / 'data'}",
         ]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.target import Target
+from tests.target_server import Target
 
 
 @pytest.fixture

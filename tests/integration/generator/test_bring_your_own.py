@@ -6,7 +6,7 @@ import pytest
 
 from firedrill.places import EXPORTER_PLUGIN, SHAPE
 from tests.locust_process import Locust
-from tests.target import Target
+from tests.target_server import Target
 from tests.waiting import poll_until
 
 LOCUSTFILES = Path(__file__).parent / "locustfiles"

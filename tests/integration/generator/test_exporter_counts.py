@@ -12,12 +12,12 @@ import requests
 from firedrill.contract import CONTENT_TYPE, LATENCY_BOUNDS_SECONDS, Client, declared, format_bound
 from firedrill.places import EXPORTER_PLUGIN
 from firedrill.processes.ports import any_free
-from tests import drilling, needs
+from tests import firedrill_process, required_programs
 from tests.locust_process import SCRAPER, Locust
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 LOCUSTFILES = Path(__file__).parent / "locustfiles"
-THEIRS = (drilling.LOCUSTFILES / "theirs.py", EXPORTER_PLUGIN)
+THEIRS = (firedrill_process.LOCUSTFILES / "theirs.py", EXPORTER_PLUGIN)
 TIMES = (
     0.02,
     4.9,
@@ -304,7 +304,7 @@ def test_counters_survive_stop_restart_and_reset_from_the_web_page(target):
     ("profile", "load"), [("", ("-u", 2, "-r", 2)), ("open", ("--load-profile", "open"))]
 )
 def test_prometheus_accepts_the_exporters_metrics(target, profile, load):
-    promtool = needs.program("promtool")
+    promtool = required_programs.program("promtool")
     with Locust(
         "--headless",
         *load,

@@ -10,13 +10,13 @@ import psutil
 
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE
 from firedrill.processes.ports import any_free
-from tests import drilling, needs
+from tests import firedrill_process, required_programs
 from tests.locust_process import Locust
 from tests.waiting import poll_until
 
 HANGING = Path(__file__).parent / "locustfiles" / "hanging.py"
 FORGIVING = HANGING.with_name("forgiving.py")
-THEIRS = drilling.LOCUSTFILES / "theirs.py"
+THEIRS = firedrill_process.LOCUSTFILES / "theirs.py"
 
 
 def processes():
@@ -215,7 +215,7 @@ def test_absurd_reports_of_a_worker_are_all_counted():
     """A number of more than 64 bits, or a name that is no text, would end all that the worker
     reports, for good.
     """
-    promtool, port = needs.program("promtool"), any_free()
+    promtool, port = required_programs.program("promtool"), any_free()
     files = (FORGIVING, HANGING.with_name("absurd.py"), EXPORTER_PLUGIN)
     master = (
         "--master",

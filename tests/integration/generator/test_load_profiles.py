@@ -9,7 +9,7 @@ import requests
 
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, SHAPE
 from firedrill.processes.ports import any_free
-from tests import drilling
+from tests import firedrill_process
 from tests.locust_process import Locust
 from tests.waiting import PATIENCE_SECONDS
 
@@ -139,7 +139,7 @@ def test_a_profile_is_shared_by_workers(target, profile, clock):
 def test_somebody_elses_users_follow_the_profile(target, profile, clock):
     files = (
         LOCUSTFILES / "told_clock.py",
-        drilling.LOCUSTFILES / "theirs.py",
+        firedrill_process.LOCUSTFILES / "theirs.py",
         SHAPE,
         EXPORTER_PLUGIN,
     )
@@ -238,7 +238,7 @@ def test_bad_input_is_one_line_and_exit_code_two(arguments, environment, message
 
 
 def test_an_open_loop_refuses_a_bad_setting_in_one_line():
-    files = (drilling.LOCUSTFILES / "theirs.py", SHAPE, EXPORTER_PLUGIN)
+    files = (firedrill_process.LOCUSTFILES / "theirs.py", SHAPE, EXPORTER_PLUGIN)
     load = ("--load-profile", "open", "--headless", "-H", "http://127.0.0.1:9")
     with Locust(*load, files=files, exporter=False, FIREDRILL_MAX_NAMES="many") as locust:
         assert locust.wait() == 2

@@ -9,7 +9,7 @@ import requests
 
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, SHAPE
 from firedrill.processes.ports import any_free
-from tests import drilling
+from tests import firedrill_process
 from tests.integration.generator.open_loops import (
     HALF,
     WHOLE,
@@ -18,7 +18,7 @@ from tests.integration.generator.open_loops import (
     write_profile,
 )
 from tests.locust_process import Locust
-from tests.target import Target
+from tests.target_server import Target
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 LOCUSTFILES = Path(__file__).parent / "locustfiles"
@@ -26,7 +26,7 @@ PATIENT = LOCUSTFILES / "patient.py"
 FORGIVING = LOCUSTFILES / "forgiving.py"
 OURS = (PATIENT, FORGIVING, LOCUSTFILE, EXPORTER_PLUGIN)
 SCHEDULE = "locust_response_time_from_schedule_seconds"
-STARVED_GENERATOR = drilling.OF_THE_MACHINE | {"users_behind", "arrivals_unsent"}
+STARVED_GENERATOR = firedrill_process.OF_THE_MACHINE | {"users_behind", "arrivals_unsent"}
 """What may void a run on a machine that stands still for seconds."""
 
 
@@ -102,7 +102,7 @@ def test_an_api_that_hangs_at_the_end_has_failed(target, profile, tmp_path):
     file.write_text(f"{file.read_text()}slo: {{p99: 250ms}}\n")
     # Three seconds before the end, so that nothing is dropped for its age.
     target.clears_at = 50 * 5
-    drill = drilling.start(tmp_path / "runs", file, "--target", target.url)
+    drill = firedrill_process.start(tmp_path / "runs", file, "--target", target.url)
     code, said, _ = drill.finish(3 * PATIENCE_SECONDS)
     run = drill.run().read()
     client, arrivals = run["figures"]["client"], run["figures"]["arrivals"]
@@ -144,7 +144,7 @@ def test_a_breakpoint_ends_the_load_and_names_its_step(tmp_path):
     ramp = "ramp: {add_rate: 12, every: 3s}\nmax_in_flight: 200\nabort_on_slo: true\nslo: {p95: 250ms}\n"
     profile.write_text(f"name: breakpoint\narrivals: open\n{ramp}")
     with Target(seconds_each=0.05) as narrow:
-        drill = drilling.start(tmp_path / "runs", profile, "--target", narrow.url)
+        drill = firedrill_process.start(tmp_path / "runs", profile, "--target", narrow.url)
         code, said, _ = drill.finish(3 * PATIENCE_SECONDS)
     run = drill.run().read()
     aborted, (against_api, voids) = run["aborted"], blamed(run)
@@ -220,7 +220,7 @@ def test_computing_users_leave_the_metrics_and_the_end_their_turn(profile):
     """They never wait for anything: their arrivals are more than they can do, and still many when
     the load is ended.
     """
-    files = (PATIENT, drilling.LOCUSTFILES / "computing.py", SHAPE, EXPORTER_PLUGIN)
+    files = (PATIENT, firedrill_process.LOCUSTFILES / "computing.py", SHAPE, EXPORTER_PLUGIN)
     load = (
         "--load-profile",
         profile(200, until=3, user="Computing"),

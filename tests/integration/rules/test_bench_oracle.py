@@ -12,8 +12,8 @@ from firedrill.interrupt import Interrupt
 from firedrill.prometheus import remote
 from firedrill.prometheus.recorded_data import Reopened
 from firedrill.record.run_folder import Run
-from tests import needs
-from tests.promtool_cases import EVALUATIONS, INTERVAL_MS, in_promql, promtool
+from tests import required_programs
+from tests.rules.promtool_cases import EVALUATIONS, INTERVAL_MS, in_promql, promtool
 
 NUMBERS = [str(number) for number in range(6)]
 RULES = """\
@@ -117,7 +117,7 @@ def _of_evaluation(rule, shown, at_ms, start_ms):
 
 
 def test_prometheus_agrees_on_rules_that_record_for_each_other(tmp_path):
-    needs.program("promtool")
+    required_programs.program("promtool")
     start_ms = round(time.time()) // 10 * 10_000 - EVALUATIONS * INTERVAL_MS
     series = dict(histories())
     (tmp_path / "ours.yml").write_text(RULES.replace("MOMENT", f"{start_ms / 1000:.0f}"))

@@ -1,7 +1,7 @@
 """The burn-rate alerts fire in time after a quiet day: promtool plays two days of evaluations."""
 
 from firedrill import places
-from tests.promtool import promtool
+from tests.rules.promtool import promtool
 
 
 def test_burn_rate_alerts_do_what_their_cases_say():

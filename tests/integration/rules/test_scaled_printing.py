@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from firedrill.alerts.scaling.shrink import Scaler
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.recorded_data import Reopened
-from tests import needs
-from tests.expressions import FACTORS, PHASES, expressions
+from tests import required_programs
+from tests.rules.generated_promql import FACTORS, PHASES, expressions
 from tests.waiting import PATIENCE_SECONDS
 
 
@@ -17,7 +17,7 @@ def printed():
     """An expression as Prometheus prints it: without comments, every duration in its own
     spelling.
     """
-    needs.program("prometheus")
+    required_programs.program("prometheus")
     with (
         Interrupt() as interrupt,
         Reopened(None, interrupt) as reopened,

@@ -10,7 +10,7 @@ from firedrill.alerts.rules.rule_file import Group, Rule
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus import remote
 from firedrill.prometheus.recorded_data import Reopened
-from tests import needs
+from tests import required_programs
 
 SECONDS = 60
 TOOK_MS = 40
@@ -35,7 +35,7 @@ def prom():
     """A Prometheus that says of itself that it evaluated the group each second, and how long that
     took.
     """
-    needs.program("prometheus")
+    required_programs.program("prometheus")
     start_ms = (round(time.time()) - SECONDS - 10) * 1000
     said = [
         (remote.series({"__name__": MARK, "group": "g"}), 0, lambda _: 1),

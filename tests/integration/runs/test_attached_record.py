@@ -21,7 +21,7 @@ from firedrill.prometheus import remote
 from firedrill.stack.containers.attached import AttachedStack, Attachment
 from firedrill.stack.plan import Plan, Ports
 from firedrill.processes.children import Children
-from tests import needs
+from tests import required_programs
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 CONFIG = "global: {evaluation_interval: 200ms}\nrule_files: [rules/*.yml]\n"
@@ -69,7 +69,7 @@ def run(tmp_path_factory):
     prom = Prometheus(f"http://{LOOPBACK}:{port}")
     children = Children(folder)
     command = [
-        needs.program("prometheus"), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}",
+        required_programs.program("prometheus"), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address={LOOPBACK}:{port}", "--web.enable-remote-write-receiver",
     ]  # fmt: skip
     made = Run(tmp_path_factory.mktemp("run"))

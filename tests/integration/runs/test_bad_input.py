@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from tests import drilling
+from tests import firedrill_process
 
 MISTAKES = {
     "a profile that does not exist": ("smok", 2, r"profile smok is unknown; did you mean smoke or soak"),
@@ -43,7 +43,7 @@ MISTAKES = {
 
 def fail(tmp_path, *words, **how):
     """The one line and the exit code of a command that refuses."""
-    drill = drilling.start(tmp_path / "runs", *words, **how)
+    drill = firedrill_process.start(tmp_path / "runs", *words, **how)
     code, output, errors = drill.finish()
     assert output == ""
     assert "Traceback" not in errors

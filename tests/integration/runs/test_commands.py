@@ -11,30 +11,30 @@ import pytest
 
 from firedrill.prometheus.client import Prometheus
 from firedrill.processes import ports
-from tests import drilling, needs
-from tests.target import Target
+from tests import firedrill_process, required_programs
+from tests.target_server import Target
 from tests.waiting import poll_until
 
 
 def test_a_foreign_api_and_a_foreign_locustfile_are_judged(tmp_path):
-    needs.program("alertmanager")
-    theirs = drilling.LOCUSTFILES / "theirs.py"
+    required_programs.program("alertmanager")
+    theirs = firedrill_process.LOCUSTFILES / "theirs.py"
     rules = tmp_path / "mine.yml"
     rules.write_text("groups:\n  - name: mine\n    rules:\n      - {alert: MineAlways, expr: locust_users > 0}\n")
-    profile = drilling.profile(tmp_path, users=4, seconds=15, slo=drilling.PATIENT_SLO, alerts="{always: [MineAlways]}")
+    profile = firedrill_process.profile(tmp_path, users=4, seconds=15, slo=firedrill_process.PATIENT_SLO, alerts="{always: [MineAlways]}")
     with Target() as target:
         with_password = target.url.replace("://", "://me:secret@")
-        drill = drilling.start(tmp_path / "runs", profile, "--target", with_password, "--locustfile", theirs, "--rules", rules)
+        drill = firedrill_process.start(tmp_path / "runs", profile, "--target", with_password, "--locustfile", theirs, "--rules", rules)
         code, output, errors = drill.finish()
     document = drill.run().read()
     figures = document["figures"]
     # Half of their requests fail, and nothing else is wrong.
-    assert drilling.judged(code, document) == ("FAILED", ["errors"]), output + errors
+    assert firedrill_process.judged(code, document) == ("FAILED", ["errors"]), output + errors
     assert document["target"] == target.url
     assert document["generator"]["locustfile"]["name"] == "theirs.py"
     assert "secret" not in f"{drill.run().document.read_text()}{drill.run().folder}{output}{errors}"
     counts = figures["counts"]
-    assert (counts["client_requests"], counts["client_failures"]) == drilling.locust_total(drill.run())
+    assert (counts["client_requests"], counts["client_failures"]) == firedrill_process.locust_total(drill.run())
     assert 0 < counts["client_failures"] < counts["client_requests"]
     assert figures["server"]["rate"] is None
     assert figures["client"]["offered_rate"] is None, "the think time of a foreign locustfile is unknown"
@@ -43,9 +43,9 @@ def test_a_foreign_api_and_a_foreign_locustfile_are_judged(tmp_path):
 
 
 def test_up_prints_addresses_that_answer(tmp_path):
-    needs.program("alertmanager")
+    required_programs.program("alertmanager")
     web = ports.any_free()
-    drill = drilling.start(tmp_path, "--profile", "smoke", "--web-port", web, command="up")
+    drill = firedrill_process.start(tmp_path, "--profile", "smoke", "--web-port", web, command="up")
     errors = []
     for line in drill.process.stderr:
         errors.append(line)
@@ -66,13 +66,13 @@ def test_up_prints_addresses_that_answer(tmp_path):
 
 def doctor(**environment):
     done = subprocess.run(
-        [drilling.FIREDRILL, "doctor", "--json"], capture_output=True, text=True, check=False, env={**os.environ, **environment}
+        [firedrill_process.FIREDRILL, "doctor", "--json"], capture_output=True, text=True, check=False, env={**os.environ, **environment}
     )
     return done.returncode, {finding["name"]: finding for finding in json.loads(done.stdout)}
 
 
 def test_the_doctor_says_how_to_get_what_is_missing(tmp_path):
-    needs.program("prometheus")
+    required_programs.program("prometheus")
     code, findings = doctor()
     assert code == 0
     assert findings["prometheus"]["found"]

@@ -6,26 +6,26 @@ import signal
 
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.recorded_data import Reopened
-from tests import drilling, needs
+from tests import firedrill_process, required_programs
 
 
 def test_starved_users_fail_a_run_that_looks_perfect_to_locust(tmp_path):
     """300 users against 64 threads and waitress's default limit of 100 connections: two thirds
     never get an answer.
     """
-    file = drilling.profile(tmp_path, users=300, seconds=25)
+    file = firedrill_process.profile(tmp_path, users=300, seconds=25)
     file.write_text(file.read_text().replace("duration:", "  - {start_time: 18s, users: 299}\nduration:"))
-    drill = drilling.start(tmp_path, file, "--server", "waitress", "--threads", "64")
+    drill = firedrill_process.start(tmp_path, file, "--server", "waitress", "--threads", "64")
     code, output, _ = drill.finish()
     run = drill.run()
     document = run.read()
     figures = document["figures"]
-    status, reasons = drilling.judged(code, document)
+    status, reasons = firedrill_process.judged(code, document)
     assert (status, reasons[0]) == ("FAILED", "starved_users"), output
     assert next(one["text"] for one in document["verdict"]["reasons"] if one["code"] == "starved_users").count("users starved") == 1
-    assert drilling.locust_total(run)[1] == 0, "nothing has failed that Locust knows of"
+    assert firedrill_process.locust_total(run)[1] == 0, "nothing has failed that Locust knows of"
     assert figures["saturation"]["ran_out_first"] == "connections"
-    assert figures["client"]["latency_including_waiting_seconds"]["p99"] > max(10, drilling.locust_p99_ms(run) / 1000)
+    assert figures["client"]["latency_including_waiting_seconds"]["p99"] > max(10, firedrill_process.locust_p99_ms(run) / 1000)
     assert [step["client"]["latency_including_waiting_seconds"]["p99"] > 10 for step in figures["steps"]] == [True, True]
     assert "UsersStarved" in {alert["name"] for alert in figures["alerts"] if alert["firing_after_seconds"] is not None}
     _assert_every_request_is_accounted_for(figures)
@@ -41,11 +41,11 @@ def _assert_every_request_is_accounted_for(figures):
 
 
 def test_requests_of_clients_that_time_out_are_accounted_for(tmp_path):
-    file = drilling.profile(tmp_path, users=60, seconds=8)
-    code, output, _ = (drill := drilling.start(tmp_path / "runs", file, "--locustfile", drilling.LOCUSTFILES / "impatient.py")).finish()
+    file = firedrill_process.profile(tmp_path, users=60, seconds=8)
+    code, output, _ = (drill := firedrill_process.start(tmp_path / "runs", file, "--locustfile", firedrill_process.LOCUSTFILES / "impatient.py")).finish()
     document = drill.run().read()
     figures = document["figures"]
-    status, reasons = drilling.judged(code, document)
+    status, reasons = firedrill_process.judged(code, document)
     assert status == "FAILED", output
     assert "errors" in reasons
     assert figures["counts"]["client_failures"] > 20
@@ -53,24 +53,24 @@ def test_requests_of_clients_that_time_out_are_accounted_for(tmp_path):
 
 
 def test_requests_to_the_development_server_are_accounted_for(tmp_path):
-    drill = drilling.start(tmp_path, drilling.profile(tmp_path, users=60, seconds=8, slo=drilling.PATIENT_SLO), "--server", "dev")
+    drill = firedrill_process.start(tmp_path, firedrill_process.profile(tmp_path, users=60, seconds=8, slo=firedrill_process.PATIENT_SLO), "--server", "dev")
     code, output, _ = drill.finish()
     document = drill.run().read()
     figures = document["figures"]
-    assert drilling.judged(code, document) == ("PASSED", []), output
+    assert firedrill_process.judged(code, document) == ("PASSED", []), output
     assert "workers" not in figures["saturation"]["largest_ratio"]
     _assert_every_request_is_accounted_for(figures)
 
 
 def test_a_killed_api_pages_somebody_and_fails_the_run(tmp_path):
-    needs.program("alertmanager")
-    file = drilling.profile(tmp_path, users=10, seconds=30, slo=drilling.PATIENT_SLO, alerts="{always: [ApiDown]}")
-    drill = drilling.start(tmp_path, file)
+    required_programs.program("alertmanager")
+    file = firedrill_process.profile(tmp_path, users=10, seconds=30, slo=firedrill_process.PATIENT_SLO, alerts="{always: [ApiDown]}")
+    drill = firedrill_process.start(tmp_path, file)
     drill.wait_for_load()
     os.kill(drill.pid_of("api"), signal.SIGKILL)
     code, output, errors = drill.finish()
     document = drill.run().read()
-    assert drilling.judged(code, document) == ("FAILED", ["api_ended", "errors"]), output
+    assert firedrill_process.judged(code, document) == ("FAILED", ["api_ended", "errors"]), output
     (fired,) = [one for one in document["figures"]["alerts"] if (one["name"], one["labels"].get("job")) == ("ApiDown", "api")]
     (page,) = [one for one in document["notifications"] if one["receiver"] == "page"]
     assert (page["status"], page["alertname"], page["labels"]["job"]) == ("firing", "ApiDown", "api"), page
@@ -85,13 +85,13 @@ def test_a_run_whose_alertmanager_is_killed_passes_and_says_so(tmp_path):
     """Alertmanager and its receiver may end in mid-run; what is measured is measured all the same.
 
     """
-    needs.program("alertmanager")
-    drill = drilling.start(tmp_path, drilling.profile(tmp_path, users=4, seconds=8, slo=drilling.PATIENT_SLO))
+    required_programs.program("alertmanager")
+    drill = firedrill_process.start(tmp_path, firedrill_process.profile(tmp_path, users=4, seconds=8, slo=firedrill_process.PATIENT_SLO))
     for part in ("alertmanager", "notifications"):
         os.kill(drill.pid_of(part), signal.SIGKILL)
     code, output, _ = drill.finish()
     document = drill.run().read()
-    assert drilling.judged(code, document) == ("PASSED", []), output
+    assert firedrill_process.judged(code, document) == ("PASSED", []), output
     # A machine that stands still adds a gap in what was seen, and an alert about it that fired
     # before the load.
     remarks = [remark["code"] for remark in document["remarks"] if remark["code"] not in {"seen_in_part", "alert_undecided"}]
@@ -105,19 +105,19 @@ def test_a_run_without_alertmanager_says_how_to_get_it(tmp_path):
     tools = tmp_path / "tools"
     (tools / "usr" / "bin").mkdir(parents=True)
     for name in ("prometheus", "promtool"):
-        (tools / "usr" / "bin" / name).symlink_to(needs.program(name))
+        (tools / "usr" / "bin" / name).symlink_to(required_programs.program(name))
     bare = {"FIREDRILL_TOOLS": str(tools), "PATH": str(tools)}
-    file = drilling.profile(tmp_path, users=2, seconds=8, slo=drilling.PATIENT_SLO)
-    drill = drilling.start(tmp_path / "runs", file, environment=bare)
+    file = firedrill_process.profile(tmp_path, users=2, seconds=8, slo=firedrill_process.PATIENT_SLO)
+    drill = firedrill_process.start(tmp_path / "runs", file, environment=bare)
     code, _, errors = drill.finish()
     document = drill.run().read()
-    assert drilling.judged(code, document) == ("PASSED", []), errors
+    assert firedrill_process.judged(code, document) == ("PASSED", []), errors
     assert (document["notifications"], document["remarks"][0]["code"]) == (None, "alertmanager_missing"), errors
     assert len([line for line in errors.splitlines() if "there is no Alertmanager; run `make setup`" in line]) == 1
 
 
 def test_a_killed_prometheus_voids_the_run_that_still_opens(tmp_path):
-    drill = drilling.start(tmp_path, drilling.profile(tmp_path, users=10, seconds=60))
+    drill = firedrill_process.start(tmp_path, firedrill_process.profile(tmp_path, users=10, seconds=60))
     drill.wait_for_requests()
     os.kill(drill.pid_of("prometheus"), signal.SIGKILL)
     code, output, _ = drill.finish()

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from firedrill.cli import main
 from firedrill.record.run_folder import Run
 from firedrill.drill.judge.verdict import EXIT_CODES, Status
-from tests import drilling, needs
+from tests import firedrill_process, required_programs
 
 FAULTS = """\
 faults:
@@ -20,8 +20,8 @@ faults:
 
 
 def test_a_matrix_with_an_unknown_alert_is_refused(tmp_path):
-    needs.program("prometheus")
-    file = drilling.profile(tmp_path, users=5, seconds=40, slo="{errors: 50%}")
+    required_programs.program("prometheus")
+    file = firedrill_process.profile(tmp_path, users=5, seconds=40, slo="{errors: 50%}")
     file.write_text(file.read_text() + FAULTS.replace("ApiErrorBudgetFastBurn", "ApiErrorBudgetFastBum"))
     done = CliRunner().invoke(main, ["run", str(file), "--matrix", "--out", str(tmp_path / "runs")])
     assert done.exit_code == 2
@@ -33,9 +33,9 @@ def test_a_matrix_fails_for_the_fault_that_no_alert_noticed(tmp_path):
     """At a time scale of 60, at which five minutes of `for` are five seconds; the quiet run is
     shorter than the slow alerts ask for.
     """
-    file = drilling.profile(tmp_path, users=5, seconds=40, slo="{errors: 50%}")
+    file = firedrill_process.profile(tmp_path, users=5, seconds=40, slo="{errors: 50%}")
     file.write_text(file.read_text() + FAULTS)
-    drill = drilling.start(tmp_path / "runs", file, "--matrix", "--time-scale", "60", "--duration", "8s", "--json")
+    drill = firedrill_process.start(tmp_path / "runs", file, "--matrix", "--time-scale", "60", "--duration", "8s", "--json")
     code, output, errors = drill.finish()
     found = json.loads(output)
     quiet, stop, latency = found["columns"]
@@ -43,7 +43,7 @@ def test_a_matrix_fails_for_the_fault_that_no_alert_noticed(tmp_path):
     for column in found["columns"]:
         document = Run(drill.out / column["run"]).read()
         assert column["status"] == document["verdict"]["status"]
-        statuses.append(drilling.judged(EXIT_CODES[Status(column["status"])], document)[0])
+        statuses.append(firedrill_process.judged(EXIT_CODES[Status(column["status"])], document)[0])
     assert statuses == ["PASSED", "PASSED", "FAILED"], errors
     is_void = any(column["status"] == "INVALID" for column in found["columns"])
     assert (code, found["status"]) == ((4, "INVALID") if is_void else (1, "FAILED")), errors

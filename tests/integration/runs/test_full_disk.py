@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests import drilling
+from tests import firedrill_process
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a small disk")
 
@@ -27,7 +27,7 @@ def disk(tmp_path):
 
 
 def test_a_run_that_has_no_room_does_not_begin(disk, tmp_path):
-    code, _, errors = drilling.start(disk(1), "smoke").finish()
+    code, _, errors = firedrill_process.start(disk(1), "smoke").finish()
     assert code == 3
     assert "MB are free there; expected room for a run" in errors
     assert not list((tmp_path / "disk").iterdir())
@@ -35,7 +35,7 @@ def test_a_run_that_has_no_room_does_not_begin(disk, tmp_path):
 
 def test_a_disk_that_fills_up_in_mid_run_is_named(disk, tmp_path):
     folder = disk(40)
-    drill = drilling.start(folder, drilling.profile(tmp_path, users=5, seconds=60))
+    drill = firedrill_process.start(folder, firedrill_process.profile(tmp_path, users=5, seconds=60))
     drill.wait_for_requests()
     fill(folder / "filling")
     drill.interrupt()

@@ -18,13 +18,13 @@ from firedrill.errors import FiredrillError
 from firedrill.fault_client import FaultClient
 from firedrill.interrupt import Interrupt, Interrupted
 from firedrill.prometheus.client import Prometheus
-from tests import drilling
+from tests import firedrill_process
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "a terminal that is closed"])
 def test_a_run_that_is_interrupted_is_kept_and_says_so(tmp_path, number):
-    drill = drilling.start(tmp_path, drilling.profile(tmp_path, users=10, seconds=60))
+    drill = firedrill_process.start(tmp_path, firedrill_process.profile(tmp_path, users=10, seconds=60))
     drill.wait_for_requests()
     drill.process.send_signal(number)
     code, _, errors = drill.finish()
@@ -39,7 +39,7 @@ def test_a_run_that_is_interrupted_is_kept_and_says_so(tmp_path, number):
 
 
 def test_an_interrupt_during_the_start_leaves_nothing_running(tmp_path):
-    drill = drilling.start(tmp_path, "smoke")
+    drill = firedrill_process.start(tmp_path, "smoke")
     drill.pid_of("prometheus")
     drill.interrupt()
     code, _, errors = drill.finish()
@@ -68,10 +68,10 @@ def test_a_second_interrupt_does_not_wait_for_stragglers(tmp_path):
     """The API's workers are stuck, by a fault that the drill did not set and does not end: they
     would be waited for until the last.
     """
-    file = drilling.profile(tmp_path, users=10, seconds=60)
+    file = firedrill_process.profile(tmp_path, users=10, seconds=60)
     file.write_text(f"{file.read_text()}faults: [{{start_time: 0s, for: 1s, latency: 1ms}}]\n")
     (tmp_path / "sitecustomize.py").write_text(PATIENT.format(module="firedrill.drill.play.run", name="DRAIN_SECONDS"))
-    drill = drilling.start(tmp_path, file, environment={"PYTHONPATH": str(tmp_path)})
+    drill = firedrill_process.start(tmp_path, file, environment={"PYTHONPATH": str(tmp_path)})
     drill.wait_for_requests()
     FaultClient(f"http://{LOOPBACK}:{drill.ports['--metrics-port']}").set({"stuck": 4.0}, 3600.0)
     poll_until(lambda: drill.prometheus().number("sum(locust_users_starved)"), "users to starve")
@@ -86,7 +86,7 @@ def test_a_second_interrupt_does_not_wait_for_stragglers(tmp_path):
 
 def test_killing_firedrill_ends_its_parts(tmp_path):
     """What even kill -9 must not leave behind: the kernel tells the parts."""
-    drill = drilling.start(tmp_path, drilling.profile(tmp_path, users=5, seconds=60))
+    drill = firedrill_process.start(tmp_path, firedrill_process.profile(tmp_path, users=5, seconds=60))
     drill.wait_for_load()
     drill.process.send_signal(signal.SIGKILL)
     drill.process.communicate(timeout=PATIENCE_SECONDS)
@@ -118,7 +118,7 @@ def test_a_backtest_that_is_interrupted_prints_nothing(tmp_path):
     file.write_text(STEPPED)
     with Interrupt() as interrupt:
         made_up_run(run, 14_400, "groups: []", interrupt, pages=1)
-    drill = drilling.start(tmp_path / "runs", "backtest", file, "--run", run, command="alerts", with_ports=False)
+    drill = firedrill_process.start(tmp_path / "runs", "backtest", file, "--run", run, command="alerts", with_ports=False)
     poll_until(lambda: has_evaluated(drill), "the first evaluations")
     drill.interrupt()
     code, output, errors = drill.finish()

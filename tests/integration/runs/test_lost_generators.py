@@ -16,9 +16,9 @@ from firedrill.places import ROOT
 from firedrill.stack.process_stack import NativeStack
 from firedrill.stack.plan import PORT_OPTIONS, Plan, Ports
 from firedrill.processes.ports import any_free
-from tests import drilling, needs
+from tests import firedrill_process, required_programs
 from tests.locust_process import Locust
-from tests.target import Target
+from tests.target_server import Target
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 from firedrill_load.open_loop.schedule_shards import GIVEN_AHEAD_SECONDS
@@ -33,7 +33,7 @@ A_FEW = 5
 @pytest.fixture
 def stack(tmp_path):
     """What a drill attaches to: a Prometheus, and whom it tells of alerts."""
-    needs.program("prometheus")
+    required_programs.program("prometheus")
     plan = Plan(tmp_path / "stack", "id", Ports.choose({name: any_free() for name in PORT_OPTIONS}), None)
     with Interrupt() as interrupt, NativeStack(plan, interrupt) as stack:
         stack.start_prometheus()
@@ -60,7 +60,7 @@ def test_a_drill_that_loses_its_generators_keeps_the_record(stack, tmp_path):
         Locust(*worker, exporter=False) as second,
     ):
         poll_until(lambda: locust.scrape().value("locust_workers", state="ready") == 2, "both workers")
-        drill = drilling.start(tmp_path / "runs", profile, environment=reached, with_ports=False, report=True)
+        drill = firedrill_process.start(tmp_path / "runs", profile, environment=reached, with_ports=False, report=True)
         poll_until(lambda: locust.scrape().total("locust_requests_total") > RATE, "both to send")
         os.killpg(first.process.pid, signal.SIGKILL)
         missing = 'locust:run_invalid_reason:bool{reason="worker_missing"}'

@@ -13,7 +13,7 @@ from firedrill.prometheus.client import Prometheus
 from firedrill.processes import ports
 from firedrill.prometheus.overlay import labels
 from firedrill.prometheus.recorded_data import Reopened
-from tests import drilling
+from tests import firedrill_process
 from tests.waiting import poll_until
 
 
@@ -21,9 +21,9 @@ from tests.waiting import poll_until
 def two_runs(tmp_path_factory):
     """A folder with two recorded runs."""
     folder = tmp_path_factory.mktemp("two")
-    file = drilling.profile(folder, users=2, seconds=8, slo=drilling.PATIENT_SLO)
+    file = firedrill_process.profile(folder, users=2, seconds=8, slo=firedrill_process.PATIENT_SLO)
     for _ in range(2):
-        drill = drilling.start(folder / "runs", file)
+        drill = firedrill_process.start(folder / "runs", file)
         drill.finish()
         assert drill.run().snapshot.is_dir()
     return folder / "runs"
@@ -38,7 +38,7 @@ def first_users(prom, labels=""):
 def test_several_runs_open_on_one_time_axis(two_runs):
     ids = sorted(path.name for path in two_runs.iterdir())
     port = ports.any_free()
-    drill = drilling.start(two_runs, *ids, "--prometheus-port", port, command="open", with_ports=False)
+    drill = firedrill_process.start(two_runs, *ids, "--prometheus-port", port, command="open", with_ports=False)
     prom, query = Prometheus(f"http://127.0.0.1:{port}"), "count by (run) (last_over_time(locust_users[1h]))"
 
     def both():
@@ -63,7 +63,7 @@ def test_several_runs_open_on_one_time_axis(two_runs):
 
 def test_runs_are_listed_and_pruned_oldest_first(two_runs):
     def runs(*words):
-        return subprocess.run([drilling.FIREDRILL, "runs", "--out", two_runs, *words], capture_output=True, text=True, check=True).stdout
+        return subprocess.run([firedrill_process.FIREDRILL, "runs", "--out", two_runs, *words], capture_output=True, text=True, check=True).stdout
 
     listed = json.loads(runs("--json"))
     assert [row["status"] for row in listed] == [Run(two_runs / row["id"]).read()["verdict"]["status"] for row in listed]

@@ -9,11 +9,11 @@ import pytest
 from firedrill.cli.reports import written
 from firedrill.record.run_folder import Run
 from firedrill.profile import load_profile
-from tests import drilling
+from tests import firedrill_process
 
 
 def firedrill(*words):
-    return subprocess.run([drilling.FIREDRILL, *map(str, words)], capture_output=True, text=True, check=False)
+    return subprocess.run([firedrill_process.FIREDRILL, *map(str, words)], capture_output=True, text=True, check=False)
 
 
 def earlier(folder, profile, **client):
@@ -30,12 +30,12 @@ def earlier(folder, profile, **client):
 
 
 def test_a_run_that_is_worse_than_its_baseline_fails(tmp_path):
-    file = drilling.profile(tmp_path, users=4, seconds=8, slo=drilling.PATIENT_SLO)
+    file = firedrill_process.profile(tmp_path, users=4, seconds=8, slo=firedrill_process.PATIENT_SLO)
     before = earlier(tmp_path / "before", file, rate=1000.0, error_ratio=0.0)
-    drill = drilling.start(tmp_path / "runs", file, "--baseline", before.folder, "--tolerance", "50%", report=True)
+    drill = firedrill_process.start(tmp_path / "runs", file, "--baseline", before.folder, "--tolerance", "50%", report=True)
     code, output, errors = drill.finish()
     document = drill.run().read()
-    assert drilling.judged(code, document) == ("FAILED", ["regression_rate"]), errors
+    assert firedrill_process.judged(code, document) == ("FAILED", ["regression_rate"]), errors
     assert "the achieved rate went from 1000.0/s to" in output
     assert document["baseline"] == {"id": "before", "tolerance": 0.5}
     page = drill.folder() / "report.html"

@@ -7,7 +7,7 @@ import pytest
 from firedrill.interrupt import Interrupt
 from firedrill.places import ROOT
 from firedrill.prometheus.recorded_data import Reopened
-from tests import drilling
+from tests import firedrill_process
 
 BUNDLED = ROOT / "load" / "profiles" / "smoke.yaml"
 USERS = 5
@@ -20,15 +20,15 @@ def smoke(tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("smoke")
     kept = [line for line in BUNDLED.read_text().splitlines() if not line.startswith(("slo:", "alerts:"))]
-    (folder / "smoke.yaml").write_text("\n".join((*kept, f"slo: {drilling.PATIENT_SLO}", "")))
-    drill = drilling.start(folder / "runs", folder / "smoke.yaml", "--json")
+    (folder / "smoke.yaml").write_text("\n".join((*kept, f"slo: {firedrill_process.PATIENT_SLO}", "")))
+    drill = firedrill_process.start(folder / "runs", folder / "smoke.yaml", "--json")
     return (*drill.finish(), drill)
 
 
 def test_smoke_passes_and_prints_its_run_json(smoke):
     code, output, errors, drill = smoke
     assert json.loads(output) == drill.run().read()
-    assert drilling.judged(code, json.loads(output)) == ("PASSED", []), errors
+    assert firedrill_process.judged(code, json.loads(output)) == ("PASSED", []), errors
 
 
 def test_progress_goes_to_stderr_as_plain_lines(smoke):
@@ -53,7 +53,7 @@ def test_every_side_counts_the_same_requests(smoke):
     run = smoke[3].run()
     figures = run.read()["figures"]
     counts, abandoned = figures["counts"], figures["honesty"]["abandoned"]
-    assert (counts["client_requests"], counts["client_failures"]) == drilling.locust_total(run)
+    assert (counts["client_requests"], counts["client_failures"]) == firedrill_process.locust_total(run)
     assert abandoned["unreported"] == 0
     assert abandoned["in_flight"] <= USERS
     assert counts["client_requests"] <= counts["server_finished"] <= counts["client_requests"] + abandoned["in_flight"]
@@ -73,4 +73,4 @@ def test_a_recorded_run_opens_again(smoke):
     recorded = smoke[3].run().recorded()
     with Interrupt() as interrupt, Reopened(recorded.data, interrupt) as reopened:
         total = sum(series.values()[-1] for series in reopened.prom.raw("locust_requests_total", recorded.start, recorded.end + 10))
-    assert total == drilling.locust_total(smoke[3].run())[0]
+    assert total == firedrill_process.locust_total(smoke[3].run())[0]

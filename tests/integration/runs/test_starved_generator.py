@@ -1,6 +1,6 @@
 """A load generator that cannot do what its profile asks for."""
 
-from tests import drilling
+from tests import firedrill_process
 
 PROFILE = """\
 name: greedy
@@ -17,7 +17,7 @@ slo: {p99: 500ms}
 def test_a_generator_without_cpu_voids_and_ends_the_run(tmp_path):
     profile = tmp_path / "greedy.yaml"
     profile.write_text(PROFILE)
-    drill = drilling.start(tmp_path, profile, "--abort-on-slo", "--locustfile", drilling.LOCUSTFILES / "greedy.py")
+    drill = firedrill_process.start(tmp_path, profile, "--abort-on-slo", "--locustfile", firedrill_process.LOCUSTFILES / "greedy.py")
     code, output, errors = drill.finish()
     document = drill.run().read()
     figures, reasons = document["figures"], {reason["code"]: reason["text"] for reason in document["verdict"]["reasons"]}
@@ -61,7 +61,7 @@ def test_users_that_compute_name_the_generator_in_short_runs(tmp_path):
     profile.write_text(
         PROFILE.replace("Greedy", "Computing").replace("rate: 60", "rate: 100").replace("60s", "6s").replace("warmup: 6s", "warmup: 1s")
     )
-    code, _, errors = (drill := drilling.start(tmp_path, profile, "--locustfile", drilling.LOCUSTFILES / "computing.py")).finish()
+    code, _, errors = (drill := firedrill_process.start(tmp_path, profile, "--locustfile", firedrill_process.LOCUSTFILES / "computing.py")).finish()
     document = drill.run().read()
     assert (code, document["verdict"]["status"]) == (4, "INVALID"), errors
     unsent_names_its_cause(document)

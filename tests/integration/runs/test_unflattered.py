@@ -1,6 +1,6 @@
 """A whole drill that looks well to whoever asks only for what was answered."""
 
-from tests import drilling
+from tests import firedrill_process
 
 RULES = "groups:\n- name: mine\n  rules:\n  - {alert: Mine, expr: 'up / on() up > 0', labels: {severity: critical}}\n"
 
@@ -12,8 +12,8 @@ def codes(reasons):
 def test_a_load_that_was_not_asked_for_is_void(tmp_path):
     rules = tmp_path / "mine.yml"
     rules.write_text(RULES)
-    file = drilling.profile(tmp_path, users=5, seconds=40, alerts="{never: [Mine]}")
-    drill = drilling.start(tmp_path / "runs", file, "--locustfile", drilling.LOCUSTFILES / "untrue.py", "--rules", rules)
+    file = firedrill_process.profile(tmp_path, users=5, seconds=40, alerts="{never: [Mine]}")
+    drill = firedrill_process.start(tmp_path / "runs", file, "--locustfile", firedrill_process.LOCUSTFILES / "untrue.py", "--rules", rules)
     code, output, _ = drill.finish()
     document = drill.run().read()
     assert (code, document["verdict"]["status"]) == (4, "INVALID"), output

@@ -2,7 +2,7 @@
 
 import psutil
 
-from tests import drilling
+from tests import firedrill_process
 from tests.waiting import poll_until
 
 PROFILE = "name: shared\narrivals: open\nmax_in_flight: 20\nsteps: [{start_time: 0s, rate: 40}]\nduration: 60s\n"
@@ -25,7 +25,7 @@ def test_a_killed_worker_voids_the_run_and_takes_nothing_back(tmp_path):
     profile.write_text(PROFILE)
     # As long as a busy machine may need from the first request to the kill, before the load is
     # over.
-    drill = drilling.start(tmp_path / "runs", profile, "--workers", 2, "--duration", "25s")
+    drill = firedrill_process.start(tmp_path / "runs", profile, "--workers", 2, "--duration", "25s")
     drill.wait_for_requests()
     prom, (killed, left) = drill.prometheus(), workers_of(drill)
     poll_until(lambda: len(prom.instant("locust_worker_users == 10")) == 2, "each to have half of the users")
@@ -38,7 +38,7 @@ def test_a_killed_worker_voids_the_run_and_takes_nothing_back(tmp_path):
     assert len(said) == 1
     assert said[0].startswith("worker 1 of Locust ended before its load did (killed by signal 9): ")
     requests = run["figures"]["counts"]["client_requests"]
-    assert requests == drilling.locust_total(drill.run())[0] >= counted > 0
+    assert requests == firedrill_process.locust_total(drill.run())[0] >= counted > 0
     assert {"locust.log", "locust-worker-1.log", "locust-worker-2.log"} <= {path.name for path in drill.folder().iterdir()}
     assert not left.is_running()
 
@@ -46,7 +46,7 @@ def test_a_killed_worker_voids_the_run_and_takes_nothing_back(tmp_path):
 def test_a_locustfile_that_raises_in_workers_is_named(tmp_path):
     file = tmp_path / "broken.py"
     file.write_text(BROKEN)
-    drill = drilling.start(tmp_path / "runs", "smoke", "--locustfile", file, "--workers", 2)
+    drill = firedrill_process.start(tmp_path / "runs", "smoke", "--locustfile", file, "--workers", 2)
     code, _, errors = drill.finish()
     assert code == 2, errors
     assert errors.splitlines()[-1] == f"firedrill: --locustfile {file}:4: ValueError: not here"

@@ -11,7 +11,7 @@ from firedrill.docs import recorded_names
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupt
 from firedrill.stack.rule_watch import Mirror, watch
-from tests import needs
+from tests import required_programs
 
 RULES = """\
 groups:
@@ -37,7 +37,7 @@ def mirror(tmp_path):
 @pytest.fixture
 def rules(tmp_path):
     """A mirror of rules alone, with one file in force."""
-    needs.program("promtool")
+    required_programs.program("promtool")
     (tmp_path / "source" / "rules").mkdir(parents=True)
     mirror = Mirror(tmp_path / "source", tmp_path / "into", 12.0, rules_only=True)
     write(mirror, RULES)

@@ -15,7 +15,7 @@ from locust_exporter.endpoint.scrape import Scrape, Scraper
 from locust_exporter.time_slice import Turn
 
 from firedrill.contract import LATENCY_BOUNDS_SECONDS, format_bound
-from tests.scraping import parse
+from tests.scraped_metrics import parse
 
 
 @dataclass

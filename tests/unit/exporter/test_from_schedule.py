@@ -8,7 +8,7 @@ from locust_exporter.endpoint.from_schedule import FromSchedule
 from locust_exporter.endpoint.scrape import Scrape, Scraper
 from locust_exporter.time_slice import Turn
 
-from tests.scraping import parse
+from tests.scraped_metrics import parse
 
 COUNT, SUM = ("locust_response_time_from_schedule_seconds" + end for end in ("_count", "_sum"))
 

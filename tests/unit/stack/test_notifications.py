@@ -9,7 +9,7 @@ from firedrill.drill.measure import recipients
 from firedrill.errors import BadInput
 from firedrill.notifications.journal import Journal, Tail
 from firedrill.notifications.notification import from_webhook
-from tests.webhook import ALERT, MESSAGE
+from tests.alertmanager_message import ALERT, MESSAGE
 
 DOWN = from_webhook(MESSAGE, "page", 1_000_000.0)[0]
 

@@ -17,7 +17,7 @@ from firedrill.stack import configuration, foreground, grafana
 from firedrill.stack.configuration import Scrape
 from firedrill.stack.containers.attached import AttachedStack, Attachment
 from firedrill.stack.plan import PORT_OPTIONS, Plan, Ports, Server
-from tests.target import Target
+from tests.target_server import Target
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from firedrill.contract import counter, gauge, histogram
 from firedrill.exposition import render, render_openmetrics
 from firedrill.telemetry.metrics_process import FAMILIES
 from firedrill.telemetry.shared_cells import Exemplar, width
-from tests.scraping import parse
+from tests.scraped_metrics import parse
 
 HITS = counter("hits_total", "Hits.", "path")
 DEPTH = gauge("depth", "Depth.")

@@ -13,7 +13,7 @@ from firedrill.contract import RUN_ID_HEADER
 from firedrill.telemetry.metrics_process import Page
 from firedrill.telemetry.middleware import ACCEPTED, MAX_LABEL_SETS, MAX_RUN_IDS, Middleware
 from firedrill.telemetry.shared_cells import Cells
-from tests.scraping import parse
+from tests.scraped_metrics import parse
 
 
 class Measured:

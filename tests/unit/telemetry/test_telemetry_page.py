@@ -15,7 +15,7 @@ from firedrill.telemetry.metrics_process import (
     accepts_openmetrics,
 )
 from firedrill.telemetry.shared_cells import BUSY_SINCE, FINISHED_BUSY, SAMPLED_AT, Cells, observe
-from tests.scraping import exemplars, parse
+from tests.scraped_metrics import exemplars, parse
 
 pytestmark = pytest.mark.usefixtures("clock")
 

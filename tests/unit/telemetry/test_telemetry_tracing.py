@@ -25,7 +25,7 @@ from firedrill.telemetry.metrics_process import Page
 from firedrill.telemetry.middleware import Middleware
 from firedrill.telemetry.shared_cells import Cells
 from firedrill.telemetry.tracing import Tracing, chosen_sampler, resource, sampled_below
-from tests.scraping import exemplars
+from tests.scraped_metrics import exemplars
 
 HALF = ParentBased(TraceIdRatioBased(0.5))
 NAMED = {

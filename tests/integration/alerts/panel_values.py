@@ -11,7 +11,7 @@ from grafana.source import (
     server_signals,
     signals,
 )
-from tests import drilling
+from tests import firedrill_process
 from tests.waiting import PATIENCE_SECONDS
 
 STUCK, THREADS, FAILING = 100, 200, 0.2
@@ -88,10 +88,12 @@ def faulty(folder):
     """A fifth of the requests fails; for a while all are slow, then half of the workers are
     stuck.
     """
-    file = drilling.profile(folder, users=140, seconds=20, slo="{errors: 50%, starved_users: 0}")
+    file = firedrill_process.profile(
+        folder, users=140, seconds=20, slo="{errors: 50%, starved_users: 0}"
+    )
     file.write_text(file.read_text() + FAULTS)
     (folder / "mine.yml").write_text(MINE)
-    drill = drilling.start(
+    drill = firedrill_process.start(
         folder / "runs",
         file,
         "--threads",
@@ -110,7 +112,7 @@ def faulty(folder):
 def opened(folder):
     """An open loop that finds no slot."""
     (folder / "opening.yaml").write_text(OPEN)
-    drill = drilling.start(
+    drill = firedrill_process.start(
         folder / "runs", folder / "opening.yaml", "--threads", THREADS, "--connection-limit", "1000"
     )
     # Slow from its schedule. Arrivals are dropped, which voids a run, from 5 s of waiting on.

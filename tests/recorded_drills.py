@@ -1,5 +1,6 @@
-"""Drills that were recorded for tests: `python -m tests.recordings faulty` plays one again, and
-keeps what tests read of it.
+"""Drills that were recorded for tests.
+
+`python -m tests.recorded_drills faulty` plays one again, and keeps what tests read of it.
 """
 
 import json
@@ -10,7 +11,8 @@ import tempfile
 from pathlib import Path
 
 from firedrill.record.run_folder import Run
-from tests import panels, replaying
+from tests import replaying
+from tests.integration.alerts import panel_values
 
 DATA = Path(__file__).parent / "data"
 READ = ("id", "window", "profile", "faults", "figures", "scorecard", "time_scale")
@@ -59,8 +61,8 @@ def main(names):
     beside so many busy processes that each of Prometheus's threads waits now and then.
     """
     drills = {
-        "faulty": panels.faulty,
-        "opened": panels.opened,
+        "faulty": panel_values.faulty,
+        "opened": panel_values.opened,
         "drill": _replayed,
         "drill_amid_stalls": _replayed,
         "drill_amid_load": _replayed,

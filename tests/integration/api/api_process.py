@@ -16,7 +16,7 @@ from firedrill.contract import LOOPBACK
 from firedrill.fault_client import FaultClient
 from firedrill.places import ROOT
 from firedrill.processes import ports
-from tests.scraping import scrape
+from tests.scraped_metrics import scrape
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 

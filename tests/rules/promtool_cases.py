@@ -6,7 +6,7 @@ import json
 import subprocess
 
 from firedrill.alerts.rules import durations
-from tests import needs
+from tests import required_programs
 
 INTERVAL_MS = 10_000
 EVALUATIONS = 24
@@ -50,7 +50,7 @@ def promtool(folder, groups, series, checks):
         json.dumps({**whole, "group_eval_order": [group.name for group in groups]})
     )
     done = subprocess.run(
-        [needs.program("promtool"), "test", "rules", cases_file],
+        [required_programs.program("promtool"), "test", "rules", cases_file],
         capture_output=True,
         text=True,
         check=False,

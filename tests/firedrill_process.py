@@ -16,7 +16,7 @@ from firedrill.errors import FiredrillError
 from firedrill.processes import ports
 from firedrill.prometheus.client import Prometheus
 from firedrill.record.run_folder import Run
-from tests import needs
+from tests import required_programs
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 FIREDRILL = Path(sys.executable).parent / "firedrill"
@@ -133,7 +133,7 @@ def start(
     `folder` is the one that it is started in.
     """
     if not docker:
-        needs.program("prometheus")
+        required_programs.program("prometheus")
     chosen = {option: ports.any_free() for option in PORT_OPTIONS} if with_ports else {}
     options = [word for option, port in chosen.items() for word in (option, str(port))]
     if command == "run" and not report:

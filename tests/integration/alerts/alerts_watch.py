@@ -11,7 +11,7 @@ from firedrill import places
 from firedrill.contract import LOOPBACK
 from firedrill.errors import FiredrillError
 from firedrill.prometheus.client import Prometheus
-from tests import drilling
+from tests import firedrill_process
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 RULES = """groups:
@@ -71,7 +71,7 @@ def watching(folder):
     """A stack and a watcher, until the block ends."""
     source = shutil.copytree(places.PROMETHEUS, folder / "edited" / "prometheus")
     out, said = folder / "up", folder / "said.txt"
-    up = drilling.start(out, "--no-grafana", command="up")
+    up = firedrill_process.start(out, "--no-grafana", command="up")
     watched = Watched(
         source, Prometheus(f"http://{LOOPBACK}:{up.ports['--prometheus-port']}"), said
     )
@@ -89,7 +89,7 @@ def watching(folder):
         )
         with said.open("w") as file:
             watcher = subprocess.Popen(
-                [drilling.FIREDRILL, "alerts", "watch", "--source", source, "--out", out],
+                [firedrill_process.FIREDRILL, "alerts", "watch", "--source", source, "--out", out],
                 stdout=file,
                 stderr=file,
             )

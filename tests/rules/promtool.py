@@ -3,14 +3,14 @@
 import os
 import subprocess
 
-from tests import needs
+from tests import required_programs
 
 
 def promtool(*words):
     """Run it with these words; returns its output."""
     environment = {**os.environ, "GOGC": "400"}  # A sixth of its time is Go's garbage collection.
     done = subprocess.run(
-        [needs.program("promtool"), *map(str, words)],
+        [required_programs.program("promtool"), *map(str, words)],
         capture_output=True,
         text=True,
         check=False,
