@@ -8,19 +8,19 @@ import pytest
 
 from firedrill.alerts.backtest import attribution_window
 from firedrill.alerts.replay import loaded_rules, visibility
-from firedrill.alerts.replay.environment import Bench
 from firedrill.alerts.replay.alert_state import Replay
+from firedrill.alerts.replay.environment import Bench
 from firedrill.contract import LOOPBACK
-from firedrill.record.run_folder import Run
 from firedrill.interrupt import Interrupt
-from firedrill.prometheus.client import Prometheus
-from firedrill.stack.containers import attached
 from firedrill.processes import ports
-from firedrill.stack import saved_rules
+from firedrill.processes.children import Children
 from firedrill.prometheus import remote
+from firedrill.prometheus.client import Prometheus
+from firedrill.record.run_folder import Run
+from firedrill.stack import saved_rules
+from firedrill.stack.containers import attached
 from firedrill.stack.containers.attached import AttachedStack, Attachment
 from firedrill.stack.plan import Plan, Ports
-from firedrill.processes.children import Children
 from tests import required_programs
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
@@ -44,7 +44,10 @@ LEAST_EVALUATIONS = 25
 
 def written(start_ms):
     """Two series, ahead of their time; the Prometheus says that it is a minute old."""
-    flap, up, started = (remote.series({"__name__": name, "job": "prometheus"}) for name in ("flap", "up", "process_start_time_seconds"))
+    flap, up, started = (
+        remote.series({"__name__": name, "job": "prometheus"})
+        for name in ("flap", "up", "process_start_time_seconds")
+    )
     for at_ms in range(0, round(PATIENCE_SECONDS * 1000), 50):
         for series, value in ((flap, at_ms // 700 % 2), (up, 1), (started, start_ms / 1000 - 60)):
             series.samples.add(timestamp=start_ms + at_ms, value=value)
@@ -80,13 +83,23 @@ def run(tmp_path_factory):
         start_ms = round(time.time() * 1000)
         remote.write(prom.url, written(start_ms))
         lived_ms = time.time() * 1000 + STANDING_MS + 500
-        recorded_ms = poll_until(lambda: evaluations(prom, lived_ms), "an evaluation with a life before it")[0] - 100
-        last_ms = poll_until(lambda: evaluations(prom, recorded_ms)[LEAST_EVALUATIONS:], "some evaluations")[0]
+        recorded_ms = (
+            poll_until(lambda: evaluations(prom, lived_ms), "an evaluation with a life before it")[
+                0
+            ]
+            - 100
+        )
+        last_ms = poll_until(
+            lambda: evaluations(prom, recorded_ms)[LEAST_EVALUATIONS:], "some evaluations"
+        )[0]
         # The window ends with the last one whose rules have all been recorded: the next one has
         # begun.
         poll_until(lambda: evaluations(prom, last_ms)[1:], "the next evaluations")
         window = {"start": recorded_ms / 1000, "end": (last_ms + 100) / 1000}
-        with Interrupt() as interrupt, AttachedStack(plan, interrupt, Attachment(prom.url, prom.url, prom.url)) as stack:
+        with (
+            Interrupt() as interrupt,
+            AttachedStack(plan, interrupt, Attachment(prom.url, prom.url, prom.url)) as stack,
+        ):
             stack.start_prometheus()
             stack.load_since = window["start"] + attached.BEFORE_SECONDS
             stack.take_snapshot(made.snapshot)
@@ -100,9 +113,17 @@ def test_the_rules_are_kept_as_they_were_loaded(run):
     (group,) = loaded_rules.groups(run)
     assert (group.name, group.interval_ms, group.limit) == ("g", 200, 7)
     _, record, standing, flapping, mean = group.rules
-    assert (record.name, record.expr, record.labels) == ("flap:mean", "avg_over_time(flap[600ms])", {"of": "a 'b' ü 🙂"})
+    assert (record.name, record.expr, record.labels) == (
+        "flap:mean",
+        "avg_over_time(flap[600ms])",
+        {"of": "a 'b' ü 🙂"},
+    )
     assert (standing.hold_ms, standing.annotations) == (2_500, {"summary": "It stands."})
-    assert (flapping.hold_ms, flapping.keep_ms, mean.labels) == (200, 400, {"severity": "{{ $labels.of }}"})
+    assert (flapping.hold_ms, flapping.keep_ms, mean.labels) == (
+        200,
+        400,
+        {"severity": "{{ $labels.of }}"},
+    )
     assert saved_rules.longest_reach_seconds(run.folder / "prometheus" / "rules") == 2.5
     assert attribution_window.by_name([group])["Flapping"] == 0.6 + attribution_window.SLACK_SECONDS
 
@@ -114,8 +135,12 @@ def shown(replay, times, vectors):
 
 
 def recorded(bench, name):
-    for series in bench.prom.raw(f'ALERTS{{alertname="{name}"}}', bench.span_ms[0] / 1000 - 60, bench.span_ms[1] / 1000 + 60):
-        labels = tuple(sorted((key, value) for key, value in series.labels.items() if key != "__name__"))
+    for series in bench.prom.raw(
+        f'ALERTS{{alertname="{name}"}}', bench.span_ms[0] / 1000 - 60, bench.span_ms[1] / 1000 + 60
+    ):
+        labels = tuple(
+            sorted((key, value) for key, value in series.labels.items() if key != "__name__")
+        )
         yield from ((labels, round(time_s * 1000)) for time_s, _ in series.points)
 
 
@@ -126,9 +151,15 @@ def test_a_replay_differs_only_where_it_is_unsure(run):
         (group,) = groups
         times = bench.timeline.recorded_times(group)[:-1]
         assert len(times) > 10
-        evaluated = [(rule, bench.vectors(group, rule, rule.expr)) for rule in group.rules if rule.is_alert]
-        for (rule, vectors), seen in zip(evaluated, visibility.seen(bench, group, evaluated, interrupt), strict=True):
-            ours = set(shown(Replay(rule, group.limit, bench.silence_of(group)), times, vectors[:-1]))
+        evaluated = [
+            (rule, bench.vectors(group, rule, rule.expr)) for rule in group.rules if rule.is_alert
+        ]
+        for (rule, vectors), seen in zip(
+            evaluated, visibility.seen(bench, group, evaluated, interrupt), strict=True
+        ):
+            ours = set(
+                shown(Replay(rule, group.limit, bench.silence_of(group)), times, vectors[:-1])
+            )
             theirs = {sample for sample in recorded(bench, rule.name) if sample[1] in times}
             assert {time_ms for _, time_ms in ours ^ theirs} <= seen.unsure
             unsure[rule.name] = len(seen.unsure), bool(ours ^ theirs)

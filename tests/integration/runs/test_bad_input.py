@@ -10,7 +10,11 @@ import pytest
 from tests import firedrill_process
 
 MISTAKES = {
-    "a profile that does not exist": ("smok", 2, r"profile smok is unknown; did you mean smoke or soak"),
+    "a profile that does not exist": (
+        "smok",
+        2,
+        r"profile smok is unknown; did you mean smoke or soak",
+    ),
     "a file that is no YAML": ("name: [", 2, r"mistake\.yaml:\d+: "),
     "a key twice": ("name: a\nname: b\n", 2, r"mistake\.yaml:2: .*name"),
     "an alert that no rule has": (
@@ -67,8 +71,14 @@ def test_a_bad_profile_is_refused_before_anything_starts(mistake, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["smoke", "--matrix"], "--matrix: profile smoke sets no faults; expected some, each with its alerts"),
-        (["--matrix", "--abort-on-slo"], "--abort-on-slo: --matrix plays several runs, each as long as its fault"),
+        (
+            ["smoke", "--matrix"],
+            "--matrix: profile smoke sets no faults; expected some, each with its alerts",
+        ),
+        (
+            ["--matrix", "--abort-on-slo"],
+            "--abort-on-slo: --matrix plays several runs, each as long as its fault",
+        ),
     ],
 )
 def test_a_matrix_that_cannot_be_played_is_refused(tmp_path, words, message):
@@ -92,7 +102,9 @@ def test_a_target_that_refuses_connections_is_named(tmp_path):
 
 
 def test_without_prometheus_the_line_says_how_to_get_it(tmp_path):
-    code, said, drill = fail(tmp_path, "smoke", environment={"FIREDRILL_TOOLS": str(tmp_path), "PATH": str(tmp_path)})
+    code, said, drill = fail(
+        tmp_path, "smoke", environment={"FIREDRILL_TOOLS": str(tmp_path), "PATH": str(tmp_path)}
+    )
     assert code == 3
     assert "prometheus" in said
     assert "run `make setup`" in said

@@ -7,10 +7,8 @@ import os
 import re
 import subprocess
 
-import pytest
-
-from firedrill.prometheus.client import Prometheus
 from firedrill.processes import ports
+from firedrill.prometheus.client import Prometheus
 from tests import firedrill_process, required_programs
 from tests.target_server import Target
 from tests.waiting import poll_until
@@ -20,11 +18,28 @@ def test_a_foreign_api_and_a_foreign_locustfile_are_judged(tmp_path):
     required_programs.program("alertmanager")
     theirs = firedrill_process.LOCUSTFILES / "theirs.py"
     rules = tmp_path / "mine.yml"
-    rules.write_text("groups:\n  - name: mine\n    rules:\n      - {alert: MineAlways, expr: locust_users > 0}\n")
-    profile = firedrill_process.profile(tmp_path, users=4, seconds=15, slo=firedrill_process.PATIENT_SLO, alerts="{always: [MineAlways]}")
+    rules.write_text(
+        "groups:\n  - name: mine\n    rules:\n      - {alert: MineAlways, expr: locust_users > 0}\n"
+    )
+    profile = firedrill_process.profile(
+        tmp_path,
+        users=4,
+        seconds=15,
+        slo=firedrill_process.PATIENT_SLO,
+        alerts="{always: [MineAlways]}",
+    )
     with Target() as target:
         with_password = target.url.replace("://", "://me:secret@")
-        drill = firedrill_process.start(tmp_path / "runs", profile, "--target", with_password, "--locustfile", theirs, "--rules", rules)
+        drill = firedrill_process.start(
+            tmp_path / "runs",
+            profile,
+            "--target",
+            with_password,
+            "--locustfile",
+            theirs,
+            "--rules",
+            rules,
+        )
         code, output, errors = drill.finish()
     document = drill.run().read()
     figures = document["figures"]
@@ -34,12 +49,20 @@ def test_a_foreign_api_and_a_foreign_locustfile_are_judged(tmp_path):
     assert document["generator"]["locustfile"]["name"] == "theirs.py"
     assert "secret" not in f"{drill.run().document.read_text()}{drill.run().folder}{output}{errors}"
     counts = figures["counts"]
-    assert (counts["client_requests"], counts["client_failures"]) == firedrill_process.locust_total(drill.run())
+    assert (counts["client_requests"], counts["client_failures"]) == firedrill_process.locust_total(
+        drill.run()
+    )
     assert 0 < counts["client_failures"] < counts["client_requests"]
     assert figures["server"]["rate"] is None
-    assert figures["client"]["offered_rate"] is None, "the think time of a foreign locustfile is unknown"
-    assert "MineAlways" in {alert["name"] for alert in figures["alerts"] if alert["firing_after_seconds"] is not None}
-    assert ("ticket", "MineAlways") in {(one["receiver"], one["alertname"]) for one in document["notifications"]}
+    assert figures["client"]["offered_rate"] is None, (
+        "the think time of a foreign locustfile is unknown"
+    )
+    assert "MineAlways" in {
+        alert["name"] for alert in figures["alerts"] if alert["firing_after_seconds"] is not None
+    }
+    assert ("ticket", "MineAlways") in {
+        (one["receiver"], one["alertname"]) for one in document["notifications"]
+    }
 
 
 def test_up_prints_addresses_that_answer(tmp_path):
@@ -66,7 +89,11 @@ def test_up_prints_addresses_that_answer(tmp_path):
 
 def doctor(**environment):
     done = subprocess.run(
-        [firedrill_process.FIREDRILL, "doctor", "--json"], capture_output=True, text=True, check=False, env={**os.environ, **environment}
+        [firedrill_process.FIREDRILL, "doctor", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
     )
     return done.returncode, {finding["name"]: finding for finding in json.loads(done.stdout)}
 

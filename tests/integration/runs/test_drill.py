@@ -14,7 +14,9 @@ def test_starved_users_fail_a_run_that_looks_perfect_to_locust(tmp_path):
     never get an answer.
     """
     file = firedrill_process.profile(tmp_path, users=300, seconds=25)
-    file.write_text(file.read_text().replace("duration:", "  - {start_time: 18s, users: 299}\nduration:"))
+    file.write_text(
+        file.read_text().replace("duration:", "  - {start_time: 18s, users: 299}\nduration:")
+    )
     drill = firedrill_process.start(tmp_path, file, "--server", "waitress", "--threads", "64")
     code, output, _ = drill.finish()
     run = drill.run()
@@ -22,12 +24,23 @@ def test_starved_users_fail_a_run_that_looks_perfect_to_locust(tmp_path):
     figures = document["figures"]
     status, reasons = firedrill_process.judged(code, document)
     assert (status, reasons[0]) == ("FAILED", "starved_users"), output
-    assert next(one["text"] for one in document["verdict"]["reasons"] if one["code"] == "starved_users").count("users starved") == 1
+    assert (
+        next(
+            one["text"] for one in document["verdict"]["reasons"] if one["code"] == "starved_users"
+        ).count("users starved")
+        == 1
+    )
     assert firedrill_process.locust_total(run)[1] == 0, "nothing has failed that Locust knows of"
     assert figures["saturation"]["ran_out_first"] == "connections"
-    assert figures["client"]["latency_including_waiting_seconds"]["p99"] > max(10, firedrill_process.locust_p99_ms(run) / 1000)
-    assert [step["client"]["latency_including_waiting_seconds"]["p99"] > 10 for step in figures["steps"]] == [True, True]
-    assert "UsersStarved" in {alert["name"] for alert in figures["alerts"] if alert["firing_after_seconds"] is not None}
+    assert figures["client"]["latency_including_waiting_seconds"]["p99"] > max(
+        10, firedrill_process.locust_p99_ms(run) / 1000
+    )
+    assert [
+        step["client"]["latency_including_waiting_seconds"]["p99"] > 10 for step in figures["steps"]
+    ] == [True, True]
+    assert "UsersStarved" in {
+        alert["name"] for alert in figures["alerts"] if alert["firing_after_seconds"] is not None
+    }
     _assert_every_request_is_accounted_for(figures)
 
 
@@ -42,7 +55,11 @@ def _assert_every_request_is_accounted_for(figures):
 
 def test_requests_of_clients_that_time_out_are_accounted_for(tmp_path):
     file = firedrill_process.profile(tmp_path, users=60, seconds=8)
-    code, output, _ = (drill := firedrill_process.start(tmp_path / "runs", file, "--locustfile", firedrill_process.LOCUSTFILES / "impatient.py")).finish()
+    code, output, _ = (
+        drill := firedrill_process.start(
+            tmp_path / "runs", file, "--locustfile", firedrill_process.LOCUSTFILES / "impatient.py"
+        )
+    ).finish()
     document = drill.run().read()
     figures = document["figures"]
     status, reasons = firedrill_process.judged(code, document)
@@ -53,7 +70,12 @@ def test_requests_of_clients_that_time_out_are_accounted_for(tmp_path):
 
 
 def test_requests_to_the_development_server_are_accounted_for(tmp_path):
-    drill = firedrill_process.start(tmp_path, firedrill_process.profile(tmp_path, users=60, seconds=8, slo=firedrill_process.PATIENT_SLO), "--server", "dev")
+    drill = firedrill_process.start(
+        tmp_path,
+        firedrill_process.profile(tmp_path, users=60, seconds=8, slo=firedrill_process.PATIENT_SLO),
+        "--server",
+        "dev",
+    )
     code, output, _ = drill.finish()
     document = drill.run().read()
     figures = document["figures"]
@@ -64,29 +86,48 @@ def test_requests_to_the_development_server_are_accounted_for(tmp_path):
 
 def test_a_killed_api_pages_somebody_and_fails_the_run(tmp_path):
     required_programs.program("alertmanager")
-    file = firedrill_process.profile(tmp_path, users=10, seconds=30, slo=firedrill_process.PATIENT_SLO, alerts="{always: [ApiDown]}")
+    file = firedrill_process.profile(
+        tmp_path,
+        users=10,
+        seconds=30,
+        slo=firedrill_process.PATIENT_SLO,
+        alerts="{always: [ApiDown]}",
+    )
     drill = firedrill_process.start(tmp_path, file)
     drill.wait_for_load()
     os.kill(drill.pid_of("api"), signal.SIGKILL)
     code, output, errors = drill.finish()
     document = drill.run().read()
     assert firedrill_process.judged(code, document) == ("FAILED", ["api_ended", "errors"]), output
-    (fired,) = [one for one in document["figures"]["alerts"] if (one["name"], one["labels"].get("job")) == ("ApiDown", "api")]
+    (fired,) = [
+        one
+        for one in document["figures"]["alerts"]
+        if (one["name"], one["labels"].get("job")) == ("ApiDown", "api")
+    ]
     (page,) = [one for one in document["notifications"] if one["receiver"] == "page"]
-    assert (page["status"], page["alertname"], page["labels"]["job"]) == ("firing", "ApiDown", "api"), page
+    assert (page["status"], page["alertname"], page["labels"]["job"]) == (
+        "firing",
+        "ApiDown",
+        "api",
+    ), page
     assert page["after_seconds"] > fired["firing_after_seconds"]
-    assert re.search(r"^test waitress: [\d:]{8} page   FIRING   ApiDown \(api .*The API is down\.$", errors, re.MULTILINE), errors
+    assert re.search(
+        r"^test waitress: [\d:]{8} page   FIRING   ApiDown \(api .*The API is down\.$",
+        errors,
+        re.MULTILINE,
+    ), errors
     _, _, told = output.partition("\nWho would have been told\n")
     assert re.search(r"^ • page after .*: ApiDown: The API is down\.$", told, re.MULTILINE), output
     assert drill.leftovers() == []
 
 
 def test_a_run_whose_alertmanager_is_killed_passes_and_says_so(tmp_path):
-    """Alertmanager and its receiver may end in mid-run; what is measured is measured all the same.
-
-    """
+    """Alertmanager and its receiver may end in mid-run; what is measured is measured all the same."""
     required_programs.program("alertmanager")
-    drill = firedrill_process.start(tmp_path, firedrill_process.profile(tmp_path, users=4, seconds=8, slo=firedrill_process.PATIENT_SLO))
+    drill = firedrill_process.start(
+        tmp_path,
+        firedrill_process.profile(tmp_path, users=4, seconds=8, slo=firedrill_process.PATIENT_SLO),
+    )
     for part in ("alertmanager", "notifications"):
         os.kill(drill.pid_of(part), signal.SIGKILL)
     code, output, _ = drill.finish()
@@ -94,7 +135,11 @@ def test_a_run_whose_alertmanager_is_killed_passes_and_says_so(tmp_path):
     assert firedrill_process.judged(code, document) == ("PASSED", []), output
     # A machine that stands still adds a gap in what was seen, and an alert about it that fired
     # before the load.
-    remarks = [remark["code"] for remark in document["remarks"] if remark["code"] not in {"seen_in_part", "alert_undecided"}]
+    remarks = [
+        remark["code"]
+        for remark in document["remarks"]
+        if remark["code"] not in {"seen_in_part", "alert_undecided"}
+    ]
     assert remarks == ["alertmanager_ended", "notifications_ended", "notifications_silent"]
     assert document["notifications"] == []
     assert "Alertmanager ended in mid-run (killed by signal 9)" in output.replace("\n", " ")
@@ -107,17 +152,33 @@ def test_a_run_without_alertmanager_says_how_to_get_it(tmp_path):
     for name in ("prometheus", "promtool"):
         (tools / "usr" / "bin" / name).symlink_to(required_programs.program(name))
     bare = {"FIREDRILL_TOOLS": str(tools), "PATH": str(tools)}
-    file = firedrill_process.profile(tmp_path, users=2, seconds=8, slo=firedrill_process.PATIENT_SLO)
+    file = firedrill_process.profile(
+        tmp_path, users=2, seconds=8, slo=firedrill_process.PATIENT_SLO
+    )
     drill = firedrill_process.start(tmp_path / "runs", file, environment=bare)
     code, _, errors = drill.finish()
     document = drill.run().read()
     assert firedrill_process.judged(code, document) == ("PASSED", []), errors
-    assert (document["notifications"], document["remarks"][0]["code"]) == (None, "alertmanager_missing"), errors
-    assert len([line for line in errors.splitlines() if "there is no Alertmanager; run `make setup`" in line]) == 1
+    assert (document["notifications"], document["remarks"][0]["code"]) == (
+        None,
+        "alertmanager_missing",
+    ), errors
+    assert (
+        len(
+            [
+                line
+                for line in errors.splitlines()
+                if "there is no Alertmanager; run `make setup`" in line
+            ]
+        )
+        == 1
+    )
 
 
 def test_a_killed_prometheus_voids_the_run_that_still_opens(tmp_path):
-    drill = firedrill_process.start(tmp_path, firedrill_process.profile(tmp_path, users=10, seconds=60))
+    drill = firedrill_process.start(
+        tmp_path, firedrill_process.profile(tmp_path, users=10, seconds=60)
+    )
     drill.wait_for_requests()
     os.kill(drill.pid_of("prometheus"), signal.SIGKILL)
     code, output, _ = drill.finish()

@@ -4,9 +4,9 @@ says when.
 
 import pytest
 
-from firedrill.record.limits import TAIL_SECONDS
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.recorded_data import Reopened
+from firedrill.record.limits import TAIL_SECONDS
 from tests import firedrill_process
 
 USERS = 20
@@ -22,11 +22,15 @@ faults:
 def run(tmp_path_factory):
     """A drill of 12 s with two faults, and a third whose time never comes."""
     folder = tmp_path_factory.mktemp("faults")
-    file = firedrill_process.profile(folder, users=USERS, seconds=30, slo="{errors: 50%}", think_time="0.1s..0.2s")
+    file = firedrill_process.profile(
+        folder, users=USERS, seconds=30, slo="{errors: 50%}", think_time="0.1s..0.2s"
+    )
     file.write_text(file.read_text() + FAULTS)
     drill = firedrill_process.start(folder / "runs", file, "--threads", "32", "--duration", "12s")
     code, output, _ = drill.finish()
-    assert firedrill_process.judged(code, drill.run().read()) == ("INVALID", ["fault_not_set"]), output
+    assert firedrill_process.judged(code, drill.run().read()) == ("INVALID", ["fault_not_set"]), (
+        output
+    )
     assert drill.leftovers() == []
     return drill.run()
 
@@ -42,7 +46,9 @@ def gained(prom, run, fault, selector, since=0.0):
     """What a counter gained from a second after a fault was set until the end: whoever asked before
     the fault was younger than that.
     """
-    since = max(since, next(one["start"] for one in run.read()["faults"] if one["fault"] == fault) + 1)
+    since = max(
+        since, next(one["start"] for one in run.read()["faults"] if one["fault"] == fault) + 1
+    )
     total = 0.0
     for series in prom.raw(selector, since, run.read()["window"]["end"] + TAIL_SECONDS):
         values = series.values()
@@ -54,7 +60,12 @@ def gained(prom, run, fault, selector, since=0.0):
 def test_faults_are_recorded_with_the_times_they_had(run):
     document = run.read()
     window, (errors, latency) = document["window"], document["faults"]
-    assert (errors["fault"], errors["size"], latency["fault"], latency["size"]) == ("errors", 0.2, "latency", 0.3)
+    assert (errors["fault"], errors["size"], latency["fault"], latency["size"]) == (
+        "errors",
+        0.2,
+        "latency",
+        0.3,
+    )
     assert errors["start"] >= window["start"]
     assert latency["start"] >= window["start"] + 2
     assert errors["end"] == latency["end"] >= window["end"], "they ended with the load"
@@ -62,7 +73,9 @@ def test_faults_are_recorded_with_the_times_they_had(run):
 
 def test_a_fault_whose_time_never_came_makes_the_run_invalid(run):
     texts = {reason["code"]: reason["text"] for reason in run.read()["verdict"]["reasons"]}
-    assert texts["fault_not_set"] == "the fault due after 25 s (stop) was not set: the load had ended"
+    assert (
+        texts["fault_not_set"] == "the fault due after 25 s (stop) was not set: the load had ended"
+    )
 
 
 def test_both_sides_count_the_injected_errors(run, prom):
@@ -78,13 +91,23 @@ def test_both_sides_count_the_injected_errors(run, prom):
         # A new series is shown as 0 first, whatever it holds: both counts begin at its second
         # sample.
         known = max(series.points[1][0] for series in prom.raw(failed_ones, since, end))
-        asked, failed = (gained(prom, run, "errors", selector, known - 0.5) for selector in (all_of_them, failed_ones))
+        asked, failed = (
+            gained(prom, run, "errors", selector, known - 0.5)
+            for selector in (all_of_them, failed_ones)
+        )
         assert asked > 2 * USERS
         assert failed == pytest.approx(0.2 * asked, abs=0.2 * USERS + 2)
 
 
 def test_no_request_is_faster_than_the_injected_latency(run, prom):
-    answered, fast = (gained(prom, run, "latency", f'locust_request_duration_seconds_bucket{{le="{le}"}}') for le in ("+Inf", "0.25"))
+    answered, fast = (
+        gained(prom, run, "latency", f'locust_request_duration_seconds_bucket{{le="{le}"}}')
+        for le in ("+Inf", "0.25")
+    )
     assert (answered > 0, fast) == (True, 0)
-    active = prom.raw('api_fault_active{fault="latency"}', run.read()["faults"][1]["start"], run.read()["window"]["end"])
+    active = prom.raw(
+        'api_fault_active{fault="latency"}',
+        run.read()["faults"][1]["start"],
+        run.read()["window"]["end"],
+    )
     assert {value for series in active for value in series.values()} == {0.3}

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from firedrill.cli import main
-from firedrill.record.run_folder import Run
 from firedrill.drill.judge.verdict import EXIT_CODES, Status
+from firedrill.record.run_folder import Run
 from tests import firedrill_process, required_programs
 
 FAULTS = """\
@@ -22,7 +22,9 @@ faults:
 def test_a_matrix_with_an_unknown_alert_is_refused(tmp_path):
     required_programs.program("prometheus")
     file = firedrill_process.profile(tmp_path, users=5, seconds=40, slo="{errors: 50%}")
-    file.write_text(file.read_text() + FAULTS.replace("ApiErrorBudgetFastBurn", "ApiErrorBudgetFastBum"))
+    file.write_text(
+        file.read_text() + FAULTS.replace("ApiErrorBudgetFastBurn", "ApiErrorBudgetFastBum")
+    )
     done = CliRunner().invoke(main, ["run", str(file), "--matrix", "--out", str(tmp_path / "runs")])
     assert done.exit_code == 2
     assert "no rule has the alert ApiErrorBudgetFastBum" in done.stderr
@@ -35,7 +37,9 @@ def test_a_matrix_fails_for_the_fault_that_no_alert_noticed(tmp_path):
     """
     file = firedrill_process.profile(tmp_path, users=5, seconds=40, slo="{errors: 50%}")
     file.write_text(file.read_text() + FAULTS)
-    drill = firedrill_process.start(tmp_path / "runs", file, "--matrix", "--time-scale", "60", "--duration", "8s", "--json")
+    drill = firedrill_process.start(
+        tmp_path / "runs", file, "--matrix", "--time-scale", "60", "--duration", "8s", "--json"
+    )
     code, output, errors = drill.finish()
     found = json.loads(output)
     quiet, stop, latency = found["columns"]
@@ -55,13 +59,26 @@ def test_a_matrix_fails_for_the_fault_that_no_alert_noticed(tmp_path):
     down = next(cell for cell in stop["cells"] if cell["alert"] == "ApiDown")
     assert down["judgement"] == "detected"
     assert found["least"]["ApiDown"]["hold_seconds"] == 1 <= down["delay_seconds"]
-    assert {"alert": "ApiErrorBudgetFastBurn", "judgement": "missed", "delay_seconds": None} in latency["cells"]
-    assert any(reason.startswith("latency 1 ms: the alert ApiErrorBudgetFastBurn did not fire") for reason in found["reasons"])
+    assert {
+        "alert": "ApiErrorBudgetFastBurn",
+        "judgement": "missed",
+        "delay_seconds": None,
+    } in latency["cells"]
+    assert any(
+        reason.startswith("latency 1 ms: the alert ApiErrorBudgetFastBurn did not fire")
+        for reason in found["reasons"]
+    )
     assert "3/3 latency 1 ms" in errors
     assert drill.leftovers() == []
     recorded = json.loads((drill.out / stop["run"] / "run.json").read_text())
-    firings = [one["firings"] for one in recorded["figures"]["alerts"] if one["name"] == "ApiDown" and one["firings"]]
+    firings = [
+        one["firings"]
+        for one in recorded["figures"]["alerts"]
+        if one["name"] == "ApiDown" and one["firings"]
+    ]
     begun = recorded["window"]["start"] + min(spans[0][0] for spans in firings)
     assert begun - recorded["faults"][0]["start"] == pytest.approx(down["delay_seconds"])
     window = recorded["window"]
-    assert window["end"] - window["start"] < 3 + 30, "the load of a fault ends when its alerts have fired"
+    assert window["end"] - window["start"] < 3 + 30, (
+        "the load of a fault ends when its alerts have fired"
+    )

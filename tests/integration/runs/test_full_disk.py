@@ -19,7 +19,9 @@ def disk(tmp_path):
     folder.mkdir()
 
     def mounted(megabytes):
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder], check=True)
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder], check=True
+        )
         return folder
 
     yield mounted
@@ -35,16 +37,22 @@ def test_a_run_that_has_no_room_does_not_begin(disk, tmp_path):
 
 def test_a_disk_that_fills_up_in_mid_run_is_named(disk, tmp_path):
     folder = disk(40)
-    drill = firedrill_process.start(folder, firedrill_process.profile(tmp_path, users=5, seconds=60))
+    drill = firedrill_process.start(
+        folder, firedrill_process.profile(tmp_path, users=5, seconds=60)
+    )
     drill.wait_for_requests()
     fill(folder / "filling")
     drill.interrupt()
     code, _, errors = drill.finish()
     assert code == 3, errors
-    assert errors.splitlines()[-1].endswith("run.json: No space left on device; expected room for it")
+    assert errors.splitlines()[-1].endswith(
+        "run.json: No space left on device; expected room for it"
+    )
     assert "Traceback" not in errors
     assert not [file for file in drill.folder().iterdir() if "draft" in file.name]
-    assert any((drill.folder() / "prometheus" / "data").iterdir()), "what Prometheus had written stays"
+    assert any((drill.folder() / "prometheus" / "data").iterdir()), (
+        "what Prometheus had written stays"
+    )
     assert drill.leftovers() == []
 
 

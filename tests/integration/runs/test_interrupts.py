@@ -22,18 +22,32 @@ from tests import firedrill_process
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "a terminal that is closed"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "a terminal that is closed"]
+)
 def test_a_run_that_is_interrupted_is_kept_and_says_so(tmp_path, number):
-    drill = firedrill_process.start(tmp_path, firedrill_process.profile(tmp_path, users=10, seconds=60))
+    drill = firedrill_process.start(
+        tmp_path, firedrill_process.profile(tmp_path, users=10, seconds=60)
+    )
     drill.wait_for_requests()
     drill.process.send_signal(number)
     code, _, errors = drill.finish()
     document = drill.run().read()
     assert code == 130, errors
     assert document["verdict"]["status"] == "INTERRUPTED"
-    assert "locust_ended" not in {reason["code"] for reason in document["verdict"]["reasons"]}, "it was asked to end, and did in order"
-    counts, abandoned = document["figures"]["counts"], document["figures"]["honesty"]["abandoned"]["in_flight"]
-    assert 0 < counts["client_requests"] <= counts["server_finished"] <= counts["client_requests"] + abandoned
+    assert "locust_ended" not in {reason["code"] for reason in document["verdict"]["reasons"]}, (
+        "it was asked to end, and did in order"
+    )
+    counts, abandoned = (
+        document["figures"]["counts"],
+        document["figures"]["honesty"]["abandoned"]["in_flight"],
+    )
+    assert (
+        0
+        < counts["client_requests"]
+        <= counts["server_finished"]
+        <= counts["client_requests"] + abandoned
+    )
     assert drill.run().snapshot.is_dir()
     assert drill.leftovers() == []
 
@@ -70,7 +84,9 @@ def test_a_second_interrupt_does_not_wait_for_stragglers(tmp_path):
     """
     file = firedrill_process.profile(tmp_path, users=10, seconds=60)
     file.write_text(f"{file.read_text()}faults: [{{start_time: 0s, for: 1s, latency: 1ms}}]\n")
-    (tmp_path / "sitecustomize.py").write_text(PATIENT.format(module="firedrill.drill.play.run", name="DRAIN_SECONDS"))
+    (tmp_path / "sitecustomize.py").write_text(
+        PATIENT.format(module="firedrill.drill.play.run", name="DRAIN_SECONDS")
+    )
     drill = firedrill_process.start(tmp_path, file, environment={"PYTHONPATH": str(tmp_path)})
     drill.wait_for_requests()
     FaultClient(f"http://{LOOPBACK}:{drill.ports['--metrics-port']}").set({"stuck": 4.0}, 3600.0)
@@ -86,7 +102,9 @@ def test_a_second_interrupt_does_not_wait_for_stragglers(tmp_path):
 
 def test_killing_firedrill_ends_its_parts(tmp_path):
     """What even kill -9 must not leave behind: the kernel tells the parts."""
-    drill = firedrill_process.start(tmp_path, firedrill_process.profile(tmp_path, users=5, seconds=60))
+    drill = firedrill_process.start(
+        tmp_path, firedrill_process.profile(tmp_path, users=5, seconds=60)
+    )
     drill.wait_for_load()
     drill.process.send_signal(signal.SIGKILL)
     drill.process.communicate(timeout=PATIENCE_SECONDS)
@@ -108,7 +126,12 @@ def has_evaluated(drill):
     for words in drill.children():
         found = re.search(rf"--web.listen-address={LOOPBACK}:(\d+)", words)
         with suppress(FiredrillError):
-            return bool(found and Prometheus(f"http://{LOOPBACK}:{found[1]}").raw("own:evaluations", time.time() - 20_000, time.time()))
+            return bool(
+                found
+                and Prometheus(f"http://{LOOPBACK}:{found[1]}").raw(
+                    "own:evaluations", time.time() - 20_000, time.time()
+                )
+            )
     return False
 
 
@@ -118,7 +141,9 @@ def test_a_backtest_that_is_interrupted_prints_nothing(tmp_path):
     file.write_text(STEPPED)
     with Interrupt() as interrupt:
         made_up_run(run, 14_400, "groups: []", interrupt, pages=1)
-    drill = firedrill_process.start(tmp_path / "runs", "backtest", file, "--run", run, command="alerts", with_ports=False)
+    drill = firedrill_process.start(
+        tmp_path / "runs", "backtest", file, "--run", run, command="alerts", with_ports=False
+    )
     poll_until(lambda: has_evaluated(drill), "the first evaluations")
     drill.interrupt()
     code, output, errors = drill.finish()
@@ -140,7 +165,9 @@ def begun(*words, first_on_path=""):
     command = [sys.executable, "-m", "firedrill", *map(str, words)]
     path = os.pathsep.join(map(str, filter(None, (first_on_path, os.environ.get("PYTHONPATH")))))
     environment = {**os.environ, "PYTHONPATH": path}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
         try:
             yield process
         finally:
@@ -174,7 +201,9 @@ def is_held(process):
     return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
-@pytest.mark.parametrize("words", [("--help",), ("run", "smoke"), ("alerts", "check", "r.yml")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [("--help",), ("run", "smoke"), ("alerts", "check", "r.yml")], ids=" ".join
+)
 def test_an_interrupt_before_anything_has_begun_says_nothing(tmp_path, words):
     (tmp_path / "sitecustomize.py").write_text(HELD.format(moment=("import", ("click",))))
     with begun(*words, first_on_path=tmp_path) as process:
@@ -183,10 +212,18 @@ def test_an_interrupt_before_anything_has_begun_says_nothing(tmp_path, words):
 
 
 def test_an_interrupt_while_a_command_waits_says_nothing(tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(PATIENT.format(module="firedrill.fault_client", name="TIMEOUT_SECONDS"))
+    (tmp_path / "sitecustomize.py").write_text(
+        PATIENT.format(module="firedrill.fault_client", name="TIMEOUT_SECONDS")
+    )
     with (
         socket.create_server((LOOPBACK, 0)) as silent,
-        begun("fault", "list", "--url", f"http://{LOOPBACK}:{silent.getsockname()[1]}", first_on_path=tmp_path) as one,
+        begun(
+            "fault",
+            "list",
+            "--url",
+            f"http://{LOOPBACK}:{silent.getsockname()[1]}",
+            first_on_path=tmp_path,
+        ) as one,
     ):
         silent.settimeout(PATIENCE_SECONDS)
         connection, _ = silent.accept()

@@ -1,27 +1,22 @@
-"""A drill whose load is made by a master and its workers, and which loses them one after the other.
-
-"""
+"""A drill whose load is made by a master and its workers, and which loses them one after the other."""
 
 import os
 import signal
-import sys
 import time
 
 import pytest
 import requests
+from firedrill_load.open_loop.schedule_shards import GIVEN_AHEAD_SECONDS
 
 from firedrill.contract import LOOPBACK
 from firedrill.interrupt import Interrupt
-from firedrill.places import ROOT
-from firedrill.stack.process_stack import NativeStack
-from firedrill.stack.plan import PORT_OPTIONS, Plan, Ports
 from firedrill.processes.ports import any_free
+from firedrill.stack.plan import PORT_OPTIONS, Plan, Ports
+from firedrill.stack.process_stack import NativeStack
 from tests import firedrill_process, required_programs
 from tests.locust_process import Locust
 from tests.target_server import Target
 from tests.waiting import PATIENCE_SECONDS, poll_until
-
-from firedrill_load.open_loop.schedule_shards import GIVEN_AHEAD_SECONDS
 
 RATE, SECONDS = 40, 150
 PROFILE = f"name: open\narrivals: open\nmax_in_flight: 10\nsteps: [{{start_time: 0s, rate: {RATE}}}]\nduration: {SECONDS}s\n"
@@ -34,7 +29,9 @@ A_FEW = 5
 def stack(tmp_path):
     """What a drill attaches to: a Prometheus, and whom it tells of alerts."""
     required_programs.program("prometheus")
-    plan = Plan(tmp_path / "stack", "id", Ports.choose({name: any_free() for name in PORT_OPTIONS}), None)
+    plan = Plan(
+        tmp_path / "stack", "id", Ports.choose({name: any_free() for name in PORT_OPTIONS}), None
+    )
     with Interrupt() as interrupt, NativeStack(plan, interrupt) as stack:
         stack.start_prometheus()
         stack.start_alerting()
@@ -52,20 +49,42 @@ def test_a_drill_that_loses_its_generators_keeps_the_record(stack, tmp_path):
     }
     web = ("--web-host", LOOPBACK, "--web-port", ports.web, "--stop-timeout", 1)
     master = ("--master", "--master-bind-host", LOOPBACK, "--master-bind-port", port, *web)
-    worker = ("--worker", "--master-host", LOOPBACK, "--master-port", port, "--load-profile", profile)
+    worker = (
+        "--worker",
+        "--master-host",
+        LOOPBACK,
+        "--master-port",
+        port,
+        "--load-profile",
+        profile,
+    )
     with (
         Target() as target,
-        Locust(*master, "--load-profile", profile, "-H", target.url, FIREDRILL_EXPORTER_PORT=str(ports.exporter)) as locust,
+        Locust(
+            *master,
+            "--load-profile",
+            profile,
+            "-H",
+            target.url,
+            FIREDRILL_EXPORTER_PORT=str(ports.exporter),
+        ) as locust,
         Locust(*worker, exporter=False) as first,
         Locust(*worker, exporter=False) as second,
     ):
-        poll_until(lambda: locust.scrape().value("locust_workers", state="ready") == 2, "both workers")
-        drill = firedrill_process.start(tmp_path / "runs", profile, environment=reached, with_ports=False, report=True)
+        poll_until(
+            lambda: locust.scrape().value("locust_workers", state="ready") == 2, "both workers"
+        )
+        drill = firedrill_process.start(
+            tmp_path / "runs", profile, environment=reached, with_ports=False, report=True
+        )
         poll_until(lambda: locust.scrape().total("locust_requests_total") > RATE, "both to send")
         os.killpg(first.process.pid, signal.SIGKILL)
         missing = 'locust:run_invalid_reason:bool{reason="worker_missing"}'
         broken = f"min_over_time({missing}[6s]) == 1 and count_over_time({missing}[6s]) >= 5"
-        poll_until(lambda: stack.prom.number(broken), "the condition to be broken for as long as voids a run")
+        poll_until(
+            lambda: stack.prom.number(broken),
+            "the condition to be broken for as long as voids a run",
+        )
         recorded = stack.prom.number("sum(locust_requests_total)")
         looked, told = time.monotonic(), locust.scrape()
         os.killpg(locust.process.pid, signal.SIGKILL)
@@ -77,12 +96,19 @@ def test_a_drill_that_loses_its_generators_keeps_the_record(stack, tmp_path):
         assert second.wait(timeout_seconds=PATIENCE_SECONDS) is not None
         # It had been given that much of the time to come, and had nobody to give it more; on a busy
         # machine some was waiting already.
-        offered, started, unsent = (told.total(f"locust_arrivals_{each}_total") for each in ("offered", "started", "unsent"))
-        assert target.received - received <= offered - started - unsent + RATE * (looked_ago + GIVEN_AHEAD_SECONDS) + A_FEW
+        offered, started, unsent = (
+            told.total(f"locust_arrivals_{each}_total") for each in ("offered", "started", "unsent")
+        )
+        assert (
+            target.received - received
+            <= offered - started - unsent + RATE * (looked_ago + GIVEN_AHEAD_SECONDS) + A_FEW
+        )
         code, said, errors = drill.finish()
     document = drill.run().read()
     assert (code, document["verdict"]["status"]) == (4, "INVALID"), said + errors
-    assert {"worker_missing", "scrape_gap"} <= {reason["code"] for reason in document["verdict"]["reasons"]}
+    assert {"worker_missing", "scrape_gap"} <= {
+        reason["code"] for reason in document["verdict"]["reasons"]
+    }
     counts, arrivals = document["figures"]["counts"], document["figures"]["arrivals"]
     assert recorded <= counts["client_requests"] <= target.received
     assert arrivals["started"] + arrivals["unsent"] <= arrivals["offered"]

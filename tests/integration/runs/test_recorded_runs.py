@@ -6,13 +6,13 @@ import time
 
 import pytest
 
-from firedrill.record.run_folder import Run
 from firedrill.errors import FiredrillError
 from firedrill.interrupt import Interrupt
-from firedrill.prometheus.client import Prometheus
 from firedrill.processes import ports
+from firedrill.prometheus.client import Prometheus
 from firedrill.prometheus.overlay import labels
 from firedrill.prometheus.recorded_data import Reopened
+from firedrill.record.run_folder import Run
 from tests import firedrill_process
 from tests.waiting import poll_until
 
@@ -32,14 +32,24 @@ def two_runs(tmp_path_factory):
 def first_users(prom, labels=""):
     """When Prometheus first saw users (Unix seconds)."""
     now = time.time()
-    return min(at for series in prom.raw(f"locust_users{labels}", now - 3600, now) for at, users in series.points if users > 0)
+    return min(
+        at
+        for series in prom.raw(f"locust_users{labels}", now - 3600, now)
+        for at, users in series.points
+        if users > 0
+    )
 
 
 def test_several_runs_open_on_one_time_axis(two_runs):
     ids = sorted(path.name for path in two_runs.iterdir())
     port = ports.any_free()
-    drill = firedrill_process.start(two_runs, *ids, "--prometheus-port", port, command="open", with_ports=False)
-    prom, query = Prometheus(f"http://127.0.0.1:{port}"), "count by (run) (last_over_time(locust_users[1h]))"
+    drill = firedrill_process.start(
+        two_runs, *ids, "--prometheus-port", port, command="open", with_ports=False
+    )
+    prom, query = (
+        Prometheus(f"http://127.0.0.1:{port}"),
+        "count by (run) (last_over_time(locust_users[1h]))",
+    )
 
     def both():
         try:
@@ -63,10 +73,17 @@ def test_several_runs_open_on_one_time_axis(two_runs):
 
 def test_runs_are_listed_and_pruned_oldest_first(two_runs):
     def runs(*words):
-        return subprocess.run([firedrill_process.FIREDRILL, "runs", "--out", two_runs, *words], capture_output=True, text=True, check=True).stdout
+        return subprocess.run(
+            [firedrill_process.FIREDRILL, "runs", "--out", two_runs, *words],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
 
     listed = json.loads(runs("--json"))
-    assert [row["status"] for row in listed] == [Run(two_runs / row["id"]).read()["verdict"]["status"] for row in listed]
+    assert [row["status"] for row in listed] == [
+        Run(two_runs / row["id"]).read()["verdict"]["status"] for row in listed
+    ]
     assert all(row["size_bytes"] > 10_000 for row in listed)
     assert listed[0]["id"] in runs("prune", "--keep", "1", "--dry-run")
     assert len(json.loads(runs("--json"))) == 2

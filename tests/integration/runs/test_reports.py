@@ -7,13 +7,15 @@ from dataclasses import asdict
 import pytest
 
 from firedrill.cli.reports import written
-from firedrill.record.run_folder import Run
 from firedrill.profile import load_profile
+from firedrill.record.run_folder import Run
 from tests import firedrill_process
 
 
 def firedrill(*words):
-    return subprocess.run([firedrill_process.FIREDRILL, *map(str, words)], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [firedrill_process.FIREDRILL, *map(str, words)], capture_output=True, text=True, check=False
+    )
 
 
 def earlier(folder, profile, **client):
@@ -30,9 +32,13 @@ def earlier(folder, profile, **client):
 
 
 def test_a_run_that_is_worse_than_its_baseline_fails(tmp_path):
-    file = firedrill_process.profile(tmp_path, users=4, seconds=8, slo=firedrill_process.PATIENT_SLO)
+    file = firedrill_process.profile(
+        tmp_path, users=4, seconds=8, slo=firedrill_process.PATIENT_SLO
+    )
     before = earlier(tmp_path / "before", file, rate=1000.0, error_ratio=0.0)
-    drill = firedrill_process.start(tmp_path / "runs", file, "--baseline", before.folder, "--tolerance", "50%", report=True)
+    drill = firedrill_process.start(
+        tmp_path / "runs", file, "--baseline", before.folder, "--tolerance", "50%", report=True
+    )
     code, output, errors = drill.finish()
     document = drill.run().read()
     assert firedrill_process.judged(code, document) == ("FAILED", ["regression_rate"]), errors
@@ -76,7 +82,14 @@ def test_a_report_that_fails_is_one_line(tmp_path, capsys):
 def test_the_report_of_an_empty_run_says_so(tmp_path):
     run = Run(tmp_path / "empty")
     run.folder.mkdir()
-    run.write({"verdict": {"status": "INVALID", "reasons": [{"code": "no_requests", "text": "the load generator reported nothing"}]}})
+    run.write(
+        {
+            "verdict": {
+                "status": "INVALID",
+                "reasons": [{"code": "no_requests", "text": "the load generator reported nothing"}],
+            }
+        }
+    )
     done = firedrill("report", run.folder)
     assert (done.returncode, done.stdout.strip()) == (0, str(run.folder / "report.html"))
     assert "Nothing was recorded in this run" in (run.folder / "report.html").read_text()

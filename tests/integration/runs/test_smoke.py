@@ -19,8 +19,14 @@ def smoke(tmp_path_factory):
     error, drill).
     """
     folder = tmp_path_factory.mktemp("smoke")
-    kept = [line for line in BUNDLED.read_text().splitlines() if not line.startswith(("slo:", "alerts:"))]
-    (folder / "smoke.yaml").write_text("\n".join((*kept, f"slo: {firedrill_process.PATIENT_SLO}", "")))
+    kept = [
+        line
+        for line in BUNDLED.read_text().splitlines()
+        if not line.startswith(("slo:", "alerts:"))
+    ]
+    (folder / "smoke.yaml").write_text(
+        "\n".join((*kept, f"slo: {firedrill_process.PATIENT_SLO}", ""))
+    )
     drill = firedrill_process.start(folder / "runs", folder / "smoke.yaml", "--json")
     return (*drill.finish(), drill)
 
@@ -39,7 +45,9 @@ def test_progress_goes_to_stderr_as_plain_lines(smoke):
 
 def test_a_run_folder_holds_logs_and_data(smoke):
     folder = smoke[3].folder()
-    assert {"run.json", "api.log", "locust.log", "prometheus.log", "tsdb"} <= {path.name for path in folder.iterdir()}
+    assert {"run.json", "api.log", "locust.log", "prometheus.log", "tsdb"} <= {
+        path.name for path in folder.iterdir()
+    }
 
 
 def test_nothing_is_left_running(smoke):
@@ -53,16 +61,26 @@ def test_every_side_counts_the_same_requests(smoke):
     run = smoke[3].run()
     figures = run.read()["figures"]
     counts, abandoned = figures["counts"], figures["honesty"]["abandoned"]
-    assert (counts["client_requests"], counts["client_failures"]) == firedrill_process.locust_total(run)
+    assert (counts["client_requests"], counts["client_failures"]) == firedrill_process.locust_total(
+        run
+    )
     assert abandoned["unreported"] == 0
     assert abandoned["in_flight"] <= USERS
-    assert counts["client_requests"] <= counts["server_finished"] <= counts["client_requests"] + abandoned["in_flight"]
+    assert (
+        counts["client_requests"]
+        <= counts["server_finished"]
+        <= counts["client_requests"] + abandoned["in_flight"]
+    )
 
 
 def test_all_four_signals_are_measured_from_both_sides(smoke):
     figures = smoke[3].run().read()["figures"]
     for side in ("client", "server"):
-        assert 0.005 < figures[side]["latency_seconds"]["p50"] <= figures[side]["latency_seconds"]["p99"]
+        assert (
+            0.005
+            < figures[side]["latency_seconds"]["p50"]
+            <= figures[side]["latency_seconds"]["p99"]
+        )
         assert figures[side]["rate"] > 0
         assert figures[side]["error_ratio"] == 0
     assert figures["saturation"]["largest_ratio"]["workers"] > 0
@@ -72,5 +90,10 @@ def test_all_four_signals_are_measured_from_both_sides(smoke):
 def test_a_recorded_run_opens_again(smoke):
     recorded = smoke[3].run().recorded()
     with Interrupt() as interrupt, Reopened(recorded.data, interrupt) as reopened:
-        total = sum(series.values()[-1] for series in reopened.prom.raw("locust_requests_total", recorded.start, recorded.end + 10))
+        total = sum(
+            series.values()[-1]
+            for series in reopened.prom.raw(
+                "locust_requests_total", recorded.start, recorded.end + 10
+            )
+        )
     assert total == firedrill_process.locust_total(smoke[3].run())[0]

@@ -17,14 +17,28 @@ slo: {p99: 500ms}
 def test_a_generator_without_cpu_voids_and_ends_the_run(tmp_path):
     profile = tmp_path / "greedy.yaml"
     profile.write_text(PROFILE)
-    drill = firedrill_process.start(tmp_path, profile, "--abort-on-slo", "--locustfile", firedrill_process.LOCUSTFILES / "greedy.py")
+    drill = firedrill_process.start(
+        tmp_path,
+        profile,
+        "--abort-on-slo",
+        "--locustfile",
+        firedrill_process.LOCUSTFILES / "greedy.py",
+    )
     code, output, errors = drill.finish()
     document = drill.run().read()
-    figures, reasons = document["figures"], {reason["code"]: reason["text"] for reason in document["verdict"]["reasons"]}
+    figures, reasons = (
+        document["figures"],
+        {reason["code"]: reason["text"] for reason in document["verdict"]["reasons"]},
+    )
     assert (code, document["verdict"]["status"]) == (4, "INVALID"), errors
     # It used its core up, or on a busy machine did not get it.
-    named = {"generator_cpu": "the load generator used more than 0.9 of a core", "loop_lag": "the load generator's event loop was late"}
-    assert [text for code, text in named.items() if code in reasons and text in " ".join(output.split())], reasons
+    named = {
+        "generator_cpu": "the load generator used more than 0.9 of a core",
+        "loop_lag": "the load generator's event loop was late",
+    }
+    assert [
+        text for code, text in named.items() if code in reasons and text in " ".join(output.split())
+    ], reasons
 
     unsent_names_its_cause(document)
 
@@ -38,7 +52,10 @@ def test_a_generator_without_cpu_voids_and_ends_the_run(tmp_path):
     arrivals = figures["arrivals"]
     assert arrivals["started"] < arrivals["offered"]
     assert arrivals["lateness_p99_seconds"] > 2
-    assert figures["client"]["latency_from_schedule_seconds"]["p50"] > figures["client"]["latency_seconds"]["p50"] + 1
+    assert (
+        figures["client"]["latency_from_schedule_seconds"]["p50"]
+        > figures["client"]["latency_seconds"]["p50"] + 1
+    )
     # Most of its slots were in flight at the end, with answers that it had not got to: they are not
     # the target's.
     assert arrivals["left"] < 0.1 * arrivals["unsent"]
@@ -59,9 +76,16 @@ def test_users_that_compute_name_the_generator_in_short_runs(tmp_path):
     """
     profile = tmp_path / "computing.yaml"
     profile.write_text(
-        PROFILE.replace("Greedy", "Computing").replace("rate: 60", "rate: 100").replace("60s", "6s").replace("warmup: 6s", "warmup: 1s")
+        PROFILE.replace("Greedy", "Computing")
+        .replace("rate: 60", "rate: 100")
+        .replace("60s", "6s")
+        .replace("warmup: 6s", "warmup: 1s")
     )
-    code, _, errors = (drill := firedrill_process.start(tmp_path, profile, "--locustfile", firedrill_process.LOCUSTFILES / "computing.py")).finish()
+    code, _, errors = (
+        drill := firedrill_process.start(
+            tmp_path, profile, "--locustfile", firedrill_process.LOCUSTFILES / "computing.py"
+        )
+    ).finish()
     document = drill.run().read()
     assert (code, document["verdict"]["status"]) == (4, "INVALID"), errors
     unsent_names_its_cause(document)

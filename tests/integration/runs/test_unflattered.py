@@ -13,19 +13,42 @@ def test_a_load_that_was_not_asked_for_is_void(tmp_path):
     rules = tmp_path / "mine.yml"
     rules.write_text(RULES)
     file = firedrill_process.profile(tmp_path, users=5, seconds=40, alerts="{never: [Mine]}")
-    drill = firedrill_process.start(tmp_path / "runs", file, "--locustfile", firedrill_process.LOCUSTFILES / "untrue.py", "--rules", rules)
+    drill = firedrill_process.start(
+        tmp_path / "runs",
+        file,
+        "--locustfile",
+        firedrill_process.LOCUSTFILES / "untrue.py",
+        "--rules",
+        rules,
+    )
     code, output, _ = drill.finish()
     document = drill.run().read()
     assert (code, document["verdict"]["status"]) == (4, "INVALID"), output
-    assert {"users_behind", "load_ended_early", "task_exceptions", "unmeasured_starved_users"} <= codes(document["verdict"]["reasons"])
+    assert {
+        "users_behind",
+        "load_ended_early",
+        "task_exceptions",
+        "unmeasured_starved_users",
+    } <= codes(document["verdict"]["reasons"])
     log = (drill.folder() / "locust.log").read_text()
-    assert document["figures"]["honesty"]["exceptions"] == log.count("KeyError: 'a mistake of mine'") > 0
+    assert (
+        document["figures"]["honesty"]["exceptions"]
+        == log.count("KeyError: 'a mistake of mine'")
+        > 0
+    )
 
     # The steps show what ran.
-    assert [(step["users"], step["users_measured"]) for step in document["figures"]["steps"]] == [(5, 1)]
+    assert [(step["users"], step["users_measured"]) for step in document["figures"]["steps"]] == [
+        (5, 1)
+    ]
     assert "1 (not 5)" in output
 
     # The alert could not have fired.
     assert {"own_shape", "alert_undecided"} <= codes(document["remarks"])
-    assert "Mine did not fire, but its rule could not be evaluated (found duplicate series" in " ".join(output.split())
-    assert [row["judgement"] for row in document["scorecard"] if row["alert"] == "Mine"] == ["undecided"]
+    assert (
+        "Mine did not fire, but its rule could not be evaluated (found duplicate series"
+        in " ".join(output.split())
+    )
+    assert [row["judgement"] for row in document["scorecard"] if row["alert"] == "Mine"] == [
+        "undecided"
+    ]

@@ -17,7 +17,11 @@ class User(HttpUser):
 
 
 def workers_of(drill):
-    return [child for child in psutil.Process(drill.process.pid).children() if "--worker" in child.cmdline()]
+    return [
+        child
+        for child in psutil.Process(drill.process.pid).children()
+        if "--worker" in child.cmdline()
+    ]
 
 
 def test_a_killed_worker_voids_the_run_and_takes_nothing_back(tmp_path):
@@ -28,25 +32,36 @@ def test_a_killed_worker_voids_the_run_and_takes_nothing_back(tmp_path):
     drill = firedrill_process.start(tmp_path / "runs", profile, "--workers", 2, "--duration", "25s")
     drill.wait_for_requests()
     prom, (killed, left) = drill.prometheus(), workers_of(drill)
-    poll_until(lambda: len(prom.instant("locust_worker_users == 10")) == 2, "each to have half of the users")
+    poll_until(
+        lambda: len(prom.instant("locust_worker_users == 10")) == 2,
+        "each to have half of the users",
+    )
     counted = prom.number("sum(locust_requests_total)")
     killed.kill()
     code, _, errors = drill.finish()
     run = drill.run().read()
-    assert (code, run["verdict"]["status"], run["generator"]["workers"]) == (4, "INVALID", 2), errors
-    said = [reason["text"] for reason in run["verdict"]["reasons"] if reason["code"] == "worker_ended"]
+    assert (code, run["verdict"]["status"], run["generator"]["workers"]) == (4, "INVALID", 2), (
+        errors
+    )
+    said = [
+        reason["text"] for reason in run["verdict"]["reasons"] if reason["code"] == "worker_ended"
+    ]
     assert len(said) == 1
     assert said[0].startswith("worker 1 of Locust ended before its load did (killed by signal 9): ")
     requests = run["figures"]["counts"]["client_requests"]
     assert requests == firedrill_process.locust_total(drill.run())[0] >= counted > 0
-    assert {"locust.log", "locust-worker-1.log", "locust-worker-2.log"} <= {path.name for path in drill.folder().iterdir()}
+    assert {"locust.log", "locust-worker-1.log", "locust-worker-2.log"} <= {
+        path.name for path in drill.folder().iterdir()
+    }
     assert not left.is_running()
 
 
 def test_a_locustfile_that_raises_in_workers_is_named(tmp_path):
     file = tmp_path / "broken.py"
     file.write_text(BROKEN)
-    drill = firedrill_process.start(tmp_path / "runs", "smoke", "--locustfile", file, "--workers", 2)
+    drill = firedrill_process.start(
+        tmp_path / "runs", "smoke", "--locustfile", file, "--workers", 2
+    )
     code, _, errors = drill.finish()
     assert code == 2, errors
     assert errors.splitlines()[-1] == f"firedrill: --locustfile {file}:4: ValueError: not here"
