@@ -162,7 +162,8 @@ def profile(
     """A profile file with one step."""
     file = folder / "test.yaml"
     file.write_text(
-        f"name: test\nuser: {user}\nthink_time: {think_time}\nsteps:\n  - {{start_time: 0s, users: {users}, spawn_rate: {users}}}\n"
+        f"name: test\nuser: {user}\nthink_time: {think_time}\n"
+        f"steps:\n  - {{start_time: 0s, users: {users}, spawn_rate: {users}}}\n"
         f"duration: {seconds}s\nwarmup: 2s\nslo: {slo}\nalerts: {alerts}\n"
     )
     return file

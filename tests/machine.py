@@ -41,7 +41,8 @@ def main():
         problems = [problem for problem in (_programs(), _packages(), _images()) if problem]
     for problem in problems:
         _say(
-            f"can't be had: {problem}; tests that need it are skipped, or fail the suite where CI=true"
+            f"can't be had: {problem}; "
+            "tests that need it are skipped, or fail the suite where CI=true"
         )
 
 
@@ -93,10 +94,12 @@ def _apt(*words):
             return None
         locked = APT_IS_LOCKED.search(done.stderr)
         if not locked or time.monotonic() > deadline:
-            return f"apt-get {words[0]} failed: {(done.stderr.strip().splitlines() or ['it gave no reason'])[-1]}"
+            reason = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+            return f"apt-get {words[0]} failed: {reason}"
         if not waiting:
             _say(
-                f"waiting for {locked[1]}, held by process {locked[2] or 'unknown'}, for {APT_PATIENCE_SECONDS / 60:g} minutes at most"
+                f"waiting for {locked[1]}, held by process {locked[2] or 'unknown'}, "
+                f"for {APT_PATIENCE_SECONDS / 60:g} minutes at most"
             )
             waiting = True
         threading.Event().wait(2)

@@ -27,16 +27,20 @@ CHROMIUM = next(
 )
 SCREEN = {"width": 1440, "height": 900}
 WHOLE_PAGE = {"width": 1440, "height": 6000}
-PANELS = """() => [...document.querySelectorAll("[data-testid^='data-testid Panel header']")].map(panel => {
+PANELS = """() => [
+  ...document.querySelectorAll("[data-testid^='data-testid Panel header']")
+].map(panel => {
   const title = panel.dataset.testid.replace("data-testid Panel header ", "");
   const heading = panel.querySelector("h2, h6") || panel;
   const part = name => panel.querySelector(`[data-testid^='data-testid ${name}']`);
   const text = panel.innerText.replace(title, "").trim();
+  const error = part("Panel status error");
+  const empty = part("Panel data error message");
   return {
     title,
     text,
-    error: part("Panel status error") ? part("Panel status error").getAttribute("aria-label") || "an error" : "",
-    empty: part("Panel data error message") ? part("Panel data error message").innerText.trim() : "",
+    error: error ? error.getAttribute("aria-label") || "an error" : "",
+    empty: empty ? empty.innerText.trim() : "",
     filled: panel.querySelector("canvas") !== null || text !== "",
     clipped: heading.scrollWidth > heading.clientWidth,
     bottom: panel.getBoundingClientRect().bottom,

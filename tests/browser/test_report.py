@@ -15,22 +15,29 @@ from tests.waiting import poll_until
 
 FIGURES = """() => {
     const column = (source, name) => source.data.get?.(name) ?? source.data[name];
-    const finite = (values) => [...values].flatMap((each) => each?.length && typeof each !== "string" ? [...each] : [each])
+    const isList = (value) => value?.length && typeof value !== "string";
+    const finite = (values) => [...values]
+        .flatMap((value) => isList(value) ? [...value] : [value])
         .filter(Number.isFinite).length;
-    return Bokeh.documents[0].roots().map((plot) => plot.renderers.filter(({name}) => name !== "mark").map(({name, glyph, data_source}) =>
-        ({name, finite: finite(column(data_source, (glyph.y2 ?? glyph.image ?? glyph.y).field))})));
+    const drawn = ({name, glyph, data_source}) => {
+        const {field} = glyph.y2 ?? glyph.image ?? glyph.y;
+        return {name, finite: finite(column(data_source, field))};
+    };
+    return Bokeh.documents[0].roots().map((plot) =>
+        plot.renderers.filter(({name}) => name !== "mark").map(drawn));
 }"""
-"""For each figure its renderers (but for the marks behind them), each with the number of values it
-draws.
-"""
+"""The renderers of each figure, except its marks, with the number of values that each draws."""
 
-TICKS = """() => [...Bokeh.documents[0]._all_models.values()].find(({type}) => type === "AdaptiveTicker").desired_num_ticks"""
-PAINTED = """() => [...Bokeh.documents[0]._all_models.values()].find(({type}) => type === "LinearAxis").major_label_text_color
+TICKS = """() => [...Bokeh.documents[0]._all_models.values()]
+    .find(({type}) => type === "AdaptiveTicker").desired_num_ticks"""
+PAINTED = """() => [...Bokeh.documents[0]._all_models.values()]
+    .find(({type}) => type === "LinearAxis").major_label_text_color
     === getComputedStyle(document.documentElement).getPropertyValue("--muted").trim()"""
 
 CONTRAST = """() => {
     const channels = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
-    const luminance = ([r, g, b]) => [r, g, b].map((c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    const linear = (c) => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+    const luminance = ([r, g, b]) => [r, g, b].map((c) => linear(c / 255))
         .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
     const behind = (element) => {
         for (let at = element; at; at = at.parentElement) {
@@ -39,16 +46,19 @@ CONTRAST = """() => {
         }
         return [255, 255, 255];
     };
-    const ratio = (one, other) => {
-        const [high, low] = [luminance(one), luminance(other)].sort((a, b) => b - a);
+    const ratio = (ink, ground) => {
+        const [high, low] = [luminance(ink), luminance(ground)].sort((a, b) => b - a);
         return (high + 0.05) / (low + 0.05);
     };
     const found = [];
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (texts.nextNode()) {
         const element = texts.currentNode.parentElement;
-        if (!texts.currentNode.textContent.trim() || !element.checkVisibility() || /SCRIPT|STYLE/.test(element.tagName)) continue;
-        found.push([texts.currentNode.textContent.trim().slice(0, 40), ratio(channels(getComputedStyle(element).color), behind(element))]);
+        const text = texts.currentNode.textContent.trim();
+        const isCode = /SCRIPT|STYLE/.test(element.tagName);
+        if (!text || !element.checkVisibility() || isCode) continue;
+        const ink = channels(getComputedStyle(element).color);
+        found.push([text.slice(0, 40), ratio(ink, behind(element))]);
     }
     const probe = document.body.appendChild(document.createElement("i"));
     for (const model of globalThis.Bokeh?.documents[0]?._all_models.values() ?? []) {
@@ -56,7 +66,8 @@ CONTRAST = """() => {
         const color = /Axis$/.test(model.type) ? model.major_label_text_color : written;
         if (!color) continue;
         probe.style.color = color;
-        found.push([model.type, ratio(channels(getComputedStyle(probe).color), behind(document.body))]);
+        const ink = channels(getComputedStyle(probe).color);
+        found.push([model.type, ratio(ink, behind(document.body))]);
     }
     probe.remove();
     return found;
@@ -274,8 +285,9 @@ def test_the_tables_count_every_request_of_every_endpoint(page, recorded):
 
 def test_expected_alerts_that_never_fired_are_on_the_timeline(page):
     notes = page.run(
-        "() => Bokeh.documents[0].roots()[0].renderers.filter((each) => each.name === 'notes')"
-        ".flatMap((each) => [...(each.data_source.data.get ? each.data_source.data.get('text') : each.data_source.data.text)])"
+        "() => Bokeh.documents[0].roots()[0].renderers.filter(({name}) => name === 'notes')"
+        ".map(({data_source}) => data_source.data)"
+        ".flatMap((data) => [...(data.get ? data.get('text') : data.text)])"
     )
     assert notes == ["expected: did not fire", "must not fire: did not fire"]
 
@@ -335,8 +347,9 @@ def test_an_incomplete_run_is_marked_and_stays_readable(opened, page_of, case, s
 
 def test_printed_charts_fit_the_page_in_light_colours(opened, file):
     look = """() => ({
-        zooms: [...document.querySelectorAll(".bk-Plot")].map((each) => Number(each.style.zoom)),
-        ink: [...Bokeh.documents[0]._all_models.values()].find((model) => /Axis$/.test(model.type)).major_label_text_color,
+        zooms: [...document.querySelectorAll(".bk-Plot")].map(({style}) => Number(style.zoom)),
+        ink: [...Bokeh.documents[0]._all_models.values()]
+            .find((model) => /Axis$/.test(model.type)).major_label_text_color,
     })"""
     with opened(file, scheme="dark") as page:
         before = page.run(look)

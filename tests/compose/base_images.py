@@ -76,7 +76,8 @@ def _make_monitoring():
                 "COPY prometheus promtool amtool /bin/\n"
                 "COPY prometheus-alertmanager /bin/alertmanager\n"
                 "COPY *.tmpl /usr/share/prometheus/alertmanager/\n"
-                "RUN mkdir /prometheus /alertmanager && chown 65534:65534 /prometheus /alertmanager\n"
+                "RUN mkdir /prometheus /alertmanager "
+                "&& chown 65534:65534 /prometheus /alertmanager\n"
                 f'ENTRYPOINT ["/bin/{program}"]\n'
             )
             docker("build", "-q", "-t", NAMES[f"{program.upper()}_IMAGE"], folder)

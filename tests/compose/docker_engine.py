@@ -91,7 +91,8 @@ def _start(users):
     )
     if daemon.poll() is not None:
         required_programs.give_up(
-            f"a Docker engine that runs; dockerd ended: {DAEMON_LOG.read_text(errors='replace').splitlines()[-1:]}"
+            "a Docker engine that runs; dockerd ended: "
+            f"{DAEMON_LOG.read_text(errors='replace').splitlines()[-1:]}"
         )
     users.truncate(0)
     users.write(str(daemon.pid))

@@ -42,7 +42,8 @@ def profile(folder, name="test", *, user="BasicUser", duration="", slo=SLO, aler
     """A profile file with a load that lasts until it is stopped, or for a duration."""
     file = folder / f"{name}.yaml"
     file.write_text(
-        f"name: {name}\nuser: {user}\nthink_time: 0.2s..0.4s\nsteps:\n  - {{start_time: 0s, users: 12, spawn_rate: 12}}\n"
+        f"name: {name}\nuser: {user}\nthink_time: 0.2s..0.4s\n"
+        "steps:\n  - {start_time: 0s, users: 12, spawn_rate: 12}\n"
         f"{f'duration: {duration}' if duration else ''}\nwarmup: 2s\nslo: {slo}\nalerts: {alerts}\n"
     )
     file.chmod(0o644)
@@ -145,7 +146,8 @@ def test_up_prints_addresses_and_keeps_its_volumes(images, tmp_path):
 ALL_BY_ONE = """
     min_over_time(locust_workers{state="missing"}[15s]) == 1
     and on () sum(increase(locust_arrivals_offered_total[15s])) > 200
-    and on () sum(increase(locust_arrivals_started_total[15s])) > 0.95 * sum(increase(locust_arrivals_offered_total[15s]))
+    and on () sum(increase(locust_arrivals_started_total[15s]))
+        > 0.95 * sum(increase(locust_arrivals_offered_total[15s]))
 """
 """In seconds of which all came after the worker was missed, nearly all that was due was sent; its
 half would be missing.

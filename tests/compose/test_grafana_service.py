@@ -17,7 +17,10 @@ from tests.compose.docker_engine import docker
 CONFIG = "/etc/firedrill"
 """Where the folder grafana/ is mounted."""
 
-RUN = '#!/bin/sh\ncat "$GF_SECURITY_ADMIN_PASSWORD__FILE" 2>/dev/null || echo "given: $GF_SECURITY_ADMIN_PASSWORD"\n'
+RUN = (
+    '#!/bin/sh\ncat "$GF_SECURITY_ADMIN_PASSWORD__FILE" 2>/dev/null '
+    '|| echo "given: $GF_SECURITY_ADMIN_PASSWORD"\n'
+)
 """Stands where the image has the program that start.sh hands over to: prints the password that
 Grafana would read.
 """

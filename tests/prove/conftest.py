@@ -17,8 +17,9 @@ FIGURES = pytest.StashKey[list]()
 HEAD = """\
 # Proofs
 
-Measurements whose outcome depends on the machine's timing. Each is repeated, and its median is held against a limit. `make prove` runs them
-and writes this page; leave the machine alone meanwhile. The tests of `make test` do not depend on timing, and CI runs only those.
+Measurements whose outcome depends on the machine's timing. Each is repeated, and its median is held
+against a limit. `make prove` runs them and writes this page; leave the machine alone meanwhile. The
+tests of `make test` do not depend on timing, and CI runs only those.
 """
 
 
@@ -55,7 +56,8 @@ class Proof:
                 )
                 if not kept:
                     broken.append(
-                        f"{figure}: median {median:g} of {sorted(values)}, expected {sign} {limit:g}"
+                        f"{figure}: median {median:g} of {sorted(values)}, "
+                        f"expected {sign} {limit:g}"
                     )
         assert not broken, "; ".join(broken)
 
@@ -86,5 +88,6 @@ def pytest_terminal_summary(terminalreporter, config):
     terminalreporter.section("proofs")
     terminalreporter.write_line("\n".join(lines))
     if os.environ.get("FIREDRILL_PROOFS"):
-        machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}"
+        today = f"{datetime.now(UTC):%Y-%m-%d}"
+        machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {today}"
         PAGE.write_text(HEAD + f"\nMeasured on {machine}.\n\n" + "\n".join(lines) + "\n")

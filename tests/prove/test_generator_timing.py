@@ -137,7 +137,10 @@ def test_a_breakpoint_is_found_at_its_rate(proof, folder):
     def measure():
         where = folder()
         profile = where / "breakpoint.yaml"
-        ramp = "ramp: {add_rate: 12, every: 3s}\nmax_in_flight: 200\nabort_on_slo: true\nslo: {p95: 250ms}\n"
+        ramp = (
+            "ramp: {add_rate: 12, every: 3s}\nmax_in_flight: 200\n"
+            "abort_on_slo: true\nslo: {p95: 250ms}\n"
+        )
         profile.write_text(f"name: breakpoint\narrivals: open\n{ramp}")
         with Target(seconds_each=0.05) as narrow:
             drill = firedrill_process.start(where / "runs", profile, "--target", narrow.url)

@@ -155,11 +155,13 @@ def test_faults_are_set_on_time_and_measured_as_they_are(proof, tmp_path_factory
                 return reopened.prom.number(query, window["end"] - 1)
 
             client = number(
-                "sum(rate(locust_request_failures_total[4s])) / sum(rate(locust_requests_total[4s]))"
+                "sum(rate(locust_request_failures_total[4s])) "
+                "/ sum(rate(locust_requests_total[4s]))"
             )
             server = number(f"sum({status % FAILED}) / sum({status % ''})")
             fastest = number(
-                "histogram_quantile(0.01, sum by (le) (rate(locust_request_duration_seconds_bucket[4s])))"
+                "histogram_quantile(0.01, "
+                "sum by (le) (rate(locust_request_duration_seconds_bucket[4s])))"
             )
         return {
             "errors set after (s)": errors["start"] - window["start"],

@@ -47,11 +47,12 @@ def test_every_duration_is_divided_and_nothing_else_changes(text, factor):
     expected = list(leaves(read(text), shrunk))  # Fills the list of what is kept longer.
     assert are_the_same(leaves(read(scaled)), expected, rel=1e-9)
     assert scaled.count(COMMENT) == text.count(COMMENT)
-    said = {
-        f"R: {durations.spelled(durations.milliseconds(one.split()[1]))} is {one.split()[3].strip(',')}"
-        for one in scaler.clamped
-    }
-    assert said == set(kept_longer), (
+    reported = set()
+    for message in scaler.clamped:
+        _, wanted, _, given, *_ = message.split()
+        spelled = durations.spelled(durations.milliseconds(wanted))
+        reported.add(f"R: {spelled} is {given.strip(',')}")
+    assert reported == set(kept_longer), (
         "what could not become as short as asked is said, and nothing else"
     )
 

@@ -42,7 +42,9 @@ groups:
       - {{alert: Sum, expr: 'sum(g{{WORLD}}) > 1.7 # of all pages', for: 1s}}
       - {{alert: Few, expr: 'count(g{{WORLD}} > 0.5) < 2'}}
       - {{alert: Absent, expr: 'absent(g{{WORLD, instance="a"}} > 0.5)'}}
-      - {{alert: Fails, expr: 'g{{WORLD, instance="a"}} * on (job) (g{{WORLD}} > 0.5) > 0', for: 1s}}
+      - alert: Fails
+        expr: 'g{{WORLD, instance="a"}} * on (job) (g{{WORLD}} > 0.5) > 0'
+        for: 1s
       - {{alert: Scalar, expr: 'scalar(sum(g{{WORLD}})) > bool 1.7'}}
       - {{alert: Quiet, expr: 'sum(g{{WORLD}}) > 9'}}
 """

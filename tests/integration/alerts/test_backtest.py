@@ -161,7 +161,8 @@ def test_shrunk_and_stretched_rules_do_the_same(run, tmp_path, factor, fired):
         alert for alert in different if any(is_restless(life, tolerance) for life in both[alert])
     }
     print(
-        f"by {factor}: {len(both) - len(different)} of {len(both)} alike; not {sorted({alert[0] for alert in different})}"
+        f"by {factor}: {len(both) - len(different)} of {len(both)} alike; "
+        f"not {sorted({alert[0] for alert in different})}"
     )
     assert {alert for alert in different - restless if alert[0] not in clamped} == set()
     assert clamped == set() or factor == SCALE
@@ -187,7 +188,8 @@ def test_a_threshold_is_swept_though_other_rules_are_broken(run, tmp_path):
         '      - {alert: Odd, expr: up, labels: {a: "{{ humanize $value }}"}}\n'
         "      - record: mine:late:p50\n"
         "        expr: histogram_quantile(0.5, sum by (le) (mine:buckets:rate))\n"
-        "      - {record: 'mine:buckets:rate', expr: 'rate(locust_request_duration_seconds_bucket[4s])'}\n"
+        "      - {record: 'mine:buckets:rate', "
+        "expr: 'rate(locust_request_duration_seconds_bucket[4s])'}\n"
     )
     done = subprocess.run(
         [

@@ -63,7 +63,8 @@ def test_broken_rules_are_named_and_the_others_judged(asked, run):
         (5, "Unclosed: could not parse expression: 1:16: parse error: unclosed left parenthesis"),
         (
             6,
-            'Unknown: could not parse expression: 1:1: parse error: unknown function with name "frobnicate"',
+            "Unknown: could not parse expression: 1:1: parse error: "
+            'unknown function with name "frobnicate"',
         ),
         (7, "Template: "),
     ):
@@ -116,7 +117,8 @@ groups:
       - {alert: Same, expr: up, labels: {instance: same}}
       - {alert: Unseen, expr: no_such_metric > 0}
       - {alert: Meta, expr: 'count(ALERTS) > 10'}
-      - {alert: Long, expr: 'avg_over_time(load_ratio{number="1", instance="page-1"}[5m]) > 0.5', for: 2m}
+      - {alert: Long, for: 2m,
+         expr: 'avg_over_time(load_ratio{number="1", instance="page-1"}[5m]) > 0.5'}
       - {alert: Future, expr: up offset -5s}
   - name: seldom
     interval: 1000d
@@ -128,7 +130,7 @@ groups:
 def test_remarks_name_everything_a_replay_cannot_show(asked, run):
     code, output, errors, file = asked(DOUBTS, run, "--json")
     assert code == 2
-    assert f"{file}:13: Future: offset -5s reads what is recorded later" in errors
+    assert f"{file}:14: Future: offset -5s reads what is recorded later" in errors
     report = json.loads(output)
     clash = "two elements have the same labels once the rule's are applied"
     said = [
@@ -146,10 +148,12 @@ def test_remarks_name_everything_a_replay_cannot_show(asked, run):
         f":7: mine:many: {number} of {number} evaluations fail, the first : {many}",
         "nothing was recorded of no_such_metric (Unseen)",
         ":11: Meta reads what the alerts of the run wrote, and not what these would have",
-        "shorter than these look back or wait is the run of 60 s (production rules: --stretch): Long",
-        f":8: TooMany: {number - 1} of {number} evaluations fail, the first : 4 of them are more than the group's limit of 2",
+        "shorter than these look back or wait is the run of 60 s "
+        "(production rules: --stretch): Long",
+        f":8: TooMany: {number - 1} of {number} evaluations fail, "
+        "the first : 4 of them are more than the group's limit of 2",
         f":9: Same: {number - 1} of {number} evaluations fail, the first : {clash}",
-        ":14: group seldom is evaluated every 86400000 s, and never in this run",
+        ":15: group seldom is evaluated every 86400000 s, and never in this run",
     ]
 
 
@@ -243,7 +247,8 @@ def test_a_group_may_have_any_name(asked, run):
 def test_an_alert_before_its_recording_sees_it_later(asked, run):
     text = "groups:\n  - name: mine\n    interval: 1s\n    rules:\n"
     for name in ("Early", "Late"):
-        text += f"      - {{alert: {name}, expr: 'mine:asked'}}\n      - {{record: 'mine:asked', expr: asked_total > 95}}\n"
+        text += f"      - {{alert: {name}, expr: 'mine:asked'}}\n"
+        text += "      - {record: 'mine:asked', expr: asked_total > 95}\n"
     _, output, _, _ = asked(text, run, "--json")
     early, late = (
         alert["fired"][0]["firing_after_seconds"] for alert in json.loads(output)["alerts"]
@@ -281,7 +286,8 @@ def test_open_evaluations_are_marked_only_if_it_matters(asked, tmp_path_factory)
 
 def test_one_page_may_be_seen_without_the_other(asked, run):
     text = rules(4)
-    text += "      - {alert: Half, expr: 'count(asked_total{number=\"0\"}) == 2', keep_firing_for: 3s}\n"
+    half = 'count(asked_total{number="0"}) == 2'
+    text += f"      - {{alert: Half, expr: '{half}', keep_firing_for: 3s}}\n"
     text += "      - {alert: Five, expr: 'count(up) > 4'}\n"
     _, output, _, _ = asked(text, run, "--json", "--alert", "Half", "--alert", "Five")
     half, five = json.loads(output)["alerts"]
@@ -293,7 +299,10 @@ def test_one_page_may_be_seen_without_the_other(asked, run):
 
 def test_series_of_the_history_end_as_the_run_begins(asked, run, tmp_path_factory):
     past = recorded(tmp_path_factory, SECONDS, pages=5)
-    text = "groups:\n  - {name: mine, interval: 1s, rules: [{alert: Ghost, expr: 'count(up) > 4'}, {alert: Past, expr: 'up offset 30s'}]}\n"
+    text = (
+        "groups:\n  - {name: mine, interval: 1s, rules: ["
+        "{alert: Ghost, expr: 'count(up) > 4'}, {alert: Past, expr: 'up offset 30s'}]}\n"
+    )
     _, output, _, _ = asked(text, run, "--json", "--history", past.folder)
     assert {alert["name"]: len(alert["fired"]) for alert in json.loads(output)["alerts"]} == {
         "Ghost": 0,
@@ -302,20 +311,24 @@ def test_series_of_the_history_end_as_the_run_begins(asked, run, tmp_path_factor
 
 
 def test_only_alerts_with_a_threshold_are_swept(asked, run):
-    text = "groups:\n  - {name: mine, interval: 1s, rules: [{alert: Some, expr: up > 0.5}, {alert: None, expr: up and up}]}\n"
+    text = (
+        "groups:\n  - {name: mine, interval: 1s, rules: ["
+        "{alert: Some, expr: up > 0.5}, {alert: None, expr: up and up}]}\n"
+    )
     words = ("--sweep", "threshold=0..2/2")
     code, output, errors, file = asked(text, run, "--json", *words)
     assert (code, errors) == (0, "")
     report = json.loads(output)
     assert (
-        f"{file}:2: None: --sweep threshold: compares nothing with a number; expected an alert such as `a > 0.5`"
-        in report["remarks"]
+        f"{file}:2: None: --sweep threshold: compares nothing with a number; "
+        "expected an alert such as `a > 0.5`" in report["remarks"]
     )
     assert [len(alert["sweep"]) for alert in report["alerts"]] == [2, 0]
     code, output, errors, _ = asked(text, run, "--alert", "None", *words)
     assert (code, output) == (2, "")
     assert errors.endswith(
-        "None: --sweep threshold: compares nothing with a number; expected an alert such as `a > 0.5`\n"
+        "None: --sweep threshold: compares nothing with a number; "
+        "expected an alert such as `a > 0.5`\n"
     )
 
 
@@ -353,7 +366,10 @@ def test_a_sweep_equals_the_rule_with_another_number(asked, run):
 
 
 def test_history_gives_a_rule_the_past_it_reads(asked, run):
-    text = "groups:\n  - {name: mine, interval: 1s, rules: [{alert: Past, expr: 'count(load_ratio offset 30s) > 0'}]}\n"
+    text = (
+        "groups:\n  - {name: mine, interval: 1s, rules: ["
+        "{alert: Past, expr: 'count(load_ratio offset 30s) > 0'}]}\n"
+    )
     fired = {}
     for name, words in (("without", ()), ("with", ("--history", run.folder))):
         _, output, _, _ = asked(text, run, "--json", *words)

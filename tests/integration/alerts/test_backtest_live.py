@@ -63,8 +63,8 @@ def test_the_run_names_durations_that_were_too_short(run):
         remark["text"] for remark in run.read()["remarks"] if remark["code"] == "rules_kept_longer"
     ]
     assert (
-        "durations of the rules are longer than 1/36, the first: group budget: 15s is 1s here, not 417ms"
-        in said
+        "durations of the rules are longer than 1/36, "
+        "the first: group budget: 15s is 1s here, not 417ms" in said
     )
 
 

@@ -154,8 +154,8 @@ def test_a_taken_port_is_one_line_and_exit_code_2(receiver, tmp_path):
     refused = subprocess.run(command, capture_output=True, text=True, check=False)
     assert refused.returncode == 2
     assert (
-        refused.stderr
-        == f"firedrill.notifications: --host 127.0.0.1 --port {receiver.port} --out {tmp_path / 'out'}: Address already in use\n"
+        refused.stderr == f"firedrill.notifications: --host 127.0.0.1 --port {receiver.port} "
+        f"--out {tmp_path / 'out'}: Address already in use\n"
     )
 
 

@@ -39,7 +39,9 @@ GROUP = """\
   - name: {name}
     limit: {limit}
     rules:
-      - {{record: firedrill:rule_evaluation, expr: vector(1), labels: {{group: {name}, version: "{version}"}}}}
+      - record: firedrill:rule_evaluation
+        expr: vector(1)
+        labels: {{group: {name}, version: "{version}"}}
 """
 UNCHANGED = {
     "kept": ('flap{i="a"} == 1', "for: 400ms, keep_firing_for: 600ms"),
@@ -51,13 +53,18 @@ UNCHANGED = {
     "churned": ("sum by (k) (version)", "for: 400ms"),
 }
 """Alerts by name, each in a group of its own; its expression and the rest."""
-FAILS_AT_FIRST = 'vector(1) * on () (vector(1) or label_replace(vector(1), "a", "b", "", "") and on () own:evaluations < 3)'
+FAILS_AT_FIRST = (
+    'vector(1) * on () (vector(1) or label_replace(vector(1), "a", "b", "", "") '
+    "and on () own:evaluations < 3)"
+)
 """Fails twice."""
 STARTING = f"""\
   - name: starting
     rules:
       - {{record: 'own:evaluations', expr: 'own:evaluations + 1 or vector(1)'}}
-      - {{record: firedrill:rule_evaluation, expr: vector(1), labels: {{group: starting, version: "1"}}}}
+      - record: firedrill:rule_evaluation
+        expr: vector(1)
+        labels: {{group: starting, version: "1"}}
       - {{alert: starting, expr: '{FAILS_AT_FIRST}', for: 200ms}}
 """
 BEFORE = {
@@ -212,9 +219,13 @@ def prometheus(folder):
     """One that evaluates the folder's rules over its data."""
     port, children = ports.any_free(), Children(folder)
     command = [
-        required_programs.program("prometheus"), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address={LOOPBACK}:{port}", "--web.enable-remote-write-receiver", "--web.enable-lifecycle",
-    ]  # fmt: skip
+        required_programs.program("prometheus"),
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address={LOOPBACK}:{port}",
+        "--web.enable-remote-write-receiver",
+        "--web.enable-lifecycle",
+    ]
     prom = Prometheus(f"http://{LOOPBACK}:{port}", timeout_seconds=PATIENCE_SECONDS)
     child = children.start("prometheus", command)
     try:

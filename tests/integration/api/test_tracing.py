@@ -142,7 +142,8 @@ import sys
 from flask import Flask
 from firedrill.telemetry import instrument
 instrument(Flask("theirs"), port=0)
-sys.exit(any(name.partition(".")[0] in {"opentelemetry", "requests", "google"} for name in sys.modules))
+unwanted = {"opentelemetry", "requests", "google"}
+sys.exit(any(name.partition(".")[0] in unwanted for name in sys.modules))
 """
     clean = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     assert (
@@ -179,7 +180,8 @@ def test_missing_packages_are_named_in_one_line(tmp_path):
     )
     assert done.returncode == 3
     assert done.stderr == (
-        "api: tracing needs opentelemetry: pip install 'api-firedrill[tracing]', or set OTEL_TRACES_EXPORTER=none\n"
+        "api: tracing needs opentelemetry: pip install 'api-firedrill[tracing]', "
+        "or set OTEL_TRACES_EXPORTER=none\n"
     )
 
 

@@ -18,7 +18,8 @@ def write_profile(
     pause = f", {{start_time: {until}s, rate: 0}}" if until else ""
     steps = f"steps: [{{start_time: 0s, rate: {rate}}}{pause}]"
     path.write_text(
-        f"name: open\narrivals: open\nmax_in_flight: {max_in_flight}\nuser: {user}\n{steps}\nduration: {seconds}s\n"
+        f"name: open\narrivals: open\nmax_in_flight: {max_in_flight}\nuser: {user}\n"
+        f"{steps}\nduration: {seconds}s\n"
     )
     return path
 

@@ -141,7 +141,10 @@ def test_a_breakpoint_ends_the_load_and_names_its_step(tmp_path):
     A machine that stands still breaks the SLO at an earlier rate.
     """
     profile = tmp_path / "breakpoint.yaml"
-    ramp = "ramp: {add_rate: 12, every: 3s}\nmax_in_flight: 200\nabort_on_slo: true\nslo: {p95: 250ms}\n"
+    ramp = (
+        "ramp: {add_rate: 12, every: 3s}\nmax_in_flight: 200\n"
+        "abort_on_slo: true\nslo: {p95: 250ms}\n"
+    )
     profile.write_text(f"name: breakpoint\narrivals: open\n{ramp}")
     with Target(seconds_each=0.05) as narrow:
         drill = firedrill_process.start(tmp_path / "runs", profile, "--target", narrow.url)

@@ -72,9 +72,12 @@ def run(tmp_path_factory):
     prom = Prometheus(f"http://{LOOPBACK}:{port}")
     children = Children(folder)
     command = [
-        required_programs.program("prometheus"), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address={LOOPBACK}:{port}", "--web.enable-remote-write-receiver",
-    ]  # fmt: skip
+        required_programs.program("prometheus"),
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address={LOOPBACK}:{port}",
+        "--web.enable-remote-write-receiver",
+    ]
     made = Run(tmp_path_factory.mktemp("run"))
     plan = Plan(made.folder, "id", Ports.choose({}), None, attached_prometheus=prom.url)
     try:

@@ -122,7 +122,7 @@ def test_a_killed_api_pages_somebody_and_fails_the_run(tmp_path):
 
 
 def test_a_run_whose_alertmanager_is_killed_passes_and_says_so(tmp_path):
-    """Alertmanager and its receiver may end in mid-run; what is measured is measured all the same."""
+    """The measurements go on after Alertmanager and its receiver ended."""
     required_programs.program("alertmanager")
     drill = firedrill_process.start(
         tmp_path,

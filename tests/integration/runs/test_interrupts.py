@@ -64,7 +64,8 @@ def test_an_interrupt_during_the_start_leaves_nothing_running(tmp_path):
 
 PATIENT = """\
 import sys
-if sys.orig_argv[1:2] == ["-m"] and sys.orig_argv[2] == "firedrill" or sys.orig_argv[1].endswith("/firedrill"):
+as_module = sys.orig_argv[1:2] == ["-m"] and sys.orig_argv[2] == "firedrill"
+if as_module or sys.orig_argv[1].endswith("/firedrill"):
     import {module} as module
     assert module.{name}
     module.{name} = 3600.0

@@ -1,4 +1,4 @@
-"""A drill whose load is made by a master and its workers, and which loses them one after the other."""
+"""A run that loses the workers and then the master of its load, one after the other."""
 
 import os
 import signal
@@ -19,7 +19,13 @@ from tests.target_server import Target
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 RATE, SECONDS = 40, 150
-PROFILE = f"name: open\narrivals: open\nmax_in_flight: 10\nsteps: [{{start_time: 0s, rate: {RATE}}}]\nduration: {SECONDS}s\n"
+PROFILE = f"""\
+name: open
+arrivals: open
+max_in_flight: 10
+steps: [{{start_time: 0s, rate: {RATE}}}]
+duration: {SECONDS}s
+"""
 
 A_FEW = 5
 """Requests that were on their way when the master was killed."""

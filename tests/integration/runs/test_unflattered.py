@@ -2,7 +2,12 @@
 
 from tests import firedrill_process
 
-RULES = "groups:\n- name: mine\n  rules:\n  - {alert: Mine, expr: 'up / on() up > 0', labels: {severity: critical}}\n"
+RULES = """\
+groups:
+- name: mine
+  rules:
+  - {alert: Mine, expr: 'up / on() up > 0', labels: {severity: critical}}
+"""
 
 
 def codes(reasons):

@@ -5,7 +5,13 @@ import psutil
 from tests import firedrill_process
 from tests.waiting import poll_until
 
-PROFILE = "name: shared\narrivals: open\nmax_in_flight: 20\nsteps: [{start_time: 0s, rate: 40}]\nduration: 60s\n"
+PROFILE = """\
+name: shared
+arrivals: open
+max_in_flight: 20
+steps: [{start_time: 0s, rate: 40}]
+duration: 60s
+"""
 BROKEN = """\
 import sys
 from locust import HttpUser

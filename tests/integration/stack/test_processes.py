@@ -12,8 +12,14 @@ from firedrill.stack.plan import Plan, Ports
 from firedrill.stack.process_stack import LINGER_SECONDS, NativeStack
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
-DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); signal.pause()"
-PARENT = "import subprocess, sys; p = subprocess.Popen(['sleep', 'infinity']); print(p.pid, flush=True); p.wait()"
+DEAF = (
+    "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+    "print('deaf', flush=True); signal.pause()"
+)
+PARENT = (
+    "import subprocess, sys; p = subprocess.Popen(['sleep', 'infinity']); "
+    "print(p.pid, flush=True); p.wait()"
+)
 
 
 @pytest.fixture
