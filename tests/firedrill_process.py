@@ -1,6 +1,5 @@
-"""`firedrill` as a user calls it, on ports of the test's own."""
+"""Start `firedrill` as a user does, on free ports, and watch the process."""
 
-import json
 import os
 import re
 import signal
@@ -11,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firedrill.contract import LOOPBACK
-from firedrill.drill.judge.verdict import AGAINST_API, EXIT_CODES, Status
 from firedrill.errors import FiredrillError
 from firedrill.processes import ports
 from firedrill.prometheus.client import Prometheus
@@ -31,21 +29,11 @@ PORT_OPTIONS = (
 )
 
 PATIENT_SLO = "{p99: 30s, errors: 1%, starved_users: 1000}"
-"""An SLO that a machine that stands still for some seconds cannot break: its requests take as long.
-
-"""
-
-OF_THE_MACHINE = frozenset({"generator_cpu", "loop_lag", "report_late", "scrape_gap", "blind"})
-"""Reasons by which a run says that its generator, or the Prometheus that looks at it, got no time
-(docs/profiles.md).
-"""
-
-AGAINST_OBJECTIVES = ("latency_", "alert_", "regression_", "errors", "starved_users")
-"""How codes of the other reasons begin that fail a run and do not void it."""
+"""An SLO that holds on a machine that stands still for some seconds."""
 
 
 @dataclass
-class Drill:
+class FiredrillProcess:
     """A `firedrill` process."""
 
     process: subprocess.Popen
@@ -53,20 +41,20 @@ class Drill:
     ports: dict[str, int]
 
     def finish(self, timeout_seconds=3 * PATIENCE_SECONDS):
-        """Wait for its end; returns (exit code, standard output, standard error)."""
+        """Wait for the end; return (exit code, standard output, standard error)."""
         output, errors = self.process.communicate(timeout=timeout_seconds)
         return self.process.returncode, output, errors
 
     def folder(self):
-        """The run's folder, once there is one."""
+        """Return the run's folder, None before there is one."""
         return next((path for path in self.out.glob("2*") if path.is_dir()), None)
 
     def run(self):
-        """The recorded run."""
+        """Return the recorded run."""
         return Run(self.folder())
 
     def pid_of(self, part):
-        """Process id of a part, once it runs."""
+        """Wait until a part runs; return its process id."""
 
         def find():
             port = self.ports[{"api": "--port"}.get(part, f"--{part}-port")]
@@ -82,7 +70,7 @@ class Drill:
         )
 
     def wait_for_requests(self):
-        """Wait until Prometheus has seen some."""
+        """Wait until Prometheus has counted requests."""
         prom = self.prometheus()
 
         def seen():
@@ -93,22 +81,22 @@ class Drill:
         poll_until(seen, "Prometheus to know of requests")
 
     def prometheus(self):
-        """Its Prometheus, while it runs."""
+        """Return a client of the run's Prometheus."""
         return Prometheus(f"http://{LOOPBACK}:{self.ports['--prometheus-port']}")
 
     def interrupt(self):
-        """Ctrl-C."""
+        """Send what Ctrl-C sends."""
         self.process.send_signal(signal.SIGINT)
 
-    def children(self):
-        """Command lines of the processes that it waits for."""
-        wanted = set(
+    def child_commands(self):
+        """Return the command lines of the child processes."""
+        child_pids = set(
             _text(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")).split()
         )
-        return [words for pid, words in _processes() if str(pid) in wanted]
+        return [words for pid, words in _processes() if str(pid) in child_pids]
 
     def leftovers(self):
-        """Command lines of processes that still name one of this drill's ports or its folder."""
+        """Return command lines of processes that name one of the run's ports or its folder."""
         marks = [str(self.out), *(f"{option} {port}" for option, port in self.ports.items())]
         return [
             words
@@ -127,13 +115,20 @@ def start(
     report=False,
     folder=None,
 ):
-    """Start `firedrill COMMAND WORDS…` with free ports and its runs below `out`; a report, which
-    takes seconds, only if asked.
+    """Start `firedrill COMMAND WORDS…` on free ports, with its runs below `out`.
 
-    `folder` is the one that it is started in.
+    Args:
+        out: Folder of the recorded runs.
+        words: Arguments and options of the command.
+        command: `run`, or another command.
+        environment: Variables to add to the environment.
+        with_ports: Whether to pass options for free ports.
+        docker: Whether the stack runs in containers, so that no Prometheus is needed here.
+        report: Whether to write the report, which takes seconds.
+        folder: Working directory.
     """
     if not docker:
-        required_programs.program("prometheus")
+        required_programs.require("prometheus")
     chosen = {option: ports.any_free() for option in PORT_OPTIONS} if with_ports else {}
     options = [word for option, port in chosen.items() for word in (option, str(port))]
     if command == "run" and not report:
@@ -146,10 +141,10 @@ def start(
         env={**os.environ, **(environment or {})},
         cwd=folder,
     )
-    return Drill(process, Path(out), chosen)
+    return FiredrillProcess(process, Path(out), chosen)
 
 
-def profile(
+def write_profile(
     folder,
     *,
     users,
@@ -159,7 +154,7 @@ def profile(
     alerts="{}",
     think_time="0.5s..1s",
 ):
-    """A profile file with one step."""
+    """Write a profile with one step; return its path."""
     file = folder / "test.yaml"
     file.write_text(
         f"name: test\nuser: {user}\nthink_time: {think_time}\n"
@@ -167,56 +162,6 @@ def profile(
         f"duration: {seconds}s\nwarmup: 2s\nslo: {slo}\nalerts: {alerts}\n"
     )
     return file
-
-
-def judged(code, document, excused=OF_THE_MACHINE):
-    """(status, codes of the reasons) of a run, without the reasons that lie in the machine alone.
-
-    Those void a run whatever else is found in it. The rest is the verdict of a faster machine.
-    """
-    verdict = document["verdict"]
-    status, codes = verdict["status"], [reason["code"] for reason in verdict["reasons"]]
-    assert code == EXIT_CODES[Status(status)], (code, status)
-    others = [reason for reason in codes if reason not in excused]
-    if status == Status.INVALID and others != codes and all(_fails(reason) for reason in others):
-        status = Status.FAILED if others else Status.PASSED
-    return str(status), others
-
-
-def _fails(code):
-    return code in AGAINST_API or code.startswith(AGAINST_OBJECTIVES)
-
-
-def failed(code, document, excused=OF_THE_MACHINE):
-    """Whether a run failed, or would have on a faster machine."""
-    return judged(code, document, excused)[0] == Status.FAILED
-
-
-def passed(code, document, excused=OF_THE_MACHINE):
-    """Whether a run passed, or would have on a faster machine."""
-    return judged(code, document, excused)[0] == Status.PASSED
-
-
-def locust_total(run):
-    """Locust's own final counts: (requests, failures)."""
-    entries = json.loads((run.folder / "locust_stats.json").read_text())
-    return sum(entry["num_requests"] for entry in entries), sum(
-        entry["num_failures"] for entry in entries
-    )
-
-
-def locust_p99_ms(run):
-    """Locust's own 99th percentile, as it would print it."""
-    times = {}
-    for entry in json.loads((run.folder / "locust_stats.json").read_text()):
-        for time, count in entry["response_times"].items():
-            times[float(time)] = times.get(float(time), 0) + count
-    rank, seen = 0.99 * sum(times.values()), 0
-    for time in sorted(times):
-        seen += times[time]
-        if seen >= rank:
-            return time
-    return None
 
 
 def _processes():

@@ -152,7 +152,7 @@ def drill(folder, address, healthy_seconds):
     for name, text in texts.items():
         (folder / f"{name}.yml").write_text(text)
         words += ["--rules", folder / f"{name}.yml"]
-    file = firedrill_process.profile(
+    file = firedrill_process.write_profile(
         folder, users=20, seconds=healthy_seconds + 26, slo="{p99: 0.25s, errors: 0.3%}"
     )
     file.write_text(

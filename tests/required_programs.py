@@ -1,9 +1,7 @@
-"""Programs that a test needs.
+"""Find the programs that a test needs, or skip the test.
 
-Where one is missing, the tests that need it are skipped with the reason; with CI=true the suite
-then fails.
-
-No test installs anything: `python -m tests.machine` does, before the tests.
+With CI=true the suite fails where something was missing. No test installs anything:
+`python -m tests.machine` does, before the tests.
 """
 
 import shutil
@@ -13,22 +11,23 @@ import pytest
 from firedrill.processes import programs
 
 MARK = "missing on this machine: "
+"""How the reason of such a skipped test begins."""
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-def program(name):
+def require(name):
     """Return the path of a program, or skip the test."""
     path = programs.find(name)
     if path is None:
-        give_up(f"{name} ({programs.HOW_TO_GET})")
+        skip_for_want_of(f"{name} ({programs.HOW_TO_GET})")
     return path
 
 
-def chromium():
+def require_chromium():
     """Return the path of a Chromium, or skip the test."""
     path = find_chromium()
     if path is None:
-        give_up("Chromium (apt-get install chromium)")
+        skip_for_want_of("Chromium (apt-get install chromium)")
     return path
 
 
@@ -37,8 +36,6 @@ def find_chromium():
     return next((path for name in CHROMIUM if (path := shutil.which(name))), None)
 
 
-def give_up(reason):
-    """Skip the test for want of something; conftest.py fails the suite for it once, with
-    CI=true.
-    """
-    pytest.skip(MARK + reason)
+def skip_for_want_of(missing):
+    """Skip the test; with CI=true, conftest.py fails the suite once for what was missing."""
+    pytest.skip(MARK + missing)

@@ -11,7 +11,7 @@ from tests.waiting import PATIENCE_SECONDS
 @contextmanager
 def browser():
     """Start a browser and close it at the end of the block; skip where there is none."""
-    program = required_programs.chromium()
+    program = required_programs.require_chromium()
     with sync_playwright() as playwright:
         options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         started = playwright.chromium.launch(

@@ -27,7 +27,7 @@ def recorded(tmp_path_factory):
     written at its end.
     """
     folder = tmp_path_factory.mktemp("reported")
-    file = firedrill_process.profile(
+    file = firedrill_process.write_profile(
         folder,
         users=8,
         seconds=20,

@@ -39,7 +39,9 @@ def _make_python(name):
     out.
     """
     if os.geteuid():
-        required_programs.give_up(f"the image {name}, which only root can make (debootstrap)")
+        required_programs.skip_for_want_of(
+            f"the image {name}, which only root can make (debootstrap)"
+        )
     with tempfile.TemporaryDirectory(prefix="firedrill-base-") as folder:
         packages = "python3,python3-venv,python3-pip,ca-certificates"
         made = subprocess.run(
@@ -49,7 +51,7 @@ def _make_python(name):
             check=False,
         )
         if made.returncode:
-            required_programs.give_up(
+            required_programs.skip_for_want_of(
                 f"the image {name}: debootstrap failed: {made.stdout.strip().splitlines()[-1:]}"
             )
         certificates = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -67,7 +69,7 @@ def _make_monitoring():
     with tempfile.TemporaryDirectory(prefix="firedrill-monitoring-") as folder:
         context = Path(folder)
         for program in ("prometheus", "promtool", "prometheus-alertmanager", "amtool"):
-            shutil.copy(required_programs.program(program), context / program)
+            shutil.copy(required_programs.require(program), context / program)
         for template in _templates():
             shutil.copy(template, context)
         for program in ("prometheus", "alertmanager"):

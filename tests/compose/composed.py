@@ -16,7 +16,7 @@ from firedrill.errors import FiredrillError
 from firedrill.processes import ports
 from firedrill.prometheus.client import Prometheus
 from firedrill.stack.containers import container_stack, engine
-from tests import firedrill_process
+from tests import verdicts
 from tests.compose.docker_engine import docker
 from tests.waiting import poll_until
 
@@ -36,7 +36,7 @@ PATIENCE_SECONDS = 480.0
 that does much else.
 """
 
-OF_STALLED_CONTAINERS = firedrill_process.OF_THE_MACHINE | {"worker_missing", "users_behind"}
+STALLED_CONTAINER_REASONS = verdicts.MACHINE_REASONS | {"worker_missing", "users_behind"}
 """A worker that stands still for seconds is given up by its master, and its users fall behind."""
 
 

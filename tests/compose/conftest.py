@@ -16,7 +16,9 @@ def images():
     """An engine, and images to build on."""
     with docker_engine.engine():
         if missing := base_images.missing():
-            required_programs.give_up(f"the images {', '.join(missing)} (python -m tests.machine)")
+            required_programs.skip_for_want_of(
+                f"the images {', '.join(missing)} (python -m tests.machine)"
+            )
         yield base_images.NAMES
 
 

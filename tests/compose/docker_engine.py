@@ -74,11 +74,13 @@ def preparing():
 
 def _start(users):
     if os.geteuid():
-        required_programs.give_up(
+        required_programs.skip_for_want_of(
             "a Docker engine that answers this user; only root could start one"
         )
     if not shutil.which("dockerd"):
-        required_programs.give_up("a Docker engine (apt-get install docker.io docker-compose)")
+        required_programs.skip_for_want_of(
+            "a Docker engine (apt-get install docker.io docker-compose)"
+        )
     with DAEMON_LOG.open("w") as log:
         # A session of its own, so that a Ctrl-C of the tests leaves it time to end in order.
         daemon = subprocess.Popen(
@@ -90,7 +92,7 @@ def _start(users):
         every_seconds=0.5,
     )
     if daemon.poll() is not None:
-        required_programs.give_up(
+        required_programs.skip_for_want_of(
             "a Docker engine that runs; dockerd ended: "
             f"{DAEMON_LOG.read_text(errors='replace').splitlines()[-1:]}"
         )

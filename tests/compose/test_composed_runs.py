@@ -14,10 +14,10 @@ from firedrill.contract import LOOPBACK
 from firedrill.errors import Missing
 from firedrill.processes import ports
 from firedrill.stack.containers import container_stack, engine
-from tests import firedrill_process
+from tests import firedrill_process, verdicts
 from tests.compose.composed import (
-    OF_STALLED_CONTAINERS,
     PATIENCE_SECONDS,
+    STALLED_CONTAINER_REASONS,
     Composed,
     all_are_counted,
     answer,
@@ -57,7 +57,7 @@ def test_a_run_in_containers_is_judged_and_recorded(start, tmp_path):
     code, output, errors = drill.finish(PATIENCE_SECONDS)
     run = drill.run()
     document = run.read()
-    assert firedrill_process.passed(code, document, OF_STALLED_CONTAINERS), output + errors
+    assert verdicts.passed(code, document, STALLED_CONTAINER_REASONS), output + errors
     assert document["figures"]["counts"]["client_requests"] > 50
     assert all_are_counted(document), document["figures"]
     assert document["versions"]["api image"] == "firedrill-api"
@@ -95,7 +95,7 @@ def test_an_api_that_dies_fails_the_run_and_pages(start, tmp_path):
     stop_load(drill)
     code, output, errors = drill.finish(PATIENCE_SECONDS)
     document = drill.run().read()
-    assert firedrill_process.failed(code, document, OF_STALLED_CONTAINERS), output + errors
+    assert verdicts.failed(code, document, STALLED_CONTAINER_REASONS), output + errors
     assert "api_ended" in {reason["code"] for reason in document["verdict"]["reasons"]}
     assert "ApiDown" in {alert["name"] for alert in document["figures"]["alerts"]}
     assert ("page", "firing", "ApiDown") in {
@@ -204,7 +204,7 @@ def test_ctrl_c_ends_a_build(start):
         poll_until(
             lambda: gateway.silenced.is_set() or drill.process.poll() is not None, "the build"
         )
-        assert any(" build " in words for words in drill.children())
+        assert any(" build " in words for words in drill.child_commands())
         drill.interrupt()
         code, _, errors = drill.finish(PATIENCE_SECONDS)
     assert code == 130, errors
@@ -257,7 +257,7 @@ def test_the_firedrill_image_plays_on_a_running_stack(images, tmp_path):
         played = composed.compose("run", "--rm", "-T", "firedrill", "run", "brief", "--json")
         assert "{" in played.stdout, played.stderr
         document = json.loads(played.stdout[played.stdout.index("{") :])
-        assert firedrill_process.passed(played.returncode, document, OF_STALLED_CONTAINERS), (
+        assert verdicts.passed(played.returncode, document, STALLED_CONTAINER_REASONS), (
             played.stdout + played.stderr
         )
         assert document["figures"]["counts"]["client_requests"] > 50

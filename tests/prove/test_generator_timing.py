@@ -13,7 +13,7 @@ import requests
 from firedrill.drill.play.live_figures import ANSWERED, WAITING_INCLUDED
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, ROOT, SHAPE
 from firedrill.processes.ports import any_free
-from tests import firedrill_process
+from tests import firedrill_process, verdicts
 from tests.integration.generator.open_loops import (
     HALF,
     WHOLE,
@@ -104,7 +104,7 @@ def test_an_api_that_hangs_at_the_end_fails_the_run(proof, folder):
             client["latency_from_schedule_seconds"]["p99"],
         )
         return {
-            "run failed": float(firedrill_process.failed(code, run)),
+            "run failed": float(verdicts.failed(code, run)),
             "arrivals offered of 400": arrivals["offered"],
             "arrivals unsent (%)": 100 * arrivals["unsent"] / arrivals["offered"],
             "arrivals started, of 250 and ten slots": arrivals["started"],
@@ -148,7 +148,7 @@ def test_a_breakpoint_is_found_at_its_rate(proof, folder):
         run = drill.run().read()
         window = run["window"]
         return {
-            "run failed": float(firedrill_process.failed(code, run)),
+            "run failed": float(verdicts.failed(code, run)),
             "step": run["aborted"]["step"],
             "length (s)": window["end"] - window["start"],
         }

@@ -14,7 +14,9 @@ from firedrill.fault_client import FaultClient
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.client import Prometheus
 from firedrill.prometheus.recorded_data import Reopened
+from firedrill.record.run_folder import Run
 from tests import firedrill_process
+from tests.integration.runs import locust_statistics
 from tests.waiting import poll_until
 
 GREEDY = """\
@@ -76,12 +78,12 @@ def test_a_smoke_run_passes_three_times_in_three(proof, tmp_path_factory):
 def test_locust_sees_nothing_of_starved_users(proof, tmp_path_factory):
     def measure():
         folder = tmp_path_factory.mktemp("starved")
-        file = firedrill_process.profile(folder, users=300, seconds=25)
+        file = firedrill_process.write_profile(folder, users=300, seconds=25)
         drill = firedrill_process.start(folder, file, "--server", "waitress", "--threads", "64")
         code, _, _ = drill.finish()
         return {
             "exit code": code,
-            "Locust's own p99 (ms)": firedrill_process.locust_p99_ms(drill.run()),
+            "Locust's own p99 (ms)": locust_statistics.p99_ms(drill.run()),
         }
 
     proof.holds(
@@ -99,7 +101,9 @@ def test_a_page_follows_its_alert(proof, tmp_path_factory):
         folder = tmp_path_factory.mktemp("down")
         drill = firedrill_process.start(
             folder,
-            firedrill_process.profile(folder, users=10, seconds=25, alerts="{always: [ApiDown]}"),
+            firedrill_process.write_profile(
+                folder, users=10, seconds=25, alerts="{always: [ApiDown]}"
+            ),
         )
         drill.wait_for_load()
         os.kill(drill.pid_of("api"), signal.SIGKILL)
@@ -139,7 +143,7 @@ def test_faults_are_set_on_time_and_measured_as_they_are(proof, tmp_path_factory
 
     def measure():
         folder = tmp_path_factory.mktemp("faults")
-        file = firedrill_process.profile(
+        file = firedrill_process.write_profile(
             folder, users=20, seconds=30, slo="{errors: 50%}", think_time="0.1s..0.2s"
         )
         file.write_text(file.read_text() + FAULTS)
@@ -183,7 +187,7 @@ def test_faults_are_set_on_time_and_measured_as_they_are(proof, tmp_path_factory
 def test_a_matrix_notices_a_dead_api_soon(proof, tmp_path_factory):
     def measure():
         folder = tmp_path_factory.mktemp("matrix")
-        file = firedrill_process.profile(folder, users=5, seconds=30, slo="{errors: 50%}")
+        file = firedrill_process.write_profile(folder, users=5, seconds=30, slo="{errors: 50%}")
         file.write_text(
             file.read_text()
             + "faults: [{start_time: 3s, for: 15s, stop: true, alerts: [ApiDown]}]\n"
@@ -192,7 +196,7 @@ def test_a_matrix_notices_a_dead_api_soon(proof, tmp_path_factory):
             folder / "runs", file, "--matrix", "--time-scale", "60", "--duration", "8s"
         )
         code, _, _ = drill.finish()
-        played = [firedrill_process.Run(path) for path in sorted(drill.out.glob("2*"))]
+        played = [Run(path) for path in sorted(drill.out.glob("2*"))]
         document = next(run.read() for run in played if run.read()["faults"])
         delay = next(
             row["delay_seconds"] for row in document["scorecard"] if row["alert"] == "ApiDown"
@@ -251,7 +255,7 @@ def test_a_second_interrupt_ends_a_run_at_once(proof, tmp_path_factory):
 
     def measure():
         folder = tmp_path_factory.mktemp("stuck")
-        file = firedrill_process.profile(folder, users=10, seconds=60)
+        file = firedrill_process.write_profile(folder, users=10, seconds=60)
         file.write_text(f"{file.read_text()}faults: [{{start_time: 0s, for: 1s, latency: 1ms}}]\n")
         drill = firedrill_process.start(folder, file)
         drill.wait_for_requests()
@@ -273,7 +277,7 @@ def test_a_backtest_ends_soon_after_an_interrupt(proof, tmp_path_factory):
     """All of its evaluations take half a minute."""
 
     def has_evaluated(drill):
-        for words in drill.children():
+        for words in drill.child_commands():
             found = re.search(rf"--web.listen-address={LOOPBACK}:(\d+)", words)
             with suppress(FiredrillError):
                 now = time.time()

@@ -10,7 +10,7 @@ def promtool(*words):
     """Run it with these words; returns its output."""
     environment = {**os.environ, "GOGC": "400"}  # A sixth of its time is Go's garbage collection.
     done = subprocess.run(
-        [required_programs.program("promtool"), *map(str, words)],
+        [required_programs.require("promtool"), *map(str, words)],
         capture_output=True,
         text=True,
         check=False,

@@ -50,7 +50,7 @@ def promtool(folder, groups, series, checks):
         json.dumps({**whole, "group_eval_order": [group.name for group in groups]})
     )
     done = subprocess.run(
-        [required_programs.program("promtool"), "test", "rules", cases_file],
+        [required_programs.require("promtool"), "test", "rules", cases_file],
         capture_output=True,
         text=True,
         check=False,

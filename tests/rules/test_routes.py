@@ -27,7 +27,7 @@ EXCEPTIONS = {"LoadTestInvalid": "ticket"}
 
 def amtool(*words):
     done = subprocess.run(
-        [required_programs.program("amtool"), *map(str, words)],
+        [required_programs.require("amtool"), *map(str, words)],
         capture_output=True,
         text=True,
         check=False,

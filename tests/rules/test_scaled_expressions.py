@@ -92,7 +92,7 @@ def test_promtool_accepts_every_expression_before_and_after_scaling(
     after.write_text(scale_rules(before.read_text(), factor).text)
     for file in (before, after):
         done = subprocess.run(
-            [required_programs.program("promtool"), "check", "rules", file],
+            [required_programs.require("promtool"), "check", "rules", file],
             capture_output=True,
             text=True,
             check=False,

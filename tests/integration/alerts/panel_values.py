@@ -88,7 +88,7 @@ def faulty(folder):
     """A fifth of the requests fails; for a while all are slow, then half of the workers are
     stuck.
     """
-    file = firedrill_process.profile(
+    file = firedrill_process.write_profile(
         folder, users=140, seconds=20, slo="{errors: 50%, starved_users: 0}"
     )
     file.write_text(file.read_text() + FAULTS)

@@ -90,7 +90,7 @@ def alerting(tmp_path):
     """Alertmanager and the receiver, at a time scale at which a group waits for a second, and
     nothing is repeated for eight minutes.
     """
-    required_programs.program("alertmanager")
+    required_programs.require("alertmanager")
     plan = Plan(
         tmp_path,
         "test",

@@ -172,7 +172,7 @@ def written(replay, evaluations):
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory):
     """(worlds, times, what was seen by each rule, a fresh replay of each)."""
-    required_programs.program("prometheus")
+    required_programs.require("prometheus")
     start_ms = (round(time.time()) - SECONDS - 10) * 1000
     scrapes = list(drawn(start_ms))
     times = [start_ms + second * 1000 + AFTER_MS for second in range(SECONDS)]

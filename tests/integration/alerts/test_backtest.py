@@ -21,7 +21,7 @@ RECORDINGS = ("drill", "drill_amid_stalls")
 
 
 def unpacked(name, tmp_path_factory):
-    required_programs.program("prometheus")
+    required_programs.require("prometheus")
     return recorded_drills.unpacked(name, tmp_path_factory.mktemp(name))
 
 

@@ -63,8 +63,10 @@ def test_broken_rules_are_named_and_the_others_judged(asked, run):
         (5, "Unclosed: could not parse expression: 1:16: parse error: unclosed left parenthesis"),
         (
             6,
-            "Unknown: could not parse expression: 1:1: parse error: "
-            'unknown function with name "frobnicate"',
+            (
+                "Unknown: could not parse expression: 1:1: parse error: "
+                'unknown function with name "frobnicate"'
+            ),
         ),
         (7, "Template: "),
     ):
@@ -148,10 +150,14 @@ def test_remarks_name_everything_a_replay_cannot_show(asked, run):
         f":7: mine:many: {number} of {number} evaluations fail, the first : {many}",
         "nothing was recorded of no_such_metric (Unseen)",
         ":11: Meta reads what the alerts of the run wrote, and not what these would have",
-        "shorter than these look back or wait is the run of 60 s "
-        "(production rules: --stretch): Long",
-        f":8: TooMany: {number - 1} of {number} evaluations fail, "
-        "the first : 4 of them are more than the group's limit of 2",
+        (
+            "shorter than these look back or wait is the run of 60 s "
+            "(production rules: --stretch): Long"
+        ),
+        (
+            f":8: TooMany: {number - 1} of {number} evaluations fail, "
+            "the first : 4 of them are more than the group's limit of 2"
+        ),
         f":9: Same: {number - 1} of {number} evaluations fail, the first : {clash}",
         ":15: group seldom is evaluated every 86400000 s, and never in this run",
     ]

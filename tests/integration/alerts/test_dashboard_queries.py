@@ -29,7 +29,7 @@ def healthy(tmp_path_factory):
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory):
     """A drill of `panel_values.faulty` that was recorded: no clock decides what is shown of it."""
-    required_programs.program("prometheus")
+    required_programs.require("prometheus")
     yield from panel_values.shown(
         recorded_drills.unpacked("faulty", tmp_path_factory.mktemp("faulty"))
     )
@@ -38,7 +38,7 @@ def faulty(tmp_path_factory):
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory):
     """One of `panel_values.opened`."""
-    required_programs.program("prometheus")
+    required_programs.require("prometheus")
     yield from panel_values.shown(
         recorded_drills.unpacked("opened", tmp_path_factory.mktemp("opened"))
     )

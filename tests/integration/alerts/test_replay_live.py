@@ -219,7 +219,7 @@ def prometheus(folder):
     """One that evaluates the folder's rules over its data."""
     port, children = ports.any_free(), Children(folder)
     command = [
-        required_programs.program("prometheus"),
+        required_programs.require("prometheus"),
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address={LOOPBACK}:{port}",

@@ -91,7 +91,7 @@ def test_promtool_accepts_the_page():
         api.get("/")
         text = api.page().text
     checked = subprocess.run(
-        [required_programs.program("promtool"), "check", "metrics"],
+        [required_programs.require("promtool"), "check", "metrics"],
         input=text,
         capture_output=True,
         text=True,

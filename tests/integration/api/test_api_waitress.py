@@ -263,7 +263,7 @@ def test_promtool_accepts_the_page(served):
     """Prometheus' own linter; the one complaint it may make is about names that follow
     OpenTelemetry.
     """
-    promtool = required_programs.program("promtool")
+    promtool = required_programs.require("promtool")
     served.send("/quick").getresponse().read()
     served.await_value(1, "http_server_request_duration_seconds_count")
     checked = subprocess.run(

@@ -196,7 +196,7 @@ def test_the_query_of_the_dashboard_finds_exemplars_in_prometheus(collector, tmp
         }
         config.write_text(json.dumps({"scrape_configs": [job]}))  # JSON is YAML
         command = [
-            required_programs.program("prometheus"),
+            required_programs.require("prometheus"),
             f"--config.file={config}",
             f"--storage.tsdb.path={tmp_path / 'data'}",
         ]

@@ -304,7 +304,7 @@ def test_counters_survive_stop_restart_and_reset_from_the_web_page(target):
     ("profile", "load"), [("", ("-u", 2, "-r", 2)), ("open", ("--load-profile", "open"))]
 )
 def test_prometheus_accepts_the_exporters_metrics(target, profile, load):
-    promtool = required_programs.program("promtool")
+    promtool = required_programs.require("promtool")
     with Locust(
         "--headless",
         *load,

@@ -215,7 +215,7 @@ def test_absurd_reports_of_a_worker_are_all_counted():
     """A number of more than 64 bits, or a name that is no text, would end all that the worker
     reports, for good.
     """
-    promtool, port = required_programs.program("promtool"), any_free()
+    promtool, port = required_programs.require("promtool"), any_free()
     files = (FORGIVING, HANGING.with_name("absurd.py"), EXPORTER_PLUGIN)
     master = (
         "--master",

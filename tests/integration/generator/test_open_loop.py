@@ -9,7 +9,7 @@ import requests
 
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, SHAPE
 from firedrill.processes.ports import any_free
-from tests import firedrill_process
+from tests import firedrill_process, verdicts
 from tests.integration.generator.open_loops import (
     HALF,
     WHOLE,
@@ -26,7 +26,7 @@ PATIENT = LOCUSTFILES / "patient.py"
 FORGIVING = LOCUSTFILES / "forgiving.py"
 OURS = (PATIENT, FORGIVING, LOCUSTFILE, EXPORTER_PLUGIN)
 SCHEDULE = "locust_response_time_from_schedule_seconds"
-STARVED_GENERATOR = firedrill_process.OF_THE_MACHINE | {"users_behind", "arrivals_unsent"}
+STARVED_GENERATOR = verdicts.MACHINE_REASONS | {"users_behind", "arrivals_unsent"}
 """What may void a run on a machine that stands still for seconds."""
 
 

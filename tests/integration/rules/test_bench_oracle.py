@@ -117,7 +117,7 @@ def _of_evaluation(rule, shown, at_ms, start_ms):
 
 
 def test_prometheus_agrees_on_rules_that_record_for_each_other(tmp_path):
-    required_programs.program("promtool")
+    required_programs.require("promtool")
     start_ms = round(time.time()) // 10 * 10_000 - EVALUATIONS * INTERVAL_MS
     series = dict(histories())
     (tmp_path / "ours.yml").write_text(RULES.replace("MOMENT", f"{start_ms / 1000:.0f}"))

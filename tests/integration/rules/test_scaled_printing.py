@@ -17,7 +17,7 @@ def printed():
     """An expression as Prometheus prints it: without comments, every duration in its own
     spelling.
     """
-    required_programs.program("prometheus")
+    required_programs.require("prometheus")
     with (
         Interrupt() as interrupt,
         Reopened(None, interrupt) as reopened,

@@ -35,7 +35,7 @@ def prom():
     """A Prometheus that says of itself that it evaluated the group each second, and how long that
     took.
     """
-    required_programs.program("prometheus")
+    required_programs.require("prometheus")
     start_ms = (round(time.time()) - SECONDS - 10) * 1000
     said = [
         (remote.series({"__name__": MARK, "group": "g"}), 0, lambda _: 1),

@@ -72,7 +72,7 @@ def run(tmp_path_factory):
     prom = Prometheus(f"http://{LOOPBACK}:{port}")
     children = Children(folder)
     command = [
-        required_programs.program("prometheus"),
+        required_programs.require("prometheus"),
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address={LOOPBACK}:{port}",

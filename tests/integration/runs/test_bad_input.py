@@ -18,22 +18,28 @@ MISTAKES = {
     "a file that is no YAML": ("name: [", 2, r"mistake\.yaml:\d+: "),
     "a key twice": ("name: a\nname: b\n", 2, r"mistake\.yaml:2: .*name"),
     "an alert that no rule has": (
-        "name: a\nduration: 5s\nsteps:\n  - {start_time: 0s, users: 1}\n"
-        "alerts: {never: [ApiDwon]}\n",
+        (
+            "name: a\nduration: 5s\nsteps:\n  - {start_time: 0s, users: 1}\n"
+            "alerts: {never: [ApiDwon]}\n"
+        ),
         2,
         r"profile a: no rule has the alert ApiDwon; did you mean ApiDown",
     ),
     "an alert that must and must not fire": (
-        "name: a\nduration: 5s\nsteps:\n  - {start_time: 0s, users: 1}\n"
-        "alerts:\n  always: [ApiDown]\n  never:\n    - ApiDown\n",
+        (
+            "name: a\nduration: 5s\nsteps:\n  - {start_time: 0s, users: 1}\n"
+            "alerts:\n  always: [ApiDown]\n  never:\n    - ApiDown\n"
+        ),
         2,
         r"mistake\.yaml:8: alerts\.never\[0\] is ApiDown, which is expected to fire elsewhere",
     ),
     "a user that nobody has": (
         "name: a\nuser: BasicUsr\nduration: 5s\nsteps:\n  - {start_time: 0s, users: 1}\n",
         2,
-        r"mistake\.yaml:2: user is BasicUsr, which is none of the bundled users; "
-        r"did you mean BasicUser",
+        (
+            r"mistake\.yaml:2: user is BasicUsr, which is none of the bundled users; "
+            r"did you mean BasicUser"
+        ),
     ),
     "users below zero": (
         "name: a\nduration: 5s\nsteps:\n  - {start_time: 0s, users: -5}\n",

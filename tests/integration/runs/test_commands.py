@@ -9,19 +9,20 @@ import subprocess
 
 from firedrill.processes import ports
 from firedrill.prometheus.client import Prometheus
-from tests import firedrill_process, required_programs
+from tests import firedrill_process, required_programs, verdicts
+from tests.integration.runs import locust_statistics
 from tests.target_server import Target
 from tests.waiting import poll_until
 
 
 def test_a_foreign_api_and_a_foreign_locustfile_are_judged(tmp_path):
-    required_programs.program("alertmanager")
+    required_programs.require("alertmanager")
     theirs = firedrill_process.LOCUSTFILES / "theirs.py"
     rules = tmp_path / "mine.yml"
     rules.write_text(
         "groups:\n  - name: mine\n    rules:\n      - {alert: MineAlways, expr: locust_users > 0}\n"
     )
-    profile = firedrill_process.profile(
+    profile = firedrill_process.write_profile(
         tmp_path,
         users=4,
         seconds=15,
@@ -44,14 +45,15 @@ def test_a_foreign_api_and_a_foreign_locustfile_are_judged(tmp_path):
     document = drill.run().read()
     figures = document["figures"]
     # Half of their requests fail, and nothing else is wrong.
-    assert firedrill_process.judged(code, document) == ("FAILED", ["errors"]), output + errors
+    assert verdicts.status_and_reasons(code, document) == ("FAILED", ["errors"]), output + errors
     assert document["target"] == target.url
     assert document["generator"]["locustfile"]["name"] == "theirs.py"
     assert "secret" not in f"{drill.run().document.read_text()}{drill.run().folder}{output}{errors}"
     counts = figures["counts"]
-    assert (counts["client_requests"], counts["client_failures"]) == firedrill_process.locust_total(
-        drill.run()
-    )
+    assert (
+        counts["client_requests"],
+        counts["client_failures"],
+    ) == locust_statistics.request_totals(drill.run())
     assert 0 < counts["client_failures"] < counts["client_requests"]
     assert figures["server"]["rate"] is None
     assert figures["client"]["offered_rate"] is None, (
@@ -66,7 +68,7 @@ def test_a_foreign_api_and_a_foreign_locustfile_are_judged(tmp_path):
 
 
 def test_up_prints_addresses_that_answer(tmp_path):
-    required_programs.program("alertmanager")
+    required_programs.require("alertmanager")
     web = ports.any_free()
     drill = firedrill_process.start(tmp_path, "--profile", "smoke", "--web-port", web, command="up")
     errors = []
@@ -99,7 +101,7 @@ def doctor(**environment):
 
 
 def test_the_doctor_says_how_to_get_what_is_missing(tmp_path):
-    required_programs.program("prometheus")
+    required_programs.require("prometheus")
     code, findings = doctor()
     assert code == 0
     assert findings["prometheus"]["found"]

@@ -6,14 +6,15 @@ import signal
 
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.recorded_data import Reopened
-from tests import firedrill_process, required_programs
+from tests import firedrill_process, required_programs, verdicts
+from tests.integration.runs import locust_statistics
 
 
 def test_starved_users_fail_a_run_that_looks_perfect_to_locust(tmp_path):
     """300 users against 64 threads and waitress's default limit of 100 connections: two thirds
     never get an answer.
     """
-    file = firedrill_process.profile(tmp_path, users=300, seconds=25)
+    file = firedrill_process.write_profile(tmp_path, users=300, seconds=25)
     file.write_text(
         file.read_text().replace("duration:", "  - {start_time: 18s, users: 299}\nduration:")
     )
@@ -22,7 +23,7 @@ def test_starved_users_fail_a_run_that_looks_perfect_to_locust(tmp_path):
     run = drill.run()
     document = run.read()
     figures = document["figures"]
-    status, reasons = firedrill_process.judged(code, document)
+    status, reasons = verdicts.status_and_reasons(code, document)
     assert (status, reasons[0]) == ("FAILED", "starved_users"), output
     assert (
         next(
@@ -30,10 +31,10 @@ def test_starved_users_fail_a_run_that_looks_perfect_to_locust(tmp_path):
         ).count("users starved")
         == 1
     )
-    assert firedrill_process.locust_total(run)[1] == 0, "nothing has failed that Locust knows of"
+    assert locust_statistics.request_totals(run)[1] == 0, "nothing has failed that Locust knows of"
     assert figures["saturation"]["ran_out_first"] == "connections"
     assert figures["client"]["latency_including_waiting_seconds"]["p99"] > max(
-        10, firedrill_process.locust_p99_ms(run) / 1000
+        10, locust_statistics.p99_ms(run) / 1000
     )
     assert [
         step["client"]["latency_including_waiting_seconds"]["p99"] > 10 for step in figures["steps"]
@@ -54,7 +55,7 @@ def _assert_every_request_is_accounted_for(figures):
 
 
 def test_requests_of_clients_that_time_out_are_accounted_for(tmp_path):
-    file = firedrill_process.profile(tmp_path, users=60, seconds=8)
+    file = firedrill_process.write_profile(tmp_path, users=60, seconds=8)
     code, output, _ = (
         drill := firedrill_process.start(
             tmp_path / "runs", file, "--locustfile", firedrill_process.LOCUSTFILES / "impatient.py"
@@ -62,7 +63,7 @@ def test_requests_of_clients_that_time_out_are_accounted_for(tmp_path):
     ).finish()
     document = drill.run().read()
     figures = document["figures"]
-    status, reasons = firedrill_process.judged(code, document)
+    status, reasons = verdicts.status_and_reasons(code, document)
     assert status == "FAILED", output
     assert "errors" in reasons
     assert figures["counts"]["client_failures"] > 20
@@ -72,21 +73,23 @@ def test_requests_of_clients_that_time_out_are_accounted_for(tmp_path):
 def test_requests_to_the_development_server_are_accounted_for(tmp_path):
     drill = firedrill_process.start(
         tmp_path,
-        firedrill_process.profile(tmp_path, users=60, seconds=8, slo=firedrill_process.PATIENT_SLO),
+        firedrill_process.write_profile(
+            tmp_path, users=60, seconds=8, slo=firedrill_process.PATIENT_SLO
+        ),
         "--server",
         "dev",
     )
     code, output, _ = drill.finish()
     document = drill.run().read()
     figures = document["figures"]
-    assert firedrill_process.judged(code, document) == ("PASSED", []), output
+    assert verdicts.status_and_reasons(code, document) == ("PASSED", []), output
     assert "workers" not in figures["saturation"]["largest_ratio"]
     _assert_every_request_is_accounted_for(figures)
 
 
 def test_a_killed_api_pages_somebody_and_fails_the_run(tmp_path):
-    required_programs.program("alertmanager")
-    file = firedrill_process.profile(
+    required_programs.require("alertmanager")
+    file = firedrill_process.write_profile(
         tmp_path,
         users=10,
         seconds=30,
@@ -98,7 +101,9 @@ def test_a_killed_api_pages_somebody_and_fails_the_run(tmp_path):
     os.kill(drill.pid_of("api"), signal.SIGKILL)
     code, output, errors = drill.finish()
     document = drill.run().read()
-    assert firedrill_process.judged(code, document) == ("FAILED", ["api_ended", "errors"]), output
+    assert verdicts.status_and_reasons(code, document) == ("FAILED", ["api_ended", "errors"]), (
+        output
+    )
     (fired,) = [
         one
         for one in document["figures"]["alerts"]
@@ -123,16 +128,18 @@ def test_a_killed_api_pages_somebody_and_fails_the_run(tmp_path):
 
 def test_a_run_whose_alertmanager_is_killed_passes_and_says_so(tmp_path):
     """The measurements go on after Alertmanager and its receiver ended."""
-    required_programs.program("alertmanager")
+    required_programs.require("alertmanager")
     drill = firedrill_process.start(
         tmp_path,
-        firedrill_process.profile(tmp_path, users=4, seconds=8, slo=firedrill_process.PATIENT_SLO),
+        firedrill_process.write_profile(
+            tmp_path, users=4, seconds=8, slo=firedrill_process.PATIENT_SLO
+        ),
     )
     for part in ("alertmanager", "notifications"):
         os.kill(drill.pid_of(part), signal.SIGKILL)
     code, output, _ = drill.finish()
     document = drill.run().read()
-    assert firedrill_process.judged(code, document) == ("PASSED", []), output
+    assert verdicts.status_and_reasons(code, document) == ("PASSED", []), output
     # A machine that stands still adds a gap in what was seen, and an alert about it that fired
     # before the load.
     remarks = [
@@ -150,15 +157,15 @@ def test_a_run_without_alertmanager_says_how_to_get_it(tmp_path):
     tools = tmp_path / "tools"
     (tools / "usr" / "bin").mkdir(parents=True)
     for name in ("prometheus", "promtool"):
-        (tools / "usr" / "bin" / name).symlink_to(required_programs.program(name))
+        (tools / "usr" / "bin" / name).symlink_to(required_programs.require(name))
     bare = {"FIREDRILL_TOOLS": str(tools), "PATH": str(tools)}
-    file = firedrill_process.profile(
+    file = firedrill_process.write_profile(
         tmp_path, users=2, seconds=8, slo=firedrill_process.PATIENT_SLO
     )
     drill = firedrill_process.start(tmp_path / "runs", file, environment=bare)
     code, _, errors = drill.finish()
     document = drill.run().read()
-    assert firedrill_process.judged(code, document) == ("PASSED", []), errors
+    assert verdicts.status_and_reasons(code, document) == ("PASSED", []), errors
     assert (document["notifications"], document["remarks"][0]["code"]) == (
         None,
         "alertmanager_missing",
@@ -177,7 +184,7 @@ def test_a_run_without_alertmanager_says_how_to_get_it(tmp_path):
 
 def test_a_killed_prometheus_voids_the_run_that_still_opens(tmp_path):
     drill = firedrill_process.start(
-        tmp_path, firedrill_process.profile(tmp_path, users=10, seconds=60)
+        tmp_path, firedrill_process.write_profile(tmp_path, users=10, seconds=60)
     )
     drill.wait_for_requests()
     os.kill(drill.pid_of("prometheus"), signal.SIGKILL)

@@ -7,7 +7,7 @@ import pytest
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.recorded_data import Reopened
 from firedrill.record.limits import TAIL_SECONDS
-from tests import firedrill_process
+from tests import firedrill_process, verdicts
 
 USERS = 20
 FAULTS = """\
@@ -22,15 +22,16 @@ faults:
 def run(tmp_path_factory):
     """A drill of 12 s with two faults, and a third whose time never comes."""
     folder = tmp_path_factory.mktemp("faults")
-    file = firedrill_process.profile(
+    file = firedrill_process.write_profile(
         folder, users=USERS, seconds=30, slo="{errors: 50%}", think_time="0.1s..0.2s"
     )
     file.write_text(file.read_text() + FAULTS)
     drill = firedrill_process.start(folder / "runs", file, "--threads", "32", "--duration", "12s")
     code, output, _ = drill.finish()
-    assert firedrill_process.judged(code, drill.run().read()) == ("INVALID", ["fault_not_set"]), (
-        output
-    )
+    assert verdicts.status_and_reasons(code, drill.run().read()) == (
+        "INVALID",
+        ["fault_not_set"],
+    ), output
     assert drill.leftovers() == []
     return drill.run()
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from firedrill.cli import main
 from firedrill.drill.judge.verdict import EXIT_CODES, Status
 from firedrill.record.run_folder import Run
-from tests import firedrill_process, required_programs
+from tests import firedrill_process, required_programs, verdicts
 
 FAULTS = """\
 faults:
@@ -20,8 +20,8 @@ faults:
 
 
 def test_a_matrix_with_an_unknown_alert_is_refused(tmp_path):
-    required_programs.program("prometheus")
-    file = firedrill_process.profile(tmp_path, users=5, seconds=40, slo="{errors: 50%}")
+    required_programs.require("prometheus")
+    file = firedrill_process.write_profile(tmp_path, users=5, seconds=40, slo="{errors: 50%}")
     file.write_text(
         file.read_text() + FAULTS.replace("ApiErrorBudgetFastBurn", "ApiErrorBudgetFastBum")
     )
@@ -35,7 +35,7 @@ def test_a_matrix_fails_for_the_fault_that_no_alert_noticed(tmp_path):
     """At a time scale of 60, at which five minutes of `for` are five seconds; the quiet run is
     shorter than the slow alerts ask for.
     """
-    file = firedrill_process.profile(tmp_path, users=5, seconds=40, slo="{errors: 50%}")
+    file = firedrill_process.write_profile(tmp_path, users=5, seconds=40, slo="{errors: 50%}")
     file.write_text(file.read_text() + FAULTS)
     drill = firedrill_process.start(
         tmp_path / "runs", file, "--matrix", "--time-scale", "60", "--duration", "8s", "--json"
@@ -47,7 +47,9 @@ def test_a_matrix_fails_for_the_fault_that_no_alert_noticed(tmp_path):
     for column in found["columns"]:
         document = Run(drill.out / column["run"]).read()
         assert column["status"] == document["verdict"]["status"]
-        statuses.append(firedrill_process.judged(EXIT_CODES[Status(column["status"])], document)[0])
+        statuses.append(
+            verdicts.status_and_reasons(EXIT_CODES[Status(column["status"])], document)[0]
+        )
     assert statuses == ["PASSED", "PASSED", "FAILED"], errors
     is_void = any(column["status"] == "INVALID" for column in found["columns"])
     assert (code, found["status"]) == ((4, "INVALID") if is_void else (1, "FAILED")), errors

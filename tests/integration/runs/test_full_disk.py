@@ -38,7 +38,7 @@ def test_a_run_that_has_no_room_does_not_begin(disk, tmp_path):
 def test_a_disk_that_fills_up_in_mid_run_is_named(disk, tmp_path):
     folder = disk(40)
     drill = firedrill_process.start(
-        folder, firedrill_process.profile(tmp_path, users=5, seconds=60)
+        folder, firedrill_process.write_profile(tmp_path, users=5, seconds=60)
     )
     drill.wait_for_requests()
     fill(folder / "filling")

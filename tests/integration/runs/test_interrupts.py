@@ -27,7 +27,7 @@ from tests.waiting import PATIENCE_SECONDS, poll_until
 )
 def test_a_run_that_is_interrupted_is_kept_and_says_so(tmp_path, number):
     drill = firedrill_process.start(
-        tmp_path, firedrill_process.profile(tmp_path, users=10, seconds=60)
+        tmp_path, firedrill_process.write_profile(tmp_path, users=10, seconds=60)
     )
     drill.wait_for_requests()
     drill.process.send_signal(number)
@@ -83,7 +83,7 @@ def test_a_second_interrupt_does_not_wait_for_stragglers(tmp_path):
     """The API's workers are stuck, by a fault that the drill did not set and does not end: they
     would be waited for until the last.
     """
-    file = firedrill_process.profile(tmp_path, users=10, seconds=60)
+    file = firedrill_process.write_profile(tmp_path, users=10, seconds=60)
     file.write_text(f"{file.read_text()}faults: [{{start_time: 0s, for: 1s, latency: 1ms}}]\n")
     (tmp_path / "sitecustomize.py").write_text(
         PATIENT.format(module="firedrill.drill.play.run", name="DRAIN_SECONDS")
@@ -104,7 +104,7 @@ def test_a_second_interrupt_does_not_wait_for_stragglers(tmp_path):
 def test_killing_firedrill_ends_its_parts(tmp_path):
     """What even kill -9 must not leave behind: the kernel tells the parts."""
     drill = firedrill_process.start(
-        tmp_path, firedrill_process.profile(tmp_path, users=5, seconds=60)
+        tmp_path, firedrill_process.write_profile(tmp_path, users=5, seconds=60)
     )
     drill.wait_for_load()
     drill.process.send_signal(signal.SIGKILL)
@@ -124,7 +124,7 @@ groups:
 
 def has_evaluated(drill):
     """Whether a Prometheus that the process started holds what its rules recorded."""
-    for words in drill.children():
+    for words in drill.child_commands():
         found = re.search(rf"--web.listen-address={LOOPBACK}:(\d+)", words)
         with suppress(FiredrillError):
             return bool(

@@ -21,7 +21,9 @@ from tests.waiting import poll_until
 def two_runs(tmp_path_factory):
     """A folder with two recorded runs."""
     folder = tmp_path_factory.mktemp("two")
-    file = firedrill_process.profile(folder, users=2, seconds=8, slo=firedrill_process.PATIENT_SLO)
+    file = firedrill_process.write_profile(
+        folder, users=2, seconds=8, slo=firedrill_process.PATIENT_SLO
+    )
     for _ in range(2):
         drill = firedrill_process.start(folder / "runs", file)
         drill.finish()

@@ -9,7 +9,7 @@ import pytest
 from firedrill.cli.reports import written
 from firedrill.profile import load_profile
 from firedrill.record.run_folder import Run
-from tests import firedrill_process
+from tests import firedrill_process, verdicts
 
 
 def firedrill(*words):
@@ -32,7 +32,7 @@ def earlier(folder, profile, **client):
 
 
 def test_a_run_that_is_worse_than_its_baseline_fails(tmp_path):
-    file = firedrill_process.profile(
+    file = firedrill_process.write_profile(
         tmp_path, users=4, seconds=8, slo=firedrill_process.PATIENT_SLO
     )
     before = earlier(tmp_path / "before", file, rate=1000.0, error_ratio=0.0)
@@ -41,7 +41,7 @@ def test_a_run_that_is_worse_than_its_baseline_fails(tmp_path):
     )
     code, output, errors = drill.finish()
     document = drill.run().read()
-    assert firedrill_process.judged(code, document) == ("FAILED", ["regression_rate"]), errors
+    assert verdicts.status_and_reasons(code, document) == ("FAILED", ["regression_rate"]), errors
     assert "the achieved rate went from 1000.0/s to" in output
     assert document["baseline"] == {"id": "before", "tolerance": 0.5}
     page = drill.folder() / "report.html"

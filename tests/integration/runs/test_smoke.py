@@ -7,7 +7,8 @@ import pytest
 from firedrill.interrupt import Interrupt
 from firedrill.places import ROOT
 from firedrill.prometheus.recorded_data import Reopened
-from tests import firedrill_process
+from tests import firedrill_process, verdicts
+from tests.integration.runs import locust_statistics
 
 BUNDLED = ROOT / "load" / "profiles" / "smoke.yaml"
 USERS = 5
@@ -34,7 +35,7 @@ def smoke(tmp_path_factory):
 def test_smoke_passes_and_prints_its_run_json(smoke):
     code, output, errors, drill = smoke
     assert json.loads(output) == drill.run().read()
-    assert firedrill_process.judged(code, json.loads(output)) == ("PASSED", []), errors
+    assert verdicts.status_and_reasons(code, json.loads(output)) == ("PASSED", []), errors
 
 
 def test_progress_goes_to_stderr_as_plain_lines(smoke):
@@ -61,9 +62,10 @@ def test_every_side_counts_the_same_requests(smoke):
     run = smoke[3].run()
     figures = run.read()["figures"]
     counts, abandoned = figures["counts"], figures["honesty"]["abandoned"]
-    assert (counts["client_requests"], counts["client_failures"]) == firedrill_process.locust_total(
-        run
-    )
+    assert (
+        counts["client_requests"],
+        counts["client_failures"],
+    ) == locust_statistics.request_totals(run)
     assert abandoned["unreported"] == 0
     assert abandoned["in_flight"] <= USERS
     assert (
@@ -96,4 +98,4 @@ def test_a_recorded_run_opens_again(smoke):
                 "locust_requests_total", recorded.start, recorded.end + 10
             )
         )
-    assert total == firedrill_process.locust_total(smoke[3].run())[0]
+    assert total == locust_statistics.request_totals(smoke[3].run())[0]

@@ -17,7 +17,7 @@ def codes(reasons):
 def test_a_load_that_was_not_asked_for_is_void(tmp_path):
     rules = tmp_path / "mine.yml"
     rules.write_text(RULES)
-    file = firedrill_process.profile(tmp_path, users=5, seconds=40, alerts="{never: [Mine]}")
+    file = firedrill_process.write_profile(tmp_path, users=5, seconds=40, alerts="{never: [Mine]}")
     drill = firedrill_process.start(
         tmp_path / "runs",
         file,

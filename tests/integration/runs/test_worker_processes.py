@@ -3,6 +3,7 @@
 import psutil
 
 from tests import firedrill_process
+from tests.integration.runs import locust_statistics
 from tests.waiting import poll_until
 
 PROFILE = """\
@@ -55,7 +56,7 @@ def test_a_killed_worker_voids_the_run_and_takes_nothing_back(tmp_path):
     assert len(said) == 1
     assert said[0].startswith("worker 1 of Locust ended before its load did (killed by signal 9): ")
     requests = run["figures"]["counts"]["client_requests"]
-    assert requests == firedrill_process.locust_total(drill.run())[0] >= counted > 0
+    assert requests == locust_statistics.request_totals(drill.run())[0] >= counted > 0
     assert {"locust.log", "locust-worker-1.log", "locust-worker-2.log"} <= {
         path.name for path in drill.folder().iterdir()
     }

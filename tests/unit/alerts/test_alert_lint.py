@@ -15,7 +15,7 @@ NOTES = "        labels: {{severity: {severity}}}\n        annotations: {{summar
 
 
 def findings(folder, recorded=None, expr="up == 0", hold="1m", severity="warning", summary="s"):
-    required_programs.program("promtool")
+    required_programs.require("promtool")
     file = folder / "r.yml"
     file.write_text(
         (ALERT + NOTES).format(expr=expr, hold=hold, severity=severity, summary=summary)
@@ -28,7 +28,7 @@ def findings(folder, recorded=None, expr="up == 0", hold="1m", severity="warning
 
 @pytest.mark.parametrize("file", sorted(places.RULES.glob("*.yml")), ids=lambda file: file.name)
 def test_the_lint_finds_nothing_in_the_bundled_rules(file):
-    required_programs.program("promtool")
+    required_programs.require("promtool")
     assert checks.check(file) == []
 
 
@@ -148,7 +148,7 @@ def test_expressions_that_never_return_anything_are_found(expr):
 
 def test_promtool_finds_nothing_where_the_lint_says_never(tmp_path):
     """Whatever the series are: promtool plays them, with all kinds of numbers and NaN."""
-    required_programs.program("promtool")
+    required_programs.require("promtool")
     rules = "".join(
         f"  - {{record: 'never:{number}', expr: '{expr}'}}\n"
         for number, (expr, why) in enumerate(NEVER.items())
@@ -167,7 +167,7 @@ def test_promtool_finds_nothing_where_the_lint_says_never(tmp_path):
         f"rule_files: [r.yml]\ntests:\n  - interval: 1m\n    input_series:\n{series}    promql_expr_test:\n{asked}"
     )
     played = subprocess.run(
-        [required_programs.program("promtool"), "test", "rules", tmp_path / "t.yml"],
+        [required_programs.require("promtool"), "test", "rules", tmp_path / "t.yml"],
         capture_output=True,
         text=True,
         check=False,
@@ -201,7 +201,7 @@ def test_names_are_looked_up_in_a_recorded_run(tmp_path):
     ],
 )
 def test_a_selector_without_series_suggests_what_the_run_has(tmp_path, selector, why):
-    required_programs.program("promtool")
+    required_programs.require("promtool")
     series = (
         {"__name__": "a", "code": "200", "job": "x"},
         {"__name__": "a", "code": "404", "job": "y"},
@@ -221,14 +221,14 @@ def test_a_selector_without_series_suggests_what_the_run_has(tmp_path, selector,
     ],
 )
 def test_a_severity_without_a_route_is_a_finding(tmp_path, severity, said):
-    required_programs.program("promtool")
+    required_programs.require("promtool")
     file = tmp_path / "r.yml"
     file.write_text((ALERT + NOTES).format(expr="up", hold="1m", severity=severity, summary="s"))
     assert [one.text for one in checks.check(file)] == [said]
 
 
 def test_promtool_findings_come_with_their_line(tmp_path):
-    required_programs.program("promtool")
+    required_programs.require("promtool")
     file = tmp_path / "r.yml"
     file.write_text(ALERT.format(expr="up", hold="1m") + "        fur: 3\n        nonsense: 5\n")
     mistakes = [(one.place, one.text[:19]) for one in checks.check(file) if one.check == "file"]
@@ -245,21 +245,21 @@ def test_promtool_findings_come_with_their_line(tmp_path):
     ],
 )
 def test_the_first_mistake_of_a_file_has_its_line(tmp_path, text, line):
-    required_programs.program("promtool")
+    required_programs.require("promtool")
     file = tmp_path / "r.yml"
     file.write_text(text)
     assert promtool.first_mistake(file).startswith(f"{file}:{line}: ")
 
 
 def test_an_empty_file_is_a_rule_file_to_prometheus(tmp_path):
-    required_programs.program("promtool")
+    required_programs.require("promtool")
     file = tmp_path / "r.yml"
     file.write_text("# nothing yet\n")
     assert promtool.first_mistake(file) is None
 
 
 def test_series_recorded_by_another_given_file_are_known(tmp_path):
-    required_programs.program("promtool")
+    required_programs.require("promtool")
     records, file = tmp_path / "records.yml", tmp_path / "r.yml"
     records.write_text("groups: [{name: h, rules: [{record: a:b:c, expr: up}]}]\n")
     file.write_text("groups: [{name: g, rules: [{record: d:e:f, expr: a:b:c}]}]\n")
@@ -268,7 +268,7 @@ def test_series_recorded_by_another_given_file_are_known(tmp_path):
 
 
 def test_an_unreadable_file_is_one_finding_among_others(tmp_path):
-    required_programs.program("promtool")
+    required_programs.require("promtool")
     good, broken, missing = (tmp_path / name for name in ("good.yml", "broken.yml", "missing.yml"))
     good.write_text((ALERT + NOTES).format(expr="up", hold="9s", severity="info", summary="s"))
     broken.write_text("groups:\n  - name: [\n")
@@ -277,7 +277,7 @@ def test_an_unreadable_file_is_one_finding_among_others(tmp_path):
 
 
 def test_reading_a_series_recorded_later_in_its_group_is_found(tmp_path):
-    required_programs.program("promtool")
+    required_programs.require("promtool")
     file = tmp_path / "r.yml"
     file.write_text(
         "groups:\n  - name: g\n    rules:\n      - {record: a:b:c, expr: d:e:f}\n      - {record: d:e:f, expr: up}\n"
@@ -288,7 +288,7 @@ def test_reading_a_series_recorded_later_in_its_group_is_found(tmp_path):
 @pytest.mark.parametrize("key", ["query_offset: 1m", "labels: {team: a}"])
 def test_group_keys_of_a_newer_prometheus_are_findings(tmp_path, key):
     """Whichever promtool there is: that of 2.42 refuses the file as well."""
-    required_programs.program("promtool")
+    required_programs.require("promtool")
     file = tmp_path / "r.yml"
     file.write_text(
         f"groups:\n  - name: g\n    {key}\n    rules:\n      - {{record: a:b:c, expr: up}}\n"
@@ -300,7 +300,7 @@ def test_group_keys_of_a_newer_prometheus_are_findings(tmp_path, key):
     "expr", ["first_over_time(up[1m])", "info (up)", "limitk(2, up)", "start()"]
 )
 def test_functions_unknown_to_prometheus_2_42_are_findings(tmp_path, expr):
-    required_programs.program("promtool")
+    required_programs.require("promtool")
     file = tmp_path / "r.yml"
     file.write_text(f"groups: [{{name: g, rules: [{{record: c, expr: '{expr}'}}]}}]\n")
     assert f"c: Prometheus 2.42 knows no {expr.partition('(')[0].strip()}()" in [

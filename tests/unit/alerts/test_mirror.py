@@ -37,7 +37,7 @@ def mirror(tmp_path):
 @pytest.fixture
 def rules(tmp_path):
     """A mirror of rules alone, with one file in force."""
-    required_programs.program("promtool")
+    required_programs.require("promtool")
     (tmp_path / "source" / "rules").mkdir(parents=True)
     mirror = Mirror(tmp_path / "source", tmp_path / "into", 12.0, rules_only=True)
     write(mirror, RULES)

@@ -101,7 +101,7 @@ def test_a_value_in_a_label_makes_another_alert_each_time():
     "spelled", ["true", "1.50", "0777", "1e3", "1_000", "2026-01-02", "0x10", "yes", ".inf", "'~'"]
 )
 def test_names_and_labels_are_kept_as_spelled(tmp_path, spelled):
-    required_programs.program("promtool")
+    required_programs.require("promtool")
     alert = f"      - alert: {spelled}\n        expr: vector(1)\n        labels: {{page: {spelled}, none: ~, nothing: }}\n"
     (tmp_path / "r.yml").write_text(f"groups:\n  - name: g\n    rules:\n{alert}")
     ((one,),) = [group.rules for group in rule_file.read(tmp_path / "r.yml")]
@@ -223,7 +223,7 @@ WRONG = {
 
 @pytest.mark.parametrize("text", WRONG.values(), ids=WRONG.keys())
 def test_mistakes_have_their_line_and_the_rest_is_read(tmp_path, text):
-    required_programs.program("promtool")
+    required_programs.require("promtool")
     file = tmp_path / "r.yml"
     file.write_text(
         f"groups:\n  - name: a\n{text}\n".replace("*GOOD", "{alert: Good, expr: up == 2}")
@@ -254,7 +254,7 @@ groups:
 
 
 def test_a_promtool_mistake_among_others_keeps_line_and_rule(tmp_path):
-    required_programs.program("promtool")
+    required_programs.require("promtool")
     file = tmp_path / "r.yml"
     file.write_text(BESIDE)
     _, mistakes = promtool.examined(file)
