@@ -2,9 +2,8 @@
 alone.
 """
 
-from contextlib import contextmanager
-
 from grafana.source import client_signals, signals
+from tests import recorded_drills
 from tests.integration.alerts import panel_values
 
 
@@ -15,24 +14,24 @@ def deviation(shown, truth):
 
 def test_dashboards_show_what_was_injected(proof, tmp_path_factory):
     def measure():
-        with contextmanager(panel_values.shown)(
-            panel_values.faulty(tmp_path_factory.mktemp("faulty"))
-        ) as shown:
+        run = recorded_drills.play_faulty(tmp_path_factory.mktemp("faulty"))
+        with panel_values.open_run(run) as shown:
             end, at = shown.end, shown.faults["latency"]["end"]
             shares = [
-                deviation(shown.value(query, end, **labels), panel_values.FAILING)
-                for query, labels in panel_values.SHARES.values()
+                deviation(shown.value(query, end, **labels), recorded_drills.FAILED_SHARE)
+                for query, labels in panel_values.FAILED_SHARES.values()
             ]
             rates = [
                 deviation(
-                    shown.value(failed, end, **which),
-                    panel_values.FAILING * shown.value(requests, end, **of),
+                    shown.value(rate.failures, end, **rate.failures_labels),
+                    recorded_drills.FAILED_SHARE
+                    * shown.value(rate.requests, end, **rate.requests_labels),
                 )
-                for failed, which, requests, of in panel_values.RATED.values()
+                for rate in panel_values.FAILURE_RATES.values()
             ]
             stuck = [
                 deviation(shown.value(query, end, **labels), truth)
-                for query, labels, truth in panel_values.STUCK_AT.values()
+                for query, labels, truth in panel_values.SATURATION_FIGURES.values()
             ]
             slow = []
             for heatmap in (signals.CLIENT_HEATMAP, signals.SERVER_HEATMAP):
@@ -66,9 +65,8 @@ def test_dashboards_show_what_was_injected(proof, tmp_path_factory):
 
 def test_dashboards_show_an_open_loop_without_slots(proof, tmp_path_factory):
     def measure():
-        with contextmanager(panel_values.shown)(
-            panel_values.opened(tmp_path_factory.mktemp("opened"))
-        ) as shown:
+        run = recorded_drills.play_open_loop_without_slots(tmp_path_factory.mktemp("opened"))
+        with panel_values.open_run(run) as shown:
             at = shown.end - 2  # Every rate looks back on the load alone.
             due, begun, _ = (shown.value(query, at) for query in signals.ARRIVALS.queries)
             in_flight, without_slot, _ = (

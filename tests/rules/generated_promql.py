@@ -1,6 +1,4 @@
-"""Expressions in PromQL, made up: everything that means time in them, and much that only looks like
-it.
-"""
+"""Hypothesis strategies that generate PromQL, rich in durations and in what only looks like one."""
 
 from itertools import pairwise
 
@@ -11,13 +9,13 @@ from hypothesis import strategies as st
 from firedrill.alerts.rules import expression
 
 FACTORS = st.one_of(st.sampled_from([2, 12, 36, 1000]), st.floats(1.01, 100))
-"""By how much times are divided."""
+"""Factors by which times are divided."""
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
-"""Explaining what matters in an expression would take a minute; one shows that by itself."""
+"""All phases but `explain`, which takes a minute and adds nothing to a shrunk expression."""
 COMMENT = '# "rate(x[5m] offset 1h) > 5m\n'
 _BLANKS = [" ", "  ", "\n", f" {COMMENT}"]
 _MOST = {"d": 40, "h": 90, "m": 90, "s": 90, "ms": 900}
-"""promql-parser takes no more than 2³² milliseconds, if it is told them in milliseconds."""
+"""The largest number of each unit: promql-parser takes at most 2³² milliseconds in milliseconds."""
 _TEXTS = [
     "a",
     "",
@@ -34,7 +32,7 @@ _TEXTS = [
 
 
 def quoted(text, quote):
-    """A string in one of PromQL's three kinds of quotes."""
+    """Return a string in one of PromQL's three kinds of quotes."""
     if quote == "`":
         return f"`{text}`"
     escaped = text.replace("\\", "\\\\").replace("\n", "\\n").replace(quote, f"\\{quote}")
@@ -42,18 +40,18 @@ def quoted(text, quote):
 
 
 def one_of(*alternatives):
-    """One of some texts, as a list of its lexemes."""
+    """Generate the lexemes of one of the texts."""
     return st.sampled_from(alternatives).map(str.split)
 
 
 def written(*parts):
-    """Lexemes one after the other: of texts, and of strategies that give such lists."""
+    """Generate the lexemes of texts, and of strategies for lexemes, one after the other."""
     lists = (st.just(part.split()) if isinstance(part, str) else part for part in parts)
-    return st.tuples(*lists).map(lambda found: [lexeme for lexemes in found for lexeme in lexemes])
+    return st.tuples(*lists).map(lambda lists: [lexeme for lexemes in lists for lexeme in lexemes])
 
 
 def maybe(part):
-    """The part, or nothing."""
+    """Generate the part, or nothing."""
     return st.one_of(st.just([]), part)
 
 
@@ -108,7 +106,7 @@ OF_MATRIX = one_of(
 
 
 def larger(vector):
-    """Whatever is made of vectors."""
+    """Generate what PromQL makes of a vector."""
     inner = written("(", vector, ")")
     matrix = st.one_of(
         written(SELECTOR, "[", DURATION, "]", LOOKING),
@@ -140,7 +138,7 @@ _BLANK, _BLANK_BEHIND_BRACKET = st.sampled_from(["", *_BLANKS]), st.sampled_from
 
 @st.composite
 def expressions(draw):
-    """The text of an expression, with blanks and comments where PromQL allows them."""
+    """Generate an expression's text, with blanks and comments where PromQL allows them."""
     lexemes = draw(_LEXEMES)
     text = lexemes[0]
     for before, lexeme in pairwise(lexemes):
@@ -154,12 +152,11 @@ def expressions(draw):
 
 
 def leaves(node, shrunk=lambda length_ms, _least_ms: length_ms):
-    """Everything that a tree says, in order: names and labels as text, durations as milliseconds
-    once `shrunk`.
+    """Yield the leaves of a syntax tree in order: texts as they are, durations once `shrunk`.
 
     Args:
-        node: A tree.
-        shrunk: What becomes of a duration, given also the least that it may become.
+        node: The root of the tree.
+        shrunk: Maps a duration and its lower limit, in milliseconds, to the shrunk duration.
     """
     factor, node = _multiplied(node)
     yield type(node).__name__
@@ -169,7 +166,9 @@ def leaves(node, shrunk=lambda length_ms, _least_ms: length_ms):
     elif isinstance(node, promql.VectorSelector):
         yield node.name
         yield from (
-            part for one in node.matchers.matchers for part in (one.name, str(one.op), one.value)
+            part
+            for matcher in node.matchers.matchers
+            for part in (matcher.name, str(matcher.op), matcher.value)
         )
     elif isinstance(node, promql.SubqueryExpr):
         yield shrunk(expression.milliseconds(node.range), 4_000)
@@ -178,8 +177,8 @@ def leaves(node, shrunk=lambda length_ms, _least_ms: length_ms):
         yield str(node.val)
     elif isinstance(node, promql.Call):
         yield node.func.name
-        yield factor * _lost(node, shrunk) if node.func.name == "increase" else factor
-    yield from (str(getattr(node, said, "")) for said in ("op", "modifier"))
+        yield factor * _shortened(node, shrunk) if node.func.name == "increase" else factor
+    yield from (str(getattr(node, attribute, "")) for attribute in ("op", "modifier"))
     if isinstance(node, promql.VectorSelector | promql.SubqueryExpr):
         offset_ms = expression.milliseconds(node.offset)
         yield shrunk(abs(offset_ms), 1) * (-1 if offset_ms < 0 else 1)
@@ -189,9 +188,7 @@ def leaves(node, shrunk=lambda length_ms, _least_ms: length_ms):
 
 
 def _multiplied(node):
-    """The number that stands before an `increase()` in parentheses of their own, and that call; 1
-    and the node for anything else.
-    """
+    """Split `(NUMBER * increase(…))` into the number and the call; 1 and the node for all else."""
     inside = node.expr if isinstance(node, promql.ParenExpr) else None
     if (
         isinstance(inside, promql.BinaryExpr)
@@ -204,8 +201,8 @@ def _multiplied(node):
     return 1.0, node
 
 
-def _lost(call, shrunk):
-    """By how much its window becomes shorter."""
+def _shortened(call, shrunk):
+    """Return the factor by which the call's window becomes shorter."""
     (window,) = call.args
     length_ms = expression.milliseconds(window.range)
     return length_ms / shrunk(length_ms, 4_000)

@@ -1,4 +1,4 @@
-"""`promtool`, which has to succeed."""
+"""Run promtool commands that have to succeed."""
 
 import os
 import subprocess
@@ -7,8 +7,8 @@ from tests import required_programs
 
 
 def promtool(*words):
-    """Run it with these words; returns its output."""
-    environment = {**os.environ, "GOGC": "400"}  # A sixth of its time is Go's garbage collection.
+    """Run `promtool WORDS…`; return its output."""
+    environment = {**os.environ, "GOGC": "400"}  # Go's garbage collection is a sixth of its time.
     done = subprocess.run(
         [required_programs.require("promtool"), *map(str, words)],
         capture_output=True,

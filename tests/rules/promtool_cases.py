@@ -1,6 +1,4 @@
-"""Cases for `promtool test rules`: groups of rules, the series that they read, and checks at their
-evaluations.
-"""
+"""Write the files of `promtool test rules` and run it: rules, input series and checks."""
 
 import json
 import subprocess
@@ -13,39 +11,50 @@ EVALUATIONS = 24
 
 
 def in_promql(labels, name):
+    """Return a series as PromQL writes it."""
     return f"{name}{{{', '.join(f'{key}={json.dumps(value)}' for key, value in labels)}}}"
 
 
-def as_rule(one):
-    if not one.is_alert:
-        return {"record": one.name, "expr": one.expr, "labels": one.labels}
+def as_rule(rule):
+    """Return a rule as a rule file has it."""
+    if not rule.is_alert:
+        return {"record": rule.name, "expr": rule.expr, "labels": rule.labels}
     lengths = {
-        "for": durations.spelled(one.hold_ms),
-        "keep_firing_for": durations.spelled(one.keep_ms),
+        "for": durations.spelled(rule.hold_ms),
+        "keep_firing_for": durations.spelled(rule.keep_ms),
     }
-    return {"alert": one.name, "expr": one.expr, "labels": one.labels, **lengths}
+    return {"alert": rule.name, "expr": rule.expr, "labels": rule.labels, **lengths}
 
 
 def as_series(number, i, values):
+    """Return an input series; None is where it is stale."""
     spelled = " ".join("stale" if value is None else repr(value) for value in values)
     return {"series": f'metric{{rule="{number}", i="{i}"}}', "values": spelled}
 
 
-def promtool(folder, groups, series, checks):
-    """What `promtool test rules` makes of some checks: exit code and text."""
-    rules, cases_file = folder / "rules.yml", folder / "cases.yml"
-    of_groups = [
+def run_cases(folder, groups, series, checks):
+    """Run `promtool test rules` with these checks; return its exit code and text."""
+    rules_file, cases_file = folder / "rules.yml", folder / "cases.yml"
+    written_groups = [
         {"name": group.name, "limit": group.limit, "rules": list(map(as_rule, group.rules))}
         for group in groups
     ]
-    rules.write_text(json.dumps({"groups": of_groups}))
-    listed = [
+    rules_file.write_text(json.dumps({"groups": written_groups}))
+    input_series = [
         as_series(number, i, values)
-        for number, found in series.items()
-        for i, values in enumerate(found)
+        for number, histories in series.items()
+        for i, values in enumerate(histories)
     ]
-    test = {"interval": f"{INTERVAL_MS}ms", "input_series": listed, "promql_expr_test": checks}
-    whole = {"rule_files": [str(rules)], "evaluation_interval": f"{INTERVAL_MS}ms", "tests": [test]}
+    test = {
+        "interval": f"{INTERVAL_MS}ms",
+        "input_series": input_series,
+        "promql_expr_test": checks,
+    }
+    whole = {
+        "rule_files": [str(rules_file)],
+        "evaluation_interval": f"{INTERVAL_MS}ms",
+        "tests": [test],
+    }
     cases_file.write_text(
         json.dumps({**whole, "group_eval_order": [group.name for group in groups]})
     )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from firedrill.alerts.replay.alert_state import CLASH, Replay
 from firedrill.alerts.replay.recording_rules import Recorder
 from firedrill.alerts.rules.rule_file import Group, Rule
-from tests.rules.promtool_cases import EVALUATIONS, INTERVAL_MS, in_promql, promtool
+from tests.rules.promtool_cases import EVALUATIONS, INTERVAL_MS, in_promql, run_cases
 
 GROUPS, RULES = 3, 4
 """Rules a group that read a metric of their own; an alert may do so through a record that stands
@@ -180,7 +180,7 @@ def test_prometheus_agrees_with_the_replay_at_every_evaluation(drawn, tmp_path):
     evaluated = Evaluated(listed, series)
     checks = [check for at in range(EVALUATIONS) for check in checks_at(evaluated, at)]
     assert len(checks) == 2 * GROUPS * RULES * EVALUATIONS
-    code, said = promtool(tmp_path, listed, series, checks)
+    code, said = run_cases(tmp_path, listed, series, checks)
     assert code == 0, said[-3000:]
 
 
@@ -201,7 +201,7 @@ def test_the_replay_fails_evaluations_as_prometheus_does(drawn, tmp_path):
         checks = checks_at(evaluated, at)
         if evaluated.failures(at):
             break
-    code, said = promtool(tmp_path, [group], series, checks)
+    code, said = run_cases(tmp_path, [group], series, checks)
     failed = re.findall(r"rule: (\S+), time: (\S+), err: (.+)", said)
     expected = [
         (one.name, in_go(at), in_prometheus_s_words(one, why))

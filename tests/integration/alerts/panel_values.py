@@ -1,6 +1,9 @@
-"""What dashboards show of a drill, and drills in which something was injected that they are to
-show.
+"""The values that the panels of the dashboards show of a run, and what they have to show of the
+recorded drills.
 """
+
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.recorded_data import Reopened
@@ -11,152 +14,107 @@ from grafana.source import (
     server_signals,
     signals,
 )
-from tests import firedrill_process
-from tests.waiting import PATIENCE_SECONDS
-
-STUCK, THREADS, FAILING = 100, 200, 0.2
-FAULTS = f"""\
-faults:
-  - {{start_time: 0s, for: 1m, errors: {FAILING:.0%}}}
-  - {{start_time: 0s, for: 14s, latency: 300ms}}
-  - {{start_time: 5s, for: 1m, stuck: {STUCK}}}
-"""
-MINE = """\
-groups:
-  - name: mine
-    rules:
-      - {alert: Now, expr: vector(1)}
-      - {alert: Later, expr: vector(1), for: 1h}
-"""
+from tests.recorded_drills import STUCK_WORKERS, THREADS
 
 
-OPEN = """\
-name: opening
-arrivals: open
-max_in_flight: 20
-steps: [{start_time: 0s, rate: 40}]
-duration: 12s
-slo: {p99: 500ms}
-faults: [{start_time: 3s, for: 1m, latency: 1s}]
-"""
-"""From the fault on 20 slots of a second each do half of what is asked for."""
-
-
-class Shown:
-    """What the dashboards show of a run: its whole window."""
+class PanelValues:
+    """What the dashboards show of a run over its whole window."""
 
     def __init__(self, run, reopened):
         recorded = run.recorded()
         self.start, self.end = recorded.start, recorded.end
         self.failures = run.read()["figures"]["counts"]["client_failures"]
-        self.faults = {each["fault"]: each for each in run.read()["faults"]}
+        self.faults = {fault["fault"]: fault for fault in run.read()["faults"]}
         self._prom = reopened.prom
         self.choices = {
             **alert_signals.choices(run.read()["time_scale"]),
             "$__range": f"{self.end - self.start:.0f}s",
         }
 
-    def points(self, query, once):
-        """How many values a panel gets: of all times, or of the last one if it asks for no
-        other.
-        """
-        asked = query.asked(self.choices)
-        if once:
-            return len(self._prom.instant(asked, self.end))
-        return sum(len(series.values()) for series in self._prom.range(asked, self.start, self.end))
+    def points(self, query, is_instant):
+        """Return how many values a panel gets: of the whole window, or of its end if instant."""
+        expression = query.asked(self.choices)
+        if is_instant:
+            return len(self._prom.instant(expression, self.end))
+        series = self._prom.range(expression, self.start, self.end)
+        return sum(len(line.values()) for line in series)
 
-    def number(self, asked):
-        """An expression's value at the end."""
-        return self._prom.number(asked.replace("$__range", self.choices["$__range"]), self.end)
+    def number(self, expression):
+        """Return an expression's value at the end."""
+        expression = expression.replace("$__range", self.choices["$__range"])
+        return self._prom.number(expression, self.end)
 
     def value(self, query, at, **labels):
-        """The value of one series at a time; of a table, as if the ten seconds before were
-        shown.
-        """
-        found = self._prom.instant(query.asked({**self.choices, "$__range": "10s"}), at)
-        fitting = [sample.value for sample in found if labels.items() <= sample.labels.items()]
-        assert len(fitting) == 1, f"{query.expr} at {at}: {found}"
-        return fitting[0]
+        """Return the value of one series at a time; tables cover the ten seconds before it."""
+        samples = self._prom.instant(query.asked({**self.choices, "$__range": "10s"}), at)
+        matching = [sample.value for sample in samples if labels.items() <= sample.labels.items()]
+        assert len(matching) == 1, f"{query.expr} at {at}: {samples}"
+        return matching[0]
 
 
-def shown(run):
+@contextmanager
+def open_run(run):
+    """Reopen a run, and give the values of its panels."""
     with Interrupt() as interrupt, Reopened(run.recorded().data, interrupt) as reopened:
-        yield Shown(run, reopened)
+        yield PanelValues(run, reopened)
 
 
-def faulty(folder):
-    """A fifth of the requests fails; for a while all are slow, then half of the workers are
-    stuck.
-    """
-    file = firedrill_process.write_profile(
-        folder, users=140, seconds=20, slo="{errors: 50%, starved_users: 0}"
-    )
-    file.write_text(file.read_text() + FAULTS)
-    (folder / "mine.yml").write_text(MINE)
-    drill = firedrill_process.start(
-        folder / "runs",
-        file,
-        "--threads",
-        THREADS,
-        "--connection-limit",
-        "1000",
-        "--rules",
-        folder / "mine.yml",
-    )
-    # A busy machine can make the generator late, and the run invalid: that changes no share, and no
-    # count of who is stuck.
-    assert drill.finish(5 * PATIENCE_SECONDS)[0] in {1, 4}
-    return drill.run()
-
-
-def opened(folder):
-    """An open loop that finds no slot."""
-    (folder / "opening.yaml").write_text(OPEN)
-    drill = firedrill_process.start(
-        folder / "runs", folder / "opening.yaml", "--threads", THREADS, "--connection-limit", "1000"
-    )
-    # Slow from its schedule. Arrivals are dropped, which voids a run, from 5 s of waiting on.
-    assert drill.finish(5 * PATIENCE_SECONDS)[0] in {1, 4}
-    return drill.run()
-
-
-ERRORS, RATES = signals.ERRORS.queries, signals.TRAFFIC.queries
 FRONT_PAGE, ROUTE = {"name": "/"}, {"http_route": "/"}
-SHARES = {
-    "Errors: client": (ERRORS[0], {}),
-    "Errors: server": (ERRORS[1], {}),
+FAILED_SHARES = {
+    "Errors: client": (signals.ERRORS.queries[0], {}),
+    "Errors: server": (signals.ERRORS.queries[1], {}),
     "Failed share by name": (client_signals.FAILURES_BY_NAME.queries[0], FRONT_PAGE),
     "Requests over the time shown: failed": (client_signals.REQUESTS.queries[1], FRONT_PAGE),
     "Routes over the time shown: failed": (server_signals.ROUTES.queries[1], ROUTE),
 }
-RATED = {
-    "Errors by class": (
-        signals.ERROR_CLASSES.queries[0],
-        {"error": "HTTP 500"},
-        client_signals.RATE_BY_NAME.queries[0],
-        FRONT_PAGE,
+"""By panel, a query and the labels of the series that is the failed share."""
+
+
+@dataclass(frozen=True)
+class FailureRate:
+    """The query for a rate of failures, the query for the rate of all requests, and the labels of
+    the series to read of each.
+    """
+
+    failures: signals.Query
+    failures_labels: dict[str, str]
+    requests: signals.Query
+    requests_labels: dict[str, str]
+
+
+FAILURE_RATES = {
+    "Errors by class": FailureRate(
+        failures=signals.ERROR_CLASSES.queries[0],
+        failures_labels={"error": "HTTP 500"},
+        requests=client_signals.RATE_BY_NAME.queries[0],
+        requests_labels=FRONT_PAGE,
     ),
-    "Responses by status": (
-        signals.STATUS_CODES.queries[0],
-        {"http_response_status_code": "500"},
-        server_signals.RATE_BY_ROUTE.queries[0],
-        ROUTE,
+    "Responses by status": FailureRate(
+        failures=signals.STATUS_CODES.queries[0],
+        failures_labels={"http_response_status_code": "500"},
+        requests=server_signals.RATE_BY_ROUTE.queries[0],
+        requests_labels=ROUTE,
     ),
-    "Errors by route": (
-        server_signals.ERRORS_BY_ROUTE.queries[0],
-        ROUTE,
-        server_signals.RATE_BY_ROUTE.queries[0],
-        ROUTE,
+    "Errors by route": FailureRate(
+        failures=server_signals.ERRORS_BY_ROUTE.queries[0],
+        failures_labels=ROUTE,
+        requests=server_signals.RATE_BY_ROUTE.queries[0],
+        requests_labels=ROUTE,
     ),
 }
 WORKERS = {"resource": "workers"}
-STUCK_AT = {
-    "Saturation": (signals.SATURATION.queries[0], WORKERS, STUCK / THREADS),
-    "Headroom, and what runs out": (signals.HEADROOM.queries[0], WORKERS, 1 - STUCK / THREADS),
-    "Lowest headroom": (saturation_signals.LOWEST.queries[0], {}, 1 - STUCK / THREADS),
-    "Workers busy": (server_signals.WORKERS_BUSY.queries[0], {}, STUCK / THREADS),
-    "Workers: busy, mean": (saturation_signals.WORKERS.queries[0], {}, STUCK),
+SATURATION_FIGURES = {
+    "Saturation": (signals.SATURATION.queries[0], WORKERS, STUCK_WORKERS / THREADS),
+    "Headroom, and what runs out": (
+        signals.HEADROOM.queries[0],
+        WORKERS,
+        1 - STUCK_WORKERS / THREADS,
+    ),
+    "Lowest headroom": (saturation_signals.LOWEST.queries[0], {}, 1 - STUCK_WORKERS / THREADS),
+    "Workers busy": (server_signals.WORKERS_BUSY.queries[0], {}, STUCK_WORKERS / THREADS),
+    "Workers: busy, mean": (saturation_signals.WORKERS.queries[0], {}, STUCK_WORKERS),
     "Workers: limit": (saturation_signals.WORKERS.queries[2], {}, THREADS),
-    "Users / starved": (signals.USERS.queries[1], {}, STUCK),
-    "Requests in flight: longer than 5 s": (client_signals.WAITING.queries[2], {}, STUCK),
+    "Users / starved": (signals.USERS.queries[1], {}, STUCK_WORKERS),
+    "Requests in flight: longer than 5 s": (client_signals.WAITING.queries[2], {}, STUCK_WORKERS),
 }
+"""By panel, a query, the labels of its series, and the value that the stuck workers give."""

@@ -22,7 +22,7 @@ RECORDINGS = ("drill", "drill_amid_stalls")
 
 def unpacked(name, tmp_path_factory):
     required_programs.require("prometheus")
-    return recorded_drills.unpacked(name, tmp_path_factory.mktemp(name))
+    return recorded_drills.unpack(name, tmp_path_factory.mktemp(name))
 
 
 @pytest.fixture(scope="module", params=RECORDINGS)

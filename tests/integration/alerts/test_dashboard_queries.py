@@ -23,25 +23,26 @@ def healthy(tmp_path_factory):
     assert code in {0, 1, 4}, (
         output + errors
     )  # A stall makes requests slow, and the run says so; the panels show all the same.
-    yield from panel_values.shown(drill.run())
+    with panel_values.open_run(drill.run()) as values:
+        yield values
 
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory):
-    """A drill of `panel_values.faulty` that was recorded: no clock decides what is shown of it."""
+    """The recorded drill of `recorded_drills.play_faulty`, so that no clock decides its figures."""
     required_programs.require("prometheus")
-    yield from panel_values.shown(
-        recorded_drills.unpacked("faulty", tmp_path_factory.mktemp("faulty"))
-    )
+    run = recorded_drills.unpack("faulty", tmp_path_factory.mktemp("faulty"))
+    with panel_values.open_run(run) as values:
+        yield values
 
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory):
-    """One of `panel_values.opened`."""
+    """The recorded drill of `recorded_drills.play_open_loop_without_slots`."""
     required_programs.require("prometheus")
-    yield from panel_values.shown(
-        recorded_drills.unpacked("opened", tmp_path_factory.mktemp("opened"))
-    )
+    run = recorded_drills.unpack("opened", tmp_path_factory.mktemp("opened"))
+    with panel_values.open_run(run) as values:
+        yield values
 
 
 def test_every_query_of_every_panel_returns_data(healthy):
@@ -81,23 +82,26 @@ def test_windows_of_the_lab_are_those_of_the_rules(healthy):
         assert healthy.number(asked) == float(healthy.choices[f"${{{name}}}"])
 
 
-@pytest.mark.parametrize("panel", panel_values.SHARES)
+@pytest.mark.parametrize("panel", panel_values.FAILED_SHARES)
 def test_the_failed_share_is_the_injected_one(faulty, panel):
-    query, labels = panel_values.SHARES[panel]
-    assert faulty.value(query, faulty.end, **labels) == pytest.approx(panel_values.FAILING, rel=0.1)
-
-
-@pytest.mark.parametrize("panel", panel_values.RATED)
-def test_the_rate_of_failures_is_the_injected_one(faulty, panel):
-    failed, which, requests, of = panel_values.RATED[panel]
-    assert faulty.value(failed, faulty.end, **which) == pytest.approx(
-        panel_values.FAILING * faulty.value(requests, faulty.end, **of), rel=0.1
+    query, labels = panel_values.FAILED_SHARES[panel]
+    assert faulty.value(query, faulty.end, **labels) == pytest.approx(
+        recorded_drills.FAILED_SHARE, rel=0.1
     )
 
 
-@pytest.mark.parametrize("panel", panel_values.STUCK_AT)
+@pytest.mark.parametrize("panel", panel_values.FAILURE_RATES)
+def test_the_rate_of_failures_is_the_injected_one(faulty, panel):
+    rate = panel_values.FAILURE_RATES[panel]
+    requests = faulty.value(rate.requests, faulty.end, **rate.requests_labels)
+    assert faulty.value(rate.failures, faulty.end, **rate.failures_labels) == pytest.approx(
+        recorded_drills.FAILED_SHARE * requests, rel=0.1
+    )
+
+
+@pytest.mark.parametrize("panel", panel_values.SATURATION_FIGURES)
 def test_stuck_workers_and_starved_users_are_counted(faulty, panel):
-    query, labels, truth = panel_values.STUCK_AT[panel]
+    query, labels, truth = panel_values.SATURATION_FIGURES[panel]
     assert faulty.value(query, faulty.end, **labels) == pytest.approx(truth, rel=0.1)
 
 

@@ -13,7 +13,7 @@ from firedrill.prometheus import remote
 from firedrill.prometheus.recorded_data import Reopened
 from firedrill.record.run_folder import Run
 from tests import required_programs
-from tests.rules.promtool_cases import EVALUATIONS, INTERVAL_MS, in_promql, promtool
+from tests.rules.promtool_cases import EVALUATIONS, INTERVAL_MS, in_promql, run_cases
 
 NUMBERS = [str(number) for number in range(6)]
 RULES = """\
@@ -129,6 +129,6 @@ def test_prometheus_agrees_on_rules_that_record_for_each_other(tmp_path):
     ):
         assert not bench.refused
         listed = list(checks(bench, groups, start_ms))
-    code, said = promtool(tmp_path, rule_file.read(tmp_path / "theirs.yml"), series, listed)
+    code, said = run_cases(tmp_path, rule_file.read(tmp_path / "theirs.yml"), series, listed)
     assert sum(bool(check["exp_samples"]) for check in listed) > 200
     assert code == 0, said[-3000:]
