@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from firedrill.record.run_folder import Run
-from tests import panels, replaying
+from tests import panel_values, replaying
 
 DATA = Path(__file__).parent / "data"
 READ = ("id", "window", "profile", "faults", "figures", "scorecard", "time_scale")
@@ -59,8 +59,8 @@ def main(names):
     beside so many busy processes that each of Prometheus's threads waits now and then.
     """
     drills = {
-        "faulty": panels.faulty,
-        "opened": panels.opened,
+        "faulty": panel_values.faulty,
+        "opened": panel_values.opened,
         "drill": _replayed,
         "drill_amid_stalls": _replayed,
         "drill_amid_load": _replayed,

@@ -4,8 +4,8 @@ alone.
 
 from contextlib import contextmanager
 
-from grafana.source import client_signals, signals
-from tests import panels
+from grafana.source import client_panels, golden_signals_panels
+from tests import panel_values
 
 
 def deviation(shown, truth):
@@ -15,27 +15,30 @@ def deviation(shown, truth):
 
 def test_dashboards_show_what_was_injected(proof, tmp_path_factory):
     def measure():
-        with contextmanager(panels.shown)(
-            panels.faulty(tmp_path_factory.mktemp("faulty"))
+        with contextmanager(panel_values.shown)(
+            panel_values.faulty(tmp_path_factory.mktemp("faulty"))
         ) as shown:
             end, at = shown.end, shown.faults["latency"]["end"]
             shares = [
-                deviation(shown.value(query, end, **labels), panels.FAILING)
-                for query, labels in panels.SHARES.values()
+                deviation(shown.value(query, end, **labels), panel_values.FAILING)
+                for query, labels in panel_values.SHARES.values()
             ]
             rates = [
                 deviation(
                     shown.value(failed, end, **which),
-                    panels.FAILING * shown.value(requests, end, **of),
+                    panel_values.FAILING * shown.value(requests, end, **of),
                 )
-                for failed, which, requests, of in panels.RATED.values()
+                for failed, which, requests, of in panel_values.RATED.values()
             ]
             stuck = [
                 deviation(shown.value(query, end, **labels), truth)
-                for query, labels, truth in panels.STUCK_AT.values()
+                for query, labels, truth in panel_values.STUCK_AT.values()
             ]
             slow = []
-            for heatmap in (signals.CLIENT_HEATMAP, signals.SERVER_HEATMAP):
+            for heatmap in (
+                golden_signals_panels.CLIENT_HEATMAP,
+                golden_signals_panels.SERVER_HEATMAP,
+            ):
                 below, up_to, every = (
                     shown.value(heatmap.queries[0], at, le=bound)
                     for bound in ("0.25", "0.5", "+Inf")
@@ -66,16 +69,18 @@ def test_dashboards_show_what_was_injected(proof, tmp_path_factory):
 
 def test_dashboards_show_an_open_loop_without_slots(proof, tmp_path_factory):
     def measure():
-        with contextmanager(panels.shown)(
-            panels.opened(tmp_path_factory.mktemp("opened"))
+        with contextmanager(panel_values.shown)(
+            panel_values.opened(tmp_path_factory.mktemp("opened"))
         ) as shown:
             at = shown.end - 2  # Every rate looks back on the load alone.
-            due, begun, _ = (shown.value(query, at) for query in signals.ARRIVALS.queries)
+            due, begun, _ = (
+                shown.value(query, at) for query in golden_signals_panels.ARRIVALS.queries
+            )
             in_flight, without_slot, _ = (
-                shown.value(query, at) for query in client_signals.SLOTS.queries
+                shown.value(query, at) for query in client_panels.SLOTS.queries
             )
             from_schedule, from_sending, _, _ = (
-                shown.value(query, at) for query in signals.FROM_SCHEDULE.queries
+                shown.value(query, at) for query in golden_signals_panels.FROM_SCHEDULE.queries
             )
         return {
             "due a second, off by (%)": deviation(due, 40),

@@ -5,11 +5,11 @@ show.
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.recorded_data import Reopened
 from grafana.source import (
-    alert_signals,
-    client_signals,
-    saturation_signals,
-    server_signals,
-    signals,
+    alert_lab_panels,
+    client_panels,
+    golden_signals_panels,
+    saturation_panels,
+    server_panels,
 )
 from tests import drilling
 from tests.waiting import PATIENCE_SECONDS
@@ -52,7 +52,7 @@ class Shown:
         self.faults = {each["fault"]: each for each in run.read()["faults"]}
         self._prom = reopened.prom
         self.choices = {
-            **alert_signals.choices(run.read()["time_scale"]),
+            **alert_lab_panels.choices(run.read()["time_scale"]),
             "$__range": f"{self.end - self.start:.0f}s",
         }
 
@@ -118,43 +118,47 @@ def opened(folder):
     return drill.run()
 
 
-ERRORS, RATES = signals.ERRORS.queries, signals.TRAFFIC.queries
+ERRORS, RATES = golden_signals_panels.ERRORS.queries, golden_signals_panels.TRAFFIC.queries
 FRONT_PAGE, ROUTE = {"name": "/"}, {"http_route": "/"}
 SHARES = {
     "Errors: client": (ERRORS[0], {}),
     "Errors: server": (ERRORS[1], {}),
-    "Failed share by name": (client_signals.FAILURES_BY_NAME.queries[0], FRONT_PAGE),
-    "Requests over the time shown: failed": (client_signals.REQUESTS.queries[1], FRONT_PAGE),
-    "Routes over the time shown: failed": (server_signals.ROUTES.queries[1], ROUTE),
+    "Failed share by name": (client_panels.FAILURES_BY_NAME.queries[0], FRONT_PAGE),
+    "Requests over the time shown: failed": (client_panels.REQUESTS.queries[1], FRONT_PAGE),
+    "Routes over the time shown: failed": (server_panels.ROUTES.queries[1], ROUTE),
 }
 RATED = {
     "Errors by class": (
-        signals.ERROR_CLASSES.queries[0],
+        golden_signals_panels.ERROR_CLASSES.queries[0],
         {"error": "HTTP 500"},
-        client_signals.RATE_BY_NAME.queries[0],
+        client_panels.RATE_BY_NAME.queries[0],
         FRONT_PAGE,
     ),
     "Responses by status": (
-        signals.STATUS_CODES.queries[0],
+        golden_signals_panels.STATUS_CODES.queries[0],
         {"http_response_status_code": "500"},
-        server_signals.RATE_BY_ROUTE.queries[0],
+        server_panels.RATE_BY_ROUTE.queries[0],
         ROUTE,
     ),
     "Errors by route": (
-        server_signals.ERRORS_BY_ROUTE.queries[0],
+        server_panels.ERRORS_BY_ROUTE.queries[0],
         ROUTE,
-        server_signals.RATE_BY_ROUTE.queries[0],
+        server_panels.RATE_BY_ROUTE.queries[0],
         ROUTE,
     ),
 }
 WORKERS = {"resource": "workers"}
 STUCK_AT = {
-    "Saturation": (signals.SATURATION.queries[0], WORKERS, STUCK / THREADS),
-    "Headroom, and what runs out": (signals.HEADROOM.queries[0], WORKERS, 1 - STUCK / THREADS),
-    "Lowest headroom": (saturation_signals.LOWEST.queries[0], {}, 1 - STUCK / THREADS),
-    "Workers busy": (server_signals.WORKERS_BUSY.queries[0], {}, STUCK / THREADS),
-    "Workers: busy, mean": (saturation_signals.WORKERS.queries[0], {}, STUCK),
-    "Workers: limit": (saturation_signals.WORKERS.queries[2], {}, THREADS),
-    "Users / starved": (signals.USERS.queries[1], {}, STUCK),
-    "Requests in flight: longer than 5 s": (client_signals.WAITING.queries[2], {}, STUCK),
+    "Saturation": (golden_signals_panels.SATURATION.queries[0], WORKERS, STUCK / THREADS),
+    "Headroom, and what runs out": (
+        golden_signals_panels.HEADROOM.queries[0],
+        WORKERS,
+        1 - STUCK / THREADS,
+    ),
+    "Lowest headroom": (saturation_panels.LOWEST.queries[0], {}, 1 - STUCK / THREADS),
+    "Workers busy": (server_panels.WORKERS_BUSY.queries[0], {}, STUCK / THREADS),
+    "Workers: busy, mean": (saturation_panels.WORKERS.queries[0], {}, STUCK),
+    "Workers: limit": (saturation_panels.WORKERS.queries[2], {}, THREADS),
+    "Users / starved": (golden_signals_panels.USERS.queries[1], {}, STUCK),
+    "Requests in flight: longer than 5 s": (client_panels.WAITING.queries[2], {}, STUCK),
 }
