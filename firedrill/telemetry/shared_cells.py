@@ -20,6 +20,7 @@ from time import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from firedrill.contract import gauge
+from firedrill.exposition import Exemplar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,14 +49,6 @@ SIZE_BYTES = CELLS * CELL_BYTES + DIRECTORY_BYTES
 
 _EXEMPLAR = struct.Struct("=16sdd")
 EXEMPLAR_CELLS = _EXEMPLAR.size // CELL_BYTES
-
-
-class Exemplar(NamedTuple):
-    """One request that fell into a bucket: its trace, what was observed, and when (Unix time)."""
-
-    trace_id: str
-    value: float
-    timestamp: float
 
 
 class Series(NamedTuple):

@@ -21,7 +21,7 @@ from tests.locust_process import Locust
 from tests.target import Target
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
-from firedrill_load.open_loop.schedule_shards import GIVEN_AHEAD_SECONDS
+from firedrill_load.open_loop.schedule_shards import ALLOCATED_AHEAD_SECONDS
 
 RATE, SECONDS = 40, 150
 PROFILE = f"name: open\narrivals: open\nmax_in_flight: 10\nsteps: [{{start_time: 0s, rate: {RATE}}}]\nduration: {SECONDS}s\n"
@@ -78,7 +78,7 @@ def test_a_drill_that_loses_its_generators_keeps_the_record(stack, tmp_path):
         # It had been given that much of the time to come, and had nobody to give it more; on a busy
         # machine some was waiting already.
         offered, started, unsent = (told.total(f"locust_arrivals_{each}_total") for each in ("offered", "started", "unsent"))
-        assert target.received - received <= offered - started - unsent + RATE * (looked_ago + GIVEN_AHEAD_SECONDS) + A_FEW
+        assert target.received - received <= offered - started - unsent + RATE * (looked_ago + ALLOCATED_AHEAD_SECONDS) + A_FEW
         code, said, errors = drill.finish()
     document = drill.run().read()
     assert (code, document["verdict"]["status"]) == (4, "INVALID"), said + errors
