@@ -34,7 +34,7 @@ class Exemplar(NamedTuple):
 
 
 def render(families: Iterable[Metric], samples: Mapping[str, Sequence[Sample]]) -> bytes:
-    """Return the text format of these families, in their order; a family without samples is absent."""
+    """Return the text format of these families; a family without samples is absent."""
     return "".join(
         header(metric) + "".join(_series(metric, *sample, ()) for sample in samples[metric.name])
         for metric in families
@@ -113,7 +113,7 @@ def histogram_template(metric: Metric, label_values: tuple[str, ...]) -> str:
 
 
 def histogram_values(counts: Sequence[float], total: float) -> tuple[float, ...]:
-    """Return the values for a histogram's template; `counts` are not cumulative, the last is +Inf."""
+    """Return the values for a template from counts by bucket, not cumulative, +Inf last."""
     cumulative = tuple(accumulate(counts))
     return (*cumulative, total, cumulative[-1])
 

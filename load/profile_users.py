@@ -25,6 +25,7 @@ def chosen_weights(profile: Profile | None, known: Collection[str]) -> dict[str,
     for share in profile.users:
         if share.user_class not in known:
             raise BadInput(
-                f"profile {profile.name}: user {share.user_class} is unknown{nearest(share.user_class, known)}"
+                f"profile {profile.name}: user {share.user_class} is unknown"
+                f"{nearest(share.user_class, known)}"
             )
     return {share.user_class: share.weight for share in profile.users}

@@ -18,7 +18,7 @@ RUN_ID = os.environ.get("FIREDRILL_RUN_ID")
 
 
 class ProfiledUser(locust.FastHttpUser):
-    """A user that marks its requests with the run's id, so that the server tells them from probes."""
+    """A user that marks its requests with the run's id, which tells them from probes."""
 
     abstract = True
     default_headers = {RUN_ID_HEADER: RUN_ID} if RUN_ID else {}

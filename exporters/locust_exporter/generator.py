@@ -62,7 +62,7 @@ class Generator:
         events.test_stop.add_listener(lambda **_: gc.collect())
 
     def watch_users(self, user_classes: Iterable[Any]) -> None:
-        """Count intervals of users with a fixed pace, and serve an open loop's question for waiting users."""
+        """Count the intervals of users with a fixed pace, and users that wait in an open loop."""
         if arrivals := announced().arrivals:
             arrivals.users_awaiting_answers = self._users_awaiting_answers
         for user_class in user_classes:
@@ -106,7 +106,7 @@ class Generator:
         )
 
     def _users_awaiting_answers(self) -> int:
-        """Return the users whose request is older than this process may have left an answer unread."""
+        """Return users whose request is older than this process leaves an answer unread."""
         return self.in_flight.snapshot(2 * self._lag.max_seconds).starved_users
 
     def _tracked_measure(self, measure: Any) -> Any:

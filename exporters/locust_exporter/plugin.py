@@ -108,7 +108,7 @@ def _or_exit(action: Callable[[], Result]) -> Result:
         sys.exit(error.exit_code)
 
 
-# -f imports this module as `plugin`, an import as `locust_exporter.plugin`; both share Locust's events.
+# -f imports this module as `plugin`, an import as `locust_exporter.plugin`.
 if not hasattr(locust.events, "firedrill_exporter"):
     locust.events.firedrill_exporter = True  # type: ignore[attr-defined]
     register(locust.events)

@@ -1,4 +1,4 @@
-"""What a load profile and its open loop announce to the exporter, because Locust does not know it."""
+"""Facts of a load profile and its open loop that the exporter shows and Locust does not know."""
 
 from __future__ import annotations
 

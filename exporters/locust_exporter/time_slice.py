@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LONGEST_SECONDS = 0.004
-"""Shorter slices would cost a loaded event loop more: each pause lasts until it served everybody."""
+"""Shorter slices cost a loaded event loop more: each pause lasts until it served everybody."""
 
 
 class TimeSlice:

@@ -24,13 +24,13 @@ REPORT_SECONDS = 1.0
 """In place of Locust's 3 s, with which a 5 s rate() reads 75-150 % of the truth."""
 LIVE_SECONDS = 0.5
 QUIT_SECONDS = 10.0
-"""Time that a worker may take to end beyond its users' --stop-timeout; a dead one is missed sooner."""
+"""Time for a worker to end beyond its users' --stop-timeout; a dead one is missed sooner."""
 
 logger = logging.getLogger(__name__)
 
 
 class WorkerReporter:
-    """Reports to the master with every report of Locust's, every half second, and before a reset."""
+    """Reports to the master with Locust's reports, every half second, and before a reset."""
 
     def __init__(self, environment: Any, generator: Generator) -> None:
         self._environment = environment
@@ -62,7 +62,7 @@ class WorkerReporter:
         self._environment.runner.client.socket.context.destroy(linger=round(seconds * 1000))
 
     def _report_before_reset(self, stats: Any) -> None:
-        """Report what --reset-stats clears on a worker to our counters; Locust's shall forget it."""
+        """Report what --reset-stats clears to our counters only; Locust's shall forget it."""
         reset_all = stats.reset_all
 
         def reset() -> None:

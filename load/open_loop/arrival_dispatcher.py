@@ -53,7 +53,7 @@ class ArrivalDispatcher:
         self._idle_users: defaultdict[str, dict[Waiter, None]] = defaultdict(dict)
         self._timer: Any = None
         self.time_slice = TimeSlice(lambda: gevent.sleep(0))
-        """Of users that begin one overdue arrival after the other, and may never wait themselves."""
+        """Limits users that begin one overdue arrival after the other and never wait."""
         self._next_weighing = 0.0
         self._count_users: Callable[[], dict[str, int]] = dict
         self._class_weights: tuple[list[str], list[int]] = ([], [])
@@ -84,7 +84,7 @@ class ArrivalDispatcher:
         self._has_shard = True
 
     def warn_without_shard(self) -> None:
-        """Warn that a worker without a shard stands idle, as where its master plays no open profile."""
+        """Warn that this worker has no shard, as where its master plays no open profile."""
         if not self._has_shard:
             logger.warning(
                 "No arrivals of %s were assigned to this worker:"

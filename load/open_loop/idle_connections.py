@@ -15,7 +15,7 @@ POLL = gevent.monkey.get_original("select", "poll")
 
 
 def is_idle(_pool: ConnectionPool, connection: Any) -> bool:
-    """Return whether a pooled connection is open and has nothing to read, which would be its end."""
+    """Return whether a pooled connection is open; if it can be read, the server closed it."""
     if connection is None or connection.fileno() < 0:
         return False
     poller = POLL()

@@ -69,7 +69,7 @@ def install(profile: Profile) -> ArrivalCounts:
 
 
 def _receive_shards_from_the_start(dispatcher: ArrivalDispatcher) -> None:
-    """Listen for shards before `init`: a master that waited for its last worker sends them at once."""
+    """Listen for shards before `init`, because a master sends them to its last worker at once."""
     connect_to_master = WorkerRunner.connect_to_master
 
     def connect(self: Any) -> None:

@@ -72,7 +72,7 @@ class Schedule:
     end_seconds: float = math.inf
 
     def arrivals_since(self, seconds: float) -> Iterator[tuple[int, float]]:
-        """Yield number and due time of the arrivals from a time on, without drawing earlier ones."""
+        """Yield number and due time of the arrivals from a time on; draw no earlier ones."""
         spans = self._spans()
         span = next(spans)
         for number, place in self._places(self._block_at(seconds)):

@@ -126,7 +126,7 @@ class InFlight:
         )
 
     def ages_since_due(self) -> LatencyHistogram:
-        """Return the time since each request in flight was due, before it was sent in an open loop."""
+        """Return ages since requests were due, which in an open loop is before they are sent."""
         now = self._clock()
         return LatencyHistogram.of(now - start + delay for start, _, delay in self._sent.values())
 

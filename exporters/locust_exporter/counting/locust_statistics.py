@@ -1,4 +1,4 @@
-"""Locust's statistics: rounding into exact buckets, the totals of an entry, what a worker clears."""
+"""Locust's statistics: rounding into exact buckets, totals of an entry, what a worker clears."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class EntryReader:
         total.failures += entry.num_failures - self._failures
         total.untimed += entry.num_none_requests - self._untimed
         total.body_bytes += entry.total_content_length - self._body_bytes
-        # The difference first, so that no sum falls by its last digit, which rate() takes for a reset.
+        # The difference first, so that no sum falls by its last digit: rate() would see a reset.
         total.seconds += seconds - self._seconds
         self._requests, self._failures = entry.num_requests, entry.num_failures
         self._untimed = entry.num_none_requests

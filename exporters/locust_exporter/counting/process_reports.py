@@ -126,7 +126,7 @@ class ProcessReports:
         if worker not in self._warned_of:
             logger.warning(
                 "Worker %s runs another version of the exporter: its requests are counted, its"
-                " requests in flight, arrivals and CPU are unknown. Install one version everywhere.",
+                " requests in flight, arrivals and CPU are unknown; install one version everywhere",
                 worker,
             )
         self._warned_of.add(worker)
@@ -148,7 +148,7 @@ class ProcessReports:
         return [report for report in self.latest.values() if report.received > oldest]
 
     def see_request_starts(self) -> bool:
-        """Return whether any process saw the start of a request; else abandoned ones are unknown."""
+        """Return whether any process sees requests start; else abandoned ones are unknown."""
         return any(report.abandoned is not None for report in self.latest.values())
 
     def abandoned(self, stage: str) -> int:
@@ -193,7 +193,7 @@ class ProcessReports:
         ]
 
     def pacing(self) -> dict[str, tuple[int, int]]:
-        """Return intervals begun and begun late by class of users, on workers that are gone as well."""
+        """Return intervals begun and begun late by class of users, of all workers ever."""
         total: dict[str, tuple[int, int]] = {}
         for report in self.latest.values():
             for name, (intervals, missed) in report.pacing.items():

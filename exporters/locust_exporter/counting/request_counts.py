@@ -97,7 +97,7 @@ class _EndpointRow:
 
 
 class RequestCounts:
-    """Requests by endpoint and failures by class of error; they never fall while the process lives."""
+    """Requests by endpoint and failures by class of error, which never fall in a process."""
 
     def __init__(self, max_names: int) -> None:
         self.endpoints = Endpoints(max_names)

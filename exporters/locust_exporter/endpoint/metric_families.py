@@ -189,7 +189,7 @@ class ResponseTimesSinceDue:
         scrape: Scrape | None,
         time_slice: TimeSlice,
     ) -> str:
-        """Return the family. The lines of one endpoint are of one moment, those of two may not be."""
+        """Return the family; other greenlets run between two endpoints."""
         histograms: defaultdict[Endpoint, list[GrowingHistogram]] = defaultdict(list)
         for process in processes:
             for endpoint, response_times in list(process.items()):
