@@ -1,4 +1,7 @@
-"""The worked example: a small Flask API on firedrill.telemetry. `FLASK_APP=api:app flask run`, or `python -m api`."""
+"""The worked example: a small Flask API on firedrill.telemetry.
+
+Run it with `python -m api`, or with `FLASK_APP=api:app flask run`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ if TYPE_CHECKING:
 
 @cache
 def _app() -> Flask:
-    from api.factory import create_app  # noqa: PLC0415 -- importing a package must not start a metrics page
+    # Importing a package must not start a metrics process.
+    from api.factory import create_app  # noqa: PLC0415
     from firedrill.errors import FiredrillError  # noqa: PLC0415
 
     try:
@@ -23,7 +27,7 @@ def _app() -> Flask:
 
 
 def __getattr__(name: str) -> Flask:
-    """`api.app`, built when it is first asked for, and once."""
+    """Return `api.app`, built once when it is first asked for."""
     if name == "app":
         return _app()
     raise AttributeError(name)

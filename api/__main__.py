@@ -1,4 +1,7 @@
-"""`python -m api`: the example on the server of your choice. Exits 0 when it is told to stop, 2 on bad input."""
+"""The command `python -m api`: the example API on the server of your choice.
+
+It exits with 0 on SIGTERM or SIGINT, and with 2 on bad input.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit code."""
+    """Serve until SIGTERM or SIGINT; return the exit code."""
     try:
         serve(parser().parse_args(arguments))
     except FiredrillError as error:
@@ -38,48 +41,54 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     options = argparse.ArgumentParser(
         prog="python -m api",
-        description="The example API on a server of your choice, measured from inside. Serves until SIGTERM or SIGINT.",
-        epilog="The environment sets the same for `flask run`: API_WORK, API_WORK_KIND, API_HOST, API_METRICS_HOST, API_METRICS_PORT, "
-        "API_ACCESS_LOG=1, API_FAULTS=1.",
+        description="Serve the example API, measured from inside, until SIGTERM or SIGINT.",
+        epilog="Environment variables with the same meaning, also for `flask run`: API_WORK,"
+        " API_WORK_KIND, API_HOST, API_METRICS_HOST, API_METRICS_PORT, API_ACCESS_LOG=1,"
+        " API_FAULTS=1.",
     )
     add = options.add_argument
     add(
         "--server",
         choices=("dev", "waitress"),
         default="waitress",
-        help="dev: Flask's development server (default: %(default)s)",
+        help="server to use; dev is Flask's development server (default: %(default)s)",
     )
     add("--host", help="address to bind (default: 127.0.0.1)")
     add(
         "--port",
-        help=f"port of the API, 0 for a free one (default: {API_PORT}, or a free one if that is taken)",
+        help=f"port of the API, 0 for a free one (default: {API_PORT}, or a free one if taken)",
     )
     add(
         "--metrics-port",
-        help=f"port of /metrics, 0 for a free one (default: {API_METRICS_PORT}, or a free one if that is taken)",
+        help=f"port of /metrics, 0 for a free one"
+        f" (default: {API_METRICS_PORT}, or a free one if taken)",
     )
     add(
         "--threads",
         type=positive,
         default=4,
-        help="waitress: worker threads (default: %(default)s)",
+        help="worker threads of waitress (default: %(default)s)",
     )
     add(
         "--connection-limit",
         type=positive,
         default=100,
-        help="waitress: connections, its own two included (default: %(default)s)",
+        help="connections of waitress, its own two included (default: %(default)s)",
     )
     add(
         "--backlog",
         type=positive,
-        help="accept queue of the listening socket (default: the server's own)",
+        help="length of the listening socket's accept queue (default: the server's own)",
     )
-    add("--work", metavar="RANGE", help="time that GET / takes (default: 10-100ms)")
-    add("--work-kind", choices=WORK_KINDS, help="sleep, or burn CPU time (default: waiting)")
+    add("--work", metavar="RANGE", help="time that `GET /` takes (default: 10-100ms)")
+    add(
+        "--work-kind",
+        choices=WORK_KINDS,
+        help="sleep (waiting) or use CPU time (computing) (default: waiting)",
+    )
     add(
         "--access-log",
         action="store_true",
@@ -88,20 +97,20 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--faults",
         action="store_true",
-        help="let `firedrill fault set` break this API for a while, by way of its metrics page",
+        help="accept faults from `firedrill fault set`, on the metrics port",
     )
     return options
 
 
 def positive(text: str) -> int:
-    """An option's whole number, 1 or more."""
+    """Return an option's whole number, 1 or more."""
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number, 1 or more")
     return int(text)
 
 
 def settings_from(options: argparse.Namespace) -> Settings:
-    """The environment's settings, with the options on top."""
+    """Return the environment's settings, overridden by the options."""
     settings = Settings.from_environment(os.environ)
     metrics_port = (
         settings.metrics_port if options.metrics_port is None else port_number(options.metrics_port)
@@ -119,18 +128,18 @@ def settings_from(options: argparse.Namespace) -> Settings:
 
 
 def port_or_free(host: str, asked: int | None, default: int) -> int:
-    """The port that was asked for, else the default if it is free, else 0."""
+    """Return the port that was asked for, else the default if it is free, else 0."""
     if asked is not None:
         return asked
     try:
-        listening_socket(host, default, "a look").close()
+        listening_socket(host, default, "this check").close()
     except BadInput:
         return 0
     return default
 
 
 def serve(options: argparse.Namespace) -> None:
-    """Bind, tell the addresses on stderr, serve. Raises BadInput before anything is served."""
+    """Bind, print the addresses to stderr, and serve. Raises BadInput before that."""
     settings = settings_from(options)
     port = port_or_free(
         settings.host, port_number(options.port) if options.port else None, API_PORT
@@ -150,13 +159,12 @@ def serve(options: argparse.Namespace) -> None:
 def runner(
     options: argparse.Namespace, app: Flask, telemetry: Telemetry, listener: socket.socket
 ) -> Callable[[], None]:
-    """What serves until SystemExit or KeyboardInterrupt."""
+    """Return the function that serves until SystemExit or KeyboardInterrupt."""
     if options.server == "dev":
         return development_server(app, telemetry, listener, backlog=options.backlog).serve_forever
     if not options.access_log:
-        logging.getLogger("waitress.queue").setLevel(
-            logging.ERROR
-        )  # it warns at every request while all workers are busy
+        # It warns at every request while all workers are busy.
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     limits = {
         "threads": options.threads,
         "connection_limit": options.connection_limit,

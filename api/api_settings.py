@@ -1,4 +1,4 @@
-"""Settings of the example API: frozen, read once from the environment, overridden by the options of `python -m api`."""
+"""Settings of the example API, from the environment and the options of `python -m api`."""
 
 from __future__ import annotations
 
@@ -19,28 +19,42 @@ _WORK = re.compile(r"(\d+)(?:-(\d+))?ms")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the example works, and where it publishes its metrics."""
+    """The example's work, its addresses and its switches."""
 
     work_seconds: tuple[float, float] = (0.010, 0.100)
-    """Every `GET /` works for a random time in this range. Its mean bounds a pool: threads / mean requests a second."""
+    """Range of the random time that each `GET /` takes.
+
+    Its mean limits a pool of workers: threads / mean requests a second.
+    """
     work_kind: WorkKind = "waiting"
-    """waiting sleeps, as on a database: workers run out first. computing burns CPU time: the interpreter's lock runs out first."""
+    """The kind of work.
+
+    waiting sleeps, as on a database: workers saturate first. computing uses CPU time: the
+    interpreter's lock saturates first.
+    """
     host: str = LOOPBACK
     """Address of the API; 0.0.0.0 belongs inside a container only."""
     metrics_host: str | None = None
-    """Address of the metrics page; None: the API's. A network of its own keeps the page from what loads the API."""
+    """Address of the metrics endpoint; None is the API's.
+
+    On a network of its own, the load generator cannot reach it.
+    """
     metrics_port: int | None = None
-    """Port of the metrics page, 0 for a free one. None: 9464, and `python -m api` moves to a free one if that is taken."""
+    """Port of the metrics endpoint; 0 takes a free one.
+
+    None is 9464, and `python -m api` takes a free one if that is taken.
+    """
     access_log: bool = False
-    """A line on stderr for each request of the development server, which costs as much as a small handler."""
+    """Print each request of the development server, which costs as much as a small handler."""
     faults: bool = False
-    """Takes faults on its metrics page: whoever reaches that page may then break this API for an hour."""
+    """Take faults on the metrics port: whoever reaches it can break this API for an hour."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
-        """Settings from API_WORK, API_WORK_KIND, API_HOST, API_METRICS_HOST, API_METRICS_PORT; API_ACCESS_LOG and API_FAULTS are on if 1.
+        """Return the settings in the environment. Raises BadInput.
 
-        Raises BadInput.
+        They are API_WORK, API_WORK_KIND, API_HOST, API_METRICS_HOST, API_METRICS_PORT, and
+        API_ACCESS_LOG and API_FAULTS, which are on if 1.
         """
         return cls(
             work_seconds=work_range(environ.get("API_WORK", "10-100ms")),
@@ -56,7 +70,7 @@ class Settings:
 
 
 def work_range(text: str) -> tuple[float, float]:
-    """Seconds of `10-100ms` or `55ms`."""
+    """Return the shortest and the longest time of `10-100ms` or `55ms`, in seconds."""
     match = _WORK.fullmatch(text)
     if match:
         shortest, longest = int(match[1]) / 1000, int(match[2] or match[1]) / 1000
@@ -66,7 +80,7 @@ def work_range(text: str) -> tuple[float, float]:
 
 
 def work_kind(text: str) -> WorkKind:
-    """One of WORK_KINDS."""
+    """Return the kind of work that `text` names."""
     for kind in WORK_KINDS:
         if text == kind:
             return kind
@@ -74,7 +88,7 @@ def work_kind(text: str) -> WorkKind:
 
 
 def port_number(text: str) -> int:
-    """A TCP port; 0 means a free one."""
+    """Return the TCP port in `text`; 0 means a free one."""
     if text.isdigit() and int(text) < 1 << 16:
         return int(text)
     raise BadInput(f"port is {text!r}; expected 0 to 65535")

@@ -1,6 +1,7 @@
-"""What the faults that are set on the metrics page do to this API. Only installed where faults are switched on.
+"""The effects of active faults on this API, installed only where faults are switched on.
 
-latency, errors and stuck act on requests, health checks excepted; cpu, memory and stop on the process. Each ends when the board says so.
+latency, errors and stuck act on requests but for health checks; cpu, memory and stop act on the
+process. An effect ends when its fault does.
 """
 
 from __future__ import annotations
@@ -24,32 +25,38 @@ from firedrill.telemetry import kernel
 if TYPE_CHECKING:
     from flask import Flask
 
-    from firedrill.telemetry.active_faults import Board
+    from firedrill.telemetry.active_faults import ActiveFaults
 
 TICK_SECONDS = 0.02
-"""How late a fault of the process begins and ends, and a stuck worker is released."""
+"""Delay with which a fault of the process begins and ends, and a stuck worker is released."""
 HEALTH_CHECKS = frozenset(("/healthz", "/readyz"))
-"""Never slow, failing or stuck: whoever restarts an unhealthy API would end the experiment."""
+"""Paths without faults: whoever restarts an unhealthy API would end the experiment."""
 GOLDEN_RATIO = (5**0.5 - 1) / 2
-"""Its multiples fill 0..1 evenly: of any n requests in a row, the share that fails is the one asked for, to within one or two."""
+"""Its multiples fill 0..1 evenly.
+
+Among any n requests in a row, the requested ratio fails, to within one or two requests.
+"""
 BURST_SECONDS = 0.05
 LARGEST_GROWTH_BYTES = 512 * 1024 * 1024
-LARGEST_SHARE = 0.95
-"""Of its container's memory that a growing process may use: enough for every alert, too little for the kernel to kill it."""
+LARGEST_MEMORY_RATIO = 0.95
+"""Ratio of its container's memory that a growing process may use.
+
+It is enough for every alert, and too little for the kernel to kill the process.
+"""
 CHUNK_BYTES = 256 * 1024
 
 
-def install(app: Flask, board: Board) -> None:
-    """Let the faults on this board act on this application."""
-    app.before_request(RequestFaults(board).act)
-    threading.Thread(target=_act_on_process, args=(board,), name="api-faults", daemon=True).start()
+def install(app: Flask, faults: ActiveFaults) -> None:
+    """Let these faults act on this application."""
+    app.before_request(RequestFaults(faults).act)
+    threading.Thread(target=_act_on_process, args=(faults,), name="api-faults", daemon=True).start()
 
 
 class RequestFaults:
-    """What happens to a request before its handler sees it."""
+    """Effects on a request before its handler sees it."""
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    def __init__(self, faults: ActiveFaults) -> None:
+        self._faults = faults
         self._failing = itertools.count(1)
         self._lock = threading.Lock()
         self._stuck = 0
@@ -58,55 +65,60 @@ class RequestFaults:
         """Wait, or answer in the handler's place."""
         if request.path in HEALTH_CHECKS:
             return None
-        self._hold()
-        if seconds := self._board.size("latency"):
+        self._get_stuck()
+        if seconds := self._faults.size("latency"):
             time.sleep(seconds)
-        ratio = self._board.size("errors")
+        ratio = self._faults.size("errors")
         if ratio and next(self._failing) * GOLDEN_RATIO % 1 < ratio:
             return {"error": "injected fault"}, 500
         return None
 
-    def _hold(self) -> None:
-        """Be one of the stuck, if there are not enough of them."""
-        if not self._board.size("stuck"):
+    def _get_stuck(self) -> None:
+        """Keep this worker stuck, if not enough workers are."""
+        if not self._faults.size("stuck"):
             return
         with self._lock:
-            if self._stuck >= self._board.size("stuck"):
+            if self._stuck >= self._faults.size("stuck"):
                 return
             self._stuck += 1
-        while self._board.size("stuck"):
+        while self._faults.size("stuck"):
             time.sleep(TICK_SECONDS)
         with self._lock:
             self._stuck -= 1
 
 
 class Effect(Protocol):
-    """Something that a fault does to the process."""
+    """An effect of a fault on the process."""
 
     def follow(self, size: float) -> None:
-        """Do it at this size; called every TICK_SECONDS, with 0 while the fault is off."""
+        """Act at this size; called every TICK_SECONDS, with 0 while the fault is off."""
 
 
-def _act_on_process(board: Board) -> None:
-    effects: dict[str, Effect] = {"cpu": Burn(board), "memory": Growth(), "stop": Outage()}
+def _act_on_process(faults: ActiveFaults) -> None:
+    effects: dict[str, Effect] = {
+        "cpu": CpuBurn(faults),
+        "memory": MemoryGrowth(),
+        "stop": Outage(),
+    }
     while True:
         for fault, effect in effects.items():
             try:
-                effect.follow(board.size(fault))
-            except OSError:  # tried again with the next tick: the API must not stay stopped because something failed once
+                effect.follow(faults.size(fault))
+            except OSError:
+                # Tried again with the next tick: one failure must not keep the API stopped.
                 logging.getLogger(__name__).exception("fault %s", fault)
         time.sleep(TICK_SECONDS)
 
 
-class Burn:
-    """Threads of this process that compute, as a native library would: without the interpreter's lock, so more than one core can burn."""
+class CpuBurn:
+    """Threads that compute without the interpreter's lock, so that they can use several cores."""
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    def __init__(self, faults: ActiveFaults) -> None:
+        self._faults = faults
         self._threads: dict[int, threading.Thread] = {}
 
     def follow(self, size: float) -> None:
-        """Have the threads for as many cores; they end by themselves."""
+        """Run threads for as many cores; they end by themselves."""
         for number in range(math.ceil(size)):
             if number not in self._threads or not self._threads[number].is_alive():
                 self._threads[number] = threading.Thread(
@@ -115,16 +127,16 @@ class Burn:
                 self._threads[number].start()
 
     def _burn(self, number: int) -> None:
-        """Compute in bursts; the last thread's are shorter where there is only part of a core left for it."""
+        """Compute in bursts, shorter ones in the last thread if part of a core is left."""
         data = bytes(CHUNK_BYTES)
-        while (share := min(1.0, self._board.size("cpu") - number)) > 0:
-            begun, done = time.monotonic(), time.thread_time() + share * BURST_SECONDS
+        while (core_ratio := min(1.0, self._faults.size("cpu") - number)) > 0:
+            begun, done = time.monotonic(), time.thread_time() + core_ratio * BURST_SECONDS
             while time.thread_time() < done:
                 hashlib.sha256(data)
             time.sleep(max(0.0, begun + BURST_SECONDS - time.monotonic()))
 
 
-class Growth:
+class MemoryGrowth:
     """Memory that grows up to its limits, and is given back to the kernel at the end."""
 
     def __init__(self) -> None:
@@ -132,7 +144,7 @@ class Growth:
         self._since = time.monotonic()
 
     def follow(self, size: float) -> None:
-        """Hold what has grown since the fault began, at `size` bytes a second."""
+        """Hold the memory that has grown since the fault began, at `size` bytes a second."""
         now = time.monotonic()
         if not size:
             self._since = now
@@ -147,11 +159,12 @@ class Growth:
     def _has_room(self) -> bool:
         if len(self._chunks) * CHUNK_BYTES >= LARGEST_GROWTH_BYTES:
             return False
-        of_container = {
+        readings = {
             metric: value
             for metric, _, value in kernel.cgroup_readings(kernel.read(Path("/proc/self/cgroup")))
         }
-        limit = of_container.get(Server.MEMORY_LIMIT)
+        limit = readings.get(Server.MEMORY_LIMIT)
         return (
-            limit is None or of_container[Server.MEMORY_USAGE] + CHUNK_BYTES < LARGEST_SHARE * limit
+            limit is None
+            or readings[Server.MEMORY_USAGE] + CHUNK_BYTES < LARGEST_MEMORY_RATIO * limit
         )

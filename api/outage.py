@@ -1,7 +1,7 @@
-"""An API that is gone, for a while: its port refuses connections, and those that were open are closed. Whichever server it runs on.
+"""An outage: the API's port refuses connections for a while, and open ones are closed.
 
-To a client this is a process that ended. The process itself goes on, so that it can come back: in a container it may be the first one,
-which no signal stops.
+It works on every server. To a client this is a process that ended. The process itself goes on, so
+that it can come back: in a container it may be the first one, which no signal stops.
 """
 
 from __future__ import annotations
@@ -20,33 +20,32 @@ if TYPE_CHECKING:
 
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _TCP_INFO_QUEUE = struct.Struct("=24xII")
-"""Of a listener: connections in its accept queue, and how many may be."""
+"""TCP_INFO of a listener: connections in its accept queue, and the most that it holds."""
 
 
-class Closed(NamedTuple):
-    """A listener in its absence: who holds its address, and which descriptors it had."""
+class ClosedListener(NamedTuple):
+    """A closed listener: the socket that holds its address, its backlog and its descriptors."""
 
-    heir: socket.socket
+    placeholder: socket.socket
     backlog: int
     descriptors: tuple[int, ...]
 
 
 class Outage:
-    """Closes the listeners of this process, and brings them back."""
+    """Closes the listeners of this process, and opens them again."""
 
     def __init__(self) -> None:
-        self._closed: list[Closed] = []
+        self._closed: list[ClosedListener] = []
         self._stand_in: socket.socket | None = None
         self._ports: frozenset[int] = frozenset()
 
     def follow(self, size: float) -> None:
-        """Be gone as long as `size` is not 0."""
+        """Refuse connections while `size` is not 0."""
         if size and not self._stand_in:
             self._begin()
         elif size:
-            _hang_up_connections(
-                self._ports
-            )  # those whose accept() was under way as the listener was replaced
+            # Those whose accept() was under way as the listener was replaced.
+            _hang_up_connections(self._ports)
         elif self._stand_in:
             self._end(self._stand_in)
 
@@ -60,47 +59,46 @@ class Outage:
             }
             addresses = {copy.getsockname()[:2] for copy in listeners.values()}
             self._ports = frozenset(port for _, port in addresses)
-            # The server goes on polling its descriptors: there it finds a listener that nobody knows, which is never ready.
+            # The server goes on polling its descriptors. It finds a listener there that no client
+            # knows, so that it is never ready.
             self._stand_in = socket.create_server((LOOPBACK, 0))
             self._stand_in.setblocking(False)
             for descriptor in listeners:
                 os.dup2(self._stand_in.fileno(), descriptor, inheritable=False)
             _knock(self._stand_in)
-            # Before the port refuses: a client that is refused finds every other connection closed as well, as those of an ended process.
+            # Before the port refuses, so that a client that is refused finds every other connection
+            # closed as well, as with an ended process.
             _hang_up_connections(self._ports)
             for address in addresses:
-                its = {
+                same_address = {
                     descriptor: copy
                     for descriptor, copy in listeners.items()
                     if copy.getsockname()[:2] == address
                 }
-                self._closed.append(self._close(its))
+                self._closed.append(self._close(same_address))
 
     @staticmethod
-    def _close(copies: dict[int, socket.socket]) -> Closed:
+    def _close(copies: dict[int, socket.socket]) -> ClosedListener:
         listener = next(iter(copies.values()))
-        address, family, blocking = (
-            listener.getsockname(),
-            listener.family,
-            os.get_blocking(listener.fileno()),
-        )
+        address, family = listener.getsockname(), listener.family
+        blocking = os.get_blocking(listener.fileno())
         _, backlog = _TCP_INFO_QUEUE.unpack(
             listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_QUEUE.size)
         )
         _hang_up(listener)
-        heir = socket.socket(family)
-        heir.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        heir.bind(address)  # and not listening: the port stays ours, and refuses
-        heir.setblocking(blocking)
-        return Closed(heir, backlog, tuple(copies))
+        placeholder = socket.socket(family)
+        placeholder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        placeholder.bind(address)  # and not listening: the port stays ours, and refuses
+        placeholder.setblocking(blocking)
+        return ClosedListener(placeholder, backlog, tuple(copies))
 
     def _end(self, stand_in: socket.socket) -> None:
         for closed in self._closed:
-            closed.heir.listen(closed.backlog)
+            closed.placeholder.listen(closed.backlog)
             for descriptor in closed.descriptors:
-                os.dup2(closed.heir.fileno(), descriptor, inheritable=False)
-            _knock(closed.heir)
-            closed.heir.close()
+                os.dup2(closed.placeholder.fileno(), descriptor, inheritable=False)
+            _knock(closed.placeholder)
+            closed.placeholder.close()
         self._closed.clear()
         _knock(stand_in)
         stand_in.close()
@@ -108,8 +106,8 @@ class Outage:
 
 
 def _sockets() -> Iterator[tuple[int, socket.socket]]:
-    """A copy of every TCP socket of this process, with the descriptor it is a copy of."""
-    # The list is whole before the first copy is made, which gets the number that the listing itself had.
+    """Yield a copy of every TCP socket of this process, with the descriptor of the original."""
+    # The list is complete before the first copy is made, which gets the number of the listing.
     copies: set[int] = set()
     numbers = map(int, os.listdir("/proc/self/fd"))  # noqa: PTH208 -- numbers
     for descriptor in list(filter(_is_socket, numbers)):
@@ -132,7 +130,7 @@ def _is_socket(descriptor: int) -> bool:
 
 
 def _knock(listener: socket.socket) -> None:
-    """Give a listener something to accept: a server that is woken in its poll sleeps on if nothing is ready, on what it slept on before."""
+    """Connect to a listener, so that a server that polls it wakes and polls its new descriptors."""
     with suppress(OSError):
         socket.create_connection(listener.getsockname()[:2], timeout=1).close()
 

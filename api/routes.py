@@ -17,7 +17,7 @@ MAX_BODY_BYTES = 16 * 1024
 
 
 def routes(settings: Settings, items: Items) -> Blueprint:
-    """The routes, over these settings and this store."""
+    """Return the routes with these settings and this store."""
     blueprint = Blueprint("api", __name__)
 
     @blueprint.get("/")
@@ -41,12 +41,12 @@ def routes(settings: Settings, items: Items) -> Blueprint:
 
     @blueprint.get("/healthz")
     def healthz() -> dict[str, str]:
-        """The process answers."""
+        """Report that the process answers."""
         return {"status": "alive"}
 
     @blueprint.get("/readyz")
     def readyz() -> dict[str, str]:
-        """Requests may come: there is nothing to wait for but the process itself."""
+        """Report that requests may come; only the process itself has to be waited for."""
         return {"status": "ready"}
 
     return blueprint

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 def work(settings: Settings) -> float:
-    """Work once for a random time in the range; returns it in seconds: of sleep when waiting, of this thread's CPU when computing."""
+    """Work once for a random time in the range; return it in seconds.
+
+    They are seconds of sleep when waiting, and of this thread's CPU when computing.
+    """
     seconds = uniform(*settings.work_seconds)  # noqa: S311 -- a load's spread, not a secret
     if settings.work_kind == "waiting":
         time.sleep(seconds)
@@ -21,7 +24,7 @@ def work(settings: Settings) -> float:
 
 
 def compute(cpu_seconds: float) -> None:
-    """Burn CPU time, so that sharing the processor makes it take longer, as real work does."""
+    """Use CPU time, so that work takes longer on a shared processor, as real work does."""
     done = time.thread_time() + cpu_seconds
     while time.thread_time() < done:
         sum(range(1000))  # about 10 us between looks at the clock

@@ -18,8 +18,8 @@ from bench.result_tables import save, table
 from firedrill import places
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.recorded_data import Reopened
-from grafana.source import alert_signals
-from grafana.source.signals import Query
+from grafana.source import alert_lab_panels
+from grafana.source.golden_signals_panels import Query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,7 +49,7 @@ def milliseconds(
     """The fastest of the rounds: what else the machine does only adds."""
     step = STEP_SECONDS[panel["gridPos"]["w"] == 24]
     choices = {
-        **alert_signals.choices(TIME_SCALE),
+        **alert_lab_panels.choices(TIME_SCALE),
         "$__rate_interval": f"{max(step + 1, 4)}s",
         "$__range": f"{HOUR_SECONDS}s",
     }

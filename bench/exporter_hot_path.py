@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from locust.stats import RequestStats
 from locust_exporter.counting import sanitize
-from locust_exporter.counting.arrival_counts import Arrivals
+from locust_exporter.counting.arrival_counts import ArrivalCounts
 from locust_exporter.counting.in_flight import InFlight
 
 from bench.instrumentation_tax import trimmed_mean
@@ -49,7 +49,7 @@ def variants() -> dict[str, Callable[[], Any]]:
     """What is measured, each as a call."""
     tracked, session = InFlight(()).tracked(request), object()
     statistics_of_locust: Any = RequestStats()
-    listen, looking = from_schedule(), sanitize.request(log_request)
+    listen, looking = from_schedule(), sanitize.sanitized_log_request(log_request)
     return {
         CALL: lambda: request(session),
         LOGGED: lambda: log_request(None, "GET", "/", 12.3, 100),
@@ -71,7 +71,9 @@ def from_schedule() -> Callable[..., None]:
     """The open loop's listener."""
     from firedrill_load.open_loop.arrival_dispatcher import ArrivalDispatcher  # noqa: PLC0415 - it imports Locust, which patches the process
 
-    on_request: Callable[..., None] = ArrivalDispatcher(load_profile("open"), Arrivals()).on_request
+    on_request: Callable[..., None] = ArrivalDispatcher(
+        load_profile("open"), ArrivalCounts()
+    ).on_request
     return on_request
 
 

@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 from locust.env import Environment
 from locust.stats import RequestStats
-from locust_exporter.counting.arrival_counts import Arrivals
-from locust_exporter.counting.buckets import BucketIndex
-from locust_exporter.counting.in_flight import STAGES, Waiting
-from locust_exporter.counting.latency_histogram import Ages
-from locust_exporter.counting.process_reports import Report
-from locust_exporter.counting.request_counts import Ledger
-from locust_exporter.endpoint.http_server import packed
-from locust_exporter.endpoint.metrics_endpoint import Exporter
+from locust_exporter.counting.arrival_counts import ArrivalCounts
+from locust_exporter.counting.in_flight import STAGES, InFlightSnapshot
+from locust_exporter.counting.latency_histogram import LatencyHistogram
+from locust_exporter.counting.locust_statistics import BucketIndex
+from locust_exporter.counting.process_reports import ProcessReport
+from locust_exporter.counting.request_counts import RequestCounts
+from locust_exporter.endpoint.exporter import Exporter
+from locust_exporter.endpoint.http_server import gzip_in_slices
 from locust_exporter.exporter_settings import Settings
-from locust_exporter.profile_info import RunFacts, announce
-from locust_exporter.time_slice import Turn
+from locust_exporter.profile_info import ProfileInfo, announce
+from locust_exporter.time_slice import TimeSlice
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 
@@ -109,21 +109,21 @@ def milliseconds(call: Callable[[], Any]) -> float:
 
 def measured(endpoints: int) -> dict[str, object]:
     """One row of the table."""
-    stats, registry, ledger = filled(endpoints), CollectorRegistry(), Ledger(endpoints)
+    stats, registry, counts = filled(endpoints), CollectorRegistry(), RequestCounts(endpoints)
     registry.register(Collector(stats))
-    arrivals = Arrivals(endpoints)
-    exporter = exporting(stats, arrivals, endpoints)
+    arrivals = ArrivalCounts(endpoints)
+    exporter = exporter_of(stats, arrivals, endpoints)
     taken: dict[str, list[float]] = {"collector": [], "changed": [], "unchanged": [], "stall": []}
     for _ in range(ROUNDS + 1):
         go_on(stats)
         calls = [
             ("collector", lambda: generate_latest(registry)),
-            ("changed", lambda: ledger.page(stats.entries, {})),
+            ("changed", lambda: counts.render(stats.entries, {})),
         ]
         random.shuffle(calls)
         for name, call in calls:
             taken[name].append(milliseconds(call))
-        taken["unchanged"].append(milliseconds(lambda: ledger.page(stats.entries, {})))
+        taken["unchanged"].append(milliseconds(lambda: counts.render(stats.entries, {})))
         go_on(stats, arrivals)
         taken["stall"].append(longest_stall(exporter))
     warm = {name: values[1:] for name, values in taken.items()}  # the first round fills the caches
@@ -140,18 +140,34 @@ def measured(endpoints: int) -> dict[str, object]:
     }
 
 
-def exporting(stats: Any, arrivals: Arrivals, endpoints: int) -> Exporter:
-    """The exporter of the only process, which plays an open loop."""
+def exporter_of(stats: Any, arrivals: ArrivalCounts, endpoints: int) -> Exporter:
+    """Return the exporter of the only process, which plays an open loop."""
     environment = Environment(user_classes=[])
     environment.create_local_runner()
     environment.stats = stats
-    announce(RunFacts(arrivals=arrivals))
+    announce(ProfileInfo(arrivals=arrivals))
     gc.collect()
     gc.freeze()  # As an open loop does.
     report = functools.partial(
-        Report, Waiting(), dict.fromkeys(STAGES, 0), Ages(), 0, 0.5, 6, 0.0, 0.0, arrivals, Ages()
+        ProcessReport,
+        in_flight=InFlightSnapshot(),
+        abandoned=dict.fromkeys(STAGES, 0),
+        abandoned_ages=LatencyHistogram(),
+        user_exceptions=0,
+        cpu_ratio=0.5,
+        memory_bytes=6,
+        lag_seconds=0.0,
+        lag_max_seconds=0.0,
+        arrivals=arrivals,
+        ages_since_due=LatencyHistogram(),
     )
-    return Exporter(environment, Settings(max_names=endpoints), "bench", report, is_master=False)
+    return Exporter(
+        environment=environment,
+        settings=Settings(max_names=endpoints),
+        locust_version="bench",
+        own_report=report,
+        is_master=False,
+    )
 
 
 def longest_stall(exporter: Exporter) -> float:
@@ -163,20 +179,20 @@ def longest_stall(exporter: Exporter) -> float:
         turns.append((time.thread_time() - begun) * 1000)
         begun = time.thread_time()
 
-    turn = Turn(give_way)
-    page = exporter.page(None, turn)
-    turn.pause()
-    packed(page.encode(), turn)
+    time_slice = TimeSlice(give_way)
+    page = exporter.render(None, time_slice)
+    time_slice.pause_if_over()
+    gzip_in_slices(page.encode(), time_slice)
     give_way()
     return max(turns)
 
 
-def go_on(stats: Any, arrivals: Arrivals | None = None) -> None:
+def go_on(stats: Any, arrivals: ArrivalCounts | None = None) -> None:
     """Every endpoint answers one more request."""
     for name, method in stats.entries:
         stats.log_request(method, name, 50.0, 100)
         if arrivals:
-            arrivals.answer(method, name, 0.05)
+            arrivals.count_answer(method, name, 0.05)
 
 
 def main() -> None:

@@ -49,7 +49,7 @@ def due_of(profile: Path) -> int:
     """Arrivals of the drawn schedule, in a process that knows nothing of Locust."""
     from firedrill_load.open_loop.schedule import schedule_of  # noqa: PLC0415
 
-    return sum(1 for _ in schedule_of(load_profile(str(profile))).since(0.0))
+    return sum(1 for _ in schedule_of(load_profile(str(profile))).arrivals_since(0.0))
 
 
 def most_held(url: str, folder: Path) -> float:

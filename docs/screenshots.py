@@ -10,7 +10,7 @@ from firedrill.drill.judge.verdict import Status
 from firedrill.drill.play import three_servers
 from firedrill.interrupt import Interrupt
 from firedrill.record import run_folder
-from firedrill.report import writer
+from firedrill.report import report_writer
 from firedrill.report.run_facts import Facts
 from tests import chromium
 
@@ -54,8 +54,8 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with Interrupt() as interrupt, chromium.browser() as browser:
         pages = {
-            "report": (writer.of_run(runs[1], interrupt), "light"),
-            "comparison": (writer.of_several(runs, RUNS, interrupt), "dark"),
+            "report": (report_writer.of_run(runs[1], interrupt), "light"),
+            "comparison": (report_writer.of_several(runs, RUNS, interrupt), "dark"),
         }
         for name, (file, scheme) in pages.items():
             page = browser.new_page(viewport=SIZE, color_scheme=scheme)

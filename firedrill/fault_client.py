@@ -1,4 +1,4 @@
-"""Setting faults on an API that takes them: how a person spells a fault, and the client of the metrics page that sets it."""
+"""The client that sets faults on an API, and the spelling of faults on the command line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ TIMEOUT_SECONDS = 5.0
 
 
 def parse_words(words: Sequence[str]) -> dict[str, float]:
-    """Size in base units by fault, from `latency=300ms`, `errors=20%`, `stop`. Raises BadInput."""
+    """Return sizes in base units by fault, from `latency=300ms`, `errors=20%`, `stop`.
+
+    Raises BadInput.
+    """
     given: dict[str, object] = {}
     for word in words:
         fault, equals, value = word.partition("=")
@@ -39,18 +42,14 @@ def parse_words(words: Sequence[str]) -> dict[str, float]:
 
 
 def _as_in_yaml(text: str) -> object:
-    """A number where it reads like one."""
-    return (
-        int(text)
-        if re.fullmatch(r"\d+", text)
-        else float(text)
-        if re.fullmatch(r"\d+\.\d+", text)
-        else text
-    )
+    """Return a number if the text is one, else the text."""
+    if re.fullmatch(r"\d+", text):
+        return int(text)
+    return float(text) if re.fullmatch(r"\d+\.\d+", text) else text
 
 
 def spell(fault: str, size: float) -> str:
-    """`latency 300 ms`, `errors 20 %`, `stop`."""
+    """Return a fault for people: `latency 300 ms`, `errors 20 %`, `stop`."""
     amount = {
         "latency": units.seconds(size),
         "errors": units.percent(size),
@@ -67,12 +66,12 @@ def _count(number: float, what: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Active:
-    """A fault that is set."""
+class ActiveFault:
+    """A fault that is active on an API."""
 
     fault: str
     size: float
-    """In base units; 1 for stop."""
+    """Size in base units; 1 for stop."""
     remaining_seconds: float
 
     def __str__(self) -> str:
@@ -81,28 +80,32 @@ class Active:
 
 @dataclass(frozen=True, slots=True)
 class FaultClient:
-    """The faults of one API. Everything raises Missing where nothing answers or faults are off, BadInput where a fault is refused."""
+    """The faults of one API.
+
+    Every method raises Missing if nothing answers or faults are off, and BadInput if a fault is
+    refused.
+    """
 
     base_url: str
-    """Of its metrics page: `http://127.0.0.1:9464`."""
+    """Address of the API's metrics endpoint without its path: `http://127.0.0.1:9464`."""
     timeout_seconds: float = TIMEOUT_SECONDS
-    """How long an answer may take."""
+    """Longest time that an answer may take."""
 
-    def set(self, sizes: Mapping[str, float], for_seconds: float) -> list[Active]:
-        """Set faults, from now on and for a time; returns what is active then."""
+    def set(self, sizes: Mapping[str, float], for_seconds: float) -> list[ActiveFault]:
+        """Set faults from now on for a time; return the faults that are active then."""
         return self._ask(
             "POST", {fault: _as_json(fault, size, for_seconds) for fault, size in sizes.items()}
         )
 
-    def active(self) -> list[Active]:
-        """What is set now."""
+    def active(self) -> list[ActiveFault]:
+        """Return the faults that are active now."""
         return self._ask("GET")
 
     def clear(self) -> None:
         """End every fault."""
         self._ask("DELETE")
 
-    def _ask(self, method: str, body: object = None) -> list[Active]:
+    def _ask(self, method: str, body: object = None) -> list[ActiveFault]:
         url = f"{self.base_url.rstrip('/')}/faults"
         try:
             answer = http_client.request(
@@ -118,11 +121,13 @@ class FaultClient:
             ) from error
         except http_client.NoAnswer as error:
             raise Missing(
-                f"{url}: nothing answers; expected the metrics page of a running API (`python -m api --faults`)"
+                f"{url}: nothing answers; expected the metrics port of a running API"
+                " (`python -m api --faults`)"
             ) from error
         if answer.status == 404:
             raise Missing(
-                f"{url}: this API takes no faults; start it with API_FAULTS=1, or `python -m api --faults`"
+                f"{url}: this API takes no faults;"
+                " start it with API_FAULTS=1, or `python -m api --faults`"
             )
         return _active(url, answer)
 
@@ -135,19 +140,22 @@ def _as_json(fault: str, size: float, for_seconds: float) -> dict[str, float]:
     }
 
 
-def _active(url: str, answer: Response) -> list[Active]:
+def _active(url: str, answer: Response) -> list[ActiveFault]:
     try:
         document: dict[str, Any] = answer.json()
         if answer.status == 400:
             raise BadInput(f"{url}: {document['error']}")
         units_of = {fault: FAULT_KINDS[fault].unit for fault in document}
         return [
-            Active(
-                fault, one[units_of[fault]] if units_of[fault] else 1.0, one["remaining_seconds"]
+            ActiveFault(
+                fault=fault,
+                size=setting[units_of[fault]] if units_of[fault] else 1.0,
+                remaining_seconds=setting["remaining_seconds"],
             )
-            for fault, one in document.items()
+            for fault, setting in document.items()
         ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Missing(
-            f"{url}: an answer that is none of ours (status {answer.status}); expected the metrics page of the API"
+            f"{url}: the answer (status {answer.status}) is no list of faults;"
+            " expected the metrics port of the API"
         ) from error

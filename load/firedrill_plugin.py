@@ -1,6 +1,9 @@
-"""The exporter and the load shape of a profile, for any locustfile: `locust -f yours.py,load/firedrill_plugin.py --load-profile launch`.
+"""The exporter and the load shape of a profile, for any locustfile.
 
-Its file name is unlike any of a user's: Locust loads a `-f` file as a top-level module, which replaces another one of that name.
+    locust -f yours.py,load/firedrill_plugin.py --load-profile launch
+
+Locust loads a `-f` file as a top-level module, which replaces another of that name; so this file
+has a name that no user's file has.
 """
 
 import locust_exporter.plugin  # noqa: F401 - registers the exporter

@@ -20,7 +20,7 @@ USERS = {user.__name__: user for user in (BasicUser, BrowsingUser)}
 
 
 def choose_users() -> None:
-    """Leave those that the profile asks for, with its weights and its think time."""
+    """Keep the users that the profile asks for, with its weights and its think time."""
     weights = chosen_weights(PROFILE, USERS)
     for name, user in USERS.items():
         user.abstract = name not in weights  # which Locust does not run

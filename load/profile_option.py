@@ -1,4 +1,4 @@
-"""The option that chooses a load profile. Pure: what a locustfile needs before Locust has read its command line."""
+"""The option that chooses a load profile, read before Locust reads its command line. Pure."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 FLAG = "--load-profile"
-"""Locust has an option --profile of its own, with another meaning."""
+"""The option; Locust's own --profile has another meaning."""
 VARIABLE = "LOAD_PROFILE"
-HELP = "Load profile: the name of a bundled one, or a YAML file."
+HELP = "Play a load profile: the name of a bundled one, or a YAML file."
 
 Result = TypeVar("Result")
 
 
 def chosen_profile(arguments: Sequence[str], environ: Mapping[str, str]) -> Profile | None:
-    """The profile named on the command line or in the environment, None if there is none. Raises BadInput as `load_profile` does."""
+    """Return the profile named on the command line or in the environment, or None.
+
+    Raises BadInput as `load_profile` does.
+    """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument(FLAG, default=environ.get(VARIABLE))
     name = parser.parse_known_args(arguments)[0].load_profile
@@ -29,7 +32,10 @@ def chosen_profile(arguments: Sequence[str], environ: Mapping[str, str]) -> Prof
 
 
 def or_exit(action: Callable[[], Result]) -> Result:
-    """The action's result. Locust shows a traceback for what a locustfile raises; bad input is one line and exit code 2."""
+    """Return the action's result; on bad input, print one line and exit with code 2.
+
+    Locust would show a traceback for what a locustfile raises.
+    """
     try:
         return action()
     except BadInput as error:

@@ -1,6 +1,7 @@
-"""The load profile as a Locust load shape.
+"""The load shape of a load profile.
 
-Without a profile it is no shape, and Locust's own options rule. A shape in the locustfile before it wins.
+Without a profile there is no shape, and Locust's own options rule. A shape in a locustfile before
+this one wins.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from typing import Any
 
 import flask
 import locust
-from locust_exporter.profile_info import RunFacts, announce
+from locust_exporter.profile_info import ProfileInfo, announce
 
 from .open_loop import locust_hooks
-from .profile_facts import facts_of
+from .profile_facts import profile_info
 from .profile_option import FLAG, HELP, VARIABLE, chosen_profile, or_exit
 from .same_origin import is_foreign
 
@@ -25,29 +26,32 @@ ARRIVALS = or_exit(lambda: locust_hooks.install(PROFILE) if PROFILE and PROFILE.
 
 
 class ProfileShape(locust.LoadTestShape):
-    """Asks for the users that the profile has at each moment."""
+    """Asks Locust for the users that the profile has at each moment."""
 
     abstract = PROFILE is None
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._facts = RunFacts()
+        self._info = ProfileInfo()
         if PROFILE:
-            self._facts = facts_of(PROFILE)
-            self._facts.arrivals = ARRIVALS
-            announce(self._facts)
+            self._info = profile_info(PROFILE)
+            self._info.arrivals = ARRIVALS
+            announce(self._info)
 
     def tick(self) -> tuple[int, float] | None:
-        """Users and spawn rate for this moment; None when the profile is over."""
+        """Return users and spawn rate for this moment; None when the profile is over."""
         if PROFILE is None:
             return None
         seconds = self.get_run_time()  # type: ignore[no-untyped-call]
-        self._facts.step = PROFILE.step_at(seconds)
+        self._info.step = PROFILE.step_at(seconds)
         return PROFILE.target_at(seconds)
 
 
 def add_option(parser: Any, **_: Any) -> None:
-    """Make Locust accept the option that was read above. The page can't change it: the shape is fixed when Locust starts."""
+    """Make Locust accept the option that was read above.
+
+    Locust's web page does not show it, because the shape is fixed when Locust starts.
+    """
     # Two -f files may both bring this module.
     with contextlib.suppress(argparse.ArgumentError):
         parser.add_argument(
@@ -59,7 +63,7 @@ locust.events.init_command_line_parser.add_listener(add_option)  # type: ignore[
 
 
 def refuse_foreign_pages(environment: Any, **_: Any) -> None:
-    """Or any web page that its user looks at could aim the load at whom it likes."""
+    """Refuse requests of foreign web pages, which could aim the load at whom they like."""
     if environment.web_ui:
         environment.web_ui.app.before_request(_refuse_foreign_page)
 
@@ -67,7 +71,7 @@ def refuse_foreign_pages(environment: Any, **_: Any) -> None:
 def _refuse_foreign_page() -> tuple[str, int] | None:
     headers = flask.request.headers
     return (
-        ("no orders from other pages\n", 403)
+        ("requests from other web pages are refused\n", 403)
         if is_foreign(headers.get("Origin"), headers.get("Host"))
         else None
     )

@@ -1,4 +1,4 @@
-"""Which users a load profile asks for. Pure."""
+"""The classes of users that a load profile asks for. Pure."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ DEFAULT_USER = "BasicUser"
 
 
 def chosen_weights(profile: Profile | None, known: Collection[str]) -> dict[str, int]:
-    """Weight by class of users; one kind of users without a profile. Raises BadInput for a class that is not known."""
+    """Return weights by class of users; the default user without a profile.
+
+    Raises BadInput for an unknown class.
+    """
     if profile is None:
         return {DEFAULT_USER: 1}
     for share in profile.users:
         if share.user_class not in known:
             raise BadInput(
-                f"profile {profile.name}: user {share.user_class} is unknown{nearest(share.user_class, known)}"
+                f"profile {profile.name}: user {share.user_class} is unknown"
+                f"{nearest(share.user_class, known)}"
             )
     return {share.user_class: share.weight for share in profile.users}

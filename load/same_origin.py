@@ -1,4 +1,8 @@
-"""Locust's page takes orders from anybody who can post to it. A page of another origin, open in the same browser, can. Pure."""
+"""A check of where a browser's request comes from. Pure.
+
+Locust's web page takes orders from anybody who can post to it, and a page of another origin that
+is open in the same browser can.
+"""
 
 from __future__ import annotations
 
@@ -6,5 +10,8 @@ from urllib.parse import urlsplit
 
 
 def is_foreign(origin: str | None, host: str | None) -> bool:
-    """Whether a browser sent a request with these headers for a page that is not this server's. Programs send no Origin."""
+    """Return whether a browser sent these headers for another server's page.
+
+    Programs send no Origin.
+    """
     return origin is not None and urlsplit(origin).netloc != host

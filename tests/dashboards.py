@@ -4,21 +4,27 @@ import json
 
 from firedrill import places
 from grafana.source import (
-    alert_signals,
-    client_signals,
-    saturation_signals,
-    server_signals,
-    signals,
+    alert_lab_panels,
+    client_panels,
+    golden_signals_panels,
+    saturation_panels,
+    server_panels,
 )
 
 FILES = sorted((places.GRAFANA / "dashboards").glob("*.json"))
 PAGES = {file.stem: json.loads(file.read_text()) for file in FILES}
 ASKED = {
     query.expr: query
-    for module in (signals, client_signals, server_signals, saturation_signals, alert_signals)
+    for module in (
+        golden_signals_panels,
+        client_panels,
+        server_panels,
+        saturation_panels,
+        alert_lab_panels,
+    )
     for value in vars(module).values()
     for signal in (value if isinstance(value, tuple) else (value,))
-    if isinstance(signal, signals.Signal)
+    if isinstance(signal, golden_signals_panels.Signal)
     for query in signal.queries
 }
 """Every query by its expression."""

@@ -1,4 +1,6 @@
-"""Prometheus exporter for Locust: `locust -f yours.py,exporters/locust_exporter/plugin.py`, or import `locust_exporter.plugin`.
+"""Prometheus exporter for Locust.
 
-Its public face is `locust_exporter.profile_info`; only `locust_exporter.plugin` and what it starts (`generator`, `worker`) import Locust.
+Use it as `locust -f yours.py,exporters/locust_exporter/plugin.py`, or import
+`locust_exporter.plugin` in a locustfile. Only `plugin`, `generator` and `worker` import Locust;
+`profile_info` is where a load profile announces itself.
 """

@@ -1,4 +1,4 @@
-"""This process as a generator of load, in Locust: what it has in flight, and how it fares."""
+"""This process as a load generator: its requests in flight, its users' pace, its CPU and lag."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ from locust.exception import (
 )
 
 from locust_exporter.counting.in_flight import InFlight
-from locust_exporter.counting.process_reports import Report
-from locust_exporter.health import CpuMeter, LoopLag
-from locust_exporter.pacing import Pacing
+from locust_exporter.counting.process_reports import ProcessReport
+from locust_exporter.generator_health import CpuMeter, LoopLag, Pacing
 from locust_exporter.profile_info import announced
 
 if TYPE_CHECKING:
@@ -32,62 +31,64 @@ if TYPE_CHECKING:
 
 LAG_SLEEP_SECONDS = 0.02
 
-SEEN = (locust.HttpUser, locust.FastHttpUser)
-"""Whose requests are seen from their start."""
+HTTP_USERS = (locust.HttpUser, locust.FastHttpUser)
+"""Users whose requests are seen from their start."""
 
 
 class Generator:
-    """Everything that this process knows of itself."""
+    """Everything that this process knows of itself as a load generator."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        # ValueError: the URL was none, nothing was sent. The others come from listeners of a request that was reported.
+        # ValueError: the URL was invalid and nothing was sent. The others come from listeners of a
+        # request that was reported.
         control = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet)
         self.in_flight = InFlight(harmless=(ValueError, *control))
         self.user_exceptions = 0
         self.pacing = Pacing()
         self._measuring: set[type[locust.User]] = set()
-        """Classes of users that said when a request of theirs begins."""
+        """Classes of users that report when a request of theirs begins."""
         self._lag = LoopLag()
         self._cpu = CpuMeter()
         self._process = psutil.Process()
 
     def watch_clients(self, events: Any) -> None:
-        """Account for every request of Locust's HTTP clients, and of those that use `events.request.measure`."""
+        """Track the requests of Locust's HTTP clients and those of `events.request.measure`."""
         HttpSession.request = self.in_flight.tracked(HttpSession.request)  # type: ignore[method-assign]
         FastHttpSession.request = self.in_flight.tracked(FastHttpSession.request)  # type: ignore[method-assign]
-        events.request.measure = self._measured(events.request.measure)
+        events.request.measure = self._tracked_measure(events.request.measure)
         events.user_error.add_listener(self._on_user_error)
-        # An answer that was dropped unreported may hang in a reference cycle, uncounted until it is collected.
+        # An answer that was dropped unreported may hang in a reference cycle until it is collected.
         events.test_stop.add_listener(lambda **_: gc.collect())
 
     def watch_users(self, user_classes: Iterable[Any]) -> None:
-        """Count the intervals of those with a fixed pace; arrivals may ask how many wait for the target."""
+        """Count the intervals of users with a fixed pace, and users that wait in an open loop."""
         if arrivals := announced().arrivals:
-            arrivals.awaiting = self._awaiting
+            arrivals.users_awaiting_answers = self._users_awaiting_answers
         for user_class in user_classes:
             self.pacing.watch(user_class)
 
     def watch_loop(self) -> None:
-        """Measure this process until it ends."""
-        # Made anew after a fork.
+        """Measure this process's CPU and event loop until it ends."""
+        # Locust may have forked since the constructor ran.
         self._process, self._cpu, self._lag = psutil.Process(), CpuMeter(), LoopLag()
         gevent.spawn(self._measure_loop)
 
-    def report(self, environment: Any) -> Report:
-        """Everything as of now."""
+    def report(self, environment: Any) -> ProcessReport:
+        """Return the figures of this moment."""
         arrivals = announced().arrivals
-        seen = {
+        tracked_users = {
             user
             for user in environment.user_classes
-            if user in self._measuring or issubclass(user, SEEN)
+            if user in self._measuring or issubclass(user, HTTP_USERS)
         }
-        return Report(
-            # Of some only, it would say of the others that they wait for nothing.
-            waiting=self.in_flight.look(self._settings.starvation_seconds)
-            if seen and seen.issuperset(environment.user_classes)
+        # Seen for some classes of users only, it would say that the others wait for nothing.
+        sees_all_users = tracked_users and tracked_users.issuperset(environment.user_classes)
+        return ProcessReport(
+            in_flight=self.in_flight.snapshot(self._settings.starvation_seconds)
+            if sees_all_users
             else None,
-            abandoned=dict(self.in_flight.abandoned) if seen else None,
+            abandoned=dict(self.in_flight.abandoned) if tracked_users else None,
             abandoned_ages=self.in_flight.abandoned_ages,
             user_exceptions=self.user_exceptions,
             cpu_ratio=self._cpu.ratio,
@@ -95,24 +96,26 @@ class Generator:
             lag_seconds=self._lag.total_seconds,
             lag_max_seconds=self._lag.max_seconds,
             arrivals=arrivals,
-            since_due=self.in_flight.since_due() + arrivals.backlog() if arrivals else None,
+            ages_since_due=self.in_flight.ages_since_due() + arrivals.backlog_ages()
+            if arrivals
+            else None,
             pacing={
                 name: (intervals, self.pacing.missed[name])
                 for name, intervals in self.pacing.intervals.items()
             },
         )
 
-    def _awaiting(self) -> int:
-        """Users whose request waits for the target: for longer than this process may have left an answer unread."""
-        return self.in_flight.look(2 * self._lag.max_seconds).starved_users
+    def _users_awaiting_answers(self) -> int:
+        """Return users whose request is older than this process leaves an answer unread."""
+        return self.in_flight.snapshot(2 * self._lag.max_seconds).starved_users
 
-    def _measured(self, measure: Any) -> Any:
-        def measured(*args: Any, **kwargs: Any) -> Any:
-            if user_class := _acting_class():
+    def _tracked_measure(self, measure: Any) -> Any:
+        def tracked_measure(*args: Any, **kwargs: Any) -> Any:
+            if user_class := _acting_user_class():
                 self._measuring.add(user_class)
-            return self.in_flight.during(measure(*args, **kwargs), gevent.getcurrent())
+            return self.in_flight.tracked_block(measure(*args, **kwargs), gevent.getcurrent())
 
-        return measured
+        return tracked_measure
 
     def _on_user_error(self, **_: Any) -> None:
         self.user_exceptions += 1
@@ -125,14 +128,13 @@ class Generator:
             self._cpu.update()
 
 
-def _acting_class() -> type[locust.User] | None:
-    """Of the user whose greenlet this is, or descends from; None where that cannot be told."""
+def _acting_user_class() -> type[locust.User] | None:
+    """Return the class of the user whose greenlet this is or descends from; None if unknown."""
     greenlet = gevent.getcurrent()
     while greenlet is not None:
         # Locust starts a user's greenlet with the user as its argument.
-        if users := [
-            each for each in getattr(greenlet, "args", ()) if isinstance(each, locust.User)
-        ]:
+        arguments = getattr(greenlet, "args", ())
+        if users := [argument for argument in arguments if isinstance(argument, locust.User)]:
             return type(users[0])
         spawned_by = getattr(greenlet, "spawning_greenlet", None)
         greenlet = spawned_by() if spawned_by else None

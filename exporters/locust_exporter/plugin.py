@@ -1,7 +1,7 @@
 """The exporter inside Locust.
 
-Import it in a locustfile or name it as a second `-f` file; registering twice is harmless. The master or the only process serves the page;
-workers report to their master.
+Import it in a locustfile or name it as a second `-f` file; registering twice is harmless. The
+master or the only process serves the metrics endpoint; workers report to their master.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from locust.stats import RequestStats
 
 from firedrill.errors import BadInput
 from locust_exporter import worker
-from locust_exporter.counting import buckets, sanitize
-from locust_exporter.endpoint.metrics_endpoint import Exporter
+from locust_exporter.counting import locust_statistics, sanitize
+from locust_exporter.endpoint.exporter import Exporter
 from locust_exporter.exporter_settings import Settings, read_settings
 from locust_exporter.generator import Generator
 
@@ -34,20 +34,20 @@ Result = TypeVar("Result")
 
 
 def register(events: Any) -> None:
-    """Bring the exporter into this process."""
+    """Start the exporter in this process."""
     settings = _or_exit(lambda: read_settings(os.environ))
-    count_well(settings)
+    configure_statistics(settings)
     generator = Generator(settings)
     generator.watch_clients(events)
     events.init.add_listener(functools.partial(_on_init, settings, generator))
 
 
-def count_well(settings: Settings) -> None:
-    """Have Locust count what can be added up, in exact buckets, and workers report it soon."""
-    RequestStats.log_request = sanitize.request(RequestStats.log_request)  # type: ignore[method-assign]
-    RequestStats.log_error = sanitize.error(RequestStats.log_error)  # type: ignore[method-assign]
+def configure_statistics(settings: Settings) -> None:
+    """Make Locust count safe values in exact buckets, and make workers report every second."""
+    RequestStats.log_request = sanitize.sanitized_log_request(RequestStats.log_request)  # type: ignore[method-assign]
+    RequestStats.log_error = sanitize.sanitized_log_error(RequestStats.log_error)  # type: ignore[method-assign]
     if settings.exact_buckets:
-        locust.stats.bucket_response_time = buckets.round_up  # type: ignore[assignment]
+        locust.stats.bucket_response_time = locust_statistics.round_up  # type: ignore[assignment]
     locust.runners.WORKER_REPORT_INTERVAL = worker.REPORT_SECONDS
 
 
@@ -61,20 +61,23 @@ def _on_init(
     else:
         generator.watch_users(environment.user_classes)
     if isinstance(runner, WorkerRunner):
-        worker.WorkerSide(environment, generator)
+        worker.WorkerReporter(environment, generator)
     else:
-        own_report = functools.partial(generator.report, environment)
-        _or_exit(
-            Exporter(
-                environment, settings, locust.__version__, own_report, is_master=is_master
-            ).start
+        exporter = Exporter(
+            environment=environment,
+            settings=settings,
+            locust_version=locust.__version__,
+            own_report=functools.partial(generator.report, environment),
+            is_master=is_master,
         )
+        _or_exit(exporter.start)
 
 
 def wait_for_workers(environment: Any, runner: Any) -> None:
     """Let workers report for the last time before the master quits.
 
-    Left to itself it gives them half a second, however long their users' --stop-timeout is, and loses what they report after it.
+    Left to itself it gives them half a second, however long their users' --stop-timeout is, and
+    loses what they report after it.
     """
     quit_now = runner.quit
 
@@ -94,7 +97,10 @@ def wait_for_workers(environment: Any, runner: Any) -> None:
 
 
 def _or_exit(action: Callable[[], Result]) -> Result:
-    """The action's result. Locust shows a traceback for an exception; bad input is one line and exit code 2."""
+    """Return the action's result; on bad input, log one line and exit with its code.
+
+    Locust would show a traceback.
+    """
     try:
         return action()
     except BadInput as error:
@@ -102,7 +108,7 @@ def _or_exit(action: Callable[[], Result]) -> Result:
         sys.exit(error.exit_code)
 
 
-# The module is imported as `plugin` by -f and as `locust_exporter.plugin` by an import: what both know is Locust's events.
+# -f imports this module as `plugin`, an import as `locust_exporter.plugin`.
 if not hasattr(locust.events, "firedrill_exporter"):
     locust.events.firedrill_exporter = True  # type: ignore[attr-defined]
     register(locust.events)

@@ -1,42 +1,40 @@
-"""The exporter's public face: what a load profile and its open loop know about the run and Locust does not."""
+"""Facts of a load profile and its open loop that the exporter shows and Locust does not know."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from locust_exporter.counting.arrival_counts import LATENESS, Arrivals
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["LATENESS", "Arrivals", "RunFacts", "announce", "announced"]
+    from locust_exporter.counting.arrival_counts import ArrivalCounts
 
 
 @dataclass(slots=True)
-class RunFacts:
-    """Shown on the exporter's page; kept up to date by whoever announced it."""
+class ProfileInfo:
+    """The profile that is played; kept up to date by the process that announced it."""
 
     profile: str = ""
     slo_latency_seconds: Mapping[str, float] = field(default_factory=dict)
-    """By quantile, spelled as the label is: `0.99`."""
+    """Limits by quantile, spelled as the label is: `0.99`."""
     slo_error_ratio: float | None = None
     slo_starved_users: int | None = None
     step: int | None = None
     """Index of the active step; None before the first."""
-    arrivals: Arrivals | None = None
-    """Of an open loop; None in a closed one."""
+    arrivals: ArrivalCounts | None = None
+    """Counts of an open loop's arrivals; None in a closed loop."""
 
 
-_announced = RunFacts()
+_announced = ProfileInfo()
 
 
-def announce(facts: RunFacts) -> None:
-    """Show these facts from now on. Harmless where no exporter runs."""
+def announce(info: ProfileInfo) -> None:
+    """Export this profile from now on. Harmless where no exporter runs."""
     global _announced  # noqa: PLW0603 - one run a process, and plugins are imported under two names
-    _announced = facts
+    _announced = info
 
 
-def announced() -> RunFacts:
-    """The facts announced last; empty ones before."""
+def announced() -> ProfileInfo:
+    """Return the profile announced last; an empty one before."""
     return _announced

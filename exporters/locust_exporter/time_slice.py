@@ -1,4 +1,4 @@
-"""How long one may keep all others waiting, where only one runs at a time."""
+"""How long a greenlet may keep all others waiting before it gives way."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LONGEST_SECONDS = 0.004
-"""Shorter turns would cost a loaded event loop more: each pause lasts until it has served everybody."""
+"""Shorter slices cost a loaded event loop more: each pause lasts until it served everybody."""
 
 
-class Turn:
-    """The time since others last had theirs."""
+class TimeSlice:
+    """The time since other greenlets last ran."""
 
     def __init__(
         self,
         give_way: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """`give_way` lets others run; without it nobody is let in between."""
+        """Begin a slice; `give_way` lets others run, and without it nobody runs in between."""
         self._give_way = give_way
         self._clock = clock
         self._since = clock()
 
-    def begin(self) -> None:
-        """Others have just had theirs."""
+    def restart(self) -> None:
+        """Begin a slice, because others have just run."""
         self._since = self._clock()
 
-    def pause(self) -> None:
-        """Give way to others, if they have waited long."""
+    def pause_if_over(self) -> None:
+        """Let others run if they have waited for longer than a slice."""
         if self._give_way and self._clock() - self._since > LONGEST_SECONDS:
             self._give_way()
             self._since = self._clock()

@@ -15,7 +15,7 @@ from firedrill.drill import summary
 from firedrill.errors import ExitCode
 from firedrill.interrupt import Interrupt
 from firedrill.record import run_folder
-from firedrill.report import files
+from firedrill.report import report_files
 from firedrill.stack import foreground
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def prune(out: Path, keep: int, dry_run: bool) -> None:
     """Delete the oldest recorded runs, and the comparisons in which they take part."""
     found = run_folder.runs_in(out)
     doomed = found[: max(0, len(found) - keep)]
-    pages = files.comparisons_with(doomed, out)
+    pages = report_files.comparisons_with(doomed, out)
     freed = sum(each.size_bytes() for each in doomed) + sum(page.stat().st_size for page in pages)
     for name in (*(each.id for each in doomed), *(page.name for page in pages)):
         click.echo(f"{'would delete' if dry_run else 'deleted'} {name}")

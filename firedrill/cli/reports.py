@@ -60,10 +60,10 @@ def written(runs: Sequence[Run], out: Path) -> Path | None:
 
 
 def _write(runs: Sequence[Run], out: Path, interrupt: Interrupt) -> Path:
-    from firedrill.report import writer  # noqa: PLC0415 -- the charts' library takes longer to load than most commands take to run
+    from firedrill.report import report_writer  # noqa: PLC0415 -- the charts' library takes longer to load than most commands take to run
 
     return (
-        writer.of_run(runs[0], interrupt)
+        report_writer.of_run(runs[0], interrupt)
         if len(runs) == 1
-        else writer.of_several(runs, out, interrupt)
+        else report_writer.of_several(runs, out, interrupt)
     )

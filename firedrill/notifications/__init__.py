@@ -1,1 +1,4 @@
-"""The receiver at the end of the alerting chain: it records what would have reached whom, and when. Standard library only."""
+"""The receiver of notifications: it records who was notified, when, of which alert.
+
+It uses the standard library only.
+"""

@@ -1,4 +1,7 @@
-"""`python -m firedrill.notifications`: the receiver. Exits 0 when it is told to stop, 2 where it cannot begin."""
+"""The command `python -m firedrill.notifications`: the receiver of Alertmanager's notifications.
+
+It exits with 0 on SIGTERM or SIGINT, and with 2 if it cannot start.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,14 @@ from firedrill.contract import LOOPBACK, NOTIFICATIONS_PORT
 from firedrill.errors import BadInput, FiredrillError
 from firedrill.interrupt import Interrupt
 from firedrill.notifications.journal import Journal
-from firedrill.notifications.webhook_server import Server
+from firedrill.notifications.webhook_server import WebhookServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Receive until SIGTERM or SIGINT; returns the exit code."""
+    """Receive until SIGTERM or SIGINT; return the exit code."""
     options = parser().parse_args(arguments)
     try:
         with Interrupt() as interrupt, listening(options.host, options.port, options.out) as server:
@@ -36,10 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     options = argparse.ArgumentParser(
         prog="python -m firedrill.notifications",
-        description="Records what Alertmanager sends: a line for a person on stderr, a JSON line in a file. Ends on SIGTERM or SIGINT.",
+        description="Record the notifications that Alertmanager sends, until SIGTERM or SIGINT:"
+        " a line on stderr and a JSON line in a file for each.",
     )
     add = options.add_argument
     add("--host", default=LOOPBACK, help="address to bind (default: %(default)s)")
@@ -53,11 +57,11 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def listening(host: str, port: int, out: Path) -> Server:
-    """A server that is bound; raises BadInput if it cannot be, or if the file cannot be written."""
+def listening(host: str, port: int, out: Path) -> WebhookServer:
+    """Return a bound server. Raises BadInput if an address or the file cannot be used."""
     try:
         out.open("a").close()
-        server = Server(host, port, Journal(out), say)
+        server = WebhookServer(host, port, Journal(out), say)
     except OSError as error:
         raise BadInput(f"--host {host} --port {port} --out {out}: {error.strerror}") from error
     say(f"http://{host}:{server.server_port}/notifications, recording in {out}")
@@ -65,7 +69,7 @@ def listening(host: str, port: int, out: Path) -> Server:
 
 
 def say(text: str) -> None:
-    """A line on stderr, whole."""
+    """Print a line to stderr."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 

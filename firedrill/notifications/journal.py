@@ -1,4 +1,4 @@
-"""The file of notifications: a JSON object a line, on disk as soon as it is known; bounded in size."""
+"""The journal of notifications: a file with a JSON object a line, limited in size."""
 
 from __future__ import annotations
 
@@ -12,42 +12,45 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_BYTES = 4_000_000
-"""A file that has grown so far moves aside, as `<name>.1`, and replaces the one before it: no more than twice this stays on disk."""
+"""Size from which on a file is renamed to `<name>.1`, so that at most twice this is on disk."""
 
 
 class Journal:
-    """Appends to a file."""
+    """Appends notifications to a file, and reads them."""
 
     def __init__(self, file: Path, max_bytes: int = MAX_BYTES) -> None:
         self.file = file
         self._max_bytes = max_bytes
 
     def append(self, notifications: Sequence[Notification]) -> None:
-        """Write them, all or (where the disk is full) an incomplete line, which `read` leaves out. Raises OSError."""
+        """Write notifications to disk. Raises OSError.
+
+        A full disk leaves an incomplete line, which `read` leaves out.
+        """
         if self.file.exists() and self.file.stat().st_size > self._max_bytes:
             self.file.replace(_before(self.file))
         with self.file.open("a") as out:  # Closing it flushes it.
-            out.write("".join(f"{json.dumps(one.as_json())}\n" for one in notifications))
+            out.write("".join(f"{json.dumps(entry.as_json())}\n" for entry in notifications))
 
     def read(self) -> list[Notification]:
-        """Everything kept, oldest first."""
+        """Return all notifications that were kept, oldest first."""
         return [
-            one
+            entry
             for file in (_before(self.file), self.file)
             if file.exists()
-            for one in _parsed(file.read_text(errors="replace").splitlines())
+            for entry in _parsed(file.read_text(errors="replace").splitlines())
         ]
 
 
 class Tail:
-    """Reads what is appended to a journal's file from now on."""
+    """Reads the notifications that are appended to a journal's file from now on."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._offset = file.stat().st_size if file.exists() else 0
 
     def new(self) -> list[Notification]:
-        """What came since this was asked before; nothing while there is no file."""
+        """Return the notifications since the last call; none while there is no file."""
         try:
             with self._file.open("rb") as journal:
                 if self._file.stat().st_size < self._offset:  # It moved aside.

@@ -1,4 +1,7 @@
-"""One notification: what Alertmanager told one receiver about one alert. What alerts say is data, and is never trusted."""
+"""A notification: what Alertmanager sent to one receiver about one alert.
+
+Texts of alerts are data and are never trusted.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RECEIVERS = ("page", "ticket", "log")
-"""Whom prometheus/alertmanager.yml knows: somebody is woken, looks in working hours, or may read it."""
+"""Receivers in prometheus/alertmanager.yml: wake somebody, open a ticket, write a log."""
 
 HEARTBEAT = "Watchdog"
-"""The alert that always fires: its notification proves the chain, and is no news."""
+"""The alert that always fires; its notification proves that notifications arrive."""
 
 _WEBHOOK_VERSION = "4"
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Times are Unix seconds."""
+    """What one receiver got about one alert; times are Unix seconds."""
 
     received: float
     receiver: str
@@ -40,40 +43,45 @@ class Notification:
 
     @property
     def summary(self) -> str:
-        """Its summary in words; empty if the alert has none."""
+        """The alert's summary; empty if it has none."""
         return self.annotations.get("summary", "")
 
     @property
     def is_heartbeat(self) -> bool:
-        """Whether it is only there to show that notifications arrive."""
+        """Whether the alert only proves that notifications arrive."""
         return self.alertname == HEARTBEAT
 
     def line(self) -> str:
-        """For a terminal: `12:03:41 page   FIRING   ApiDown (api 127.0.0.1:9464): The API is down.`, no control characters in it."""
+        """Return a line for a terminal, without control characters.
+
+        `12:03:41 page   FIRING   ApiDown (api 127.0.0.1:9464): The API is down.`
+        """
         clock = time.strftime("%H:%M:%S", time.localtime(self.received))
         where = " ".join(self.labels[name] for name in ("job", "instance") if name in self.labels)
-        what = f"{self.alertname}{f' ({where})' if where else ''}{': ' if self.summary else ''}{self.summary}"
+        place = f" ({where})" if where else ""
+        summary = f": {self.summary}" if self.summary else ""
+        what = f"{self.alertname}{place}{summary}"
         return printable(f"{clock} {self.receiver:6} {self.status.upper():8} {what}")
 
     def as_json(self) -> dict[str, Any]:
-        """As a JSON object."""
+        """Return a JSON object."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """What `as_json` gave; raises TypeError for anything else."""
+        """Return the notification that `as_json` gave. Raises TypeError for anything else."""
         return cls(**content)
 
 
 def from_webhook(message: Any, receiver: str, received: float) -> list[Notification]:
-    """One for each alert of a message that Alertmanager posted (webhook version 4).
+    """Return a notification for each alert of a message of Alertmanager's webhook, version 4.
 
-    Raises:
-        BadInput: it is no such message; what is wrong with it, and where.
+    Raises BadInput for anything else, with the place of the mistake.
     """
     if not isinstance(message, dict) or message.get("version") != _WEBHOOK_VERSION:
         raise BadInput(
-            f"no message of Alertmanager's webhook; expected a JSON object of version {_WEBHOOK_VERSION!r}"
+            "this is no message of Alertmanager's webhook;"
+            f" expected a JSON object of version {_WEBHOOK_VERSION!r}"
         )
     alerts = message.get("alerts")
     if not isinstance(alerts, list):
@@ -112,18 +120,18 @@ def _texts(value: Any, place: str) -> dict[str, str]:
 
 
 def _unix(value: Any, place: str) -> float | None:
-    """Unix seconds of a time in RFC 3339; None for none, and for Go's zero time, which means the same."""
+    """Return the Unix time of a time in RFC 3339; None for None and for Go's zero time."""
     if value is None:
         return None
     try:
-        moment = datetime.fromisoformat(value)
-        return moment.timestamp() if moment.year > 1 and moment.tzinfo else None
+        parsed = datetime.fromisoformat(value)
+        return parsed.timestamp() if parsed.year > 1 and parsed.tzinfo else None
     except (TypeError, ValueError, OverflowError) as error:
         raise BadInput(f"{place} is no time; expected one such as 2026-01-31T12:00:00Z") from error
 
 
 def printable(text: str) -> str:
-    """The text with whatever could steer a terminal (control characters, changes of direction) as U+FFFD."""
+    """Return the text with control characters and changes of direction as U+FFFD."""
     return "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
     )

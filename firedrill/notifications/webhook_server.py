@@ -1,4 +1,7 @@
-"""The receiver's HTTP server: Alertmanager posts to /page, /ticket and /log; /notifications shows the latest."""
+"""The HTTP server of the receiver.
+
+Alertmanager posts to /page, /ticket and /log; GET /notifications lists the latest.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,11 @@ MAX_BODY_BYTES = 1_000_000
 """A larger message is refused (413). Alertmanager's are a kilobyte an alert."""
 
 RECENT = 500
-"""How many notifications /notifications shows."""
+"""Number of notifications that /notifications lists."""
 
 
-class Server(ThreadingHTTPServer):
-    """Records what it is told in a journal, and says a line for each."""
+class WebhookServer(ThreadingHTTPServer):
+    """Records each notification in a journal, and prints a line for it."""
 
     def __init__(self, host: str, port: int, journal: Journal, say: Callable[[str], None]) -> None:
         self.journal = journal
@@ -35,21 +38,19 @@ class Server(ThreadingHTTPServer):
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
-        """Bind, and don't ask the name service what this host is called, as HTTPServer would: a container may have none."""
+        """Bind without asking the name service for this host's name; a container may have none."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
     def server_close(self) -> None:
-        """Close, once what is being recorded is on disk."""
+        """Close when the notification that is being recorded is on disk."""
         with self._lock:
             super().server_close()
 
     def record(self, receiver: str, body: bytes) -> None:
-        """Take over one posted message.
+        """Record one posted message.
 
-        Raises:
-            BadInput: it is none of Alertmanager's.
-            OSError: it could not be written.
+        Raises BadInput if it is no message of Alertmanager's, OSError if it cannot be written.
         """
         with self._lock:
             notifications = from_webhook(_json(body), receiver, time.time())
@@ -58,17 +59,17 @@ class Server(ThreadingHTTPServer):
                 self.say(notification.line())
 
     def listed(self) -> list[dict[str, Any]]:
-        """The latest, oldest first."""
+        """Return the latest notifications, oldest first."""
         with self._lock:
-            return [one.as_json() for one in self.journal.read()[-RECENT:]]
+            return [entry.as_json() for entry in self.journal.read()[-RECENT:]]
 
     def handle_error(self, _request: Any, client_address: Any) -> None:
-        """A client that went away, or worse: a line, and the server goes on."""
+        """Print a line about a client that could not be answered, and go on."""
         self.say(f"{client_address[0]} was not answered")
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Server
+    server: WebhookServer
     timeout = 10
     """Seconds that a client may take to send its next byte."""
 
@@ -88,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
         receiver = self.path.removeprefix("/")
         body = self._body()
         if self.headers.get_content_type() != "application/json" or "Origin" in self.headers:
-            # What a page in a browser can send to loopback unasked.
+            # A web page in a browser can send other types to loopback without being asked.
             self._refuse(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected application/json, and no browser"
             )
@@ -96,12 +97,12 @@ class _Handler(BaseHTTPRequestHandler):
         if receiver not in RECEIVERS:
             self._refuse(
                 HTTPStatus.NOT_FOUND,
-                f"nobody is called {receiver}; expected one of {', '.join(RECEIVERS)}",
+                f"there is no receiver {receiver}; expected one of {', '.join(RECEIVERS)}",
             )
         elif body is None:
             self._refuse(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"a body without a length, or of more than {MAX_BODY_BYTES} bytes",
+                f"expected a body with a Content-Length of at most {MAX_BODY_BYTES} bytes",
             )
         else:
             self._record(receiver, body)
@@ -112,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         except BadInput as error:
             self._refuse(HTTPStatus.BAD_REQUEST, str(error))
         except OSError as error:
-            # Alertmanager comes again after a status of 500 and above.
+            # Alertmanager tries again after a status of 500 and above.
             self._refuse(
                 HTTPStatus.INSUFFICIENT_STORAGE, f"{self.server.journal.file}: {error.strerror}"
             )
@@ -120,7 +121,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.OK, {"ok": True})
 
     def _body(self) -> bytes | None:
-        """What was sent; None if it is too long. Read all the same, within reason: an unread rest would reset the connection."""
+        """Return the body; None if it is too long.
+
+        It is read all the same, within reason: an unread rest would reset the connection.
+        """
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal():
             return None
@@ -140,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Quiet: what matters is said by the server."""
+        """Log nothing: the server prints what matters."""
 
 
 def _json(body: bytes) -> Any:

@@ -1,7 +1,8 @@
-"""Faults that somebody sets on the metrics page and the application acts upon: which, how large, until when.
+"""The active faults of an application: set on its metrics endpoint, read by the application.
 
-They lie in the shared memory, and only where the application made room for them: elsewhere the page knows of none. A fault ends by its time
-stamp, so it ends even if whoever set it is gone. What a fault does is the application's business.
+They lie in the shared memory, and only where the application made room for them. A fault ends by
+its time stamp, so it ends even if whoever set it is gone. What a fault does is up to the
+application.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     Answer = tuple[HTTPStatus, dict[str, Any]]
     Setting = tuple[float, float]
-    """Size in base units, and for how many seconds."""
+    """Size in base units, and duration in seconds."""
 
 SIZE = gauge("fault_size", "Size of the fault that was set last, in base units.", "fault")
 UNTIL = gauge(
@@ -37,17 +38,17 @@ LARGEST_BODY_BYTES = 4096
 FOR = "for_seconds"
 
 
-class Board:
-    """The faults of one application, on either side: the page sets them, the application reads them."""
+class ActiveFaults:
+    """The faults of one application: the metrics process sets them, the application reads them."""
 
     def __init__(self, cells: Cells, places: Mapping[str, tuple[int, int]]) -> None:
-        """The board whose faults have their size and their end in these two cells each."""
+        """Use the cells of each fault's size and end in `places`."""
         self._values = cells.values
         self._places = places
 
     @classmethod
-    def create(cls, cells: Cells) -> Board:
-        """Make room for every kind; from now on the page takes faults. Call it once."""
+    def create(cls, cells: Cells) -> ActiveFaults:
+        """Make room for every kind, so that faults can be set from now on. Call it once."""
         return cls(
             cells,
             {
@@ -57,12 +58,12 @@ class Board:
         )
 
     @classmethod
-    def found(cls, cells: Cells, series: Iterable[Series]) -> Board | None:
-        """The board that the application made, None if it takes no faults."""
+    def from_series(cls, cells: Cells, series: Iterable[Series]) -> ActiveFaults | None:
+        """Return the faults that the application made room for; None if it takes no faults."""
         first = {
-            (one.name, one.labels): one.first
-            for one in series
-            if one.name in {SIZE.name, UNTIL.name}
+            (line.name, line.labels): line.first
+            for line in series
+            if line.name in {SIZE.name, UNTIL.name}
         }
         if len(first) < 2 * len(FAULT_KINDS):
             return None
@@ -75,21 +76,20 @@ class Board:
         )
 
     def size(self, fault: str) -> float:
-        """How large the fault is now, in base units; 0 while there is none."""
+        """Return the fault's size in base units; 0 while it is off."""
         size, until = self._places[fault]
         return self._values[size] if perf_counter() < self._values[until] else 0.0
 
     def remaining_seconds(self, fault: str) -> float:
-        """How long it will last; 0 while there is none."""
+        """Return how long the fault still lasts; 0 while it is off."""
         return max(0.0, self._values[self._places[fault][1]] - perf_counter())
 
     def set(self, fault: str, size: float, for_seconds: float) -> None:
         """Begin a fault, or replace it."""
         at, until = self._places[fault]
         self._values[at] = size
-        self._values[until] = (
-            perf_counter() + for_seconds
-        )  # last: a reader never sees an old size as the new fault's
+        # The end last, so that a reader never takes an old size for the new fault's.
+        self._values[until] = perf_counter() + for_seconds
 
     def clear(self) -> None:
         """End every fault."""
@@ -97,33 +97,37 @@ class Board:
             self._values[until] = 0.0
 
 
-def answer(board: Board, method: str, headers: Mapping[str, str], body: BinaryIO) -> Answer:
-    """Answer a request for PATH: GET lists the active faults, POST sets some, DELETE ends all. All answer what is active then."""
+def answer(faults: ActiveFaults, method: str, headers: Mapping[str, str], body: BinaryIO) -> Answer:
+    """Answer a request for PATH: GET lists faults, POST sets some, DELETE ends all.
+
+    Every answer lists the faults that are active then.
+    """
     if "Origin" in headers:
         return _refusal(
             HTTPStatus.FORBIDDEN, "this request comes from a web page; expected a program"
         )
     if method == "POST":
-        return _post(board, headers, body)
+        return _post(faults, headers, body)
     if method == "DELETE":
-        board.clear()
-    return HTTPStatus.OK, active(board)
+        faults.clear()
+    return HTTPStatus.OK, as_json(faults)
 
 
-def active(board: Board) -> dict[str, Any]:
-    """`{"latency": {"seconds": 0.3, "remaining_seconds": 29.9}}`."""
+def as_json(faults: ActiveFaults) -> dict[str, Any]:
+    """Return the active faults as `{"latency": {"seconds": 0.3, "remaining_seconds": 29.9}}`."""
     return {
         fault: {
-            **({kind.unit: board.size(fault)} if kind.unit else {}),
+            **({kind.unit: faults.size(fault)} if kind.unit else {}),
             "remaining_seconds": round(remaining, 3),
         }
         for fault, kind in FAULT_KINDS.items()
-        if (remaining := board.remaining_seconds(fault))
+        if (remaining := faults.remaining_seconds(fault))
     }
 
 
-def _post(board: Board, headers: Mapping[str, str], body: BinaryIO) -> Answer:
-    # A page in a browser cannot send this type to another site without asking first, and nobody here answers such questions.
+def _post(faults: ActiveFaults, headers: Mapping[str, str], body: BinaryIO) -> Answer:
+    # A page in a browser cannot send this type to another site without asking first, and nobody
+    # here answers such questions.
     if headers.get("Content-Type", "").partition(";")[0].strip() != "application/json":
         return _refusal(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected Content-Type: application/json"
@@ -141,8 +145,8 @@ def _post(board: Board, headers: Mapping[str, str], body: BinaryIO) -> Answer:
     except BadInput as mistake:
         return _refusal(HTTPStatus.BAD_REQUEST, str(mistake))
     for fault, (size, seconds) in settings.items():
-        board.set(fault, size, seconds)
-    return HTTPStatus.OK, active(board)
+        faults.set(fault, size, seconds)
+    return HTTPStatus.OK, as_json(faults)
 
 
 def _refusal(status: HTTPStatus, text: str) -> Answer:
@@ -150,23 +154,27 @@ def _refusal(status: HTTPStatus, text: str) -> Answer:
 
 
 def read_settings(body: bytes) -> dict[str, Setting]:
-    """Settings in `{"latency": {"seconds": 0.3, "for_seconds": 30}}`. Raises BadInput: all are right, or none is set."""
+    """Read settings such as `{"latency": {"seconds": 0.3, "for_seconds": 30}}`.
+
+    Raises BadInput if any of them is wrong, and then none is set.
+    """
     try:
-        document = json.loads(body, object_pairs_hook=_without_doubles)
+        document = json.loads(body, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as error:
         raise BadInput(f"the body is no JSON ({error or 'nested too deeply'})") from error
     if not isinstance(document, dict) or not document:
         raise BadInput(
-            f"the body names no fault; expected an object with one or more of {', '.join(FAULT_KINDS)}"
+            "the body names no fault;"
+            f" expected an object with one or more of {', '.join(FAULT_KINDS)}"
         )
     return {fault: _setting(fault, given) for fault, given in document.items()}
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
         raise ValueError("a key is given twice")
-    return found
+    return document
 
 
 def _setting(fault: str, given: Any) -> Setting:

@@ -1,4 +1,4 @@
-"""`instrument(app)`: the one call that measures a Flask application and publishes what it measured."""
+"""The call that measures a Flask application and publishes its metrics: `instrument(app)`."""
 
 from __future__ import annotations
 
@@ -24,11 +24,15 @@ if TYPE_CHECKING:
 
 EXTENSION = "firedrill"
 UNBOUNDED = "unbounded"
-"""Threads of a server that starts one for each connection."""
+"""Label of a server that starts a thread for each connection."""
 
 
 class Telemetry:
-    """What measures one application. `publisher` is None where nothing is served, so nothing is published; `tracing` where it is off."""
+    """The instrumentation of one application.
+
+    `publisher` is None where nothing is served and so nothing is published. `tracing` is None where
+    it is off.
+    """
 
     def __init__(
         self, cells: Cells, publisher: Publisher | None, tracing: Tracing | None = None
@@ -41,7 +45,7 @@ class Telemetry:
 
     @property
     def url(self) -> str:
-        """Address of the metrics page; "nowhere" if there is none."""
+        """Address of the metrics endpoint; "nowhere" if there is none."""
         return (
             f"http://{self.publisher.host}:{self.publisher.port}/metrics"
             if self.publisher
@@ -53,7 +57,10 @@ class Telemetry:
         self.cells.values[self.cells.reserve(metric, labels)] = value
 
     def close(self) -> None:
-        """Stop sampling, tracing and publishing; the application goes on, and is still counted. For tests and programs that go on."""
+        """Stop sampling, tracing and publishing.
+
+        The application goes on and is still counted. For tests and programs that go on.
+        """
         self._sampler.stop()
         if self.tracing:
             self.tracing.close()
@@ -69,13 +76,16 @@ def instrument(
     version: str = "unknown",
     tracing: bool | None = None,
 ) -> Telemetry:
-    """Measure `app` and publish http://host:port/metrics from a process of its own. Instrumenting an application twice changes nothing.
+    """Measure `app` and publish http://host:port/metrics from a process of its own.
 
-    Port 0 takes a free one, which `telemetry.publisher.port` tells. Raises BadInput if the port is taken. Under `flask run --reload` only
-    the reloader's child publishes; under other commands of `flask`, which import the application but do not serve it, nothing does.
+    Instrumenting an application twice changes nothing. Port 0 takes a free one, which is
+    `telemetry.publisher.port`. Raises BadInput if the port is taken. Under `flask run --reload`
+    only the reloader's child publishes. Other commands of `flask` import the application but do not
+    serve it, so they publish nothing.
 
-    `tracing` None traces where the environment names a collector (OTEL_EXPORTER_OTLP_ENDPOINT). Raises Missing without OpenTelemetry. An
-    application that OpenTelemetry instruments already keeps the traces it has, and gets no exemplars.
+    With `tracing` None, requests are traced where the environment names a collector
+    (OTEL_EXPORTER_OTLP_ENDPOINT). Raises Missing without OpenTelemetry. An application that
+    OpenTelemetry instruments already keeps the traces it has, and gets no exemplars.
     """
     if EXTENSION in app.extensions:
         telemetry: Telemetry = app.extensions[EXTENSION]
@@ -96,9 +106,10 @@ def instrument(
 
 
 def wants_tracing(environ: Mapping[str, str], asked: bool | None) -> bool:
-    """Whether to trace: where it was asked for, or else a collector is named, unless OpenTelemetry's own switches forbid it.
+    """Return whether to trace: if it was asked for, or else if a collector is named.
 
-    Raises BadInput for an exporter or a protocol that is not OTLP over HTTP.
+    OpenTelemetry's own switches can forbid it. Raises BadInput for an exporter or a
+    protocol that is not OTLP over HTTP.
     """
     exporter = environ.get("OTEL_TRACES_EXPORTER") or "otlp"
     named = environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or environ.get(
@@ -119,35 +130,40 @@ def wants_tracing(environ: Mapping[str, str], asked: bool | None) -> bool:
     )
     if protocol != "http/protobuf":
         raise BadInput(
-            f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol!r}; expected http/protobuf, or OTEL_TRACES_EXPORTER=none"
+            f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol!r};"
+            " expected http/protobuf, or OTEL_TRACES_EXPORTER=none"
         )
     return True
 
 
 def traces_already(app: Flask) -> bool:
-    """Whether OpenTelemetry instruments the application, as `opentelemetry-instrument` makes it do."""
+    """Return whether OpenTelemetry instruments the application already."""
     return bool(getattr(app, "_is_instrumented_by_opentelemetry", False))
 
 
 def started_tracing(app: Flask, version: str) -> Tracing:
-    """Tracing that has begun. Raises Missing without its packages."""
+    """Start tracing. Raises Missing without its packages."""
     try:
         from firedrill.telemetry.tracing import start_tracing  # noqa: PLC0415 -- who does not trace may lack OpenTelemetry
     except ImportError as error:
         raise Missing(
-            f"tracing needs {error.name}: pip install 'api-firedrill[tracing]', or set OTEL_TRACES_EXPORTER=none"
+            f"tracing needs {error.name}: pip install 'api-firedrill[tracing]',"
+            " or set OTEL_TRACES_EXPORTER=none"
         ) from error
     return start_tracing(app, version)
 
 
 def flask_command() -> str | None:
-    """The command of `flask` that imports this application, if one does."""
+    """Return the command of `flask` that imports this application, or None."""
     context = click.get_current_context(silent=True)
     return context.info_name if context and os.environ.get("FLASK_RUN_FROM_CLI") == "true" else None
 
 
 def will_serve() -> bool:
-    """False for a `flask` command that only looks at the application, and for the reloader's parent, which never serves it itself."""
+    """Return whether this process serves the application.
+
+    A `flask` command that only looks at it does not, nor does the reloader's parent.
+    """
     command = flask_command()
     if command != "run" or os.environ.get("WERKZEUG_RUN_MAIN") == "true":
         return command in {None, "run"}

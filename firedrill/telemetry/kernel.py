@@ -1,6 +1,7 @@
-"""What the kernel knows about a process from outside: sockets, control group, pressure. Asked by the page, so the application pays nothing.
+"""Readings from the kernel about a process: its sockets, its control group, pressure.
 
-Everything here is absent where the kernel, the container or a permission does not give it; nothing is ever guessed.
+The metrics process reads them, so the application pays nothing. A reading is absent where the
+kernel, the container or a permission does not give it; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -31,25 +32,31 @@ _COUNTS = struct.Struct("=IIII")
 _LISTEN = 10
 _LISTENING = 1 << _LISTEN
 _OPEN = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 8 | 1 << 9
-"""ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, LAST_ACK. TIME_WAIT belongs to nobody any more."""
+"""ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, LAST_ACK; TIME_WAIT has no owner any more."""
 
 _UNLIMITED_BYTES = 1 << 60
-"""cgroup v1 spells "no limit" as the largest multiple of a page."""
+"""A limit from which on there is none: cgroup v1 writes the largest multiple of a page."""
 
 
 class TcpSocket(NamedTuple):
-    """A row of the kernel's table. For a listener: `queued` of at most `queue_limit` connections wait to be accepted."""
+    """A row of the kernel's table of TCP sockets.
+
+    In a listener's accept queue are `queued` of at most `queue_limit` connections.
+    """
 
     state: int
     port: int
     queued: int
     queue_limit: int
     inode: int
-    """0 while a connection waits in the accept queue and after the application closed it."""
+    """0 while a connection is in the accept queue and after the application closed it."""
 
 
 def tcp_sockets() -> list[TcpSocket]:
-    """Listeners and open connections of this network namespace, IPv4 and IPv6; [] where the kernel does not tell."""
+    """Return listeners and open connections of this network namespace, IPv4 and IPv6.
+
+    The list is empty where the kernel does not tell.
+    """
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as link:
             return [
@@ -82,20 +89,21 @@ def _row(data: bytes, at: int) -> TcpSocket:
 
 
 def owned_inodes(pid: int) -> frozenset[int]:
-    """Inodes of the sockets that the process holds open."""
-    found = set()
+    """Return the inodes of the sockets that the process holds open."""
+    inodes = set()
     try:
         for entry in os.scandir(f"/proc/{pid}/fd"):
-            target = os.readlink(entry.path)  # noqa: PTH115 -- called a thousand times a page, and Path costs more than the call
+            # Called a thousand times a scrape, and a Path costs more than the call.
+            target = os.readlink(entry.path)  # noqa: PTH115
             if target.startswith("socket:["):
-                found.add(int(target[8:-1]))
+                inodes.add(int(target[8:-1]))
     except OSError:
-        pass  # a descriptor closed under us, or the process ended: what was found still holds
-    return frozenset(found)
+        pass  # a descriptor was closed, or the process ended: the inodes so far still hold
+    return frozenset(inodes)
 
 
 def socket_readings(rows: list[TcpSocket], owned: frozenset[int]) -> Iterator[Reading]:
-    """Accept queue of every port that the process listens on, and the connections it has accepted there."""
+    """Yield the accept queues of the process's ports, and its accepted connections."""
     listeners = {row.port: row for row in rows if row.state == _LISTEN and row.inode in owned}
     for port, row in sorted(listeners.items()):
         yield Server.LISTEN_BACKLOG, (str(port),), row.queued
@@ -109,7 +117,7 @@ def socket_readings(rows: list[TcpSocket], owned: frozenset[int]) -> Iterator[Re
 
 
 def overflow_readings(netstat: str) -> Iterator[Reading]:
-    """Accept-queue overflows, from /proc/net/netstat's pairs of lines (names, then values)."""
+    """Yield accept-queue overflows, from /proc/net/netstat's pairs of lines (names, values)."""
     lines = [line.split() for line in netstat.splitlines()]
     for names, values in zip(lines[::2], lines[1::2], strict=False):
         if names[0] == "TcpExt:" and "ListenOverflows" in names:
@@ -117,7 +125,7 @@ def overflow_readings(netstat: str) -> Iterator[Reading]:
 
 
 def pressure_readings(proc: Path = Path("/proc")) -> Iterator[Reading]:
-    """Stall time of the whole machine."""
+    """Yield the stall time of the whole machine."""
     for name, metric in (
         ("cpu", Server.PRESSURE_CPU),
         ("memory", Server.PRESSURE_MEMORY),
@@ -129,7 +137,10 @@ def pressure_readings(proc: Path = Path("/proc")) -> Iterator[Reading]:
 
 
 def cgroup_readings(cgroups: str, mount: Path = Path("/sys/fs/cgroup")) -> Iterator[Reading]:
-    """CPU quota and memory of the control group named in `cgroups`, the text of /proc/PID/cgroup; version 2 and version 1."""
+    """Yield CPU quota and memory of a control group, version 2 or version 1.
+
+    `cgroups` is the text of /proc/PID/cgroup, which names it.
+    """
     paths = dict(controllers_and_path(cgroups))
     if (mount / "cgroup.controllers").exists():
         yield from _version_2(_folder(mount, paths.get("", "/")))
@@ -139,7 +150,7 @@ def cgroup_readings(cgroups: str, mount: Path = Path("/sys/fs/cgroup")) -> Itera
 
 
 def controllers_and_path(cgroups: str) -> Iterator[tuple[str, str]]:
-    """Every controller with its path; version 2 has the one nameless controller."""
+    """Yield every controller with its path; version 2 has a single one, without a name."""
     for line in cgroups.splitlines():
         _, controllers, path = line.split(":", 2)
         yield from ((controller, path) for controller in controllers.split(","))
@@ -147,9 +158,8 @@ def controllers_and_path(cgroups: str) -> Iterator[tuple[str, str]]:
 
 def _folder(mount: Path, path: str) -> Path:
     inside = mount / path.lstrip("/")
-    return (
-        inside if inside.exists() else mount
-    )  # in a container the path may be the host's, and the mount the group itself
+    # In a container the path may be the host's, and the mount the group itself.
+    return inside if inside.exists() else mount
 
 
 def _version_2(group: Path) -> Iterator[Reading]:
@@ -195,7 +205,7 @@ def _pairs(file: Path) -> dict[str, int]:
 
 
 def read(file: Path) -> str:
-    """The file's text, "" if it cannot be read."""
+    """Return the file's text, "" if it cannot be read."""
     try:
         return file.read_text()
     except OSError:
@@ -203,7 +213,7 @@ def read(file: Path) -> str:
 
 
 def readings(pid: int) -> Iterator[Reading]:
-    """Everything above, for the process `pid`."""
+    """Yield all readings of the process `pid`."""
     yield from socket_readings(tcp_sockets(), owned_inodes(pid))
     yield from overflow_readings(read(Path(f"/proc/{pid}/net/netstat")))
     yield from cgroup_readings(read(Path(f"/proc/{pid}/cgroup")))

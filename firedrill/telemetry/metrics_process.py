@@ -17,7 +17,7 @@ import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client.process_collector import ProcessCollector
 
@@ -37,50 +37,54 @@ if TYPE_CHECKING:
 STAMPED = (SAMPLED_AT.name, FINISHED_BUSY.name, BUSY_SINCE.name)
 FAMILIES = (*contract.declared(Server), *contract.PROCESS_METRICS)
 ACCUMULATED = frozenset(metric.name for metric in FAMILIES if metric.kind != "gauge")
-EXEMPLIFIED = frozenset(metric.name for metric in FAMILIES if metric.exemplars)
+WITH_EXEMPLARS = frozenset(metric.name for metric in FAMILIES if metric.exemplars)
 IDLE_CONNECTION_SECONDS = 60.0
-BIRTH_WINDOW_SECONDS = 30.0
-"""A series born since a scrape at most this old begins at 0. After a longer gap its count belongs to a past that no one watched."""
+NEW_SERIES_SECONDS = 30.0
+"""A series added since a scrape at most this old begins at 0.
+
+After a longer gap its count belongs to a time that nobody watched.
+"""
 
 
-class Births:
-    """Shows a new counter or histogram at 0 once, because rate() cannot see the increment that a series is born with.
+class NewSeries:
+    """Shows a new counter or histogram as 0 once: rate() misses the increment that it begins with.
 
-    Only Prometheus gets the zero, and only for a series that appeared since its scrape before: there, 0 is what it was. Everybody else
-    sees the count at once. An error's first occurrence is then an increase that an alert can see, one scrape later.
+    Only Prometheus gets the zero, and only for a series that appeared since its last scrape, when
+    it was 0. Everybody else sees the count at once. An error's first occurrence is then an increase
+    that an alert can see, one scrape later.
     """
 
     def __init__(self) -> None:
         self._seen: set[Series] = set()
-        self._scraped_at = -BIRTH_WINDOW_SECONDS
+        self._scraped_at = -NEW_SERIES_SECONDS
 
-    def new(self, series: list[Series], now: float) -> set[Series]:
-        """Series to show at 0 on the page of this scrape."""
-        recent = now - self._scraped_at <= BIRTH_WINDOW_SECONDS
-        newborn = (
-            {one for one in set(series) - self._seen if one.name in ACCUMULATED}
+    def since_last_scrape(self, series: list[Series], now: float) -> set[Series]:
+        """Return the series to show as 0 in this scrape."""
+        recent = now - self._scraped_at <= NEW_SERIES_SECONDS
+        new = (
+            {line for line in set(series) - self._seen if line.name in ACCUMULATED}
             if recent
             else set()
         )
         self._seen, self._scraped_at = set(series), now
-        return newborn
+        return new
 
 
-class Page:
-    """The page of one application, rendered on request."""
+class ServerMetrics:
+    """The metrics of one application, rendered on request."""
 
     def __init__(self, cells: Cells, pid: int) -> None:
         self._cells = cells
         self._pid = pid
         self._process = ProcessCollector(pid=lambda: pid, registry=None)
-        self._births = Births()
-        self._board: active_faults.Board | None = None
-        self._told_of_stop = False
+        self._new_series = NewSeries()
+        self._faults: active_faults.ActiveFaults | None = None
+        self._stop_was_scraped = False
         self._busy_seconds = 0.0
         self._rendering = threading.Lock()
 
     def render(self, *, for_prometheus: bool, openmetrics: bool = False) -> bytes:
-        """The text of this moment."""
+        """Return all metrics of this moment."""
         with self._rendering:
             exemplars = self._exemplars() if openmetrics else {}
             samples: dict[str, list[Sample]] = {}
@@ -94,39 +98,45 @@ class Page:
 
     def _exemplars(self) -> Exemplars:
         return {
-            (one.name, one.labels): self._cells.exemplars(one)
-            for one in self._cells.series()
-            if one.name in EXEMPLIFIED
+            (series.name, series.labels): self._cells.exemplars(series)
+            for series in self._cells.series()
+            if series.name in WITH_EXEMPLARS
         }
 
-    def faults(self) -> active_faults.Board | None:
-        """Where faults are set, if the application takes any."""
-        self._board = self._board or active_faults.Board.found(self._cells, self._cells.series())
-        return self._board
+    def faults(self) -> active_faults.ActiveFaults | None:
+        """Return the active faults; None if the application takes none."""
+        self._faults = self._faults or active_faults.ActiveFaults.from_series(
+            self._cells, self._cells.series()
+        )
+        return self._faults
 
     def is_down(self, *, for_prometheus: bool) -> bool:
-        """Whether this scrape goes unanswered, as a stopped API's would. One page for Prometheus still tells of the stop, to be charted."""
-        stopped = bool(
-            self._board and self._board.size("stop")
-        )  # nobody can have set a stop before there was a board
-        is_down = stopped and self._told_of_stop
-        self._told_of_stop = stopped and (is_down or for_prometheus)
+        """Return whether this scrape goes unanswered, as one of a stopped API.
+
+        The first scrape of a stop is still answered, so that the stop can be charted.
+        """
+        # Without self._faults nobody has set a stop yet.
+        stopped = bool(self._faults and self._faults.size("stop"))
+        is_down = stopped and self._stop_was_scraped
+        self._stop_was_scraped = stopped and (is_down or for_prometheus)
         return is_down
 
     def _rows(self, *, for_prometheus: bool) -> Iterator[Row]:
         series = self._cells.series()
-        newborn = self._births.new(series, perf_counter()) if for_prometheus else set()
-        values = {one: self._cells.read(one) for one in series}
+        new = (
+            self._new_series.since_last_scrape(series, perf_counter()) if for_prometheus else set()
+        )
+        values = {line: self._cells.read(line) for line in series}
         yield from (
-            (one.name, one.labels, [0.0] * one.width if one in newborn else values[one])
-            for one in series
+            (line.name, line.labels, [0.0] * line.width if line in new else values[line])
+            for line in series
         )
         yield from self._from_stamps(
-            {name: [values[one][0] for one in series if one.name == name] for name in STAMPED}
+            {name: [values[line][0] for line in series if line.name == name] for name in STAMPED}
         )
-        if board := active_faults.Board.found(self._cells, series):
+        if faults := active_faults.ActiveFaults.from_series(self._cells, series):
             yield from (
-                (Server.FAULT_ACTIVE.name, (fault,), [board.size(fault)]) for fault in FAULT_KINDS
+                (Server.FAULT_ACTIVE.name, (fault,), [faults.size(fault)]) for fault in FAULT_KINDS
             )
         yield from (
             (metric.name, labels, [value]) for metric, labels, value in kernel.readings(self._pid)
@@ -138,12 +148,13 @@ class Page:
         )
 
     def _from_stamps(self, cells: Mapping[str, list[float]]) -> Iterator[Row]:
-        """Figures that need the time of the page. Workers are counted while they are busy, not when they are done."""
+        """Yield figures that need the time of the scrape, such as workers that are still busy."""
         now = perf_counter()
         yield from ((Server.METRICS_AGE.name, (), [now - at]) for at in cells[SAMPLED_AT.name])
         since = [at for at in cells[BUSY_SINCE.name] if at]
         for finished in cells[FINISHED_BUSY.name]:
-            # A worker clears its stamp before it adds, and the sum was read before the stamps: too little for an instant, never too much.
+            # A worker clears its stamp before it adds to the sum, which was read before the stamps:
+            # the result is too small for an instant, never too large.
             self._busy_seconds = max(
                 self._busy_seconds, finished + sum(max(0.0, now - at) for at in since)
             )
@@ -152,19 +163,19 @@ class Page:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers `GET /metrics`, and /faults where the application takes them."""
+    """Answers `GET /metrics`, and /faults where the application takes faults."""
 
-    server: PageServer
+    server: MetricsProcessServer
     protocol_version = "HTTP/1.1"
     timeout = IDLE_CONNECTION_SECONDS
 
     def do_GET(self) -> None:
-        """The page, the active faults, or 404."""
+        """Answer with the metrics, the active faults, or 404."""
         if self.path.partition("?")[0] != "/metrics":
-            self._control()
+            self._answer_faults()
             return
         for_prometheus = self.headers.get("User-Agent", "").startswith("Prometheus/")
-        if self.server.page.is_down(for_prometheus=for_prometheus):
+        if self.server.metrics.is_down(for_prometheus=for_prometheus):
             self.close_connection = True
             return
         openmetrics = accepts_openmetrics(self.headers.get("Accept", ""))
@@ -172,23 +183,25 @@ class Handler(BaseHTTPRequestHandler):
         self._send(
             HTTPStatus.OK,
             kind,
-            self.server.page.render(for_prometheus=for_prometheus, openmetrics=openmetrics),
+            self.server.metrics.render(for_prometheus=for_prometheus, openmetrics=openmetrics),
         )
 
     def do_POST(self) -> None:
         """Set faults."""
-        self._control()
+        self._answer_faults()
 
     def do_DELETE(self) -> None:
         """End every fault."""
-        self._control()
+        self._answer_faults()
 
-    def _control(self) -> None:
-        board = self.server.page.faults() if self.path == active_faults.PATH else None
-        if board is None:
+    def _answer_faults(self) -> None:
+        faults = self.server.metrics.faults() if self.path == active_faults.PATH else None
+        if faults is None:
             self.send_error(HTTPStatus.NOT_FOUND, "Only /metrics is here")
             return
-        status, answer = active_faults.answer(board, self.command, self.headers, self.rfile)  # type: ignore[arg-type]  # a Message is no Mapping
+        headers: Any = self.headers  # a Message, which is no Mapping
+        body: Any = self.rfile
+        status, answer = active_faults.answer(faults, self.command, headers, body)
         self.close_connection = True  # a refused body is never read
         self._send(status, "application/json", json.dumps(answer).encode() + b"\n")
 
@@ -202,30 +215,33 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Nothing: a line a second would drown the application's own."""
+        """Log nothing: a line a second would drown the application's own."""
 
 
 def accepts_openmetrics(accept: str) -> bool:
-    """Whether an Accept header names the format. Its weights are not compared: who can read OpenMetrics gets the exemplars."""
+    """Return whether an Accept header names OpenMetrics.
+
+    Its weights are not compared: every client that can read OpenMetrics gets the exemplars.
+    """
     return any(
         choice.partition(";")[0].strip() == contract.OPENMETRICS for choice in accept.split(",")
     )
 
 
-class PageServer(ThreadingHTTPServer):
-    """HTTP on a socket that the application bound: the port is known, or refused, before this process exists."""
+class MetricsProcessServer(ThreadingHTTPServer):
+    """An HTTP server on a socket that the application bound before this process existed."""
 
     daemon_threads = True
 
-    def __init__(self, listener: socket.socket, page: Page) -> None:
+    def __init__(self, listener: socket.socket, metrics: ServerMetrics) -> None:
         super().__init__(listener.getsockname(), Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = listener
-        self.page = page
+        self.metrics = metrics
 
 
 def end_with_application() -> None:
-    """Exit when the application does, kill -9 included: its end of our standard input closes with it."""
+    """Exit when the application does, killed or not: its end of our standard input closes then."""
     sys.stdin.buffer.read()
     os._exit(0)
 
@@ -233,12 +249,11 @@ def end_with_application() -> None:
 def main() -> None:
     """Serve until the application is gone."""
     cells_descriptor, listener_descriptor, pid = map(int, sys.argv[1:])
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches the whole terminal; the application decides when it ends
+    # Ctrl-C reaches the whole terminal; the application decides when it ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_application, daemon=True).start()
-    PageServer(
-        socket.socket(fileno=listener_descriptor), Page(Cells(cells_descriptor), pid)
+    MetricsProcessServer(
+        socket.socket(fileno=listener_descriptor), ServerMetrics(Cells(cells_descriptor), pid)
     ).serve_forever()
 
 

@@ -1,7 +1,8 @@
-"""The one WSGI layer around an application: times every request, counts it when it is finished, and stays out of its way.
+"""The WSGI middleware around an application: it times every request and counts finished ones.
 
-One object a request and none of the framework's hooks. What a request has to find (the cells of its method, route and status) is one
-look-up; what it has to write is written under one lock, when the server closes the response.
+It takes one object a request and none of the framework's hooks. The cells of a request's method,
+route and status are found by one look-up. They are written under one lock, when the server closes
+the response.
 """
 
 from __future__ import annotations
@@ -19,14 +20,20 @@ if TYPE_CHECKING:
     from firedrill.telemetry.shared_cells import Cells
 
 ACCEPTED = "firedrill.accepted"
-"""Key in the WSGI environment: `perf_counter()` when the server accepted the request. Without it a request begins in the middleware."""
+"""WSGI environment key of the `perf_counter()` at which the server accepted the request.
+
+Without it, a request begins in the middleware.
+"""
 TRACE_ID = "firedrill.trace_id"
-"""Key in the WSGI environment: the trace of a request that is sampled, as a number. Other requests do not have it."""
+"""WSGI environment key of a sampled request's trace id, a number; absent in other requests."""
 
 MAX_LABEL_SETS = 200
-"""Sets of (method, route, status); a set is 44 lines of the page. Later ones keep their status, and method and route become `other`."""
+"""Sets of (method, route, status), 44 lines of text each.
+
+Later ones keep their status; their method and route become `other`.
+"""
 MAX_RUN_IDS = 16
-"""Runs that one process tells apart; later ones, and ids that do not match, are counted as `other`."""
+"""Runs that one process tells apart; later ones and malformed ids count as `other`."""
 MAX_LABEL_CHARACTERS = 256
 
 OTHER = "other"
@@ -41,7 +48,7 @@ _RUN_ID_KEY = f"HTTP_{RUN_ID_HEADER.upper().replace('-', '_')}"
 
 
 class Middleware:
-    """The application, measured. Nothing about a response is changed."""
+    """Measures an application. It changes nothing about a response."""
 
     def __init__(self, app: Callable[..., Iterable[bytes]], cells: Cells) -> None:
         self.app: Callable[..., Iterable[bytes]] = app
@@ -50,7 +57,7 @@ class Middleware:
         self.active = Children(
             cells,
             Server.ACTIVE_REQUESTS,
-            most=len(METHODS) + 1,
+            limit=len(METHODS) + 1,
             fits=short,
             fold=lambda _: (OTHER,),
         )
@@ -58,14 +65,14 @@ class Middleware:
             cells,
             Server.REQUEST_DURATION,
             Server.RESPONSE_TIME,
-            most=MAX_LABEL_SETS,
+            limit=MAX_LABEL_SETS,
             fits=short,
             fold=lambda labels: (OTHER, OTHER, labels[2]),
         )
         self.runs = Children(
             cells,
             Server.RUN_REQUESTS,
-            most=MAX_RUN_IDS,
+            limit=MAX_RUN_IDS,
             fits=lambda labels: RUN_ID.fullmatch(labels[0]),
             fold=lambda _: (OTHER,),
         )
@@ -73,22 +80,23 @@ class Middleware:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """One request. An exception of the application is counted as status 500 and passed on."""
+        """Serve one request; an exception of the application counts as status 500."""
         exchange = Exchange(self, environ, start_response)
         try:
             exchange.body = self.app(environ, exchange.start_response)
         except BaseException:
             exchange.finish(failed=True)
             raise
-        servers_own: type | tuple[()] = environ.get("wsgi.file_wrapper", ())
-        if isinstance(exchange.body, servers_own):
-            exchange.finish()  # the server sends its own kind of file by itself, if it recognises it
+        file_wrapper: type | tuple[()] = environ.get("wsgi.file_wrapper", ())
+        if isinstance(exchange.body, file_wrapper):
+            # The server sends its own kind of file by itself, if it recognises it.
+            exchange.finish()
             return exchange.body
         return exchange
 
 
 class Exchange:
-    """One request and the response on its way out: an iterable of bytes that knows when the server is done with it."""
+    """One request and its response: an iterable of bytes that knows when the server is done."""
 
     __slots__ = (
         "_active",
@@ -124,7 +132,10 @@ class Exchange:
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
     ) -> Any:
-        """Note status and route, and pass them on. The route is read now: Flask forgets it when its context pops."""
+        """Note status and route, and pass them on.
+
+        The route is read now, because Flask forgets it when its context pops.
+        """
         rule = getattr(self._environ.get("werkzeug.request"), "url_rule", None)
         if rule is not None:
             self._route = rule.rule
@@ -132,7 +143,7 @@ class Exchange:
         return self._start_response(status, headers, exc_info)
 
     def __iter__(self) -> Iterator[bytes]:
-        """The body. One that breaks while it is produced is a failure, whatever status was announced."""
+        """Yield the body; one that breaks is a failure, whatever its status."""
         try:
             yield from self.body
         except Exception:
@@ -140,7 +151,7 @@ class Exchange:
             raise
 
     def close(self) -> None:
-        """Called by the server when the response is handed over, or when the client is gone."""
+        """Finish the request, as the server has sent the response or lost the client."""
         try:
             close = getattr(self.body, "close", None)
             if close is not None:
@@ -149,7 +160,7 @@ class Exchange:
             self.finish()
 
     def finish(self, *, failed: bool = False) -> None:
-        """Count this request, once: from here on it is finished."""
+        """Count this request as finished, once."""
         if self._finished:
             return
         self._finished = True
@@ -170,5 +181,5 @@ class Exchange:
                 values[run] += 1
         trace_id = self._environ.get(TRACE_ID)
         if trace_id is not None:
-            cells.remember(duration, LATENCY_BOUNDS_SECONDS, handled, trace_id)
-            cells.remember(response_time, LATENCY_BOUNDS_SECONDS, took, trace_id)
+            cells.set_exemplar(duration, LATENCY_BOUNDS_SECONDS, handled, trace_id)
+            cells.set_exemplar(response_time, LATENCY_BOUNDS_SECONDS, took, trace_id)

@@ -1,4 +1,4 @@
-"""Starts the metrics page beside the application, and ends it."""
+"""The publisher: starts the metrics process beside the application, and ends it."""
 
 from __future__ import annotations
 
@@ -15,26 +15,33 @@ if TYPE_CHECKING:
 
 BACKLOG = 16
 STOP_SECONDS = 5.0
-"""How long the page may take to end, which has nothing to finish; then it is killed."""
+"""Time for the process to end, which has nothing to finish; then it is killed."""
 
 
 def listening_socket(host: str, port: int, purpose: str) -> socket.socket:
-    """A bound TCP listener; port 0 takes a free one. Raises BadInput, in one line, if the address cannot be had."""
+    """Return a bound TCP listener; port 0 takes a free one.
+
+    Raises BadInput if the address cannot be bound.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise BadInput(
-            f"{host}:{port} cannot be used for {purpose} ({error.strerror or error}); expected a free port, or 0 for any"
+            f"{host}:{port} cannot be used for {purpose} ({error.strerror or error});"
+            " expected a free port, or 0 for any"
         ) from error
 
 
 class Publisher:
-    """The process that serves one application's page, at `host`:`port`."""
+    """The process that serves one application's metrics endpoint, at `host`:`port`."""
 
     def __init__(self, cells: Cells, host: str, port: int, application_pid: int) -> None:
-        """Bind and start. Connections wait in the socket until the process is up. Raises BadInput if the port is taken."""
-        with listening_socket(host, port, "the metrics page") as listener:
+        """Bind and start; connections wait in the socket until the process is up.
+
+        Raises BadInput if the port is taken.
+        """
+        with listening_socket(host, port, "the metrics endpoint") as listener:
             self.host, self.port = listener.getsockname()[:2]
             descriptors = (cells.descriptor, listener.fileno())
             self._process = subprocess.Popen(
@@ -56,8 +63,7 @@ class Publisher:
             self._process.stdin.close()
         try:
             self._process.wait(STOP_SECONDS)
-        except (
-            subprocess.TimeoutExpired
-        ):  # Of a machine that stands still, or is overloaded: no error of the application's.
+        except subprocess.TimeoutExpired:
+            # The machine stands still or is overloaded, which is no error of the application's.
             self._process.kill()
             self._process.wait()

@@ -1,4 +1,4 @@
-"""What only the process itself can feel: how late the interpreter wakes a thread, how long garbage collection stops it, its threads."""
+"""Samples of the interpreter: how late it wakes a thread, garbage collection, threads."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from firedrill.telemetry.shared_cells import Cells
 
 SLEEP_SECONDS = 0.010
-"""A hundred samples a second for 0.3 % of a core; the overshoot is what a waking worker thread would feel."""
+"""A hundred samples a second take 0.3 % of a core; a worker thread wakes as late as they do."""
 
 
 class Sampler:
-    """A daemon thread and a hook on the garbage collector, from `start()` until `stop()`."""
+    """Samples with a daemon thread and a hook on the garbage collector, until `stop()`."""
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
@@ -30,13 +30,13 @@ class Sampler:
         self._stopped = False
 
     def start(self) -> None:
-        """Begin to sample; the first figures are there when this returns."""
+        """Start sampling; the first figures are there when this returns."""
         self._stamp()
         gc.callbacks.append(self._on_gc)
         threading.Thread(target=self._run, name="firedrill-sampler", daemon=True).start()
 
     def stop(self) -> None:
-        """Sample no more. The thread ends within its next sleep."""
+        """Stop sampling. The thread ends within its next sleep."""
         self._stopped = True
         gc.callbacks.remove(self._on_gc)
 
@@ -57,5 +57,6 @@ class Sampler:
         if phase == "start":
             self._gc_begun = perf_counter()
         else:
-            # No lock: a collection can begin inside one that this thread holds, and only one collection runs at a time.
+            # No lock, because a collection can begin while this thread holds it. Only one
+            # collection runs at a time.
             self._cells.values[self._gc_pause] += perf_counter() - self._gc_begun

@@ -1,7 +1,8 @@
-"""Servers that tell what is waiting and who is busy.
+"""WSGI servers that export their queue, their busy workers and their limits.
 
-waitress: its dispatcher and channel are subclassed, so that every event (request complete, worker starts, worker done) writes cells.
-Flask's development server starts a thread for each connection: it has no queue and no limit, so none is exported.
+waitress: its dispatcher and channel are subclassed, so that every event (request complete, worker
+starts, worker done) writes cells. Flask's development server starts a thread for each connection:
+it has no queue and no limit, so none is exported.
 """
 
 from __future__ import annotations
@@ -30,16 +31,19 @@ if TYPE_CHECKING:
 BACKLOG = 1024
 """Length of the kernel's accept queue, capped by net.core.somaxconn."""
 OWN_DESCRIPTORS = 2
-"""waitress counts its listener and its wake-up pipe against `connection_limit`, so it accepts two connections fewer."""
+"""Descriptors that waitress counts against `connection_limit`: its listener and wake-up pipe."""
 
 
 class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress is untyped
-    """A request that remembers when its last byte had arrived: a pipelined one waits for its predecessor, and that is waiting too."""
+    """A request that keeps the time at which its last byte arrived.
+
+    The wait of a pipelined request for its predecessor then counts as queue wait.
+    """
 
     accepted = 0.0
 
     def received(self, data: bytes) -> int:
-        """Bytes consumed."""
+        """Parse data; return the bytes consumed."""
         consumed: int = super().received(data)
         if self.completed:
             self.accepted = perf_counter()
@@ -47,23 +51,23 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress is untyped
 
 
 class Task(WSGITask):  # type: ignore[misc]  # waitress is untyped
-    """Hands the time of acceptance to the middleware."""
+    """A task that hands the time of acceptance to the middleware."""
 
     def get_environment(self) -> dict[str, Any]:
-        """The WSGI environment."""
+        """Return the WSGI environment."""
         environ: dict[str, Any] = super().get_environment()
         environ[ACCEPTED] = self.request.accepted
         return environ
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]  # waitress is untyped
-    """A connection. Its `service()` runs in a worker, for one request."""
+    """A connection, whose `service()` runs in a worker for one request."""
 
     parser_class = Parser
     task_class = Task
 
     def service(self) -> None:
-        """Serve the first waiting request, between two marks of the pool."""
+        """Serve the first waiting request, and mark a worker busy meanwhile."""
         pool: Pool = self.server.task_dispatcher.pool
         worker = pool.begin(self.requests[0].accepted)
         try:
@@ -72,13 +76,17 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress is untyped
             pool.end(worker)
 
     def cancel(self) -> None:
-        """Leave the queue unserved: the server shuts down."""
+        """Leave the queue unserved, because the server shuts down."""
         self.server.task_dispatcher.pool.leave()
         super().cancel()
 
 
 class Pool:
-    """The cells of a pool of workers. A worker's stamp says since when it is busy; the page turns stamps into busy workers and seconds."""
+    """The cells of a pool of workers.
+
+    A worker's stamp is the time since which it is busy. The metrics process turns stamps into busy
+    workers and busy seconds.
+    """
 
     def __init__(self, cells: Cells, workers: int) -> None:
         self._cells = cells
@@ -88,15 +96,15 @@ class Pool:
         self._idle = [cells.reserve(BUSY_SINCE, (str(number),)) for number in range(workers)]
 
     def enter(self) -> None:
-        """A request waits for a worker."""
+        """Count a request that waits for a worker."""
         self._cells.add(self._depth)
 
     def leave(self) -> None:
-        """A request waits no longer, and will not be served."""
+        """Count a request that waits no longer and will not be served."""
         self._cells.add(self._depth, -1)
 
     def begin(self, accepted: float) -> int:
-        """A worker takes a request; returns the cell of its stamp."""
+        """Mark a worker busy with a request; return the cell of its stamp."""
         worker = self._idle.pop()
         now = perf_counter()
         with self._cells.lock:
@@ -106,12 +114,11 @@ class Pool:
         return worker
 
     def end(self, worker: int) -> None:
-        """The worker is done."""
+        """Mark the worker idle."""
         with self._cells.lock:
-            begun, self._cells.values[worker] = (
-                self._cells.values[worker],
-                0.0,
-            )  # cleared before it is added: the page relies on it
+            begun = self._cells.values[worker]
+            # Cleared before its time is added, on which the metrics process relies.
+            self._cells.values[worker] = 0.0
             self._cells.values[self._finished] += perf_counter() - begun
         self._idle.append(worker)
 
@@ -138,7 +145,10 @@ def waitress_server(
     connection_limit: int = 100,
     backlog: int | None = None,
 ) -> Any:
-    """A waitress server on a bound socket; `run()` serves until SystemExit or KeyboardInterrupt. The defaults are waitress' own."""
+    """Return a waitress server on a bound socket, with waitress' own defaults.
+
+    `run()` serves until SystemExit or KeyboardInterrupt.
+    """
     dispatcher = Dispatcher(Pool(telemetry.cells, threads))
     dispatcher.set_thread_count(threads)
     server = create_server(
@@ -159,9 +169,10 @@ def waitress_server(
 def development_server(
     app: Flask, telemetry: Telemetry, listener: socket.socket, *, backlog: int | None = None
 ) -> BaseWSGIServer:
-    """Flask's development server, threaded, on a bound socket; `serve_forever()` serves until KeyboardInterrupt or SystemExit.
+    """Return Flask's development server, threaded, on a bound socket.
 
-    `backlog` None leaves werkzeug's own.
+    `serve_forever()` serves until KeyboardInterrupt or SystemExit. With `backlog` None, werkzeug's
+    own holds.
     """
     host, port = listener.getsockname()[:2]
     server = make_server(host, port, app, threaded=True, fd=listener.fileno())

@@ -1,11 +1,13 @@
-"""Numbers in memory that two processes share: the application writes them, the metrics page reads them.
+"""Cells of shared memory: the application writes metrics, the metrics process reads them.
 
-A write is an ordinary store into a memory map (no system call), a scrape costs the application nothing, not even the interpreter's lock.
+A write is an ordinary store into a memory map, without a system call. A scrape costs the
+application nothing, not even the interpreter's lock.
 
-    | cells: doubles; cell 0 holds the directory's length in bytes | directory: one JSON line a series, append-only |
+    | cells: doubles; cell 0 holds the directory's length in bytes |
+    | directory: one JSON line a series, append-only |
 
-Histogram buckets are not cumulative here: one observation touches one bucket. The page adds them up. Where a histogram has exemplars, they
-lie behind its numbers, one a bucket.
+Histogram buckets are not cumulative here, so that one observation touches one bucket. Exemplars of
+a histogram follow its numbers, one for each bucket.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from time import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from firedrill.contract import gauge
+from firedrill.exposition import Exemplar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from firedrill.contract import Metric
 
 SAMPLED_AT = gauge(
-    "sampled_at_seconds", "perf_counter() of the latest sample; the page exports its age."
+    "sampled_at_seconds", "perf_counter() of the latest sample; its age is exported."
 )
 FINISHED_BUSY = gauge("finished_busy_seconds", "Worker-seconds of finished requests.")
 BUSY_SINCE = gauge(
@@ -35,11 +38,18 @@ BUSY_SINCE = gauge(
     "perf_counter() when this worker took its request, 0 while idle.",
     "worker",
 )
-"""Not exported as they are: the page combines them with its own time. All processes of a machine share this clock."""
+"""A worker's stamp.
+
+These three are not exported: the metrics process combines them with its own time. All processes of
+a machine share this clock.
+"""
 
 CELLS = 256 * 1024
-"""Doubles; a page of memory is taken only when it is touched. The middleware's caps keep a program under 250,000: 202 cells for each of
-200 sets of labels, and for each of a thousand status codes."""
+"""Number of doubles. Memory is taken only where it is touched.
+
+The middleware's caps keep a program under 250,000: 202 cells for each of 200 sets of labels, and
+for each of a thousand status codes.
+"""
 DIRECTORY_BYTES = 1024 * 1024
 """Room for every series the caps allow, with labels of 256 characters, four bytes each."""
 CELL_BYTES = 8
@@ -50,16 +60,8 @@ _EXEMPLAR = struct.Struct("=16sdd")
 EXEMPLAR_CELLS = _EXEMPLAR.size // CELL_BYTES
 
 
-class Exemplar(NamedTuple):
-    """One request that fell into a bucket: its trace, what was observed, and when (Unix time)."""
-
-    trace_id: str
-    value: float
-    timestamp: float
-
-
 class Series(NamedTuple):
-    """One line of the directory: which family, which label values, where its cells begin and how many there are."""
+    """One line of the directory: family, label values, first cell and number of cells."""
 
     name: str
     labels: tuple[str, ...]
@@ -68,20 +70,23 @@ class Series(NamedTuple):
 
 
 def width(metric: Metric) -> int:
-    """Cells of one series: every bound's bucket, +Inf and the sum for a histogram, else one."""
+    """Return the cells of a series: a histogram's buckets with +Inf and its sum, else one."""
     return len(metric.bounds) + 2 if metric.kind == "histogram" else 1
 
 
-def room(metric: Metric) -> int:
-    """Cells that one series takes: its numbers, and behind them its exemplars."""
+def width_with_exemplars(metric: Metric) -> int:
+    """Return the cells that a series takes: its numbers and its exemplars."""
     return width(metric) + (EXEMPLAR_CELLS * (len(metric.bounds) + 1) if metric.exemplars else 0)
 
 
 class Cells:
-    """The map itself, on either side. Writers hold `lock` around `values[i] += x`, which is three steps to the interpreter."""
+    """The memory map, on either side.
+
+    Writers hold `lock` around `values[i] += x`, which takes the interpreter three steps.
+    """
 
     def __init__(self, descriptor: int) -> None:
-        """Map the shared memory behind `descriptor`, which stays the caller's."""
+        """Map the shared memory behind `descriptor`, which the caller closes."""
         self.lock = threading.Lock()
         self.descriptor = descriptor
         self._map = mmap.mmap(descriptor, SIZE_BYTES)
@@ -91,15 +96,18 @@ class Cells:
 
     @classmethod
     def create(cls) -> Cells:
-        """Fresh memory, all zero, that lives as long as a process holds it."""
+        """Return new memory, all zero, that lives as long as a process holds it."""
         descriptor = os.memfd_create("firedrill-cells")
         os.truncate(descriptor, SIZE_BYTES)
         return cls(descriptor)
 
     def reserve(self, metric: Metric, labels: tuple[str, ...] = ()) -> int:
-        """First cell of a new series, which is on the page, at zero, from now on. Call it once for a set of labels."""
+        """Add a series, exported as 0 from now on, and return its first cell.
+
+        Call it once for a set of labels.
+        """
         with self.lock:
-            first, self._next = self._next, self._next + room(metric)
+            first, self._next = self._next, self._next + width_with_exemplars(metric)
             line = (
                 json.dumps([metric.name, labels, first, width(metric)], ensure_ascii=False).encode()
                 + b"\n"
@@ -107,14 +115,15 @@ class Cells:
             begin = int(self.values[0])
             if self._next > CELLS or begin + len(line) > DIRECTORY_BYTES:
                 raise MemoryError(
-                    f"no room for another series of {metric.name}; expected the caps on labels to prevent this"
+                    f"no room for another series of {metric.name};"
+                    " expected the caps on labels to prevent this"
                 )
             self._directory[begin : begin + len(line)] = line
             self.values[0] = begin + len(line)  # last: a reader sees whole lines only
         return first
 
     def series(self) -> list[Series]:
-        """The directory as it is now, in order of birth."""
+        """Return the directory of now, in the order in which series were added."""
         lines = bytes(self._directory[: int(self.values[0])]).splitlines()
         return [
             Series(name, tuple(labels), first, cells)
@@ -122,13 +131,16 @@ class Cells:
         ]
 
     def read(self, series: Series) -> list[float]:
-        """The cells of one series."""
+        """Return the numbers of one series."""
         return [self.values[cell] for cell in range(series.first, series.first + series.width)]
 
-    def remember(self, first: int, bounds: Sequence[float], value: float, trace_id: int) -> None:
-        """Make a request the exemplar of its bucket, in a histogram that has exemplars and whose cells begin at `first`.
+    def set_exemplar(
+        self, first: int, bounds: Sequence[float], value: float, trace_id: int
+    ) -> None:
+        """Make a request the exemplar of its bucket, in a histogram whose cells begin at `first`.
 
-        No lock: two writers, or a reader at the same moment, could at worst mix two requests, and a link would lead nowhere.
+        It takes no lock. Two writers, or a reader at the same moment, could at worst mix two
+        requests, and a link would lead nowhere.
         """
         cell = first + len(bounds) + 2 + EXEMPLAR_CELLS * bisect_left(bounds, value)
         _EXEMPLAR.pack_into(
@@ -136,15 +148,15 @@ class Cells:
         )
 
     def exemplars(self, series: Series) -> list[Exemplar | None]:
-        """The exemplars of a histogram that has them, by bucket; None where no sampled request fell into it."""
+        """Return a histogram's exemplars by bucket; None where no sampled request fell into it."""
         first, buckets = series.first + series.width, series.width - 1
-        found = (
+        unpacked = (
             _EXEMPLAR.unpack_from(self._map, (first + EXEMPLAR_CELLS * at) * CELL_BYTES)
             for at in range(buckets)
         )
         return [
             Exemplar(trace_id.hex(), value, timestamp) if timestamp else None
-            for trace_id, value, timestamp in found
+            for trace_id, value, timestamp in unpacked
         ]
 
     def add(self, cell: int, amount: float = 1.0) -> None:
@@ -154,38 +166,34 @@ class Cells:
 
 
 def observe(values: memoryview[float], first: int, bounds: Sequence[float], value: float) -> None:
-    """Put `value` into the histogram whose cells begin at `first`. The caller holds the lock."""
+    """Count `value` in the histogram whose cells begin at `first`. The caller holds the lock."""
     values[first + bisect_left(bounds, value)] += 1
     values[first + len(bounds) + 1] += value
 
 
 class Children(dict[tuple[str, ...], tuple[int, ...]]):
-    """First cells of each set of labels, one for every metric, born when they are first looked up.
+    """First cells by set of labels, one for each metric, added when they are first looked up.
 
-    At most `most` sets; what comes later, or does not fit, is counted where `fold` says. A look-up that hits is a plain dictionary's.
+    There are at most `limit` sets. Later ones, and those that do not fit, are counted where `fold`
+    says. A look-up that hits costs as much as a dictionary's.
     """
 
     def __init__(
         self,
         cells: Cells,
         *metrics: Metric,
-        most: int,
+        limit: int,
         fits: Callable[[tuple[str, ...]], object],
         fold: Callable[[tuple[str, ...]], tuple[str, ...]],
     ) -> None:
         super().__init__()
-        self._cells, self._metrics, self._most, self._fits, self._fold = (
-            cells,
-            metrics,
-            most,
-            fits,
-            fold,
-        )
-        self._birth = threading.Lock()
+        self._cells, self._metrics = cells, metrics
+        self._limit, self._fits, self._fold = limit, fits, fold
+        self._lock = threading.Lock()
 
     def __missing__(self, labels: tuple[str, ...]) -> tuple[int, ...]:
-        with self._birth:
-            if labels not in self and (len(self) >= self._most or not self._fits(labels)):
+        with self._lock:
+            if labels not in self and (len(self) >= self._limit or not self._fits(labels)):
                 labels = self._fold(labels)
             if labels not in self:
                 self[labels] = tuple(

@@ -1,8 +1,9 @@
-"""Traces of a sample of the requests, by OpenTelemetry, sent as OTLP over HTTP; all other requests are led past it.
+"""Tracing of a sample of the requests by OpenTelemetry, sent as OTLP over HTTP.
 
-What OpenTelemetry does for a request costs many times what counting it does, even for a request whose span it then drops. So whether a
-request is sampled is decided before anything else: by the SDK's own sampler, on the trace id that the SDK will use. Needs the extra
-`tracing`; nothing of OpenTelemetry is imported before this module is.
+OpenTelemetry costs many times what counting a request costs, even where it drops the span. So the
+SDK's own sampler decides before anything else, on the trace id that the SDK will use, and requests
+that are not sampled bypass OpenTelemetry. This module needs the extra `tracing`; only it imports
+OpenTelemetry.
 """
 
 from __future__ import annotations
@@ -55,35 +56,44 @@ if TYPE_CHECKING:
 
     WsgiApp = Callable[..., Iterable[bytes]]
 
-DEFAULT_SHARE = 0.01
-"""Share of the requests that are traced, of those that do not carry the decision with them."""
+DEFAULT_RATIO = 0.01
+"""Ratio of requests that are traced, among those that do not carry the decision."""
 SEND_SECONDS = 2.0
-"""How long one batch of spans may take, retries included, unless OTEL_EXPORTER_OTLP_TIMEOUT says otherwise. The exit waits for the last."""
-COMPLAINT_SECONDS = 60.0
-"""A collector that cannot be reached is worth a line this often."""
+"""Time to send one batch of spans, retries included, for which the exit waits.
+
+OTEL_EXPORTER_OTLP_TIMEOUT overrides it.
+"""
+WARNING_SECONDS = 60.0
+"""Time between two warnings about a collector that cannot be reached."""
 
 LOWER_HALF = TraceIdRatioBased.TRACE_ID_LIMIT
-"""Of a trace id: the bits by which a share of the requests is chosen."""
+"""The bits of a trace id by which requests are sampled."""
 
-PASSED = -1
+NOT_TRACED = -1
 _drawn: ContextVar[int | None] = ContextVar("drawn", default=None)
-"""The trace id on which a request was decided, and 0 once its first span took it; PASSED in one that is not traced; None outside."""
+"""The trace id that was drawn for a request, 0 once its first span took it.
+
+It is NOT_TRACED in a request that is not traced, and None outside of requests.
+"""
 
 
 class DrawnIds(RandomIdGenerator):
-    """Gives the first span of a request the trace id on which the request was decided, so that the SDK decides the same."""
+    """Gives a request's first span the id that was drawn, so that the SDK decides the same."""
 
     def generate_trace_id(self) -> int:
-        """A trace id."""
+        """Return a trace id."""
         drawn = _drawn.get()
-        if not drawn or drawn == PASSED:
+        if not drawn or drawn == NOT_TRACED:
             return super().generate_trace_id()
         _drawn.set(0)
         return drawn
 
 
-class Whole(Sampler):
-    """A sampler under which a request is traced as a whole or not at all: no span of a passed one becomes a trace of its own."""
+class WholeRequestSampler(Sampler):
+    """A sampler that traces a request as a whole or not at all.
+
+    No span of a request that is not traced becomes a trace of its own.
+    """
 
     def __init__(self, sampler: Sampler) -> None:
         self.decisive = sampler
@@ -91,48 +101,56 @@ class Whole(Sampler):
     def should_sample(
         self, parent_context: Context | None, trace_id: int, *arguments: Any, **named: Any
     ) -> SamplingResult:
-        """What the sampler decides, outside a passed request and for what continues somebody else's sampled trace."""
+        """Drop spans of a request that is not traced; else ask the sampler.
+
+        Spans that continue somebody else's sampled trace are left to the sampler as well.
+        """
         if (
-            _drawn.get() == PASSED
+            _drawn.get() == NOT_TRACED
             and not trace.get_current_span(parent_context).get_span_context().trace_flags.sampled
         ):
             return SamplingResult(Decision.DROP)
         return self.decisive.should_sample(parent_context, trace_id, *arguments, **named)
 
     def get_description(self) -> str:
-        """The sampler's own."""
+        """Return the sampler's own description."""
         return self.decisive.get_description()
 
 
 class Tracing:
-    """Serves in place of the application: a sampled request through OpenTelemetry, all others past it."""
+    """Serves in place of the application, and only sampled requests through OpenTelemetry."""
 
     def __init__(self, app: Flask, sampler: Sampler, resource: Resource | None = None) -> None:
-        """Instrument `app`. Where the spans go is for the caller to add to `provider`."""
-        self.provider = TracerProvider(Whole(sampler), resource, id_generator=DrawnIds())
+        """Instrument `app`. The caller adds the spans' destination to `provider`."""
+        self.provider = TracerProvider(
+            WholeRequestSampler(sampler), resource, id_generator=DrawnIds()
+        )
         self._sampler = sampler
         self._bound = sampled_below(sampler)
         self._headers = frozenset(
             f"HTTP_{field.upper().replace('-', '_')}" for field in get_global_textmap().fields
         )
-        self._past: WsgiApp = app.wsgi_app
+        self._untraced: WsgiApp = app.wsgi_app
         FlaskInstrumentor.instrument_app(  # type: ignore[no-untyped-call]
             app,
             request_hook=note_trace,
             tracer_provider=self.provider,
             meter_provider=NoOpMeterProvider(),
         )
-        self._through: WsgiApp = app.wsgi_app
+        self._traced: WsgiApp = app.wsgi_app
         skip_hooks_of_untraced(app)
 
     def serve(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """One request. What it carries (traceparent, baggage) is passed on by OpenTelemetry's clients, sampled or not."""
+        """Serve one request.
+
+        OpenTelemetry's clients pass on what it carries (traceparent, baggage), sampled or not.
+        """
         if environ.keys() & self._headers:
             return self._continue(environ, start_response)
         drawn = getrandbits(128)
         if drawn & LOWER_HALF < self._bound:
-            return lead(self._through, drawn, environ, start_response)
-        return lead(self._past, PASSED, environ, start_response)
+            return call_with(self._traced, drawn, environ, start_response)
+        return call_with(self._untraced, NOT_TRACED, environ, start_response)
 
     def _continue(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -144,22 +162,22 @@ class Tracing:
             self._sampler.should_sample(carried, drawn or parent.trace_id, "").decision
             is not Decision.DROP
         ):
-            return lead(self._through, drawn, environ, start_response)
+            return call_with(self._traced, drawn, environ, start_response)
         token = attach(carried)
         try:
-            return lead(self._past, PASSED, environ, start_response)
+            return call_with(self._untraced, NOT_TRACED, environ, start_response)
         finally:
             detach(token)
 
     def close(self) -> None:
-        """Send what was recorded; what comes later is lost."""
+        """Send the recorded spans; later ones are lost."""
         self.provider.shutdown()
 
 
-def lead(
+def call_with(
     app: WsgiApp, drawn: int, environ: dict[str, Any], start_response: Callable[..., Any]
 ) -> Iterable[bytes]:
-    """Call `app` while `_drawn` says what was decided."""
+    """Call `app` while `_drawn` holds the decision."""
     token = _drawn.set(drawn)
     try:
         return app(environ, start_response)
@@ -168,34 +186,35 @@ def lead(
 
 
 def sampled_below(sampler: Sampler) -> int:
-    """The sampler takes a request that carries no trace if the lower half of its trace id is below this. Asking it takes ten times as long.
+    """Return the bound below which the lower half of a trace id is sampled, without a parent.
 
-    So do all those that OTEL_TRACES_SAMPLER can name: a share has a bound, the others take all or nothing.
+    Asking the sampler takes ten times as long. Every sampler that OTEL_TRACES_SAMPLER can name has
+    such a bound: a ratio's own, or all or nothing.
     """
-    root = getattr(sampler, "_root", sampler)  # ParentBased keeps it to itself
+    root = getattr(sampler, "_root", sampler)  # private in ParentBased
     if isinstance(root, TraceIdRatioBased):
         return root.bound
     return 0 if root.should_sample(None, 0, "").decision is Decision.DROP else LOWER_HALF + 1
 
 
 def note_trace(span: Span, environ: dict[str, Any]) -> None:
-    """Tell the middleware which trace its exemplar belongs to."""
+    """Tell the middleware the trace of its exemplar."""
     context = span.get_span_context()
     if context.trace_flags.sampled:
         environ[TRACE_ID] = context.trace_id
 
 
 def skip_hooks_of_untraced(app: Flask) -> None:
-    """Call the two hooks that OpenTelemetry has just registered for traced requests only, around the application's own."""
+    """Call the two hooks that OpenTelemetry has just registered in traced requests only."""
     begin, end = app.before_request_funcs[None].pop(), app.teardown_request_funcs[None].pop()
     preprocess, teardown = app.preprocess_request, app.do_teardown_request
-    context: Callable[[], object] = request_ctx._get_current_object  # type: ignore[attr-defined]  # noqa: SLF001 -- as Flask documents it
-    traced: set[int] = (
-        set()
-    )  # by their contexts; mostly empty, and then a request is not even asked which it is
+    # As Flask documents it.
+    context: Callable[[], object] = request_ctx._get_current_object  # type: ignore[attr-defined]  # noqa: SLF001
+    traced: set[int] = set()
+    """Traced requests by their contexts; mostly empty, and then no context is asked for."""
 
     def preprocess_request(*arguments: Any) -> Any:
-        if _drawn.get() != PASSED:
+        if _drawn.get() != NOT_TRACED:
             begin()
             traced.add(id(context()))
         return preprocess(*arguments)
@@ -212,30 +231,32 @@ def skip_hooks_of_untraced(app: Flask) -> None:
     app.do_teardown_request = do_teardown_request  # type: ignore[method-assign, assignment]
 
 
-class Sparing(logging.Filter):
-    """Lets a record through once in COMPLAINT_SECONDS."""
+class RateLimit(logging.Filter):
+    """Lets a record through once in WARNING_SECONDS."""
 
     def __init__(self) -> None:
         super().__init__()
         self._quiet_until = 0.0
 
     def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 -- whatever it says
-        """True for a record that comes after a silence."""
+        """Return whether nothing was let through in the last WARNING_SECONDS."""
         now = monotonic()
-        said = now < self._quiet_until
-        self._quiet_until = self._quiet_until if said else now + COMPLAINT_SECONDS
-        return not said
+        if now < self._quiet_until:
+            return False
+        self._quiet_until = now + WARNING_SECONDS
+        return True
 
 
-SPARING = Sparing()
+RATE_LIMIT = RateLimit()
 
 
 def start_tracing(app: Flask, version: str) -> Tracing:
-    """Trace `app` as the OTEL_* variables say, by default 1 % of its requests, to the collector they name, until the process ends.
+    """Trace `app` as the OTEL_* variables say, by default 1 % of its requests.
 
-    Raises BadInput for a share that is none.
+    Spans are sent to the collector that they name, until the process ends. Raises BadInput for a
+    ratio that is out of range.
     """
-    logging.getLogger(trace_exporter.__name__).addFilter(SPARING)
+    logging.getLogger(trace_exporter.__name__).addFilter(RATE_LIMIT)
     tracing = Tracing(app, chosen_sampler(os.environ), resource(app, version))
     timeout = (
         None
@@ -246,37 +267,37 @@ def start_tracing(app: Flask, version: str) -> Tracing:
         BatchSpanProcessor(trace_exporter.OTLPSpanExporter(timeout=timeout))
     )
     if isinstance(trace.get_tracer_provider(), ProxyTracerProvider):
-        trace.set_tracer_provider(
-            tracing.provider
-        )  # nobody set one: the application's own spans belong to the same traces
-    end_in_order()
+        # Nobody set one, so the application's own spans join the same traces.
+        trace.set_tracer_provider(tracing.provider)
+    exit_on_sigterm()
     return tracing
 
 
 def chosen_sampler(environ: Mapping[str, str]) -> Sampler:
-    """The one that OTEL_TRACES_SAMPLER names, else a share of the requests that do not carry the decision with them.
+    """Return the sampler that OTEL_TRACES_SAMPLER names, or else one of a ratio of requests.
 
-    OTEL_TRACES_SAMPLER_ARG is that share, 1 % if it is not set either. Raises BadInput if it is none.
+    The ratio is OTEL_TRACES_SAMPLER_ARG, by default 1 %. It applies to requests that do not carry
+    the decision. Raises BadInput for a ratio that is out of range.
     """
     if environ.get("OTEL_TRACES_SAMPLER"):
         return TracerProvider(shutdown_on_exit=False).sampler  # the SDK reads the variables
-    share = environ.get("OTEL_TRACES_SAMPLER_ARG") or DEFAULT_SHARE
+    ratio = environ.get("OTEL_TRACES_SAMPLER_ARG") or DEFAULT_RATIO
     try:
-        return ParentBased(TraceIdRatioBased(float(share)))
+        return ParentBased(TraceIdRatioBased(float(ratio)))
     except ValueError as error:
         raise BadInput(
-            f"OTEL_TRACES_SAMPLER_ARG is {share!r}; expected a share from 0 to 1"
+            f"OTEL_TRACES_SAMPLER_ARG is {ratio!r}; expected a ratio from 0 to 1"
         ) from error
 
 
 def resource(app: Flask, version: str) -> Resource:
-    """What the spans are about: named as OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say, else after the application's package."""
+    """Return the spans' resource, named by OTEL_* variables or after the application."""
     known = {SERVICE_NAME: app.name.partition(".")[0], SERVICE_VERSION: version}
     return Resource.create({**known, **OTELResourceDetector().detect().attributes})
 
 
-def end_in_order() -> None:
-    """Make SIGTERM an exit where nobody handles it and it would kill: the last spans are sent at exit."""
+def exit_on_sigterm() -> None:
+    """Make SIGTERM an exit, where nobody handles it: the last spans are sent at exit."""
     if (
         threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -7,15 +7,21 @@ from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from grafana.source import alert_lab, client, golden_signals, saturation, server
+from grafana.source import (
+    alert_lab_dashboard,
+    client_dashboard,
+    golden_signals_dashboard,
+    saturation_dashboard,
+    server_dashboard,
+)
 
 FOLDER = Path(__file__).parent.parent / "dashboards"
 DASHBOARDS = {
-    "golden-signals": golden_signals.build,
-    "client": client.build,
-    "server": server.build,
-    "saturation": saturation.build,
-    "alert-lab": alert_lab.build,
+    "golden-signals": golden_signals_dashboard.build,
+    "client": client_dashboard.build,
+    "server": server_dashboard.build,
+    "saturation": saturation_dashboard.build,
+    "alert-lab": alert_lab_dashboard.build,
 }
 
 

@@ -1,1 +1,1 @@
-"""The open workload: a schedule of arrivals, given to workers in shards, and dispatched to users when they are due."""
+"""The open workload: a schedule of arrivals, sharded to workers, dispatched to users when due."""

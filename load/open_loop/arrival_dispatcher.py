@@ -1,4 +1,4 @@
-"""Where the users of an open loop get their arrivals, in each process that has users."""
+"""The arrival dispatcher: gives due arrivals to the users of this process."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import gevent
 from gevent.hub import Waiter
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_WAITING
 from locust_exporter.counting import sanitize
-from locust_exporter.counting.latency_histogram import Ages
-from locust_exporter.profile_info import LATENESS
-from locust_exporter.time_slice import Turn
+from locust_exporter.counting.arrival_counts import START_DELAY
+from locust_exporter.counting.latency_histogram import LatencyHistogram
+from locust_exporter.time_slice import TimeSlice
 
-from .backlog import PATIENCE_SECONDS, STOP_SECONDS, Backlog, left
+from .backlog import PATIENCE_SECONDS, STOP_SECONDS, Backlog, held_by_target
 from .schedule import schedule_of
 from .schedule_shards import ProcessSchedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from locust_exporter.profile_info import Arrivals
+    from locust_exporter.counting.arrival_counts import ArrivalCounts
 
     from firedrill.profile import Profile
 
@@ -32,171 +32,170 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOOKAHEAD_SECONDS = 0.1
-"""So far ahead a process knows which arrivals are its own."""
+"""How far ahead a process computes which arrivals are its own."""
 
 
 class ArrivalDispatcher:
-    """Hands this process's arrivals to its users: waiting ones are woken, and one that is done takes an overdue one itself."""
+    """Wakes waiting users for due arrivals; a user that is done takes an overdue one itself."""
 
-    def __init__(self, profile: Profile, arrivals: Arrivals) -> None:
+    def __init__(self, profile: Profile, arrivals: ArrivalCounts) -> None:
         self._profile = profile
         self._arrivals = arrivals
-        arrivals.backlog = lambda: Ages.of(self._backlog.ages(self._now()))
+        arrivals.backlog_ages = lambda: LatencyHistogram.of(self._backlog.ages(self._now()))
         self._began = 0.0
-        self._own = ProcessSchedule(schedule_of(profile))
+        self._schedule = ProcessSchedule(schedule_of(profile))
         self._has_shard = False
-        self._ahead: deque[float] = deque()
-        self._ahead_until = 0.0
+        self._upcoming: deque[float] = deque()
+        """Due times up to `_computed_until`."""
+        self._computed_until = 0.0
         self._backlog = Backlog(PATIENCE_SECONDS)
-        # The user that came last is woken first: its connection is the least likely to have been closed.
-        self._parked: defaultdict[str, dict[Waiter, None]] = defaultdict(dict)
+        # The user that came last is woken first: its connection is the least likely to be closed.
+        self._idle_users: defaultdict[str, dict[Waiter, None]] = defaultdict(dict)
         self._timer: Any = None
-        self.turn = Turn(lambda: gevent.sleep(0))
-        """Of users that begin one overdue arrival after the other, and may do nothing that waits."""
-        self._next_count = 0.0
+        self.time_slice = TimeSlice(lambda: gevent.sleep(0))
+        """Limits users that begin one overdue arrival after the other and never wait."""
+        self._next_weighing = 0.0
         self._count_users: Callable[[], dict[str, int]] = dict
-        self._users: tuple[list[str], list[int]] = ([], [])
+        self._class_weights: tuple[list[str], list[int]] = ([], [])
 
-    def open(self, elapsed_seconds: float, environment: Any) -> None:
-        """The load began so long ago. Harmless if it is known."""
+    def begin_load(self, elapsed_seconds: float, environment: Any) -> None:
+        """Begin a load that started so long ago. Harmless if it has begun already."""
         if self._timer:
             return
         self._began = time.perf_counter() - elapsed_seconds
-        self._own, self._ahead, self._ahead_until = (
-            ProcessSchedule(schedule_of(self._profile)),
-            deque(),
-            0.0,
-        )
+        self._schedule = ProcessSchedule(schedule_of(self._profile))
+        self._upcoming, self._computed_until = deque(), 0.0
         self._count_users = lambda: (
             environment.runner.user_classes_count if environment.runner else {}
         )
         weights = {
             user.__name__: user.fixed_count or user.weight for user in environment.user_classes
         }
-        self._users = (
+        self._class_weights = (
             list(weights),
             list(weights.values()) if any(weights.values()) else [1] * len(weights),
         )
-        self._next_count = 0.0
-        self._deal_in(0.0)
+        self._next_weighing = 0.0
+        self._dispatch_in(0.0)
 
-    def assign(self, shard: Shard) -> None:
-        """More arrivals of this process."""
-        self._own.assign(shard)
+    def add_shard(self, shard: Shard) -> None:
+        """Take over more arrivals of the schedule."""
+        self._schedule.add_shard(shard)
         self._has_shard = True
 
     def warn_without_shard(self) -> None:
-        """Or a worker whose master plays no open profile would stand idle without a word."""
+        """Warn that this worker has no shard, as where its master plays no open profile."""
         if not self._has_shard:
-            name = self._profile.name
             logger.warning(
-                "No arrivals of %s were assigned to this worker: was the master started with the same --load-profile?",
-                name,
+                "No arrivals of %s were assigned to this worker:"
+                " was the master started with the same --load-profile?",
+                self._profile.name,
             )
 
-    def close(self) -> None:
-        """No more arrivals. What waits, also what came due while the process stood still, is left where users wait for the target.
+    def end_load(self) -> None:
+        """End the load, and count what waits as backlog at the end or as dropped.
 
-        All else of it is unsent: no user was there, or users were busy with themselves.
+        It is backlog as far as users wait for the target, what came due while the process stood
+        still included. The rest is dropped, because no user was there or users were computing.
         """
-        self._look(STOP_SECONDS)
+        self._collect_due(STOP_SECONDS)
         if self._timer:
             self._timer.close()
         self._timer, self._has_shard = None, False
         ages = self._backlog.clear(self._now())
-        busy = sum(self._count_users().values()) - sum(map(len, self._parked.values()))
-        because_of_target = left(len(ages), busy, self._arrivals.awaiting())
-        self._arrivals.leave(ages[:because_of_target])
-        self._arrivals.drop(ages[because_of_target:])
+        idle = sum(map(len, self._idle_users.values()))
+        busy = sum(self._count_users().values()) - idle
+        held = held_by_target(len(ages), busy, self._arrivals.users_awaiting_answers())
+        self._arrivals.count_backlog_at_end(ages[:held])
+        self._arrivals.count_dropped(ages[held:])
 
     def wait_for_arrival(self, user: Any) -> None:
         """Return when the user has an arrival to begin."""
-        self._look()
+        self._collect_due()
         due = self._backlog.take(type(user).__name__)
         if due is None:
-            due = self._park(user)
-        late = self._now() - due
-        self._arrivals.start(late)
-        LATENESS.set(late)
+            due = self._wait_idle(user)
+        delay = self._now() - due
+        self._arrivals.count_start(delay)
+        START_DELAY.set(delay)
 
     def on_request(
         self, request_type: object, name: object, response_time: object, **_: Any
     ) -> None:
-        """Locust's event. The first request of an arrival was meant to be sent when it was due, later ones when they were."""
-        late = LATENESS.get()
-        LATENESS.set(0.0)
+        """Count an answer, on Locust's event.
+
+        The first request of an arrival was to be sent when the arrival was due, later ones when
+        they were sent.
+        """
+        delay = START_DELAY.get()
+        START_DELAY.set(0.0)
         milliseconds = sanitize.milliseconds(response_time)
         if milliseconds is not None:
-            self._arrivals.answer(request_type, name, late + milliseconds / 1000)
+            self._arrivals.count_answer(request_type, name, delay + milliseconds / 1000)
 
     def _now(self) -> float:
         return time.perf_counter() - self._began
 
-    def _park(self, user: Any) -> float:
-        """Due time of the arrival that woke it."""
-        parked, waiter = self._parked[type(user).__name__], Waiter()
-        parked[waiter] = None
+    def _wait_idle(self, user: Any) -> float:
+        """Wait until an arrival wakes the user; return the arrival's due time."""
+        idle, waiter = self._idle_users[type(user).__name__], Waiter()
+        idle[waiter] = None
         user._state = LOCUST_STATE_WAITING  # noqa: SLF001 - so that Locust stops it at once
         try:
             due = waiter.get()
         finally:
-            parked.pop(waiter, None)
+            idle.pop(waiter, None)
         user._state = LOCUST_STATE_RUNNING  # noqa: SLF001
         return float(due)
 
-    def _deal_in(self, seconds: float) -> None:
+    def _dispatch_in(self, seconds: float) -> None:
         self._timer = gevent.get_hub().loop.timer(seconds)
-        self._timer.start(self._deal)
+        self._timer.start(self._dispatch)
 
-    def _deal(self) -> None:
-        """Called by the event loop itself, so that it can start users one after the other.
+    def _dispatch(self) -> None:
+        """Wake users for the arrivals that are due.
 
-        What is asked of it by greenlets it does 50 at a time, between the answers to all others: the last of a crowd waited for 0.2 s.
+        The event loop calls this itself, so it can start users one after the other. Greenlets that
+        ask it to are served 50 at a time, between the answers to all others: the last of a crowd
+        waited for 0.2 s.
         """
-        self.turn.begin()
+        self.time_slice.restart()
         try:
-            if self._now() >= self._next_count:
-                self._count()
-                self._next_count = self._now() + 1.0
-            self._look()
+            if self._now() >= self._next_weighing:
+                self._weigh_classes()
+                self._next_weighing = self._now() + 1.0
+            self._collect_due()
             for name in self._backlog.classes():
-                self._wake(name)
+                self._wake_users(name)
         finally:
             if self._timer:  # A user that was woken may have ended the load.
-                self._deal_in(
-                    max(
-                        0.0,
-                        min(
-                            self._ahead[0] - self._now() if self._ahead else 1.0,
-                            LOOKAHEAD_SECONDS / 2,
-                        ),
-                    )
-                )
+                until_next = self._upcoming[0] - self._now() if self._upcoming else 1.0
+                self._dispatch_in(max(0.0, min(until_next, LOOKAHEAD_SECONDS / 2)))
 
-    def _count(self) -> None:
-        """Arrivals go to the classes of users as Locust has spawned them: by weight, or by a fixed count."""
+    def _weigh_classes(self) -> None:
+        """Give arrivals to classes of users as Locust spawned them: by weight or fixed count."""
         counted = {name: count for name, count in self._count_users().items() if count}
         if counted:
-            self._users = (list(counted), list(counted.values()))
+            self._class_weights = (list(counted), list(counted.values()))
 
-    def _look(self, ago_seconds: float = 0.0) -> None:
-        """See what is due by now, or was some time ago."""
+    def _collect_due(self, ago_seconds: float = 0.0) -> None:
+        """Move arrivals that are due, or were so long ago, into the backlog; drop expired ones."""
         if self._timer is None:
             return
         now = self._now() - ago_seconds
-        if now + LOOKAHEAD_SECONDS / 2 > self._ahead_until:
-            self._ahead_until = now + LOOKAHEAD_SECONDS
-            self._ahead.extend(self._own.until(self._ahead_until))
-        while self._ahead and self._ahead[0] <= now:
-            self._backlog.add(self._draw_class(), self._ahead.popleft())
+        if now + LOOKAHEAD_SECONDS / 2 > self._computed_until:
+            self._computed_until = now + LOOKAHEAD_SECONDS
+            self._upcoming.extend(self._schedule.until(self._computed_until))
+        while self._upcoming and self._upcoming[0] <= now:
+            self._backlog.add(self._draw_class(), self._upcoming.popleft())
             self._arrivals.offered += 1
-        self._arrivals.drop(self._backlog.expire(now))
+        self._arrivals.count_dropped(self._backlog.expire(now))
 
     def _draw_class(self) -> str:
-        names, weights = self._users
+        names, weights = self._class_weights
         return names[0] if len(names) == 1 else random.choices(names, weights)[0]  # noqa: S311 - no secret
 
-    def _wake(self, name: str) -> None:
-        parked = self._parked[name]
-        while parked and (due := self._backlog.take(name)) is not None:
-            parked.popitem()[0].switch(due)  # which returns when the user waits for something
+    def _wake_users(self, name: str) -> None:
+        idle = self._idle_users[name]
+        while idle and (due := self._backlog.take(name)) is not None:
+            idle.popitem()[0].switch(due)  # which returns when the user waits for something

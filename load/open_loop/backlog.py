@@ -1,4 +1,7 @@
-"""Which arrivals of an open loop wait for a user. Pure; times are seconds since the load began."""
+"""The backlog: arrivals of an open loop that are due and wait for a user.
+
+Pure; times are seconds since the load began.
+"""
 
 from __future__ import annotations
 
@@ -9,57 +12,66 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PATIENCE_SECONDS = 5.0
-"""An arrival for which no user was free so long is dropped. What waited shorter is sent late, which the time from schedule shows."""
+"""An arrival for which no user was free for so long is dropped.
+
+One that waited for less is sent late, which its response time since the due time shows.
+"""
 
 SETTLED_SECONDS = PATIENCE_SECONDS + 1.0
-"""What was due so long ago nobody will begin any more, and every worker that lives has reported what became of it."""
+"""Nobody begins an arrival that was due so long ago, and every live worker has reported its end."""
 
 STOP_SECONDS = 0.5
-"""What came due so shortly before a stop, and was not looked at, is no longer asked for: a stop takes its time on a busy machine."""
+"""Arrivals that came due so shortly before a stop, uncollected, do not count as offered.
+
+A stop takes its time on a busy machine.
+"""
 
 
 class Backlog:
     """Arrivals that are due and wait for a user, by the class of users that they are for."""
 
     def __init__(self, patience_seconds: float) -> None:
-        """An arrival that has waited longer than `patience_seconds` is given up."""
+        """Start empty; an arrival that waits longer than `patience_seconds` expires."""
         self._patience_seconds = patience_seconds
         self._waiting: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def add(self, user_class: str, due: float) -> None:
-        """One more waits."""
+        """Add an arrival that was due at this time."""
         self._waiting[user_class].append(due)
 
     def take(self, user_class: str) -> float | None:
-        """Due time of the one that waits longest; None if none does."""
+        """Remove the arrival that waits longest; return its due time, None if there is none."""
         waiting = self._waiting[user_class]
         return waiting.popleft() if waiting else None
 
     def classes(self) -> list[str]:
-        """Those that arrivals wait for."""
+        """Return the classes of users that arrivals wait for."""
         return [name for name, waiting in self._waiting.items() if waiting]
 
     def ages(self, now: float) -> Iterator[float]:
-        """How long each has waited."""
+        """Return the seconds that each arrival has waited."""
         return (now - due for waiting in self._waiting.values() for due in waiting)
 
     def expire(self, now: float) -> list[float]:
-        """Give up those that have waited too long; returns how long each has at least."""
-        given_up = 0
+        """Remove arrivals that have waited too long; return the least time that each has waited."""
+        expired = 0
         for waiting in self._waiting.values():
             while waiting and now - waiting[0] > self._patience_seconds:
                 waiting.popleft()
-                given_up += 1
+                expired += 1
         # A moment more would be in the next bucket of a histogram, and read as half as much again.
-        return [self._patience_seconds] * given_up
+        return [self._patience_seconds] * expired
 
     def clear(self, now: float) -> list[float]:
-        """Give up all; returns how long each has waited."""
+        """Remove all arrivals; return the seconds that each has waited."""
         ages = list(self.ages(now))
         self._waiting.clear()
         return ages
 
 
-def left(waiting: int, busy_users: int, awaiting_users: int) -> int:
-    """How many of what waits do so because of the target: the part that its requests hold of the users that are busy."""
+def held_by_target(waiting: int, busy_users: int, awaiting_users: int) -> int:
+    """Return how many of the waiting arrivals wait because users await the target's answers.
+
+    It is the ratio of busy users that await an answer.
+    """
     return waiting * min(awaiting_users, busy_users) // busy_users if busy_users else 0

@@ -1,4 +1,4 @@
-"""Whether a connection that is kept for later can still be used, of processes with more than a thousand of them."""
+"""A check of pooled connections that also works in processes with more than a thousand of them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from geventhttpclient.connectionpool import ConnectionPool
 
 POLL = gevent.monkey.get_original("select", "poll")
-"""The one that does not hand over to other users."""
+"""The poll() that does not switch to other users."""
 
 
 def is_idle(_pool: ConnectionPool, connection: Any) -> bool:
-    """Whether a pooled connection is open and has nothing to read, which would be its end."""
+    """Return whether a pooled connection is open; if it can be read, the server closed it."""
     if connection is None or connection.fileno() < 0:
         return False
     poller = POLL()

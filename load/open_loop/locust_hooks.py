@@ -1,7 +1,8 @@
-"""An open loop in Locust: arrivals by a schedule that does not wait for answers, for the tasks of any user.
+"""The hooks that make Locust play an open loop, for the tasks of any user.
 
-A user is a slot: before each of its tasks it waits for an arrival, and it thinks no longer. A nested TaskSet takes an arrival for each of
-its tasks. Everything else (spawning, stopping, on_start, cookies, tags, workers) stays Locust's.
+A user is a slot: it waits for an arrival before each of its tasks, and has no think time. A nested
+TaskSet takes an arrival for each of its tasks. Spawning, stopping, on_start, cookies, tags and
+workers stay Locust's.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from geventhttpclient.connectionpool import ConnectionPool
 from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 from locust.user.task import LOCUST_STATE_STOPPING, TaskSet
+from locust_exporter.counting.arrival_counts import ArrivalCounts
 from locust_exporter.exporter_settings import read_settings
-from locust_exporter.profile_info import Arrivals
 
 from .arrival_dispatcher import ArrivalDispatcher
 from .idle_connections import is_idle
@@ -29,15 +30,15 @@ if TYPE_CHECKING:
     from firedrill.profile import Profile
 
 SHARD_SECONDS = 3.0
-"""A worker that has been given no shard for so long says so."""
+"""A worker that has been assigned no shard for so long warns."""
 
 
-def install(profile: Profile) -> Arrivals:
-    """Make this process's loop an open one; returns the counts of what becomes of it."""
-    arrivals = Arrivals(read_settings(os.environ).max_names)
+def install(profile: Profile) -> ArrivalCounts:
+    """Make this process's load an open loop; return the counts of its arrivals."""
+    arrivals = ArrivalCounts(read_settings(os.environ).max_names)
     dispatcher = ArrivalDispatcher(profile, arrivals)
     _wait_for_arrivals(dispatcher)
-    _listen_from_the_start(dispatcher)
+    _receive_shards_from_the_start(dispatcher)
     # select() refuses descriptors from 1024 on, and every request would connect anew.
     ConnectionPool._is_socket_alive = is_idle  # type: ignore[method-assign,assignment]  # noqa: SLF001
     locust.events.request.add_listener(dispatcher.on_request)  # type: ignore[no-untyped-call]
@@ -48,12 +49,12 @@ def install(profile: Profile) -> Arrivals:
             environment.events.test_start.add_listener(lambda **_: coordinator.start())
             environment.events.test_stopping.add_listener(lambda **_: coordinator.stop())
             return
-        # All users stand still while garbage is collected. What is alive now stays alive: to look through it takes tens of milliseconds,
-        # to look through 10,000 new objects about one.
+        # All users stand still while garbage is collected. Objects that are alive now stay alive:
+        # to search them takes tens of milliseconds, to search 10,000 new objects about one.
         gc.collect()
         gc.freeze()
         gc.set_threshold(10_000, 20, 100)
-        environment.events.test_stopping.add_listener(lambda **_: dispatcher.close())
+        environment.events.test_stopping.add_listener(lambda **_: dispatcher.end_load())
         if isinstance(runner, WorkerRunner):
             environment.events.test_start.add_listener(
                 lambda **_: gevent.spawn_later(SHARD_SECONDS, dispatcher.warn_without_shard)
@@ -67,8 +68,8 @@ def install(profile: Profile) -> Arrivals:
     return arrivals
 
 
-def _listen_from_the_start(dispatcher: ArrivalDispatcher) -> None:
-    """A master that waited for its last worker sends shards at once, while that one's `init` is still to come."""
+def _receive_shards_from_the_start(dispatcher: ArrivalDispatcher) -> None:
+    """Listen for shards before `init`, because a master sends them to its last worker at once."""
     connect_to_master = WorkerRunner.connect_to_master
 
     def connect(self: Any) -> None:
@@ -82,17 +83,17 @@ def _listen_from_the_start(dispatcher: ArrivalDispatcher) -> None:
 
 
 def _begin_alone(dispatcher: ArrivalDispatcher, environment: Any) -> None:
-    dispatcher.open(environment.shape_class.get_run_time(), environment)
-    dispatcher.assign(Shard(0.0, math.inf, 0, 1))
+    dispatcher.begin_load(environment.shape_class.get_run_time(), environment)
+    dispatcher.add_shard(Shard(from_seconds=0.0, until_seconds=math.inf, index=0, of=1))
 
 
 def _on_shard(dispatcher: ArrivalDispatcher, environment: Any, msg: Any) -> None:
-    dispatcher.open(msg.data["elapsed_seconds"], environment)
-    dispatcher.assign(Shard(**msg.data["shard"]))
+    dispatcher.begin_load(msg.data["elapsed_seconds"], environment)
+    dispatcher.add_shard(Shard(**msg.data["shard"]))
 
 
 def _wait_for_arrivals(dispatcher: ArrivalDispatcher) -> None:
-    """Put a wait for an arrival before every task that is none of Locust's sets of tasks, and no wait after it."""
+    """Wait for an arrival before every task that is no TaskSet, and do not wait after it."""
     execute_next_task = TaskSet.execute_next_task
 
     def execute(self: Any) -> None:
@@ -102,7 +103,7 @@ def _wait_for_arrivals(dispatcher: ArrivalDispatcher) -> None:
         execute_next_task(self)  # type: ignore[no-untyped-call]
 
     def wait(self: Any) -> None:
-        dispatcher.turn.pause()
+        dispatcher.time_slice.pause_if_over()
         if self.user._state == LOCUST_STATE_STOPPING:  # noqa: SLF001
             raise StopUser
 

@@ -1,4 +1,7 @@
-"""When the arrivals of an open loop are due. Pure; times are seconds since the load began."""
+"""The schedule of an open loop: when its arrivals are due.
+
+Pure; times are seconds since the load began.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,14 @@ if TYPE_CHECKING:
 
 
 BLOCK = 997
-"""Mean arrivals that are drawn together, so that a walk can begin at any of them. A prime: blocks begin with each worker in turn."""
+"""Mean arrivals that are drawn together, so that a search can begin at any of them.
+
+It is a prime, so that blocks begin with each worker in turn.
+"""
 
 
 def schedule_of(profile: Profile) -> Schedule:
-    """The same in every process and in every run of the profile."""
+    """Return the profile's schedule, the same in every process and in every run."""
     poisson = profile.open_loop is not None and profile.open_loop.poisson
     draw = functools.partial(poisson_block, profile.name) if poisson else even_block
     end = math.inf if profile.duration_seconds is None else profile.duration_seconds
@@ -30,12 +36,15 @@ def schedule_of(profile: Profile) -> Schedule:
 
 
 def even_block(block: int) -> Iterator[float]:
-    """Each in the middle of its gap, so that every span of a rate has its whole number of arrivals."""
+    """Return evenly spaced places, each in the middle of its gap.
+
+    Every span of a rate then has its whole number of arrivals.
+    """
     return (number + 0.5 for number in range(block * BLOCK, (block + 1) * BLOCK))
 
 
 def poisson_block(seed: str, block: int) -> Iterator[float]:
-    """Exponential gaps with a mean of 1. They have no memory, so a new draw may begin at any place."""
+    """Yield places with exponential gaps of mean 1, which have no memory across blocks."""
     draw = random.Random(f"{seed} {block}")  # noqa: S311 - no secret
     place = block * BLOCK + draw.expovariate(1.0)
     while place <= (block + 1) * BLOCK:
@@ -44,7 +53,7 @@ def poisson_block(seed: str, block: int) -> Iterator[float]:
 
 
 class Span(NamedTuple):
-    """A time with one rate. Places are the rate summed up since the load began: mean arrivals."""
+    """A time with one rate. A place is the rate summed up since the load began: mean arrivals."""
 
     start: float
     rate: float
@@ -54,16 +63,16 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When all arrivals are due."""
+    """The due times of all arrivals."""
 
     rates: Callable[[], Iterable[tuple[float, float]]]
-    """(start, arrivals a second from then on), in order and from 0 on; the last one holds for ever."""
+    """Start and arrivals a second from then on, in order from 0; the last rate never ends."""
     draw: Callable[[int], Iterable[float]]
     """The places of a block's arrivals, in order."""
     end_seconds: float = math.inf
 
-    def since(self, seconds: float) -> Iterator[tuple[int, float]]:
-        """(number, due time) of the arrivals from a time on, in order, found without a walk through those before it."""
+    def arrivals_since(self, seconds: float) -> Iterator[tuple[int, float]]:
+        """Yield number and due time of the arrivals from a time on; draw no earlier ones."""
         spans = self._spans()
         span = next(spans)
         for number, place in self._places(self._block_at(seconds)):
@@ -97,8 +106,8 @@ class Schedule:
             place = end_place
 
 
-class Walk:
-    """Through a schedule, from one span of time into the next."""
+class ScheduleCursor:
+    """Reads a schedule from one span of time into the next."""
 
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = schedule
@@ -107,9 +116,12 @@ class Walk:
         self._at: float | None = None
 
     def between(self, start: float, end: float) -> Iterator[tuple[int, float]]:
-        """(number, due time) of the arrivals from `start` on and before `end`; all of them are to be taken."""
+        """Yield number and due time of the arrivals from `start` until before `end`.
+
+        The caller has to take all of them.
+        """
         if start != self._at:
-            self._numbered = self._schedule.since(start)
+            self._numbered = self._schedule.arrivals_since(start)
             self._next = next(self._numbered, None)
         self._at = end
         while self._next and self._next[1] < end:

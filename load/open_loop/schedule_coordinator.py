@@ -1,4 +1,4 @@
-"""On a master: gives an open loop's schedule out to the workers there are."""
+"""The schedule coordinator: on a master, it sends shards of the schedule to the workers."""
 
 from __future__ import annotations
 
@@ -11,62 +11,64 @@ from locust.runners import STATE_MISSING
 
 from .backlog import SETTLED_SECONDS, STOP_SECONDS
 from .schedule import schedule_of
-from .schedule_shards import GIVEN_AHEAD_SECONDS, GIVING_SECONDS, ShardAllocator
+from .schedule_shards import ALLOCATED_AHEAD_SECONDS, ALLOCATION_SECONDS, ShardAllocator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from locust.runners import MasterRunner
-    from locust_exporter.profile_info import Arrivals
+    from locust_exporter.counting.arrival_counts import ArrivalCounts
 
     from firedrill.profile import Profile
 
 REPORTED_SECONDS = 3.0
-"""So long after a load every worker that lives has reported the last of it, if it has not left before."""
+"""So long after a load every live worker has sent its last report, if it has not left before."""
 
 MESSAGE = "firedrill_span"
 """Type of a master's message: seconds since the load began, and the worker's next Shard."""
 
 
 class ScheduleCoordinator:
-    """Gives out one span of time after the other, so that no arrival is anybody's twice, whoever stood still, died or came back."""
+    """Sends out one span of time after the other, so that no arrival is assigned twice.
 
-    def __init__(self, profile: Profile, arrivals: Arrivals, runner: MasterRunner) -> None:
+    That holds whether workers stand still, die or come back.
+    """
+
+    def __init__(self, profile: Profile, arrivals: ArrivalCounts, runner: MasterRunner) -> None:
         self._profile = profile
         self._arrivals = arrivals
         self._runner = runner
         self._began = 0.0
-        self._asked: Mapping[str, int] = {}
-        """By the loads before this one."""
-        self._allocator = ShardAllocator(schedule_of(profile), self._asked)
-        self._giving: gevent.Greenlet | None = None
+        self._assigned_before: Mapping[str, int] = {}
+        """Arrivals assigned to each worker in the loads before this one."""
+        self._allocator = ShardAllocator(schedule_of(profile), self._assigned_before)
+        self._sending: gevent.Greenlet | None = None
 
     def start(self) -> None:
-        """The load begins."""
+        """Begin a load."""
         shape: Any = self._runner.environment.shape_class
         self._began = time.perf_counter() - shape.get_run_time()
-        self._allocator = ShardAllocator(schedule_of(self._profile), self._asked)
-        self._give()
-        self._giving = gevent.spawn(self._go_on)
+        self._allocator = ShardAllocator(schedule_of(self._profile), self._assigned_before)
+        self._send_shards()
+        self._sending = gevent.spawn(self._keep_sending)
 
     def stop(self) -> None:
-        """The load ends."""
-        if self._giving:
-            self._giving.kill()
-            self._asked = self._allocator.asked_before(self._now() - STOP_SECONDS)
+        """End the load."""
+        if self._sending:
+            self._sending.kill()
+            self._assigned_before = self._allocator.assigned_before(self._now() - STOP_SECONDS)
             gevent.spawn(self._settle)
-        self._giving = None
+        self._sending = None
 
-    def _go_on(self) -> None:
+    def _keep_sending(self) -> None:
         while True:
-            gevent.sleep(GIVING_SECONDS)
-            self._give()
-            self._tell(self._allocator.asked_before(self._now() - SETTLED_SECONDS))
+            gevent.sleep(ALLOCATION_SECONDS)
+            self._send_shards()
+            self._arrivals.assigned = self._allocator.assigned_before(self._now() - SETTLED_SECONDS)
 
-    def _give(self) -> None:
-        for worker, shard in self._allocator.extend(
-            self._now() + GIVEN_AHEAD_SECONDS, self._present()
-        ).items():
+    def _send_shards(self) -> None:
+        until = self._now() + ALLOCATED_AHEAD_SECONDS
+        for worker, shard in self._allocator.allocate_until(until, self._present()).items():
             self._runner.send_message(
                 MESSAGE, {"elapsed_seconds": self._now(), "shard": asdict(shard)}, worker
             )
@@ -75,10 +77,7 @@ class ScheduleCoordinator:
         deadline = time.perf_counter() + REPORTED_SECONDS
         while self._present() and time.perf_counter() < deadline:
             gevent.sleep(0.05)
-        self._tell(self._asked)
-
-    def _tell(self, asked: Mapping[str, int]) -> None:
-        self._arrivals.asked = asked
+        self._arrivals.assigned = self._assigned_before
 
     def _present(self) -> list[str]:
         return sorted(

@@ -1,4 +1,7 @@
-"""Whose the arrivals of an open loop are. Pure; times are seconds since the load began."""
+"""Shards of an open loop's schedule: which arrivals belong to which worker.
+
+Pure; times are seconds since the load began.
+"""
 
 from __future__ import annotations
 
@@ -6,49 +9,53 @@ from collections import Counter, deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .schedule import Walk
+from .schedule import ScheduleCursor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from .schedule import Schedule
 
-GIVEN_AHEAD_SECONDS = 1.5
-"""So much of the time to come is given out: what a worker that dies takes with it, and how long a master may stand still unnoticed."""
+ALLOCATED_AHEAD_SECONDS = 1.5
+"""Time to come that is allocated.
 
-GIVING_SECONDS = 0.5
-"""How often."""
+A worker that dies takes so much with it, and a master may stand still for so long unnoticed.
+"""
+
+ALLOCATION_SECONDS = 0.5
+"""Time between two allocations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Of the arrivals from `from_seconds` on and before `until_seconds`: those whose number, divided by `of`, leaves `index`."""
+    """The arrivals of a span of time whose number, divided by `of`, leaves `index`."""
 
     from_seconds: float
     until_seconds: float
+    """End of the span, which is not part of it."""
     index: int
     of: int
 
 
 class ProcessSchedule:
-    """One process's part of a schedule: the shards that it was given, and nothing beyond them."""
+    """One process's part of a schedule: the shards that it was assigned."""
 
     def __init__(self, schedule: Schedule) -> None:
-        self._walk = Walk(schedule)
+        self._cursor = ScheduleCursor(schedule)
         self._shards: deque[Shard] = deque()
 
-    def assign(self, shard: Shard) -> None:
-        """One more shard, of a later time than all before it."""
+    def add_shard(self, shard: Shard) -> None:
+        """Add a shard of a later time than all before it."""
         self._shards.append(shard)
 
     def until(self, seconds: float) -> Iterator[float]:
-        """Due times of the arrivals of this part before a time, from where the last call ended."""
+        """Yield due times of this part before a time, from where the last call ended."""
         while self._shards and self._shards[0].from_seconds < seconds:
             shard = self._shards.popleft()
             end = min(seconds, shard.until_seconds)
             yield from (
                 due
-                for number, due in self._walk.between(shard.from_seconds, end)
+                for number, due in self._cursor.between(shard.from_seconds, end)
                 if number % shard.of == shard.index
             )
             if end < shard.until_seconds:
@@ -56,32 +63,35 @@ class ProcessSchedule:
 
 
 class ShardAllocator:
-    """What is given to whom of a schedule: one span of time after the other, and none of them twice."""
+    """Allocates a schedule to workers: one span of time after the other, and none of them twice."""
 
-    def __init__(self, schedule: Schedule, asked: Mapping[str, int]) -> None:
-        """`asked` is what had been asked of each worker before."""
-        self._walk = Walk(schedule)
-        self._asked = Counter(asked)
+    def __init__(self, schedule: Schedule, assigned: Mapping[str, int]) -> None:
+        """Begin at 0 s; `assigned` are the arrivals that each worker was assigned before."""
+        self._cursor = ScheduleCursor(schedule)
+        self._assigned = Counter(assigned)
         self._until = 0.0
-        self._asked_by_end: deque[tuple[float, Mapping[str, int]]] = deque([(0.0, asked)])
-        """Of each span; one that has ended, and those after it."""
+        self._assigned_by_end: deque[tuple[float, Mapping[str, int]]] = deque([(0.0, assigned)])
+        """End of each span and the arrivals assigned by then: one ended span and those after it."""
 
-    def extend(self, until_seconds: float, workers: Sequence[str]) -> dict[str, Shard]:
-        """The time up to then, divided among these workers; it waits for the next call where there are none."""
+    def allocate_until(self, seconds: float, workers: Sequence[str]) -> dict[str, Shard]:
+        """Divide the time up to then among these workers; without workers, leave it for later."""
         if not workers:
             return {}
-        start, self._until = self._until, until_seconds
-        self._asked.update(
-            workers[number % len(workers)] for number, _ in self._walk.between(start, until_seconds)
+        start, self._until = self._until, seconds
+        self._assigned.update(
+            workers[number % len(workers)] for number, _ in self._cursor.between(start, seconds)
         )
-        self._asked_by_end.append((until_seconds, dict(self._asked)))
+        self._assigned_by_end.append((seconds, dict(self._assigned)))
         return {
-            worker: Shard(start, until_seconds, index, len(workers))
+            worker: Shard(start, seconds, index, len(workers))
             for index, worker in enumerate(workers)
         }
 
-    def asked_before(self, seconds: float) -> Mapping[str, int]:
-        """What has been asked of each worker by the end of the last span that is over then; of times that only go on."""
-        while len(self._asked_by_end) > 1 and self._asked_by_end[1][0] <= seconds:
-            self._asked_by_end.popleft()
-        return self._asked_by_end[0][1]
+    def assigned_before(self, seconds: float) -> Mapping[str, int]:
+        """Return the arrivals assigned to each worker by the last span that ended by then.
+
+        Times must not fall from call to call.
+        """
+        while len(self._assigned_by_end) > 1 and self._assigned_by_end[1][0] <= seconds:
+            self._assigned_by_end.popleft()
+        return self._assigned_by_end[0][1]

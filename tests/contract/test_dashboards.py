@@ -7,26 +7,26 @@ import pytest
 
 from firedrill import places
 from firedrill.alerts.rules import expression
-from grafana.source import alert_signals, signals
+from grafana.source import alert_lab_panels, golden_signals_panels
 from grafana.source.__main__ import DASHBOARDS, built
-from grafana.source.page import TAG, uid
+from grafana.source.dashboard_layout import TAG, uid
 from tests import dashboards
 
 FILES = dashboards.FILES
 WITHOUT_JOB = {
-    signals.SLO_LATENCY: "one objective for all jobs",
-    signals.SLO_ERRORS: "one objective for all jobs",
+    golden_signals_panels.SLO_LATENCY: "one objective for all jobs",
+    golden_signals_panels.SLO_ERRORS: "one objective for all jobs",
 }
 AS_THE_RULES = {
     query.expr
     for signal in (
-        alert_signals.STATES,
-        alert_signals.ACTIVE,
-        alert_signals.ERROR_BURN,
-        alert_signals.LATENCY_BURN,
+        alert_lab_panels.STATES,
+        alert_lab_panels.ACTIVE,
+        alert_lab_panels.ERROR_BURN,
+        alert_lab_panels.LATENCY_BURN,
     )
     for query in signal.queries
-} | {query.expr for signal in alert_signals.AGAINST_LIMITS for query in signal.queries}
+} | {query.expr for signal in alert_lab_panels.AGAINST_LIMITS for query in signal.queries}
 """An alert reads all jobs and instances, whatever is chosen, over windows of its own."""
 LOGARITHMIC = "nothing is filled: an area over decades measures nothing"
 
@@ -77,7 +77,7 @@ def test_its_variables_choose_datasource_job_instance_and_run(page):
         assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (
             True,
             True,
-            signals.EVERYTHING[f"${name}"],
+            golden_signals_panels.EVERYTHING[f"${name}"],
         )
         assert variable["refresh"] == 2, "looked up anew when the time range changes"
         assert re.fullmatch(r"label_values\(.*, ?\w+\)", variable["query"])
@@ -288,15 +288,17 @@ def test_the_alert_lab_shows_every_alert_with_its_durations():
     (timeline,) = [panel for panel in lab["panels"] if panel["type"] == "state-timeline"]
     shown = [target["legendFormat"].split(",")[0] for target in timeline["targets"]]
     assert shown == [
-        *(alert.rule.name for alert in alert_signals.alerts()),
+        *(alert.rule.name for alert in alert_lab_panels.alerts()),
         "{{alertname}} {{severity}} {{run}}",
         "fault: {{fault}} {{run}}",
     ]
     compared = {
-        alert.title for alert in alert_signals.alerts() if expression.comparisons(alert.rule.expr)
+        alert.title
+        for alert in alert_lab_panels.alerts()
+        if expression.comparisons(alert.rule.expr)
     }
     assert compared == {panel["title"].partition(":")[0] for panel in lab["panels"]} & {
-        alert.title for alert in alert_signals.alerts()
+        alert.title for alert in alert_lab_panels.alerts()
     }
     read = {
         name

@@ -17,8 +17,8 @@ from firedrill.contract import (
     exported_series,
 )
 from firedrill.stack.grafana import Grafana
-from grafana.source import alert_signals
-from grafana.source.signals import Query
+from grafana.source import alert_lab_panels
+from grafana.source.golden_signals_panels import Query
 from tests.contract.promql import series_read
 
 KNOWN = exported_series() | docs.recorded_names() | PROMETHEUS_S_OWN
@@ -32,7 +32,7 @@ DASHBOARDS = [
     json.loads(path.read_text()) for path in sorted((places.GRAFANA / "dashboards").glob("*.json"))
 ]
 TARGETS = [
-    Query(target["expr"], "").asked(alert_signals.choices(12))
+    Query(target["expr"], "").asked(alert_lab_panels.choices(12))
     for page in DASHBOARDS
     for panel in page["panels"]
     for target in panel["targets"]

@@ -39,13 +39,13 @@ def test_latency_is_the_size_asked_for(proof, api):
     )
 
     def measure():
-        before = api.page()
+        before = api.scrape()
         faults.set({"latency": 0.3}, 60)
         seconds_of(api)
         check = max(seconds_of(api, "/healthz"), seconds_of(api, "/readyz"))
         after = poll_until(
             lambda: (
-                (page := api.page()).total(COUNT, **route) > before.total(COUNT, **route) and page
+                (page := api.scrape()).total(COUNT, **route) > before.total(COUNT, **route) and page
             ),
             "the request",
         )
@@ -81,10 +81,10 @@ def test_cpu_and_memory_grow_at_the_rate_asked_for(proof, api):
     )
 
     def rate(fault, name):
-        before, begun = api.page().value(name), time.monotonic()
+        before, begun = api.scrape().value(name), time.monotonic()
         faults.set(fault, 60)
         poll_until(lambda: time.monotonic() >= begun + 1, "a second of load")
-        after, ended = api.page().value(name), time.monotonic()
+        after, ended = api.scrape().value(name), time.monotonic()
         faults.clear()
         return (after - before) / (ended - begun)
 

@@ -2,7 +2,7 @@
 alone.
 """
 
-from grafana.source import client_signals, signals
+from grafana.source import client_panels, golden_signals_panels
 from tests import recorded_drills
 from tests.integration.alerts import panel_values
 
@@ -34,7 +34,10 @@ def test_dashboards_show_what_was_injected(proof, tmp_path_factory):
                 for query, labels, truth in panel_values.SATURATION_FIGURES.values()
             ]
             slow = []
-            for heatmap in (signals.CLIENT_HEATMAP, signals.SERVER_HEATMAP):
+            for heatmap in (
+                golden_signals_panels.CLIENT_HEATMAP,
+                golden_signals_panels.SERVER_HEATMAP,
+            ):
                 below, up_to, every = (
                     shown.value(heatmap.queries[0], at, le=bound)
                     for bound in ("0.25", "0.5", "+Inf")
@@ -68,12 +71,14 @@ def test_dashboards_show_an_open_loop_without_slots(proof, tmp_path_factory):
         run = recorded_drills.play_open_loop_without_slots(tmp_path_factory.mktemp("opened"))
         with panel_values.open_run(run) as shown:
             at = shown.end - 2  # Every rate looks back on the load alone.
-            due, begun, _ = (shown.value(query, at) for query in signals.ARRIVALS.queries)
+            due, begun, _ = (
+                shown.value(query, at) for query in golden_signals_panels.ARRIVALS.queries
+            )
             in_flight, without_slot, _ = (
-                shown.value(query, at) for query in client_signals.SLOTS.queries
+                shown.value(query, at) for query in client_panels.SLOTS.queries
             )
             from_schedule, from_sending, _, _ = (
-                shown.value(query, at) for query in signals.FROM_SCHEDULE.queries
+                shown.value(query, at) for query in golden_signals_panels.FROM_SCHEDULE.queries
             )
         return {
             "due a second, off by (%)": deviation(due, 40),

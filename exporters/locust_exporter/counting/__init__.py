@@ -1,1 +1,1 @@
-"""Counts of requests and arrivals, and of what is in flight, kept in each process and reported by workers to their master."""
+"""Counts of requests, arrivals and what is in flight, in each process of a test."""

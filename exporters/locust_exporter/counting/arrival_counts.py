@@ -1,109 +1,118 @@
-"""What became of the arrivals of an open loop: in one process, or in all of them together."""
+"""Counts of an open workload's arrivals, in one process or in all of them together."""
 
 from __future__ import annotations
 
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from locust_exporter.counting.labels import Endpoints
-from locust_exporter.counting.latency_histogram import Ages, Tally
+from locust_exporter.counting.latency_histogram import GrowingHistogram, LatencyHistogram
+from locust_exporter.counting.sanitize import Endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from locust_exporter.counting.labels import Endpoint
+    from locust_exporter.counting.sanitize import Endpoint
 
 
-LATENESS: ContextVar[float] = ContextVar("lateness", default=0.0)
-"""Seconds by which the arrival that this greenlet has begun is late, until the first request of it was answered."""
+START_DELAY: ContextVar[float] = ContextVar("start_delay", default=0.0)
+"""Seconds by which the arrival that this greenlet began is late, until its first answer."""
 
 
-TALLIES = ("unsent_ages", "left", "lateness")
-"""What of Arrivals is one histogram."""
+HISTOGRAMS = ("dropped_ages", "backlog_at_end", "start_delay")
+"""Fields of ArrivalCounts that are one histogram each."""
 
 
-class Arrivals:
-    """Counts since the process began. Every arrival that was offered is started, unsent, left, or still waits for a user."""
+class ArrivalCounts:
+    """Counts since the process began.
+
+    Every offered arrival was started, was dropped, was in the backlog when the load ended, or
+    still waits for a user.
+    """
 
     def __init__(self, max_names: int = 200) -> None:
-        """`max_names` distinct request names; later ones are folded into `other`."""
+        """Start at zero; of distinct request names, those after `max_names` become `other`."""
         self.offered = 0
         self.started = 0
-        self.unsent = 0
-        self.unsent_ages = Tally()
-        """Of those that this process dropped."""
-        self.left = Tally()
-        """Ages of those that waited when the load ended, and would have been sent if the target had answered."""
-        self.lateness = Tally()
-        self.from_schedule: dict[Endpoint, Tally] = {}
-        """Answers since their arrivals were due, in this process."""
-        self.asked: Mapping[str, int] = {}
-        """On a master: how many arrivals the schedule has asked of each worker, but for those that it may still begin."""
-        self.backlog: Callable[[], Ages] = Ages
-        """In a process with users: how long those that still wait for a user have been due."""
-        self.awaiting: Callable[[], int] = int
-        """In a process with users: how many of them wait for the target. The exporter knows, without it nobody does."""
+        self.dropped = 0
+        self.dropped_ages = GrowingHistogram()
+        """Ages of the arrivals that this process dropped."""
+        self.backlog_at_end = GrowingHistogram()
+        """Ages of arrivals that waited for a user at the end of the load because of the target."""
+        self.start_delay = GrowingHistogram()
+        """Seconds between the due time of an arrival and its start."""
+        self.response_times: dict[Endpoint, GrowingHistogram] = {}
+        """Seconds between an arrival's due time and its answer, in this process."""
+        self.assigned: Mapping[str, int] = {}
+        """On a master: arrivals given to each worker, without those that it may still begin."""
+        self.backlog_ages: Callable[[], LatencyHistogram] = LatencyHistogram
+        """In a process with users: ages of the arrivals that wait for a user."""
+        self.users_awaiting_answers: Callable[[], int] = int
+        """In a process with users: users that wait for the target. Set by the exporter."""
         self._endpoints = Endpoints(max_names)
-        self._tally_of: dict[tuple[object, object], Tally] = {}
+        self._histogram_of: dict[tuple[object, object], GrowingHistogram] = {}
 
-    def start(self, late_seconds: float) -> None:
-        """A user begins an arrival."""
+    def count_start(self, delay_seconds: float) -> None:
+        """Count an arrival that a user begins."""
         self.started += 1
-        self.lateness.observe(late_seconds)
+        self.start_delay.observe(delay_seconds)
 
-    def drop(self, ages_seconds: Sequence[float]) -> None:
-        """Arrivals of these ages will not be sent any more."""
-        self.unsent += len(ages_seconds)
+    def count_dropped(self, ages_seconds: Sequence[float]) -> None:
+        """Count arrivals of these ages that will not be sent."""
+        self.dropped += len(ages_seconds)
         for age in ages_seconds:
-            self.unsent_ages.observe(age)
+            self.dropped_ages.observe(age)
 
-    def leave(self, ages_seconds: Sequence[float]) -> None:
-        """The load ends while arrivals of these ages wait for users that wait for the target."""
+    def count_backlog_at_end(self, ages_seconds: Sequence[float]) -> None:
+        """Count arrivals of these ages that wait, because of the target, when the load ends."""
         for age in ages_seconds:
-            self.left.observe(age)
+            self.backlog_at_end.observe(age)
 
-    def answer(self, method: object, name: object, seconds: float) -> None:
-        """A request was answered or failed, so long after its arrival had been due."""
-        tally = self._tally_of.get((method, name))
-        if tally is None:
-            tally = self._tally_of[method, name] = self.from_schedule.setdefault(
-                self._endpoints.of(method, name), Tally()
+    def count_answer(self, method: object, name: object, seconds: float) -> None:
+        """Count an answer or a failure so many seconds after its arrival was due."""
+        histogram = self._histogram_of.get((method, name))
+        if histogram is None:
+            histogram = self._histogram_of[method, name] = self.response_times.setdefault(
+                self._endpoints.of(method, name), GrowingHistogram()
             )
-        tally.observe(seconds)
+        histogram.observe(seconds)
 
-    def add(self, other: Arrivals, asked: int = 0) -> None:
-        """Count another process's as well. If it knows less than it was `asked` for, what it neither started nor left is unsent."""
-        offered = max(other.offered, asked)
+    def add(self, other: ArrivalCounts, assigned: int = 0) -> None:
+        """Add another process's counts.
+
+        Where it knows of fewer arrivals than it was assigned, those that it neither started nor
+        had in its backlog at the end count as dropped.
+        """
+        offered = max(other.offered, assigned)
         self.offered += offered
         self.started += other.started
-        self.unsent += (
-            offered - other.started - sum(other.left.ages().counts)
-            if asked > other.offered
-            else other.unsent
-        )
-        for name in TALLIES:
-            getattr(self, name).add(getattr(other, name).ages())
+        if assigned > other.offered:
+            self.dropped += offered - other.started - other.backlog_at_end.total
+        else:
+            self.dropped += other.dropped
+        for name in HISTOGRAMS:
+            getattr(self, name).add(getattr(other, name).snapshot())
 
     def to_message(self) -> dict[str, Any]:
-        """Plain values, as Locust's protocol carries them."""
-        rows = [(*endpoint, *tally.to_message()) for endpoint, tally in self.from_schedule.items()]
-        counts = {"offered": self.offered, "started": self.started, "unsent": self.unsent}
-        tallies = {name: getattr(self, name).to_message() for name in TALLIES}
-        return {**counts, **tallies, "from_schedule": rows}
+        """Return plain values, as Locust's protocol carries them."""
+        rows = [
+            (*endpoint, *histogram.to_message())
+            for endpoint, histogram in self.response_times.items()
+        ]
+        counts = {"offered": self.offered, "started": self.started, "dropped": self.dropped}
+        histograms = {name: getattr(self, name).to_message() for name in HISTOGRAMS}
+        return {**counts, **histograms, "response_times": rows}
 
     @classmethod
-    def from_message(cls, message: Mapping[str, Any]) -> Arrivals:
-        """What a worker sent."""
+    def from_message(cls, message: Mapping[str, Any]) -> ArrivalCounts:
+        """Return the counts in a worker's message."""
         arrivals = cls()
-        arrivals.offered, arrivals.started, arrivals.unsent = (
-            message["offered"],
-            message["started"],
-            message["unsent"],
-        )
-        for name in TALLIES:
-            getattr(arrivals, name).add(Ages(*message[name]))
-        for method, name, counts, seconds in message["from_schedule"]:
-            arrivals.from_schedule.setdefault((method, name), Tally()).add(
-                Ages(tuple(counts), seconds)
+        arrivals.offered = message["offered"]
+        arrivals.started = message["started"]
+        arrivals.dropped = message["dropped"]
+        for name in HISTOGRAMS:
+            getattr(arrivals, name).add(LatencyHistogram(*message[name]))
+        for method, name, counts, seconds in message["response_times"]:
+            arrivals.response_times.setdefault((method, name), GrowingHistogram()).add(
+                LatencyHistogram(tuple(counts), seconds)
             )
         return arrivals

@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from locust_exporter.counting.arrival_counts import LATENESS
-from locust_exporter.counting.latency_histogram import Ages
-from locust_exporter.counting.response_blocks import block_class
+from locust_exporter.counting.arrival_counts import START_DELAY
+from locust_exporter.counting.latency_histogram import LatencyHistogram
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,21 +19,21 @@ Yielded = TypeVar("Yielded")
 
 
 STAGES = ("in_flight", "unreported")
-"""Where a request was lost."""
+"""Stages at which a request can be abandoned."""
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """What is in flight at one moment."""
+class InFlightSnapshot:
+    """The requests in flight at one moment."""
 
     requests: int = 0
     oldest_seconds: float = 0.0
     starved_users: int = 0
     """Users whose request is older than the threshold."""
-    ages: Ages = field(default_factory=Ages)
+    ages: LatencyHistogram = field(default_factory=LatencyHistogram)
 
-    def __add__(self, other: Waiting) -> Waiting:
-        return Waiting(
+    def __add__(self, other: InFlightSnapshot) -> InFlightSnapshot:
+        return InFlightSnapshot(
             self.requests + other.requests,
             max(self.oldest_seconds, other.oldest_seconds),
             self.starved_users + other.starved_users,
@@ -45,8 +44,9 @@ class Waiting:
 class InFlight:
     """Keeps account of requests between their start and their report.
 
-    Every request that was sent is reported, still in flight, or abandoned: `in_flight` if it was not answered when its user was stopped,
-    `unreported` if its answer was lost in a catch_response block that was never left in order.
+    Every request that was sent is reported, still in flight, or abandoned: `in_flight` if it was
+    not answered when its user was stopped, `unreported` if its answer was lost in a catch_response
+    block that was never left in order.
     """
 
     def __init__(
@@ -54,56 +54,66 @@ class InFlight:
         harmless: tuple[type[BaseException], ...] = (),
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """`harmless` are exceptions that leave a request only before it is sent or after it was reported."""
+        """Start empty.
+
+        `harmless` are exceptions that leave a request only before it is sent or after its report.
+        """
         self._sent: dict[object, tuple[float, object, float]] = {}
-        """When it was sent, by whom, and how long after it was due."""
+        """Send time, session or user, and start delay, by a token for each request."""
         self._harmless = harmless
         self._clock = clock
         self.abandoned = dict.fromkeys(STAGES, 0)
-        self.abandoned_ages = Ages()
-        """Of those in flight, since they were due."""
-        self._block_class: Callable[[Any], type] = functools.cache(
-            functools.partial(block_class, self._lose)
+        self.abandoned_ages = LatencyHistogram()
+        """Ages, since they were due, of the requests that were abandoned in flight."""
+        self._response_class: Callable[[Any], type] = functools.cache(
+            functools.partial(reporting_response_class, self._count_unreported)
         )
 
     def tracked(self, request: Callable[..., Any]) -> Callable[..., Any]:
-        """`request`, a method of a client session, with its time in flight accounted for."""
-        sent, clock, harmless, lateness = self._sent, self._clock, self._harmless, LATENESS.get
+        """Wrap `request`, a method of a client session, to account for its time in flight."""
+        sent, clock, harmless, start_delay = (
+            self._sent,
+            self._clock,
+            self._harmless,
+            START_DELAY.get,
+        )
 
         @functools.wraps(request)
         def tracking(session: object, *args: Any, **kwargs: Any) -> Any:
             token = object()
-            start, late = clock(), lateness()
-            sent[token] = (start, session, late)
+            start, delay = clock(), start_delay()
+            sent[token] = (start, session, delay)
             try:
                 response = request(session, *args, **kwargs)
             except harmless:
                 raise
             except BaseException:
-                self._abandon(clock() - start + late)
+                self._count_abandoned(clock() - start + delay)
                 raise
             finally:
                 del sent[token]
-            # Reported when its catch_response block is left, not yet.
+            # A response with a catch_response block is reported when the block is left.
             if getattr(response, "_catch_response", False):
-                response.__class__ = self._block_class(type(response))
+                response.__class__ = self._response_class(type(response))
             return response
 
         return tracking
 
     @contextmanager
-    def during(self, block: AbstractContextManager[Yielded], user: object) -> Iterator[Yielded]:
-        """`block`, in flight while it lasts, for clients that always report."""
+    def tracked_block(
+        self, block: AbstractContextManager[Yielded], user: object
+    ) -> Iterator[Yielded]:
+        """Run `block` as a request in flight, for clients that always report."""
         token = object()
-        self._sent[token] = (self._clock(), user, LATENESS.get())
+        self._sent[token] = (self._clock(), user, START_DELAY.get())
         try:
             with block as value:
                 yield value
         finally:
             del self._sent[token]
 
-    def look(self, starvation_seconds: float) -> Waiting:
-        """What is in flight now."""
+    def snapshot(self, starvation_seconds: float) -> InFlightSnapshot:
+        """Return the requests in flight now; users starve from `starvation_seconds` on."""
         now = self._clock()
         ages = [now - start for start, _, _ in self._sent.values()]
         starved = {
@@ -111,16 +121,46 @@ class InFlight:
             for start, session, _ in self._sent.values()
             if now - start > starvation_seconds
         }
-        return Waiting(len(ages), max(ages, default=0.0), len(starved), Ages.of(ages))
+        return InFlightSnapshot(
+            len(ages), max(ages, default=0.0), len(starved), LatencyHistogram.of(ages)
+        )
 
-    def since_due(self) -> Ages:
-        """How long ago each request in flight was due, which in an open loop is before it was sent."""
+    def ages_since_due(self) -> LatencyHistogram:
+        """Return ages since requests were due, which in an open loop is before they are sent."""
         now = self._clock()
-        return Ages.of(now - start + late for start, _, late in self._sent.values())
+        return LatencyHistogram.of(now - start + delay for start, _, delay in self._sent.values())
 
-    def _lose(self) -> None:
+    def _count_unreported(self) -> None:
         self.abandoned["unreported"] += 1
 
-    def _abandon(self, age_seconds: float) -> None:
+    def _count_abandoned(self, age_seconds: float) -> None:
         self.abandoned["in_flight"] += 1
-        self.abandoned_ages += Ages.of([age_seconds])
+        self.abandoned_ages += LatencyHistogram.of([age_seconds])
+
+
+def reporting_response_class(count_unreported: Callable[[], None], base: Any) -> type:
+    """Return a subclass of a response with a catch_response block.
+
+    It calls `count_unreported` when a response is dropped without having been reported.
+    """
+
+    class Response(base):  # type: ignore[misc]
+        _is_unreported = True
+
+        def _report_request(self, *args: Any) -> None:
+            self._is_unreported = False
+            super()._report_request(*args)
+
+        def __exit__(self, *exception: object) -> Any:
+            try:
+                return super().__exit__(*exception)
+            finally:
+                self.__del__()
+
+        def __del__(self) -> None:
+            if self._is_unreported:
+                self._is_unreported = False
+                count_unreported()
+
+    Response.__name__ = Response.__qualname__ = base.__name__
+    return Response

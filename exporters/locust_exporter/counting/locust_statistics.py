@@ -1,23 +1,56 @@
-"""What one of Locust's entries holds, in base units, and what it has gained since it was read last."""
+"""Locust's statistics: rounding into exact buckets, totals of an entry, what a worker clears."""
 
 from __future__ import annotations
 
 import itertools
+import math
 import operator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from bisect import bisect_left
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
-from locust_exporter.counting.buckets import BucketIndex
-from locust_exporter.endpoint.exposition import LES
+from firedrill.contract import LATENCY_BOUNDS_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+_BOUNDS_MILLISECONDS = tuple(bound * 1000 for bound in LATENCY_BOUNDS_SECONDS)
+
+
+def round_up(milliseconds: float) -> float:
+    """Return the smallest of Locust's keys that is not below a response time.
+
+    Keys are 0.1 ms apart up to 10 ms, then Locust's own two digits. Every bucket bound is a key,
+    so a time lies within a bound exactly if its key does. Locust's own rounding to the nearest key
+    moves 5.4 ms into the bucket that ends at 5 ms.
+    """
+    if milliseconds <= 10:
+        return math.ceil(milliseconds * 10) / 10
+    if milliseconds <= 100:
+        return math.ceil(milliseconds)
+    if milliseconds <= 1000:
+        return math.ceil(milliseconds / 10) * 10
+    if milliseconds <= 10_000:
+        return math.ceil(milliseconds / 100) * 100
+    return math.ceil(milliseconds / 1000) * 1000
+
+
+class BucketIndex(dict[float, int]):
+    """The bucket of each key in milliseconds, cached because a histogram has few distinct keys.
+
+    The last index is the one of +Inf.
+    """
+
+    def __missing__(self, milliseconds: float) -> int:
+        index = self[milliseconds] = bisect_left(_BOUNDS_MILLISECONDS, milliseconds)
+        return index
+
 
 _BUCKET_OF = BucketIndex()
 
 
 class StatsEntry(Protocol):
-    """What is read of Locust's entry of an endpoint."""
+    """The fields of Locust's entry of an endpoint that are read."""
 
     num_requests: int
     num_failures: int
@@ -28,7 +61,7 @@ class StatsEntry(Protocol):
 
 
 @dataclass(slots=True)
-class Totals:
+class RequestTotals:
     """Sums over requests."""
 
     requests: int = 0
@@ -36,10 +69,10 @@ class Totals:
     untimed: int = 0
     seconds: float = 0.0
     body_bytes: int = 0
-    counts: list[int] = field(default_factory=lambda: [0] * len(LES))
-    """Requests by bucket, not cumulative; the last one is +Inf's."""
+    counts: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS_SECONDS) + 1))
+    """Requests by bucket, not cumulative; the last bucket is +Inf."""
 
-    def add(self, other: Totals) -> None:
+    def add(self, other: RequestTotals) -> None:
         """Add the other's sums to these."""
         self.requests += other.requests
         self.failures += other.failures
@@ -51,11 +84,11 @@ class Totals:
         ]
 
 
-NOTHING = Totals()
+ZERO_TOTALS = RequestTotals()
 
 
-class Reading:
-    """How far one of Locust's entries was read: what it gained since is found faster than all is read again."""
+class EntryReader:
+    """Reads what one of Locust's entries gained since the last reading, faster than all of it."""
 
     __slots__ = (
         "_body_bytes",
@@ -65,20 +98,20 @@ class Reading:
         "_requests",
         "_seconds",
         "_untimed",
-        "times",
+        "response_times",
     )
 
     def __init__(self, entry: StatsEntry) -> None:
-        self.times = entry.response_times
-        """Grows as long as the entry is not reset, and then is another one."""
+        self.response_times = entry.response_times
+        """The entry's dictionary, which grows until Locust resets the entry and makes another."""
         self._requests = self._failures = self._untimed = self._body_bytes = 0
         self._seconds = 0.0
         self._bucket_of_key: list[int] = []
-        """In the order in which the keys came."""
+        """Bucket of each key, in the order in which the keys came."""
         self._count_of_key: list[int] = []
 
-    def move_on(self, entry: StatsEntry, total: Totals) -> bool:
-        """Add to `total` what the entry gained; returns whether it gained anything."""
+    def add_gain(self, entry: StatsEntry, total: RequestTotals) -> bool:
+        """Add to `total` what the entry gained; return whether it gained anything."""
         if (entry.num_requests, entry.num_failures) == (self._requests, self._failures):
             return False
         seconds = entry.total_response_time / 1000  # Locust speaks milliseconds
@@ -86,22 +119,19 @@ class Reading:
         total.failures += entry.num_failures - self._failures
         total.untimed += entry.num_none_requests - self._untimed
         total.body_bytes += entry.total_content_length - self._body_bytes
-        # The difference first: so no sum falls by its last digit, which rate() would take for a reset.
+        # The difference first, so that no sum falls by its last digit: rate() would see a reset.
         total.seconds += seconds - self._seconds
-        self._requests, self._failures, self._untimed = (
-            entry.num_requests,
-            entry.num_failures,
-            entry.num_none_requests,
-        )
+        self._requests, self._failures = entry.num_requests, entry.num_failures
+        self._untimed = entry.num_none_requests
         self._body_bytes, self._seconds = entry.total_content_length, seconds
-        self._count(total.counts)
+        self._add_counts(total.counts)
         return True
 
-    def _count(self, counts: list[int]) -> None:
-        now = list(self.times.values())
+    def _add_counts(self, counts: list[int]) -> None:
+        now = list(self.response_times.values())
         if len(now) > len(self._count_of_key):
             self._learn_new_keys()
-        # In C, for of many keys few have gained.
+        # Compared in C, because only few of many keys have gained.
         for at in itertools.compress(itertools.count(), map(operator.ne, now, self._count_of_key)):
             counts[self._bucket_of_key[at]] += now[at] - self._count_of_key[at]
         self._count_of_key = now
@@ -109,13 +139,63 @@ class Reading:
     def _learn_new_keys(self) -> None:
         known = len(self._bucket_of_key)
         self._bucket_of_key += [
-            _BUCKET_OF[key] for key in itertools.islice(self.times, known, None)
+            _BUCKET_OF[key] for key in itertools.islice(self.response_times, known, None)
         ]
         self._count_of_key += [0] * (len(self._bucket_of_key) - known)
 
 
-def totals_of(entry: StatsEntry) -> Totals:
-    """Locust's entry in base units."""
-    totals = Totals()
-    Reading(entry).move_on(entry, totals)
+def totals_of(entry: StatsEntry) -> RequestTotals:
+    """Return all that one of Locust's entries holds, in base units."""
+    totals = RequestTotals()
+    EntryReader(entry).add_gain(entry, totals)
     return totals
+
+
+ErrorRecord = tuple[object, object, str, int]
+"""Method, name, repr, occurrences."""
+
+
+class StatsError(Protocol):
+    """The fields of one of Locust's errors that are read."""
+
+    method: object
+    name: object
+    error: object
+    occurrences: int
+
+    def parse_error(self, error: Any, /) -> str:
+        """Return the error's repr without addresses."""
+
+
+def error_record(error: StatsError) -> ErrorRecord:
+    """Return what is kept of one of Locust's errors."""
+    return error.method, error.name, error.parse_error(error.error), error.occurrences
+
+
+@dataclass(frozen=True, slots=True)
+class UnreportedRequests:
+    """Requests that a worker cleared from its statistics before it had reported them."""
+
+    rows: Sequence[tuple[object, object, RequestTotals]]
+    """Name, method, totals."""
+    errors: Sequence[ErrorRecord]
+
+    @classmethod
+    def from_statistics(cls, stats: Any) -> UnreportedRequests:
+        """Return everything in a worker's statistics."""
+        rows = [(name, method, totals_of(entry)) for (name, method), entry in stats.entries.items()]
+        return cls(rows, [error_record(error) for error in stats.errors.values()])
+
+    def to_message(self) -> dict[str, Any]:
+        """Return plain values, as Locust's protocol carries them."""
+        return asdict(self)
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> UnreportedRequests:
+        """Return the requests in a worker's message."""
+        rows = [(name, method, RequestTotals(**totals)) for name, method, totals in message["rows"]]
+        errors = [
+            (method, name, text, occurrences)
+            for method, name, text, occurrences in message["errors"]
+        ]
+        return cls(rows, errors)

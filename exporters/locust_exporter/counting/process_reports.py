@@ -1,4 +1,7 @@
-"""What a load-generating process knows beyond Locust's statistics, as one message: from a worker to its master, or to itself."""
+"""Reports of load-generating processes: what each knows beyond Locust's statistics.
+
+A worker sends its report to the master; the only process of a test reports to itself.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,15 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from locust_exporter.counting.arrival_counts import Arrivals
-from locust_exporter.counting.in_flight import STAGES, Waiting
-from locust_exporter.counting.latency_histogram import Ages
+from locust_exporter.counting.arrival_counts import ArrivalCounts
+from locust_exporter.counting.in_flight import STAGES, InFlightSnapshot
+from locust_exporter.counting.latency_histogram import LatencyHistogram
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from locust_exporter.counting.labels import Endpoint
-    from locust_exporter.counting.latency_histogram import Tally
+    from locust_exporter.counting.latency_histogram import GrowingHistogram
+    from locust_exporter.counting.sanitize import Endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -23,156 +26,174 @@ MESSAGE = "firedrill"
 """Type of a worker's message, and the key of the same content in its report."""
 
 UNREPORTED_MESSAGE = "firedrill_unreported"
-"""Type of the message with requests that a worker clears from its statistics before it has reported them."""
+"""Type of the message with requests that a worker cleared before it had reported them."""
 
 UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
-"""What reading a message of another version may raise."""
+"""Exceptions that reading a message of another version may raise."""
 
 STALE_SECONDS = 5.0
-"""A worker silent for longer says nothing about what is in flight."""
+"""A worker that is silent for longer says nothing about what is in flight."""
+
+MASTER_SILENCE_SECONDS = 10.0
+"""A worker under load ends when its master is silent for so long.
+
+Locust itself would send requests that nobody counts for 60 s. The run is void by then. A worker
+that waits for a load has Locust's time, because a master may be started again.
+"""
+
+
+def is_orphaned(silent_seconds: float, state: str) -> bool:
+    """Return whether a worker in this state of Locust's ends after such a silence of its master."""
+    return silent_seconds >= MASTER_SILENCE_SECONDS and state in {"spawning", "running"}
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """Counters are sums since the process began, so a lost report loses nothing."""
+class ProcessReport:
+    """One process's figures. Counters are sums since it began, so a lost report loses nothing."""
 
-    waiting: Waiting | None
-    """None where the start of a request cannot be seen, or not of all users."""
+    in_flight: InFlightSnapshot | None
+    """None where the start of a request cannot be seen, or not for all users."""
     abandoned: dict[str, int] | None
-    """None where the start of no request can be seen."""
-    abandoned_ages: Ages
+    """Abandoned requests by stage; None where the start of no request can be seen."""
+    abandoned_ages: LatencyHistogram
     user_exceptions: int
     cpu_ratio: float | None
     memory_bytes: int
     lag_seconds: float
     lag_max_seconds: float
-    arrivals: Arrivals | None = None
+    arrivals: ArrivalCounts | None = None
     """None where no open loop runs."""
-    since_due: Ages | None = None
-    """Of an open loop: how long ago the requests in flight, and the arrivals that no user was free for, were due."""
+    ages_since_due: LatencyHistogram | None = None
+    """In an open loop: ages of requests in flight and of the backlog, since they were due."""
     pacing: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Intervals begun and begun late, by class of users with a fixed pace."""
     received: float = field(default_factory=time.time)
     """Unix time on the receiver's clock."""
 
     def to_message(self) -> dict[str, Any]:
-        """Plain values, as Locust's protocol carries them."""
+        """Return plain values, as Locust's protocol carries them."""
         return {
             **asdict(replace(self, arrivals=None)),
             "arrivals": self.arrivals and self.arrivals.to_message(),
         }
 
     @classmethod
-    def from_message(cls, message: dict[str, Any]) -> Report:
-        """The report in a message, received now."""
-        waiting = message["waiting"]
-        seen = (
-            None
-            if waiting is None
-            else Waiting(**{**waiting, "ages": Ages.from_message(waiting["ages"])})
-        )
-        abandoned_ages = Ages.from_message(message["abandoned_ages"])
-        arrivals = message["arrivals"] and Arrivals.from_message(message["arrivals"])
-        since_due = message["since_due"] and Ages.from_message(message["since_due"])
+    def from_message(cls, message: dict[str, Any]) -> ProcessReport:
+        """Return the report in a message, received now."""
+        in_flight, abandoned = message["in_flight"], message["abandoned"]
+        arrivals, ages_since_due = message["arrivals"], message["ages_since_due"]
         read = {
-            "waiting": seen,
-            "abandoned_ages": abandoned_ages,
-            "arrivals": arrivals,
-            "since_due": since_due,
+            "in_flight": None
+            if in_flight is None
+            else InFlightSnapshot(
+                **{**in_flight, "ages": LatencyHistogram.from_message(in_flight["ages"])}
+            ),
+            "abandoned": None
+            if abandoned is None
+            else {stage: int(abandoned[stage]) for stage in STAGES},
+            "abandoned_ages": LatencyHistogram.from_message(message["abandoned_ages"]),
+            "arrivals": arrivals and ArrivalCounts.from_message(arrivals),
+            "ages_since_due": ages_since_due and LatencyHistogram.from_message(ages_since_due),
+            "pacing": {
+                str(name): (int(begun), int(late))
+                for name, (begun, late) in message["pacing"].items()
+            },
         }
-        abandoned = message["abandoned"]
-        counted = None if abandoned is None else {stage: int(abandoned[stage]) for stage in STAGES}
-        pacing = {
-            str(name): (int(begun), int(late)) for name, (begun, late) in message["pacing"].items()
-        }
-        return cls(
-            **{**message, **read, "abandoned": counted, "pacing": pacing, "received": time.time()}
-        )
+        return cls(**{**message, **read, "received": time.time()})
 
 
-class Reports:
+class ProcessReports:
     """The latest report of every process of the test."""
 
     def __init__(self) -> None:
-        self.latest: dict[str, Report] = {}
-        self._foreign: set[str] = set()
-        self._most_offered = self._most_unsent = 0
+        self.latest: dict[str, ProcessReport] = {}
+        self._warned_of: set[str] = set()
+        self._most_offered = self._most_dropped = 0
 
-    def receive(self, worker: str, report: Report) -> None:
+    def receive(self, worker: str, report: ProcessReport) -> None:
         """Replace the worker's report."""
         self.latest[worker] = report
 
     def receive_message(self, worker: str, message: Any) -> None:
-        """Replace the worker's report by what it sent. What another version sent is said once and left out."""
+        """Replace the worker's report by its message; warn once if it cannot be read."""
         try:
-            self.receive(worker, Report.from_message(message))
+            self.receive(worker, ProcessReport.from_message(message))
         except UNREADABLE:
-            self.warn_of(worker)
+            self.warn_of_version(worker)
 
-    def warn_of(self, worker: str) -> None:
-        """Say once that a worker sends what cannot be read."""
-        if worker not in self._foreign:
+    def warn_of_version(self, worker: str) -> None:
+        """Warn, once for each worker, that its messages cannot be read."""
+        if worker not in self._warned_of:
             logger.warning(
-                "Worker %s has another version of the exporter: its requests count, all else of it is unknown",
+                "Worker %s runs another version of the exporter: its requests are counted, its"
+                " requests in flight, arrivals and CPU are unknown; install one version everywhere",
                 worker,
             )
-        self._foreign.add(worker)
+        self._warned_of.add(worker)
 
-    def waiting(self) -> Waiting | None:
-        """What is in flight in all processes that can tell; None if none can."""
-        seen = [report.waiting for report in self._fresh() if report.waiting is not None]
-        return sum(seen, start=Waiting()) if seen else None
+    def in_flight(self) -> InFlightSnapshot | None:
+        """Return the requests in flight in all processes that can tell; None if none can."""
+        known = [report.in_flight for report in self._fresh() if report.in_flight is not None]
+        return sum(known, start=InFlightSnapshot()) if known else None
 
-    def since_due(self) -> Ages | None:
-        """How long ago what an open loop waits for was due, in all processes; None where none runs."""
-        seen = [report.since_due for report in self._fresh() if report.since_due is not None]
-        return sum(seen, start=Ages()) if seen else None
+    def ages_since_due(self) -> LatencyHistogram | None:
+        """Return the ages of all that an open loop waits for; None where none runs."""
+        known = [
+            report.ages_since_due for report in self._fresh() if report.ages_since_due is not None
+        ]
+        return sum(known, start=LatencyHistogram()) if known else None
 
-    def _fresh(self) -> list[Report]:
+    def _fresh(self) -> list[ProcessReport]:
         oldest = time.time() - STALE_SECONDS
         return [report for report in self.latest.values() if report.received > oldest]
 
-    def see_requests(self) -> bool:
-        """Whether any process ever saw the start of a request; if not, nothing is known of what was lost either."""
+    def see_request_starts(self) -> bool:
+        """Return whether any process sees requests start; else abandoned ones are unknown."""
         return any(report.abandoned is not None for report in self.latest.values())
 
     def abandoned(self, stage: str) -> int:
-        """Requests lost at that stage, those of workers that are gone included."""
+        """Return the requests abandoned at that stage, those of workers that are gone included."""
         return sum(
             report.abandoned[stage]
             for report in self.latest.values()
             if report.abandoned is not None
         )
 
-    def abandoned_ages(self) -> Ages:
-        """Of the requests that were lost in flight, those of workers that are gone included."""
-        return sum((report.abandoned_ages for report in self.latest.values()), start=Ages())
+    def abandoned_ages(self) -> LatencyHistogram:
+        """Return the ages of requests abandoned in flight, on workers that are gone as well."""
+        return sum(
+            (report.abandoned_ages for report in self.latest.values()), start=LatencyHistogram()
+        )
 
-    def arrivals(self, asked: Mapping[str, int]) -> Arrivals | None:
-        """Of all processes, also those that are gone or know nothing of what was asked of them; None where no open loop ran."""
-        total = Arrivals()
-        seen = {
+    def arrivals(self, assigned: Mapping[str, int]) -> ArrivalCounts | None:
+        """Return the arrivals of all processes; None where no open loop ran.
+
+        Processes that are gone, or know nothing of the arrivals they were assigned, are included.
+        """
+        total = ArrivalCounts()
+        counts = {
             worker: report.arrivals
             for worker, report in self.latest.items()
             if report.arrivals is not None
         }
-        for worker in dict.fromkeys((*seen, *asked)):
-            total.add(seen.get(worker, Arrivals()), asked.get(worker, 0))
-        # A worker that was missed and comes back had begun more than it had told; a counter that fell would be taken for a new one.
+        for worker in dict.fromkeys((*counts, *assigned)):
+            total.add(counts.get(worker, ArrivalCounts()), assigned.get(worker, 0))
+        # A worker that was missing and comes back had begun more than it had reported; a counter
+        # that fell would be taken for a reset.
         total.offered = self._most_offered = max(self._most_offered, total.offered)
-        total.unsent = self._most_unsent = max(self._most_unsent, total.unsent)
-        return total if seen or asked else None
+        total.dropped = self._most_dropped = max(self._most_dropped, total.dropped)
+        return total if counts or assigned else None
 
-    def from_schedule(self) -> list[Mapping[Endpoint, Tally]]:
-        """Response times from schedule, by process."""
+    def response_times(self) -> list[Mapping[Endpoint, GrowingHistogram]]:
+        """Return the response times since the due time, by process."""
         return [
-            report.arrivals.from_schedule
+            report.arrivals.response_times
             for report in self.latest.values()
             if report.arrivals is not None
         ]
 
     def pacing(self) -> dict[str, tuple[int, int]]:
-        """Intervals begun and begun late by class of users, those on workers that are gone included."""
+        """Return intervals begun and begun late by class of users, of all workers ever."""
         total: dict[str, tuple[int, int]] = {}
         for report in self.latest.values():
             for name, (intervals, missed) in report.pacing.items():
@@ -181,5 +202,5 @@ class Reports:
         return total
 
     def user_exceptions(self) -> int:
-        """Exceptions that escaped a task, those of workers that are gone included."""
+        """Return the exceptions that escaped a task, on workers that are gone as well."""
         return sum(report.user_exceptions for report in self.latest.values())

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
-from firedrill.contract import REQUEST_LABELS, Client
-from locust_exporter.counting.labels import Cap, Endpoints, error_class
-from locust_exporter.counting.locust_statistics import NOTHING, Reading, Totals
-from locust_exporter.counting.unreported import error_of
-from locust_exporter.endpoint.exposition import header, histogram_form, labels, sample
-from locust_exporter.time_slice import Turn
+from firedrill.contract import Client
+from firedrill.exposition import (
+    header,
+    histogram_template,
+    histogram_values,
+    sample,
+    sample_template,
+)
+from locust_exporter.counting.locust_statistics import (
+    ZERO_TOTALS,
+    EntryReader,
+    RequestTotals,
+    error_record,
+)
+from locust_exporter.counting.sanitize import Cap, Endpoints, error_class
+from locust_exporter.time_slice import TimeSlice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from locust_exporter.counting.labels import Endpoint
-    from locust_exporter.counting.locust_statistics import StatsEntry
-    from locust_exporter.counting.unreported import StatsError, Unreported
+    from locust_exporter.counting.locust_statistics import (
+        StatsEntry,
+        StatsError,
+        UnreportedRequests,
+    )
+    from locust_exporter.counting.sanitize import Endpoint
     from locust_exporter.endpoint.scrape import Scrape
 
-_FAMILIES = (
-    Client.REQUEST_DURATION,
-    Client.REQUESTS,
-    Client.FAILURES,
-    Client.UNTIMED,
-    Client.BODY_BYTES,
-)
-_MOST_ERROR_CLASSES = 30
-_AT_ONCE = 50
-"""Endpoints or errors that are read before others have their turn: a millisecond at most."""
+_COUNTERS = (Client.REQUESTS, Client.FAILURES, Client.UNTIMED, Client.BODY_BYTES)
+_FAMILIES = (Client.REQUEST_DURATION, *_COUNTERS)
+_MAX_ERROR_CLASSES = 30
+_CHUNK = 50
+"""Endpoints or errors that are read before other greenlets may run: a millisecond at most."""
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -40,158 +47,161 @@ Failure = tuple[str, str, str]
 """Label values: method, name, class of error."""
 
 
-class _Row:
-    """One endpoint on the page: the sums of all that Locust ever held of it, and their text."""
+class _EndpointRow:
+    """One endpoint's totals over all that Locust ever held of it, and their text."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self._forms = _forms(endpoint)
-        self._readings: dict[object, Reading] = {}
-        """Of Locust's entries, tens of thousands of which may be folded into one row."""
-        self._total = Totals()
+        self._templates = (
+            histogram_template(Client.REQUEST_DURATION, endpoint),
+            *(sample_template(metric, endpoint) for metric in _COUNTERS),
+        )
+        self._readers: dict[object, EntryReader] = {}
+        """By Locust's entries, tens of thousands of which may be folded into one row."""
+        self._total = RequestTotals()
         self._text: tuple[str, ...] | None = None
 
     def update(self, key: object, entry: StatsEntry) -> None:
-        """Read an entry of Locust's, unless it has not changed."""
-        reading = self._readings.get(key)
-        if reading is None or reading.times is not entry.response_times:
-            reading = self._readings[key] = Reading(entry)
-        if reading.move_on(entry, self._total):
+        """Add what one of Locust's entries gained."""
+        reader = self._readers.get(key)
+        if reader is None or reader.response_times is not entry.response_times:
+            reader = self._readers[key] = EntryReader(entry)
+        if reader.add_gain(entry, self._total):
             self._text = None
 
-    def add(self, totals: Totals) -> None:
-        """Count what is in none of Locust's entries."""
+    def add(self, totals: RequestTotals) -> None:
+        """Add requests that are in none of Locust's entries."""
         self._total.add(totals)
         self._text = None
 
-    def bank(self) -> None:
-        """Keep what was read for good: Locust is about to forget it."""
-        self._readings.clear()
+    def forget_entries(self) -> None:
+        """Forget Locust's entries, which it is about to clear, and keep the totals."""
+        self._readers.clear()
 
     def text(self) -> tuple[str, ...]:
-        """Lines of this endpoint, by family."""
+        """Return the lines of this endpoint, by family."""
         if self._text is None:
             self._text = self._render(self._total)
         return self._text
 
-    def zero(self) -> tuple[str, ...]:
-        """The same before anything was counted."""
-        return self._render(NOTHING)
+    def zero_text(self) -> tuple[str, ...]:
+        """Return the lines of this endpoint before anything was counted, by family."""
+        return self._render(ZERO_TOTALS)
 
-    def _render(self, totals: Totals) -> tuple[str, ...]:
-        cumulative = tuple(itertools.accumulate(totals.counts))
-        histogram = (*cumulative, totals.seconds, cumulative[-1])
+    def _render(self, totals: RequestTotals) -> tuple[str, ...]:
+        histogram = histogram_values(totals.counts, totals.seconds)
         values = (histogram, totals.requests, totals.failures, totals.untimed, totals.body_bytes)
-        return tuple([form % value for form, value in zip(self._forms, values, strict=True)])
+        return tuple(
+            [template % value for template, value in zip(self._templates, values, strict=True)]
+        )
 
 
-def _forms(endpoint: Endpoint) -> tuple[str, ...]:
-    """Lines of an endpoint by family, with `%s` for each value."""
-    own = labels(REQUEST_LABELS, endpoint).replace("%", "%%")
-    return (
-        histogram_form(Client.REQUEST_DURATION, endpoint),
-        *(f"{metric.name}{own} %s\n" for metric in _FAMILIES[1:]),
-    )
-
-
-class Ledger:
-    """Requests by endpoint and failures by class of error, monotone for the life of the process."""
+class RequestCounts:
+    """Requests by endpoint and failures by class of error, which never fall in a process."""
 
     def __init__(self, max_names: int) -> None:
         self.endpoints = Endpoints(max_names)
-        self._error_classes = Cap(_MOST_ERROR_CLASSES)
-        self._rows: dict[Endpoint, _Row] = {}
-        self._row_of: dict[tuple[object, object], _Row] = {}
+        self._error_classes = Cap(_MAX_ERROR_CLASSES)
+        self._rows: dict[Endpoint, _EndpointRow] = {}
+        self._row_of: dict[tuple[object, object], _EndpointRow] = {}
         self._failures: Counter[Failure] = Counter()
-        self._error_readings: dict[object, tuple[Failure, int]] = {}
-        """How far each of Locust's errors was read, and as what."""
+        self._read_errors: dict[object, tuple[Failure, int]] = {}
+        """Labels and occurrences that were read, by Locust's errors."""
         self._clearings = 0
 
-    def bank_entries(self, entries: Mapping[tuple[object, object], StatsEntry]) -> None:
+    def keep_entries(self, entries: Mapping[tuple[object, object], StatsEntry]) -> None:
         """Keep the counts of Locust's entries, which are about to be cleared."""
-        self._read(entries, Turn())
+        self._read_all_entries(entries, TimeSlice())
         self._clearings += 1
         for row in self._rows.values():
-            row.bank()
+            row.forget_entries()
 
-    def bank_errors(self, errors: Mapping[object, StatsError]) -> None:
+    def keep_errors(self, errors: Mapping[object, StatsError]) -> None:
         """Keep the counts of Locust's errors, which are about to be cleared."""
-        self._read_errors(errors, Turn())
+        self._read_all_errors(errors, TimeSlice())
         self._clearings += 1
-        self._error_readings.clear()
+        self._read_errors.clear()
 
-    def add(self, unreported: Unreported) -> None:
-        """Count what a worker cleared before it had reported it."""
+    def add(self, unreported: UnreportedRequests) -> None:
+        """Count requests that a worker cleared before it had reported them."""
         for name, method, totals in unreported.rows:
             self._row((name, method)).add(totals)
         for method, name, text, occurrences in unreported.errors:
             self._failures[self._failure(method, name, text)] += occurrences
 
-    def page(
+    def render(
         self,
         entries: Mapping[tuple[object, object], StatsEntry],
         errors: Mapping[object, StatsError],
         scrape: Scrape | None = None,
-        turn: Turn | None = None,
+        time_slice: TimeSlice | None = None,
     ) -> str:
-        """The families of requests: what was banked and what Locust holds now. Entries are by (name, method), as Locust has them.
+        """Return the families of requests: what was kept, and what Locust holds now.
 
-        The lines of an endpoint are of one moment, those of two endpoints may not be: others have their turn in between.
+        Entries are by (name, method), as Locust has them. The lines of an endpoint are of one
+        moment; those of two endpoints may not be, because other greenlets run in between.
         """
-        turn = turn or Turn()
-        self._read(entries, turn)
-        self._read_errors(errors, turn)
-        texts = [self._text(row, scrape, turn) for row in list(self._rows.values())]
+        time_slice = time_slice or TimeSlice()
+        self._read_all_entries(entries, time_slice)
+        self._read_all_errors(errors, time_slice)
+        texts = [self._text(row, scrape, time_slice) for row in list(self._rows.values())]
         columns = zip(_FAMILIES, zip(*texts, strict=True), strict=True) if texts else ()
         pieces = [piece for metric, column in columns for piece in (header(metric), *column)]
-        pieces += self._errors(scrape, turn)
-        turn.pause()
+        pieces += self._render_errors(scrape, time_slice)
+        time_slice.pause_if_over()
         return "".join(pieces)
 
-    def _text(self, row: _Row, scrape: Scrape | None, turn: Turn) -> tuple[str, ...]:
-        turn.pause()
-        return row.zero() if scrape and scrape.first_sight(row.endpoint) else row.text()
+    def _text(
+        self, row: _EndpointRow, scrape: Scrape | None, time_slice: TimeSlice
+    ) -> tuple[str, ...]:
+        time_slice.pause_if_over()
+        return row.zero_text() if scrape and scrape.is_new(row.endpoint) else row.text()
 
-    def _errors(self, scrape: Scrape | None, turn: Turn) -> Iterator[str]:
+    def _render_errors(self, scrape: Scrape | None, time_slice: TimeSlice) -> Iterator[str]:
         if self._failures:
             yield header(Client.ERRORS)
         for failure, count in list(self._failures.items()):
-            turn.pause()
-            yield sample(
-                Client.ERRORS, failure, 0 if scrape and scrape.first_sight(failure) else count
-            )
+            time_slice.pause_if_over()
+            yield sample(Client.ERRORS, failure, 0 if scrape and scrape.is_new(failure) else count)
 
-    def _read(self, entries: Mapping[tuple[object, object], StatsEntry], turn: Turn) -> None:
-        for key, entry in self._in_turns(entries, turn):
+    def _read_all_entries(
+        self, entries: Mapping[tuple[object, object], StatsEntry], time_slice: TimeSlice
+    ) -> None:
+        for key, entry in self._in_slices(entries, time_slice):
             self._row(key).update(key, entry)
 
-    def _read_errors(self, errors: Mapping[object, StatsError], turn: Turn) -> None:
-        for key, error in self._in_turns(errors, turn):
+    def _read_all_errors(self, errors: Mapping[object, StatsError], time_slice: TimeSlice) -> None:
+        for key, error in self._in_slices(errors, time_slice):
             self._read_error(key, error)
 
-    def _in_turns(self, read: Mapping[Key, Value], turn: Turn) -> Iterator[tuple[Key, Value]]:
-        """What is to be read of Locust's, until it is cleared while others have their turn: what is left was banked then."""
-        clearings, items = self._clearings, list(read.items())
-        for start in range(0, len(items), _AT_ONCE):
-            turn.pause()
+    def _in_slices(
+        self, items: Mapping[Key, Value], time_slice: TimeSlice
+    ) -> Iterator[tuple[Key, Value]]:
+        """Yield Locust's items until it clears them during a pause; the rest was kept then."""
+        clearings, pairs = self._clearings, list(items.items())
+        for start in range(0, len(pairs), _CHUNK):
+            time_slice.pause_if_over()
             if self._clearings != clearings:
                 return
-            yield from items[start : start + _AT_ONCE]
+            yield from pairs[start : start + _CHUNK]
 
     def _read_error(self, key: object, error: StatsError) -> None:
-        """One of tens of thousands, perhaps: only once it is looked at what it says."""
-        failure, known = self._error_readings.get(key) or (self._failure(*error_of(error)[:3]), 0)
+        # There may be tens of thousands of errors, so each is parsed only once.
+        failure, known = self._read_errors.get(key) or (
+            self._failure(*error_record(error)[:3]),
+            0,
+        )
         if error.occurrences != known:
             self._failures[failure] += error.occurrences - known
-            self._error_readings[key] = failure, error.occurrences
+            self._read_errors[key] = failure, error.occurrences
 
-    def _row(self, key: tuple[object, object]) -> _Row:
+    def _row(self, key: tuple[object, object]) -> _EndpointRow:
         row = self._row_of.get(key)
         if row is None:
             name, method = key
             endpoint = self.endpoints.of(method, name)
             if endpoint not in self._rows:
-                self._rows[endpoint] = _Row(endpoint)
+                self._rows[endpoint] = _EndpointRow(endpoint)
             row = self._row_of[key] = self._rows[endpoint]
         return row
 

@@ -1,1 +1,1 @@
-"""The metrics endpoint: what the master or the only process exports, as text, and the HTTP server that Prometheus scrapes."""
+"""The metrics endpoint that Prometheus scrapes: its metric families and its HTTP server."""

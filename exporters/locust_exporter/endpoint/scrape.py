@@ -1,4 +1,8 @@
-"""Who scrapes, and what each of them has seen: rate() would lose a first increment, so a series is shown as 0 first."""
+"""Scrapers and the series that each has seen.
+
+A series is shown as 0 to a scraper that sees it for the first time, because rate() would lose the
+increment that a series begins with.
+"""
 
 from __future__ import annotations
 
@@ -10,39 +14,39 @@ if TYPE_CHECKING:
 
 
 class Scraper:
-    """One that asks again and again, with the series that have reached it."""
+    """A client that scrapes again and again, with the series that have reached it."""
 
     def __init__(self) -> None:
         self.seen: set[object] = set()
 
 
 class Scrape:
-    """One page for a scraper. What it shows counts as seen once it has arrived, for a page may be too late or not be fetched whole."""
+    """One scrape. Its series count as seen once the answer has arrived in time and as a whole."""
 
     def __init__(
-        self, scraper: Scraper, patience_seconds: float, clock: Callable[[], float] = time.monotonic
+        self, scraper: Scraper, timeout_seconds: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`patience_seconds`: so long the scraper waits for the page."""
+        """Begin a scrape for whose answer the scraper waits `timeout_seconds`."""
         self._scraper = scraper
         self._clock = clock
-        self._deadline = clock() + patience_seconds
-        self._first: set[object] = set()
+        self._deadline = clock() + timeout_seconds
+        self._new: set[object] = set()
 
-    def first_sight(self, key: object) -> bool:
-        """Whether the scraper has never seen the series, which is to be shown as 0 then."""
-        if key in self._scraper.seen:
+    def is_new(self, series: object) -> bool:
+        """Return whether the scraper has never seen the series, which is then to be shown as 0."""
+        if series in self._scraper.seen:
             return False
-        self._first.add(key)
+        self._new.add(series)
         return True
 
     @property
-    def complete(self) -> bool:
-        """Whether everything on the page is shown as it is."""
-        return not self._first
+    def shows_all_values(self) -> bool:
+        """Whether no series is shown as 0 in place of its value."""
+        return not self._new
 
-    def sent(self) -> bool:
-        """The page was written as a whole; returns whether the scraper was still there."""
+    def mark_delivered(self) -> bool:
+        """Take the series as seen; return whether the scraper was still waiting."""
         if self._clock() >= self._deadline:
             return False
-        self._scraper.seen |= self._first
+        self._scraper.seen |= self._new
         return True

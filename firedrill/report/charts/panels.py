@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from firedrill.report.charts.axes import Scale
-    from grafana.source.signals import Signal
+    from grafana.source.golden_signals_panels import Signal
 
-SIGNALS = places.GRAFANA / "source" / "signals.py"
+SIGNALS = places.GRAFANA / "source" / "golden_signals_panels.py"
 
 
 @dataclass(frozen=True, slots=True)

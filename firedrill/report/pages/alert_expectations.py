@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from firedrill import units
 from firedrill.report.charts import colors
-from firedrill.report.charts.kinds import Bar
+from firedrill.report.charts.chart_types import Bar
 from firedrill.report.pages import sentences
 
 if TYPE_CHECKING:

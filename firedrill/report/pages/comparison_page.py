@@ -9,9 +9,9 @@ import numpy as np
 
 from firedrill import names, units
 from firedrill.record.run_description import played_load
-from firedrill.report.charts import colors, kinds, panels
+from firedrill.report.charts import chart_types, colors, panels
 from firedrill.report.charts.canvas import Canvas, Marks
-from firedrill.report.charts.kinds import Chart
+from firedrill.report.charts.chart_types import Chart
 from firedrill.report.charts.series_style import Stroke
 from firedrill.report.pages import sentences
 from firedrill.report.pages.render import data_of, render
@@ -184,7 +184,7 @@ def _overlaid(sides: Sequence[Side]) -> Iterator[Chart]:
         if drawn:
             title = f"{panel.signal.title.rstrip('?')} – {name}"
             yield Chart(
-                title, panel.signal.question, kinds.lines(canvas, drawn, panel.scale), drawn
+                title, panel.signal.question, chart_types.lines(canvas, drawn, panel.scale), drawn
             )
 
 

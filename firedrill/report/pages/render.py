@@ -21,7 +21,7 @@ from firedrill.report.pages import sentences
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from firedrill.report.charts.kinds import Chart
+    from firedrill.report.charts.chart_types import Chart
     from firedrill.report.recorded_series import Recording
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -6,11 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from firedrill import units
-from firedrill.report.charts import colors, kinds, series_style
+from firedrill.report.charts import chart_types, colors, series_style
 from firedrill.report.charts.canvas import Canvas, Mark, Marks
-from firedrill.report.charts.kinds import Bar, Chart
+from firedrill.report.charts.chart_types import Bar, Chart
 from firedrill.report.charts.panels import PANELS
-from firedrill.report.pages import alert_expectations, fault_matrix, sentences
+from firedrill.report.pages import alert_expectations, matrix_table, sentences
 from firedrill.report.pages.render import Table, data_of, render
 from firedrill.report.recorded_series import AlertSpan, Span
 from firedrill.report.run_facts import Facts
@@ -38,7 +38,7 @@ def of_run(facts: Facts, recording: Recording | None) -> str:
         limits=sentences.limits(facts),
         honesty=list(sentences.honesty(facts)) if facts("figures") else [],
         alerts=_alerts(facts),
-        matrix=fault_matrix.table(facts),
+        matrix=matrix_table.table(facts),
         notifications=_notifications(facts),
         endpoints=_endpoints(recording.endpoints) if recording else None,
         errors=_errors(recording.endpoints) if recording else None,
@@ -63,17 +63,17 @@ def _charts(facts: Facts, recording: Recording) -> Iterator[Chart]:
 def _chart(canvas: Canvas, panel: Panel, lines: Sequence[Line]) -> Chart:
     signal = panel.signal
     chart = partial(
-        Chart, signal.title, signal.question, when_empty=signal.when_empty or kinds.NOTHING
+        Chart, signal.title, signal.question, when_empty=signal.when_empty or chart_types.NOTHING
     )
     if not lines:
         return chart(None)
     if panel.kind == "heatmap":
-        return chart(kinds.heatmap(canvas, lines))
+        return chart(chart_types.heatmap(canvas, lines))
     if panel.kind == "areas":
         drawn = series_style.of_statuses(lines, signal.unit)
-        return chart(kinds.areas(canvas, drawn), drawn)
+        return chart(chart_types.areas(canvas, drawn), drawn)
     drawn = series_style.of_lines(lines, signal.unit)
-    return chart(kinds.lines(canvas, drawn, panel.scale), drawn)
+    return chart(chart_types.lines(canvas, drawn, panel.scale), drawn)
 
 
 def _marks(facts: Facts, recording: Recording) -> Marks:
@@ -130,7 +130,7 @@ def _timeline(canvas: Canvas, facts: Facts, recording: Recording) -> Chart:
     return Chart(
         title="What happened when",
         question="Which alerts were expected (blue), pending (pale red) and firing (red), and who was told, under which load and faults?",
-        figure=kinds.timeline(canvas, rows, bars, told, missed),
+        figure=chart_types.timeline(canvas, rows, bars, told, missed),
         wide=True,
     )
 

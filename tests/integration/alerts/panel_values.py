@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.recorded_data import Reopened
 from grafana.source import (
-    alert_signals,
-    client_signals,
-    saturation_signals,
-    server_signals,
-    signals,
+    alert_lab_panels,
+    client_panels,
+    golden_signals_panels,
+    saturation_panels,
+    server_panels,
 )
 from tests.recorded_drills import STUCK_WORKERS, THREADS
 
@@ -27,7 +27,7 @@ class PanelValues:
         self.faults = {fault["fault"]: fault for fault in run.read()["faults"]}
         self._prom = reopened.prom
         self.choices = {
-            **alert_signals.choices(run.read()["time_scale"]),
+            **alert_lab_panels.choices(run.read()["time_scale"]),
             "$__range": f"{self.end - self.start:.0f}s",
         }
 
@@ -61,11 +61,11 @@ def open_run(run):
 
 FRONT_PAGE, ROUTE = {"name": "/"}, {"http_route": "/"}
 FAILED_SHARES = {
-    "Errors: client": (signals.ERRORS.queries[0], {}),
-    "Errors: server": (signals.ERRORS.queries[1], {}),
-    "Failed share by name": (client_signals.FAILURES_BY_NAME.queries[0], FRONT_PAGE),
-    "Requests over the time shown: failed": (client_signals.REQUESTS.queries[1], FRONT_PAGE),
-    "Routes over the time shown: failed": (server_signals.ROUTES.queries[1], ROUTE),
+    "Errors: client": (golden_signals_panels.ERRORS.queries[0], {}),
+    "Errors: server": (golden_signals_panels.ERRORS.queries[1], {}),
+    "Failed share by name": (client_panels.FAILURES_BY_NAME.queries[0], FRONT_PAGE),
+    "Requests over the time shown: failed": (client_panels.REQUESTS.queries[1], FRONT_PAGE),
+    "Routes over the time shown: failed": (server_panels.ROUTES.queries[1], ROUTE),
 }
 """By panel, a query and the labels of the series that is the failed share."""
 
@@ -76,45 +76,45 @@ class FailureRate:
     the series to read of each.
     """
 
-    failures: signals.Query
+    failures: golden_signals_panels.Query
     failures_labels: dict[str, str]
-    requests: signals.Query
+    requests: golden_signals_panels.Query
     requests_labels: dict[str, str]
 
 
 FAILURE_RATES = {
     "Errors by class": FailureRate(
-        failures=signals.ERROR_CLASSES.queries[0],
+        failures=golden_signals_panels.ERROR_CLASSES.queries[0],
         failures_labels={"error": "HTTP 500"},
-        requests=client_signals.RATE_BY_NAME.queries[0],
+        requests=client_panels.RATE_BY_NAME.queries[0],
         requests_labels=FRONT_PAGE,
     ),
     "Responses by status": FailureRate(
-        failures=signals.STATUS_CODES.queries[0],
+        failures=golden_signals_panels.STATUS_CODES.queries[0],
         failures_labels={"http_response_status_code": "500"},
-        requests=server_signals.RATE_BY_ROUTE.queries[0],
+        requests=server_panels.RATE_BY_ROUTE.queries[0],
         requests_labels=ROUTE,
     ),
     "Errors by route": FailureRate(
-        failures=server_signals.ERRORS_BY_ROUTE.queries[0],
+        failures=server_panels.ERRORS_BY_ROUTE.queries[0],
         failures_labels=ROUTE,
-        requests=server_signals.RATE_BY_ROUTE.queries[0],
+        requests=server_panels.RATE_BY_ROUTE.queries[0],
         requests_labels=ROUTE,
     ),
 }
 WORKERS = {"resource": "workers"}
 SATURATION_FIGURES = {
-    "Saturation": (signals.SATURATION.queries[0], WORKERS, STUCK_WORKERS / THREADS),
+    "Saturation": (golden_signals_panels.SATURATION.queries[0], WORKERS, STUCK_WORKERS / THREADS),
     "Headroom, and what runs out": (
-        signals.HEADROOM.queries[0],
+        golden_signals_panels.HEADROOM.queries[0],
         WORKERS,
         1 - STUCK_WORKERS / THREADS,
     ),
-    "Lowest headroom": (saturation_signals.LOWEST.queries[0], {}, 1 - STUCK_WORKERS / THREADS),
-    "Workers busy": (server_signals.WORKERS_BUSY.queries[0], {}, STUCK_WORKERS / THREADS),
-    "Workers: busy, mean": (saturation_signals.WORKERS.queries[0], {}, STUCK_WORKERS),
-    "Workers: limit": (saturation_signals.WORKERS.queries[2], {}, THREADS),
-    "Users / starved": (signals.USERS.queries[1], {}, STUCK_WORKERS),
-    "Requests in flight: longer than 5 s": (client_signals.WAITING.queries[2], {}, STUCK_WORKERS),
+    "Lowest headroom": (saturation_panels.LOWEST.queries[0], {}, 1 - STUCK_WORKERS / THREADS),
+    "Workers busy": (server_panels.WORKERS_BUSY.queries[0], {}, STUCK_WORKERS / THREADS),
+    "Workers: busy, mean": (saturation_panels.WORKERS.queries[0], {}, STUCK_WORKERS),
+    "Workers: limit": (saturation_panels.WORKERS.queries[2], {}, THREADS),
+    "Users / starved": (golden_signals_panels.USERS.queries[1], {}, STUCK_WORKERS),
+    "Requests in flight: longer than 5 s": (client_panels.WAITING.queries[2], {}, STUCK_WORKERS),
 }
 """By panel, a query, the labels of its series, and the value that the stuck workers give."""

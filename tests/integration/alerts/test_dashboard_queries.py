@@ -10,7 +10,7 @@ import pytest
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus import remote
 from firedrill.prometheus.recorded_data import Reopened
-from grafana.source import alert_signals, client_signals, signals
+from grafana.source import alert_lab_panels, client_panels, golden_signals_panels
 from tests import dashboards, firedrill_process, recorded_drills, required_programs
 from tests.integration.alerts import panel_values
 from tests.waiting import PATIENCE_SECONDS
@@ -77,8 +77,8 @@ def test_panels_are_empty_only_for_their_reason(healthy, faulty):
 
 
 def test_windows_of_the_lab_are_those_of_the_rules(healthy):
-    for name in alert_signals.variables():
-        asked = alert_signals.looked_up(name).removeprefix("query_result(").removesuffix(")")
+    for name in alert_lab_panels.variables():
+        asked = alert_lab_panels.looked_up(name).removeprefix("query_result(").removesuffix(")")
         assert healthy.number(asked) == float(healthy.choices[f"${{{name}}}"])
 
 
@@ -106,7 +106,9 @@ def test_stuck_workers_and_starved_users_are_counted(faulty, panel):
 
 
 @pytest.mark.parametrize(
-    "heatmap", [signals.CLIENT_HEATMAP, signals.SERVER_HEATMAP], ids=lambda signal: signal.title
+    "heatmap",
+    [golden_signals_panels.CLIENT_HEATMAP, golden_signals_panels.SERVER_HEATMAP],
+    ids=lambda signal: signal.title,
 )
 def test_the_heatmaps_show_the_injected_latency(faulty, heatmap):
     """300 ms, and what the request takes by itself."""
@@ -144,7 +146,10 @@ def test_overlaid_runs_are_shown_as_chosen(chosen, users):
     with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
         remote.write(reopened.prom.url, series)
         found = reopened.prom.instant(
-            signals.USERS.queries[0].asked({**signals.EVERYTHING, "$run": chosen}), now
+            golden_signals_panels.USERS.queries[0].asked(
+                {**golden_signals_panels.EVERYTHING, "$run": chosen}
+            ),
+            now,
         )
     assert {sample.labels["run"]: sample.value for sample in found} == users
 
@@ -159,7 +164,9 @@ def test_the_time_of_the_chosen_run_is_shown(chosen, users):
     ]
     with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
         remote.write(reopened.prom.url, series)
-        asked = signals.USERS.queries[0].asked({**signals.EVERYTHING, "$run": chosen})
+        asked = golden_signals_panels.USERS.queries[0].asked(
+            {**golden_signals_panels.EVERYTHING, "$run": chosen}
+        )
         found = reopened.prom.range(asked, now - 20, now)
     assert {value for one in found for value in one.values()} == users
 
@@ -178,12 +185,13 @@ def test_container_limits_are_shown_where_there_are_any():
     excused = {
         query.expr: query
         for page, _, query, _ in dashboards.SHOWN
-        if query.only_where not in {"", signals.OPEN_LOOP} and page != "alert-lab"
+        if query.only_where not in {"", golden_signals_panels.OPEN_LOOP} and page != "alert-lab"
     }
     with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
         remote.write(reopened.prom.url, series)
         values = [
-            reopened.prom.number(query.asked(signals.EVERYTHING), now) for query in excused.values()
+            reopened.prom.number(query.asked(golden_signals_panels.EVERYTHING), now)
+            for query in excused.values()
         ]
     assert values == [1.5, 2**28, 0.25]
 
@@ -192,7 +200,7 @@ def test_panels_of_open_loops_are_empty_for_closed_ones(healthy, opened):
     of_open_loops = [
         (query, once)
         for _, _, query, once in dashboards.SHOWN
-        if query.only_where == signals.OPEN_LOOP
+        if query.only_where == golden_signals_panels.OPEN_LOOP
     ]
     assert of_open_loops
     for query, once in of_open_loops:
@@ -202,17 +210,17 @@ def test_panels_of_open_loops_are_empty_for_closed_ones(healthy, opened):
 
 def test_panels_tell_that_an_open_loop_found_no_slot(opened):
     at = opened.end - 2  # Every rate looks back on the load alone.
-    due, begun, _ = (opened.value(query, at) for query in signals.ARRIVALS.queries)
+    due, begun, _ = (opened.value(query, at) for query in golden_signals_panels.ARRIVALS.queries)
     assert (due, begun) == (pytest.approx(40, rel=0.1), pytest.approx(20, rel=0.2))
     in_flight, without_slot, limit = (
-        opened.value(query, at) for query in client_signals.SLOTS.queries
+        opened.value(query, at) for query in client_panels.SLOTS.queries
     )
     assert (in_flight, limit) == (pytest.approx(20, abs=1), 20)
     # Of the 40 a second since the fault began, 7 s before, 20 a second were begun; the page may be
     # a second old.
     assert without_slot == pytest.approx(20 * 7, abs=20 + 5)
     from_schedule, from_sending, late, _ = (
-        opened.value(query, at) for query in signals.FROM_SCHEDULE.queries
+        opened.value(query, at) for query in golden_signals_panels.FROM_SCHEDULE.queries
     )
     assert from_sending < 2
     assert late > 2

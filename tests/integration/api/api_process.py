@@ -28,7 +28,7 @@ class Api:
         self.url = url
         self.metrics = metrics
         self._errors = errors
-        self._page = None
+        self._metrics_process = None
 
     def get(self, path, **how):
         return requests.get(self.url + path, timeout=PATIENCE_SECONDS, **how)
@@ -41,38 +41,41 @@ class Api:
             return None
 
     def faults(self):
-        """The client that sets faults on the metrics page."""
+        """The client that sets faults on the metrics port."""
         return FaultClient(self.metrics.removesuffix("/metrics"), PATIENCE_SECONDS)
 
-    def page(self):
+    def scrape(self):
         return scrape(self.metrics)
 
     def said(self):
         """Lines on standard error."""
         return self._errors.read_text().splitlines()
 
-    def page_process(self):
-        """The process that serves the metrics page."""
-        (page,) = [
-            one
-            for one in psutil.Process(self.process.pid).children(recursive=True)
-            if "firedrill.telemetry.metrics_process" in one.cmdline()
+    def metrics_process(self):
+        """The process that serves the metrics endpoint."""
+        (process,) = [
+            child
+            for child in psutil.Process(self.process.pid).children(recursive=True)
+            if "firedrill.telemetry.metrics_process" in child.cmdline()
         ]
-        return page
+        return process
 
     def end(self, number):
         """Send a signal; returns the exit code."""
-        self._page = self.page_process()
+        self._metrics_process = self.metrics_process()
         self.process.send_signal(number)
         return self.process.wait(PATIENCE_SECONDS)
 
-    def page_is_gone(self):
-        """Whether the process of the page ended, after `end`.
+    def metrics_process_has_ended(self):
+        """Whether the metrics process ended, after `end`.
 
         Its port proves nothing: somebody else may have it by then.
         """
         try:
-            return not self._page.is_running() or self._page.status() == psutil.STATUS_ZOMBIE
+            return (
+                not self._metrics_process.is_running()
+                or self._metrics_process.status() == psutil.STATUS_ZOMBIE
+            )
         except psutil.NoSuchProcess:
             return True
 

@@ -62,7 +62,7 @@ def is_refused(api):
 
 def handled(api):
     """(requests, seconds) of the handler of PATH."""
-    page, name = api.page(), "http_server_request_duration_seconds"
+    page, name = api.scrape(), "http_server_request_duration_seconds"
     return tuple(
         page.total(f"{name}_{part}", http_route="/items/<int:id>") for part in ("count", "sum")
     )
@@ -88,7 +88,7 @@ def test_latency_spares_health_checks_and_ends_when_cleared():
         api.faults().set({"latency": FAULT_KINDS["latency"].largest}, LONG_SECONDS)
         slow = client.submit(api.status, PATH)
         poll_until(
-            lambda: api.page().value("http_server_workers_busy") == 1, "the request to be held"
+            lambda: api.scrape().value("http_server_workers_busy") == 1, "the request to be held"
         )
         assert api.status("/healthz") == 200
         assert api.status("/readyz") == 200
@@ -99,7 +99,7 @@ def test_latency_spares_health_checks_and_ends_when_cleared():
         assert slow.result(PATIENCE_SECONDS) is None
 
 
-def test_the_share_of_errors_is_the_one_asked_for(api):
+def test_errors_have_the_requested_ratio(api):
     api.faults().set({"errors": 0.2}, LONG_SECONDS)
     with requests.Session() as session:
         statuses = [
@@ -126,17 +126,17 @@ def test_stuck_workers_hold_their_requests_until_the_fault_ends(api):
                 "the worker that is not stuck to serve two requests",
             )
             poll_until(
-                lambda: api.page().value("http_server_workers_busy") == 3,
+                lambda: api.scrape().value("http_server_workers_busy") == 3,
                 "the other three to be stuck",
             )
-            assert api.page().value("http_server_queue_depth") == 0
+            assert api.scrape().value("http_server_queue_depth") == 0
             assert api.status("/readyz") == 200
             assert sum(each.done() for each in requested) == 2
         finally:
             api.faults().set({"stuck": 3}, 0.05)  # it ends by itself
         assert {each.result(PATIENCE_SECONDS) for each in requested} == {200}
     poll_until(
-        lambda: api.page().value("http_server_workers_busy") == 0, "the workers to be free again"
+        lambda: api.scrape().value("http_server_workers_busy") == 0, "the workers to be free again"
     )
     assert api.faults().active() == []
     assert api.status(PATH) == 200
@@ -144,19 +144,19 @@ def test_stuck_workers_hold_their_requests_until_the_fault_ends(api):
 
 def test_the_cpu_fault_burns_in_the_process_of_the_api(api):
     def seconds():
-        return api.page().value("process_cpu_seconds_total")
+        return api.scrape().value("process_cpu_seconds_total")
 
-    threads, before = api.page().value("python_threads"), seconds()
+    threads, before = api.scrape().value("python_threads"), seconds()
     api.faults().set({"cpu": 0.5}, LONG_SECONDS)
     poll_until(lambda: seconds() - before > 0.5, "half a second of CPU time to be burned")
-    assert api.page().value("python_threads") == threads + 1
+    assert api.scrape().value("python_threads") == threads + 1
     api.faults().clear()
-    poll_until(lambda: api.page().value("python_threads") == threads, "the burning thread to end")
+    poll_until(lambda: api.scrape().value("python_threads") == threads, "the burning thread to end")
 
 
 def test_memory_grows_and_is_given_back(api):
     def resident():
-        return api.page().value("process_resident_memory_bytes")
+        return api.scrape().value("process_resident_memory_bytes")
 
     before = resident()
     api.faults().set({"memory": 60e6}, LONG_SECONDS)
@@ -168,7 +168,7 @@ def test_memory_grows_and_is_given_back(api):
 def test_a_stopped_api_refuses_hangs_up_and_comes_back(either):
     """Whoever is refused finds the connection closed that was open before."""
     faults, scraper = either.faults(), {"User-Agent": "Prometheus/2.42.0"}
-    backlog = either.page().values("tcp_listen_backlog_limit")
+    backlog = either.scrape().values("tcp_listen_backlog_limit")
     with requests.Session() as session:
         session.get(either.url + PATH, timeout=PATIENCE_SECONDS)
         faults.set({"stop": 1.0}, LONG_SECONDS)
@@ -182,7 +182,7 @@ def test_a_stopped_api_refuses_hangs_up_and_comes_back(either):
     assert faults.active()[0].fault == "stop"
     faults.clear()
     poll_until(lambda: either.status(PATH) == 200, "the API to come back")
-    assert either.page().values("tcp_listen_backlog_limit") == backlog
+    assert either.scrape().values("tcp_listen_backlog_limit") == backlog
 
 
 def test_no_connection_outlives_the_listener_of_a_stopped_api(either):
@@ -218,23 +218,23 @@ def test_a_stopped_api_comes_back_again_and_again(either):
     assert either.faults().active() == []
 
 
-def test_the_page_shows_the_size_of_active_faults(api):
+def test_the_metrics_endpoint_shows_the_size_of_active_faults(api):
     api.faults().set({"latency": 0.3, "errors": 0.2}, LONG_SECONDS)
-    page = api.page()
+    page = api.scrape()
     assert [
         page.value("api_fault_active", fault=fault)
         for fault in ("latency", "errors", "cpu", "stop")
     ] == [0.3, 0.2, 0, 0]
     api.faults().clear()
-    assert sum(api.page().values("api_fault_active")) == 0
+    assert sum(api.scrape().values("api_fault_active")) == 0
 
 
-def test_a_fault_ends_although_its_page_is_killed():
+def test_a_fault_ends_although_the_metrics_process_is_killed():
     """The request returns when the fault ends, not when the page does."""
     with module("waitress", "--faults") as api:
         begun = time.monotonic()
         api.faults().set({"stuck": 1}, 2)
-        api.page_process().kill()
+        api.metrics_process().kill()
         assert api.get(PATH).ok
         assert time.monotonic() - begun >= 2
 
@@ -251,7 +251,7 @@ def test_faults_are_off_by_default_and_never_on_the_api_port(api):
             requests.request(how, f"{page}/faults", json=body, timeout=PATIENCE_SECONDS).status_code
             for how in methods
         } == {404}
-        assert "fault" not in plain.page().text
+        assert "fault" not in plain.scrape().text
         code, _, errors = firedrill("set", "stop", "--for", "1s", "--url", page)
     assert code == 3
     assert "start it with API_FAULTS=1, or `python -m api --faults`" in errors
@@ -279,7 +279,7 @@ def firedrill(*words):
         )
         return "nothing answers" not in done.stderr and done
 
-    done = poll_until(answered, "the metrics page to answer the command")
+    done = poll_until(answered, "the metrics endpoint to answer the command")
     return done.returncode, done.stdout, done.stderr
 
 

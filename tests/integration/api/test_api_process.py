@@ -54,12 +54,12 @@ def test_every_route_answers_and_is_counted_by_its_rule(start):
         )
         poll_until(
             lambda: (
-                api.page().total("http_server_request_duration_seconds_count", http_route="none")
+                api.scrape().total("http_server_request_duration_seconds_count", http_route="none")
                 == 1
             ),
             "the last request to be counted",
         )
-        page = api.page()
+        page = api.scrape()
         count = "http_server_response_time_seconds_count"
         assert page.total(count, http_route="/", http_response_status_code="200") == 1
         assert page.total(count, http_route="/items/<int:id>") == 1
@@ -67,10 +67,10 @@ def test_every_route_answers_and_is_counted_by_its_rule(start):
 
 
 @pytest.mark.parametrize("server", ["waitress", "dev"])
-def test_the_page_has_exactly_the_metrics_of_its_server(server):
+def test_the_endpoint_has_exactly_the_metrics_of_its_server(server):
     with module(server) as api:
         api.get("/")
-        text = api.page().text
+        text = api.scrape().text
     families = set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))
     everything = {metric.name for metric in (*declared(Server), *PROCESS_METRICS)}
     expected = everything - (ONLY_ON_REQUEST - families)
@@ -86,10 +86,10 @@ def test_the_page_has_exactly_the_metrics_of_its_server(server):
         ), "no limit is faked"
 
 
-def test_promtool_accepts_the_page():
+def test_promtool_accepts_the_metrics():
     with module("waitress") as api:
         api.get("/")
-        text = api.page().text
+        text = api.scrape().text
     checked = subprocess.run(
         [required_programs.require("promtool"), "check", "metrics"],
         input=text,
@@ -124,21 +124,21 @@ def test_a_taken_port_is_one_line_and_exit_code_2(option):
 
 @pytest.mark.parametrize("server", ["waitress", "dev"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_page_ends_with_the_api_on_a_signal(server, number):
+def test_the_metrics_process_ends_with_the_api_on_a_signal(server, number):
     with module(server) as api:
         assert api.end(number) == 0
-        poll_until(api.page_is_gone, "the metrics page to end")
+        poll_until(api.metrics_process_has_ended, "the metrics process to end")
 
 
-def test_kill_9_leaves_no_page_behind():
+def test_kill_9_leaves_no_metrics_process_behind():
     with module("waitress") as api:
         assert api.end(signal.SIGKILL) == -signal.SIGKILL
-        poll_until(api.page_is_gone, "the metrics page to end")
+        poll_until(api.metrics_process_has_ended, "the metrics process to end")
 
 
 def test_only_the_child_of_the_reloader_publishes():
     with flask("--reload") as api:
-        page = api.page()
+        page = api.scrape()
         assert page.value("api_server_info", server="werkzeug") == 1
         assert api.end(signal.SIGTERM) in {0, -signal.SIGTERM}
-        poll_until(api.page_is_gone, "the metrics page to end")
+        poll_until(api.metrics_process_has_ended, "the metrics process to end")

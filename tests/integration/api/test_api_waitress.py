@@ -47,12 +47,12 @@ class Served:
         connection.request("GET", path, headers=headers)
         return connection
 
-    def page(self):
+    def scrape(self):
         return scrape(self.telemetry.url)
 
     def await_value(self, wanted, name, **labels):
         return poll_until(
-            lambda: self.page().total(name, **labels) == wanted, f"{name}{labels} to be {wanted}"
+            lambda: self.scrape().total(name, **labels) == wanted, f"{name}{labels} to be {wanted}"
         )
 
     def timed_page(self):
@@ -61,7 +61,7 @@ class Served:
         All processes of a machine share this clock: the page is of a time in between.
         """
         before = perf_counter()
-        page = self.page()
+        page = self.scrape()
         return before, page, perf_counter()
 
     def await_busy(self, since, seconds):
@@ -139,7 +139,7 @@ def test_queue_workers_connections_and_backlog_match_the_load(served):
         client.close()
     served.await_value(14, f"{HANDLED}_count", http_route="/gate")
     served.await_value(0, "http_server_connections")
-    drained, done = served.page(), perf_counter()
+    drained, done = served.scrape(), perf_counter()
 
     assert (
         full.value("http_server_workers_busy") == full.value("http_server_workers_limit") == THREADS
@@ -190,11 +190,11 @@ def test_pipelined_requests_wait_from_their_own_arrival(served):
     served.await_pipelined(3)
     served.await_value(1, "http_server_workers_busy")
     arrived = perf_counter()
-    served.await_busy(served.page(), 0.3)
+    served.await_busy(served.scrape(), 0.3)
     opened = perf_counter()
     served.gate.set()
     served.await_value(2, f"{HANDLED}_count", http_route="/quick")
-    pipelined, done = served.page(), perf_counter()
+    pipelined, done = served.scrape(), perf_counter()
     connection.close()
     assert pipelined.value(f"{ANSWERED}_bucket", http_route="/quick", le="0.25") == 0
     assert (
@@ -217,13 +217,13 @@ def test_kept_alive_requests_do_not_wait_for_each_other(served):
         if number == 1:
             idle = served.send("/gate")
             served.await_value(1, "http_server_workers_busy")
-            served.await_busy(served.page(), 0.3)
+            served.await_busy(served.scrape(), 0.3)
             served.gate.set()
             idle.getresponse().read()
     connection.close()
     idle.close()
     handled, answered = (
-        served.page().total(f"{name}_sum", http_route="/quick") for name in (HANDLED, ANSWERED)
+        served.scrape().total(f"{name}_sum", http_route="/quick") for name in (HANDLED, ANSWERED)
     )
     assert handled <= answered <= asked + ROUNDING
 
@@ -234,7 +234,7 @@ def test_a_request_is_counted_when_its_client_hangs_up(served):
     connection.close()
     connection.sock = None
     served.await_value(1, "firedrill_run_requests_total", run_id="hung-up")
-    assert served.page().total("http_server_active_requests") == 0
+    assert served.scrape().total("http_server_active_requests") == 0
 
 
 def test_a_raising_handler_is_one_finished_request_with_status_500(served):
@@ -245,7 +245,7 @@ def test_a_raising_handler_is_one_finished_request_with_status_500(served):
         http_route="/broken",
         http_response_status_code="500",
     )
-    assert served.page().value("firedrill_run_requests_total", run_id="broken") == 1
+    assert served.scrape().value("firedrill_run_requests_total", run_id="broken") == 1
 
 
 def test_malformed_http_is_answered_and_frees_its_worker(served):
@@ -256,10 +256,10 @@ def test_malformed_http_is_answered_and_frees_its_worker(served):
     connection.close()
     served.await_value(1, "http_server_queue_wait_seconds_count")
     served.await_value(0, "http_server_workers_busy")
-    assert served.page().total("http_server_queue_depth") == 0
+    assert served.scrape().total("http_server_queue_depth") == 0
 
 
-def test_promtool_accepts_the_page(served):
+def test_promtool_accepts_the_metrics(served):
     """Prometheus' own linter; the one complaint it may make is about names that follow
     OpenTelemetry.
     """
@@ -268,7 +268,7 @@ def test_promtool_accepts_the_page(served):
     served.await_value(1, "http_server_request_duration_seconds_count")
     checked = subprocess.run(
         [promtool, "check", "metrics"],
-        input=served.page().text,
+        input=served.scrape().text,
         capture_output=True,
         text=True,
         check=False,
@@ -276,7 +276,7 @@ def test_promtool_accepts_the_page(served):
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
-def test_the_page_names_its_server_version_and_format(served):
+def test_the_metrics_endpoint_names_its_server_version_and_format(served):
     host_and_port = served.telemetry.url.split("/")[2]
     connection = http.client.HTTPConnection(host_and_port, timeout=PATIENCE_SECONDS)
     connection.request("GET", "/metrics")
@@ -287,9 +287,9 @@ def test_the_page_names_its_server_version_and_format(served):
     assert connection.getresponse().status == 404
     connection.close()
     assert (
-        served.page().value(
+        served.scrape().value(
             "api_server_info", server="waitress", threads=str(THREADS), processes="1"
         )
         == 1
     )
-    assert served.page().value("api_build_info", version="7") == 1
+    assert served.scrape().value("api_build_info", version="7") == 1

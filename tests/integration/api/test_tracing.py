@@ -13,7 +13,7 @@ import requests
 from firedrill.contract import LOOPBACK
 from firedrill.places import ROOT
 from firedrill.processes import ports
-from firedrill.telemetry.tracing import COMPLAINT_SECONDS
+from firedrill.telemetry.tracing import WARNING_SECONDS
 from tests import required_programs
 from tests.integration.api.api_process import flask, module
 from tests.integration.api.otlp_collector import Collector, unreachable
@@ -38,7 +38,7 @@ def collector():
 
 
 @pytest.mark.parametrize("start", ["waitress", "dev", "flask run"])
-def test_spans_arrive_when_the_process_is_told_to_end(start, collector):
+def test_spans_arrive_when_the_process_is_asked_to_end(start, collector):
     with api(
         start,
         OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
@@ -124,8 +124,8 @@ def test_a_missing_collector_costs_one_complaint_a_minute(listening):
                 for _ in range(300)
             } == {200}
             assert process.end(signal.SIGTERM) == 0
-            complaints = process.said()[1:]
-    assert len(complaints) <= 1 + (time.monotonic() - begun) // COMPLAINT_SECONDS, complaints
+            warnings = process.said()[1:]
+    assert len(warnings) <= 1 + (time.monotonic() - begun) // WARNING_SECONDS, warnings
 
 
 @pytest.mark.parametrize(

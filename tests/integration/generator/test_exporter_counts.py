@@ -126,7 +126,7 @@ def test_a_load_does_not_end_before_its_time(target):
     )
 
 
-def test_the_test_ends_when_the_load_is_told_to_stop(target):
+def test_the_test_ends_when_the_load_is_stopped(target):
     """Users have time left for what they wait for: it is still in flight at the end, and counts
     when it is answered after it.
     """
@@ -194,7 +194,7 @@ def test_a_histogram_equals_the_reported_times():
         "--headless",
         "-u",
         1,
-        files=theirs("told_times"),
+        files=theirs("given_times"),
         TIMES=" ".join(map(str, TIMES)),
         FIREDRILL_MAX_NAMES="5",
     ) as locust:
@@ -234,7 +234,7 @@ def test_a_histogram_equals_the_reported_times():
 
 def test_locusts_own_rounding_moves_times_into_other_buckets():
     with Locust(
-        "--headless", "-u", 1, files=theirs("told_times"), TIMES="5.4", FIREDRILL_EXACT_BUCKETS="0"
+        "--headless", "-u", 1, files=theirs("given_times"), TIMES="5.4", FIREDRILL_EXACT_BUCKETS="0"
     ) as locust:
         page = locust.until(
             lambda page: page.value("locust_requests_total", name="times"), "the time to be told"

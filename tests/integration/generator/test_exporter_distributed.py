@@ -202,12 +202,12 @@ def test_requests_of_a_worker_with_another_exporter_version_count(target):
             ),
             counted,
         )
-        poll_until(lambda: "has another version of the exporter" in locust.log(), "the warning")
+        poll_until(lambda: "runs another version of the exporter" in locust.log(), "the warning")
         last = locust.stop()[-1]
         log = locust.log()
     assert last.total("locust_requests_total") > 10
     assert len(last.values("locust_worker_cpu_ratio")) == 1  # its own
-    assert log.count("has another version of the exporter") == 1
+    assert log.count("runs another version of the exporter") == 1
     assert "Traceback" not in log
 
 

@@ -14,7 +14,12 @@ from tests.locust_process import Locust
 from tests.waiting import PATIENCE_SECONDS
 
 LOCUSTFILES = Path(__file__).parent / "locustfiles"
-CLOCKED = (LOCUSTFILES / "told_clock.py", LOCUSTFILES / "forgiving.py", LOCUSTFILE, EXPORTER_PLUGIN)
+CLOCKED = (
+    LOCUSTFILES / "given_clock.py",
+    LOCUSTFILES / "forgiving.py",
+    LOCUSTFILE,
+    EXPORTER_PLUGIN,
+)
 PROFILE = """\
 name: two-steps
 user: [{name: BasicUser}, {name: BrowsingUser}]
@@ -35,7 +40,7 @@ def profile(tmp_path):
 
 
 class Clock:
-    """The time of a load profile: a file, which told_clock.py reads."""
+    """The time of a load profile: a file, which given_clock.py reads."""
 
     def __init__(self, folder):
         self.file = folder / "seconds"
@@ -109,7 +114,7 @@ def test_the_simplest_command_runs_one_kind_of_user(target, tmp_path):
     assert not page.values("locust_load_step")
 
 
-def test_a_profile_is_shared_by_workers(target, profile, clock):
+def test_workers_play_one_profile_together(target, profile, clock):
     port = any_free()
     forked = (
         "--processes",
@@ -138,7 +143,7 @@ def test_a_profile_is_shared_by_workers(target, profile, clock):
 
 def test_somebody_elses_users_follow_the_profile(target, profile, clock):
     files = (
-        LOCUSTFILES / "told_clock.py",
+        LOCUSTFILES / "given_clock.py",
         firedrill_process.LOCUSTFILES / "theirs.py",
         SHAPE,
         EXPORTER_PLUGIN,

@@ -334,7 +334,7 @@ def test_a_worker_that_was_missed_sends_nothing_twice(target, profile):
     assert target.received == 12 * WHOLE
 
 
-def test_counts_of_an_earlier_load_are_told_apart(target, profile):
+def test_counts_of_an_earlier_load_stay_separate(target, profile):
     port = any_free()
     web = ("--web-host", "127.0.0.1", "--web-port", port)
     with Locust(

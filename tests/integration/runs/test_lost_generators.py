@@ -6,7 +6,7 @@ import time
 
 import pytest
 import requests
-from firedrill_load.open_loop.schedule_shards import GIVEN_AHEAD_SECONDS
+from firedrill_load.open_loop.schedule_shards import ALLOCATED_AHEAD_SECONDS
 
 from firedrill.contract import LOOPBACK
 from firedrill.interrupt import Interrupt
@@ -107,7 +107,7 @@ def test_a_drill_that_loses_its_generators_keeps_the_record(stack, tmp_path):
         )
         assert (
             target.received - received
-            <= offered - started - unsent + RATE * (looked_ago + GIVEN_AHEAD_SECONDS) + A_FEW
+            <= offered - started - unsent + RATE * (looked_ago + ALLOCATED_AHEAD_SECONDS) + A_FEW
         )
         code, said, errors = drill.finish()
     document = drill.run().read()

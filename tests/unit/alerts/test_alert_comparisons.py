@@ -5,7 +5,7 @@ import pytest
 from firedrill.alerts.rules import expression
 from firedrill.alerts.rules.expression import Comparison
 from firedrill.stack import state_file
-from grafana.source import alert_signals
+from grafana.source import alert_lab_panels
 
 
 @pytest.mark.parametrize(
@@ -43,16 +43,18 @@ def test_a_number_is_not_a_series(text, scalar):
 
 
 def test_lab_windows_are_scaled_and_keep_four_scrapes():
-    at_12, at_36 = alert_signals.choices(12), alert_signals.choices(36)
+    at_12, at_36 = alert_lab_panels.choices(12), alert_lab_panels.choices(36)
     name = "${at_least_4000_for_1m}"
     assert (at_12[name], at_36[name]) == ("5000", "4000")
-    assert "60000" in alert_signals.looked_up(name.strip("${}"))
+    assert "60000" in alert_lab_panels.looked_up(name.strip("${}"))
 
 
 def test_rules_that_a_drill_does_not_scale_are_queried_unchanged():
-    for alert in alert_signals.alerts():
+    for alert in alert_lab_panels.alerts():
         asked = " ".join(
-            query.expr for signal in alert_signals.against_limits(alert) for query in signal.queries
+            query.expr
+            for signal in alert_lab_panels.against_limits(alert)
+            for query in signal.queries
         )
         assert alert.is_scaled or "${" not in asked, alert.title
 
@@ -60,13 +62,13 @@ def test_rules_that_a_drill_does_not_scale_are_queried_unchanged():
 def test_the_lab_shows_the_limit_of_a_burn_rate():
     (rule,) = [
         alert.rule
-        for alert in alert_signals.alerts()
+        for alert in alert_lab_panels.alerts()
         if alert.rule.name == "ApiErrorBudgetFastBurn"
     ]
     shown = [
-        query.expr for query in alert_signals.ERROR_BURN.queries if query.legend == "limit 14.4"
+        query.expr for query in alert_lab_panels.ERROR_BURN.queries if query.legend == "limit 14.4"
     ]
-    highest = alert_signals.HIGHEST_SHARE
+    highest = alert_lab_panels.HIGHEST_SHARE
     assert f"clamp_max(14.4 * api:slo_errors:ratio, {highest})" in rule.expr
     assert f"clamp_max(vector(14.4), {highest} / scalar(api:slo_errors:ratio))" in shown[0]
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from firedrill_load.open_loop.backlog import Backlog, left
+from firedrill_load.open_loop.backlog import Backlog, held_by_target
 from firedrill_load.open_loop.schedule import (
     BLOCK,
     Schedule,
@@ -15,15 +15,15 @@ from firedrill_load.open_loop.schedule import (
     schedule_of,
 )
 from firedrill_load.open_loop.schedule_shards import (
-    GIVEN_AHEAD_SECONDS,
-    GIVING_SECONDS,
+    ALLOCATED_AHEAD_SECONDS,
+    ALLOCATION_SECONDS,
     ProcessSchedule,
     Shard,
     ShardAllocator,
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from locust_exporter.counting.arrival_counts import Arrivals
+from locust_exporter.counting.arrival_counts import ArrivalCounts
 
 from firedrill.places import ROOT
 from firedrill.profile import AlertExpectations, OpenLoop, Profile, RateRamp, Step, UserShare
@@ -49,7 +49,7 @@ POISSON = replace(OPEN, open_loop=OpenLoop(10, poisson=True))
 
 
 def all_due(profile):
-    return [due for _, due in schedule_of(profile).since(0)]
+    return [due for _, due in schedule_of(profile).arrivals_since(0)]
 
 
 def evenly(rate, end=float("inf")):
@@ -85,7 +85,7 @@ def test_a_ramp_goes_on_without_end():
     ramp = replace(OPEN, steps=(), ramp=RateRamp(10, 2, 5), duration_seconds=None)
     due = list(
         itertools.takewhile(
-            lambda seconds: seconds < 100, (due for _, due in schedule_of(ramp).since(0))
+            lambda seconds: seconds < 100, (due for _, due in schedule_of(ramp).arrivals_since(0))
         )
     )
     assert [len(between(due, start, start + 2)) for start in (0, 2, 98)] == [20, 40, 1000]
@@ -97,7 +97,7 @@ def test_the_number_of_arrivals_is_the_area_below_the_rate(rates, seconds):
         (len(rates) * seconds, 0.0)
     ]
     area = sum(rates) * seconds
-    assert len(list(Schedule(lambda: spans, even_block).since(0))) == pytest.approx(
+    assert len(list(Schedule(lambda: spans, even_block).arrivals_since(0))) == pytest.approx(
         area, abs=0.5 + 1e-6
     )
 
@@ -123,40 +123,45 @@ def test_worker_changes_neither_lose_nor_repeat_an_arrival(schedule, turns):
     )
     for seconds, present, awake in [*turns, (40, set("ab"), set("abc"))]:
         now += seconds
-        for name, share in allocator.extend(now, sorted(present)).items():
-            parts[name].assign(share)
+        for name, shard in allocator.allocate_until(now, sorted(present)).items():
+            parts[name].add_shard(shard)
         for name in awake:
             taken[name] += parts[name].until(now - 1)
     for name in "abc":
         taken[name] += parts[name].until(now)
-    assert sorted(itertools.chain(*taken.values())) == [due for _, due in schedule.since(0)]
-    assert allocator.asked_before(now) == {name: len(due) for name, due in taken.items() if due}
+    assert sorted(itertools.chain(*taken.values())) == [
+        due for _, due in schedule.arrivals_since(0)
+    ]
+    assert allocator.assigned_before(now) == {name: len(due) for name, due in taken.items() if due}
     assert all(due == sorted(due) for due in taken.values())
 
 
-def test_workers_get_equal_shares_that_end():
+def test_workers_get_equal_shards_that_end():
     allocator = ShardAllocator(evenly(10), {})
-    assert allocator.extend(1.5, []) == {}
-    assert allocator.extend(2.0, ["a", "b"]) == {"a": Shard(0, 2, 0, 2), "b": Shard(0, 2, 1, 2)}
-    assert allocator.extend(3.0, ["b"]) == {"b": Shard(2, 3, 0, 1)}
-    assert allocator.asked_before(1.9) == {}
-    assert allocator.asked_before(2.5) == {"a": 10, "b": 10}
-    assert allocator.asked_before(2.9) == {"a": 10, "b": 10}
-    assert allocator.asked_before(9.0) == {"a": 10, "b": 20}
-    assert ShardAllocator(evenly(10), {"a": 10}).asked_before(9.0) == {"a": 10}
+    assert allocator.allocate_until(1.5, []) == {}
+    assert allocator.allocate_until(2.0, ["a", "b"]) == {
+        "a": Shard(0, 2, 0, 2),
+        "b": Shard(0, 2, 1, 2),
+    }
+    assert allocator.allocate_until(3.0, ["b"]) == {"b": Shard(2, 3, 0, 1)}
+    assert allocator.assigned_before(1.9) == {}
+    assert allocator.assigned_before(2.5) == {"a": 10, "b": 10}
+    assert allocator.assigned_before(2.9) == {"a": 10, "b": 10}
+    assert allocator.assigned_before(9.0) == {"a": 10, "b": 20}
+    assert ShardAllocator(evenly(10), {"a": 10}).assigned_before(9.0) == {"a": 10}
     part = ProcessSchedule(evenly(10))
-    part.assign(Shard(0, 2, 1, 2))
+    part.add_shard(Shard(0, 2, 1, 2))
     assert len(list(part.until(1))) == len(list(part.until(99))) == 5
     # It was left out for a while.
-    part.assign(Shard(50, 51, 0, 1))
+    part.add_shard(Shard(50, 51, 0, 1))
     assert list(part.until(99)) == pytest.approx([50.05 + number / 10 for number in range(10)])
 
 
-def test_shares_outlast_one_missed_turn_of_the_master():
-    assert 2 * GIVING_SECONDS < GIVEN_AHEAD_SECONDS
-    assert GIVEN_AHEAD_SECONDS + GIVING_SECONDS <= 2
+def test_shards_outlast_one_missed_turn_of_the_master():
+    assert 2 * ALLOCATION_SECONDS < ALLOCATED_AHEAD_SECONDS
+    assert ALLOCATED_AHEAD_SECONDS + ALLOCATION_SECONDS <= 2
     assert (
-        f"send nothing more after {GIVEN_AHEAD_SECONDS:g} s"
+        f"send nothing more after {ALLOCATED_AHEAD_SECONDS:g} s"
         in (ROOT / "docs" / "distributed.md").read_text()
     )
 
@@ -168,8 +173,10 @@ def test_a_walk_from_any_time_finds_the_same_arrivals(profile, seconds):
         profile,
         steps=(Step(start_seconds=0, users=10, spawn_rate=10, rate=500.0), *profile.steps[1:]),
     )
-    walked = [(number, due) for number, due in schedule_of(longer).since(0) if due >= seconds]
-    assert list(schedule_of(longer).since(seconds)) == walked
+    walked = [
+        (number, due) for number, due in schedule_of(longer).arrivals_since(0) if due >= seconds
+    ]
+    assert list(schedule_of(longer).arrivals_since(seconds)) == walked
 
 
 def test_no_arrival_is_bound_to_the_beginning_of_a_block():
@@ -178,12 +185,12 @@ def test_no_arrival_is_bound_to_the_beginning_of_a_block():
     assert statistics.mean(firsts) == pytest.approx(1, abs=0.2)
 
 
-def test_poisson_arrivals_are_shared_in_equal_parts():
+def test_poisson_arrivals_are_divided_into_equal_shards():
     workers = Counter(
         number % 4
         for number, _ in schedule_of(
             replace(POISSON, steps=(Step(start_seconds=0, users=10, spawn_rate=10, rate=2000.0),))
-        ).since(0)
+        ).arrivals_since(0)
     )
     assert max(workers.values()) - min(workers.values()) < 0.01 * sum(workers.values())
 
@@ -207,16 +214,16 @@ def test_a_late_worker_draws_only_its_own_arrivals(profile):
         return schedule.draw(block)
 
     part = ProcessSchedule(replace(schedule, draw=draw))
-    part.assign(Shard(3600, 3610, 1, 2))
+    part.add_shard(Shard(3600, 3610, 1, 2))
     assert len(list(part.until(3610))) == pytest.approx(10_000, abs=500)
     assert drawn == list(range(drawn[0], drawn[0] + len(drawn)))
     assert len(drawn) * BLOCK < 20_000 + 4 * BLOCK
 
 
-def test_a_late_share_has_no_earlier_arrivals():
+def test_a_late_shard_has_no_earlier_arrivals():
     part = ProcessSchedule(evenly(1, end=3))
     assert list(part.until(1.2)) == []
-    part.assign(Shard(2.2, 9, 0, 1))
+    part.add_shard(Shard(2.2, 9, 0, 1))
     assert list(part.until(9)) == [2.5]
 
 
@@ -248,58 +255,59 @@ def test_the_backlog_is_served_in_order_and_expires():
     ],
 )
 def test_the_backlog_at_the_end_is_split_by_its_cause(busy, awaiting, because_of_target):
-    assert left(60, busy, awaiting) == because_of_target
+    assert held_by_target(60, busy, awaiting) == because_of_target
 
 
-def counted(offered, lateness):
-    arrivals = Arrivals()
+def counted(offered, delays):
+    arrivals = ArrivalCounts()
     arrivals.offered = offered
-    for late in lateness:
-        arrivals.start(late)
-        arrivals.answer("GET", "/", late + 0.1)
+    for delay in delays:
+        arrivals.count_start(delay)
+        arrivals.count_answer("GET", "/", delay + 0.1)
     return arrivals
 
 
 def test_counts_of_workers_survive_transport_and_add_up():
     sent = counted(6, [0.001, 2.0])
-    sent.drop([5.0])
-    sent.leave([0.3, 0.2, 0.1])
-    worker = Arrivals.from_message(sent.to_message())
+    sent.count_dropped([5.0])
+    sent.count_backlog_at_end([0.3, 0.2, 0.1])
+    worker = ArrivalCounts.from_message(sent.to_message())
     worker.add(counted(1, [0.5]))
-    assert (worker.offered, worker.started, worker.unsent) == (7, 3, 1)
-    assert (worker.unsent_ages.ages().seconds, worker.left.ages().seconds) == pytest.approx(
-        (5.0, 0.6)
-    )
-    lost = Arrivals()
-    lost.add(sent, asked=9)
-    assert (lost.offered, lost.started, lost.unsent) == (9, 2, 4), "three were left"
-    assert worker.lateness.ages().cumulative()[-1] == 3
-    assert worker.from_schedule["GET", "/"].ages().seconds == pytest.approx(2.201)
+    assert (worker.offered, worker.started, worker.dropped) == (7, 3, 1)
+    assert (
+        worker.dropped_ages.snapshot().seconds,
+        worker.backlog_at_end.snapshot().seconds,
+    ) == pytest.approx((5.0, 0.6))
+    lost = ArrivalCounts()
+    lost.add(sent, assigned=9)
+    assert (lost.offered, lost.started, lost.dropped) == (9, 2, 4), "three were in the backlog"
+    assert worker.start_delay.snapshot().cumulative()[-1] == 3
+    assert worker.response_times["GET", "/"].snapshot().seconds == pytest.approx(2.201)
 
 
-def test_arrivals_that_a_lost_worker_did_not_start_are_unsent():
-    everything = Arrivals()
-    everything.add(counted(10, [0.0] * 9), asked=15)
-    assert (everything.offered, everything.started, everything.unsent) == (15, 9, 6)
+def test_arrivals_that_a_lost_worker_did_not_start_are_dropped():
+    everything = ArrivalCounts()
+    everything.add(counted(10, [0.0] * 9), assigned=15)
+    assert (everything.offered, everything.started, everything.dropped) == (15, 9, 6)
 
 
 def test_arrivals_of_a_living_worker_may_still_wait():
-    everything = Arrivals()
-    everything.add(counted(10, [0.0] * 9), asked=10)
-    assert (everything.offered, everything.started, everything.unsent) == (10, 9, 0)
+    everything = ArrivalCounts()
+    everything.add(counted(10, [0.0] * 9), assigned=10)
+    assert (everything.offered, everything.started, everything.dropped) == (10, 9, 0)
 
 
 def test_names_are_cleaned_and_folded_beyond_the_cap():
-    arrivals = Arrivals(max_names=2)
+    arrivals = ArrivalCounts(max_names=2)
     for name in ("/a", "/b", "/c", "/d", None, 'q"\n' * 5000):
-        arrivals.answer(None, name, 0.1)
-    assert set(arrivals.from_schedule) == {("", "/a"), ("", "/b"), ("", "other")}
-    assert arrivals.from_schedule["", "other"].ages().cumulative()[-1] == 4
+        arrivals.count_answer(None, name, 0.1)
+    assert set(arrivals.response_times) == {("", "/a"), ("", "/b"), ("", "other")}
+    assert arrivals.response_times["", "other"].snapshot().cumulative()[-1] == 4
 
 
 def test_methods_are_folded_beyond_their_cap():
-    arrivals = Arrivals()
+    arrivals = ArrivalCounts()
     for number in range(1000):
-        arrivals.answer(f"call {number}", "/", 0.1)
-    assert len(arrivals.from_schedule) == 31
-    assert arrivals.from_schedule["other", "/"].ages().cumulative()[-1] == 970
+        arrivals.count_answer(f"call {number}", "/", 0.1)
+    assert len(arrivals.response_times) == 31
+    assert arrivals.response_times["other", "/"].snapshot().cumulative()[-1] == 970

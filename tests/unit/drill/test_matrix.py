@@ -15,7 +15,7 @@ from firedrill.drill.play import fault_matrix
 from firedrill.drill.play.request import Request
 from firedrill.errors import BadInput
 from firedrill.profile import AlertExpectations, FaultStep, load_profile
-from firedrill.report.pages import fault_matrix as report_matrix
+from firedrill.report.pages import matrix_table as report_matrix
 from firedrill.report.run_facts import Facts
 from firedrill.stack.plan import Server
 from tests.unit.printing import printed

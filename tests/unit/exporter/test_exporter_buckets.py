@@ -4,7 +4,7 @@ from bisect import bisect_left
 
 from hypothesis import given
 from hypothesis import strategies as st
-from locust_exporter.counting.buckets import BucketIndex, round_up
+from locust_exporter.counting.locust_statistics import BucketIndex, round_up
 
 from firedrill.contract import LATENCY_BOUNDS_SECONDS
 

@@ -1,7 +1,7 @@
 """Labels stay few and clean, whatever a locustfile reports."""
 
 import pytest
-from locust_exporter.counting.labels import Cap, clean, error_class
+from locust_exporter.counting.sanitize import Cap, error_class, label_value
 
 
 @pytest.mark.parametrize(
@@ -21,9 +21,9 @@ def test_an_error_is_its_class_and_never_its_message(error, expected):
 
 
 def test_a_label_is_short_text_that_can_be_encoded():
-    assert clean(None) == ""
-    assert clean("\ud800") == r"\ud800"
-    assert len(clean("ü" * 1000)) == 200
+    assert label_value(None) == ""
+    assert label_value("\ud800") == r"\ud800"
+    assert len(label_value("ü" * 1000)) == 200
 
 
 def test_different_long_texts_stay_different():
@@ -37,9 +37,9 @@ def test_different_long_texts_stay_different():
         "\ud800",
         "\udfff" * 200,
     ]
-    labels = [clean(text) for text in texts]
+    labels = [label_value(text) for text in texts]
     assert len(set(labels)) == len(texts)
-    assert [clean(label) for label in labels] == labels
+    assert [label_value(label) for label in labels] == labels
     assert {len(label) for label in labels if "~" in label} == {200, len("other~") + 8}
     assert labels[:2] == texts[:2]
 

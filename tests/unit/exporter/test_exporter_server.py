@@ -9,7 +9,7 @@ from queue import Queue
 import gevent
 import pytest
 import requests
-from locust_exporter.endpoint.http_server import Server
+from locust_exporter.endpoint.http_server import MetricsServer
 from locust_exporter.exporter_settings import Settings
 
 from firedrill.errors import BadInput
@@ -23,14 +23,14 @@ def taken():
 
 
 def test_a_taken_default_moves_to_the_next_free_port(taken):
-    assert taken < Server(lambda *_: "").start(Settings(port=taken)) < taken + 50
+    assert taken < MetricsServer(lambda *_: "").start(Settings(port=taken)) < taken + 50
 
 
 def test_a_taken_port_that_was_asked_for_is_an_error(taken):
     with pytest.raises(
         BadInput, match=f"127.0.0.1:{taken}: Address already in use; set FIREDRILL_EXPORTER_PORT"
     ):
-        Server(lambda *_: "").start(Settings(port=taken, port_was_asked_for=True))
+        MetricsServer(lambda *_: "").start(Settings(port=taken, port_was_asked_for=True))
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def served(padding="", patience_seconds=PATIENCE_SECONDS):
         return f"{number}\n{padding}"
 
     def serve():
-        ports.put(Server(page, patience_seconds).start(Settings(port=0)))
+        ports.put(MetricsServer(page, patience_seconds).start(Settings(port=0)))
         while not over.is_set():
             gevent.sleep(0.02)
 
@@ -59,7 +59,7 @@ def served(padding="", patience_seconds=PATIENCE_SECONDS):
 
 
 def page_was_seen(scrape, number):
-    return not scrape.first_sight(number)
+    return not scrape.is_new(number)
 
 
 def scrape(port, name, patience=f"{PATIENCE_SECONDS:g}"):

@@ -10,7 +10,7 @@ from firedrill.errors import BadInput
 from firedrill.record.run_folder import Run
 from firedrill.report.pages import comparison_page, run_page, sentences
 from firedrill.report.run_facts import RECORDS, Facts
-from tests.unit.report.run_facts import facts
+from tests.unit.report.healthy_facts import facts
 
 JUNK = (None, "much", -1, {}, [None])
 STEP = {

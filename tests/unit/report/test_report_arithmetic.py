@@ -15,7 +15,7 @@ from firedrill.report.recorded_series import AlertSpan, Line, Recording, Span, _
 from firedrill.report.run_facts import FIGURES, Facts
 from firedrill.stack.plan import Server
 from tests.unit.healthy_run import PROFILE
-from tests.unit.report.run_facts import facts
+from tests.unit.report.healthy_facts import facts
 
 NOTHING = Facts("run", {})
 

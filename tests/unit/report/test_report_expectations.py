@@ -4,7 +4,7 @@ import pytest
 
 from firedrill.report.charts import colors
 from firedrill.report.charts.canvas import Mark
-from firedrill.report.charts.kinds import Bar
+from firedrill.report.charts.chart_types import Bar
 from firedrill.report.pages import alert_expectations, sentences
 from firedrill.report.run_facts import Facts
 

@@ -4,7 +4,7 @@ from click.testing import CliRunner
 
 from firedrill.cli import main
 from firedrill.record.run_folder import Run
-from firedrill.report import files
+from firedrill.report import report_files
 
 
 def prune(out, *words):
@@ -18,8 +18,10 @@ def test_a_comparison_is_pruned_with_its_first_run(tmp_path):
     for run in (oldest, middle, newest):
         run.folder.mkdir()
         run.write({})
-        files.of_run(run).write_text("page")
-    pages = [files.of_several(runs, tmp_path) for runs in ([newest, oldest], [middle, newest])]
+        report_files.of_run(run).write_text("page")
+    pages = [
+        report_files.of_several(runs, tmp_path) for runs in ([newest, oldest], [middle, newest])
+    ]
     for page in pages:
         page.write_text("page")
     told = prune(tmp_path, "--keep", "2", "--dry-run")

@@ -12,9 +12,9 @@ HITS = counter("hits_total", "Hits.", "path")
 WAITS = histogram("wait_seconds", "Waits.", bounds=(0.1, 1.0))
 
 
-def children(cells, most=3):
+def children(cells, limit=3):
     return Children(
-        cells, HITS, most=most, fits=lambda labels: len(labels[0]) < 5, fold=lambda _: ("other",)
+        cells, HITS, limit=limit, fits=lambda labels: len(labels[0]) < 5, fold=lambda _: ("other",)
     )
 
 
@@ -34,7 +34,7 @@ def test_no_increment_is_lost_under_sixteen_threads():
 def test_threads_that_look_up_labels_create_them_once():
     cells = Cells.create()
     known, barrier, labels = (
-        children(cells, most=50),
+        children(cells, limit=50),
         threading.Barrier(16),
         [(str(number),) for number in range(50)],
     )

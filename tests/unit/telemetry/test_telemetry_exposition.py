@@ -7,9 +7,9 @@ from prometheus_client.openmetrics.parser import (
 )
 
 from firedrill.contract import counter, gauge, histogram
-from firedrill.exposition import render, render_openmetrics
+from firedrill.exposition import Exemplar, render, render_openmetrics
 from firedrill.telemetry.metrics_process import FAMILIES
-from firedrill.telemetry.shared_cells import Exemplar, width
+from firedrill.telemetry.shared_cells import width
 from tests.scraped_metrics import parse
 
 HITS = counter("hits_total", "Hits.", "path")

@@ -9,9 +9,9 @@ from firedrill.contract import FAULT_KINDS
 from firedrill.errors import BadInput
 from firedrill.telemetry.active_faults import (
     LARGEST_BODY_BYTES,
-    Board,
-    active,
+    ActiveFaults,
     answer,
+    as_json,
     read_settings,
 )
 from firedrill.telemetry.shared_cells import Cells
@@ -27,61 +27,61 @@ def cells():
 
 
 @pytest.fixture
-def board(cells):
-    return Board.create(cells)
+def faults(cells):
+    return ActiveFaults.create(cells)
 
 
-def post(board, body, **headers):
+def post(faults, body, **headers):
     sent = json.dumps(body).encode() if not isinstance(body, bytes) else body
     given = {**JSON, "Content-Length": str(len(sent)), **headers}
-    status, said = answer(board, "POST", given, io.BytesIO(sent))
+    status, said = answer(faults, "POST", given, io.BytesIO(sent))
     return status.value, said
 
 
-def test_the_metrics_endpoint_finds_the_board_of_the_application(cells):
-    assert Board.found(cells, cells.series()) is None
-    mine = Board.create(cells)
-    theirs = Board.found(cells, cells.series())
+def test_the_metrics_endpoint_finds_the_faults_of_the_application(cells):
+    assert ActiveFaults.from_series(cells, cells.series()) is None
+    mine = ActiveFaults.create(cells)
+    theirs = ActiveFaults.from_series(cells, cells.series())
     theirs.set("latency", 0.3, 60)
     assert mine.size("latency") == 0.3
     assert mine.size("errors") == 0
 
 
-def test_a_fault_ends_by_itself(board, clock):
-    board.set("latency", 0.3, 30)
+def test_a_fault_ends_by_itself(faults, clock):
+    faults.set("latency", 0.3, 30)
     clock.advance(29.999)
-    assert board.size("latency") == 0.3
+    assert faults.size("latency") == 0.3
     clock.advance(0.001)
-    assert board.size("latency") == 0
-    assert active(board) == {}
+    assert faults.size("latency") == 0
+    assert as_json(faults) == {}
 
 
-def test_a_fault_that_is_set_again_begins_anew(board, clock):
-    board.set("errors", 0.2, 30)
+def test_a_fault_that_is_set_again_begins_anew(faults, clock):
+    faults.set("errors", 0.2, 30)
     clock.advance(20)
-    board.set("errors", 0.5, 60)
-    assert board.size("errors") == 0.5
-    assert board.remaining_seconds("errors") == 60
+    faults.set("errors", 0.5, 60)
+    assert faults.size("errors") == 0.5
+    assert faults.remaining_seconds("errors") == 60
 
 
-def test_faults_are_set_listed_and_ended_by_request(board, clock):
+def test_faults_are_set_listed_and_ended_by_request(faults, clock):
     status, said = post(
-        board, {"latency": {"seconds": 0.3, "for_seconds": 30}, "stop": {"for_seconds": 5}}
+        faults, {"latency": {"seconds": 0.3, "for_seconds": 30}, "stop": {"for_seconds": 5}}
     )
     assert (status, said["latency"]["seconds"]) == (200, 0.3)
     clock.advance(1)
-    assert active(board)["latency"]["remaining_seconds"] == 29
-    assert answer(board, "GET", {}, io.BytesIO())[1].keys() == {"latency", "stop"}
-    assert answer(board, "DELETE", {}, io.BytesIO())[1] == {}
-    assert active(board) == {}
+    assert as_json(faults)["latency"]["remaining_seconds"] == 29
+    assert answer(faults, "GET", {}, io.BytesIO())[1].keys() == {"latency", "stop"}
+    assert answer(faults, "DELETE", {}, io.BytesIO())[1] == {}
+    assert as_json(faults) == {}
 
 
-def test_one_mistake_among_several_faults_sets_none(board):
+def test_one_mistake_among_several_faults_sets_none(faults):
     status, said = post(
-        board,
+        faults,
         {"latency": {"seconds": 0.3, "for_seconds": 30}, "cpu": {"cores": 1000, "for_seconds": 30}},
     )
-    assert (status, active(board)) == (400, {})
+    assert (status, as_json(faults)) == (400, {})
     assert said == {"error": "cpu.cores is 1000; expected a number above 0, 16 at most"}
 
 
@@ -98,17 +98,17 @@ def test_one_mistake_among_several_faults_sets_none(board):
         ({"Content-Length": "1" * 5000}, 411),
     ],
 )
-def test_cross_site_and_oversized_requests_are_refused(board, headers, status):
-    refused, said = post(board, {"stop": {"for_seconds": 5}}, **headers)
-    assert (refused, active(board)) == (status, {})
+def test_cross_site_and_oversized_requests_are_refused(faults, headers, status):
+    refused, said = post(faults, {"stop": {"for_seconds": 5}}, **headers)
+    assert (refused, as_json(faults)) == (status, {})
     assert "expected" in said["error"]
 
 
-def test_a_foreign_web_page_can_neither_see_nor_end_faults(board):
-    board.set("latency", 0.3, 60)
+def test_a_foreign_web_page_can_neither_see_nor_end_faults(faults):
+    faults.set("latency", 0.3, 60)
     for method in ("GET", "DELETE"):
-        assert answer(board, method, {"Origin": "null"}, io.BytesIO())[0].value == 403
-    assert board.size("latency") == 0.3
+        assert answer(faults, method, {"Origin": "null"}, io.BytesIO())[0].value == 403
+    assert faults.size("latency") == 0.3
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import FileWrapper
 
 from firedrill.contract import RUN_ID_HEADER
-from firedrill.telemetry.metrics_process import Page
+from firedrill.telemetry.metrics_process import ServerMetrics
 from firedrill.telemetry.middleware import ACCEPTED, MAX_LABEL_SETS, MAX_RUN_IDS, Middleware
 from firedrill.telemetry.shared_cells import Cells
 from tests.scraped_metrics import parse
@@ -23,21 +23,21 @@ class Measured:
         self.app = Flask("measured")
         self.cells = Cells.create()
         self.app.wsgi_app = Middleware(self.app.wsgi_app, self.cells)
-        self._page = Page(self.cells, os.getpid())
+        self._metrics_process = ServerMetrics(self.cells, os.getpid())
 
     def send(self, path, **how):
         """A response, read and closed as a server does it."""
         return self.app.test_client().open(path, buffered=True, **how)
 
-    def page(self):
-        return parse(self._page.render(for_prometheus=False).decode())
+    def scrape(self):
+        return parse(self._metrics_process.render(for_prometheus=False).decode())
 
     def requests(self):
         """Finished requests by (method, route, status)."""
         names = ("http_request_method", "http_route", "http_response_status_code")
         return {
             tuple(labels[name] for name in names): value
-            for name, labels, value in self.page().samples
+            for name, labels, value in self.scrape().samples
             if name == "http_server_request_duration_seconds_count"
         }
 
@@ -81,19 +81,19 @@ def test_an_exception_that_leaves_flask_is_counted_and_passed_on(measured):
     with pytest.raises(ZeroDivisionError):
         measured.send("/broken")
     assert measured.requests() == {("GET", "none", "500"): 1}
-    assert measured.page().total("http_server_active_requests") == 0
+    assert measured.scrape().total("http_server_active_requests") == 0
 
 
 def test_a_streaming_response_is_active_until_it_is_closed(measured):
     response = measured.app.test_client().get("/stream")
     chunks = response.iter_encoded()
     next(chunks)
-    during = measured.page().total("http_server_active_requests")
+    during = measured.scrape().total("http_server_active_requests")
     assert measured.requests() == {}
     response.close()
     assert during == 1
     assert measured.requests() == {("GET", "/stream", "200"): 1}
-    assert measured.page().total("http_server_active_requests") == 0
+    assert measured.scrape().total("http_server_active_requests") == 0
 
 
 def test_a_stream_that_breaks_is_a_failure_whatever_it_announced(measured):
@@ -133,7 +133,7 @@ def test_response_time_begins_when_the_server_accepted(measured, clock):
     environ = measured.app.test_request_context("/items/1").request.environ
     environ[ACCEPTED] = clock() - 3
     run_wsgi_app(measured.app, environ)[0].close()
-    page = measured.page()
+    page = measured.scrape()
     assert page.value("http_server_response_time_seconds_sum") == 3
     assert page.value("http_server_request_duration_seconds_sum") == 0
 
@@ -147,7 +147,7 @@ def test_requests_count_towards_their_run_and_probes_do_not(measured):
         {},
     ):
         measured.send("/items/1", headers=headers)
-    page = measured.page()
+    page = measured.scrape()
     assert page.value("firedrill_run_requests_total", run_id="2026-spike.1") == 2
     assert page.value("firedrill_run_requests_total", run_id="other") == 2
     assert page.total("firedrill_run_requests_total") == 4
@@ -156,8 +156,8 @@ def test_requests_count_towards_their_run_and_probes_do_not(measured):
 def test_run_ids_beyond_the_cap_are_other(measured):
     for number in range(MAX_RUN_IDS + 5):
         measured.send("/items/1", headers={RUN_ID_HEADER: f"run-{number}"})
-    assert len(measured.page().values("firedrill_run_requests_total")) == MAX_RUN_IDS + 1
-    assert measured.page().value("firedrill_run_requests_total", run_id="other") == 5
+    assert len(measured.scrape().values("firedrill_run_requests_total")) == MAX_RUN_IDS + 1
+    assert measured.scrape().value("firedrill_run_requests_total", run_id="other") == 5
 
 
 def test_label_sets_are_capped_and_errors_keep_their_status(measured):
@@ -182,5 +182,5 @@ def test_counts_are_exact_under_sixteen_threads(measured):
     for thread in threads:
         thread.join()
     assert measured.requests() == {("GET", "/items/<int:number>", "200"): 800}
-    assert measured.page().value("firedrill_run_requests_total", run_id="run") == 800
-    assert measured.page().total("http_server_active_requests") == 0
+    assert measured.scrape().value("firedrill_run_requests_total", run_id="run") == 800
+    assert measured.scrape().total("http_server_active_requests") == 0

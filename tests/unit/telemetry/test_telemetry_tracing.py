@@ -21,7 +21,7 @@ from opentelemetry.trace import StatusCode, format_trace_id
 
 from firedrill.errors import BadInput
 from firedrill.telemetry.instrumentation import wants_tracing
-from firedrill.telemetry.metrics_process import Page
+from firedrill.telemetry.metrics_process import ServerMetrics
 from firedrill.telemetry.middleware import Middleware
 from firedrill.telemetry.shared_cells import Cells
 from firedrill.telemetry.tracing import Tracing, chosen_sampler, resource, sampled_below
@@ -60,7 +60,7 @@ class Traced:
         self.tracing.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
         cells = Cells.create()
         app.wsgi_app = Middleware(self.tracing.serve, cells)
-        self._page = Page(cells, os.getpid())
+        self._page = ServerMetrics(cells, os.getpid())
 
     def send(self, path="/items/1", **headers):
         """A response, read and closed as a server does it."""
@@ -237,18 +237,18 @@ def test_the_service_is_named_after_the_application_s_package():
     assert (named["service.name"], named["service.version"]) == ("shop", "1.2")
 
 
-@pytest.mark.parametrize(("share", "bound"), [(None, 0.01), ("", 0.01), ("0.25", 0.25), ("1", 1.0)])
-def test_the_default_share_is_one_percent(share, bound):
-    sampler = chosen_sampler({} if share is None else {"OTEL_TRACES_SAMPLER_ARG": share})
+@pytest.mark.parametrize(("ratio", "bound"), [(None, 0.01), ("", 0.01), ("0.25", 0.25), ("1", 1.0)])
+def test_the_default_ratio_is_one_percent(ratio, bound):
+    sampler = chosen_sampler({} if ratio is None else {"OTEL_TRACES_SAMPLER_ARG": ratio})
     assert sampled_below(sampler) == TraceIdRatioBased.get_bound_for_rate(bound)
 
 
-@pytest.mark.parametrize("share", ["half", "1.5"])
-def test_an_invalid_share_is_refused_in_one_line(share):
+@pytest.mark.parametrize("ratio", ["half", "1.5"])
+def test_an_invalid_ratio_is_refused_in_one_line(ratio):
     with pytest.raises(
-        BadInput, match=f"OTEL_TRACES_SAMPLER_ARG is '{share}'; expected a share from 0 to 1"
+        BadInput, match=f"OTEL_TRACES_SAMPLER_ARG is '{ratio}'; expected a ratio from 0 to 1"
     ):
-        chosen_sampler({"OTEL_TRACES_SAMPLER_ARG": share})
+        chosen_sampler({"OTEL_TRACES_SAMPLER_ARG": ratio})
 
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 from firedrill import places
 from firedrill.alerts.rules import durations, expression, rule_file
 from firedrill.alerts.scaling import shrink
-from grafana.source.signals import EVERYTHING, Query, Signal, largest, of_runs, ours, total
+from grafana.source.golden_signals_panels import (
+    EVERYTHING,
+    Query,
+    Signal,
+    largest,
+    of_runs,
+    ours,
+    total,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grafana.source.signals import (
+from grafana.source.golden_signals_panels import (
     SLO_LATENCY,
     Query,
     Signal,

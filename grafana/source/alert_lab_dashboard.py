@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models.dashboard import VariableHide, VariableOption, VariableRefresh
 
-from grafana.source import alert_signals as asked
-from grafana.source import signals
-from grafana.source.page import Row, leading_to, page
-from grafana.source.style import (
+from grafana.source import alert_lab_panels as asked
+from grafana.source import golden_signals_panels
+from grafana.source.dashboard_layout import Row, leading_to, page
+from grafana.source.panel_style import (
     BLUE,
     DATASOURCE,
     FRESH,
@@ -40,13 +40,17 @@ def _rows() -> Iterator[Row]:
     yield Row(
         3,
         [
-            number(signals.TIME_SCALE),
+            number(golden_signals_panels.TIME_SCALE),
             *leading_to(
                 "golden-signals",
                 red_above_zero(named(number(asked.ACTIVE, [(None, GREEN)])), "firing"),
             ),
-            number(signals.TEST_VALID, [(None, RED), (1.0, GREEN)], {"0": "INVALID", "1": "VALID"}),
-            number(signals.LAST_SCRAPE, FRESH),
+            number(
+                golden_signals_panels.TEST_VALID,
+                [(None, RED), (1.0, GREEN)],
+                {"0": "INVALID", "1": "VALID"},
+            ),
+            number(golden_signals_panels.LAST_SCRAPE, FRESH),
         ],
     )
     yield Row(2 + len(asked.STATES.queries) * 2 // 3, [states(asked.STATES, STATES)])

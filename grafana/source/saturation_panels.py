@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from grafana.source import signals
-from grafana.source.signals import Query, Signal, largest, of_runs, ours, rate, total
+from grafana.source import golden_signals_panels
+from grafana.source.golden_signals_panels import Query, Signal, largest, of_runs, ours, rate, total
 
 A_QUOTA = "a CPU quota of the server's container"
 A_MEMORY_LIMIT = "a memory limit of the server's container"
@@ -21,7 +21,7 @@ PEAKS = Signal(
     "Highest use of each limit",
     "How near did each limit come in the time shown? The longest bar is the limit to raise first.",
     "percentunit",
-    signals.SATURATION.queries,
+    golden_signals_panels.SATURATION.queries,
     "limits unknown",
 )
 HEADROOM = Signal(

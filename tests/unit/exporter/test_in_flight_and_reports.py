@@ -3,11 +3,15 @@
 import contextvars
 
 import pytest
-from locust_exporter import master_silence
-from locust_exporter.counting.arrival_counts import LATENESS, Arrivals
-from locust_exporter.counting.in_flight import InFlight, Waiting
-from locust_exporter.counting.latency_histogram import Ages
-from locust_exporter.counting.process_reports import Report, Reports
+from locust_exporter.counting.arrival_counts import START_DELAY, ArrivalCounts
+from locust_exporter.counting.in_flight import InFlight, InFlightSnapshot
+from locust_exporter.counting.latency_histogram import LatencyHistogram
+from locust_exporter.counting.process_reports import (
+    MASTER_SILENCE_SECONDS,
+    ProcessReport,
+    ProcessReports,
+    is_orphaned,
+)
 
 
 class Clock:
@@ -38,15 +42,19 @@ def test_ages_and_starved_users_are_current(in_flight, clock):
             tracked("second")
             tracked("second")
         else:
-            seen.append(in_flight.look(starvation_seconds=1))
+            seen.append(in_flight.snapshot(starvation_seconds=1))
 
     tracked = in_flight.tracked(request)
     tracked("first")
     assert seen == [
-        Waiting(requests=2, oldest_seconds=4.0, starved_users=2, ages=Ages.of([4.0, 2.0])),
-        Waiting(requests=2, oldest_seconds=6.0, starved_users=2, ages=Ages.of([6.0, 2.0])),
+        InFlightSnapshot(
+            requests=2, oldest_seconds=4.0, starved_users=2, ages=LatencyHistogram.of([4.0, 2.0])
+        ),
+        InFlightSnapshot(
+            requests=2, oldest_seconds=6.0, starved_users=2, ages=LatencyHistogram.of([6.0, 2.0])
+        ),
     ]
-    assert in_flight.look(1) == Waiting()
+    assert in_flight.snapshot(1) == InFlightSnapshot()
 
 
 def test_a_waiting_arrival_ages_from_its_due_time(in_flight, clock):
@@ -55,16 +63,19 @@ def test_a_waiting_arrival_ages_from_its_due_time(in_flight, clock):
 
     def request(session):
         clock.seconds += 2
-        seen.append((in_flight.since_due(), in_flight.look(1).ages))
+        seen.append((in_flight.ages_since_due(), in_flight.snapshot(1).ages))
 
     def task():
-        LATENESS.set(3.0)
+        START_DELAY.set(3.0)
         in_flight.tracked(request)("user")
-        LATENESS.set(0.0)
+        START_DELAY.set(0.0)
         in_flight.tracked(request)("user")
 
     contextvars.Context().run(task)
-    assert seen == [(Ages.of([5.0]), Ages.of([2.0])), (Ages.of([2.0]), Ages.of([2.0]))]
+    assert seen == [
+        (LatencyHistogram.of([5.0]), LatencyHistogram.of([2.0])),
+        (LatencyHistogram.of([2.0]), LatencyHistogram.of([2.0])),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -80,12 +91,12 @@ def test_a_hung_request_is_abandoned_at_its_age(in_flight, clock, error, abandon
     with pytest.raises(error):
         in_flight.tracked(request)("session")
     assert in_flight.abandoned == {"in_flight": abandoned, "unreported": 0}
-    assert in_flight.abandoned_ages == Ages.of([3.0] * abandoned)
-    assert in_flight.look(1) == Waiting()
+    assert in_flight.abandoned_ages == LatencyHistogram.of([3.0] * abandoned)
+    assert in_flight.snapshot(1) == InFlightSnapshot()
 
 
 def test_a_bound_holds_the_ages_up_to_it():
-    ages = Ages.of([0.25, 0.26, 61.0])
+    ages = LatencyHistogram.of([0.25, 0.26, 61.0])
     assert ages.cumulative()[-4:] == (2, 2, 2, 3)
     assert ages.cumulative()[8:10] == (1, 2)
     assert ages.seconds == pytest.approx(61.51)
@@ -93,10 +104,12 @@ def test_a_bound_holds_the_ages_up_to_it():
 
 def test_a_report_arrives_as_it_was_sent():
     """Locust's protocol makes lists of tuples."""
-    report = Report(
-        waiting=Waiting(requests=1, oldest_seconds=2.0, starved_users=1, ages=Ages.of([2.0])),
+    report = ProcessReport(
+        in_flight=InFlightSnapshot(
+            requests=1, oldest_seconds=2.0, starved_users=1, ages=LatencyHistogram.of([2.0])
+        ),
         abandoned={"in_flight": 3, "unreported": 1},
-        abandoned_ages=Ages.of([4.0]),
+        abandoned_ages=LatencyHistogram.of([4.0]),
         user_exceptions=5,
         cpu_ratio=0.5,
         memory_bytes=6,
@@ -105,11 +118,11 @@ def test_a_report_arrives_as_it_was_sent():
         received=0,
     )
     message = report.to_message()
-    message["waiting"]["ages"]["counts"] = list(message["waiting"]["ages"]["counts"])
+    message["in_flight"]["ages"]["counts"] = list(message["in_flight"]["ages"]["counts"])
     message["abandoned_ages"]["counts"] = list(message["abandoned_ages"]["counts"])
-    arrived = Report.from_message(message)
-    assert (arrived.waiting, arrived.abandoned_ages, arrived.lag_max_seconds) == (
-        report.waiting,
+    arrived = ProcessReport.from_message(message)
+    assert (arrived.in_flight, arrived.abandoned_ages, arrived.lag_max_seconds) == (
+        report.in_flight,
         report.abandoned_ages,
         0.8,
     )
@@ -117,14 +130,14 @@ def test_a_report_arrives_as_it_was_sent():
 
 
 def test_no_counter_falls_when_a_worker_returns():
-    arrivals, reports = Arrivals(), Reports()
+    arrivals, reports = ArrivalCounts(), ProcessReports()
     arrivals.offered, arrivals.started = 10, 9
     reports.receive(
         "w",
-        Report(
-            waiting=None,
+        ProcessReport(
+            in_flight=None,
             abandoned={},
-            abandoned_ages=Ages(),
+            abandoned_ages=LatencyHistogram(),
             user_exceptions=0,
             cpu_ratio=0.5,
             memory_bytes=6,
@@ -134,25 +147,25 @@ def test_no_counter_falls_when_a_worker_returns():
         ),
     )
     missed = reports.arrivals({"w": 15})
-    assert (missed.offered, missed.unsent) == (15, 6)
+    assert (missed.offered, missed.dropped) == (15, 6)
     arrivals.offered = arrivals.started = 14
     back = reports.arrivals({})
-    assert (back.offered, back.started, back.unsent) == (15, 14, 6)
+    assert (back.offered, back.started, back.dropped) == (15, 14, 6)
 
 
-OPEN = Arrivals()
-OPEN.answer("GET", "/", 0.1)
-SENT = Report(
-    waiting=None,
+OPEN = ArrivalCounts()
+OPEN.count_answer("GET", "/", 0.1)
+SENT = ProcessReport(
+    in_flight=None,
     abandoned={"in_flight": 0, "unreported": 0},
-    abandoned_ages=Ages(),
+    abandoned_ages=LatencyHistogram(),
     user_exceptions=0,
     cpu_ratio=0.5,
     memory_bytes=6,
     lag_seconds=0.0,
     lag_max_seconds=0.0,
     arrivals=OPEN,
-    since_due=Ages(),
+    ages_since_due=LatencyHistogram(),
     pacing={"Paced": (3, 1)},
 )
 
@@ -162,27 +175,27 @@ SENT = Report(
     [
         {"in_flight": 3},
         None,
-        SENT.to_message() | {"since_due": {"counts": [1, 2], "seconds": 0.1}},
+        SENT.to_message() | {"ages_since_due": {"counts": [1, 2], "seconds": 0.1}},
         SENT.to_message() | {"abandoned": {}},
         SENT.to_message() | {"pacing": {"Paced": 3}},
-        SENT.to_message() | {"arrivals": OPEN.to_message() | {"lateness": ([0] * 99, 0.0)}},
+        SENT.to_message() | {"arrivals": OPEN.to_message() | {"start_delay": ([0] * 99, 0.0)}},
         SENT.to_message()
-        | {"arrivals": OPEN.to_message() | {"from_schedule": [("GET", "/", [1], 0.1)]}},
+        | {"arrivals": OPEN.to_message() | {"response_times": [("GET", "/", [1], 0.1)]}},
     ],
 )
 def test_reports_of_another_version_are_ignored(other, caplog):
-    reports = Reports()
+    reports = ProcessReports()
     reports.receive_message("same", SENT.to_message())
     for _ in range(2):
         reports.receive_message("other", other)
     assert set(reports.latest) == {"same"}
-    assert sum("has another version" in message for message in caplog.messages) == 1
-    assert [told["GET", "/"].answers for told in reports.from_schedule()] == [1]
+    assert sum("runs another version" in message for message in caplog.messages) == 1
+    assert [response_times["GET", "/"].total for response_times in reports.response_times()] == [1]
 
 
 @pytest.mark.parametrize(
     ("state", "ends"), [("spawning", True), ("running", True), ("ready", False), ("stopped", False)]
 )
 def test_only_a_loaded_worker_ends_soon_without_its_master(state, ends):
-    assert master_silence.is_forsaken(master_silence.MASTER_SECONDS, state) is ends
-    assert not master_silence.is_forsaken(master_silence.MASTER_SECONDS - 1, state)
+    assert is_orphaned(MASTER_SILENCE_SECONDS, state) is ends
+    assert not is_orphaned(MASTER_SILENCE_SECONDS - 1, state)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from firedrill import whole_file
 from firedrill.errors import BadInput
-from firedrill.report import files, recorded_series
-from firedrill.report.pages import fault_matrix
+from firedrill.report import recorded_series, report_files
+from firedrill.report.pages import matrix_table
 from firedrill.report.run_facts import Facts
 
 if TYPE_CHECKING:
@@ -32,14 +32,14 @@ def of_run(run: Run, interrupt: Interrupt) -> Path:
         Missing: there is no Prometheus, or it cannot open the data.
         Interrupted: somebody asked to stop; nothing is written.
     """
-    facts = Facts(run.id, {**run.read(), **fault_matrix.read(run.folder)})
+    facts = Facts(run.id, {**run.read(), **matrix_table.read(run.folder)})
     with ThreadPoolExecutor(1) as reading:
         recorded = reading.submit(_recording, run, interrupt)
         from firedrill.report.pages import run_page  # noqa: PLC0415 -- loaded meanwhile
 
         content = run_page.of_run(facts, recorded.result())
     interrupt.heed()
-    return _write(files.of_run(run), content)
+    return _write(report_files.of_run(run), content)
 
 
 def of_several(runs: Sequence[Run], out: Path, interrupt: Interrupt) -> Path:
@@ -56,7 +56,7 @@ def of_several(runs: Sequence[Run], out: Path, interrupt: Interrupt) -> Path:
             comparison_page.sided(list(zip(facts, recorded, strict=True)))
         )
     interrupt.heed()
-    return _write(files.of_several(runs, out), content)
+    return _write(report_files.of_several(runs, out), content)
 
 
 def _recording(run: Run, interrupt: Interrupt) -> Recording | None:

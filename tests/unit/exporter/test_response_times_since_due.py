@@ -2,11 +2,11 @@
 
 import itertools
 
-from locust_exporter.counting.arrival_counts import Arrivals
-from locust_exporter.counting.labels import Endpoints
-from locust_exporter.endpoint.from_schedule import FromSchedule
+from locust_exporter.counting.arrival_counts import ArrivalCounts
+from locust_exporter.counting.sanitize import Endpoints
+from locust_exporter.endpoint.metric_families import ResponseTimesSinceDue
 from locust_exporter.endpoint.scrape import Scrape, Scraper
-from locust_exporter.time_slice import Turn
+from locust_exporter.time_slice import TimeSlice
 
 from tests.scraped_metrics import parse
 
@@ -14,26 +14,28 @@ COUNT, SUM = ("locust_response_time_from_schedule_seconds" + end for end in ("_c
 
 
 def answered(*names, seconds=0.1, max_names=200):
-    arrivals = Arrivals(max_names)
+    arrivals = ArrivalCounts(max_names)
     for name in names:
-        arrivals.answer("GET", name, seconds)
+        arrivals.count_answer("GET", name, seconds)
     return arrivals
 
 
-def page_of(family, *processes, scrape=None, turn=None):
+def page_of(family, *processes, scrape=None, time_slice=None):
     return parse(
-        family.page([process.from_schedule for process in processes], scrape, turn or Turn())
+        family.render(
+            [process.response_times for process in processes], scrape, time_slice or TimeSlice()
+        )
     )
 
 
 def test_answers_of_all_processes_add_up():
-    family = FromSchedule(Endpoints(10).fold)
+    family = ResponseTimesSinceDue(Endpoints(10).fold)
     one, two = answered("/", "/", '100 % "off"\n'), answered("/", seconds=3.0)
     page = page_of(family, one, two)
     assert page.value(COUNT, name="/") == 3
     assert page.value(SUM, name="/") == 3.2
     assert page.value(COUNT, name='100 % "off"\n') == 1
-    two.answer("GET", "/", 70.0)
+    two.count_answer("GET", "/", 70.0)
     page = page_of(family, one, two)
     buckets = {
         le: page.value(COUNT.replace("_count", "_bucket"), name="/", le=le)
@@ -43,7 +45,12 @@ def test_answers_of_all_processes_add_up():
 
 
 def test_nothing_answered_is_no_family():
-    assert FromSchedule(Endpoints(10).fold).page([Arrivals().from_schedule], None, Turn()) == ""
+    assert (
+        ResponseTimesSinceDue(Endpoints(10).fold).render(
+            [ArrivalCounts().response_times], None, TimeSlice()
+        )
+        == ""
+    )
 
 
 def test_the_cap_of_names_holds_for_all_workers_together():
@@ -51,39 +58,44 @@ def test_the_cap_of_names_holds_for_all_workers_together():
         answered(*(f"/{worker}/{number}" for number in range(3)), max_names=2)
         for worker in ("first", "second")
     ]
-    page = page_of(FromSchedule(Endpoints(2).fold), *workers)
+    page = page_of(ResponseTimesSinceDue(Endpoints(2).fold), *workers)
     assert [page.value(COUNT, name=name) for name in ("/first/0", "/first/1", "other")] == [1, 1, 4]
 
 
 def test_a_request_called_other_is_not_folded():
     worker = answered("other", "/", "/folded", "/folded/too", max_names=2)
-    page = page_of(FromSchedule(Endpoints(10).fold), Arrivals.from_message(worker.to_message()))
+    page = page_of(
+        ResponseTimesSinceDue(Endpoints(10).fold), ArrivalCounts.from_message(worker.to_message())
+    )
     assert [page.value(COUNT, name=name) for name in ("other~d9298a10", "/", "other")] == [1, 1, 2]
 
 
 def test_each_series_is_zero_until_a_scrape_succeeded():
-    family, scraper, answers = FromSchedule(Endpoints(10).fold), Scraper(), answered("/")
-    lost, zero, full = (Scrape(scraper, patience_seconds=10) for _ in range(3))
+    family, scraper, answers = ResponseTimesSinceDue(Endpoints(10).fold), Scraper(), answered("/")
+    lost, zero, full = (Scrape(scraper, timeout_seconds=10) for _ in range(3))
     assert page_of(family, answers, scrape=lost).value(COUNT) == 0
     assert page_of(family, answers, scrape=zero).value(COUNT) == 0
-    zero.sent()
+    zero.mark_delivered()
     assert page_of(family, answers, scrape=full).value(COUNT) == 1
-    assert full.complete
+    assert full.shows_all_values
 
 
 def test_answers_during_a_long_scrape_are_in_the_next():
     """Every look at the clock is a millisecond later."""
     family, answers, pauses = (
-        FromSchedule(Endpoints(1000).fold),
+        ResponseTimesSinceDue(Endpoints(1000).fold),
         answered(*(f"/{number}" for number in range(200)), max_names=1000),
         [],
     )
 
     def others():
         pauses.append(1)
-        answers.answer("GET", f"/new/{len(pauses)}", 0.1)
+        answers.count_answer("GET", f"/new/{len(pauses)}", 0.1)
 
     clock = itertools.count(0.0, 0.001)
-    assert page_of(family, answers, turn=Turn(others, lambda: next(clock))).total(COUNT) >= 200
+    assert (
+        page_of(family, answers, time_slice=TimeSlice(others, lambda: next(clock))).total(COUNT)
+        >= 200
+    )
     assert len(pauses) > 20
     assert page_of(family, answers).total(COUNT) == 200 + len(pauses)

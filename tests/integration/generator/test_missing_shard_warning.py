@@ -10,14 +10,14 @@ CODE = """
 import locust
 from firedrill_load.open_loop.arrival_dispatcher import ArrivalDispatcher
 from firedrill_load.open_loop.schedule_shards import Shard
-from locust_exporter.counting.arrival_counts import Arrivals
+from locust_exporter.counting.arrival_counts import ArrivalCounts
 from firedrill.profile import load_profile
 
-dispatcher = ArrivalDispatcher(load_profile("breakpoint"), Arrivals())
-dispatcher.assign(Shard(0.0, 1.0, 0, 1))
+dispatcher = ArrivalDispatcher(load_profile("breakpoint"), ArrivalCounts())
+dispatcher.add_shard(Shard(0.0, 1.0, 0, 1))
 dispatcher.warn_without_shard()
 print("next")
-dispatcher.close()
+dispatcher.end_load()
 dispatcher.warn_without_shard()
 """
 

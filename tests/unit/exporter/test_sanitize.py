@@ -39,6 +39,10 @@ def test_a_name_becomes_encodable_text(given, text):
 
 def test_logged_requests_have_valid_values():
     logged = []
-    sanitize.request(lambda *request: logged.append(request))("stats", None, 7, nan, -1)
-    sanitize.error(lambda *request: logged.append(request))("stats", "GET", 7, "error")
+    sanitize.sanitized_log_request(lambda *request: logged.append(request))(
+        "stats", None, 7, nan, -1
+    )
+    sanitize.sanitized_log_error(lambda *request: logged.append(request))(
+        "stats", "GET", 7, "error"
+    )
     assert logged == [("stats", None, "7", None, 0), ("stats", "GET", "7", "error")]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from grafana.source import saturation_signals as asked
-from grafana.source import server_signals, signals
-from grafana.source.page import Row, leading_to, page
-from grafana.source.style import FRESH, LEFT, bars, chart, full_scale, lowest, named, number
+from grafana.source import golden_signals_panels, server_panels
+from grafana.source import saturation_panels as asked
+from grafana.source.dashboard_layout import Row, leading_to, page
+from grafana.source.panel_style import FRESH, LEFT, bars, chart, full_scale, lowest, named, number
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.builders import dashboard
@@ -16,19 +16,19 @@ ROWS = (
     Row(
         6,
         [
-            named(number(signals.HEADROOM, LEFT)),
+            named(number(golden_signals_panels.HEADROOM, LEFT)),
             lowest(asked.LOWEST, LEFT),
             bars(asked.PEAKS),
-            number(signals.LAST_SCRAPE, FRESH),
-            number(signals.TIME_SCALE),
+            number(golden_signals_panels.LAST_SCRAPE, FRESH),
+            number(golden_signals_panels.TIME_SCALE),
         ],
         (4, 5, 7, 4, 4),
     ),
-    Row(9, [full_scale(chart(signals.SATURATION))]),
+    Row(9, [full_scale(chart(golden_signals_panels.SATURATION))]),
     Row(8, [full_scale(chart(asked.HEADROOM)), *leading_to("server", chart(asked.QUEUED))]),
     Row(8, [chart(asked.WORKERS), chart(asked.CONNECTIONS), chart(asked.BACKLOG)]),
     Row(
-        8, [chart(asked.CPU), chart(asked.MEMORY), *leading_to("server", chart(server_signals.LAG))]
+        8, [chart(asked.CPU), chart(asked.MEMORY), *leading_to("server", chart(server_panels.LAG))]
     ),
     Row(8, [full_scale(chart(asked.PRESSURE))]),
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from grafana.source import client_signals as asked
-from grafana.source import signals
-from grafana.source.page import Row, page
-from grafana.source.style import (
+from grafana.source import client_panels as asked
+from grafana.source import golden_signals_panels
+from grafana.source.dashboard_layout import Row, page
+from grafana.source.panel_style import (
     BAD_BELOW_ONE,
     FRESH,
     GREEN,
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from grafana_foundation_sdk.builders import dashboard
 
 STRIP = [
-    number(signals.TEST_VALID, BAD_BELOW_ONE, {"0": "INVALID", "1": "VALID"}),
-    red_above_zero(named(number(signals.USERS, [(None, GREEN)])), "starved"),
-    number(signals.RATE),
-    number(signals.ERROR_SHARE),
-    number(signals.CLIENT_P99),
+    number(golden_signals_panels.TEST_VALID, BAD_BELOW_ONE, {"0": "INVALID", "1": "VALID"}),
+    red_above_zero(named(number(golden_signals_panels.USERS, [(None, GREEN)])), "starved"),
+    number(golden_signals_panels.RATE),
+    number(golden_signals_panels.ERROR_SHARE),
+    number(golden_signals_panels.CLIENT_P99),
     number(asked.OLDEST),
     number(asked.GENERATOR_CPU, LIMITS),
-    number(signals.LAST_SCRAPE, FRESH),
-    number(signals.TIME_SCALE),
+    number(golden_signals_panels.LAST_SCRAPE, FRESH),
+    number(golden_signals_panels.TIME_SCALE),
 ]
 
 ROWS = (
@@ -49,14 +49,14 @@ ROWS = (
         [
             by_decades(chart(asked.P99_BY_NAME)),
             chart(asked.FAILURES_BY_NAME),
-            chart(signals.ERROR_CLASSES),
+            chart(golden_signals_panels.ERROR_CLASSES),
         ],
     ),
     Row(7, [rows(asked.REQUESTS, {"method": "method", "name": "name"})]),
     Row(
         8,
         [
-            spread(signals.CLIENT_HEATMAP),
+            spread(golden_signals_panels.CLIENT_HEATMAP),
             states(asked.INVALID, {"0": ("holds", GREEN), "1": ("BROKEN", RED)}),
         ],
     ),
@@ -69,7 +69,14 @@ ROWS = (
         ],
     ),
     Row(7, [chart(asked.BY_WORKER), chart(asked.MEMORY)]),
-    Row(8, [chart(signals.ARRIVALS), by_decades(chart(signals.FROM_SCHEDULE)), chart(asked.SLOTS)]),
+    Row(
+        8,
+        [
+            chart(golden_signals_panels.ARRIVALS),
+            by_decades(chart(golden_signals_panels.FROM_SCHEDULE)),
+            chart(asked.SLOTS),
+        ],
+    ),
 )
 
 

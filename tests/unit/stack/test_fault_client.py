@@ -7,7 +7,7 @@ from firedrill.cli import main
 from firedrill.contract import FAULT_KINDS
 from firedrill.drill.play.fault_schedule import Injector
 from firedrill.errors import BadInput, Missing
-from firedrill.fault_client import Active, FaultClient, parse_words
+from firedrill.fault_client import ActiveFault, FaultClient, parse_words
 from firedrill.profile import FaultStep
 from firedrill.profile_form import FaultForm
 
@@ -65,16 +65,16 @@ def test_bad_input_is_exit_code_2(words, said):
 
 
 def test_an_active_fault_reads_as_a_line():
-    assert str(Active("latency", 0.3, 29.9)) == "latency 300 ms, 30 s left"
-    assert str(Active("memory", 5e6, 2.0)) == "memory 5.0 MB/s, 2.0 s left"
-    assert str(Active("stuck", 1.0, 2.0)) == "stuck 1 worker, 2.0 s left"
-    assert str(Active("cpu", 0.5, 2.0)) == "cpu 0.5 cores, 2.0 s left"
-    assert str(Active("stop", 1.0, 2.0)) == "stop, 2.0 s left"
+    assert str(ActiveFault("latency", 0.3, 29.9)) == "latency 300 ms, 30 s left"
+    assert str(ActiveFault("memory", 5e6, 2.0)) == "memory 5.0 MB/s, 2.0 s left"
+    assert str(ActiveFault("stuck", 1.0, 2.0)) == "stuck 1 worker, 2.0 s left"
+    assert str(ActiveFault("cpu", 0.5, 2.0)) == "cpu 0.5 cores, 2.0 s left"
+    assert str(ActiveFault("stop", 1.0, 2.0)) == "stop, 2.0 s left"
 
 
 def test_an_address_at_which_nothing_answers_is_an_error(silent_url):
     with pytest.raises(
-        Missing, match="nothing answers; expected the metrics page of a running API"
+        Missing, match="nothing answers; expected the metrics port of a running API"
     ):
         FaultClient(silent_url).active()
 

@@ -9,9 +9,9 @@ from prometheus_client.openmetrics.parser import (
 
 from firedrill.contract import LATENCY_BOUNDS_SECONDS, Server, exported_series
 from firedrill.telemetry.metrics_process import (
-    BIRTH_WINDOW_SECONDS,
-    Births,
-    Page,
+    NEW_SERIES_SECONDS,
+    NewSeries,
+    ServerMetrics,
     accepts_openmetrics,
 )
 from firedrill.telemetry.shared_cells import BUSY_SINCE, FINISHED_BUSY, SAMPLED_AT, Cells, observe
@@ -26,7 +26,7 @@ def read(page, *, for_prometheus=False):
 
 def test_a_new_counter_is_zero_once_for_prometheus_only():
     cells = Cells.create()
-    page = Page(cells, os.getpid())
+    page = ServerMetrics(cells, os.getpid())
     read(page, for_prometheus=True)
     cells.add(cells.reserve(Server.RUN_REQUESTS, ("a",)), 3)
     name = Server.RUN_REQUESTS.name
@@ -43,20 +43,21 @@ def test_counts_before_the_first_scrape_are_shown_at_once():
     cells = Cells.create()
     cells.add(cells.reserve(Server.RUN_REQUESTS, ("a",)), 1000)
     assert (
-        read(Page(cells, os.getpid()), for_prometheus=True).value(Server.RUN_REQUESTS.name) == 1000
+        read(ServerMetrics(cells, os.getpid()), for_prometheus=True).value(Server.RUN_REQUESTS.name)
+        == 1000
     )
 
 
 def test_series_created_while_prometheus_was_away_are_shown_fully():
-    cells, births = Cells.create(), Births()
-    births.new(cells.series(), now=0.0)
+    cells, new_series = Cells.create(), NewSeries()
+    new_series.since_last_scrape(cells.series(), now=0.0)
     cells.reserve(Server.RUN_REQUESTS, ("a",))
-    assert births.new(cells.series(), now=BIRTH_WINDOW_SECONDS + 1) == set()
+    assert new_series.since_last_scrape(cells.series(), now=NEW_SERIES_SECONDS + 1) == set()
 
 
 def test_a_new_gauge_is_never_shown_as_zero():
     cells = Cells.create()
-    page = Page(cells, os.getpid())
+    page = ServerMetrics(cells, os.getpid())
     read(page, for_prometheus=True)
     cells.values[cells.reserve(Server.QUEUE_DEPTH)] = 5
     assert read(page, for_prometheus=True).value(Server.QUEUE_DEPTH.name) == 5
@@ -64,7 +65,7 @@ def test_a_new_gauge_is_never_shown_as_zero():
 
 def test_busy_seconds_include_running_requests_and_never_fall(clock):
     cells = Cells.create()
-    page = Page(cells, os.getpid())
+    page = ServerMetrics(cells, os.getpid())
     finished, worker = cells.reserve(FINISHED_BUSY), cells.reserve(BUSY_SINCE, ("0",))
     cells.values[finished], cells.values[worker] = 5.0, clock() - 2
     running = read(page)
@@ -81,14 +82,14 @@ def test_busy_seconds_include_running_requests_and_never_fall(clock):
 def test_the_age_is_that_of_the_last_sample(clock):
     cells = Cells.create()
     cells.values[cells.reserve(SAMPLED_AT)] = clock() - 3
-    assert read(Page(cells, os.getpid())).value("api_metrics_age_seconds") == 3
+    assert read(ServerMetrics(cells, os.getpid())).value("api_metrics_age_seconds") == 3
 
 
 def test_every_exported_series_is_in_the_contract():
     cells = Cells.create()
     for metric in (Server.QUEUE_WAIT, Server.QUEUE_DEPTH, FINISHED_BUSY, SAMPLED_AT):
         cells.reserve(metric)
-    names = {name for name, _, _ in read(Page(cells, os.getpid())).samples}
+    names = {name for name, _, _ in read(ServerMetrics(cells, os.getpid())).samples}
     assert (
         {
             "http_server_busy_seconds_total",
@@ -105,8 +106,8 @@ def test_a_bucket_shows_its_last_sampled_request():
     first = cells.reserve(Server.REQUEST_DURATION, ("GET", "/", "200"))
     for trace_id, seconds in ((1, 0.2), (2, 0.19), (2**128 - 1, 99.0)):
         observe(cells.values, first, LATENCY_BOUNDS_SECONDS, seconds)
-        cells.remember(first, LATENCY_BOUNDS_SECONDS, seconds, trace_id)
-    text = Page(cells, os.getpid()).render(for_prometheus=False, openmetrics=True).decode()
+        cells.set_exemplar(first, LATENCY_BOUNDS_SECONDS, seconds, trace_id)
+    text = ServerMetrics(cells, os.getpid()).render(for_prometheus=False, openmetrics=True).decode()
     marked = {
         sample.labels["le"]: sample.exemplar.value
         for family in openmetrics_families(text)
@@ -119,11 +120,11 @@ def test_a_bucket_shows_its_last_sampled_request():
 
 def test_a_new_series_shown_as_zero_has_no_exemplar():
     cells = Cells.create()
-    page = Page(cells, os.getpid())
+    page = ServerMetrics(cells, os.getpid())
     page.render(for_prometheus=True, openmetrics=True)
     first = cells.reserve(Server.REQUEST_DURATION, ("GET", "/", "200"))
     observe(cells.values, first, LATENCY_BOUNDS_SECONDS, 0.2)
-    cells.remember(first, LATENCY_BOUNDS_SECONDS, 0.2, 1)
+    cells.set_exemplar(first, LATENCY_BOUNDS_SECONDS, 0.2, 1)
     seen = [
         exemplars(page.render(for_prometheus=True, openmetrics=True).decode()) for _ in range(2)
     ]

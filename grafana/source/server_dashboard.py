@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from grafana.source import server_signals as asked
-from grafana.source import signals
-from grafana.source.page import Row, leading_to, page
-from grafana.source.style import FRESH, LIMITS, by_decades, by_status, chart, number, rows, spread
+from grafana.source import golden_signals_panels
+from grafana.source import server_panels as asked
+from grafana.source.dashboard_layout import Row, leading_to, page
+from grafana.source.panel_style import (
+    FRESH,
+    LIMITS,
+    by_decades,
+    by_status,
+    chart,
+    number,
+    rows,
+    spread,
+)
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.builders import dashboard
@@ -15,20 +24,20 @@ if TYPE_CHECKING:
 STRIP = [
     number(asked.RATE),
     number(asked.ERROR_SHARE),
-    number(signals.SERVER_P99),
+    number(golden_signals_panels.SERVER_P99),
     number(asked.QUEUE_WAIT),
     number(asked.WORKERS_BUSY, LIMITS),
     number(asked.CPU, LIMITS),
     number(asked.MEMORY),
-    number(signals.LAST_SCRAPE, FRESH),
-    number(signals.TIME_SCALE),
+    number(golden_signals_panels.LAST_SCRAPE, FRESH),
+    number(golden_signals_panels.TIME_SCALE),
 ]
 
 ROWS = (
     Row(3, STRIP[:4]),
     Row(3, STRIP[4:], (5, 5, 5, 5, 4)),
-    Row(8, [by_status(chart(signals.STATUS_CODES)), by_decades(chart(asked.TIMES))]),
-    Row(8, [spread(signals.SERVER_HEATMAP), by_decades(chart(asked.QUEUE))]),
+    Row(8, [by_status(chart(golden_signals_panels.STATUS_CODES)), by_decades(chart(asked.TIMES))]),
+    Row(8, [spread(golden_signals_panels.SERVER_HEATMAP), by_decades(chart(asked.QUEUE))]),
     Row(7, [rows(asked.ROUTES, {"http_request_method": "method", "http_route": "route"})]),
     Row(
         8,

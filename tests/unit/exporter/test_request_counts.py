@@ -8,11 +8,10 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from locust_exporter.counting.buckets import round_up
-from locust_exporter.counting.request_counts import Ledger
-from locust_exporter.counting.unreported import Unreported
+from locust_exporter.counting.locust_statistics import UnreportedRequests, round_up
+from locust_exporter.counting.request_counts import RequestCounts
 from locust_exporter.endpoint.scrape import Scrape, Scraper
-from locust_exporter.time_slice import Turn
+from locust_exporter.time_slice import TimeSlice
 
 from firedrill.contract import LATENCY_BOUNDS_SECONDS, format_bound
 from tests.scraped_metrics import parse
@@ -61,69 +60,71 @@ def stats():
     return Statistics()
 
 
-def counted(ledger, stats, scrape=None):
-    page = parse(ledger.page(stats.entries, stats.errors, scrape))
+def counted(counts, stats, scrape=None):
+    page = parse(counts.render(stats.entries, stats.errors, scrape))
     return page.total("locust_requests_total"), page.total(
         "locust_request_errors_total", error="timeout"
     )
 
 
 def test_counts_banked_before_a_clear_are_counted_once(stats):
-    ledger = Ledger(10)
+    counts = RequestCounts(10)
     for seen in (3, 6, 9):
         stats.log(3)
-        assert counted(ledger, stats) == (seen, seen)
-        ledger.bank_entries(stats.entries)
-        ledger.bank_errors(stats.errors)
+        assert counted(counts, stats) == (seen, seen)
+        counts.keep_entries(stats.entries)
+        counts.keep_errors(stats.errors)
         stats.clear()
-        assert counted(ledger, stats) == (seen, seen)
+        assert counted(counts, stats) == (seen, seen)
 
 
 def test_unreported_counts_of_a_worker_join_their_endpoint(stats):
-    ledger, worker = Ledger(10), Statistics()
+    counts, worker = RequestCounts(10), Statistics()
     stats.log(2)
     worker.log(3)
-    assert counted(ledger, stats) == (2, 2)
-    ledger.add(Unreported.from_message(Unreported.of(worker).to_message()))
-    assert counted(ledger, stats) == (5, 5)
+    assert counted(counts, stats) == (2, 2)
+    counts.add(
+        UnreportedRequests.from_message(UnreportedRequests.from_statistics(worker).to_message())
+    )
+    assert counted(counts, stats) == (5, 5)
     stats.log()
-    assert counted(ledger, stats) == (6, 6)
+    assert counted(counts, stats) == (6, 6)
 
 
 def test_each_scraper_sees_a_series_begin_at_zero(stats):
-    ledger = Ledger(10)
+    counts = RequestCounts(10)
     stats.log()
     for scraper in (Scraper(), Scraper()):
         for _ in range(2):
-            scrape = Scrape(scraper, patience_seconds=10)
-            assert counted(ledger, stats, scrape) == (0, 0)
-            assert not scrape.complete
-        assert scrape.sent()
-        again = Scrape(scraper, patience_seconds=10)
-        assert counted(ledger, stats, again) == (1, 1)
-        assert again.complete
+            scrape = Scrape(scraper, timeout_seconds=10)
+            assert counted(counts, stats, scrape) == (0, 0)
+            assert not scrape.shows_all_values
+        assert scrape.mark_delivered()
+        again = Scrape(scraper, timeout_seconds=10)
+        assert counted(counts, stats, again) == (1, 1)
+        assert again.shows_all_values
 
 
 def test_names_with_equal_text_are_one_series(stats):
     stats.log(1, 12)
     stats.log(2, "12")
-    page = parse(Ledger(10).page(stats.entries, {}))
+    page = parse(RequestCounts(10).render(stats.entries, {}))
     assert page.value("locust_requests_total", name="12") == 3
 
 
 def test_a_request_called_other_is_not_folded(stats):
     for name in ("/", "other", "/folded"):
         stats.log(1, name)
-    ledger = Ledger(2)
-    page = parse(ledger.page(stats.entries, {}))
+    counts = RequestCounts(2)
+    page = parse(counts.render(stats.entries, {}))
     names = {labels["name"] for name, labels, _ in page.samples if name == "locust_requests_total"}
     assert names == {"/", "other~d9298a10", "other"}
-    assert ledger.endpoints.names.folded == 1
+    assert counts.endpoints.names.folded == 1
 
 
 def test_methods_by_the_thousand_are_folded_and_none_is_lost():
     entries = {("/", f"call {number}"): Entry(num_requests=1) for number in range(1000)}
-    page = parse(Ledger(10).page(entries, {}))
+    page = parse(RequestCounts(10).render(entries, {}))
     assert len(page.values("locust_requests_total")) == 31
     assert page.value("locust_requests_total", method="call 29") == 1
     assert page.value("locust_requests_total", method="other") == 970
@@ -138,7 +139,7 @@ NAMES = ("/", "100 % off", "%s%d", 'a "quote"', "back\\slash\n", "{le}", "ü")
 )
 def test_scraped_counts_match_the_log_despite_banking_and_clearing(requests, every):
     """Locust forgets all that was banked, and goes on with new entries."""
-    ledger, stats = Ledger(10), Statistics()
+    counts, stats = RequestCounts(10), Statistics()
     for number, (name, milliseconds, banked) in enumerate(requests):
         entry = stats.entries.setdefault((name, "GET"), Entry())
         entry.num_requests += 1
@@ -146,11 +147,11 @@ def test_scraped_counts_match_the_log_despite_banking_and_clearing(requests, eve
         entry.total_content_length += 7
         entry.response_times[round_up(milliseconds)] += 1
         if number % every == 0:
-            ledger.page(stats.entries, {})
+            counts.render(stats.entries, {})
         if banked and number % every == 1:
-            ledger.bank_entries(stats.entries)
+            counts.keep_entries(stats.entries)
             stats.clear()
-    page = parse(ledger.page(stats.entries, {}))
+    page = parse(counts.render(stats.entries, {}))
     for name in {name for name, _, _ in requests}:
         times = [milliseconds for own, milliseconds, _ in requests if own == name]
         assert page.value("locust_request_duration_seconds_sum", name=name) == pytest.approx(
@@ -166,31 +167,31 @@ def test_scraped_counts_match_the_log_despite_banking_and_clearing(requests, eve
 
 
 def test_a_sum_never_falls_however_little_it_gains(stats):
-    ledger, seen = Ledger(10), []
+    counts, seen = RequestCounts(10), []
     entry = stats.entries["/", "GET"] = Entry()
     for number in range(300):
         entry.num_requests += 1
         entry.total_response_time += 0.1 if number % 3 else 1e-12
         entry.response_times[0.1] += 1
         seen.append(
-            parse(ledger.page(stats.entries, {})).value("locust_request_duration_seconds_sum")
+            parse(counts.render(stats.entries, {})).value("locust_request_duration_seconds_sum")
         )
         if number % 50 == 49:
-            ledger.bank_entries(stats.entries)
+            counts.keep_entries(stats.entries)
             entry = stats.entries["/", "GET"] = Entry()
     assert seen == sorted(seen)
 
 
 def test_a_clear_during_a_long_scrape_is_counted_once(stats):
     """Every look at the clock is a millisecond later."""
-    names, ledger = [f"/{number}" for number in range(400)], Ledger(1000)
+    names, counts = [f"/{number}" for number in range(400)], RequestCounts(1000)
     pauses = []
 
     def others():
         pauses.append(len(pauses))
         if len(pauses) == 2:
-            ledger.bank_entries(stats.entries)
-            ledger.bank_errors(stats.errors)
+            counts.keep_entries(stats.entries)
+            counts.keep_errors(stats.errors)
             stats.entries, stats.errors = {}, {}
             stats.log(1, "/399")
 
@@ -198,11 +199,11 @@ def test_a_clear_during_a_long_scrape_is_counted_once(stats):
         for name in names:
             stats.log(3, name)
         clock = itertools.count(0.0, 0.001)
-        ledger.page(
-            stats.entries, stats.errors, None, Turn(others, lambda clock=clock: next(clock))
+        counts.render(
+            stats.entries, stats.errors, None, TimeSlice(others, lambda clock=clock: next(clock))
         )
     assert len(pauses) > 10
-    assert counted(ledger, stats) == (2 * 3 * 400 + 1,) * 2
+    assert counted(counts, stats) == (2 * 3 * 400 + 1,) * 2
 
 
 def test_only_new_errors_are_parsed(stats):
@@ -217,8 +218,8 @@ def test_only_new_errors_are_parsed(stats):
         stats.errors[number] = SimpleNamespace(
             method="GET", name="/", error=text, occurrences=1, parse_error=parse_error
         )
-    ledger = Ledger(10)
-    ledger.page({}, stats.errors)
+    counts = RequestCounts(10)
+    counts.render({}, stats.errors)
     stats.errors[7].occurrences += 2
-    assert parse(ledger.page({}, stats.errors)).values("locust_request_errors_total") == [5002]
+    assert parse(counts.render({}, stats.errors)).values("locust_request_errors_total") == [5002]
     assert len(read) == 5000

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     Steps = Sequence[tuple[float | None, str]]
     """From which value on which colour; None is the smallest."""
 
-    from grafana.source.signals import Query, Signal
+    from grafana.source.golden_signals_panels import Query, Signal
 
 DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 GREEN, ORANGE, RED, BLUE, GREY = "#7EB26D", "#EF843C", "#E24D42", "#6ED0E0", "#8E8E8E"

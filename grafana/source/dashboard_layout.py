@@ -16,8 +16,8 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableRefresh,
 )
 
-from grafana.source.signals import of_runs
-from grafana.source.style import DATASOURCE, GREEN, ORANGE, RED
+from grafana.source.golden_signals_panels import of_runs
+from grafana.source.panel_style import DATASOURCE, GREEN, ORANGE, RED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
