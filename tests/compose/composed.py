@@ -85,7 +85,12 @@ class Composed:
         shutil.copytree(places.PROMETHEUS, self.source)
         for path in (self.source, *self.source.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
-        own = {"PROMETHEUS_SOURCE": str(self.source), "API_FAULTS": "1", "LOAD_PROFILE": "smoke"}
+        own = {
+            "PROMETHEUS_SOURCE": str(self.source),
+            "API_FAULTS": "1",
+            "LOAD_PROFILE": "smoke",
+            "HEALTH_INTERVAL": "5s",
+        }
         self.variables = {
             **images,
             **own,

@@ -144,6 +144,7 @@ def test_images_hold_only_the_programs_of_the_checkout(stack, image):
         "firedrill",
         "api",
         "load",
+        "firedrill_load",
         "exporters",
         "grafana",
     }
