@@ -26,8 +26,8 @@ class Page:
         """Values of the samples with this name and at least these labels."""
         return [
             value
-            for sample, its, value in self.samples
-            if sample == name and labels.items() <= its.items()
+            for sample, sample_labels, value in self.samples
+            if sample == name and labels.items() <= sample_labels.items()
         ]
 
     def total(self, name: str, /, **labels: str) -> float:
@@ -36,9 +36,9 @@ class Page:
 
     def value(self, name: str, /, **labels: str) -> float | None:
         """The one value; None where there is none."""
-        found = self.values(name, **labels)
-        assert len(found) <= 1, f"{name}{labels} has {len(found)} samples"
-        return found[0] if found else None
+        values = self.values(name, **labels)
+        assert len(values) <= 1, f"{name}{labels} has {len(values)} samples"
+        return values[0] if values else None
 
 
 def parse(text: str) -> Page:
@@ -51,14 +51,14 @@ def parse(text: str) -> Page:
 
 def exemplars(text: str) -> dict[str, set[str]]:
     """Trace ids of the exemplars on an OpenMetrics page, by the histogram they are in."""
-    found: dict[str, set[str]] = {}
+    trace_ids: dict[str, set[str]] = {}
     for family in openmetrics_families(text):
         traces = {
             sample.exemplar.labels["trace_id"] for sample in family.samples if sample.exemplar
         }
         if traces:
-            found[family.name] = traces
-    return found
+            trace_ids[family.name] = traces
+    return trace_ids
 
 
 def scrape_openmetrics(url: str) -> str:

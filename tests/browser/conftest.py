@@ -99,15 +99,15 @@ def page_of(recorded, series, tmp_path_factory):
             for name, value in {**recorded.read(), **changed}.items()
             if name not in drop
         }
-        found = [
+        runs_read = [
             (Facts(f"run-{number}", document), series(document["window"]) if data else None)
             for number in range(runs)
         ]
         file = tmp_path_factory.mktemp("page") / "report.html"
         file.write_text(
-            page.of_run(*found[0])
+            page.of_run(*runs_read[0])
             if runs == 1
-            else comparison_page.of_runs(comparison_page.sided(found))
+            else comparison_page.of_runs(comparison_page.sided(runs_read))
         )
         return file
 

@@ -209,12 +209,12 @@ def test_the_links_keep_time_and_choices(opened, look):
 
 
 def test_the_anonymous_viewer_may_not_edit(opened):
-    found = requests.get(
+    answer = requests.get(
         f"{opened.url}/api/dashboards/uid/firedrill-client", timeout=PATIENCE_SECONDS
     ).json()
-    assert found["meta"]["canEdit"] is False
-    assert found["meta"]["canSave"] is False
-    changed = {"dashboard": {**found["dashboard"], "title": "Mine"}, "overwrite": True}
+    assert answer["meta"]["canEdit"] is False
+    assert answer["meta"]["canSave"] is False
+    changed = {"dashboard": {**answer["dashboard"], "title": "Mine"}, "overwrite": True}
     assert requests.post(
         f"{opened.url}/api/dashboards/db", json=changed, timeout=PATIENCE_SECONDS
     ).status_code in {401, 403}

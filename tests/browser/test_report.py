@@ -153,30 +153,30 @@ def test_verdict_and_reasons_are_above_the_fold(opened, file, size):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_has_enough_contrast(comparison, page, scheme):
     """WCAG's AA: 4.5 to 1; also where the reader's colours change while the page is open."""
-    for each in (page, comparison):
-        each.page.emulate_media(color_scheme=scheme)
-        each.page.wait_for_function(PAINTED)
-        found = each.run(CONTRAST)
+    for opened in (page, comparison):
+        opened.page.emulate_media(color_scheme=scheme)
+        opened.page.wait_for_function(PAINTED)
+        ratios = opened.run(CONTRAST)
         dark = (
-            each.run("() => getComputedStyle(document.body).backgroundColor")
+            opened.run("() => getComputedStyle(document.body).backgroundColor")
             != "rgb(255, 255, 255)"
         )
-        each.page.emulate_media(color_scheme="light")
+        opened.page.emulate_media(color_scheme="light")
         assert dark == (scheme == "dark")
-        assert len(found) > 150
-        assert [pair for pair in found if pair[1] < 4.5] == []
+        assert len(ratios) > 150
+        assert [pair for pair in ratios if pair[1] < 4.5] == []
 
 
 def test_charts_have_names_and_scroll_regions_take_focus(page):
     charts, regions = page.page.locator(".chart [role=img]"), page.page.locator(".scroll")
-    named = [each.get_attribute("aria-label") for each in charts.all()]
-    assert len(named) > 8
-    assert "Traffic: a chart; the largest values are listed below it" in named
+    names = [element.get_attribute("aria-label") for element in charts.all()]
+    assert len(names) > 8
+    assert "Traffic: a chart; the largest values are listed below it" in names
     assert all(
-        each.get_attribute("tabindex") == "0" and each.get_attribute("aria-label")
-        for each in regions.all()
+        element.get_attribute("tabindex") == "0" and element.get_attribute("aria-label")
+        for element in regions.all()
     )
-    assert all(each.get_attribute("aria-label") for each in page.page.locator("meter").all())
+    assert all(element.get_attribute("aria-label") for element in page.page.locator("meter").all())
 
 
 def test_hostile_names_are_shown_and_not_executed(opened, page_of, recorded):

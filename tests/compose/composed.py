@@ -53,9 +53,11 @@ def leftovers(project):
     """What the engine still has of a Compose project: containers, networks, volumes."""
     kinds = (["ps", "-aq"], ["network", "ls", "-q"], ["volume", "ls", "-q"])
     return [
-        one
+        identifier
         for kind in kinds
-        for one in docker(*kind, "--filter", f"label=com.docker.compose.project={project}").split()
+        for identifier in docker(
+            *kind, "--filter", f"label=com.docker.compose.project={project}"
+        ).split()
     ]
 
 

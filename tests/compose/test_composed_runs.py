@@ -99,7 +99,7 @@ def test_an_api_that_dies_fails_the_run_and_pages(start, tmp_path):
     assert "api_ended" in {reason["code"] for reason in document["verdict"]["reasons"]}
     assert "ApiDown" in {alert["name"] for alert in document["figures"]["alerts"]}
     assert ("page", "firing", "ApiDown") in {
-        (each["receiver"], each["status"], each["alertname"]) for each in document["notifications"]
+        (sent["receiver"], sent["status"], sent["alertname"]) for sent in document["notifications"]
     }
     assert leftovers(project_of(drill)) == []
 
@@ -361,11 +361,11 @@ def says(drill, query, reason):
 def api_down(drill):
     """Status of each page of ApiDown until now."""
     url = f"http://{LOOPBACK}:{drill.ports['--notifications-port']}/notifications"
-    listed = requests.get(url, timeout=PATIENCE_SECONDS).json()
+    notifications = requests.get(url, timeout=PATIENCE_SECONDS).json()
     return [
-        each["status"]
-        for each in listed
-        if (each["receiver"], each["alertname"]) == ("page", "ApiDown")
+        notification["status"]
+        for notification in notifications
+        if (notification["receiver"], notification["alertname"]) == ("page", "ApiDown")
     ]
 
 

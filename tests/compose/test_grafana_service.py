@@ -50,8 +50,8 @@ def service(rendered):
 def mounts(service):
     """Source by target."""
     pairs = (
-        each.split(":")[:2] if isinstance(each, str) else (each["source"], each["target"])
-        for each in service["volumes"]
+        volume.split(":")[:2] if isinstance(volume, str) else (volume["source"], volume["target"])
+        for volume in service["volumes"]
     )
     return {target: source for source, target in pairs}
 

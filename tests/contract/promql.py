@@ -28,6 +28,6 @@ _WORDS = {
 def series_read(expr):
     """Names of the series that an expression selects by name."""
     plain = _NOISE.sub(
-        " ", _NOISE.sub(lambda found: " " if found[0][0] in "\"'#" else found[0], expr)
+        " ", _NOISE.sub(lambda match: " " if match[0][0] in "\"'#" else match[0], expr)
     )
     return {name for name in _NAME.findall(plain) if name not in _WORDS}

@@ -199,7 +199,7 @@ def test_steps_faults_and_alerts_are_annotations_outside_menus(page):
     marks = {mark["name"]: mark for mark in page["annotations"]["list"]}
     assert {"Load steps", "Faults", "Alerts"} <= set(marks)
     assert all(mark["enable"] and mark["step"] == "5s" for mark in marks.values() if "expr" in mark)
-    assert not [each for each in [*marks.values(), *page["links"]] if "placement" in each]
+    assert not [entry for entry in [*marks.values(), *page["links"]] if "placement" in entry]
 
 
 def test_panels_fill_the_grid_and_do_not_overlap(page):

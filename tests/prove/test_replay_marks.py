@@ -45,16 +45,16 @@ def each(runs):
 def test_the_bundles_alerts_are_replayed_exactly_in_health(proof, each):
     def measure():
         run = each()
-        found = compare(run, named(run, "api", "load", "recording"))
+        comparison = compare(run, named(run, "api", "load", "recording"))
         sick_from = run.read()["faults"][0]["start"] * 1000
         return {
             "samples that differ in a minute of health": len(
-                found.not_excused(before_ms=sick_from)
+                comparison.not_excused(before_ms=sick_from)
             ),
             "open by stalls (% of evaluations)": 100
-            * len(found.excused)
-            / sum(found.evaluations.values()),
-            "samples compared": len(found.ours | found.theirs),
+            * len(comparison.excused)
+            / sum(comparison.evaluations.values()),
+            "samples compared": len(comparison.ours | comparison.theirs),
         }
 
     limits = {
@@ -71,8 +71,8 @@ def test_a_healthy_page_leaves_hardly_an_evaluation_open(proof, each):
 
     def measure():
         run = each()
-        found = compare(run, named(run, "scraped"))
-        shares = found.ambiguous(found.excused)
+        comparison = compare(run, named(run, "scraped"))
+        shares = comparison.ambiguous(comparison.excused)
         of_groups = (
             max(shares[f"{name}{n}"] for name in ("FewOf", "FewForLong", "FewAndKept"))
             for n in range(SCRAPED_GROUPS)
@@ -80,9 +80,9 @@ def test_a_healthy_page_leaves_hardly_an_evaluation_open(proof, each):
         return {
             "ambiguous, middle group (%)": 100 * median(of_groups),
             "open by stalls (% of evaluations)": 100
-            * len(found.excused)
-            / sum(found.evaluations.values()),
-            "samples compared": len(found.ours | found.theirs),
+            * len(comparison.excused)
+            / sum(comparison.evaluations.values()),
+            "samples compared": len(comparison.ours | comparison.theirs),
         }
 
     limits = {"ambiguous, middle group (%)": 5, "open by stalls (% of evaluations)": 10}
@@ -96,16 +96,18 @@ def test_a_slow_page_leaves_few_evaluations_open(proof, each):
 
     def measure():
         run = each()
-        found = compare(run, named(run, "theirs"))
-        shares = found.ambiguous(
+        comparison = compare(run, named(run, "theirs"))
+        shares = comparison.ambiguous(
             as_one=lambda name: name.rstrip(string.digits), least=MANY_EVALUATIONS
         )
         return {
-            "ambiguous, all alerts (%)": 100 * len(found.unsure) / sum(found.evaluations.values()),
+            "ambiguous, all alerts (%)": 100
+            * len(comparison.unsure)
+            / sum(comparison.evaluations.values()),
             "ambiguous, worst alert (%)": 100
             * max(share for name, share in shares.items() if name not in OPEN_FOR_LONG),
             "alerts with a share": len(shares),
-            "samples compared": len(found.ours | found.theirs),
+            "samples compared": len(comparison.ours | comparison.theirs),
         }
 
     limits = {"ambiguous, all alerts (%)": 5, "ambiguous, worst alert (%)": 5}
@@ -124,7 +126,9 @@ def test_every_fault_is_detected_in_time(proof, each):
         files = named(run, "api")
         with Interrupt() as interrupt:
             report = backtest(Question(files, run, alerts=("ApiLatencyBudgetBurn",)), interrupt)
-        delays = [one.delay_seconds for alert in report.alerts for one in alert.detections]
+        delays = [
+            detection.delay_seconds for alert in report.alerts for detection in alert.detections
+        ]
         return {
             "faults detected by the alert they name": sum(
                 row["judgement"] == "detected" for row in rows

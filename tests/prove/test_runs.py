@@ -278,12 +278,12 @@ def test_a_backtest_ends_soon_after_an_interrupt(proof, tmp_path_factory):
 
     def has_evaluated(drill):
         for words in drill.child_commands():
-            found = re.search(rf"--web.listen-address={LOOPBACK}:(\d+)", words)
+            match = re.search(rf"--web.listen-address={LOOPBACK}:(\d+)", words)
             with suppress(FiredrillError):
                 now = time.time()
                 return bool(
-                    found
-                    and Prometheus(f"http://{LOOPBACK}:{found[1]}").raw(
+                    match
+                    and Prometheus(f"http://{LOOPBACK}:{match[1]}").raw(
                         "own:evaluations", now - 20_000, now
                     )
                 )

@@ -28,7 +28,7 @@ def test_a_missing_collector_delays_nobody(proof, listening):
             begun = time.monotonic()
             assert api.end(signal.SIGTERM) == 0
             return {
-                slowest: max(each.elapsed.total_seconds() for each in answers),
+                slowest: max(answer.elapsed.total_seconds() for answer in answers),
                 end: time.monotonic() - begun,
             }
 

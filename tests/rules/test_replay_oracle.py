@@ -85,10 +85,10 @@ def cases(draw, number, as_recorded=RECORDED_AS):
 @st.composite
 def groups(draw, name, numbers, limits, **drawn):
     """A group of such rules, and the histories by the metric's label."""
-    found = {number: draw(cases(number, **drawn)) for number in numbers}
-    rules = tuple(one for rules, _ in found.values() for one in rules)
+    cases_by_number = {number: draw(cases(number, **drawn)) for number in numbers}
+    rules = tuple(rule_drawn for rules, _ in cases_by_number.values() for rule_drawn in rules)
     return Group(name=name, place="", interval_ms=None, limit=draw(limits), rules=rules), {
-        str(number): series for number, (_, series) in found.items()
+        str(number): series for number, (_, series) in cases_by_number.items()
     }
 
 
@@ -98,19 +98,19 @@ class Evaluated:
     def __init__(self, groups, series):
         self.series, self.current = series, {}
         self.rules = [
-            (one, (Replay if one.is_alert else Recorder)(one, group.limit))
+            (rule, (Replay if rule.is_alert else Recorder)(rule, group.limit))
             for group in groups
-            for one in group.rules
+            for rule in group.rules
         ]
 
     def given(self, expr, at):
         """What one of these expressions gives."""
         if not (metric := re.match(r'metric{rule="(\d+)"}', expr)):
             return self.current.get(expr.partition(" ")[0], {})
-        found = enumerate(self.series[metric[1]])
+        histories = enumerate(self.series[metric[1]])
         return {
             (("i", str(number)), ("rule", metric[1])): values[at]
-            for number, values in found
+            for number, values in histories
             if values[at]
         }
 
@@ -118,35 +118,38 @@ class Evaluated:
         """(expression, samples that it gives) of each alert's series at the evaluation of this
         number.
         """
-        for one, state in self.rules:
-            vector = self.given(one.expr, at)
-            if one.is_alert:
+        for rule, state in self.rules:
+            vector = self.given(rule.expr, at)
+            if rule.is_alert:
                 shown = state.evaluate(at * INTERVAL_MS, vector) or {}
                 alerts = [
-                    {"labels": in_promql((*found, ("alertstate", two.state)), "ALERTS"), "value": 1}
-                    for found, two in shown.items()
+                    {
+                        "labels": in_promql((*labels, ("alertstate", alert.state)), "ALERTS"),
+                        "value": 1,
+                    }
+                    for labels, alert in shown.items()
                 ]
                 since = [
                     {
-                        "labels": in_promql(found, "ALERTS_FOR_STATE"),
-                        "value": two.active_since_ms // 1000,
+                        "labels": in_promql(labels, "ALERTS_FOR_STATE"),
+                        "value": alert.active_since_ms // 1000,
                     }
-                    for found, two in shown.items()
+                    for labels, alert in shown.items()
                 ]
-                yield f'ALERTS{{alertname="{one.name}"}}', alerts
-                yield f'ALERTS_FOR_STATE{{alertname="{one.name}"}}', since
+                yield f'ALERTS{{alertname="{rule.name}"}}', alerts
+                yield f'ALERTS_FOR_STATE{{alertname="{rule.name}"}}', since
             else:
                 written = state.record(at * INTERVAL_MS, vector)
-                known = self.current.get(one.name, {}) | written
-                self.current[one.name] = {
-                    found: value for found, value in known.items() if not math.isnan(value)
+                known = self.current.get(rule.name, {}) | written
+                self.current[rule.name] = {
+                    labels: value for labels, value in known.items() if not math.isnan(value)
                 }
 
     def failures(self, at):
         """(rule, why) of each that fails there."""
         return [
-            (one, state.failures[at * INTERVAL_MS])
-            for one, state in self.rules
+            (rule, state.failures[at * INTERVAL_MS])
+            for rule, state in self.rules
             if at * INTERVAL_MS in state.failures
         ]
 
@@ -204,8 +207,8 @@ def test_the_replay_fails_evaluations_as_prometheus_does(drawn, tmp_path):
     code, said = run_cases(tmp_path, [group], series, checks)
     failed = re.findall(r"rule: (\S+), time: (\S+), err: (.+)", said)
     expected = [
-        (one.name, in_go(at), in_prometheus_s_words(one, why))
-        for one, why in evaluated.failures(at)
+        (rule.name, in_go(at), in_prometheus_s_words(rule, why))
+        for rule, why in evaluated.failures(at)
     ]
     assert failed == expected
     assert code == bool(expected), said[-3000:]
@@ -217,9 +220,9 @@ def in_go(at):
     return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
 
 
-def in_prometheus_s_words(one, why):
-    kind = "alert" if one.is_alert else "rule"
+def in_prometheus_s_words(rule, why):
+    kind = "alert" if rule.is_alert else "rule"
     if why == CLASH:
         return f"vector contains metrics with the same labelset after applying {kind} labels"
     number, limit = re.findall(r"\d+", why)
-    return f"exceeded limit of {limit} with {number} {'alerts' if one.is_alert else 'series'}"
+    return f"exceeded limit of {limit} with {number} {'alerts' if rule.is_alert else 'series'}"

@@ -54,7 +54,9 @@ def test_cases_say_in_which_order_groups_are_evaluated(file):
     """
     cases = YAML(typ="safe").load(file)
     rules = [YAML(typ="safe").load(file.parent / name) for name in cases["rule_files"]]
-    assert cases["group_eval_order"] == [group["name"] for one in rules for group in one["groups"]]
+    assert cases["group_eval_order"] == [
+        group["name"] for rule_file in rules for group in rule_file["groups"]
+    ]
 
 
 def fired(expression):
@@ -74,7 +76,11 @@ def cases():
         for case in YAML(typ="safe").load(file)["tests"]
     ]
     return [
-        [fired(one) for one in listed if "ALERTS" in one["expr"] and "alertstate" in one["expr"]]
+        [
+            fired(check)
+            for check in listed
+            if "ALERTS" in check["expr"] and "alertstate" in check["expr"]
+        ]
         for listed in checks
     ]
 

@@ -11,7 +11,7 @@ from firedrill.alerts.scaling.shrink import Scaler, scale_rules
 from tests import required_programs
 from tests.rules.generated_promql import COMMENT, FACTORS, PHASES, expressions, leaves
 
-EACH = st.lists(expressions(), min_size=30, max_size=30)
+MANY_EXPRESSIONS = st.lists(expressions(), min_size=30, max_size=30)
 """A file of them: programs are asked once for many."""
 
 
@@ -24,8 +24,10 @@ def read(text):
 def are_the_same(some, others, **tolerance):
     """Text to the letter, numbers within the tolerance."""
     return all(
-        one == other if isinstance(one, str) else one == pytest.approx(other, **tolerance)
-        for one, other in zip(some, others, strict=True)
+        actual == expected
+        if isinstance(actual, str)
+        else actual == pytest.approx(expected, **tolerance)
+        for actual, expected in zip(some, others, strict=True)
     )
 
 
@@ -74,14 +76,14 @@ def rule_file(listed):
 
 
 @settings(max_examples=4, phases=PHASES)
-@given(EACH)
+@given(MANY_EXPRESSIONS)
 def test_a_factor_of_one_is_the_file_itself(listed):
     text = rule_file(listed)
     assert scale_rules(text, 1).text == text
 
 
 @settings(max_examples=4, phases=PHASES)
-@given(EACH, FACTORS)
+@given(MANY_EXPRESSIONS, FACTORS)
 def test_promtool_accepts_every_expression_before_and_after_scaling(
     tmp_path_factory, listed, factor
 ):

@@ -35,7 +35,7 @@ def test_a_fault_fires_its_alert_and_notifies(stack):
         eventually(stack.prom, 'ALERTS{alertname="ApiErrorBudgetFastBurn", alertstate="firing"}')
         seen = "max(client:errors:ratio_rate10s) and on () sum(client:requests:rate10s) > 5"
         ratio = eventually(stack.prom, seen, "what the client sees of the fault")[0].value
-        told = poll_until(
+        notifications = poll_until(
             lambda: notified(stack, "ApiErrorBudgetFastBurn"),
             "the notification",
             PATIENCE_SECONDS,
@@ -45,7 +45,7 @@ def test_a_fault_fires_its_alert_and_notifies(stack):
     finally:
         firedrill("fault", "clear", "--url", stack.url("API_METRICS_PORT"))
     assert ratio == pytest.approx(0.9, abs=0.1), "the client sees the injected share"
-    assert (told[0]["receiver"], told[0]["status"]) == ("page", "firing")
+    assert (notifications[0]["receiver"], notifications[0]["status"]) == ("page", "firing")
     assert active == pytest.approx(0.9)
     poll_until(
         lambda: not answer(stack.prom, 'api_fault_active{fault="errors"} > 0'),
@@ -67,4 +67,4 @@ def notified(stack, alertname):
     listed = requests.get(
         f"{stack.url('NOTIFICATIONS_PORT')}/notifications", timeout=PATIENCE_SECONDS
     ).json()
-    return [each for each in listed if each["alertname"] == alertname]
+    return [notification for notification in listed if notification["alertname"] == alertname]

@@ -34,9 +34,9 @@ def test_prometheus_scrapes_both_sides(stack):
 
 def all_up(stack):
     """The jobs, if all three and all their targets are up."""
-    found = answer(stack.prom, "up")
-    jobs = {sample.labels["job"] for sample in found}
-    return jobs if len(jobs) >= 3 and all(sample.value == 1 for sample in found) else None
+    samples = answer(stack.prom, "up")
+    jobs = {sample.labels["job"] for sample in samples}
+    return jobs if len(jobs) >= 3 and all(sample.value == 1 for sample in samples) else None
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
@@ -85,7 +85,7 @@ def test_a_broken_rule_file_is_named_with_its_line(stack):
     broken = stack.source / "rules" / "broken.yml"
     save(broken, "groups:\n  - name: broken\n    rules:\n      - {alert: Broken, expr: 'sum('}\n")
     try:
-        said = poll_until(
+        messages = poll_until(
             lambda: [
                 line for line in stack.project.log("config").splitlines() if "broken.yml" in line
             ],
@@ -93,8 +93,8 @@ def test_a_broken_rule_file_is_named_with_its_line(stack):
         )
     finally:
         broken.unlink()
-    assert "4:" in said[-1]
-    assert "parse error" in said[-1]
+    assert "4:" in messages[-1]
+    assert "parse error" in messages[-1]
     assert len(eventually(stack.prom, "count(up) by (job)")) >= 3
     assert {group["file"].rsplit("/", 1)[1] for group in rule_groups(stack)} >= {
         "api.yml",

@@ -22,12 +22,12 @@ def status(stack, service):
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_first_process_has_no_privileges(stack, service):
-    found = status(stack, service)
-    assert "0" not in found["Uid"].split()
-    assert {found[name] for name in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb")} == {
+    fields = status(stack, service)
+    assert "0" not in fields["Uid"].split()
+    assert {fields[name] for name in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb")} == {
         "0" * 16
     }
-    assert found["NoNewPrivs"] == "1"
+    assert fields["NoNewPrivs"] == "1"
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -69,11 +69,11 @@ def test_memory_processors_and_processes_are_limited(stack, service):
 @pytest.mark.parametrize("service", SERVICES)
 def test_ports_are_published_on_loopback_alone(stack, service):
     bindings = [
-        each
+        binding
         for port in (stack.inspect(service)["HostConfig"]["PortBindings"] or {}).values()
-        for each in port
+        for binding in port
     ]
-    assert {each["HostIp"] for each in bindings} <= {LOOPBACK}
+    assert {binding["HostIp"] for binding in bindings} <= {LOOPBACK}
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_neither_environment_nor_log_holds_a_secret(stack, service):
 @pytest.mark.parametrize("image", ["firedrill-api", "firedrill-load", "firedrill"])
 def test_images_hold_only_the_programs_of_the_checkout(stack, image):
     """Neither secrets nor what a user recorded or wrote."""
-    found = docker(
+    paths = docker(
         "run",
         "--rm",
         "--entrypoint",
@@ -139,8 +139,8 @@ def test_images_hold_only_the_programs_of_the_checkout(stack, image):
         "-printf",
         "%P\n",
     ).splitlines()
-    assert "firedrill/contract.py" in found, "the control: the listing shows what is there"
-    assert {path.split("/")[0] for path in found} <= {
+    assert "firedrill/contract.py" in paths, "the control: the listing shows what is there"
+    assert {path.split("/")[0] for path in paths} <= {
         "firedrill",
         "api",
         "load",
@@ -148,7 +148,7 @@ def test_images_hold_only_the_programs_of_the_checkout(stack, image):
         "exporters",
         "grafana",
     }
-    assert not {"load/yours", "grafana/provisioning"} & set(found)
+    assert not {"load/yours", "grafana/provisioning"} & set(paths)
     history = docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", image)
     assert not re.search(r"(password|secret|token)\s*[=:]\s*\S", history, re.IGNORECASE)
 

@@ -132,16 +132,16 @@ def told(plan):
     return {
         receiver: [
             (
-                one.alertname,
-                one.severity,
+                notification.alertname,
+                notification.severity,
                 {
                     name: value
-                    for name, value in one.labels.items()
+                    for name, value in notification.labels.items()
                     if name not in {"alertname", "severity"}
                 },
             )
-            for one in Journal(plan.notifications).read()
-            if one.receiver == receiver
+            for notification in Journal(plan.notifications).read()
+            if notification.receiver == receiver
         ]
         for receiver in ("page", "ticket", "log")
     }
@@ -162,9 +162,9 @@ def test_symptoms_of_a_known_cause_notify_nobody(case, alerting):
     # had their turn.
     post(alerting, [("Afterwards", "info", {})])
     poll_until(lambda: told(alerting)["log"], "the last notification")
-    found = told(alerting)
-    assert unordered(found["page"] + found["ticket"]) == unordered(heard)
-    assert all(severity == "critical" for _, severity, _ in found["page"])
+    notified = told(alerting)
+    assert unordered(notified["page"] + notified["ticket"]) == unordered(heard)
+    assert all(severity == "critical" for _, severity, _ in notified["page"])
 
 
 def test_the_heartbeat_is_logged_and_pages_nobody(alerting):

@@ -76,16 +76,16 @@ def drawn(start_ms):
     """Scrapes of pages that begin at the same time, each at most as long as the time to the
     next.
     """
-    random_one = random.Random(5)
+    generator = random.Random(5)
     for page in PAGES:
         counter = 0
         for second in range(SECONDS):
-            counter += random_one.choice((8, 12))
+            counter += generator.choice((8, 12))
             yield Scrape(
                 page,
                 start_ms + second * 1000,
-                random_one.choice(TOOK_MS),
-                random_one.choice((0.2, 0.6, 1)),
+                generator.choice(TOOK_MS),
+                generator.choice((0.2, 0.6, 1)),
                 counter,
             )
 
@@ -97,9 +97,9 @@ def as_series(scrapes, **labels):
             name: remote.series({"__name__": name, "job": "made", "instance": page, **labels})
             for name in EXPORTED
         }
-        for one in (one for one in scrapes if one.page == page):
+        for scrape in (scrape for scrape in scrapes if scrape.page == page):
             for name, value in EXPORTED.items():
-                of_page[name].samples.add(timestamp=one.begun, value=value(one))
+                of_page[name].samples.add(timestamp=scrape.begun, value=value(scrape))
         yield from of_page.values()
 
 
@@ -132,13 +132,16 @@ class Worlds:
     def __init__(self, prom, scrapes, times):
         self._prom = prom
         self.open = {
-            time_ms: [one for one in scrapes if one.is_open_at(time_ms)] for time_ms in times
+            time_ms: [scrape for scrape in scrapes if scrape.is_open_at(time_ms)]
+            for time_ms in times
         }
         self._names, self._known = {}, {}
         for time_ms, under_way in self.open.items():
             for missed in some_of(under_way):
                 name = self._names[time_ms, frozenset(missed)] = f"w{len(self._names)}"
-                visible = [one for one in scrapes if one.begun <= time_ms and one not in missed]
+                visible = [
+                    scrape for scrape in scrapes if scrape.begun <= time_ms and scrape not in missed
+                ]
                 remote.write(prom.url, as_series(visible, world=name))
 
     def vector(self, expr, time_ms, missed):
@@ -154,11 +157,20 @@ class Worlds:
 
     def life(self, seed):
         """What each evaluation missed in a life that scrape durations and lags allow."""
-        drawn_by = random.Random(seed)
-        late = {one: drawn_by.uniform(0, COMMIT_MS) for one in set(chain(*self.open.values()))}
+        generator = random.Random(seed)
+        late = {
+            scrape: generator.uniform(0, COMMIT_MS) for scrape in set(chain(*self.open.values()))
+        }
         for time_ms, under_way in self.open.items():
-            read = time_ms + drawn_by.choice((0, 5, 20, UNKNOWN_LAG_MS)) * drawn_by.random()
-            yield time_ms, [one for one in under_way if one.begun + one.took + late[one] > read]
+            read = time_ms + generator.choice((0, 5, 20, UNKNOWN_LAG_MS)) * generator.random()
+            yield (
+                time_ms,
+                [
+                    scrape
+                    for scrape in under_way
+                    if scrape.begun + scrape.took + late[scrape] > read
+                ],
+            )
 
 
 def without_world(labels):
@@ -192,7 +204,10 @@ def lived(tmp_path_factory):
         yield (
             Worlds(reopened.prom, scrapes, times),
             times,
-            [(rule, one, Replay(rule, 0, silence)) for rule, one in zip(alerts, seen, strict=True)],
+            [
+                (rule, rule_seen, Replay(rule, 0, silence))
+                for rule, rule_seen in zip(alerts, seen, strict=True)
+            ],
         )
 
 

@@ -41,9 +41,9 @@ def run(tmp_path_factory):
 )
 def test_the_replay_writes_what_prometheus_wrote(either, rules, samples):
     """But at evaluations that were marked before."""
-    found = compare(either, named(either, *rules))
-    assert len(found.ours | found.theirs) > samples
-    assert not found.not_foretold
+    samples_written = compare(either, named(either, *rules))
+    assert len(samples_written.ours | samples_written.theirs) > samples
+    assert not samples_written.not_foretold
 
 
 def test_the_replay_holds_for_a_starved_prometheus(tmp_path_factory):
@@ -53,15 +53,17 @@ def test_the_replay_holds_for_a_starved_prometheus(tmp_path_factory):
 
 
 def test_alerts_on_their_own_group_are_never_ambiguous(either):
-    found = compare(either, named(either, "restless"))
-    assert len(found.ours | found.theirs) > 300
-    assert found.ours == found.theirs
-    assert not found.unsure
+    comparison = compare(either, named(either, "restless"))
+    assert len(comparison.ours | comparison.theirs) > 300
+    assert comparison.ours == comparison.theirs
+    assert not comparison.unsure
 
 
 def test_time_stamps_alone_do_not_tell_what_was_seen(either):
-    found = compare(either, named(either, "theirs"))
-    assert len(found.naive ^ found.theirs) > 500 > len(found.ours ^ found.theirs)
+    comparison = compare(either, named(either, "theirs"))
+    assert (
+        len(comparison.naive ^ comparison.theirs) > 500 > len(comparison.ours ^ comparison.theirs)
+    )
 
 
 def asked(run, *files, **question):
@@ -72,18 +74,18 @@ def asked(run, *files, **question):
 
 
 def test_a_backtest_tells_the_delay_after_the_named_fault(run):
-    found = asked(
+    report = asked(
         run, *named(run, "api"), alerts=("ApiLatencyBudgetBurn",), holds_ms=(1000, 3000, 3_600_000)
     )
-    assert [cause.name for cause in found.causes] == [
+    assert [cause.name for cause in report.causes] == [
         "latency 600 ms",
         "errors 90 %",
         "memory 12 MB/s",
         "stop",
     ]
-    assert len(found.alerts) == 2
-    for alert in found.alerts:
-        assert [one.cause for one in alert.detections] == ["latency 600 ms"]
+    assert len(report.alerts) == 2
+    for alert in report.alerts:
+        assert [detection.cause for detection in alert.detections] == ["latency 600 ms"]
         assert alert.hold_seconds <= alert.detections[0].delay_seconds < 12
         assert alert.false_fires == 0
         first, second, never = (trial.detections[0].delay_seconds for trial in alert.sweep)
@@ -95,20 +97,20 @@ def lives(report):
     """Of each alert and label set, when it was pending, firing and resolved, time by time, in
     seconds of the drill; inf for never.
     """
-    found = {}
+    spans = {}
     for alert in report.alerts:
-        for one in alert.fired:
+        for firing_span in alert.fired:
             moments = (
-                one.pending_after_seconds,
-                one.firing_after_seconds,
-                one.resolved_after_seconds,
+                firing_span.pending_after_seconds,
+                firing_span.firing_after_seconds,
+                firing_span.resolved_after_seconds,
             )
             pending, firing, resolved = (
                 inf if moment is None else moment / report.stretch for moment in moments
             )
-            key = (alert.name, alert.severity, *sorted(one.labels.items()))
-            found.setdefault(key, []).append((min(pending, firing), firing, resolved))
-    return found
+            key = (alert.name, alert.severity, *sorted(firing_span.labels.items()))
+            spans.setdefault(key, []).append((min(pending, firing), firing, resolved))
+    return spans
 
 
 def alike(some, others, tolerance, end):

@@ -269,13 +269,13 @@ def test_too_many_open_evaluations_are_all_unsure(run, tmp_path):
     with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt, most_asked=0) as bench:
         for group in groups:
             times, interval_ms = bench.timeline.times_of(group)
-            found = [
+            vectors = [
                 (rule, evaluation_times.evaluate(bench.prom, rule.expr, times, interval_ms))
                 for rule in group.rules
                 if rule.is_alert
             ]
-            assert found
-            for seen in visibility.seen(bench, group, found, interrupt):
+            assert vectors
+            for seen in visibility.seen(bench, group, vectors, interrupt):
                 assert seen.unsure == set(times), "the first scrape was slow"
         assert [rule.name for rule in bench.unasked] == ["High0", "Busy0"] * 2
 
@@ -408,17 +408,17 @@ def test_a_far_stretched_run_is_seen_as_recorded(asked, tmp_path_factory):
         lives.append(
             {
                 alert["name"]: [
-                    (one["firing_after_seconds"] / factor, one["resolved_after_seconds"])
-                    for one in alert["fired"]
+                    (firing["firing_after_seconds"] / factor, firing["resolved_after_seconds"])
+                    for firing in alert["fired"]
                 ]
                 for alert in report["alerts"]
             }
         )
-    (was,), (is_now,) = (one["Busy"] for one in lives)
+    (was,), (is_now,) = (firing["Busy"] for firing in lives)
     assert was[0] == pytest.approx(is_now[0], abs=2)
     assert (was[1], is_now[1]) == (None, None), (
         "the gap is shorter than what Prometheus goes on with"
     )
-    assert [at for one in lives for at, _ in one["Gone"] if at > 0] == [], (
+    assert [at for firing in lives for at, _ in firing["Gone"] if at > 0] == [], (
         "the first scrape is slow"
     )

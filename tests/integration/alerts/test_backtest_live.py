@@ -49,13 +49,13 @@ def written_states(run):
     groups = [group for file in named(run, "api") for group in rule_file.read(file)]
     with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:
         start, end = bench.span_ms
-        found = {name: [] for name in NAMED}
+        states = {name: [] for name in NAMED}
         for series in bench.prom.raw("ALERTS", start / 1000 - 60, end / 1000 + 5):
             if series.labels["alertname"] in NAMED:
-                found[series.labels["alertname"]] += [
+                states[series.labels["alertname"]] += [
                     (time, series.labels["alertstate"]) for time, _ in series.points
                 ]
-    return found
+    return states
 
 
 def test_the_run_names_durations_that_were_too_short(run):
@@ -73,17 +73,17 @@ def test_the_replay_writes_what_prometheus_wrote(run, rules):
     """But at evaluations that were marked before, however slow the page, the evaluations and the
     machine are.
     """
-    found = compare(run, named(run, *rules))
-    assert found.ours | found.theirs
-    assert not found.not_foretold
+    comparison = compare(run, named(run, *rules))
+    assert comparison.ours | comparison.theirs
+    assert not comparison.not_foretold
 
 
 def test_alerts_on_their_own_group_are_never_ambiguous(run):
     """Nothing of what they read can be late, whatever the machine does."""
-    found = compare(run, named(run, "restless"))
-    assert found.ours == found.theirs
-    assert found.ours
-    assert not found.unsure
+    comparison = compare(run, named(run, "restless"))
+    assert comparison.ours == comparison.theirs
+    assert comparison.ours
+    assert not comparison.unsure
 
 
 def test_groups_of_one_name_have_their_own_evaluations(run):
@@ -97,6 +97,6 @@ def test_groups_of_one_name_have_their_own_evaluations(run):
             series.labels.get("file", ""): [round(time * 1000) for time, _ in series.points]
             for series in marks
         }
-        found = [bench.timeline.recorded_times(group) for group in groups]
-    assert found == [written[""], written["too"]]
-    assert all(len(times) > 3 for times in found)
+        times_by_group = [bench.timeline.recorded_times(group) for group in groups]
+    assert times_by_group == [written[""], written["too"]]
+    assert all(len(times) > 3 for times in times_by_group)

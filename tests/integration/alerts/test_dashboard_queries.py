@@ -46,16 +46,16 @@ def opened(tmp_path_factory):
 
 
 def test_every_query_of_every_panel_returns_data(healthy):
-    found = [
+    points_by_panel = [
         (page, title, query, healthy.points(query, once))
         for page, title, query, once in dashboards.SHOWN
     ]
     print("\n   points  dashboard       panel: series")
-    for page, title, query, points in found:
+    for page, title, query, points in points_by_panel:
         print(f"{points:9}  {page:14}  {title}: {query.legend}  {_excused(query) or ''}")
     assert [
         (page, title, query.expr)
-        for page, title, query, points in found
+        for page, title, query, points in points_by_panel
         if not points and not _excused(query)
     ] == []
 
@@ -78,8 +78,10 @@ def test_panels_are_empty_only_for_their_reason(healthy, faulty):
 
 def test_windows_of_the_lab_are_those_of_the_rules(healthy):
     for name in alert_lab_panels.variables():
-        asked = alert_lab_panels.looked_up(name).removeprefix("query_result(").removesuffix(")")
-        assert healthy.number(asked) == float(healthy.choices[f"${{{name}}}"])
+        expression = (
+            alert_lab_panels.looked_up(name).removeprefix("query_result(").removesuffix(")")
+        )
+        assert healthy.number(expression) == float(healthy.choices[f"${{{name}}}"])
 
 
 @pytest.mark.parametrize("panel", panel_values.FAILED_SHARES)
@@ -145,13 +147,13 @@ def test_overlaid_runs_are_shown_as_chosen(chosen, users):
     series += [made_up("locust_test_info", now, lambda _: 1, run=run, run_id=run) for run in "ab"]
     with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
         remote.write(reopened.prom.url, series)
-        found = reopened.prom.instant(
+        samples = reopened.prom.instant(
             golden_signals_panels.USERS.queries[0].asked(
                 {**golden_signals_panels.EVERYTHING, "$run": chosen}
             ),
             now,
         )
-    assert {sample.labels["run"]: sample.value for sample in found} == users
+    assert {sample.labels["run"]: sample.value for sample in samples} == users
 
 
 @pytest.mark.parametrize(("chosen", "users"), [(".*", {3, 5}), ("a", {3}), ("b", {5})])
@@ -164,11 +166,11 @@ def test_the_time_of_the_chosen_run_is_shown(chosen, users):
     ]
     with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
         remote.write(reopened.prom.url, series)
-        asked = golden_signals_panels.USERS.queries[0].asked(
+        expression = golden_signals_panels.USERS.queries[0].asked(
             {**golden_signals_panels.EVERYTHING, "$run": chosen}
         )
-        found = reopened.prom.range(asked, now - 20, now)
-    assert {value for one in found for value in one.values()} == users
+        shown = reopened.prom.range(expression, now - 20, now)
+    assert {value for line in shown for value in line.values()} == users
 
 
 def test_container_limits_are_shown_where_there_are_any():

@@ -76,7 +76,9 @@ def alert(name):
 
 def test_an_accepted_notification_is_recorded_shown_and_listed(receiver):
     assert receiver.post(json.dumps(alert("Seen")), "/ticket").status_code == 200
-    (kept,) = [one for one in receiver.kept() if one["alertname"] == "Seen"]
+    (kept,) = [
+        notification for notification in receiver.kept() if notification["alertname"] == "Seen"
+    ]
     assert (kept["receiver"], kept["status"], kept["severity"]) == ("ticket", "firing", "critical")
     assert (
         "ticket FIRING   Seen (api 127.0.0.1:9464): The API is down.\n" in receiver.log.read_text()

@@ -114,14 +114,14 @@ def as_series(selector, steps, start_ms):
     """A sample every 50 ms from one step to the next, cycle after cycle."""
     name, _, labels = selector.rstrip("}").partition("{")
     pairs = dict(pair.split("=") for pair in labels.replace('"', "").split(", "))
-    one = remote.series({"__name__": name, **pairs})
+    series = remote.series({"__name__": name, **pairs})
     repeated = [
         (cycle * CYCLE_MS + at_ms, value) for cycle in range(CYCLES) for at_ms, value in steps
     ]
     for (from_ms, value), (to_ms, _) in pairwise([*repeated, (CYCLES * CYCLE_MS, None)]):
         for at_ms in range(from_ms, to_ms if value is not None else from_ms + 1, 50):
-            one.samples.add(timestamp=start_ms + at_ms, value=STALE if value is None else value)
-    return one
+            series.samples.add(timestamp=start_ms + at_ms, value=STALE if value is None else value)
+    return series
 
 
 @dataclass
@@ -138,7 +138,7 @@ class Lived:
         """When a group was evaluated while its file had this version; but for the last time, which
         its Prometheus may have ended amid.
         """
-        found = sorted(
+        times_ms = sorted(
             {
                 time_ms
                 for _, time_ms, _ in self.raw(
@@ -146,7 +146,7 @@ class Lived:
                 )
             }
         )
-        return found[:-1] if version == self.last_version(name) else found
+        return times_ms[:-1] if version == self.last_version(name) else times_ms
 
     def last_version(self, name):
         return 2 if name in AFTER else 1
@@ -161,15 +161,18 @@ class Lived:
 
     def evaluations(self, name):
         """(rule, time, what its expression gave) of every evaluation."""
-        found = []
+        evaluations = []
         for version, loaded in ((1, self.before), (2, self.after)):
             times = self.times(name, version)
             if times:
                 vectors = evaluation_times.evaluate(
                     self.prom, loaded[name][0].expr, times, INTERVAL_MS
                 )
-                found += [(loaded[name][0], *one) for one in zip(times, vectors, strict=True)]
-        return found
+                evaluations += [
+                    (loaded[name][0], *evaluation)
+                    for evaluation in zip(times, vectors, strict=True)
+                ]
+        return evaluations
 
     def active_ms(self, name):
         """How long an alert has been pending or firing, as it was written last."""
@@ -289,9 +292,9 @@ def replayed(evaluations, limit, silent):
     replay = Replay(evaluations[0][0], limit, silent)
     for rule, time_ms, vector in evaluations:
         replay = replace(replay, rule=rule)
-        for labels, one in (replay.evaluate(time_ms, vector) or {}).items():
-            yield "ALERTS", tuple(sorted((*labels, ("alertstate", str(one.state))))), time_ms, 1
-            yield "ALERTS_FOR_STATE", labels, time_ms, one.active_since_ms // 1000
+        for labels, alert in (replay.evaluate(time_ms, vector) or {}).items():
+            yield "ALERTS", tuple(sorted((*labels, ("alertstate", str(alert.state))))), time_ms, 1
+            yield "ALERTS_FOR_STATE", labels, time_ms, alert.active_since_ms // 1000
 
 
 def possible(lived, name):
@@ -302,7 +305,7 @@ def possible(lived, name):
     yield evaluations
     earlier = lived.times(name, 1) if name in BEFORE else []
     if earlier:
-        yield [one for one in evaluations if one[1] != earlier[-1]]
+        yield [evaluation for evaluation in evaluations if evaluation[1] != earlier[-1]]
 
 
 @pytest.mark.parametrize("name", [*UNCHANGED, "starting", *AFTER])

@@ -57,8 +57,8 @@ def recorded(folder, start_ms, series, interrupt):
         written = [
             remote.series({"__name__": "metric", "rule": number, "i": "0"}) for number in series
         ]
-        for one, (values,) in zip(written, series.values(), strict=True):
-            _fill(one, start_ms, values)
+        for recorded_series, (values,) in zip(written, series.values(), strict=True):
+            _fill(recorded_series, start_ms, values)
         up = remote.series({"__name__": "up"})
         _fill(up, start_ms, [1] * EVALUATIONS)
         remote.write(reopened.prom.url, [*written, up])
@@ -98,15 +98,15 @@ def checks(bench, groups, start_ms):
 
 def _of_evaluation(rule, shown, at_ms, start_ms):
     states = [
-        {"labels": in_promql((*labels, ("alertstate", one.state)), "ALERTS"), "value": 1}
-        for labels, one in shown.items()
+        {"labels": in_promql((*labels, ("alertstate", alert.state)), "ALERTS"), "value": 1}
+        for labels, alert in shown.items()
     ]
     since = [
         {
             "labels": in_promql(labels, "ALERTS_FOR_STATE"),
-            "value": one.active_since_ms // 1000 - start_ms // 1000,
+            "value": alert.active_since_ms // 1000 - start_ms // 1000,
         }
-        for labels, one in shown.items()
+        for labels, alert in shown.items()
     ]
     for name, samples in (("ALERTS", states), ("ALERTS_FOR_STATE", since)):
         yield {

@@ -63,7 +63,8 @@ def test_a_foreign_api_and_a_foreign_locustfile_are_judged(tmp_path):
         alert["name"] for alert in figures["alerts"] if alert["firing_after_seconds"] is not None
     }
     assert ("ticket", "MineAlways") in {
-        (one["receiver"], one["alertname"]) for one in document["notifications"]
+        (notification["receiver"], notification["alertname"])
+        for notification in document["notifications"]
     }
 
 

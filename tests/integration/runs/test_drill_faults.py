@@ -48,7 +48,8 @@ def gained(prom, run, fault, selector, since=0.0):
     the fault was younger than that.
     """
     since = max(
-        since, next(one["start"] for one in run.read()["faults"] if one["fault"] == fault) + 1
+        since,
+        next(window["start"] for window in run.read()["faults"] if window["fault"] == fault) + 1,
     )
     total = 0.0
     for series in prom.raw(selector, since, run.read()["window"]["end"] + TAIL_SECONDS):

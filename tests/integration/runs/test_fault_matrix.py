@@ -41,26 +41,26 @@ def test_a_matrix_fails_for_the_fault_that_no_alert_noticed(tmp_path):
         tmp_path / "runs", file, "--matrix", "--time-scale", "60", "--duration", "8s", "--json"
     )
     code, output, errors = drill.finish()
-    found = json.loads(output)
-    quiet, stop, latency = found["columns"]
+    matrix = json.loads(output)
+    quiet, stop, latency = matrix["columns"]
     statuses = []
-    for column in found["columns"]:
+    for column in matrix["columns"]:
         document = Run(drill.out / column["run"]).read()
         assert column["status"] == document["verdict"]["status"]
         statuses.append(
             verdicts.status_and_reasons(EXIT_CODES[Status(column["status"])], document)[0]
         )
     assert statuses == ["PASSED", "PASSED", "FAILED"], errors
-    is_void = any(column["status"] == "INVALID" for column in found["columns"])
-    assert (code, found["status"]) == ((4, "INVALID") if is_void else (1, "FAILED")), errors
-    assert [column["fault"] for column in found["columns"]] == ["quiet", "stop", "latency 1 ms"]
+    is_void = any(column["status"] == "INVALID" for column in matrix["columns"])
+    assert (code, matrix["status"]) == ((4, "INVALID") if is_void else (1, "FAILED")), errors
+    assert [column["fault"] for column in matrix["columns"]] == ["quiet", "stop", "latency 1 ms"]
     assert (drill.out / quiet["run"] / "matrix.json").read_text() == output
     assert not any(cell["judgement"] in {"detected", "missed", "also"} for cell in quiet["cells"])
-    assert "ApiErrorBudgetSlowBurn" in found["unproven"]
-    assert not {"ApiDown", "ApiQueueWaitHigh"} & set(found["unproven"])
+    assert "ApiErrorBudgetSlowBurn" in matrix["unproven"]
+    assert not {"ApiDown", "ApiQueueWaitHigh"} & set(matrix["unproven"])
     down = next(cell for cell in stop["cells"] if cell["alert"] == "ApiDown")
     assert down["judgement"] == "detected"
-    assert found["least"]["ApiDown"]["hold_seconds"] == 1 <= down["delay_seconds"]
+    assert matrix["least"]["ApiDown"]["hold_seconds"] == 1 <= down["delay_seconds"]
     assert {
         "alert": "ApiErrorBudgetFastBurn",
         "judgement": "missed",
@@ -68,15 +68,15 @@ def test_a_matrix_fails_for_the_fault_that_no_alert_noticed(tmp_path):
     } in latency["cells"]
     assert any(
         reason.startswith("latency 1 ms: the alert ApiErrorBudgetFastBurn did not fire")
-        for reason in found["reasons"]
+        for reason in matrix["reasons"]
     )
     assert "3/3 latency 1 ms" in errors
     assert drill.leftovers() == []
     recorded = json.loads((drill.out / stop["run"] / "run.json").read_text())
     firings = [
-        one["firings"]
-        for one in recorded["figures"]["alerts"]
-        if one["name"] == "ApiDown" and one["firings"]
+        alert["firings"]
+        for alert in recorded["figures"]["alerts"]
+        if alert["name"] == "ApiDown" and alert["firings"]
     ]
     begun = recorded["window"]["start"] + min(spans[0][0] for spans in firings)
     assert begun - recorded["faults"][0]["start"] == pytest.approx(down["delay_seconds"])

@@ -125,11 +125,11 @@ groups:
 def has_evaluated(drill):
     """Whether a Prometheus that the process started holds what its rules recorded."""
     for words in drill.child_commands():
-        found = re.search(rf"--web.listen-address={LOOPBACK}:(\d+)", words)
+        match = re.search(rf"--web.listen-address={LOOPBACK}:(\d+)", words)
         with suppress(FiredrillError):
             return bool(
-                found
-                and Prometheus(f"http://{LOOPBACK}:{found[1]}").raw(
+                match
+                and Prometheus(f"http://{LOOPBACK}:{match[1]}").raw(
                     "own:evaluations", time.time() - 20_000, time.time()
                 )
             )

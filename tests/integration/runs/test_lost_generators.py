@@ -92,7 +92,7 @@ def test_a_drill_that_loses_its_generators_keeps_the_record(stack, tmp_path):
             "the condition to be broken for as long as voids a run",
         )
         recorded = stack.prom.number("sum(locust_requests_total)")
-        looked, told = time.monotonic(), locust.scrape()
+        looked, last_scrape = time.monotonic(), locust.scrape()
         os.killpg(locust.process.pid, signal.SIGKILL)
         locust.wait()
         received, looked_ago = target.received, time.monotonic() - looked
@@ -103,7 +103,8 @@ def test_a_drill_that_loses_its_generators_keeps_the_record(stack, tmp_path):
         # It had been given that much of the time to come, and had nobody to give it more; on a busy
         # machine some was waiting already.
         offered, started, unsent = (
-            told.total(f"locust_arrivals_{each}_total") for each in ("offered", "started", "unsent")
+            last_scrape.total(f"locust_arrivals_{fate}_total")
+            for fate in ("offered", "started", "unsent")
         )
         assert (
             target.received - received
