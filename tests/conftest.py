@@ -1,6 +1,4 @@
-"""Settings of the whole suite: which process runs what, what a missing program means, and which
-signals the tests' processes get.
-"""
+"""Settings of the whole suite: distribution of tests to workers, missing programs, signals."""
 
 import os
 import signal
@@ -34,38 +32,41 @@ LONGEST_FIRST = (
     "tests/integration/alerts/test_receiver.py",
     "tests/rules/test_rules.py::test_rules_do_what_their_cases_say",
 )
-"""By path: with pytest 9 xdist's own groups are not seen."""
+"""Paths whose tests start first. They are grouped by path because xdist ignores its own groups with
+pytest 9.
+"""
 
 STACKS = "tests/compose/test_composed_runs.py"
-"""Each of these tests starts a composed stack of its own, nine containers."""
+"""Tests that each start a composed stack of their own, which is nine containers."""
 
 ALONE = {"tests/rules/test_rules.py::test_rules_do_what_their_cases_say"}
-"""Tests that share nothing; those of the other paths share a stack, or a recorded drill."""
+"""Tests that share nothing, so that each may go to another worker. The tests of every other path
+share a stack or a recorded drill.
+"""
 
 
 def path_of(nodeid):
-    """Which of the paths a test is in; None for most."""
+    """Return the path of LONGEST_FIRST that a test is in; None for most tests."""
     return next((path for path in LONGEST_FIRST if nodeid.startswith(path)), None)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """The longest first, so that nobody waits for them at the end."""
+    """Put the longest tests first, so that no worker waits for them at the end."""
     rank = {path: number for number, path in enumerate((*LONGEST_FIRST, None))}
     items.sort(key=lambda item: rank[path_of(item.nodeid)])
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Hands out what belongs together at once."""
+    """Give tests that share a stack or a drill to one worker."""
     from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 -- only where xdist runs
 
     class Together(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             path = path_of(nodeid)
-            if (
-                path == STACKS
-            ):  # in two groups, because more than two stacks at a time slow every other test
+            if path == STACKS:
+                # Two groups: more than two stacks at a time slow every other test.
                 return f"{path} {zlib.crc32(nodeid.encode()) % 2}"
             return nodeid if path in ALONE or path is None else path
 
@@ -73,14 +74,14 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_configure(config):
-    """Undo that a shell has its background jobs, and nohup its command, ignore signals: the
-    processes of the tests would inherit it.
+    """Stop ignoring signals, as background jobs of a shell and commands under nohup do.
+
+    The processes of the tests would inherit it.
     """
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_IGN:
-            signal.signal(
-                number, lambda *_: None
-            )  # A handler of Python's is not inherited; the suite itself goes on ignoring it.
+            # A handler is not inherited, and the suite itself still ignores the signal.
+            signal.signal(number, lambda *_: None)
 
 
 def _missing(config):

@@ -1,6 +1,7 @@
 """The committed dashboards, and the queries that they are built from."""
 
 import json
+from typing import NamedTuple
 
 from firedrill import places
 from grafana.source import (
@@ -12,8 +13,8 @@ from grafana.source import (
 )
 
 FILES = sorted((places.GRAFANA / "dashboards").glob("*.json"))
-PAGES = {file.stem: json.loads(file.read_text()) for file in FILES}
-ASKED = {
+DASHBOARDS = {file.stem: json.loads(file.read_text()) for file in FILES}
+QUERIES = {
     query.expr: query
     for module in (
         golden_signals_panels,
@@ -27,11 +28,28 @@ ASKED = {
     if isinstance(signal, golden_signals_panels.Signal)
     for query in signal.queries
 }
-"""Every query by its expression."""
-SHOWN = [
-    (name, panel["title"], ASKED[target["expr"]], target["instant"])
-    for name, page in PAGES.items()
-    for panel in page["panels"]
+"""Every query, by its expression."""
+
+
+class PanelQuery(NamedTuple):
+    """A query that a panel of a dashboard asks."""
+
+    dashboard: str
+    panel: str
+    query: golden_signals_panels.Query
+    is_instant: bool
+    """Whether the panel asks for one time only, and not for a range."""
+
+
+PANEL_QUERIES = [
+    PanelQuery(
+        dashboard=name,
+        panel=panel["title"],
+        query=QUERIES[target["expr"]],
+        is_instant=target["instant"],
+    )
+    for name, dashboard in DASHBOARDS.items()
+    for panel in dashboard["panels"]
     for target in panel["targets"]
 ]
-"""Dashboard, panel, query, and whether it is asked once, in the order of the page."""
+"""The queries of all panels, in the order of the dashboards."""

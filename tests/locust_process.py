@@ -1,4 +1,4 @@
-"""A real Locust process with the exporter, and what its page says."""
+"""Start a real Locust process with the exporter, and read its metrics."""
 
 import os
 import signal
@@ -21,12 +21,10 @@ SCRAPER = {"X-Prometheus-Scrape-Timeout-Seconds": "1", "User-Agent": "Prometheus
 
 
 class Locust:
-    """Runs while its `with` block lasts, and is killed at its end.
+    """A Locust process that runs while its `with` block lasts, and is killed at the end.
 
-    `exporter=False` is for workers, which serve no page.
-
-    It keeps its final page until somebody has fetched it: a test that fetches pages also fetches
-    the last one, or kills it.
+    Use `exporter=False` for workers, which serve no metrics. The process keeps its final metrics
+    until they were scraped: a test that scrapes it also scrapes it to the end, or kills it.
     """
 
     def __init__(
@@ -83,9 +81,9 @@ class Locust:
         return self._log.read()
 
     def get(self, url=None, headers=None):
-        """An answer of Locust.
+        """Return an answer of Locust.
 
-        The exporter gives up after some seconds, as on a machine that stands still: ask again then.
+        Ask again where the exporter gave up after some seconds, as on a machine that stands still.
         """
 
         def answer():
@@ -104,17 +102,17 @@ class Locust:
         return parse(self.get(headers=headers).text)
 
     def end_load(self):
-        """End the load now, as Locust does when its time is over."""
+        """End the load now, as Locust does when its run time is over."""
         self.process.send_signal(signal.SIGUSR1)
 
     def stop(self):
-        """End the load; returns pages as `scrape_until_the_end` does."""
+        """End the load; return scrapes as `scrape_until_the_end` does."""
         self.end_load()
         return self.scrape_until_the_end()
 
     def scrape_until_the_end(self):
-        """Pages as a Prometheus fetches them, the last one after the final counts were there."""
-        pages = []
+        """Scrape as Prometheus does until Locust ends; the last scrape has the final counts."""
+        scrapes = []
 
         def has_ended():
             try:
@@ -122,21 +120,21 @@ class Locust:
             except requests.RequestException:
                 return self.process.poll() is not None
             if answer.ok:
-                pages.append(parse(answer.text))
+                scrapes.append(parse(answer.text))
             return False
 
         poll_until(has_ended, "Locust to end", every_seconds=0.2)
-        return pages
+        return scrapes
 
     def until(self, predicate, reason):
-        """The first page of which the predicate is true."""
+        """Return the first scrape of which the predicate is true."""
 
         def look():
-            page = self.scrape()
-            return page if predicate(page) else None
+            scrape = self.scrape()
+            return scrape if predicate(scrape) else None
 
         return poll_until(look, reason)
 
     def wait(self, timeout_seconds=PATIENCE_SECONDS):
-        """Exit code."""
+        """Wait for the end; return the exit code."""
         return self.process.wait(timeout=timeout_seconds)

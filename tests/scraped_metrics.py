@@ -1,6 +1,4 @@
-"""A metrics page as a test reads it: fetched over HTTP, parsed by prometheus_client's own
-parser.
-"""
+"""Fetch a metrics endpoint over HTTP, and read it with prometheus_client's own parser."""
 
 from __future__ import annotations
 
@@ -16,14 +14,14 @@ from tests.waiting import PATIENCE_SECONDS
 
 
 @dataclass(frozen=True)
-class Page:
-    """Samples of one page."""
+class Scrape:
+    """The samples of one answer of a metrics endpoint."""
 
     text: str
     samples: tuple[tuple[str, dict[str, str], float], ...]
 
     def values(self, name: str, /, **labels: str) -> list[float]:
-        """Values of the samples with this name and at least these labels."""
+        """Return the values of the samples with this name and at least these labels."""
         return [
             value
             for sample, sample_labels, value in self.samples
@@ -31,26 +29,26 @@ class Page:
         ]
 
     def total(self, name: str, /, **labels: str) -> float:
-        """Their sum; 0 where there is none."""
+        """Return the sum of these values; 0 where there is none."""
         return sum(self.values(name, **labels))
 
     def value(self, name: str, /, **labels: str) -> float | None:
-        """The one value; None where there is none."""
+        """Return the only value; None where there is none."""
         values = self.values(name, **labels)
         assert len(values) <= 1, f"{name}{labels} has {len(values)} samples"
         return values[0] if values else None
 
 
-def parse(text: str) -> Page:
-    """A page's text, parsed."""
+def parse(text: str) -> Scrape:
+    """Parse the text of an answer."""
     samples = [
         sample for family in text_string_to_metric_families(text) for sample in family.samples
     ]
-    return Page(text, tuple((sample.name, sample.labels, sample.value) for sample in samples))
+    return Scrape(text, tuple((sample.name, sample.labels, sample.value) for sample in samples))
 
 
 def exemplars(text: str) -> dict[str, set[str]]:
-    """Trace ids of the exemplars on an OpenMetrics page, by the histogram they are in."""
+    """Return the trace ids of the exemplars in OpenMetrics text, by the histogram they are in."""
     trace_ids: dict[str, set[str]] = {}
     for family in openmetrics_families(text):
         traces = {
@@ -62,7 +60,7 @@ def exemplars(text: str) -> dict[str, set[str]]:
 
 
 def scrape_openmetrics(url: str) -> str:
-    """The page at `url`, as Prometheus asks for it but in its own name."""
+    """Return the OpenMetrics text at `url`, asked for as Prometheus does, but in our own name."""
     request = urllib.request.Request(
         url, headers={"Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"}
     )
@@ -74,8 +72,8 @@ def scrape_openmetrics(url: str) -> str:
         return response.read().decode()
 
 
-def scrape(url: str, agent: str = "a person") -> Page:
-    """The page at `url`, now."""
+def scrape(url: str, agent: str = "a person") -> Scrape:
+    """Scrape `url` once."""
     request = urllib.request.Request(url, headers={"User-Agent": agent})
     with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:
         return parse(response.read().decode())

@@ -1,4 +1,4 @@
-"""A small real HTTP server to send load to, whose truth tests compare with.
+"""A small HTTP server to send load to, which counts what it received.
 
 It answers, fails or hangs by path.
 """
@@ -13,10 +13,10 @@ from typing import Self
 class Target(ThreadingHTTPServer):
     """Serves on a free port while its `with` block lasts.
 
-    `/hang` waits for the end of it, or until `release` is set. `/redirect` leads to `/`, `/fail` is
-    503, all else answers at once. Nothing is answered while `gate` is cleared, which the request
-    with the number `clears_at` does itself. Where `seconds_each` is given, one is answered after
-    the other, and each takes so long.
+    `/hang` waits for the end of the block, or until `release` is set. `/redirect` leads to `/`,
+    `/fail` answers 503, any other path answers at once. No request is answered while `gate` is
+    cleared; the request with the number `clears_at` clears it. With `seconds_each`, requests are
+    answered one after the other, and each takes that long.
     """
 
     daemon_threads = True
@@ -51,7 +51,7 @@ class Target(ThreadingHTTPServer):
         self.server_close()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is no news."""
+        """Ignore clients that went away."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -48,10 +48,10 @@ PANELS = """() => [
 })"""
 MAY_BE_EMPTY = {
     (page, title)
-    for page, title, *_ in dashboards.SHOWN
+    for page, title, *_ in dashboards.PANEL_QUERIES
     if all(
         query.empty_when_healthy or query.only_where
-        for shown, panel, query, _ in dashboards.SHOWN
+        for shown, panel, query, _ in dashboards.PANEL_QUERIES
         if (shown, panel) == (page, title)
     )
 }
@@ -114,7 +114,7 @@ def _provisioned(url):
     try:
         return len(
             requests.get(f"{url}/api/search?tag=firedrill", timeout=PATIENCE_SECONDS).json()
-        ) >= len(dashboards.PAGES)
+        ) >= len(dashboards.DASHBOARDS)
     except requests.RequestException:
         return False
 
@@ -159,13 +159,13 @@ def look(browser):
     page.close()
 
 
-@pytest.mark.parametrize("name", dashboards.PAGES)
+@pytest.mark.parametrize("name", dashboards.DASHBOARDS)
 def test_every_panel_shows_data(opened, look, name):
-    _, panels = look(opened.page(name), WHOLE_PAGE, len(dashboards.PAGES[name]["panels"]))
+    _, panels = look(opened.page(name), WHOLE_PAGE, len(dashboards.DASHBOARDS[name]["panels"]))
     assert [panel for panel in panels if panel["error"]] == []
     says = {
         panel["title"]: panel["fieldConfig"]["defaults"].get("noValue", "No data")
-        for panel in dashboards.PAGES[name]["panels"]
+        for panel in dashboards.DASHBOARDS[name]["panels"]
     }
     empty = [
         panel
@@ -193,7 +193,7 @@ def test_the_printed_link_shows_the_time_of_the_run(opened):
 def test_the_home_page_shows_all_golden_signals(opened, look):
     _, panels = look(f"{opened.url}/?{opened.window}", SCREEN, 13)
     assert [panel["title"] for panel in panels[:13]] == [
-        panel["title"] for panel in dashboards.PAGES["golden-signals"]["panels"][:13]
+        panel["title"] for panel in dashboards.DASHBOARDS["golden-signals"]["panels"][:13]
     ]
     assert max(panel["bottom"] for panel in panels[:13]) <= SCREEN["height"]
 
@@ -201,7 +201,7 @@ def test_the_home_page_shows_all_golden_signals(opened, look):
 def test_the_links_keep_time_and_choices(opened, look):
     page, _ = look(opened.page("golden-signals"), SCREEN, 13)
     links = page.locator("[data-testid='data-testid Dashboard link']")
-    poll_until(lambda: links.count() == len(dashboards.PAGES) - 1, "the links to the others")
+    poll_until(lambda: links.count() == len(dashboards.DASHBOARDS) - 1, "the links to the others")
     for at in range(links.count()):
         href = links.nth(at).get_attribute("href")
         assert "from=" in href

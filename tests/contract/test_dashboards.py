@@ -216,7 +216,7 @@ def test_panels_fill_the_grid_and_do_not_overlap(page):
 def test_a_panel_that_can_be_empty_says_why(page):
     """`No data` is an answer that nobody understands."""
     for panel in page["panels"]:
-        queries = [dashboards.ASKED[target["expr"]] for target in panel["targets"]]
+        queries = [dashboards.QUERIES[target["expr"]] for target in panel["targets"]]
         if all(query.empty_when_healthy or query.only_where for query in queries) or panel[
             "type"
         ] in {"stat", "table", "bargauge"}:

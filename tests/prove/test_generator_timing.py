@@ -18,6 +18,8 @@ from tests.integration.generator.open_loops import (
     HALF,
     WHOLE,
     final_counts,
+    play_api_that_hangs,
+    play_breakpoint,
     worker_options,
     write_profile,
 )
@@ -90,14 +92,8 @@ def test_a_stall_hides_in_service_time_and_shows_from_schedule(proof, folder):
 
 def test_an_api_that_hangs_at_the_end_fails_the_run(proof, folder):
     def measure():
-        where = folder()
-        profile = write_profile(where / "open.yaml", 50, seconds=8)
-        profile.write_text(f"{profile.read_text()}slo: {{p99: 250ms}}\n")
         with Target() as target:
-            target.clears_at = 50 * 5
-            drill = firedrill_process.start(where / "runs", profile, "--target", target.url)
-            code, _, _ = drill.finish(3 * PATIENCE_SECONDS)
-        run = drill.run().read()
+            code, _, run = play_api_that_hangs(folder(), target)
         client, arrivals = run["figures"]["client"], run["figures"]["arrivals"]
         waiting, schedule = (
             client["latency_including_waiting_seconds"]["p99"],
@@ -135,17 +131,7 @@ def test_a_breakpoint_is_found_at_its_rate(proof, folder):
     """
 
     def measure():
-        where = folder()
-        profile = where / "breakpoint.yaml"
-        ramp = (
-            "ramp: {add_rate: 12, every: 3s}\nmax_in_flight: 200\n"
-            "abort_on_slo: true\nslo: {p95: 250ms}\n"
-        )
-        profile.write_text(f"name: breakpoint\narrivals: open\n{ramp}")
-        with Target(seconds_each=0.05) as narrow:
-            drill = firedrill_process.start(where / "runs", profile, "--target", narrow.url)
-            code, _, _ = drill.finish(3 * PATIENCE_SECONDS)
-        run = drill.run().read()
+        code, _, run = play_breakpoint(folder())
         window = run["window"]
         return {
             "run failed": float(verdicts.failed(code, run)),

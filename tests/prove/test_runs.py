@@ -1,43 +1,15 @@
 """Whole runs on a machine that has time for them: verdicts, delays and rates."""
 
 import os
-import re
 import signal
 import time
-from contextlib import suppress
 
-from bench.backtest import made_up_run
-from firedrill.contract import LOOPBACK
 from firedrill.drill.play.run import DRAIN_SECONDS
-from firedrill.errors import FiredrillError
-from firedrill.fault_client import FaultClient
 from firedrill.interrupt import Interrupt
-from firedrill.prometheus.client import Prometheus
 from firedrill.prometheus.recorded_data import Reopened
 from firedrill.record.run_folder import Run
 from tests import firedrill_process
-from tests.integration.runs import locust_statistics
-from tests.waiting import poll_until
-
-GREEDY = """\
-name: greedy
-arrivals: open
-max_in_flight: 20
-user: Greedy
-steps: [{start_time: 0s, rate: 60}]
-duration: 60s
-warmup: 6s
-slo: {p99: 500ms}
-"""
-
-STEPPED = """\
-groups:
-  - name: mine
-    interval: 1s
-    rules:
-      - {record: 'own:evaluations', expr: 'own:evaluations + 1 or vector(1)'}
-      - {alert: Often, expr: 'own:evaluations > 9'}
-"""
+from tests.integration.runs import locust_statistics, scenarios
 
 
 def test_a_smoke_run_passes_three_times_in_three(proof, tmp_path_factory):
@@ -218,14 +190,7 @@ def test_a_matrix_notices_a_dead_api_soon(proof, tmp_path_factory):
 def test_a_greedy_generator_is_ended_soon_and_offered_all(proof, tmp_path_factory):
     def measure():
         folder = tmp_path_factory.mktemp("greedy")
-        (folder / "greedy.yaml").write_text(GREEDY)
-        drill = firedrill_process.start(
-            folder / "runs",
-            folder / "greedy.yaml",
-            "--abort-on-slo",
-            "--locustfile",
-            firedrill_process.LOCUSTFILES / "greedy.py",
-        )
+        drill = scenarios.start_greedy_run(folder)
         code, _, _ = drill.finish()
         figures = drill.run().read()["figures"]
         return {
@@ -249,24 +214,15 @@ def test_a_greedy_generator_is_ended_soon_and_offered_all(proof, tmp_path_factor
 
 
 def test_a_second_interrupt_ends_a_run_at_once(proof, tmp_path_factory):
-    def line_at(drill, text):
-        assert any(text in line for line in drill.process.stderr)
-        return time.monotonic()
-
     def measure():
         folder = tmp_path_factory.mktemp("stuck")
-        file = firedrill_process.write_profile(folder, users=10, seconds=60)
-        file.write_text(f"{file.read_text()}faults: [{{start_time: 0s, for: 1s, latency: 1ms}}]\n")
-        drill = firedrill_process.start(folder, file)
-        drill.wait_for_requests()
-        FaultClient(f"http://{LOOPBACK}:{drill.ports['--metrics-port']}").set({"stuck": 4.0}, 60.0)
-        poll_until(
-            lambda: drill.prometheus().number("sum(locust_users_starved)"), "users to starve"
-        )
+        drill = scenarios.start_run_with_stuck_workers(folder)
         drill.interrupt()
-        stopped = line_at(drill, "stopping the load")
+        scenarios.wait_for_line(drill, "stopping the load")
+        stopped = time.monotonic()
         drill.interrupt()
-        seconds = line_at(drill, "measuring and recording") - stopped
+        scenarios.wait_for_line(drill, "measuring and recording")
+        seconds = time.monotonic() - stopped
         drill.finish()
         return {"until it records (s)": seconds}
 
@@ -276,28 +232,9 @@ def test_a_second_interrupt_ends_a_run_at_once(proof, tmp_path_factory):
 def test_a_backtest_ends_soon_after_an_interrupt(proof, tmp_path_factory):
     """All of its evaluations take half a minute."""
 
-    def has_evaluated(drill):
-        for words in drill.child_commands():
-            match = re.search(rf"--web.listen-address={LOOPBACK}:(\d+)", words)
-            with suppress(FiredrillError):
-                now = time.time()
-                return bool(
-                    match
-                    and Prometheus(f"http://{LOOPBACK}:{match[1]}").raw(
-                        "own:evaluations", now - 20_000, now
-                    )
-                )
-        return False
-
     def measure():
         folder = tmp_path_factory.mktemp("backtest")
-        (folder / "run").mkdir()
-        (folder / "mine.yml").write_text(STEPPED)
-        with Interrupt() as interrupt:
-            made_up_run(folder / "run", 14_400, "groups: []", interrupt, pages=1)
-        words = ("backtest", folder / "mine.yml", "--run", folder / "run")
-        drill = firedrill_process.start(folder / "runs", *words, command="alerts", with_ports=False)
-        poll_until(lambda: has_evaluated(drill), "the first evaluations")
+        drill = scenarios.start_long_backtest(folder)
         drill.interrupt()
         interrupted = time.monotonic()
         drill.finish()
@@ -306,26 +243,13 @@ def test_a_backtest_ends_soon_after_an_interrupt(proof, tmp_path_factory):
     proof.holds(measure, repeats=3, at_most={"until it ends (s)": 10})
 
 
-BROKEN = """\
-import sys
-from locust import HttpUser
-if "--worker" in sys.argv:
-    raise ValueError("not here")
-class User(HttpUser):
-    pass
-"""
-
-
 def test_nobody_waits_for_workers_that_cannot_start(proof, tmp_path_factory):
     """Locust would wait for them for a minute."""
 
     def measure():
         folder = tmp_path_factory.mktemp("broken")
-        (folder / "broken.py").write_text(BROKEN)
         began = time.monotonic()
-        drill = firedrill_process.start(
-            folder / "runs", "smoke", "--locustfile", folder / "broken.py", "--workers", 2
-        )
+        drill = scenarios.start_run_with_broken_workers(folder)
         code, _, _ = drill.finish()
         return {"exit code": code, "until it is named (s)": time.monotonic() - began}
 

@@ -1,4 +1,4 @@
-"""`firedrill alerts watch` beside `firedrill up`, and rule files that are saved under its eyes."""
+"""Start `firedrill alerts watch` beside `firedrill up`, and save rule files that it watches."""
 
 import shutil
 import signal
@@ -22,17 +22,17 @@ RULES = """groups:
 """
 
 
-class Watched:
-    """A stack that is up, a folder like the bundle's prometheus/, and the watcher of it."""
+class WatchedStack:
+    """A stack that is up, a copy of the bundle's prometheus/ folder, and the watcher of that copy."""
 
-    def __init__(self, source, prometheus, said):
+    def __init__(self, source, prometheus, output):
         self.source = source
         self.prometheus = prometheus
-        self._said = said
+        self._output = output
 
-    def said(self):
-        """The text that the watcher wrote."""
-        return self._said.read_text()
+    def output(self):
+        """Return the text that the watcher wrote."""
+        return self._output.read_text()
 
     def save(self, expected, held="1h"):
         """Save the rule file with another expression of its alert."""
@@ -41,7 +41,7 @@ class Watched:
         )
 
     def loaded(self):
-        """Expressions of the alert that is edited, as Prometheus has them."""
+        """Return the expressions of the edited alert that Prometheus has loaded."""
         answer = requests.get(
             f"{self.prometheus.url}/api/v1/rules", timeout=PATIENCE_SECONDS
         ).json()
@@ -61,19 +61,19 @@ class Watched:
         )
 
     def number(self, query):
-        """The one number that Prometheus finds; None also while it does not answer in time."""
+        """Return the number that a query gives; None also where Prometheus does not answer in time."""
         with suppress(FiredrillError):
             return self.prometheus.number(query)
 
 
 @contextmanager
 def watching(folder):
-    """A stack and a watcher, until the block ends."""
+    """Run a stack and a watcher until the block ends."""
     source = shutil.copytree(places.PROMETHEUS, folder / "edited" / "prometheus")
-    out, said = folder / "up", folder / "said.txt"
+    out, output = folder / "up", folder / "output.txt"
     up = firedrill_process.start(out, "--no-grafana", command="up")
-    watched = Watched(
-        source, Prometheus(f"http://{LOOPBACK}:{up.ports['--prometheus-port']}"), said
+    watched = WatchedStack(
+        source, Prometheus(f"http://{LOOPBACK}:{up.ports['--prometheus-port']}"), output
     )
     watcher = None
     try:
@@ -81,21 +81,20 @@ def watching(folder):
             lambda: (out / "up" / "stack.json").is_file() and watched.prometheus.is_ready(),
             "the stack to be up",
         )
-        # Else the watcher's own start, and a save's time, are those of the load generator and the
-        # API, which start as well.
+        # The start of the API and of Locust would slow the watcher down, and the saves.
         poll_until(
             lambda: watched.number('count(up{job=~"api|locust"} == 1)') == 2,
             "the API and Locust to have started",
         )
-        with said.open("w") as file:
+        with output.open("w") as file:
             watcher = subprocess.Popen(
                 [firedrill_process.FIREDRILL, "alerts", "watch", "--source", source, "--out", out],
                 stdout=file,
                 stderr=file,
             )
         poll_until(
-            lambda: "is up to date" in watched.said(),
-            lambda: f"the watcher to begin; it said {watched.said()!r}",
+            lambda: "is up to date" in watched.output(),
+            lambda: f"the watcher to begin; it said {watched.output()!r}",
         )
         yield watched
     finally:

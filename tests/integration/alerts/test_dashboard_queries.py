@@ -48,7 +48,7 @@ def opened(tmp_path_factory):
 def test_every_query_of_every_panel_returns_data(healthy):
     points_by_panel = [
         (page, title, query, healthy.points(query, once))
-        for page, title, query, once in dashboards.SHOWN
+        for page, title, query, once in dashboards.PANEL_QUERIES
     ]
     print("\n   points  dashboard       panel: series")
     for page, title, query, points in points_by_panel:
@@ -69,7 +69,9 @@ def _excused(query):
 
 
 def test_panels_are_empty_only_for_their_reason(healthy, faulty):
-    excused = [(query, once) for _, _, query, once in dashboards.SHOWN if query.empty_when_healthy]
+    excused = [
+        (query, once) for _, _, query, once in dashboards.PANEL_QUERIES if query.empty_when_healthy
+    ]
     assert excused
     for query, once in excused:
         assert healthy.failures or not healthy.points(query, once), f"it is not: {query.expr}"
@@ -186,7 +188,7 @@ def test_container_limits_are_shown_where_there_are_any():
     # own.
     excused = {
         query.expr: query
-        for page, _, query, _ in dashboards.SHOWN
+        for page, _, query, _ in dashboards.PANEL_QUERIES
         if query.only_where not in {"", golden_signals_panels.OPEN_LOOP} and page != "alert-lab"
     }
     with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
@@ -201,7 +203,7 @@ def test_container_limits_are_shown_where_there_are_any():
 def test_panels_of_open_loops_are_empty_for_closed_ones(healthy, opened):
     of_open_loops = [
         (query, once)
-        for _, _, query, once in dashboards.SHOWN
+        for _, _, query, once in dashboards.PANEL_QUERIES
         if query.only_where == golden_signals_panels.OPEN_LOOP
     ]
     assert of_open_loops

@@ -24,7 +24,7 @@ def test_a_saved_rule_is_loaded_and_a_broken_one_named(watched):
         watched.await_loaded(expected)
     watched.save("rate(")
     poll_until(
-        lambda: "mine.yml:5: Mine: could not parse expression" in watched.said(),
+        lambda: "mine.yml:5: Mine: could not parse expression" in watched.output(),
         "the mistake to be said",
     )
     assert watched.loaded() == ['up{job="prometheus"} == 2'], "the old rules stay"
@@ -53,7 +53,7 @@ def test_an_edited_alert_begins_anew(watched):
         "the alert to begin anew",
     )
     assert new >= int(time_of_edit)
-    assert "mine.yml: Mine begins anew" in watched.said()
+    assert "mine.yml: Mine begins anew" in watched.output()
 
 
 def test_watch_needs_a_running_stack(tmp_path):

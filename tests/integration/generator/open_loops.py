@@ -1,6 +1,9 @@
 """Open loops for tests: their profiles, their workers and their counts."""
 
 from firedrill.processes.ports import any_free
+from tests import firedrill_process
+from tests.target_server import Target
+from tests.waiting import PATIENCE_SECONDS
 
 HALF, WHOLE = 20, 40
 """Arrivals a second of each of two workers, and of both."""
@@ -46,3 +49,35 @@ def final_counts(page):
         for fate in ("offered", "started", "unsent")
     }
     return {**counts, "left": page.value("locust_arrivals_left_age_seconds_count")}
+
+
+def play_api_that_hangs(folder, target):
+    """Play 50 arrivals a second for 8 s against a target that hangs for the last three.
+
+    Arrivals wait for less than the five seconds after which they are dropped. Return the exit code,
+    the output and the run.json.
+    """
+    profile = write_profile(folder / "open.yaml", 50, seconds=8)
+    profile.write_text(f"{profile.read_text()}slo: {{p99: 250ms}}\n")
+    target.clears_at = 50 * 5
+    return _play(folder, profile, target)
+
+
+def play_breakpoint(folder):
+    """Play a ramp by 12 arrivals a second against a target that answers 20 a second.
+
+    Return the exit code, the output and the run.json.
+    """
+    profile = folder / "breakpoint.yaml"
+    profile.write_text(
+        "name: breakpoint\narrivals: open\nramp: {add_rate: 12, every: 3s}\n"
+        "max_in_flight: 200\nabort_on_slo: true\nslo: {p95: 250ms}\n"
+    )
+    with Target(seconds_each=0.05) as narrow:
+        return _play(folder, profile, narrow)
+
+
+def _play(folder, profile, target):
+    drill = firedrill_process.start(folder / "runs", profile, "--target", target.url)
+    code, output, _ = drill.finish(3 * PATIENCE_SECONDS)
+    return code, output, drill.run().read()

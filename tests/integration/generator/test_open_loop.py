@@ -14,11 +14,12 @@ from tests.integration.generator.open_loops import (
     HALF,
     WHOLE,
     final_counts,
+    play_api_that_hangs,
+    play_breakpoint,
     worker_options,
     write_profile,
 )
 from tests.locust_process import Locust
-from tests.target_server import Target
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 LOCUSTFILES = Path(__file__).parent / "locustfiles"
@@ -93,18 +94,12 @@ def all_sent(locust, offered):
     return last
 
 
-def test_an_api_that_hangs_at_the_end_has_failed(target, profile, tmp_path):
+def test_an_api_that_hangs_at_the_end_has_failed(target, tmp_path):
     """What waited for it when the load ended voids nothing.
 
     A machine that stands still may drop arrivals for their age, and says so.
     """
-    file = profile(50, seconds=8)
-    file.write_text(f"{file.read_text()}slo: {{p99: 250ms}}\n")
-    # Three seconds before the end, so that nothing is dropped for its age.
-    target.clears_at = 50 * 5
-    drill = firedrill_process.start(tmp_path / "runs", file, "--target", target.url)
-    code, said, _ = drill.finish(3 * PATIENCE_SECONDS)
-    run = drill.run().read()
+    code, said, run = play_api_that_hangs(tmp_path, target)
     client, arrivals = run["figures"]["client"], run["figures"]["arrivals"]
     against_api, voids = blamed(run)
     assert code == (4 if voids else 1 if against_api else 0), said
@@ -140,16 +135,7 @@ def test_a_breakpoint_ends_the_load_and_names_its_step(tmp_path):
 
     A machine that stands still breaks the SLO at an earlier rate.
     """
-    profile = tmp_path / "breakpoint.yaml"
-    ramp = (
-        "ramp: {add_rate: 12, every: 3s}\nmax_in_flight: 200\n"
-        "abort_on_slo: true\nslo: {p95: 250ms}\n"
-    )
-    profile.write_text(f"name: breakpoint\narrivals: open\n{ramp}")
-    with Target(seconds_each=0.05) as narrow:
-        drill = firedrill_process.start(tmp_path / "runs", profile, "--target", narrow.url)
-        code, said, _ = drill.finish(3 * PATIENCE_SECONDS)
-    run = drill.run().read()
+    code, said, run = play_breakpoint(tmp_path)
     aborted, (against_api, voids) = run["aborted"], blamed(run)
     step = aborted["step"]
     held = f"{12 * step}/s" if step else None

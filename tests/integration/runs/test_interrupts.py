@@ -1,24 +1,20 @@
 """Ctrl-C at good and bad moments: exit code 130, nothing left running, nothing recorded lost."""
 
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
-import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from bench.backtest import made_up_run
 from firedrill.contract import LOOPBACK
-from firedrill.errors import FiredrillError
-from firedrill.fault_client import FaultClient
 from firedrill.interrupt import Interrupt, Interrupted
-from firedrill.prometheus.client import Prometheus
 from tests import firedrill_process
+from tests.integration.runs import scenarios
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 
@@ -75,25 +71,16 @@ waits for it to pass.
 """
 
 
-def wait_for_line(drill, text):
-    assert any(text in line for line in drill.process.stderr)
-
-
 def test_a_second_interrupt_does_not_wait_for_stragglers(tmp_path):
-    """The API's workers are stuck, by a fault that the drill did not set and does not end: they
-    would be waited for until the last.
-    """
-    file = firedrill_process.write_profile(tmp_path, users=10, seconds=60)
-    file.write_text(f"{file.read_text()}faults: [{{start_time: 0s, for: 1s, latency: 1ms}}]\n")
+    """Without it, the run would wait for the API's stuck workers."""
     (tmp_path / "sitecustomize.py").write_text(
         PATIENT.format(module="firedrill.drill.play.run", name="DRAIN_SECONDS")
     )
-    drill = firedrill_process.start(tmp_path, file, environment={"PYTHONPATH": str(tmp_path)})
-    drill.wait_for_requests()
-    FaultClient(f"http://{LOOPBACK}:{drill.ports['--metrics-port']}").set({"stuck": 4.0}, 3600.0)
-    poll_until(lambda: drill.prometheus().number("sum(locust_users_starved)"), "users to starve")
+    drill = scenarios.start_run_with_stuck_workers(
+        tmp_path, environment={"PYTHONPATH": str(tmp_path)}
+    )
     drill.interrupt()
-    wait_for_line(drill, "stopping the load")
+    scenarios.wait_for_line(drill, "stopping the load")
     drill.interrupt()
     code, _, errors = drill.finish()
     assert code == 130, errors
@@ -112,40 +99,8 @@ def test_killing_firedrill_ends_its_parts(tmp_path):
     poll_until(lambda: not drill.leftovers(), "every part to end")
 
 
-STEPPED = """\
-groups:
-  - name: mine
-    interval: 1s
-    rules:
-      - {record: 'own:evaluations', expr: 'own:evaluations + 1 or vector(1)'}
-      - {alert: Often, expr: 'own:evaluations > 9'}
-"""
-
-
-def has_evaluated(drill):
-    """Whether a Prometheus that the process started holds what its rules recorded."""
-    for words in drill.child_commands():
-        match = re.search(rf"--web.listen-address={LOOPBACK}:(\d+)", words)
-        with suppress(FiredrillError):
-            return bool(
-                match
-                and Prometheus(f"http://{LOOPBACK}:{match[1]}").raw(
-                    "own:evaluations", time.time() - 20_000, time.time()
-                )
-            )
-    return False
-
-
 def test_a_backtest_that_is_interrupted_prints_nothing(tmp_path):
-    run, file = tmp_path / "run", tmp_path / "mine.yml"
-    run.mkdir()
-    file.write_text(STEPPED)
-    with Interrupt() as interrupt:
-        made_up_run(run, 14_400, "groups: []", interrupt, pages=1)
-    drill = firedrill_process.start(
-        tmp_path / "runs", "backtest", file, "--run", run, command="alerts", with_ports=False
-    )
-    poll_until(lambda: has_evaluated(drill), "the first evaluations")
+    drill = scenarios.start_long_backtest(tmp_path)
     drill.interrupt()
     code, output, errors = drill.finish()
     assert (code, output) == (130, ""), errors

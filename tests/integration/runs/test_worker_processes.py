@@ -3,7 +3,7 @@
 import psutil
 
 from tests import firedrill_process
-from tests.integration.runs import locust_statistics
+from tests.integration.runs import locust_statistics, scenarios
 from tests.waiting import poll_until
 
 PROFILE = """\
@@ -12,14 +12,6 @@ arrivals: open
 max_in_flight: 20
 steps: [{start_time: 0s, rate: 40}]
 duration: 60s
-"""
-BROKEN = """\
-import sys
-from locust import HttpUser
-if "--worker" in sys.argv:
-    raise ValueError("not here")
-class User(HttpUser):
-    pass
 """
 
 
@@ -64,12 +56,10 @@ def test_a_killed_worker_voids_the_run_and_takes_nothing_back(tmp_path):
 
 
 def test_a_locustfile_that_raises_in_workers_is_named(tmp_path):
-    file = tmp_path / "broken.py"
-    file.write_text(BROKEN)
-    drill = firedrill_process.start(
-        tmp_path / "runs", "smoke", "--locustfile", file, "--workers", 2
-    )
+    drill = scenarios.start_run_with_broken_workers(tmp_path)
     code, _, errors = drill.finish()
     assert code == 2, errors
-    assert errors.splitlines()[-1] == f"firedrill: --locustfile {file}:4: ValueError: not here"
+    assert errors.splitlines()[-1] == (
+        f"firedrill: --locustfile {tmp_path / 'broken.py'}:4: ValueError: not here"
+    )
     assert drill.leftovers() == []
