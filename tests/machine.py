@@ -1,9 +1,8 @@
-"""Set a machine up for the suite: `python -m tests.machine`, which `make test` runs before the
-tests.
+"""Set a machine up for the suite: `python -m tests.machine`, which `make test` runs first.
 
-Finds or installs the Docker engine, Chromium and a font, and builds the images that the tests run.
-Prometheus and Alertmanager are taken by `make setup`. Only root installs anything into the system,
-from Debian's packages. One line names what can't be had; the tests that need it are then skipped.
+Find or install the Docker engine, Chromium and a font, and build the images that the tests run.
+`make setup` gets Prometheus and Alertmanager. Only root installs Debian's packages into the system.
+A line names each thing that is missing, and tests that need it are skipped.
 """
 
 import fcntl
@@ -26,15 +25,16 @@ from tests import required_programs
 from tests.compose import base_images, docker_engine
 
 APT_PATIENCE_SECONDS = 300.0
-"""How long another apt may hold its lock."""
+"""How long to wait for another apt's lock."""
 APT_IS_LOCKED = re.compile(
     r"Could not get lock (\S+?)\.?(?: It is held by process (\d+).*)?$", re.MULTILINE
 )
 
 
 def main():
-    """Set up what is missing; exit code 0 also where something can't be had, because the tests say
-    so themselves.
+    """Set up what is missing.
+
+    The exit code is 0 also where something stays missing, because the tests report it themselves.
     """
     with (Path(tempfile.gettempdir()) / f"firedrill-machine-{os.getuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -52,7 +52,7 @@ def _programs():
 
 
 def _packages():
-    """Install Debian's packages of what is missing."""
+    """Install Debian's packages of missing programs; return what failed."""
     packages = []
     if not docker_engine.answers():
         commands = {
@@ -77,7 +77,7 @@ def _packages():
 
 
 def _apt(*words):
-    """Run apt-get, again while another one holds its lock; return what failed."""
+    """Run apt-get, and repeat it while another one holds its lock; return what failed."""
     # RUNLEVEL: no service is started by its package.
     environment = {
         **os.environ,
@@ -106,9 +106,7 @@ def _apt(*words):
 
 
 def _images():
-    """Make the base images, and build the product's own on them, so that the tests find every
-    layer.
-    """
+    """Make the base images, and build the product's images on them; return what failed."""
     try:
         with docker_engine.engine():
             if base_images.missing():

@@ -119,9 +119,9 @@ def _replayed(folder):
 def main(names):
     """Play drills and store them.
 
-    `drill_amid_stalls` is a `drill` on a machine that stands still now and then (`python -m
-    tests.stalls`), but for the alerts of the group that has a namesake. `drill_amid_load` is one
-    beside so many busy processes that each of Prometheus's threads waits now and then.
+    Record `drill_amid_stalls` under `python -m tests.stalls`, and `drill_amid_load` beside so many
+    busy processes that each of Prometheus's threads waits now and then. The group with a namesake
+    is left out of `drill_amid_stalls`.
     """
     drills = {
         "faulty": play_faulty,

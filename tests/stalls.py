@@ -1,8 +1,8 @@
 """Run a command on a machine that stands still now and then: `python -m tests.stalls make test`.
 
-Freezes the command and everything that it starts for some seconds at random moments, while the
-clock goes on. A test that fails under it depends on the machine's timing. Needs root and Linux's
-freezer (cgroup v1 or v2). Containers of a Docker engine that ran before go on.
+Freeze the command and everything that it starts for some seconds at random times, while the clock
+goes on. A test that fails under it depends on timing. This needs root and Linux's freezer (cgroup
+v1 or v2). Containers of a Docker engine that ran before are not frozen.
 """
 
 import os

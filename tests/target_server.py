@@ -11,7 +11,7 @@ from typing import Self
 
 
 class Target(ThreadingHTTPServer):
-    """Serves on a free port while its `with` block lasts.
+    """A server on a free port while its `with` block lasts.
 
     `/hang` waits for the end of the block, or until `release` is set. `/redirect` leads to `/`,
     `/fail` answers 503, any other path answers at once. No request is answered while `gate` is

@@ -1,13 +1,14 @@
-"""Waiting for an event, with a deadline and a reason; never for time to pass."""
+"""Wait for an event with a deadline and a reason; never for time to pass."""
 
 import threading
 import time
 
 PATIENCE_SECONDS = 240.0
-"""How long a test waits for anything before it gives up.
+"""How long a test waits for an event before it gives up.
 
-It is never what a test asserts: a machine that stands still for several seconds,
-or gives the tests a tenth of its time, only makes them slower."""
+No test asserts it: a machine that stands still for several seconds, or gives the tests a tenth of
+its time, only makes them slower.
+"""
 
 
 def poll_until(predicate, reason, timeout_seconds=PATIENCE_SECONDS, every_seconds=0.05):

@@ -1,4 +1,4 @@
-"""One recorded run for all tests of the report, and a browser to open its page in."""
+"""A recorded run that all tests of the report share, and a browser to open its page in."""
 
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -18,14 +18,12 @@ from tests.waiting import PATIENCE_SECONDS, poll_until
 
 DESKTOP, PHONE = (1440, 900), (390, 844)
 GAP_SECONDS = 6.5
-"""Longer than a valid run may be unseen."""
+"""A gap longer than a valid run may have."""
 
 
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory):
-    """A run by users with hostile names, with a gap of some seconds in its samples; its report was
-    written at its end.
-    """
+    """Record a run of users with hostile names, with its report and a gap of some seconds."""
     folder = tmp_path_factory.mktemp("reported")
     file = firedrill_process.write_profile(
         folder,
@@ -48,8 +46,9 @@ def recorded(tmp_path_factory):
 
 
 def _make_gap(prom):
-    """Delete every sample of some seconds soon after the load's start, once there are later
-    ones.
+    """Delete all samples of some seconds soon after the start of the load.
+
+    Wait for later samples first.
     """
 
     def number(query):
@@ -72,8 +71,9 @@ def _make_gap(prom):
 
 @pytest.fixture(scope="session")
 def series(recorded):
-    """What was recorded in the run, or in another window of it; read once each, because a
-    Prometheus has to start for it.
+    """Return a reader of the series in a window of the run.
+
+    Each window is read once, because a Prometheus has to start for it.
     """
     known = {}
 
@@ -91,7 +91,7 @@ def series(recorded):
 
 @pytest.fixture(scope="session")
 def page_of(recorded, series, tmp_path_factory):
-    """Write the page of the run with some of its run.json changed; of several runs if asked."""
+    """Return a writer of the run's page with a changed run.json, or of a comparison."""
 
     def write_page(*, drop=(), runs=1, data=True, **changed):
         document = {
@@ -121,7 +121,7 @@ def chrome():
 
 
 class Opened:
-    """A page in the browser, and everything it complained about or asked for."""
+    """A page in the browser, with its complaints and its requests."""
 
     def __init__(self, page, file):
         self.page = page
@@ -147,7 +147,7 @@ class Opened:
 
 @pytest.fixture(scope="session")
 def opened(chrome):
-    """Open a file with a window of this size and in this colour scheme."""
+    """Return a function that opens a file in a window of a size and with a colour scheme."""
 
     @contextmanager
     def open_file(file, size=DESKTOP, scheme="light"):

@@ -1,8 +1,8 @@
 """The dashboards in a real Grafana, as the anonymous viewer sees them in a browser.
 
-With GRAFANA_HOME (or `grafana` on PATH) a short drill is recorded and opened by `firedrill open`,
-with the provisioning as it is. With GRAFANA_URL the Grafana there is looked at as it stands; its
-last 15 minutes need the load of `firedrill up`.
+With GRAFANA_HOME, or `grafana` on PATH, a short drill is recorded and opened by `firedrill open`.
+With GRAFANA_URL the tests look at that Grafana as it is; its last 15 minutes need the load of
+`firedrill up`.
 """
 
 import os
@@ -59,11 +59,11 @@ MAY_BE_EMPTY = {
 
 @dataclass
 class Opened:
-    """A Grafana that is there."""
+    """A Grafana that runs, and what it shows."""
 
     url: str
     window: str = ""
-    """The time to be shown, as a link says it; none where it is now."""
+    """The shown time as a link has it; empty for the last minutes."""
     password: str = ""
     run: Run | None = None
 
@@ -132,8 +132,9 @@ def browser():
 
 @pytest.fixture
 def look(browser):
-    """Opens an address in a window of a size; returns the page and what its panels look like once
-    none is on its way.
+    """Return a function that opens an address in a window of a size.
+
+    It returns the page, and its panels once none of them is loading.
     """
     page = browser.new_page(locale="en-US")
     page.set_default_timeout(PATIENCE_SECONDS * 1000)

@@ -1,5 +1,5 @@
-"""The report in a real browser: offline, on a desktop and a phone, in light and dark, printed, and
-with hostile names in it.
+"""The report in a real browser: offline, at two sizes, in two colour schemes, printed, and with
+hostile names in it.
 """
 
 import csv
@@ -81,14 +81,14 @@ def file(recorded):
 
 @pytest.fixture(scope="module")
 def page(opened, file):
-    """The report, opened on a desk and looked at by several tests."""
+    """Open the report on a desktop, for several tests to look at."""
     with opened(file) as page:
         yield page
 
 
 @pytest.fixture(scope="module")
 def comparison(opened, page_of):
-    """The comparison of the run with itself."""
+    """Open a comparison of the run with itself."""
     with opened(page_of(runs=2)) as page:
         yield page
 
@@ -152,7 +152,7 @@ def test_verdict_and_reasons_are_above_the_fold(opened, file, size):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_has_enough_contrast(comparison, page, scheme):
-    """WCAG's AA: 4.5 to 1; also where the reader's colours change while the page is open."""
+    """WCAG AA asks for 4.5 to 1, also after the reader's colour scheme changes on an open page."""
     for opened in (page, comparison):
         opened.page.emulate_media(color_scheme=scheme)
         opened.page.wait_for_function(PAINTED)

@@ -1,6 +1,4 @@
-"""Base images for the tests, made of Debian's packages: an image registry cannot be reached from
-everywhere.
-"""
+"""Base images for the tests, made of Debian's packages, because registries may be unreachable."""
 
 import os
 import shutil
@@ -17,17 +15,20 @@ NAMES = {
     "PROMETHEUS_IMAGE": "firedrill-test/prometheus:debian",
     "ALERTMANAGER_IMAGE": "firedrill-test/alertmanager:debian",
 }
-"""The images of `.env` that these stand in for: Debian's Python, Prometheus and Alertmanager."""
+"""The images of `.env` that these replace, with Debian's Python, Prometheus and Alertmanager."""
 
 
 def missing():
-    """Return the names of those that the engine does not have."""
+    """Return the names of the base images that the engine does not have."""
     have = docker("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines()
     return [name for name in NAMES.values() if name not in have]
 
 
 def make():
-    """Make those that are not there yet. Downloads Debian's base system, and needs root for it."""
+    """Make the missing base images.
+
+    This downloads Debian's base system, and needs root.
+    """
     if NAMES["PYTHON_IMAGE"] in missing():
         _make_python(NAMES["PYTHON_IMAGE"])
     if missing():
@@ -35,9 +36,7 @@ def make():
 
 
 def _make_python(name):
-    """Import Debian with Python, and with this machine's certificates, which pip may need to get
-    out.
-    """
+    """Import Debian with Python, and with this machine's certificates, which pip may need."""
     if os.geteuid():
         required_programs.skip_for_want_of(
             f"the image {name}, which only root can make (debootstrap)"
@@ -86,7 +85,7 @@ def _make_monitoring():
 
 
 def _templates():
-    """Return Alertmanager's templates, which Debian's build reads from a fixed place."""
+    """Return Alertmanager's templates, which Debian's build reads from a fixed path."""
     place = Path("usr/share/prometheus/alertmanager")
     return next(
         files

@@ -1,5 +1,5 @@
-"""A composed stack under test: the shipped docker-compose.yml with ports, names and folders of the
-test's own.
+"""A composed stack under test: the shipped docker-compose.yml with ports, names and folders of its
+own.
 """
 
 import json
@@ -32,17 +32,18 @@ PORTS = (
 )
 
 PATIENCE_SECONDS = 480.0
-"""How long a test waits for containers: nine of them start and end many times slower on a machine
-that does much else.
-"""
+"""How long a test waits for containers. Nine of them take many times longer on a busy machine."""
 
 STALLED_CONTAINER_REASONS = verdicts.MACHINE_REASONS | {"worker_missing", "users_behind"}
-"""A worker that stands still for seconds is given up by its master, and its users fall behind."""
+"""Reasons to ignore on a machine that stalls: the master gives up a worker that stands still for
+seconds, and its users fall behind.
+"""
 
 
 def all_are_counted(document):
-    """Whether the server finished what the client counted, and beside it at most what was given up
-    when the load ended.
+    """Return whether the server finished every request that the client counted.
+
+    Beside them it may have finished those that clients abandoned when the load ended.
     """
     counts, given_up = document["figures"]["counts"], document["figures"]["honesty"]["abandoned"]
     beside = counts["server_finished"] - counts["client_requests"]
@@ -50,7 +51,7 @@ def all_are_counted(document):
 
 
 def leftovers(project):
-    """What the engine still has of a Compose project: containers, networks, volumes."""
+    """Return the ids of a project's containers, networks and volumes that the engine still has."""
     kinds = (["ps", "-aq"], ["network", "ls", "-q"], ["volume", "ls", "-q"])
     return [
         identifier
@@ -62,14 +63,14 @@ def leftovers(project):
 
 
 def answer(prom, query):
-    """What a query gives now; nothing where Prometheus does not answer."""
+    """Return the result of a query; an empty list where Prometheus does not answer."""
     with suppress(FiredrillError):
         return prom.instant(query)
     return []
 
 
 def eventually(prom, query, reason=None):
-    """The first answer that a query gives."""
+    """Wait until a query has a result; return it."""
     return poll_until(
         lambda: answer(prom, query),
         reason or f"an answer to {query}",
@@ -79,7 +80,7 @@ def eventually(prom, query, reason=None):
 
 
 class Composed:
-    """A Compose project; a context manager that removes it, volumes included."""
+    """A Compose project that its context manager removes, volumes included."""
 
     def __init__(self, name, folder, images, **variables):
         self.ports = {port: ports.any_free() for port in PORTS}
@@ -109,18 +110,18 @@ class Composed:
         self.project.down(volumes=True)
 
     def url(self, port):
-        """Base URL of a published port."""
+        """Return the base URL of a published port."""
         return f"http://{LOOPBACK}:{self.ports[port]}"
 
     def up(self, *services, workers=1):
-        """Start services; all but Grafana if none is named. Their images are built already."""
+        """Start services, or all but Grafana if none is named; their images are built already."""
         self.project.up(
             *(services or container_stack.SERVICES),
             scale={} if services else {"locust-worker": workers},
         )
 
     def compose(self, *words):
-        """Run Compose on the project; returns the finished process."""
+        """Run Compose on the project; return the finished process."""
         where = [
             "--project-directory",
             places.ROOT,
@@ -139,7 +140,7 @@ class Composed:
         )
 
     def containers(self, service=None):
-        """Ids of its containers, ended ones included; of those that Compose made to stay."""
+        """Return the ids of the project's permanent containers, ended ones included."""
         labels = {
             "project": self.project.name,
             "oneoff": "False",
@@ -153,15 +154,15 @@ class Composed:
         return docker("ps", "-aq", *filters).split()
 
     def inspect(self, service):
-        """What the engine says of a service's first container."""
+        """Return what `docker inspect` says of a service's first container."""
         return json.loads(docker("inspect", self.containers(service)[0]))[0]
 
     def execute(self, service, *command, check=True):
-        """Run a command inside a service's first container; returns its output."""
+        """Run a command inside a service's first container; return its output."""
         return docker("exec", self.containers(service)[0], *command, check=check)
 
     def healths(self):
-        """Health by container name."""
+        """Return the health of each container by its name."""
         template = "{{.Name}} {{.State.Health.Status}}"
         return dict(
             line.split()
@@ -178,13 +179,11 @@ class Composed:
         )
 
     def unhealthy(self):
-        """Names of containers that are not healthy, or not yet."""
+        """Return the names of containers that are not healthy, or not yet."""
         return [name for name, health in self.healths().items() if health != "healthy"]
 
     def reaches(self, service, host, port):
-        """Whether a TCP connection from inside a service's container succeeds within two
-        seconds.
-        """
+        """Return whether a service's container can connect to a TCP port within two seconds."""
         program = f"import socket; socket.create_connection(({host!r}, {port}), 2)"
         command = ["docker", "exec", self.containers(service)[0], "python3", "-c", program]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""An engine, images to build on, and runs in containers."""
+"""A Docker engine, images to build on, and runs in containers."""
 
 from contextlib import ExitStack
 
@@ -13,7 +13,7 @@ from tests.compose.composed import leftovers
 
 @pytest.fixture(scope="session")
 def images():
-    """An engine, and images to build on."""
+    """Give the base images, on an engine that runs."""
     with docker_engine.engine():
         if missing := base_images.missing():
             required_programs.skip_for_want_of(
@@ -24,9 +24,10 @@ def images():
 
 @pytest.fixture
 def start(images, tmp_path):
-    """Starts `firedrill run WORDS… --docker`; returns the drill, its Locust's page among `ports`.
+    """Return a function that starts `firedrill run WORDS… --docker`.
 
-    Removes what a failed test leaves.
+    It returns the process, with the port of Locust's web page among its `ports`. What a failed test
+    leaves is removed.
     """
     with ExitStack() as left:
 

@@ -1,7 +1,7 @@
 """A Docker engine for the tests.
 
-An engine that answers is used as it is. Where none does, and we are root, the installed one is
-started for the session.
+An engine that answers is used as it is. Where none does, root starts the installed one for the
+session.
 """
 
 import fcntl
@@ -22,11 +22,11 @@ from tests import required_programs
 from tests.waiting import poll_until
 
 USERS = Path(tempfile.gettempdir()) / f"firedrill-test-engine-{os.getuid()}.users"
-"""Locked by each test process that uses the engine; holds the process id of one that was started
-for the tests.
+"""A file that each test process that uses the engine locks. It holds the process id of an engine
+that was started for the tests.
 """
 POOL = ("--default-address-pool", "base=10.213.0.0/16,size=26")
-"""Addresses for a thousand networks: the engine's own choice ends after thirty, and each stack has
+"""Addresses for a thousand networks. The engine's default ends after thirty, and each stack has
 seven.
 """
 PREPARING = USERS.with_suffix(".preparing")
@@ -34,7 +34,7 @@ DAEMON_LOG = USERS.with_suffix(".log")
 
 
 def docker(*words, check=True, merged=False, **options):
-    """Run `docker WORDS…`; returns its standard output, with standard error behind it if merged."""
+    """Run `docker WORDS…`; return its standard output, and standard error after it if merged."""
     done = subprocess.run(
         ["docker", *map(str, words)], capture_output=True, text=True, check=False, **options
     )
@@ -46,10 +46,9 @@ def docker(*words, check=True, merged=False, **options):
 
 @contextmanager
 def engine():
-    """An engine that answers until the end of the block; where there can be none, skip with the
-    reason, or fail in CI.
+    """Give an engine until the end of the block; where there can be none, skip the test.
 
-    Several test processes share one: the first starts it, and the last to leave ends it.
+    Several test processes share one engine: the first starts it, and the last to leave ends it.
     """
     with USERS.open("a+") as users:
         with preparing():
@@ -66,7 +65,7 @@ def engine():
 
 @contextmanager
 def preparing():
-    """What is made once for all test processes: one at a time."""
+    """Let one test process at a time make what all of them share."""
     with PREPARING.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -102,14 +101,17 @@ def _start(users):
 
 
 def _runs(daemon):
-    """Whether it does; whose parent is another test process stays a zombie until that one ends."""
+    """Return whether the engine runs.
+
+    A child of another test process stays a zombie until that process ends.
+    """
     with suppress(psutil.NoSuchProcess):
         return daemon.status() != psutil.STATUS_ZOMBIE
     return False
 
 
 def _last_to_leave(users):
-    """The daemon that we started, if nobody else uses it any more."""
+    """Return the engine that the tests started, if no other test process uses it."""
     try:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -124,28 +126,30 @@ def _last_to_leave(users):
 
 
 def _socket():
-    """Where the engine listens that Docker's client asks."""
+    """Return the address of the engine that Docker's client asks."""
     return docker("context", "inspect", "--format", "{{.Endpoints.docker.Host}}").removeprefix(
         "unix://"
     )
 
 
 class Gateway(socketserver.ThreadingUnixStreamServer):
-    """A way to the engine that can be silenced, as an engine that hangs is, or closed, as one that
-    is gone; a context manager.
+    """A proxy of the engine's socket that can be silenced, like an engine that hangs, or closed,
+    like one that is gone.
     """
 
     daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, silent_on=None):
-        """`silent_on` is a pattern of bytes: the first request that has it, and all that comes
-        after, gets no answer.
+        """Open the gateway.
+
+        The first request that matches the pattern `silent_on`, and all that comes after it, gets no
+        answer.
         """
         self.engine = _socket()
         self.silent_on = silent_on
         self.silenced = threading.Event()
-        """Whether such a request came."""
+        """Set once such a request came."""
         self._folder = tempfile.TemporaryDirectory(prefix="engine-")
         self.passing = threading.Event()
         self.passing.set()
@@ -154,16 +158,16 @@ class Gateway(socketserver.ThreadingUnixStreamServer):
 
     @property
     def environment(self):
-        """By which Docker's client goes this way."""
+        """Variables that make Docker's client use the gateway."""
         return {"DOCKER_HOST": f"unix://{self.server_address}"}
 
     def close(self):
-        """Take no more connections."""
+        """Accept no more connections."""
         self.shutdown()
         self.server_close()
 
     def silence(self):
-        """Pass nothing on."""
+        """Pass nothing on any more."""
         self.passing.clear()
         self.silenced.set()
 

@@ -1,6 +1,4 @@
-"""`firedrill run PROFILE --docker` judges, records and exits as a run in processes does, and says
-in one line what it cannot do.
-"""
+"""`firedrill run PROFILE --docker` judges, records and exits as a run in processes does."""
 
 import json
 import multiprocessing
@@ -32,14 +30,15 @@ POISON = {
     "API_THREADS": "1",
     "BIND_ADDRESS": "0.0.0.0",
 }
-"""What the environment says of the stack that stands is not for a run."""
+"""Variables of the environment that a run has to ignore, because they configure the standing stack.
+"""
 
 SLO = "{p99: 30s, errors: 1%}"
-"""A machine that stands still for some seconds does not break it."""
+"""An SLO that holds on a machine that stands still for some seconds."""
 
 
 def profile(folder, name="test", *, user="BasicUser", duration="", slo=SLO, alerts="{}"):
-    """A profile file with a load that lasts until it is stopped, or for a duration."""
+    """Write a profile whose load lasts for a duration, or until it is stopped."""
     file = folder / f"{name}.yaml"
     file.write_text(
         f"name: {name}\nuser: {user}\nthink_time: 0.2s..0.4s\n"
@@ -149,17 +148,18 @@ ALL_BY_ONE = """
     and on () sum(increase(locust_arrivals_started_total[15s]))
         > 0.95 * sum(increase(locust_arrivals_offered_total[15s]))
 """
-"""In seconds of which all came after the worker was missed, nearly all that was due was sent; its
-half would be missing.
+"""True once the remaining worker sent nearly all arrivals of 15 s in which the other one was
+missing.
 """
 
 OPEN = "name: open\narrivals: open\nmax_in_flight: 8\nsteps: [{start_time: 0s, rate: 20}]\n"
 
 
 def test_a_run_without_worker_and_prometheus_keeps_its_samples(start, tmp_path):
-    """It is void.
+    """The run is void.
 
-    In an open loop at 20 a second the worker that is left sends all of them, some seconds later.
+    The profile is open, at 20 arrivals a second. Some seconds after a worker was killed, the
+    remaining one sends all of them.
     """
     file = tmp_path / "open.yaml"
     file.write_text(OPEN)
@@ -198,7 +198,7 @@ def test_a_run_whose_engine_is_gone_names_its_leftovers(start):
 
 
 def test_ctrl_c_ends_a_build(start):
-    """Its request is held back: it would be over at once where the images are there."""
+    """The gateway holds the build back, which would end at once where the images exist."""
     with Gateway(silent_on=rb"POST \S*/(build|session|grpc)\b") as gateway:
         drill = start("smoke", environment=gateway.environment)
         poll_until(
@@ -212,7 +212,7 @@ def test_ctrl_c_ends_a_build(start):
 
 
 def test_a_target_that_containers_cannot_reach_ends_the_run(start):
-    """Before the load."""
+    """The run ends before its load."""
     drill = start(
         "smoke",
         "--target",
@@ -323,12 +323,12 @@ def test_an_engine_that_refuses_this_user_is_explained(images):
 
 
 def project_of(drill):
-    """Name of the Compose project of a run."""
+    """Return the name of a run's Compose project."""
     return container_stack.project_name(drill.folder())
 
 
 def containers(drill, service):
-    """Ids of the running containers of a run's service."""
+    """Return the ids of the running containers of a run's service."""
     labels = {"project": project_of(drill), "service": service}
     filters = [
         word
@@ -344,12 +344,12 @@ def containers(drill, service):
 
 
 def wait_for_answers(drill):
-    """Wait until the run's Prometheus knows of requests."""
+    """Wait until the run's Prometheus has counted requests."""
     says(drill, "sum(locust_requests_total) > 0", "requests")
 
 
 def says(drill, query, reason):
-    """The first answer that the run's Prometheus gives."""
+    """Wait until a query to the run's Prometheus has a result; return it."""
 
     def said():
         assert drill.process.poll() is None, drill.process.stderr.read()
@@ -359,7 +359,7 @@ def says(drill, query, reason):
 
 
 def api_down(drill):
-    """Status of each page of ApiDown until now."""
+    """Return the status of each page about ApiDown that was sent so far."""
     url = f"http://{LOOPBACK}:{drill.ports['--notifications-port']}/notifications"
     notifications = requests.get(url, timeout=PATIENCE_SECONDS).json()
     return [
@@ -370,7 +370,7 @@ def api_down(drill):
 
 
 def stop_load(drill):
-    """End the load as a person would on Locust's page."""
+    """End the load as the stop button of Locust's web page does."""
     requests.post(
         f"http://{LOOPBACK}:{drill.ports['--web-port']}/stop", timeout=PATIENCE_SECONDS
     ).raise_for_status()

@@ -1,5 +1,5 @@
-"""Grafana's service in docker-compose.yml: its rendered configuration, its mounts and its start
-script. Its image is not needed.
+"""Grafana's service in docker-compose.yml: configuration, mounts and start script, without its
+image.
 """
 
 import json
@@ -21,14 +21,14 @@ RUN = (
     '#!/bin/sh\ncat "$GF_SECURITY_ADMIN_PASSWORD__FILE" 2>/dev/null '
     '|| echo "given: $GF_SECURITY_ADMIN_PASSWORD"\n'
 )
-"""Stands where the image has the program that start.sh hands over to: prints the password that
-Grafana would read.
+"""A program that stands in for Grafana after start.sh, and prints the password that Grafana would
+read.
 """
 
 
 @pytest.fixture(scope="module")
 def rendered(images, tmp_path_factory):
-    """Renders the configuration with these variables, as Compose does; returns the services."""
+    """Render docker-compose.yml with these variables, as Compose does; return the services."""
 
     def with_variables(**variables):
         composed = Composed("rendered", tmp_path_factory.mktemp("rendered"), images, **variables)
@@ -43,12 +43,12 @@ def rendered(images, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def service(rendered):
-    """Grafana's."""
+    """Return Grafana's service."""
     return rendered()["grafana"]
 
 
 def mounts(service):
-    """Source by target."""
+    """Return the sources of a service's mounts by their target."""
     pairs = (
         volume.split(":")[:2] if isinstance(volume, str) else (volume["source"], volume["target"])
         for volume in service["volumes"]
@@ -107,7 +107,7 @@ def test_traces_are_kept_only_on_request(rendered):
 
 
 def check_confined(service):
-    """What every service has."""
+    """Check the limits that every service has."""
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
@@ -131,9 +131,7 @@ def test_every_configured_path_is_mounted(service):
 
 @pytest.fixture
 def start(images, tmp_path):
-    """Starts the service's container, with another program where Grafana would be; returns what
-    that prints.
-    """
+    """Start the service's container with another program in place of Grafana; return its output."""
     shutil.copy(places.GRAFANA / "start.sh", tmp_path)
     (tmp_path / "run.sh").write_text(RUN)
     (tmp_path / "run.sh").chmod(0o755)

@@ -1,4 +1,4 @@
-"""Which series an expression in PromQL reads."""
+"""Find the series that a PromQL expression reads."""
 
 import re
 
@@ -26,7 +26,7 @@ _WORDS = {
 
 
 def series_read(expr):
-    """Names of the series that an expression selects by name."""
+    """Return the names of the series that an expression selects by name."""
     plain = _NOISE.sub(
         " ", _NOISE.sub(lambda match: " " if match[0][0] in "\"'#" else match[0], expr)
     )

@@ -1,4 +1,4 @@
-"""The dashboards follow the rules of this field's linters."""
+"""The dashboards follow the rules of Grafana's dashboard linters."""
 
 import json
 import re
@@ -27,7 +27,8 @@ AS_THE_RULES = {
     )
     for query in signal.queries
 } | {query.expr for signal in alert_lab_panels.AGAINST_LIMITS for query in signal.queries}
-"""An alert reads all jobs and instances, whatever is chosen, over windows of its own."""
+"""Dashboards without the chosen jobs and windows: an alert reads all jobs, over windows of its own.
+"""
 LOGARITHMIC = "nothing is filled: an area over decades measures nothing"
 
 
@@ -37,8 +38,8 @@ def page(request):
 
 
 UNITS = {"s", "reqps", "cps", "percentunit", "bytes", "short", "suffix: cores", "none"}
-"""Of Grafana's own, but for the cores; `none` has a panel that says a word, or whose columns
-differ.
+"""Units that panels may use: Grafana's own, and cores. `none` is for panels that show a word, or
+columns of several units.
 """
 
 
@@ -62,7 +63,7 @@ def test_a_dashboard_is_read_only_and_has_schema_42(page):
 
 
 def test_every_dashboard_shows_the_time_scale(page):
-    """Each shows alerts, as marks at least, and their windows and `for` are divided by it."""
+    """Every dashboard shows alerts, and the time scale divides their windows and their `for`."""
     (panel,) = (panel for panel in page["panels"] if panel["title"] == "Time scale")
     assert "firedrill_time_scale" in panel["targets"][0]["expr"]
 
@@ -124,7 +125,7 @@ def test_counters_are_rated_and_rates_follow_the_resolution(page):
 
 
 def test_exemplars_are_asked_for_without_their_buckets(page):
-    """Grafana asks for the series too, and they are many."""
+    """Grafana also asks for the series, and buckets are many."""
     for panel, target in targets(page):
         if target.get("exemplar"):
             assert panel["type"] == "heatmap"
@@ -132,7 +133,7 @@ def test_exemplars_are_asked_for_without_their_buckets(page):
 
 
 def test_sums_keep_each_run_apart(page):
-    """Laid over each other, two runs would else look like one."""
+    """Otherwise two overlaid runs would look like one."""
     for panel, target in targets(page):
         if panel["type"] != "heatmap":
             expr = target["expr"]
@@ -143,17 +144,13 @@ def test_sums_keep_each_run_apart(page):
 
 
 def test_queries_that_pick_series_are_instant(page):
-    """Over a range, every series that was ever among the first would be shown as if it still
-    were.
-    """
+    """Over a range, every series that was ever among the first would be shown."""
     picking = [target for _, target in targets(page) if re.search(r"(top|bottom)k", target["expr"])]
     assert all(target["instant"] and not target["range"] for target in picking)
 
 
 def test_stat_panels_show_current_values(page):
-    """The last of all values shown would stand there for long after its source has ended; the
-    smallest of them is another question.
-    """
+    """The last value of a range stays long after its source has ended."""
     for panel, target in targets(page):
         if panel["type"] == "stat":
             assert target["instant"] is (
@@ -214,7 +211,7 @@ def test_panels_fill_the_grid_and_do_not_overlap(page):
 
 
 def test_a_panel_that_can_be_empty_says_why(page):
-    """`No data` is an answer that nobody understands."""
+    """Nobody understands the answer `No data`."""
     for panel in page["panels"]:
         queries = [dashboards.QUERIES[target["expr"]] for target in panel["targets"]]
         if all(query.empty_when_healthy or query.only_where for query in queries) or panel[

@@ -1,4 +1,4 @@
-"""Names that cross processes are checked, not remembered."""
+"""Metric names and variables that one process writes and another one reads are the same."""
 
 import json
 import re
@@ -129,7 +129,7 @@ def test_panels_ask_for_exemplars_of_histograms_that_have_them():
 
 
 def test_grafana_is_started_with_every_variable_that_its_provisioning_reads():
-    """Grafana knows no defaults there: a variable that is not set reads as nothing."""
+    """Grafana's provisioning has no defaults: a variable that is not set reads as empty."""
     read = {
         name
         for file in (places.GRAFANA / "provisioning").rglob("*.yaml")

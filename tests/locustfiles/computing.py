@@ -1,4 +1,4 @@
-"""A user of no network at all, who never waits for anything."""
+"""A user without network requests, which never waits for anything."""
 
 import time
 

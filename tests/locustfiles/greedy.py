@@ -1,5 +1,5 @@
-"""Users that compute before they ask: one core makes 33 requests a second of them, however fast the
-API is.
+"""Users that compute before each request: one core makes 33 requests a second, however fast the API
+is.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Users whose requests have names that no page should trust."""
+"""Users whose requests have names that no web page should trust."""
 
 from locust import HttpUser, constant, task
 

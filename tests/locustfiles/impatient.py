@@ -1,4 +1,6 @@
-"""Users who give up after a third of a second, and ask again; their requests carry the run's id."""
+"""Users that time out after a third of a second and repeat the request; requests carry the run's
+id.
+"""
 
 import os
 

@@ -1,5 +1,5 @@
-"""Beside another locustfile: SIGUSR1 ends the load in the way in which Locust ends it when its time
-is over.
+"""For use beside another locustfile: SIGUSR1 ends the load as Locust does at the end of its run
+time.
 """
 
 import signal

@@ -1,12 +1,12 @@
-"""A user's own locustfile that plays less than it was asked for, of tasks that raise, and that
-nobody sees waiting.
+"""A user's own locustfile that plays less than it was asked for, and whose tasks raise. Its
+requests are not seen while they wait.
 """
 
 from locust import LoadTestShape, User, constant, task
 
 
 class Lonely(LoadTestShape):
-    """One user, whom it sends home early."""
+    """A shape with one user, which ends the load early."""
 
     def tick(self):
         return (1, 1) if self.get_run_time() < 8 else None

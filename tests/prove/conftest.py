@@ -1,6 +1,4 @@
-"""Proofs: measurements whose outcome depends on the machine's timing, repeated, and judged by their
-medians.
-"""
+"""Proofs: measurements that depend on timing, repeated and judged by their medians."""
 
 import os
 import platform
@@ -41,8 +39,9 @@ class Proof:
         self._figures = figures
 
     def holds(self, measure, *, repeats, at_most=None, at_least=None):
-        """Call `measure` that often, which returns figures by name with the unit; assert the median
-        of each named one against its limit.
+        """Call `measure` repeatedly, and assert the median of each named figure against its limit.
+
+        `measure` returns figures by their name with the unit.
         """
         runs = [measure() for _ in range(repeats)]
         broken = []
@@ -70,9 +69,7 @@ def proof(request):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Print every figure with its limit; write the page where the whole set was run by `make
-    prove`.
-    """
+    """Print every figure with its limit; write docs/proofs.md in `make prove`."""
     figures = config.stash[FIGURES]
     rows = []
     for name, figure, values, median, limit, kept in figures:

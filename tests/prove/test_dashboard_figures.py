@@ -1,6 +1,4 @@
-"""How exactly the dashboards show what was injected into a drill, on a machine that is left
-alone.
-"""
+"""How exactly the dashboards show what was injected into a drill, on an idle machine."""
 
 from grafana.source import client_panels, golden_signals_panels
 from tests import recorded_drills
@@ -8,7 +6,7 @@ from tests.integration.alerts import panel_values
 
 
 def deviation(shown, truth):
-    """In percent of the truth."""
+    """Return the deviation from the truth in percent."""
     return 100 * abs(shown - truth) / truth
 
 

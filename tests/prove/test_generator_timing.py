@@ -1,6 +1,4 @@
-"""The load generator keeps its rates, its lateness and its schedules on a machine that has time for
-it.
-"""
+"""The load generator keeps its rates, start delays and schedules on an idle machine."""
 
 import os
 import signal
@@ -28,7 +26,7 @@ from tests.target_server import Target
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 PATIENT_SECONDS = 5.0
-"""For so long an arrival waits for a user (load/open_loop/backlog.py)."""
+"""How long an arrival waits for a user before it is dropped (load/open_loop/backlog.py)."""
 
 LOCUSTFILES = ROOT / "tests" / "integration" / "generator" / "locustfiles"
 
@@ -39,8 +37,8 @@ def folder(tmp_path_factory):
 
 
 def test_a_stall_hides_in_service_time_and_shows_from_schedule(proof, folder):
-    """Three users are stuck for three seconds: less than 1 % of the requests, and a third of those
-    that should have been sent.
+    """Three users are stuck for three seconds. Those are less than 1 % of the sent requests, and a
+    third of the requests that were due.
     """
 
     def measure():
@@ -126,8 +124,8 @@ def test_an_api_that_hangs_at_the_end_fails_the_run(proof, folder):
 
 
 def test_a_breakpoint_is_found_at_its_rate(proof, folder):
-    """One request after the other, of 50 ms each, is 20 a second: 12 are three fifths of that, 24
-    too many.
+    """One request of 50 ms after the other is 20 a second: 12 a second are three fifths of that, 24
+    are too many.
     """
 
     def measure():
@@ -230,13 +228,13 @@ def test_computing_users_end_in_time(proof, folder):
 
 
 REPORT_SECONDS = 0.5
-"""A worker's counts on the page are older by so much at most."""
+"""The largest age of a worker's counts in the metrics."""
 
 GIVEN_SECONDS = (1.0, 1.5)
-"""Of the time to come, a worker has been given so much (load/open_loop/schedule_shards.py)."""
+"""How much of the time to come a worker has been given (load/open_loop/schedule_shards.py)."""
 
 MISSED_SECONDS = (3, 5)
-"""Locust misses a dead worker so long after its end."""
+"""How long after a worker's end Locust misses it."""
 
 
 def test_the_rate_is_right_after_a_worker_was_killed(proof, folder):
@@ -293,8 +291,8 @@ def test_the_rate_is_right_after_a_worker_was_killed(proof, folder):
 
 
 def deviations(locust, target):
-    """By how many arrivals three seconds of the rate are off: by the clock, and by what was
-    received.
+    """Return by how many arrivals three seconds of the rate are off, by the clock and by the
+    received requests.
     """
     since, sent, began = (
         locust.scrape().value("locust_arrivals_started_total"),
@@ -310,7 +308,7 @@ def deviations(locust, target):
 
 
 def test_a_worker_that_was_missed_drops_what_is_too_old(proof, folder):
-    """Of its part. All else was sent late by itself, or in time by the other one."""
+    """The late worker sends the rest of its part late; the other worker is in time."""
 
     def measure():
         master, worker = worker_options(2)
@@ -350,8 +348,8 @@ def test_a_worker_that_was_missed_drops_what_is_too_old(proof, folder):
 
 
 def test_what_waits_for_a_hung_target_is_left(proof, folder):
-    """What waited when the load was stopped would have been sent if the target had answered; the
-    next load drops nothing.
+    """Arrivals that waited when the load was stopped would have been sent if the target had
+    answered. The next load drops nothing.
     """
 
     def measure():
@@ -400,7 +398,7 @@ def test_what_waits_for_a_hung_target_is_left(proof, folder):
 
 
 def test_hung_requests_are_in_no_latency_figure(proof):
-    """Locust's own statistics of this run are perfect."""
+    """Locust's own statistics of this run look perfect."""
 
     def measure():
         with Target() as target:
@@ -424,7 +422,7 @@ def test_hung_requests_are_in_no_latency_figure(proof):
 
 
 def test_a_load_ends_when_its_time_is_over(proof):
-    """Not when its users are gone, which have two seconds more."""
+    """The load ends before its users, which have two seconds more."""
 
     def measure():
         with Target() as target:

@@ -1,4 +1,4 @@
-"""How long this machine stands still by itself: what the other figures have to be read beside."""
+"""How long this machine stands still by itself, to read the other figures beside."""
 
 import time
 

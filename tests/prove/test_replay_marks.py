@@ -1,6 +1,4 @@
-"""How much of a drill its replay leaves open, and how soon its faults are found, on a machine that
-is left alone.
-"""
+"""How much a replay of a drill leaves ambiguous, and how soon it finds faults."""
 
 import itertools
 import string
@@ -15,11 +13,11 @@ from tests.replaying import NAMED, SCRAPED_GROUPS, compare, named
 
 HEALTHY_SECONDS, REPEATS = 60, 3
 OPEN_FOR_LONG = {"Clash"}
-"""Its evaluations fail unless a scrape has, and leave its state as it was: what is open stays open
-till the next but one such scrape.
+"""Alerts whose evaluations fail unless a scrape has failed, and then keep their state: an ambiguity
+lasts until the scrape after the next such scrape.
 """
 MANY_EVALUATIONS = 200
-"""An alert with fewer, of one group alone, has no share to speak of."""
+"""The fewest evaluations, of an alert in one group, from which a share is meaningful."""
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +27,7 @@ def page():
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, page):
-    """A minute of health, then faults."""
+    """Play a minute of health, then faults."""
     return [
         replaying.drill(tmp_path_factory.mktemp("prove"), page, HEALTHY_SECONDS)
         for _ in range(REPEATS)
@@ -65,8 +63,8 @@ def test_the_bundles_alerts_are_replayed_exactly_in_health(proof, each):
 
 
 def test_a_healthy_page_leaves_hardly_an_evaluation_open(proof, each):
-    """A group whose phase is that of the scrapes has all of its evaluations open; the middle one of
-    three is judged.
+    """A group in phase with the scrapes has all evaluations ambiguous, so the middle one of three
+    groups is judged.
     """
 
     def measure():
@@ -92,7 +90,9 @@ def test_a_healthy_page_leaves_hardly_an_evaluation_open(proof, each):
 
 
 def test_a_slow_page_leaves_few_evaluations_open(proof, each):
-    """An alert in all its groups together: one phase alone may be that of the hanging scrapes."""
+    """An alert is judged over all its groups, because one group may be in phase with the hanging
+    scrapes.
+    """
 
     def measure():
         run = each()

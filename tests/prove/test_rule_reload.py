@@ -1,4 +1,4 @@
-"""How soon a rule file that is saved is in force while `firedrill alerts watch` runs."""
+"""How soon `firedrill alerts watch` puts a saved rule file into force."""
 
 import itertools
 import time

@@ -1,4 +1,4 @@
-"""Whole runs on a machine that has time for them: verdicts, delays and rates."""
+"""Whole runs on an idle machine: verdicts, delays and rates."""
 
 import os
 import signal
@@ -67,7 +67,7 @@ def test_locust_sees_nothing_of_starved_users(proof, tmp_path_factory):
 
 
 def test_a_page_follows_its_alert(proof, tmp_path_factory):
-    """Alertmanager groups for 2.5 s."""
+    """Alertmanager waits 2.5 s to group alerts."""
 
     def measure():
         folder = tmp_path_factory.mktemp("down")
@@ -230,7 +230,7 @@ def test_a_second_interrupt_ends_a_run_at_once(proof, tmp_path_factory):
 
 
 def test_a_backtest_ends_soon_after_an_interrupt(proof, tmp_path_factory):
-    """All of its evaluations take half a minute."""
+    """All its evaluations take half a minute."""
 
     def measure():
         folder = tmp_path_factory.mktemp("backtest")
@@ -244,7 +244,7 @@ def test_a_backtest_ends_soon_after_an_interrupt(proof, tmp_path_factory):
 
 
 def test_nobody_waits_for_workers_that_cannot_start(proof, tmp_path_factory):
-    """Locust would wait for them for a minute."""
+    """Locust would wait a minute for them."""
 
     def measure():
         folder = tmp_path_factory.mktemp("broken")

@@ -38,7 +38,9 @@ QUICKLY = settings(
 
 @st.composite
 def histories(draw):
-    """What a series is at each evaluation: a value that is over the threshold, 0, or gone."""
+    """Generate the values of a series at each evaluation: over the threshold, 0, or None where it
+    is gone.
+    """
     runs = draw(
         st.lists(
             st.tuples(st.integers(1, 7), st.sampled_from([*VALUES, 0, None, *VALUES[:2]])),
@@ -66,7 +68,7 @@ def rule(name, expr, labels, hold_ms=0, keep_ms=0):
 
 @st.composite
 def cases(draw, number, as_recorded=RECORDED_AS):
-    """Rules in their order, and the histories of the series that they read."""
+    """Generate rules in their order, and the histories of the series that they read."""
     labels, lengths = draw(st.sampled_from(TEMPLATES)), (draw(LENGTHS_MS), draw(LENGTHS_MS))
     metric, recorded = (
         f'metric{{rule="{number}"}} > 0',
@@ -84,7 +86,7 @@ def cases(draw, number, as_recorded=RECORDED_AS):
 
 @st.composite
 def groups(draw, name, numbers, limits, **drawn):
-    """A group of such rules, and the histories by the metric's label."""
+    """Generate a group of such rules, and the histories by the metric's label."""
     cases_by_number = {number: draw(cases(number, **drawn)) for number in numbers}
     rules = tuple(rule_drawn for rules, _ in cases_by_number.values() for rule_drawn in rules)
     return Group(name=name, place="", interval_ms=None, limit=draw(limits), rules=rules), {
@@ -93,7 +95,7 @@ def groups(draw, name, numbers, limits, **drawn):
 
 
 class Evaluated:
-    """Groups, evaluated in order: what is written, and what fails."""
+    """Groups that are evaluated in order, with what they write and what fails."""
 
     def __init__(self, groups, series):
         self.series, self.current = series, {}
@@ -104,7 +106,7 @@ class Evaluated:
         ]
 
     def given(self, expr, at):
-        """What one of these expressions gives."""
+        """Return the vector that an expression of these rules gives."""
         if not (metric := re.match(r'metric{rule="(\d+)"}', expr)):
             return self.current.get(expr.partition(" ")[0], {})
         histories = enumerate(self.series[metric[1]])
@@ -115,7 +117,7 @@ class Evaluated:
         }
 
     def evaluate(self, at):
-        """(expression, samples that it gives) of each alert's series at the evaluation of this
+        """Yield (expression, expected samples) of each alert's series at the evaluation of this
         number.
         """
         for rule, state in self.rules:
@@ -146,7 +148,7 @@ class Evaluated:
                 }
 
     def failures(self, at):
-        """(rule, why) of each that fails there."""
+        """Return (rule, reason) of each rule that fails at an evaluation."""
         return [
             (rule, state.failures[at * INTERVAL_MS])
             for rule, state in self.rules
@@ -175,7 +177,7 @@ def checks_at(evaluated, at):
     )
 )
 def test_prometheus_agrees_with_the_replay_at_every_evaluation(drawn, tmp_path):
-    """576 equalities an example, one run of promtool each."""
+    """Each example has 576 equalities, in one run of promtool."""
     listed, series = (
         [group for group, _ in drawn],
         {number: found for _, one in drawn for number, found in one.items()},
@@ -197,7 +199,9 @@ def test_prometheus_agrees_with_the_replay_at_every_evaluation(drawn, tmp_path):
     )
 )
 def test_the_replay_fails_evaluations_as_prometheus_does(drawn, tmp_path):
-    """Promtool ends with the first evaluation at which a rule fails, and names all that do."""
+    """Promtool ends with the first evaluation at which a rule fails, and names all rules that fail
+    there.
+    """
     group, series = drawn
     evaluated = Evaluated([group], series)
     for at in range(EVALUATIONS):
@@ -215,7 +219,7 @@ def test_the_replay_fails_evaluations_as_prometheus_does(drawn, tmp_path):
 
 
 def in_go(at):
-    """The time of an evaluation as Go prints it."""
+    """Return the time of an evaluation as Go prints it."""
     minutes, seconds = divmod(at * INTERVAL_MS // 1000, 60)
     return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
 

@@ -1,6 +1,4 @@
-"""amtool accepts Alertmanager's configuration at every time scale and routes each alert by its
-severity.
-"""
+"""amtool accepts Alertmanager's configuration at each time scale and routes by severity."""
 
 import re
 import subprocess

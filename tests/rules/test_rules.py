@@ -1,5 +1,5 @@
-"""The rules do what their promtool cases say, and every alert has its case, its texts and its
-runbook heading.
+"""The rules do what their promtool cases say, and every alert has a case, texts and a runbook
+heading.
 """
 
 import json
@@ -15,7 +15,7 @@ from tests.rules.promtool import promtool
 
 TESTS = sorted((places.PROMETHEUS / "tests").glob("*.yml"))
 LONG = {"budget.yml"}
-"""Two days of evaluations take 15 s: tests/integration/rules plays them."""
+"""Cases of two days of evaluations, which take 15 s; tests/integration/rules plays them."""
 RULE_FILES = sorted(places.RULES.glob("*.yml"))
 ALERTS = [
     rule
@@ -49,8 +49,8 @@ def test_rules_do_what_their_cases_say(file):
 
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: file.name)
 def test_cases_say_in_which_order_groups_are_evaluated(file):
-    """Left open, promtool takes groups in random order, and a case near a threshold then fails now
-    and again.
+    """Without an order promtool takes groups at random, and a case near a threshold fails
+    sometimes.
     """
     cases = YAML(typ="safe").load(file)
     rules = [YAML(typ="safe").load(file.parent / name) for name in cases["rule_files"]]
@@ -60,7 +60,7 @@ def test_cases_say_in_which_order_groups_are_evaluated(file):
 
 
 def fired(expression):
-    """(alert, severity) of the samples that a case expects."""
+    """Return (alert, severity) of the samples that a case expects."""
     return {
         tuple(re.findall(r'(?:alertname|severity)="(\w+)"', sample["labels"]))
         for sample in expression.get("exp_samples", ())
@@ -69,7 +69,7 @@ def fired(expression):
 
 @pytest.fixture(scope="module")
 def cases():
-    """Every case of every test file, as the list of what it expects to fire, time by time."""
+    """Return, for every case of every test file, what it expects to fire, time by time."""
     checks = [
         case.get("promql_expr_test", ())
         for file in TESTS

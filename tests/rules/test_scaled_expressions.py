@@ -1,4 +1,4 @@
-"""Time scaling makes every duration of a made-up expression shorter, and changes nothing else."""
+"""Time scaling shortens every duration of a generated expression, and changes nothing else."""
 
 import subprocess
 
@@ -12,7 +12,7 @@ from tests import required_programs
 from tests.rules.generated_promql import COMMENT, FACTORS, PHASES, expressions, leaves
 
 MANY_EXPRESSIONS = st.lists(expressions(), min_size=30, max_size=30)
-"""A file of them: programs are asked once for many."""
+"""Expressions for one rule file, so that a program is started once for many."""
 
 
 def read(text):
@@ -22,7 +22,7 @@ def read(text):
 
 
 def are_the_same(some, others, **tolerance):
-    """Text to the letter, numbers within the tolerance."""
+    """Return whether texts are equal, and numbers equal within the tolerance."""
     return all(
         actual == expected
         if isinstance(actual, str)

@@ -1,3 +1,3 @@
-"""A package, so that its stack is taken down once its tests are over: it would burden all that come
-later.
+"""A package, so that its stack is stopped once its tests are over and does not slow down later
+ones.
 """

@@ -1,4 +1,4 @@
-"""One composed stack for all tests that only look at it, or leave it as it was."""
+"""A composed stack for all tests that only read it, or leave it as it was."""
 
 import pytest
 
@@ -7,14 +7,12 @@ from tests.compose.composed import Composed
 GENTLE = (
     "name: gentle\nthink_time: 0.5s..1s\nsteps:\n  - {start_time: 0s, users: 9, spawn_rate: 9}\n"
 )
-"""Until stopped; other tests run beside it."""
+"""A small load that lasts until it is stopped; other tests run beside it."""
 
 
 @pytest.fixture(scope="package")
 def stack(images, tmp_path_factory):
-    """The shipped docker-compose.yml, three workers, everything but Grafana; up, and healthy, as
-    long as these tests last.
-    """
+    """Run the shipped docker-compose.yml with three workers and without Grafana."""
     profiles = tmp_path_factory.mktemp("profiles")
     (profiles / "gentle.yaml").write_text(GENTLE)
     for path in (profiles, profiles / "gentle.yaml"):

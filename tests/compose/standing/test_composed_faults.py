@@ -13,7 +13,7 @@ WHOLE_TEST_SECONDS = 3600
 
 
 def firedrill(*words):
-    """Run the command line; returns the finished process."""
+    """Run the command line; return the finished process."""
     return subprocess.run(
         [firedrill_process.FIREDRILL, *words], capture_output=True, text=True, check=False
     )
@@ -63,7 +63,7 @@ def test_the_firedrill_image_sets_faults(stack):
 
 
 def notified(stack, alertname):
-    """Notifications of an alert, oldest first."""
+    """Return the notifications of an alert, oldest first."""
     listed = requests.get(
         f"{stack.url('NOTIFICATIONS_PORT')}/notifications", timeout=PATIENCE_SECONDS
     ).json()

@@ -1,5 +1,5 @@
-"""The shipped docker-compose.yml on a real engine: it comes up, is measured, shares its load, and
-keeps what it recorded.
+"""The shipped docker-compose.yml on a real engine: it starts, is measured, shares its load and
+keeps its data.
 """
 
 import json
@@ -21,7 +21,7 @@ def save(file, text):
 
 
 def rule_groups(stack):
-    """The groups of rules that Prometheus has loaded."""
+    """Return the groups of rules that Prometheus has loaded."""
     return stack.prom.rule_groups()
 
 
@@ -33,7 +33,7 @@ def test_prometheus_scrapes_both_sides(stack):
 
 
 def all_up(stack):
-    """The jobs, if all three and all their targets are up."""
+    """Return the jobs if there are three and all their targets are up, else None."""
     samples = answer(stack.prom, "up")
     jobs = {sample.labels["job"] for sample in samples}
     return jobs if len(jobs) >= 3 and all(sample.value == 1 for sample in samples) else None
@@ -81,7 +81,7 @@ def test_a_saved_rule_takes_effect(stack):
 
 
 def test_a_broken_rule_file_is_named_with_its_line(stack):
-    """The other files stay in force."""
+    """The other rule files stay loaded."""
     broken = stack.source / "rules" / "broken.yml"
     save(broken, "groups:\n  - name: broken\n    rules:\n      - {alert: Broken, expr: 'sum('}\n")
     try:
@@ -119,7 +119,7 @@ def test_a_targets_file_of_the_user_is_scraped(stack):
 
 
 def test_every_first_process_ends_on_request(stack):
-    """The engine kills what has not ended by itself when the grace period is over."""
+    """The engine kills a process that has not ended when the grace period is over."""
     try:
         stopped = stack.compose("stop", "--timeout", "90")
         assert stopped.returncode == 0, stopped.stderr
@@ -134,7 +134,7 @@ def test_every_first_process_ends_on_request(stack):
 
 @contextmanager
 def another_master(stack, *options):
-    """A Locust beside the stack's own, under a name that no worker knows; its container's id."""
+    """Run a second Locust master, which no worker knows; give its container's id."""
     begun = stack.compose("run", "--detach", "--no-deps", *options, "locust-master")
     assert begun.returncode == 0, begun.stderr
     container = begun.stdout.split()[-1]

@@ -12,7 +12,7 @@ from tests.waiting import PATIENCE_SECONDS, poll_until
 
 
 def status(stack, service):
-    """Fields of /proc/1/status inside a container."""
+    """Return the fields of /proc/1/status inside a container."""
     return dict(
         re.findall(
             r"^(\w+):\s+(.+)$", stack.execute(service, "cat", "/proc/1/status"), re.MULTILINE
@@ -99,7 +99,7 @@ def test_networks_separate_the_load_from_the_measurement(stack, service, host, p
 
 
 def test_the_load_cannot_reach_the_fault_endpoint_by_address(stack):
-    """On the scrape network's address, which no name gives it."""
+    """The API's address on the scrape network has no name in the load's network."""
     networks = stack.inspect("api")["NetworkSettings"]["Networks"]
     for network in networks.values():
         assert not stack.reaches("locust-worker", network["IPAddress"], 9464)
@@ -124,7 +124,7 @@ def test_neither_environment_nor_log_holds_a_secret(stack, service):
 
 @pytest.mark.parametrize("image", ["firedrill-api", "firedrill-load", "firedrill"])
 def test_images_hold_only_the_programs_of_the_checkout(stack, image):
-    """Neither secrets nor what a user recorded or wrote."""
+    """Images hold neither secrets nor files that a user recorded or wrote."""
     paths = docker(
         "run",
         "--rm",
@@ -154,7 +154,7 @@ def test_images_hold_only_the_programs_of_the_checkout(stack, image):
 
 
 def test_a_foreign_web_page_cannot_steer_locust(stack):
-    """Open in the same browser, it could post to loopback; a page of Locust's own, and programs,
+    """A foreign page in the same browser could post to loopback. Locust's own page and programs
     may.
     """
     own = stack.url("LOCUST_WEB_PORT")

@@ -23,7 +23,7 @@ RULES = """groups:
 
 
 class WatchedStack:
-    """A stack that is up, a copy of the bundle's prometheus/ folder, and the watcher of that copy."""
+    """A running stack, and a copy of the folder prometheus/ that is watched."""
 
     def __init__(self, source, prometheus, output):
         self.source = source
@@ -61,7 +61,7 @@ class WatchedStack:
         )
 
     def number(self, query):
-        """Return the number that a query gives; None also where Prometheus does not answer in time."""
+        """Return the number that a query gives, or None where Prometheus does not answer."""
         with suppress(FiredrillError):
             return self.prometheus.number(query)
 

@@ -1,5 +1,5 @@
-"""The values that the panels of the dashboards show of a run, and what they have to show of the
-recorded drills.
+"""The values that dashboard panels show of a run, and the values that the recorded drills have to
+show.
 """
 
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from tests.recorded_drills import STUCK_WORKERS, THREADS
 
 
 class PanelValues:
-    """What the dashboards show of a run over its whole window."""
+    """The values that the dashboards show of a run over its whole window."""
 
     def __init__(self, run, reopened):
         recorded = run.recorded()
@@ -54,7 +54,7 @@ class PanelValues:
 
 @contextmanager
 def open_run(run):
-    """Reopen a run, and give the values of its panels."""
+    """Reopen a run; give the values of its panels."""
     with Interrupt() as interrupt, Reopened(run.recorded().data, interrupt) as reopened:
         yield PanelValues(run, reopened)
 

@@ -1,6 +1,4 @@
-"""A real Alertmanager with a drill's configuration notifies the real receiver of causes and not of
-their symptoms.
-"""
+"""A real Alertmanager with a drill's configuration notifies of causes, not of symptoms."""
 
 import contextlib
 
@@ -87,8 +85,9 @@ CASES = {
 
 @pytest.fixture
 def alerting(tmp_path):
-    """Alertmanager and the receiver, at a time scale at which a group waits for a second, and
-    nothing is repeated for eight minutes.
+    """Run Alertmanager and the receiver at a time scale at which groups wait a second.
+
+    Nothing is repeated for eight minutes.
     """
     required_programs.require("alertmanager")
     plan = Plan(
@@ -128,7 +127,7 @@ def post(plan, alerts):
 
 
 def told(plan):
-    """Who was told of what: alert, severity and labels, by receiver."""
+    """Return the alert, severity and labels of each notification, by receiver."""
     return {
         receiver: [
             (

@@ -1,9 +1,8 @@
-"""Marks of a group whose every evaluation comes as scrapes end, against lives that its Prometheus
-may have had.
+"""A replay marks every evaluation that a scrape in progress can change.
 
-For each evaluation and each choice of scrapes that it may have missed, the samples that it saw are
-kept as series of their own, told by a label. So every expression can be asked what it gave in any
-of the worlds, without holding anything back.
+Every evaluation comes as scrapes end. For each choice of scrapes that an evaluation may have missed
+(a world), the samples that it saw are stored as series of their own, with a label for the world.
+Each expression can then be evaluated in each world.
 """
 
 import random
@@ -52,7 +51,7 @@ groups:
 
 @dataclass(frozen=True)
 class Scrape:
-    """One page at one time; milliseconds."""
+    """A scrape of one instance; times in milliseconds."""
 
     page: str
     begun: int
@@ -73,9 +72,7 @@ EXPORTED = {
 
 
 def drawn(start_ms):
-    """Scrapes of pages that begin at the same time, each at most as long as the time to the
-    next.
-    """
+    """Generate scrapes that begin at the same times and end before the next ones."""
     generator = random.Random(5)
     for page in PAGES:
         counter = 0
@@ -91,7 +88,7 @@ def drawn(start_ms):
 
 
 def as_series(scrapes, **labels):
-    """What pages had at some scrapes, and what is said of these."""
+    """Yield the series of these scrapes: their samples, and Prometheus's own about them."""
     for page in PAGES:
         of_page = {
             name: remote.series({"__name__": name, "job": "made", "instance": page, **labels})
@@ -104,7 +101,7 @@ def as_series(scrapes, **labels):
 
 
 def recorded(folder, scrapes, times, interrupt):
-    """A run of these scrapes, evaluated at these times."""
+    """Return a recorded run of these scrapes, evaluated at these times."""
     run = Run(folder)
     mark = remote.series({"__name__": MARK, "group": "amid"})
     for time_ms in times:
@@ -127,7 +124,7 @@ def some_of(listed):
 
 
 class Worlds:
-    """What every expression gives at every evaluation, whatever of what was open then it missed."""
+    """The value of every expression at every evaluation, in every world."""
 
     def __init__(self, prom, scrapes, times):
         self._prom = prom
@@ -156,7 +153,7 @@ class Worlds:
         return self._known[expr, name]
 
     def life(self, seed):
-        """What each evaluation missed in a life that scrape durations and lags allow."""
+        """Yield the scrapes that each evaluation missed, within what durations and lags allow."""
         generator = random.Random(seed)
         late = {
             scrape: generator.uniform(0, COMMIT_MS) for scrape in set(chain(*self.open.values()))
@@ -183,7 +180,7 @@ def written(replay, evaluations):
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory):
-    """(worlds, times, what was seen by each rule, a fresh replay of each)."""
+    """Return (worlds, times, [(rule, visibility, a fresh replay)])."""
     required_programs.require("prometheus")
     start_ms = (round(time.time()) - SECONDS - 10) * 1000
     scrapes = list(drawn(start_ms))

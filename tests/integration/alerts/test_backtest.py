@@ -1,4 +1,4 @@
-"""Backtests of drills that were recorded: no clock decides what they say."""
+"""Backtests of recorded drills, so that no clock decides their results."""
 
 import itertools
 import json
@@ -17,7 +17,9 @@ from tests import firedrill_process, recorded_drills, required_programs
 from tests.replaying import NAMED, SCALE, compare, loaded, named
 
 RECORDINGS = ("drill", "drill_amid_stalls")
-"""Of `replaying.drill`: as it is, and on a machine that stood still 2 to 5 s every 5 to 15 s."""
+"""The drill of `replaying.drill`, on an idle machine and on one that stood still 2 to 5 s every 5
+to 15 s.
+"""
 
 
 def unpacked(name, tmp_path_factory):
@@ -40,14 +42,14 @@ def run(tmp_path_factory):
     [(("api", "load", "recording"), 60), (("scraped",), 60), (("theirs",), 200)],
 )
 def test_the_replay_writes_what_prometheus_wrote(either, rules, samples):
-    """But at evaluations that were marked before."""
+    """The samples may differ only at evaluations that are marked as ambiguous."""
     samples_written = compare(either, named(either, *rules))
     assert len(samples_written.ours | samples_written.theirs) > samples
     assert not samples_written.not_foretold
 
 
 def test_the_replay_holds_for_a_starved_prometheus(tmp_path_factory):
-    """Its threads waited for hundreds of milliseconds all the time, each for itself."""
+    """Each of its threads waited for hundreds of milliseconds again and again."""
     starved = unpacked("drill_amid_load", tmp_path_factory)
     assert not compare(starved, named(starved, "theirs")).not_foretold
 
@@ -94,8 +96,9 @@ def test_a_backtest_tells_the_delay_after_the_named_fault(run):
 
 
 def lives(report):
-    """Of each alert and label set, when it was pending, firing and resolved, time by time, in
-    seconds of the drill; inf for never.
+    """Return when each alert was pending, firing and resolved, by its name and labels.
+
+    Times are seconds of the drill; inf means never.
     """
     spans = {}
     for alert in report.alerts:
@@ -114,7 +117,9 @@ def lives(report):
 
 
 def alike(some, others, tolerance, end):
-    """Whether each moment of one life, unless close to the end, has its like in the other."""
+    """Return whether each time in some spans, unless close to the end, has a counterpart in the
+    others.
+    """
     early = [
         (kind, moment)
         for span in some
@@ -127,8 +132,9 @@ def alike(some, others, tolerance, end):
 
 
 def is_restless(life, tolerance):
-    """Whether it changes its mind faster than can be told apart: the phase of the evaluations
-    decides what is seen of it.
+    """Return whether an alert changes faster than evaluations can tell.
+
+    The phase of the evaluations then decides which changes they see.
     """
     moments = sorted(
         moment for pending, _, resolved in life for moment in (pending, resolved) if moment < inf
@@ -138,9 +144,9 @@ def is_restless(life, tolerance):
 
 @pytest.mark.parametrize(("factor", "fired"), [(SCALE, NAMED), (12, {"ApiLatencyBudgetBurn"})])
 def test_shrunk_and_stretched_rules_do_the_same(run, tmp_path, factor, fired):
-    """All of api.yml, unless scaling said that it cannot.
+    """The rules are those of api.yml that scaling accepts.
 
-    By 12 nothing is too short to be scaled, and less fires within a drill.
+    A factor of 12 leaves no duration too short, and less fires within a drill.
     """
     production, drill = places.RULES / "api.yml", tmp_path / "api.yml"
     scaled = scale_rules(production.read_text(), factor)

@@ -1,4 +1,4 @@
-"""Backtests of rule files and runs that are broken, incomplete, long, or have a past."""
+"""Backtests of rule files and runs that are broken, incomplete or long, or that have a past."""
 
 import json
 import re
@@ -43,7 +43,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture
 def asked(tmp_path):
-    """Backtest a rule file's text: (exit code, what was printed, complaints, the file)."""
+    """Backtest the text of a rule file; return (exit code, output, errors, the file)."""
 
     def ask(text, run, *words):
         file = tmp_path / "mine.yml"
@@ -339,8 +339,8 @@ def test_only_alerts_with_a_threshold_are_swept(asked, run):
 
 
 def test_a_sweep_equals_the_rule_with_another_number(asked, run):
-    """Of a scalar, a number before what it is compared with, a factor, and the first of two; none
-    of them a plain number at the end.
+    """The thresholds are a scalar, a number on the left, a factor, and the first of two numbers;
+    none is a plain number at the end.
     """
     ways = {
         "0.1 * 2 < X": "0.25 < X",

@@ -1,4 +1,4 @@
-"""The replay of a drill's own rules against what its Prometheus wrote while the drill lasted."""
+"""The replay of a drill's own rules, compared with what its Prometheus wrote meanwhile."""
 
 import pytest
 
@@ -23,8 +23,8 @@ def run(tmp_path_factory, page):
 
 
 def test_the_scorecard_agrees_with_the_alerts_written(run):
-    """A machine that stalls may keep an alert from firing, or make one fire before its fault; the
-    scorecard says which.
+    """A machine that stalls may keep an alert from firing, or fire it before its fault; the
+    scorecard says so.
     """
     rows = [row for row in run.read()["scorecard"] if row["expected"] == "fault"]
     assert {row["alert"] for row in rows} == NAMED
@@ -45,7 +45,7 @@ def test_the_scorecard_agrees_with_the_alerts_written(run):
 
 
 def written_states(run):
-    """(Unix time, state) of every sample of ALERTS, by the alert's name."""
+    """Return (Unix time, state) of every sample of ALERTS, by the alert's name."""
     groups = [group for file in named(run, "api") for group in rule_file.read(file)]
     with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:
         start, end = bench.span_ms
@@ -70,16 +70,14 @@ def test_the_run_names_durations_that_were_too_short(run):
 
 @pytest.mark.parametrize("rules", [("api", "load", "recording"), ("scraped",), ("theirs",)])
 def test_the_replay_writes_what_prometheus_wrote(run, rules):
-    """But at evaluations that were marked before, however slow the page, the evaluations and the
-    machine are.
-    """
+    """The samples may differ only at ambiguous evaluations, however slow the machine is."""
     comparison = compare(run, named(run, *rules))
     assert comparison.ours | comparison.theirs
     assert not comparison.not_foretold
 
 
 def test_alerts_on_their_own_group_are_never_ambiguous(run):
-    """Nothing of what they read can be late, whatever the machine does."""
+    """No sample that they read can be late, whatever the machine does."""
     comparison = compare(run, named(run, "restless"))
     assert comparison.ours == comparison.theirs
     assert comparison.ours

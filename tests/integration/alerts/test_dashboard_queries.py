@@ -1,6 +1,4 @@
-"""Every panel's queries return data after a drill, and show what was injected into drills that were
-recorded.
-"""
+"""Every panel has data after a drill, and shows what was injected into recorded drills."""
 
 import struct
 import time
@@ -115,7 +113,7 @@ def test_stuck_workers_and_starved_users_are_counted(faulty, panel):
     ids=lambda signal: signal.title,
 )
 def test_the_heatmaps_show_the_injected_latency(faulty, heatmap):
-    """300 ms, and what the request takes by itself."""
+    """The latency is 300 ms, and the time that the request takes by itself."""
     at = faulty.faults["latency"]["end"]
     below, up_to, every = (
         faulty.value(heatmap.queries[0], at, le=bound) for bound in ("0.25", "0.5", "+Inf")
@@ -124,7 +122,7 @@ def test_the_heatmaps_show_the_injected_latency(faulty, heatmap):
 
 
 def made_up(name, at, value_at, **labels):
-    """A series of twenty seconds."""
+    """Return a series of twenty seconds."""
     series = remote._CLASS["TimeSeries"]()
     for label, value in sorted({"__name__": name, "job": "api", "instance": "a", **labels}.items()):
         series.labels.add(name=label, value=value)
@@ -134,7 +132,7 @@ def made_up(name, at, value_at, **labels):
 
 
 STALE = struct.unpack(">d", bytes.fromhex("7ff0000000000002"))[0]
-"""What Prometheus stores where a series ends."""
+"""The value that Prometheus stores where a series ends."""
 
 
 @pytest.mark.parametrize(
@@ -176,7 +174,7 @@ def test_the_time_of_the_chosen_run_is_shown(chosen, users):
 
 
 def test_container_limits_are_shown_where_there_are_any():
-    """Its container has 1.5 cores and 256 MiB, and is stopped in a quarter of its periods."""
+    """The container has 1.5 cores and 256 MiB, and is throttled in a quarter of its periods."""
     now = time.time()
     series = [
         made_up("container_cpu_limit_cores", now, lambda _: 1.5),

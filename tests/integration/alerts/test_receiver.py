@@ -1,4 +1,4 @@
-"""The receiver of notifications as a process: it records them, refuses everything else, and ends in
+"""The notification receiver as a process: it records notifications, refuses all else, ends in
 order.
 """
 
@@ -70,7 +70,7 @@ def receiver(tmp_path_factory):
 
 
 def alert(name):
-    """A message about an alert of this name."""
+    """Return a message about an alert of this name."""
     return {**MESSAGE, "alerts": [{**ALERT, "labels": {**ALERT["labels"], "alertname": name}}]}
 
 

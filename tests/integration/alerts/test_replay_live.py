@@ -1,9 +1,8 @@
-"""The replay of what promtool cannot be asked, against a Prometheus that lived: its start, a
-reload, missed and failed evaluations.
+"""The replay of what promtool cannot play: a start, a reload, missed and failed evaluations.
 
-All samples are written before the Prometheus that evaluates starts, so that no evaluation comes
-between a sample and its being readable: nothing may differ, whenever it evaluates. It lives until
-all has happened that the replay is to prove.
+A real Prometheus evaluates the rules, until everything has happened that the replay is to show. All
+samples are written before it starts. No evaluation then comes between a sample and its visibility,
+so nothing may differ.
 """
 
 import signal
@@ -32,7 +31,7 @@ from tests.waiting import PATIENCE_SECONDS, poll_until
 INTERVAL_MS = 200
 CYCLE_MS = 7_000
 CYCLES = 40
-"""Of the series: more than a test waits for anything."""
+"""The number of cycles of the series, longer than any test waits."""
 
 CONFIG = f"global: {{evaluation_interval: {INTERVAL_MS}ms}}\nrule_files: [rules/*.yml]\n"
 GROUP = """\
@@ -52,12 +51,12 @@ UNCHANGED = {
     "churning": ("version", "for: 400ms, labels: {of: '{{ $labels.v }}'}"),
     "churned": ("sum by (k) (version)", "for: 400ms"),
 }
-"""Alerts by name, each in a group of its own; its expression and the rest."""
+"""Alerts by name, each in a group of its own: the expression, and the other fields."""
 FAILS_AT_FIRST = (
     'vector(1) * on () (vector(1) or label_replace(vector(1), "a", "b", "", "") '
     "and on () own:evaluations < 3)"
 )
-"""Fails twice."""
+"""An expression whose first two evaluations fail."""
 STARTING = f"""\
   - name: starting
     rules:
@@ -99,7 +98,7 @@ SERIES = {
     'steady{i="a"}': [(0, 1)],
     'steady{i="b"}': [(0, 1), (4_500, 0)],
 }
-"""Milliseconds after the start of a cycle, and what each series is from then on; None: it ends."""
+"""The value of each series from a time in the cycle on, in milliseconds; None ends the series."""
 
 
 def rules(alerts, version):
@@ -111,7 +110,7 @@ def rules(alerts, version):
 
 
 def as_series(selector, steps, start_ms):
-    """A sample every 50 ms from one step to the next, cycle after cycle."""
+    """Return a series with a sample every 50 ms from one step to the next, in every cycle."""
     name, _, labels = selector.rstrip("}").partition("{")
     pairs = dict(pair.split("=") for pair in labels.replace('"', "").split(", "))
     series = remote.series({"__name__": name, **pairs})
@@ -126,17 +125,18 @@ def as_series(selector, steps, start_ms):
 
 @dataclass
 class Lived:
-    """A Prometheus in its life, and what was recorded of it after that."""
+    """A Prometheus that evaluated rules, and later what was recorded of it."""
 
     prom: Prometheus
     start_ms: int
     before: dict
     after: dict
-    """Rules by the alert's name, with their group's limit."""
+    """Rules by the alert's name, with the limit of their group."""
 
     def times(self, name, version):
-        """When a group was evaluated while its file had this version; but for the last time, which
-        its Prometheus may have ended amid.
+        """Return the evaluation times of a group with this version of its file.
+
+        The last one is left out, because Prometheus may have ended during it.
         """
         times_ms = sorted(
             {
@@ -152,7 +152,7 @@ class Lived:
         return 2 if name in AFTER else 1
 
     def raw(self, selector):
-        """(labels, time, value) of every sample."""
+        """Yield (labels, time, value) of every sample."""
         for series in self.prom.raw(selector, self.start_ms / 1000 - 10, time.time()):
             labels = tuple(
                 sorted((key, value) for key, value in series.labels.items() if key != "__name__")
@@ -160,7 +160,7 @@ class Lived:
             yield from ((labels, round(time * 1000), value) for time, value in series.points)
 
     def evaluations(self, name):
-        """(rule, time, what its expression gave) of every evaluation."""
+        """Return (rule, time, vector) of every evaluation."""
         evaluations = []
         for version, loaded in ((1, self.before), (2, self.after)):
             times = self.times(name, version)
@@ -175,7 +175,7 @@ class Lived:
         return evaluations
 
     def active_ms(self, name):
-        """How long an alert has been pending or firing, as it was written last."""
+        """Return for how long an alert has been pending or firing, by its last sample."""
         since = {
             value * 1000: time_ms
             for _, time_ms, value in self.raw(f'ALERTS_FOR_STATE{{alertname="{name}"}}')
@@ -183,7 +183,7 @@ class Lived:
         return max((time_ms - began_ms for began_ms, time_ms in since.items()), default=0)
 
     def has_had(self):
-        """What the replay is to prove, and whether it has happened."""
+        """Return the events that the replay needs, and whether each has happened."""
         vectors = {name: [vector for _, _, vector in self.evaluations(name)] for name in UNCHANGED}
         times = self.times("always", 1)
         return {
@@ -202,7 +202,7 @@ class Lived:
         }
 
     def written(self, name):
-        """(series, labels, time, value) of every sample of an alert."""
+        """Return (series, labels, time, value) of every sample of an alert."""
         return {
             (series, *sample)
             for series in ("ALERTS", "ALERTS_FOR_STATE")
@@ -219,7 +219,7 @@ def loaded(folder):
 
 @contextmanager
 def prometheus(folder):
-    """One that evaluates the folder's rules over its data."""
+    """Run a Prometheus that evaluates the folder's rules over its data."""
     port, children = ports.any_free(), Children(folder)
     command = [
         required_programs.require("prometheus"),
@@ -242,9 +242,7 @@ def prometheus(folder):
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory):
-    """The life of a Prometheus: reloaded with one group changed and one added, then stopped for a
-    while.
-    """
+    """Run a Prometheus: reload it with a changed and a new group, then stop it for a while."""
     folder = tmp_path_factory.mktemp("lived")
     (folder / "prometheus.yml").write_text(CONFIG)
     (folder / "rules").mkdir()
@@ -286,8 +284,9 @@ def lived(tmp_path_factory):
 
 
 def replayed(evaluations, limit, silent):
-    """Samples of ALERTS and of ALERTS_FOR_STATE as (name, labels, time, value); a reload leaves
-    state to the rule of the same name.
+    """Yield (name, labels, time, value) of the samples of ALERTS and ALERTS_FOR_STATE.
+
+    A reload leaves the state to the rule of the same name.
     """
     replay = Replay(evaluations[0][0], limit, silent)
     for rule, time_ms, vector in evaluations:
@@ -298,8 +297,9 @@ def replayed(evaluations, limit, silent):
 
 
 def possible(lived, name):
-    """The evaluations of an alert; also without the last one before a reload, which may have cut it
-    off after its mark.
+    """Yield the evaluations of an alert, and again without the last one before a reload.
+
+    The reload may have cut that evaluation off after its mark.
     """
     evaluations = lived.evaluations(name)
     yield evaluations
@@ -327,7 +327,7 @@ def test_an_alert_that_fails_at_first_has_failed(lived):
 
 
 def test_an_edited_alert_goes_on_as_before(lived):
-    """It has another expression and another `for`, and yet the state that the old one had begun."""
+    """The alert has another expression and another `for`, and keeps the state of the old one."""
     first, *_ = lived.times("hastened", 2)
     firing = {
         time_ms for _, time_ms, _ in lived.raw('ALERTS{alertname="hastened", alertstate="firing"}')

@@ -1,6 +1,4 @@
-"""`firedrill alerts watch` beside `firedrill up`: a saved rule file is loaded, and nothing else
-changes.
-"""
+"""`firedrill alerts watch` beside `firedrill up` loads a saved rule file and nothing else."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""A replay of rules that record for each other, across groups, agrees with promtool."""
+"""A replay of rules that read each other's records, across groups, agrees with promtool."""
 
 import random
 import shutil
@@ -43,7 +43,7 @@ groups:
 
 
 def histories():
-    """Series by their label, each with its value at each evaluation; the same every time."""
+    """Yield series by their label, with a value at each evaluation; the same every time."""
     drawn = random.Random(0)
     for number in NUMBERS:
         runs = [(drawn.randint(1, 5), drawn.choice([1, 0.5, 0, None])) for _ in range(EVALUATIONS)]
@@ -51,7 +51,7 @@ def histories():
 
 
 def recorded(folder, start_ms, series, interrupt):
-    """A run of these values, scraped at the evaluations."""
+    """Return a recorded run of these values, scraped at the evaluations."""
     run = Run(folder)
     with Reopened(None, interrupt) as reopened:
         written = [
@@ -84,7 +84,7 @@ def _fill(series, start_ms, values):
 
 
 def checks(bench, groups, start_ms):
-    """What promtool is to confirm."""
+    """Yield the checks that promtool is to confirm."""
     for group in groups:
         times = bench.timeline.times_of(group)[0]
         assert times == [start_ms + at * INTERVAL_MS for at in range(EVALUATIONS)]

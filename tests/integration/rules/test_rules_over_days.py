@@ -1,4 +1,4 @@
-"""The burn-rate alerts fire in time after a quiet day: promtool plays two days of evaluations."""
+"""The burn-rate alerts fire in time after a quiet day, in two days of evaluations by promtool."""
 
 from firedrill import places
 from tests.rules.promtool import promtool

@@ -14,7 +14,7 @@ from tests.waiting import PATIENCE_SECONDS
 
 @pytest.fixture(scope="module")
 def printed():
-    """An expression as Prometheus prints it: without comments, every duration in its own
+    """Return an expression as Prometheus prints it: without comments, with durations in its
     spelling.
     """
     required_programs.require("prometheus")

@@ -1,4 +1,4 @@
-"""The evaluation times of a run are read for groups whose interval was edited since."""
+"""A replay finds the evaluation times of groups whose interval was edited since."""
 
 import time
 
@@ -32,9 +32,7 @@ def group(interval_ms):
 
 @pytest.fixture(scope="module")
 def prom():
-    """A Prometheus that says of itself that it evaluated the group each second, and how long that
-    took.
-    """
+    """Run a Prometheus with series that say that it evaluated the group each second."""
     required_programs.require("prometheus")
     start_ms = (round(time.time()) - SECONDS - 10) * 1000
     said = [

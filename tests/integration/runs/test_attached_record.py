@@ -1,5 +1,5 @@
-"""What is recorded of a Prometheus that was there before the run: its rules, and enough before the
-load to replay its alerts.
+"""A run on an attached Prometheus records its rules, and enough of the time before the load to
+replay its alerts.
 """
 
 import time
@@ -37,13 +37,15 @@ groups:
       - {alert: Mean, expr: "flap:mean > 0.5", labels: {severity: "{{ $labels.of }}"}}
 """
 STANDING_MS = 2_500
-"""Its `for`."""
+"""The `for` of the alert that stood before the run."""
 LEAST_EVALUATIONS = 25
-"""Enough, of which those in the first second and a half may hang on what was before."""
+"""The fewest evaluations that are enough. Those of the first second and a half may depend on the
+time before.
+"""
 
 
 def written(start_ms):
-    """Two series, ahead of their time; the Prometheus says that it is a minute old."""
+    """Write two series ahead of their time; Prometheus then looks a minute old."""
     flap, up, started = (
         remote.series({"__name__": name, "job": "prometheus"})
         for name in ("flap", "up", "process_start_time_seconds")
@@ -55,16 +57,14 @@ def written(start_ms):
 
 
 def evaluations(prom, since_ms):
-    """When the group was evaluated since then (Unix milliseconds)."""
+    """Return the times of the group's evaluations since then, in Unix milliseconds."""
     seen = prom.raw("firedrill:rule_evaluation", since_ms / 1000, time.time())
     return sorted(round(at * 1000) for series in seen for at, _ in series.points)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Some evaluations of a Prometheus that lived before, recorded as a run that is attached to it
-    records them.
-    """
+    """Record some evaluations of an older Prometheus, as a run that is attached to it does."""
     folder, port = tmp_path_factory.mktemp("lives"), ports.any_free()
     (folder / "prometheus.yml").write_text(CONFIG)
     (folder / "rules").mkdir()

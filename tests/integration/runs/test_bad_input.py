@@ -1,6 +1,4 @@
-"""Mistakes of a user: one clear line, the right exit code, nothing left running and nothing left
-lying about.
-"""
+"""A user's mistake gives one clear line and the right exit code, and leaves nothing behind."""
 
 import re
 import socket

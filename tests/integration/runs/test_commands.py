@@ -1,6 +1,4 @@
-"""The commands beside `run`: bring your own API, keep the stack up, list, prune and reopen what was
-recorded.
-"""
+"""The commands beside `run`: use one's own API, keep the stack up, list, prune and reopen runs."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Whole drills: real Prometheus, Locust and API, played through the command line."""
+"""Whole runs with a real Prometheus, Locust and API, through the command line."""
 
 import os
 import re
@@ -11,8 +11,8 @@ from tests.integration.runs import locust_statistics
 
 
 def test_starved_users_fail_a_run_that_looks_perfect_to_locust(tmp_path):
-    """300 users against 64 threads and waitress's default limit of 100 connections: two thirds
-    never get an answer.
+    """300 users share 64 threads and waitress's default limit of 100 connections: two thirds never
+    get an answer.
     """
     file = firedrill_process.write_profile(tmp_path, users=300, seconds=25)
     file.write_text(
@@ -46,8 +46,9 @@ def test_starved_users_fail_a_run_that_looks_perfect_to_locust(tmp_path):
 
 
 def _assert_every_request_is_accounted_for(figures):
-    """What a client gave up on is a failure to it, and may or may not have been finished by the
-    server.
+    """Assert that both sides count the same requests.
+
+    A request that the client gave up is a failure to it, and the server may have finished it.
     """
     counts, abandoned = figures["counts"], figures["honesty"]["abandoned"]["in_flight"]
     answered = counts["client_requests"] - counts["client_failures"]

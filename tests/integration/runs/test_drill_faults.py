@@ -1,6 +1,4 @@
-"""A drill whose profile sets faults: what was injected is what both sides measure, and run.json
-says when.
-"""
+"""In a run with faults both sides measure what was injected, and run.json has their times."""
 
 import pytest
 
@@ -20,7 +18,7 @@ faults:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A drill of 12 s with two faults, and a third whose time never comes."""
+    """Play 12 s with two faults, and a third whose time does not come."""
     folder = tmp_path_factory.mktemp("faults")
     file = firedrill_process.write_profile(
         folder, users=USERS, seconds=30, slo="{errors: 50%}", think_time="0.1s..0.2s"
@@ -38,14 +36,15 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def prom(run):
-    """What was recorded, as a Prometheus has it."""
+    """Reopen the run in a Prometheus."""
     with Interrupt() as interrupt, Reopened(run.recorded().data, interrupt) as reopened:
         yield reopened.prom
 
 
 def gained(prom, run, fault, selector, since=0.0):
-    """What a counter gained from a second after a fault was set until the end: whoever asked before
-    the fault was younger than that.
+    """Return the increase of a counter from a second after a fault was set until the end.
+
+    By then no request is left that began before the fault.
     """
     since = max(
         since,
@@ -81,8 +80,8 @@ def test_a_fault_whose_time_never_came_makes_the_run_invalid(run):
 
 
 def test_both_sides_count_the_injected_errors(run, prom):
-    """The API fails every fifth request in the order in which they come; those in flight at the two
-    ends may be missing here.
+    """The API fails every fifth request in the order of their arrival. Those in flight at the two
+    ends may be missing.
     """
     status = 'http_server_response_time_seconds_count{http_route="/"%s}'
     since, end = run.read()["faults"][0]["start"] + 1, run.read()["window"]["end"] + TAIL_SECONDS

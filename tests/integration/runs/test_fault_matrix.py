@@ -1,6 +1,4 @@
-"""A fault matrix as a user plays it: a fault that is noticed, one that is not, and what lies on
-disk.
-"""
+"""A fault matrix: a fault that an alert notices, one that none notices, the recorded files."""
 
 import json
 
@@ -32,8 +30,8 @@ def test_a_matrix_with_an_unknown_alert_is_refused(tmp_path):
 
 
 def test_a_matrix_fails_for_the_fault_that_no_alert_noticed(tmp_path):
-    """At a time scale of 60, at which five minutes of `for` are five seconds; the quiet run is
-    shorter than the slow alerts ask for.
+    """The time scale is 60, so five minutes of `for` are five seconds. The quiet run is shorter
+    than slow alerts need.
     """
     file = firedrill_process.write_profile(tmp_path, users=5, seconds=40, slo="{errors: 50%}")
     file.write_text(file.read_text() + FAULTS)

@@ -1,5 +1,5 @@
-"""A disk without room: said before the run, or at its end; what was recorded stays, and nothing
-goes on running.
+"""A full disk is reported before the run or at its end; what was recorded stays, and nothing keeps
+running.
 """
 
 import os
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a 
 
 @pytest.fixture
 def disk(tmp_path):
-    """Mounts a disk of so many megabytes; returns its folder."""
+    """Return a function that mounts a disk of so many megabytes and returns its folder."""
     folder = tmp_path / "disk"
     folder.mkdir()
 

@@ -66,9 +66,7 @@ if as_module or sys.orig_argv[1].endswith("/firedrill"):
     assert module.{name}
     module.{name} = 3600.0
 """
-"""A sitecustomize by which `firedrill`, and no process that it starts, waits for an hour: nobody
-waits for it to pass.
-"""
+"""A sitecustomize that makes `firedrill` itself wait for an hour, and none of its children."""
 
 
 def test_a_second_interrupt_does_not_wait_for_stragglers(tmp_path):
@@ -89,7 +87,7 @@ def test_a_second_interrupt_does_not_wait_for_stragglers(tmp_path):
 
 
 def test_killing_firedrill_ends_its_parts(tmp_path):
-    """What even kill -9 must not leave behind: the kernel tells the parts."""
+    """After kill -9 of `firedrill` the kernel signals its parts."""
     drill = firedrill_process.start(
         tmp_path, firedrill_process.write_profile(tmp_path, users=5, seconds=60)
     )
@@ -117,7 +115,7 @@ def test_work_goes_on_until_somebody_asks_to_stop():
 
 @contextmanager
 def begun(*words, first_on_path=""):
-    """`firedrill` with these words, and perhaps a folder whose modules come first."""
+    """Start `firedrill WORDS…`, with a folder whose modules come first if one is given."""
     command = [sys.executable, "-m", "firedrill", *map(str, words)]
     path = os.pathsep.join(map(str, filter(None, (first_on_path, os.environ.get("PYTHONPATH")))))
     environment = {**os.environ, "PYTHONPATH": path}
@@ -131,7 +129,7 @@ def begun(*words, first_on_path=""):
 
 
 def interrupted(process):
-    """What comes of Ctrl-C now: exit code, standard output, standard error."""
+    """Send Ctrl-C; return (exit code, standard output, standard error)."""
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGCONT)  # For one that is held.
     output, errors = process.communicate(timeout=PATIENCE_SECONDS)
@@ -147,13 +145,12 @@ def hold(event, words):
         os.kill(os.getpid(), signal.SIGSTOP)
 sys.addaudithook(hold)
 """
-"""A sitecustomize that holds a process still, once: where it begins to load a module, or to remove
-a folder.
+"""A sitecustomize that stops a process once: as it begins to load a module, or to remove a folder.
 """
 
 
 def is_held(process):
-    """Whether the kernel says that it stands still."""
+    """Return whether the process is stopped."""
     return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 

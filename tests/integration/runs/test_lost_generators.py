@@ -33,7 +33,7 @@ A_FEW = 5
 
 @pytest.fixture
 def stack(tmp_path):
-    """What a drill attaches to: a Prometheus, and whom it tells of alerts."""
+    """Run what a drill attaches to: a Prometheus, and the receiver of its alerts."""
     required_programs.require("prometheus")
     plan = Plan(
         tmp_path / "stack", "id", Ports.choose({name: any_free() for name in PORT_OPTIONS}), None

@@ -1,4 +1,4 @@
-"""Runs that were recorded: opened together, listed and pruned."""
+"""Recorded runs are opened together, listed and pruned."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ from tests.waiting import poll_until
 
 @pytest.fixture(scope="module")
 def two_runs(tmp_path_factory):
-    """A folder with two recorded runs."""
+    """Return a folder with two recorded runs."""
     folder = tmp_path_factory.mktemp("two")
     file = firedrill_process.write_profile(
         folder, users=2, seconds=8, slo=firedrill_process.PATIENT_SLO
@@ -32,7 +32,7 @@ def two_runs(tmp_path_factory):
 
 
 def first_users(prom, labels=""):
-    """When Prometheus first saw users (Unix seconds)."""
+    """Return when Prometheus first saw users, as Unix seconds."""
     now = time.time()
     return min(
         at

@@ -1,4 +1,4 @@
-"""`firedrill report` and `--baseline`, as a user calls them."""
+"""`firedrill report` and `--baseline` through the command line."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ def firedrill(*words):
 
 
 def earlier(folder, profile, **client):
-    """A run of the same load, recorded before."""
+    """Return a run of the same load that was recorded before."""
     run = Run(folder)
     run.folder.mkdir(parents=True)
     document = {

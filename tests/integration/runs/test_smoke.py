@@ -1,4 +1,4 @@
-"""One run of the smoke profile's load, and all that is to be found of it."""
+"""A run of the smoke profile's load, and everything that it records."""
 
 import json
 
@@ -16,8 +16,9 @@ USERS = 5
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
-    """One smoke run with an SLO that no stall breaks, as (exit code, standard output, standard
-    error, drill).
+    """Play the smoke profile with an SLO that no stall breaks.
+
+    Return (exit code, standard output, standard error, process).
     """
     folder = tmp_path_factory.mktemp("smoke")
     kept = [
@@ -56,8 +57,8 @@ def test_nothing_is_left_running(smoke):
 
 
 def test_every_side_counts_the_same_requests(smoke):
-    """A user that is stopped while it asks gives its one request up, before or after the server has
-    it; nobody else does.
+    """A user that is stopped during a request gives that request up, before or after the server has
+    it.
     """
     run = smoke[3].run()
     figures = run.read()["figures"]

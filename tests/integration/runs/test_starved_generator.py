@@ -1,4 +1,4 @@
-"""A load generator that cannot do what its profile asks for."""
+"""A run whose load generator cannot do what its profile asks for."""
 
 from tests import firedrill_process
 from tests.integration.runs import scenarios
@@ -53,7 +53,7 @@ def assert_the_verdict_asks_for_workers(document):
 
 
 def test_users_that_compute_name_the_generator_in_short_runs(tmp_path):
-    """Nothing is in flight, and the run is shorter than the ten seconds that the rules look back."""
+    """Nothing is in flight, and the run is shorter than the 10 s that the rules look back."""
     profile = tmp_path / "computing.yaml"
     profile.write_text(
         scenarios.GREEDY_PROFILE.replace("Greedy", "Computing")

@@ -1,4 +1,4 @@
-"""A whole drill that looks well to whoever asks only for what was answered."""
+"""A run fails whose answered requests look good, but which played less than it was asked for."""
 
 from tests import firedrill_process
 

@@ -1,4 +1,4 @@
-"""A drill whose load several processes make."""
+"""A run whose load comes from several worker processes."""
 
 import psutil
 

@@ -1,4 +1,4 @@
-"""Commands of other programs run to their end, or are given up."""
+"""Commands of other programs run to their end, or are ended after a timeout."""
 
 import signal
 import sys
@@ -13,7 +13,7 @@ from tests.waiting import PATIENCE_SECONDS
 
 @contextmanager
 def children_ignore(number):
-    """Ignore a signal; a program that is started meanwhile ignores it from its first moment."""
+    """Make programs that are started meanwhile ignore a signal from their first instruction."""
     before = signal.signal(number, signal.SIG_IGN)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Child processes of a stack are stopped for certain, with what they started, and leave a log."""
+"""Child processes of a stack are stopped with all that they started, and leave a log."""
 
 import sys
 from contextlib import suppress
