@@ -105,7 +105,7 @@ def opened(tmp_path_factory):
             poll_until(
                 lambda: _provisioned(url), "Grafana to have its dashboards", 2 * PATIENCE_SECONDS
             )
-            yield Opened(url, window, password, run)
+            yield Opened(url=url, window=window, password=password, run=run)
         finally:
             process.send_signal(signal.SIGINT)
 

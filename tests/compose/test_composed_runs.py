@@ -225,7 +225,7 @@ def test_a_target_that_containers_cannot_reach_ends_the_run(start):
     assert "no answer from inside the containers" in errors
 
 
-def test_ctrl_c_keeps_the_samples_of_a_users_locustfile_and_rules(start, tmp_path):
+def test_ctrl_c_keeps_samples_of_a_users_locustfile_and_rules(start, tmp_path):
     rules = tmp_path / "my rules.yml"
     rules.write_text(
         "groups:\n  - name: mine\n    rules:\n      - {alert: MineAlways, expr: locust_users > 0}\n"

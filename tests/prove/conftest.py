@@ -10,7 +10,7 @@ import pytest
 
 from firedrill.places import ROOT
 
-PAGE = ROOT / "docs" / "proofs.md"
+DOCUMENT = ROOT / "docs" / "proofs.md"
 FIGURES = pytest.StashKey[list]()
 HEAD = """\
 # Proofs
@@ -87,4 +87,4 @@ def pytest_terminal_summary(terminalreporter, config):
     if os.environ.get("FIREDRILL_PROOFS"):
         today = f"{datetime.now(UTC):%Y-%m-%d}"
         machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {today}"
-        PAGE.write_text(HEAD + f"\nMeasured on {machine}.\n\n" + "\n".join(lines) + "\n")
+        DOCUMENT.write_text(HEAD + f"\nMeasured on {machine}.\n\n" + "\n".join(lines) + "\n")

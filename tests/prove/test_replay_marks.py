@@ -35,14 +35,14 @@ def runs(tmp_path_factory, page):
 
 
 @pytest.fixture
-def each(runs):
-    """Call it for the next run each time."""
+def next_run(runs):
+    """Return a function that gives the next run at each call."""
     return itertools.cycle(runs).__next__
 
 
-def test_the_bundles_alerts_are_replayed_exactly_in_health(proof, each):
+def test_the_bundles_alerts_are_replayed_exactly_in_health(proof, next_run):
     def measure():
-        run = each()
+        run = next_run()
         comparison = compare(run, named(run, "api", "load", "recording"))
         sick_from = run.read()["faults"][0]["start"] * 1000
         return {
@@ -62,13 +62,13 @@ def test_the_bundles_alerts_are_replayed_exactly_in_health(proof, each):
     proof.holds(measure, repeats=REPEATS, at_most=limits, at_least={"samples compared": 60})
 
 
-def test_a_healthy_page_leaves_hardly_an_evaluation_open(proof, each):
+def test_a_healthy_endpoint_leaves_hardly_an_evaluation_open(proof, next_run):
     """A group in phase with the scrapes has all evaluations ambiguous, so the middle one of three
     groups is judged.
     """
 
     def measure():
-        run = each()
+        run = next_run()
         comparison = compare(run, named(run, "scraped"))
         shares = comparison.ambiguous(comparison.excused)
         of_groups = (
@@ -89,13 +89,13 @@ def test_a_healthy_page_leaves_hardly_an_evaluation_open(proof, each):
     )
 
 
-def test_a_slow_page_leaves_few_evaluations_open(proof, each):
+def test_a_slow_endpoint_leaves_few_evaluations_open(proof, next_run):
     """An alert is judged over all its groups, because one group may be in phase with the hanging
     scrapes.
     """
 
     def measure():
-        run = each()
+        run = next_run()
         comparison = compare(run, named(run, "theirs"))
         shares = comparison.ambiguous(
             as_one=lambda name: name.rstrip(string.digits), least=MANY_EVALUATIONS
@@ -119,9 +119,9 @@ def test_a_slow_page_leaves_few_evaluations_open(proof, each):
     )
 
 
-def test_every_fault_is_detected_in_time(proof, each):
+def test_every_fault_is_detected_in_time(proof, next_run):
     def measure():
-        run = each()
+        run = next_run()
         rows = [row for row in run.read()["scorecard"] if row["expected"] == "fault"]
         files = named(run, "api")
         with Interrupt() as interrupt:

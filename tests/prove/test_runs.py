@@ -82,16 +82,18 @@ def test_a_page_follows_its_alert(proof, tmp_path_factory):
         drill.finish()
         document = drill.run().read()
         fired = [
-            one["firing_after_seconds"]
-            for one in document["figures"]["alerts"]
-            if (one["name"], one["labels"].get("job")) == ("ApiDown", "api")
+            entry["firing_after_seconds"]
+            for entry in document["figures"]["alerts"]
+            if (entry["name"], entry["labels"].get("job")) == ("ApiDown", "api")
         ]
-        told = [
-            one["after_seconds"] for one in document["notifications"] if one["receiver"] == "page"
+        notified = [
+            entry["after_seconds"]
+            for entry in document["notifications"]
+            if entry["receiver"] == "page"
         ]
         return {
             "notifications": len(document["notifications"]),
-            "page after the alert (s)": told[0] - fired[0],
+            "page after the alert (s)": notified[0] - fired[0],
         }
 
     proof.holds(

@@ -165,5 +165,5 @@ def test_a_foreign_web_page_cannot_steer_locust(stack):
         assert refused.status_code == 403, order
     assert requests.get(
         f"{own}/stats/requests", headers={"Origin": own}, timeout=PATIENCE_SECONDS
-    ).ok, "the control: its own page is answered"
+    ).ok, "the control: its own web page is answered"
     assert stack.prom.number('max(locust_state{state="stopped"})') != 1

@@ -26,7 +26,7 @@ from firedrill.prometheus.recorded_data import Reopened
 from firedrill.record.run_folder import Run
 from tests import required_programs
 
-SECONDS, PAGES, AFTER_MS = 20, ("a", "b", "c"), 15
+SECONDS, INSTANCES, AFTER_MS = 20, ("a", "b", "c"), 15
 TOOK_MS = (2, 5, 9, 40, 300, 999)
 LIVES = 100
 RULES = """\
@@ -38,7 +38,7 @@ groups:
       - {{alert: Gauge, expr: 'g{{WORLD}} > 0.5', for: 2s}}
       - {{alert: Kept, expr: 'avg_over_time(g{{WORLD}}[3s]) > 0.7', keep_firing_for: 2s}}
       - {{alert: Rate, expr: 'rate(c_total{{WORLD}}[4s]) > 11', for: 1s}}
-      - {{alert: Sum, expr: 'sum(g{{WORLD}}) > 1.7 # of all pages', for: 1s}}
+      - {{alert: Sum, expr: 'sum(g{{WORLD}}) > 1.7 # of all instances', for: 1s}}
       - {{alert: Few, expr: 'count(g{{WORLD}} > 0.5) < 2'}}
       - {{alert: Absent, expr: 'absent(g{{WORLD, instance="a"}} > 0.5)'}}
       - alert: Fails
@@ -53,7 +53,7 @@ groups:
 class Scrape:
     """A scrape of one instance; times in milliseconds."""
 
-    page: str
+    instance: str
     begun: int
     took: int
     gauge: float
@@ -74,30 +74,30 @@ EXPORTED = {
 def drawn(start_ms):
     """Generate scrapes that begin at the same times and end before the next ones."""
     generator = random.Random(5)
-    for page in PAGES:
+    for instance in INSTANCES:
         counter = 0
         for second in range(SECONDS):
             counter += generator.choice((8, 12))
             yield Scrape(
-                page,
-                start_ms + second * 1000,
-                generator.choice(TOOK_MS),
-                generator.choice((0.2, 0.6, 1)),
-                counter,
+                instance=instance,
+                begun=start_ms + second * 1000,
+                took=generator.choice(TOOK_MS),
+                gauge=generator.choice((0.2, 0.6, 1)),
+                counter=counter,
             )
 
 
 def as_series(scrapes, **labels):
     """Yield the series of these scrapes: their samples, and Prometheus's own about them."""
-    for page in PAGES:
-        of_page = {
-            name: remote.series({"__name__": name, "job": "made", "instance": page, **labels})
+    for instance in INSTANCES:
+        series = {
+            name: remote.series({"__name__": name, "job": "made", "instance": instance, **labels})
             for name in EXPORTED
         }
-        for scrape in (scrape for scrape in scrapes if scrape.page == page):
+        for scrape in (scrape for scrape in scrapes if scrape.instance == instance):
             for name, value in EXPORTED.items():
-                of_page[name].samples.add(timestamp=scrape.begun, value=value(scrape))
-        yield from of_page.values()
+                series[name].samples.add(timestamp=scrape.begun, value=value(scrape))
+        yield from series.values()
 
 
 def recorded(folder, scrapes, times, interrupt):

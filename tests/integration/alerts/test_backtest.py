@@ -162,8 +162,9 @@ def test_shrunk_and_stretched_rules_do_the_same(run, tmp_path, factor, fired):
     }
     different = {
         alert
-        for alert, (one, other) in both.items()
-        if not (alike(one, other, tolerance, end) and alike(other, one, tolerance, end))
+        for alert, (shrunk, stretched) in both.items()
+        if not alike(shrunk, stretched, tolerance, end)
+        or not alike(stretched, shrunk, tolerance, end)
     }
     restless = {
         alert for alert in different if any(is_restless(life, tolerance) for life in both[alert])

@@ -45,15 +45,15 @@ def opened(tmp_path_factory):
 
 def test_every_query_of_every_panel_returns_data(healthy):
     points_by_panel = [
-        (page, title, query, healthy.points(query, once))
-        for page, title, query, once in dashboards.PANEL_QUERIES
+        (dashboard, title, query, healthy.points(query, once))
+        for dashboard, title, query, once in dashboards.PANEL_QUERIES
     ]
     print("\n   points  dashboard       panel: series")
-    for page, title, query, points in points_by_panel:
-        print(f"{points:9}  {page:14}  {title}: {query.legend}  {_excused(query) or ''}")
+    for dashboard, title, query, points in points_by_panel:
+        print(f"{points:9}  {dashboard:14}  {title}: {query.legend}  {_excused(query) or ''}")
     assert [
-        (page, title, query.expr)
-        for page, title, query, points in points_by_panel
+        (dashboard, title, query.expr)
+        for dashboard, title, query, points in points_by_panel
         if not points and not _excused(query)
     ] == []
 
@@ -186,8 +186,9 @@ def test_container_limits_are_shown_where_there_are_any():
     # own.
     excused = {
         query.expr: query
-        for page, _, query, _ in dashboards.PANEL_QUERIES
-        if query.only_where not in {"", golden_signals_panels.OPEN_LOOP} and page != "alert-lab"
+        for dashboard, _, query, _ in dashboards.PANEL_QUERIES
+        if query.only_where not in {"", golden_signals_panels.OPEN_LOOP}
+        and dashboard != "alert-lab"
     }
     with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
         remote.write(reopened.prom.url, series)
@@ -218,8 +219,8 @@ def test_panels_tell_that_an_open_loop_found_no_slot(opened):
         opened.value(query, at) for query in client_panels.SLOTS.queries
     )
     assert (in_flight, limit) == (pytest.approx(20, abs=1), 20)
-    # Of the 40 a second since the fault began, 7 s before, 20 a second were begun; the page may be
-    # a second old.
+    # Of the 40 a second since the fault began, 7 s before, 20 a second were started. The metrics
+    # may be a second old.
     assert without_slot == pytest.approx(20 * 7, abs=20 + 5)
     from_schedule, from_sending, late, _ = (
         opened.value(query, at) for query in golden_signals_panels.FROM_SCHEDULE.queries

@@ -253,7 +253,7 @@ def lived(tmp_path_factory):
     (folder / "rules" / "edited.yml").write_text(rules(BEFORE, 1))
     before = loaded(folder / "rules")
     (folder / "rules" / "edited.yml").write_text(rules(AFTER, 2))
-    life = Lived(None, start_ms, before, loaded(folder / "rules"))
+    life = Lived(prom=None, start_ms=start_ms, before=before, after=loaded(folder / "rules"))
     (folder / "rules" / "edited.yml").write_text(rules(BEFORE, 1))
     with prometheus(folder) as (life.prom, process):
         poll_until(

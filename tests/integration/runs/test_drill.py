@@ -27,7 +27,9 @@ def test_starved_users_fail_a_run_that_looks_perfect_to_locust(tmp_path):
     assert (status, reasons[0]) == ("FAILED", "starved_users"), output
     assert (
         next(
-            one["text"] for one in document["verdict"]["reasons"] if one["code"] == "starved_users"
+            reason["text"]
+            for reason in document["verdict"]["reasons"]
+            if reason["code"] == "starved_users"
         ).count("users starved")
         == 1
     )
@@ -106,11 +108,11 @@ def test_a_killed_api_pages_somebody_and_fails_the_run(tmp_path):
         output
     )
     (fired,) = [
-        one
-        for one in document["figures"]["alerts"]
-        if (one["name"], one["labels"].get("job")) == ("ApiDown", "api")
+        entry
+        for entry in document["figures"]["alerts"]
+        if (entry["name"], entry["labels"].get("job")) == ("ApiDown", "api")
     ]
-    (page,) = [one for one in document["notifications"] if one["receiver"] == "page"]
+    (page,) = [entry for entry in document["notifications"] if entry["receiver"] == "page"]
     assert (page["status"], page["alertname"], page["labels"]["job"]) == (
         "firing",
         "ApiDown",
@@ -122,8 +124,10 @@ def test_a_killed_api_pages_somebody_and_fails_the_run(tmp_path):
         errors,
         re.MULTILINE,
     ), errors
-    _, _, told = output.partition("\nWho would have been told\n")
-    assert re.search(r"^ • page after .*: ApiDown: The API is down\.$", told, re.MULTILINE), output
+    _, _, notified = output.partition("\nWho would have been told\n")
+    assert re.search(r"^ • page after .*: ApiDown: The API is down\.$", notified, re.MULTILINE), (
+        output
+    )
     assert drill.leftovers() == []
 
 

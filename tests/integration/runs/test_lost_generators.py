@@ -96,7 +96,7 @@ def test_a_drill_that_loses_its_generators_keeps_the_record(stack, tmp_path):
         os.killpg(locust.process.pid, signal.SIGKILL)
         locust.wait()
         received, looked_ago = target.received, time.monotonic() - looked
-        # No page is left that could show the last values as if they were those of now.
+        # No metrics endpoint is left that could show the last values as current ones.
         with pytest.raises(requests.ConnectionError):
             locust.scrape()
         assert second.wait(timeout_seconds=PATIENCE_SECONDS) is not None
