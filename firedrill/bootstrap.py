@@ -6,14 +6,13 @@ Run by the system's Python: `python3 -m firedrill.bootstrap [REQUIREMENTS]`. Nee
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
+import math
 import sys
 from pathlib import Path
 
 from firedrill import places
 from firedrill.errors import FiredrillError, Missing
-from firedrill.processes import programs
+from firedrill.processes import command, programs
 
 VENV = places.ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
@@ -65,10 +64,10 @@ def _make_venv() -> None:
     _run([PYTHON, "-m", "pip", "install", "--quiet", "pip"], {"PYTHONPATH": str(wheels[-1])})
 
 
-def _run(command: list[str | Path], environment: dict[str, str] | None = None) -> None:
-    done = subprocess.run(command, check=False, env={**os.environ, **(environment or {})})
+def _run(words: list[str | Path], environment: dict[str, str] | None = None) -> None:
+    done = command.run(words, environment, patience_seconds=math.inf, captures=False)
     if done.returncode:
-        raise Missing(f"`{' '.join(map(str, command))}` failed with exit code {done.returncode}")
+        raise Missing(f"`{' '.join(done.args)}` failed with exit code {done.returncode}")
 
 
 def _say(text: str) -> None:

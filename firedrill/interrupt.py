@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from firedrill.errors import ExitCode, FiredrillError, Missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
+    from typing import Self
 
 _Thing = TypeVar("_Thing")
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from click.core import ParameterSource
 
+from firedrill.cli import EXIT_CODES_HELP
 from firedrill.cli.console import ERRORS, OUTPUT
 from firedrill.cli.options import (
-    EXIT_CODES_HELP,
     asked_ports,
     connections_option,
     docker_option,

@@ -8,22 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from firedrill.errors import BadInput
-from firedrill.profile import bundled_profiles
 from firedrill.quantities import parse_ratio, parse_seconds
 from firedrill.stack.plan import PORT_OPTIONS, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-EXIT_CODES_HELP = """\b
-Exit codes:
-  0    passed
-  1    the SLO, an expectation about alerts or the comparison with a baseline failed
-  2    bad input
-  3    something needed is missing, or the target never answered
-  4    the run is INVALID: the measurement cannot be trusted (outranks 1)
-  130  interrupted; what was recorded is kept"""
 
 
 docker_option = click.option(
@@ -125,6 +114,8 @@ tolerance = read_by(parse_ratio)
 
 def source_of(profile: str) -> str:
     """What Locust is told: a bundled profile by its name, a file by its whole path."""
+    from firedrill.profile import bundled_profiles  # noqa: PLC0415 -- takes longer than `runs`
+
     return profile if profile in bundled_profiles() else str(Path(profile).absolute())
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from firedrill.processes import starter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,14 +81,13 @@ class Children:
         """Start a process, in a folder of its own if it needs one; what it prints goes to `<name>.log` in the stack's."""
         log = self.folder / f"{name}.log"
         with log.open("ab") as output:
-            process = subprocess.Popen(
-                [*_dies_with_us(), *command],
-                stdin=subprocess.DEVNULL,
+            process = starter.start(
+                command,
+                environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {})},
-                cwd=folder,
-                start_new_session=True,
+                folder=folder,
+                ends_with_us=True,
             )
         child = Child(name, log, process)
         self.started.append(child)
@@ -97,9 +97,3 @@ class Children:
         """Stop every process, the last started first."""
         while self.started:
             self.started.pop().stop()
-
-
-def _dies_with_us() -> list[str]:
-    """A prefix by which the kernel ends the child when we are killed; empty where the system has none (macOS)."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []

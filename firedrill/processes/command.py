@@ -1,4 +1,4 @@
-"""Another program's command, run to its end; given up when it takes too long, or when somebody asks to stop."""
+"""Commands that are run to their end, with a time limit, and given up when the user asks to stop."""
 
 from __future__ import annotations
 
@@ -10,58 +10,76 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from firedrill.interrupt import Interrupted
+from firedrill.processes import starter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from firedrill.interrupt import Interrupt
 
 PATIENCE_SECONDS = 60.0
 GRACE_SECONDS = 10.0
-"""What a command that is given up may take to put things in order."""
+"""How long a command that is given up may take to clean up, before it is killed."""
+POLL_SECONDS = 0.2
 
 
 def run(
-    words: list[str],
-    variables: Mapping[str, str] | None = None,
+    command: Sequence[str | Path],
+    environment: Mapping[str, str] | None = None,
     *,
     patience_seconds: float = PATIENCE_SECONDS,
     grace_seconds: float = GRACE_SECONDS,
     interrupt: Interrupt | None = None,
+    folder: Path | None = None,
+    captures: bool = True,
 ) -> subprocess.CompletedProcess[str]:
-    """Run it, with these environment variables on top of ours; one that takes longer than the patience has failed.
+    """Run a command; one that takes longer than the patience counts as failed, with exit code 1.
+
+    What it prints is returned, or shown as ours where it is not captured.
 
     Raises:
-        Interrupted: somebody asked to stop first.
+        Interrupted: the user asked to stop first.
     """
+    words = [str(word) for word in command]
+    output = subprocess.PIPE if captures else None
     deadline = time.monotonic() + patience_seconds
-    with _start(words, variables) as running:
-        while True:
-            with suppress(subprocess.TimeoutExpired):
-                output, errors = running.communicate(timeout=0.2)
-                return subprocess.CompletedProcess(words, running.returncode, output, errors)
-            if interrupt and interrupt.requested:
-                _end(running, grace_seconds)
-                raise Interrupted(f"interrupted in {words[0]}")
-            if time.monotonic() > deadline:
-                _end(running, grace_seconds)
-                return subprocess.CompletedProcess(
-                    words, 1, "", f"no answer within {patience_seconds:g} s"
-                )
+    with starter.start(words, environment, stdout=output, stderr=output, folder=folder) as process:
+        try:
+            printed = _wait(process, words[0], deadline, interrupt)
+        except BaseException:
+            _end(process, grace_seconds)
+            raise
+        if printed is None:
+            _end(process, grace_seconds)
+            return subprocess.CompletedProcess(
+                words, 1, "", f"no answer within {patience_seconds:g} s"
+            )
+        return subprocess.CompletedProcess(words, process.returncode, *printed)
 
 
-def _start(words: list[str], variables: Mapping[str, str] | None) -> subprocess.Popen[str]:
-    # A session of its own: a terminal's Ctrl-C is ours to answer, in order.
-    environment, pipe = {**os.environ, **(variables or {})}, subprocess.PIPE
-    return subprocess.Popen(
-        words, stdout=pipe, stderr=pipe, text=True, env=environment, start_new_session=True
-    )
-
-
-def _end(running: subprocess.Popen[str], grace_seconds: float) -> None:
-    """Politely, and after the grace time for certain, with what it started."""
-    with suppress(ProcessLookupError):
-        os.killpg(running.pid, signal.SIGTERM)
+def _wait(
+    process: subprocess.Popen[bytes], name: str, deadline: float, interrupt: Interrupt | None
+) -> tuple[str, str] | None:
+    """Return what the command printed on both outputs, None if it runs past the deadline."""
+    while True:
         with suppress(subprocess.TimeoutExpired):
-            running.communicate(timeout=grace_seconds)
-        os.killpg(running.pid, signal.SIGKILL)
+            stdout, stderr = process.communicate(timeout=POLL_SECONDS)
+            return _text(stdout), _text(stderr)
+        if interrupt and interrupt.requested:
+            raise Interrupted(f"interrupted in {name}")
+        if time.monotonic() > deadline:
+            return None
+
+
+def _text(printed: bytes | None) -> str:
+    return (printed or b"").decode(errors="replace")
+
+
+def _end(process: subprocess.Popen[bytes], grace_seconds: float) -> None:
+    """Ask the command to end; kill it and what it started after the grace time."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=grace_seconds)
+        os.killpg(process.pid, signal.SIGKILL)

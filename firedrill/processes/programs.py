@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import math
 import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firedrill import places
 from firedrill.errors import Missing
+from firedrill.processes import command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,33 +141,22 @@ def _apt_with_own_lists(*words: str) -> list[str]:
     return ["apt-get", "-q", *(word for option in options for word in ("-o", option)), *words]
 
 
-def _succeeds(command: Sequence[str], folder: Path) -> bool:
+def _succeeds(words: Sequence[str], folder: Path) -> bool:
+    done = command.run(words, {"LC_ALL": "C"}, folder=folder, patience_seconds=math.inf)
     with (folder / "apt.log").open("a") as log:
-        return (
-            subprocess.run(
-                command,
-                cwd=folder,
-                stdout=log,
-                stderr=log,
-                check=False,
-                env={**os.environ, "LC_ALL": "C"},
-            ).returncode
-            == 0
-        )
+        log.write(done.stdout + done.stderr)
+    return done.returncode == 0
 
 
 def _unpack(archive: Path) -> None:
-    try:
-        subprocess.run(
-            ["dpkg", "-x", archive, places.TOOLS], check=True, capture_output=True, text=True
-        )
-    except subprocess.CalledProcessError as error:
-        raise Missing(f"{archive} could not be unpacked: {error.stderr.strip()}") from error
+    done = command.run(["dpkg", "-x", archive, places.TOOLS], patience_seconds=math.inf)
+    if done.returncode:
+        raise Missing(f"{archive} could not be unpacked: {done.stderr.strip()}")
     archive.unlink()
 
 
 def version(program: Path) -> str:
-    """The version a program prints of itself, `unknown` if it prints none."""
-    printed = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    """Return the version that a program prints of itself, `unknown` if it prints none."""
+    printed = command.run([program, "--version"])
     words = (printed.stdout + printed.stderr).split()
     return words[words.index("version") + 1] if "version" in words[:-1] else "unknown"

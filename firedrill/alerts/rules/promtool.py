@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firedrill.alerts.rules import rule_file
 from firedrill.alerts.rules.rule_file import Mistake
-from firedrill.processes import programs
+from firedrill.processes import command, programs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,12 +56,7 @@ def first_mistake(file: Path) -> str | None:
 
 def _said(checked: Path, file: Path, groups: Sequence[Group]) -> list[Mistake]:
     """What promtool says against a file, placed in the one that was written."""
-    done = subprocess.run(
-        [programs.need("promtool"), "check", "rules", checked],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = command.run([programs.need("promtool"), "check", "rules", checked])
     said = [
         line.strip().removeprefix(f"{checked}: ")
         for line in done.stderr.splitlines()
