@@ -123,9 +123,7 @@ def test_the_heatmaps_show_the_injected_latency(faulty, heatmap):
 
 def made_up(name, at, value_at, **labels):
     """Return a series of twenty seconds."""
-    series = remote._CLASS["TimeSeries"]()
-    for label, value in sorted({"__name__": name, "job": "api", "instance": "a", **labels}.items()):
-        series.labels.add(name=label, value=value)
+    series = remote.series({"__name__": name, "job": "api", "instance": "a", **labels})
     for second in range(21):
         series.samples.add(value=value_at(second), timestamp=round((at - 20 + second) * 1000))
     return series
