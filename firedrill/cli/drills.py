@@ -29,13 +29,14 @@ from firedrill.cli.options import (
     tolerance,
 )
 from firedrill.cli.reports import written
-from firedrill.drill import summary
+from firedrill.drill.judge import fault_matrix
 from firedrill.drill.judge.baseline import Baseline
 from firedrill.drill.judge.verdict import EXIT_CODES, Status
-from firedrill.drill.play import fault_matrix, three_servers
 from firedrill.drill.play import progress as progress_for
+from firedrill.drill.play import three_servers
 from firedrill.drill.play.request import Request
 from firedrill.drill.play.run import play
+from firedrill.drill.show import run_summary
 from firedrill.errors import BadInput, ExitCode
 from firedrill.interrupt import Interrupt
 from firedrill.profile import load_profile
@@ -193,7 +194,7 @@ def run(
     if as_json:
         click.echo(recorded.document.read_text(), nl=False)
     else:
-        OUTPUT.print(summary.of_run(recorded))
+        OUTPUT.print(run_summary.of_run(recorded))
         _print_page(page)
     sys.exit(EXIT_CODES[Status(recorded.read()["verdict"]["status"])])
 
@@ -213,7 +214,7 @@ def _play_matrix(request: Request, *, as_json: bool) -> NoReturn:
     if as_json:
         click.echo(judged.text(), nl=False)
     else:
-        OUTPUT.print(summary.of_matrix(judged))
+        OUTPUT.print(run_summary.of_matrix(judged))
         for recorded in runs:
             OUTPUT.say(f"recorded in {recorded.folder}", "dim")
         OUTPUT.say(f"matrix   in {file}", "dim")
@@ -270,7 +271,7 @@ def drill(profile: str, out: Path, as_json: bool) -> NoReturn:
     if as_json:
         click.echo(json.dumps(documents, indent=2))
     else:
-        OUTPUT.print(summary.side_by_side(documents))
+        OUTPUT.print(run_summary.side_by_side(documents))
         for recorded in runs:
             OUTPUT.say(f"recorded in {recorded.folder}", "dim")
         _print_page(page)

@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 from firedrill.cli.console import OUTPUT
-from firedrill.drill import summary
 from firedrill.drill.judge.verdict import Reason, Status, Verdict
 from firedrill.drill.play.progress import Panels
+from firedrill.drill.show import run_summary
 from firedrill.record import run_description
 from firedrill.record.figures import Alert, Arrivals
 from firedrill.record.run_folder import Run
@@ -47,7 +47,7 @@ def alert(name, severity="critical", after=3.0, **labels):
 
 
 def test_three_runs_fit_side_by_side_in_80_columns():
-    text = printed(summary.side_by_side([document(server) for server in SERVERS]))
+    text = printed(run_summary.side_by_side([document(server) for server in SERVERS]))
     assert "…" not in text, "nothing is cut off"
     assert text.count("60 / 95 / 100 ms") == 12
     assert text.count("PASSED") == 3
@@ -69,7 +69,7 @@ def test_lower_bounds_of_percentiles_are_marked_and_fit():
             ),
         ),
     )
-    text = printed(summary.side_by_side([document(SERVERS[0]), hung, document(SERVERS[2])]))
+    text = printed(run_summary.side_by_side([document(SERVERS[0]), hung, document(SERVERS[2])]))
     assert "0.59 / 0.92 / >50 s" in text
     assert re.search(r"left at the end +– +10 +–", text)
 
@@ -80,20 +80,20 @@ def test_an_alert_is_listed_once_with_its_first_time():
         alert("Burn", after=5.0, window="6h"),
         alert("Burn", "warning", 7.0),
     ]
-    text = printed(summary.side_by_side([document(alerts=[*burns, alert("Down", after=2.0)])]))
+    text = printed(run_summary.side_by_side([document(alerts=[*burns, alert("Down", after=2.0)])]))
     assert "alerts that fired: Down, Burn\n" in text
 
 
 def test_a_failed_run_says_why():
     verdict = Verdict(Status.FAILED, (Reason("starved_users", "102 users starved"),))
-    text = printed(summary.side_by_side([document(verdict=verdict)]))
+    text = printed(run_summary.side_by_side([document(verdict=verdict)]))
     assert " FAILED " in text
     assert "• 102 users starved" in text
 
 
 def test_a_run_without_figures_shows_none():
     text = printed(
-        summary.side_by_side(
+        run_summary.side_by_side(
             [
                 document(
                     figures=None,
@@ -120,7 +120,7 @@ def told(receiver, after, status="firing", summary="The API is down."):
 def summary_of(folder, **more):
     run = Run(folder)
     run.write({**document(), **more})
-    return printed(summary.of_run(run))
+    return printed(run_summary.of_run(run))
 
 
 def test_a_run_lists_its_notifications_with_their_times(tmp_path):
@@ -182,7 +182,7 @@ def test_square_brackets_in_names_are_text():
         "target": "http://[fe80::1]:80",
     }
     with OUTPUT.capture() as captured:
-        OUTPUT.print(summary.side_by_side([named]))
+        OUTPUT.print(run_summary.side_by_side([named]))
     assert captured.get().count("http://[fe80::1]:80") == 2
     assert "a [/b] c against" in captured.get()
 
@@ -192,7 +192,7 @@ def test_square_brackets_in_a_run_list_are_text(tmp_path):
     run.folder.mkdir()
     run.write({**document(), "profile": {"name": "a [/b] c"}})
     with OUTPUT.capture() as captured:
-        OUTPUT.print(summary.listing([run]))
+        OUTPUT.print(run_summary.listing([run]))
     assert "a [/b] c" in captured.get()
 
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from firedrill.drill import summary
+from firedrill.drill.show import run_summary
 from firedrill.errors import BadInput
 from firedrill.record.run_folder import Run
 from firedrill.report.pages import comparison_page, run_page, sentences
@@ -108,7 +108,7 @@ def test_a_run_that_cannot_be_read_hides_no_other(tmp_path):
     ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.json").write_text(text)
-    told = [summary.outcome_of(Run(folder)) for folder in sorted(tmp_path.iterdir())]
+    told = [run_summary.outcome_of(Run(folder)) for folder in sorted(tmp_path.iterdir())]
     assert [status for status, _ in told] == ["PASSED", "DAMAGED", "DAMAGED"]
 
 

@@ -8,11 +8,10 @@ import pytest
 from firedrill.alerts.backtest import detection_bounds
 from firedrill.alerts.backtest.detection_bounds import Least
 from firedrill.alerts.rules import rule_file
-from firedrill.drill import summary
-from firedrill.drill.judge import scorecard
+from firedrill.drill.judge import fault_matrix, scorecard
 from firedrill.drill.judge.verdict import Status
-from firedrill.drill.play import fault_matrix
 from firedrill.drill.play.request import Request
+from firedrill.drill.show import run_summary
 from firedrill.errors import BadInput
 from firedrill.profile import AlertExpectations, FaultStep, load_profile
 from firedrill.report.pages import matrix_table as report_matrix
@@ -88,8 +87,8 @@ def test_a_matrix_passes_when_every_fault_is_detected():
 def test_alerts_slower_than_the_quiet_run_are_named():
     found = fault_matrix.judge([run()], {**LEASTS, "SlowBurn": Least(75.0, 5.0, 1.25)})
     assert (found.status, found.unproven) == (Status.PASSED, ("SlowBurn",))
-    assert "the quiet run is too short to judge SlowBurn" in printed(summary.of_matrix(found))
-    assert "too short" not in printed(summary.of_matrix(judged(run())))
+    assert "the quiet run is too short to judge SlowBurn" in printed(run_summary.of_matrix(found))
+    assert "too short" not in printed(run_summary.of_matrix(judged(run())))
 
 
 def test_the_quiet_run_lasts_as_long_as_the_slowest_alert():
@@ -207,7 +206,7 @@ def test_the_table_shows_delays_beside_their_bounds():
     )
     lines = [
         line.split()
-        for line in printed(summary.of_matrix(found)).splitlines()
+        for line in printed(run_summary.of_matrix(found)).splitlines()
         if "Slow" in line or "Odd" in line or "  Down" in line
     ]
     assert lines == [

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from firedrill.alerts.backtest.detection_bounds import Least
-    from firedrill.drill.play.fault_matrix import Column, Matrix
+    from firedrill.drill.judge.fault_matrix import Column, Matrix
     from firedrill.record.run_folder import Run
 
 STATUS_STYLES = {
