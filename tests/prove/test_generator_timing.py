@@ -13,7 +13,7 @@ import requests
 from firedrill.drill.play.live_figures import ANSWERED, WAITING_INCLUDED
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, ROOT, SHAPE
 from firedrill.processes.ports import any_free
-from tests import firedrill_process, verdicts
+from tests import firedrill_process, run_json, verdicts
 from tests.integration.generator.open_loops import (
     HALF,
     WHOLE,
@@ -60,7 +60,7 @@ def test_a_stall_hides_in_service_time_and_shows_from_schedule(proof, folder):
             )
             shown, service = not target.gate.is_set(), prom.number(f"max({ANSWERED})")
             drill.finish(3 * PATIENCE_SECONDS)
-        figures = drill.run().read()["figures"]
+        figures = run_json.content(drill.run())["figures"]
         client, arrivals = figures["client"], figures["arrivals"]
         return {
             "shown while it lasted": float(shown),
@@ -97,7 +97,7 @@ def test_an_api_that_hangs_at_the_end_fails_the_run(proof, folder):
             target.clears_at = 50 * 5
             drill = firedrill_process.start(where / "runs", profile, "--target", target.url)
             code, _, _ = drill.finish(3 * PATIENCE_SECONDS)
-        run = drill.run().read()
+        run = run_json.content(drill.run())
         client, arrivals = run["figures"]["client"], run["figures"]["arrivals"]
         waiting, schedule = (
             client["latency_including_waiting_seconds"]["p99"],
@@ -145,7 +145,7 @@ def test_a_breakpoint_is_found_at_its_rate(proof, folder):
         with Target(seconds_each=0.05) as narrow:
             drill = firedrill_process.start(where / "runs", profile, "--target", narrow.url)
             code, _, _ = drill.finish(3 * PATIENCE_SECONDS)
-        run = drill.run().read()
+        run = run_json.content(drill.run())
         window = run["window"]
         return {
             "run failed": float(verdicts.failed(code, run)),

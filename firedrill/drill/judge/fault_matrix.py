@@ -1,67 +1,54 @@
-"""The fault matrix: a profile played quietly, and then once for each of its faults; which alert noticed which, and how soon.
-
-Every run has a stack and a database of its own, so no fault is held against what another one left behind. Which alerts have to notice it
-stands in the profile, beside each fault. `play_all` plays; what its runs come to is pure, and reads run.json.
-"""
+"""The fault matrix, judged: which alert noticed which fault, and how soon. Reads run.json."""
 
 from __future__ import annotations
 
 import json
-import math
-import tempfile
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 from firedrill import units
-from firedrill.alerts.backtest import detection_bounds as least
-from firedrill.alerts.rules import rule_file
-from firedrill.drill.judge.verdict import Status
-from firedrill.drill.play import progress as progress_for
-from firedrill.drill.play.run import play
-from firedrill.errors import BadInput
 from firedrill.fault_client import spell
-from firedrill.profile import AlertExpectations
-from firedrill.stack import configuration
+from firedrill.record.outcome import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from firedrill.alerts.backtest.detection_bounds import Least
-    from firedrill.drill.play.request import Request
-    from firedrill.interrupt import Interrupt
-    from firedrill.record.run_folder import Run
-    from firedrill.terminal import Terminal
-
-QUIET_AT_MOST_SECONDS = 240.0
-"""How long nothing is wrong at most, in real time: at the default time scale enough for every alert of the bundle."""
-SETTLING_SECONDS = 3.0
-"""Until the load is what it will be, and the first of it was scraped."""
+    from firedrill.record.figures import Window
+    from firedrill.record.outcome import ScorecardRow
+    from firedrill.record.run_document import RunDocument
 
 OF_THE_MACHINE = frozenset({"ApiCpuPressure", "ApiListenBacklog"})
-"""What they read, the kernel counts for the whole machine: whoever else works there sets them off. Shown, and judged for no fault."""
+"""Alerts on counters that the kernel keeps for the whole machine. Other programs set them off,
+so they are shown, and judged for no fault."""
 
 QUIET = "quiet"
-"""The column of the baseline."""
+"""Name of the run without a fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What an alert did in one run."""
+    """One alert in one run.
+
+    The judgements:
+
+    - detected, missed: the fault names it.
+    - also: it fired after a fault that does not name it.
+    - false: it fired with nothing wrong yet.
+    - machine: the same, but other programs of the machine can set it off.
+    - undecided: it was active before the fault and fired, or the run was cut short.
+    """
 
     alert: str
     judgement: str
-    """detected or missed: the fault names it. also: it fired after a fault that does not. false: with nothing wrong yet. machine: the same,
-
-    but set off by anybody on this machine. undecided: it was active before the fault and fired, or the run was cut short.
-    """
     delay_seconds: float | None = None
-    """After the fault began, or after the load did where there is none."""
+    """Since the fault began, or since the load did where there is no fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One run."""
+    """One run of the matrix."""
 
     fault: str
     run: str
@@ -71,15 +58,15 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """All runs, and what is wrong with them."""
+    """All runs, with the reasons why the matrix did not pass."""
 
     status: Status
     reasons: tuple[str, ...]
     columns: tuple[Column, ...]
     least: Mapping[str, Least] = field(default_factory=dict)
-    """How long each alert that occurs takes by its own definition."""
+    """Detection bounds of each alert that fired or was expected."""
     unproven: tuple[str, ...] = ()
-    """Alerts whose windows and `for` together are longer than the quiet run was: that they kept quiet in it proves little of them."""
+    """Alerts that need longer to fire than the quiet run lasted, so its silence proves nothing."""
 
     def write(self, folder: Path) -> Path:
         """Write matrix.json; returns the file."""
@@ -88,162 +75,88 @@ class Matrix:
         return file
 
     def text(self) -> str:
-        """As JSON."""
-        leasts = {
-            name: {**asdict(one), "seconds": one.seconds, "full_seconds": one.full_seconds}
-            for name, one in self.least.items()
+        """Return the matrix as JSON."""
+        bounds = {
+            name: {
+                **asdict(bound),
+                "seconds": bound.seconds,
+                "full_seconds": bound.full_seconds,
+            }
+            for name, bound in self.least.items()
         }
-        return json.dumps({**asdict(self), "least": leasts}, indent=2) + "\n"
+        return json.dumps({**asdict(self), "least": bounds}, indent=2) + "\n"
 
 
-# -- playing
-
-
-def check(request: Request) -> None:
-    """Raises BadInput for a profile without faults, and for a fault that nobody has to notice."""
-    profile = request.profile
-    if not profile.faults:
-        raise BadInput(
-            f"--matrix: profile {profile.name} sets no faults; expected some, each with its alerts"
-        )
-    for step in profile.faults:
-        if not step.alerts:
-            raise BadInput(
-                f"--matrix: profile {profile.name}: {_named(step.sizes)} names no alerts; expected those that have to notice it"
-            )
-
-
-def play_all(
-    request: Request, least_of: Mapping[str, Least], console: Terminal, interrupt: Interrupt
-) -> Iterator[Run]:
-    """Play the baseline and each fault; ends early when interrupted.
+def judge(documents: Sequence[RunDocument], bounds: Mapping[str, Least]) -> Matrix:
+    """Judge the runs: every fault needs its alerts, every alert a fault. INVALID if a run is.
 
     Args:
-        request: What is asked for.
-        least_of: How long each alert takes, by its name.
-        console: Where progress is shown.
-        interrupt: Whether somebody asked to stop.
-
-    Raises what `run.play` raises.
+        documents: The quiet run, then one run a fault.
+        bounds: Detection bounds by alert.
     """
-    asked = list(requests_of(request, quiet_seconds(request, least_of)))
-    for number, (title, one) in enumerate(asked, start=1):
-        progress = progress_for.for_console(console, f"{number}/{len(asked)} {title}")
-        try:
-            yield play(one, interrupt, progress)
-        finally:
-            progress.close()
-        if interrupt.requested:
-            return
-
-
-def quiet_seconds(request: Request, least_of: Mapping[str, Least]) -> float:
-    """How long nothing is to be wrong: as asked for, or until the slowest alert would have fired, but not longer than is bearable."""
-    slowest = max((one.full_seconds for one in least_of.values()), default=0.0)
-    asked = request.ends_after_seconds if request.duration_seconds else None
-    return asked or min(math.ceil(slowest + SETTLING_SECONDS), QUIET_AT_MOST_SECONDS)
-
-
-def requests_of(request: Request, quiet_for_seconds: float) -> Iterator[tuple[str, Request]]:
-    """What is played, with its title. The profile's load is the same in all, as its file says; what it expects beside that is no matter."""
-    profile = replace(request.profile, slo=None, alerts=AlertExpectations(), abort_on_slo=False)
-    begins = profile.faults[0].start_seconds
-    quiet = replace(
-        profile, name=f"{profile.name} {QUIET}", faults=(), duration_seconds=quiet_for_seconds
-    )
-    yield QUIET, replace(request, profile=quiet, duration_seconds=quiet_for_seconds)
-    for step in profile.faults:
-        seconds = begins + step.for_seconds
-        faults = (replace(step, start_seconds=begins),)
-        alone = replace(
-            profile,
-            name=f"{profile.name} {_named(step.sizes)}",
-            faults=faults,
-            duration_seconds=seconds,
-        )
-        yield (
-            _named(step.sizes),
-            replace(request, profile=alone, duration_seconds=seconds, until_firing=step.alerts),
-        )
-
-
-def _named(sizes: Mapping[str, float]) -> str:
-    return " and ".join(spell(fault, size) for fault, size in sizes.items())
-
-
-def leasts(request: Request) -> dict[str, Least]:
-    """Of the rules as these runs load them."""
-    with tempfile.TemporaryDirectory() as folder:
-        configuration.write(Path(folder), (), request.rules, request.time_scale)
-        files = sorted((Path(folder) / "rules").glob("*.yml"))
-        return least.of_rules(group for file in files for group in rule_file.read(file))
-
-
-# -- judging
-
-
-def judge(documents: Sequence[Mapping[str, Any]], least_of: Mapping[str, Least]) -> Matrix:
-    """What the runs come to: no fault without its alerts, and no alert without a fault. INVALID if one of the runs is."""
     columns = tuple(_column(document) for document in documents)
     reasons = tuple(
         reason
         for column, document in zip(columns, documents, strict=True)
         for reason in _reasons(column, document)
     )
-    occurring = {cell.alert for column in columns for cell in column.cells}
-    met = {name: one for name, one in least_of.items() if name in occurring}
+    shown = {cell.alert for column in columns for cell in column.cells}
     return Matrix(
-        _status(columns, reasons),
-        reasons,
-        columns,
-        met,
-        _unproven(documents[0]["window"], least_of),
+        status=_status(columns, reasons),
+        reasons=reasons,
+        columns=columns,
+        least={name: bound for name, bound in bounds.items() if name in shown},
+        unproven=_unproven(documents[0].window, bounds),
     )
 
 
-def _unproven(quiet: Mapping[str, float] | None, least_of: Mapping[str, Least]) -> tuple[str, ...]:
-    lasted = quiet["end"] - quiet["start"] if quiet else 0.0
-    return tuple(sorted(name for name, one in least_of.items() if one.full_seconds > lasted))
+def fault_names(sizes: Mapping[str, float]) -> str:
+    """Return the faults of a step in words: `errors 20 % and cpu 1 core`."""
+    return " and ".join(spell(fault, size) for fault, size in sizes.items())
 
 
-def _column(document: Mapping[str, Any]) -> Column:
-    faults, window = document["faults"], document["window"]
-    begins = faults[0]["start"] - window["start"] if faults and window else None
-    fault = next((_named(step["sizes"]) for step in document["profile"]["faults"]), QUIET)
-    cells = tuple(_cells(document["scorecard"], begins))
-    return Column(fault, document["id"], document["verdict"]["status"], cells)
+def _unproven(quiet: Window | None, bounds: Mapping[str, Least]) -> tuple[str, ...]:
+    seconds = quiet.seconds if quiet else 0.0
+    return tuple(sorted(name for name, bound in bounds.items() if bound.full_seconds > seconds))
 
 
-def _cells(rows: Iterable[Mapping[str, Any]], begins: float | None) -> Iterator[Cell]:
+def _column(document: RunDocument) -> Column:
+    faults, window = document.faults, document.window
+    fault_start = faults[0].start - window.start if faults and window else None
+    name = next((fault_names(step.sizes) for step in document.profile.faults), QUIET)
+    cells = tuple(_cells(document.scorecard, fault_start))
+    return Column(fault=name, run=document.id, status=document.status, cells=cells)
+
+
+def _cells(rows: Iterable[ScorecardRow], fault_start: float | None) -> Iterator[Cell]:
     for row in rows:
-        name, after = row["alert"], row["firing_after_seconds"]
-        if row["expected"] == "fault":
-            yield Cell(name, row["judgement"], row["delay_seconds"])
-        elif after is not None and begins is not None and row["cause"]:
-            yield Cell(name, "also", after - begins)
+        after = row.firing_after_seconds
+        if row.expected == "fault":
+            yield Cell(row.alert, row.judgement, row.delay_seconds)
+        elif after is not None and fault_start is not None and row.cause:
+            yield Cell(row.alert, "also", after - fault_start)
         elif after is not None:
-            yield _causeless(name, after, begins)
+            yield _cell_without_cause(row.alert, after, fault_start)
 
 
-def _causeless(name: str, after: float, begins: float | None) -> Cell:
-    """Of an alert that became active with nothing wrong yet."""
-    if name in OF_THE_MACHINE:
-        return Cell(name, "machine", after)
-    # What began meanwhile may have kept it pending, or not.
-    return (
-        Cell(name, "false", after) if begins is None or after < begins else Cell(name, "undecided")
-    )
+def _cell_without_cause(alert: str, after: float, fault_start: float | None) -> Cell:
+    """Return the cell of an alert that became active with nothing wrong yet."""
+    if alert in OF_THE_MACHINE:
+        return Cell(alert, "machine", after)
+    if fault_start is None or after < fault_start:
+        return Cell(alert, "false", after)
+    # The fault that began meanwhile may have kept it pending, or not.
+    return Cell(alert, "undecided")
 
 
-def _reasons(column: Column, document: Mapping[str, Any]) -> Iterator[str]:
-    told = [
-        *document["verdict"]["reasons"],
-        *(row for row in document["scorecard"] if row["judgement"] == "undecided"),
-    ]
-    yield from (f"{column.fault}: {one['text']}" for one in told)
+def _reasons(column: Column, document: RunDocument) -> Iterator[str]:
+    undecided = [row.text for row in document.scorecard if row.judgement == "undecided"]
+    for text in (*(reason.text for reason in document.reasons), *undecided):
+        yield f"{column.fault}: {text}"
     for cell in column.cells:
         if cell.judgement == "false":
-            yield f"{column.fault}: the alert {cell.alert} fired after {units.seconds(cell.delay_seconds)}, with nothing wrong yet"
+            after = units.seconds(cell.delay_seconds)
+            yield f"{column.fault}: the alert {cell.alert} fired after {after}, with nothing wrong yet"
 
 
 def _status(columns: Sequence[Column], reasons: Sequence[str]) -> Status:

@@ -1,1 +1,1 @@
-"""Show recorded runs at the terminal: one run, several side by side, the list of runs, the fault matrix."""
+"""Show recorded runs at the terminal: one, several side by side, a list, a fault matrix."""

@@ -18,7 +18,7 @@ from firedrill.errors import FiredrillError
 from firedrill.fault_client import FaultClient
 from firedrill.interrupt import Interrupt, Interrupted
 from firedrill.prometheus.client import Prometheus
-from tests import firedrill_process
+from tests import firedrill_process, run_json
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 
@@ -32,7 +32,7 @@ def test_a_run_that_is_interrupted_is_kept_and_says_so(tmp_path, number):
     drill.wait_for_requests()
     drill.process.send_signal(number)
     code, _, errors = drill.finish()
-    document = drill.run().read()
+    document = run_json.content(drill.run())
     assert code == 130, errors
     assert document["verdict"]["status"] == "INTERRUPTED"
     assert "locust_ended" not in {reason["code"] for reason in document["verdict"]["reasons"]}, (
@@ -58,7 +58,7 @@ def test_an_interrupt_during_the_start_leaves_nothing_running(tmp_path):
     drill.interrupt()
     code, _, errors = drill.finish()
     assert code == 130, errors
-    assert drill.run().read()["verdict"]["status"] == "INTERRUPTED"
+    assert run_json.content(drill.run())["verdict"]["status"] == "INTERRUPTED"
     assert drill.leftovers() == []
 
 
@@ -97,7 +97,7 @@ def test_a_second_interrupt_does_not_wait_for_stragglers(tmp_path):
     drill.interrupt()
     code, _, errors = drill.finish()
     assert code == 130, errors
-    assert drill.run().read()["verdict"]["status"] == "INTERRUPTED"
+    assert run_json.content(drill.run())["verdict"]["status"] == "INTERRUPTED"
     assert drill.leftovers() == []
 
 

@@ -1,6 +1,6 @@
 """A load generator that cannot do what its profile asks for."""
 
-from tests import firedrill_process
+from tests import firedrill_process, run_json
 
 PROFILE = """\
 name: greedy
@@ -25,7 +25,7 @@ def test_a_generator_without_cpu_voids_and_ends_the_run(tmp_path):
         firedrill_process.LOCUSTFILES / "greedy.py",
     )
     code, output, errors = drill.finish()
-    document = drill.run().read()
+    document = run_json.content(drill.run())
     figures, reasons = (
         document["figures"],
         {reason["code"]: reason["text"] for reason in document["verdict"]["reasons"]},
@@ -86,7 +86,7 @@ def test_users_that_compute_name_the_generator_in_short_runs(tmp_path):
             tmp_path, profile, "--locustfile", firedrill_process.LOCUSTFILES / "computing.py"
         )
     ).finish()
-    document = drill.run().read()
+    document = run_json.content(drill.run())
     assert (code, document["verdict"]["status"]) == (4, "INVALID"), errors
     unsent_names_its_cause(document)
     assert document["figures"]["arrivals"]["left"] == 0
