@@ -20,6 +20,8 @@ from firedrill.alerts.replay.evaluation_times import MARK
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus import remote
 from firedrill.prometheus.recorded_data import Reopened
+from firedrill.record.figures import Window
+from firedrill.record.run_document import RunDocument
 from firedrill.record.run_folder import Run
 
 if TYPE_CHECKING:
@@ -100,7 +102,7 @@ def made_up_run(
         shutil.move(reopened.folder / "data" / "snapshots" / reopened.prom.snapshot(), run.snapshot)
     (folder / "prometheus" / "rules").mkdir(parents=True)
     (folder / "prometheus" / "rules" / "made.yml").write_text(rules)
-    run.write({"window": {"start": start, "end": start + seconds}, "profile": {}})
+    run.write(RunDocument(window=Window(start, start + seconds)))
     return run
 
 

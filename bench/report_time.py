@@ -21,6 +21,7 @@ from bench.result_tables import save, table
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.recorded_data import Reopened
 from firedrill.record.run_folder import Run
+from tests import run_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,9 @@ def long_run(short: Run, samples: Sequence[Any], seconds: int, interrupt: Interr
         shutil.copytree(
             reopened.folder / "data" / "snapshots" / reopened.prom.snapshot(), made.snapshot
         )
-    made.write({**short.read(), "window": {"start": start, "end": start + seconds - 1}})
+    run_json.write(
+        made, {**run_json.content(short), "window": {"start": start, "end": start + seconds - 1}}
+    )
     return made
 
 

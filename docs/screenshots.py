@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firedrill.cli import main as firedrill
-from firedrill.drill.judge.verdict import Status
 from firedrill.drill.play import three_servers
 from firedrill.interrupt import Interrupt
 from firedrill.record import run_folder
+from firedrill.record.outcome import Status
+from firedrill.record.run_document import ServerSetup
 from firedrill.report import report_writer
 from firedrill.report.run_facts import Facts
 from tests import chromium
@@ -25,19 +27,8 @@ LARGEST_BYTES = 120_000
 
 def newest() -> list[Run]:
     """The newest run of each of the drill's servers that can be trusted; empty if one is missing."""
-    by_server = {
-        str(run.read().get("server")): run for run in run_folder.runs_in(RUNS) if _is_shown(run)
-    }
-    wanted = [
-        str(
-            {
-                "kind": server.kind,
-                "threads": server.threads,
-                "connection_limit": server.connection_limit,
-            }
-        )
-        for server in three_servers.SERVERS
-    ]
+    by_server = {run.read().server: run for run in run_folder.runs_in(RUNS) if _is_shown(run)}
+    wanted = [ServerSetup(**asdict(server)) for server in three_servers.SERVERS]
     return [by_server[server] for server in wanted] if set(wanted) <= set(by_server) else []
 
 

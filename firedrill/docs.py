@@ -5,6 +5,7 @@ Run: `python -m firedrill.docs` (or `make docs`).
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from firedrill.contract import (
     declared,
     format_bound,
 )
+from firedrill.record import run_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from firedrill.contract import Metric
 
 DOCUMENT = places.ROOT / "docs" / "metrics.md"
+
+RUN_SCHEMA = places.ROOT / "docs" / "run.schema.json"
 
 TEXT = """# Metrics
 
@@ -66,6 +70,11 @@ def metrics_document() -> str:
     )
 
 
+def run_schema() -> str:
+    """Return the text of docs/run.schema.json, the JSON Schema of run.json."""
+    return json.dumps(run_document.json_schema(), indent=2) + "\n"
+
+
 def _families(metrics: Iterable[Metric]) -> str:
     rows = ((f"`{one.name}`", one.kind, ", ".join(one.labels) or "–", one.help) for one in metrics)
     return _table(("name", "type", "labels", "meaning"), rows)
@@ -96,5 +105,6 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 if __name__ == "__main__":
     DOCUMENT.write_text(metrics_document())
+    RUN_SCHEMA.write_text(run_schema())
     for file in places.RULES.glob("*.yml"):
         file.write_text(runbook_links.linked(file.read_text()))

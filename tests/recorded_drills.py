@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from firedrill.record.run_folder import Run
-from tests import firedrill_process, replaying
+from tests import firedrill_process, replaying, run_json
 from tests.waiting import PATIENCE_SECONDS
 
 DATA = Path(__file__).parent / "data"
@@ -62,7 +62,9 @@ def pack(run, name):
         shutil.copytree(run.snapshot, kept / run.snapshot.relative_to(run.folder))
         shutil.copytree(run.folder / "prometheus" / "rules", kept / "prometheus" / "rules")
         (kept / "run.json").write_text(
-            json.dumps({key: value for key, value in run.read().items() if key in KEPT_FIELDS})
+            json.dumps(
+                {key: value for key, value in run_json.content(run).items() if key in KEPT_FIELDS}
+            )
         )
         archive.add(
             kept,

@@ -1,6 +1,7 @@
 """The verdict of a run, without the reasons that lie in the machine that the tests run on."""
 
-from firedrill.drill.judge.verdict import AGAINST_API, EXIT_CODES, Status
+from firedrill.drill.judge.verdict import AGAINST_API, EXIT_CODES
+from firedrill.record.outcome import Status
 
 MACHINE_REASONS = frozenset({"generator_cpu", "loop_lag", "report_late", "scrape_gap", "blind"})
 """Reasons that say that the generator, or its Prometheus, got no CPU time (docs/profiles.md)."""

@@ -29,17 +29,19 @@ from firedrill.cli.options import (
     tolerance,
 )
 from firedrill.cli.reports import written
-from firedrill.drill import summary
+from firedrill.drill.judge import fault_matrix
 from firedrill.drill.judge.baseline import Baseline
-from firedrill.drill.judge.verdict import EXIT_CODES, Status
-from firedrill.drill.play import fault_matrix, three_servers
+from firedrill.drill.judge.verdict import EXIT_CODES
+from firedrill.drill.play import matrix_runs, three_servers
 from firedrill.drill.play import progress as progress_for
 from firedrill.drill.play.request import Request
 from firedrill.drill.play.run import play
+from firedrill.drill.show import matrix_summary, run_summary
 from firedrill.errors import BadInput, ExitCode
 from firedrill.interrupt import Interrupt
 from firedrill.profile import load_profile
 from firedrill.record import run_folder
+from firedrill.record.outcome import Status
 from firedrill.stack.configuration import Scrape
 from firedrill.stack.containers.attached import Attachment
 
@@ -191,11 +193,11 @@ def run(
             progress.close()
     page = written([recorded], options["out"]) if options["report"] else None
     if as_json:
-        click.echo(recorded.document.read_text(), nl=False)
+        click.echo(recorded.json_file.read_text(), nl=False)
     else:
-        OUTPUT.print(summary.of_run(recorded))
+        OUTPUT.print(run_summary.of_run(recorded))
         _print_page(page)
-    sys.exit(EXIT_CODES[Status(recorded.read()["verdict"]["status"])])
+    sys.exit(EXIT_CODES[Status(recorded.read().status)])
 
 
 def _play_matrix(request: Request, *, as_json: bool) -> NoReturn:
@@ -203,17 +205,17 @@ def _play_matrix(request: Request, *, as_json: bool) -> NoReturn:
         "--matrix plays several runs, each as long as its fault",
         {"abort_on_slo", "baseline", "tolerance"},
     )
-    fault_matrix.check(request)
+    matrix_runs.check(request)
     request.check()  # All of it, before the first of several runs and not in the middle of them.
-    least_of = fault_matrix.leasts(request)
+    bounds = matrix_runs.bounds_of_loaded_rules(request)
     with Interrupt() as interrupt:
-        runs = list(fault_matrix.play_all(request, least_of, ERRORS, interrupt))
-    judged = fault_matrix.judge([recorded.read() for recorded in runs], least_of)
+        runs = list(matrix_runs.play_all(request, bounds, ERRORS, interrupt))
+    judged = fault_matrix.judge([recorded.read() for recorded in runs], bounds)
     file = judged.write(runs[0].folder)
     if as_json:
         click.echo(judged.text(), nl=False)
     else:
-        OUTPUT.print(summary.of_matrix(judged))
+        OUTPUT.print(matrix_summary.of_matrix(judged))
         for recorded in runs:
             OUTPUT.say(f"recorded in {recorded.folder}", "dim")
         OUTPUT.say(f"matrix   in {file}", "dim")
@@ -268,9 +270,9 @@ def drill(profile: str, out: Path, as_json: bool) -> NoReturn:
         written([recorded], out)
     page = written(runs, out) if len(runs) > 1 else None
     if as_json:
-        click.echo(json.dumps(documents, indent=2))
+        click.echo(json.dumps([document.content() for document in documents], indent=2))
     else:
-        OUTPUT.print(summary.side_by_side(documents))
+        OUTPUT.print(run_summary.side_by_side(documents))
         for recorded in runs:
             OUTPUT.say(f"recorded in {recorded.folder}", "dim")
         _print_page(page)

@@ -11,7 +11,7 @@ import click
 from firedrill import units
 from firedrill.cli.console import ERRORS, OUTPUT
 from firedrill.cli.options import out_option, port_options
-from firedrill.drill import summary
+from firedrill.drill.show import run_list
 from firedrill.errors import ExitCode
 from firedrill.interrupt import Interrupt
 from firedrill.record import run_folder
@@ -38,11 +38,11 @@ def runs(context: click.Context, out: Path, as_json: bool) -> None:
                 )
             )
         else:
-            OUTPUT.print(summary.listing(found), soft_wrap=True)
+            OUTPUT.print(run_list.listing(found))
 
 
 def _row(recorded: run_folder.Run) -> dict[str, Any]:
-    status, title = summary.outcome_of(recorded)
+    status, title = run_list.outcome_of(recorded)
     return {"id": recorded.id, "status": status, "title": title}
 
 

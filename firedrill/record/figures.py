@@ -1,6 +1,7 @@
-"""The figures of a run: plain frozen records, as they stand in run.json. Seconds, ratios 0..1, requests a second.
+"""The figures of a run: plain frozen records, as they stand in run.json.
 
-None means that there is no such figure: nothing was measured, or it cannot be measured.
+Units: seconds, ratios from 0 to 1, requests a second. None means that there is no such figure:
+nothing was measured, or it cannot be measured.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 EARLY_SECONDS = 1.0
-"""A load may end so much before its time."""
+"""A load may end earlier by this much; Locust looks at its profile once a second."""
 
 Latency = Mapping[str, float | None]
 """Seconds by `p50`, `p95`, `p99`."""
@@ -24,48 +25,49 @@ class Window:
 
     @property
     def seconds(self) -> float:
-        """Its length."""
+        """The length."""
         return self.end - self.start
 
     def falls_short(self, planned_seconds: float | None) -> bool:
-        """Whether a load that was to last for so long (None: until stopped) ended before; Locust looks once a second."""
+        """Return whether a load ended before its planned length (None: until it is stopped)."""
         return planned_seconds is not None and self.seconds < planned_seconds - EARLY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class ClientSide:
-    """What the load generator saw."""
+    """The figures that the load generator measured."""
 
     latency_seconds: Latency
-    """Of the requests that were answered: what Locust itself would report."""
+    """Of answered requests, as Locust itself would report it."""
     latency_including_waiting_seconds: Latency
-    """The same with the requests that were still waiting or abandoned at the end, at the age they had: a lower bound.
+    """With requests that were waiting or abandoned at the end, at the age they had: a lower bound.
 
-    In an open loop all count from the moment they were due, also arrivals that were dropped, or waited for a user when the load ended.
+    In an open loop every request counts from the moment it was due. So do arrivals that were
+    dropped, or waited for a user when the load ended.
     """
     slower_than_slo: Mapping[str, float | None]
-    """Share of requests, the waiting included as above, beyond each latency objective; what was dropped is beyond all of them.
+    """Share of requests slower than each latency objective; dropped arrivals count as slower.
 
     None where no request has a time.
     """
     rate: float | None
     """Requests answered a second."""
     offered_rate: float | None
-    """Requests a second that these users would make of a server on which nobody queues; in an open loop the arrivals that were due."""
+    """Open loop: arrivals due a second. Closed: requests a second without any queueing."""
     error_ratio: float | None
-    """Of the requests that were answered, failed, or hung until they were given up, which are failures as well."""
+    """Of answered requests: failed, or hung until they were given up, which count as failed."""
     latency_from_schedule_seconds: Latency | None = None
-    """Of the requests that were answered, from the moment they were due; None in a closed loop."""
+    """Of answered requests, from the moment they were due; None in a closed loop."""
     at_least: tuple[str, ...] = ()
-    """Percentiles of the latency with the waiting that are lower bounds: they would be larger if those who wait were waited for."""
+    """Percentiles of the latency with the waiting that are lower bounds."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSide:
-    """What the API saw."""
+    """The figures that the API measured."""
 
     latency_seconds: Latency
-    """Accepted until handed over: queue wait and handler."""
+    """From accepting the connection to handing the response over: queue wait and handler."""
     handler_latency_seconds: Latency
     """Inside the handler; blind to queueing."""
     queue_wait_seconds: Latency
@@ -74,8 +76,8 @@ class ServerSide:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One step of the load profile."""
+class StepFigures:
+    """The figures of one step of the load profile."""
 
     index: int
     start_seconds: float
@@ -87,55 +89,61 @@ class Step:
     arrival_rate: float | None = None
     """Arrivals a second that the profile asks for; None in a closed loop."""
     users_measured: float | None = None
-    """Most that ran, where a shape of the locustfile's own asked for them and not the profile; None where the profile did."""
+    """Most users that ran, where the locustfile's own load shape replaced the profile's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Saturation:
-    """How near each resource came to its limit."""
+    """The use of each limited resource of the server."""
 
     largest_ratio: Mapping[str, float]
     """Highest use of a limit that held for three seconds, by resource."""
     ran_out_first: str | None
-    """The resource that was first used to nine tenths for three seconds; None if none was."""
+    """The first saturated resource: nine tenths of its limit in use for three seconds."""
     ran_out_after_seconds: float | None
     nearest: str | None
     """The resource that came nearest to its limit."""
 
 
 @dataclass(frozen=True, slots=True)
-class Honesty:
-    """What an ordinary load test does not tell."""
+class MeasurementQuality:
+    """Requests that no latency figure shows, and the health of the load generator."""
 
     in_flight_max: float | None
     oldest_max_seconds: float | None
+    """Age of the oldest request in flight."""
     starved_max: float | None
+    """Most users that were starved at once."""
     starved_sustained: float | None
-    """Most users that were starved at once for five seconds on end."""
+    """Most users that were starved at once for five seconds without a break."""
     abandoned: Mapping[str, float | None]
-    """Requests that no statistic shows, by stage: in_flight, unreported; None where the generator could not see them."""
+    """Requests that are in no statistic, by stage: in_flight, unreported; None: not visible."""
     generator_cpu_max_ratio: float | None
     generator_lag_ratio: float | None
     """Share of the time by which the generator's event loop was late."""
     hung: float | None = None
-    """Requests given up after the warm-up, after a longer wait than a second, each latency objective and each answer: they have failed."""
+    """Hung requests counted as failed.
+
+    They were given up after the warm-up, after a longer wait than one second, than every latency
+    objective and than every answer.
+    """
     exceptions: float | None = None
-    """Tasks that ended with an exception: what they had not asked yet, nobody asked."""
+    """Tasks that ended with an exception and did not send the rest of their requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """What became of an open loop's schedule in the whole run."""
+    """The schedule of an open loop, counted over the whole run."""
 
     offered: float
     """Arrivals that were due."""
     started: float
     unsent: float
-    """Dropped: all users were busy for too long, or their worker was gone."""
+    """Dropped arrivals: all users were busy for too long, or their worker was gone."""
     lateness_p99_seconds: float | None
-    """Begin after the due time."""
+    """Start delay: from the due time to the start."""
     left: float = 0.0
-    """Never sent: still waiting at the end, for users that waited for the target."""
+    """Backlog at the end: arrivals that still waited for users that waited for the target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +156,11 @@ class Alert:
     pending_after_seconds: float | None
     firing_after_seconds: float | None
     firing_seconds: float
-    """How long it fired, in all."""
+    """Sum of all the times that it fired."""
     firings: tuple[tuple[float, float], ...] = ()
-    """Beginning and end of each time that it fired."""
+    """Begin and end of each firing."""
     active_after_seconds: tuple[float, ...] = ()
-    """When each of these times had begun to be pending; its beginning where it had no `for` to wait for."""
+    """Begin of the pending time before each firing; the firing's own begin without a `for`."""
     pending_at_end: bool = False
     """Whether the load ended before its `for` had passed."""
 
@@ -161,28 +169,29 @@ class Alert:
 class Counts:
     """Requests of the whole run: last raw sample minus first."""
 
-    client_requests: float
-    client_failures: float
+    client_requests: float | None
+    client_failures: float | None
     server_finished: float | None
     """Requests with this run's id that the server finished; None if it counts none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All that was measured."""
+    """All figures of a run."""
 
     client: ClientSide
     server: ServerSide
-    steps: tuple[Step, ...]
+    steps: tuple[StepFigures, ...]
     saturation: Saturation
-    honesty: Honesty
+    honesty: MeasurementQuality
+    """The measurement quality."""
     alerts: tuple[Alert, ...]
     counts: Counts
     invalid: Mapping[str, float]
     """Seconds for which each condition of a valid load test was broken, by condition."""
-    blind_seconds: float
-    """Longest time for which Prometheus had no page of the load generator."""
-    seconds: float
-    """How long the load lasted."""
+    blind_seconds: float | None
+    """Longest gap between two scrapes of the load generator."""
+    seconds: float | None
+    """Length of the load."""
     arrivals: Arrivals | None = None
     """None in a closed loop."""

@@ -1,4 +1,4 @@
-"""A run on disk: `runs/<id>/` with run.json, the log of every process, and Prometheus's data for the window."""
+"""A run on disk: the folder `runs/<id>/` with run.json, logs and Prometheus's data."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import re
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import isinf, nan
-from typing import TYPE_CHECKING, Any, Self
+from math import isinf
+from typing import TYPE_CHECKING, Self
 
 from firedrill import whole_file
 from firedrill.errors import BadInput, Missing
 from firedrill.prometheus.overlay import Recorded
+from firedrill.record.run_document import RunDocument
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROOM_BYTES = 20_000_000
-"""What the samples and logs of a short run take while it is recorded, and some more."""
+NEEDED_BYTES = 20_000_000
+"""Disk space for the samples and logs of a short run while it is recorded, with a reserve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,11 @@ class Run:
 
     @classmethod
     def create(cls, out: Path, title: str) -> Self:
-        """A new folder below `out`, named after the time and the title.
+        """Make a new folder below `out`, named after the time and the title.
 
         Raises:
-            BadInput: it cannot be made there.
-            Missing: there is no room for a run.
+            BadInput: the folder cannot be made there.
+            Missing: the disk has no room for a run.
         """
         words = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60]
         stem = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{words}"
@@ -46,18 +47,20 @@ class Run:
                 raise BadInput(
                     f"--out {out}: {error.strerror}; expected a folder to write to"
                 ) from error
-            return cls(out / name).with_room()
-        raise BadInput(f"--out {out}: a thousand runs are called {stem}")
+            run = cls(out / name)
+            run.check_disk_space()
+            return run
+        raise BadInput(f"--out {out}: a thousand runs are called {stem}; choose another folder")
 
-    def with_room(self) -> Self:
-        """Itself; where the disk is all but full the folder is removed again, and Missing raised."""
+    def check_disk_space(self) -> None:
+        """Remove the folder and raise Missing where the disk has no room for a run."""
         free = shutil.disk_usage(self.folder).free
-        if free < ROOM_BYTES:
+        if free < NEEDED_BYTES:
             self.remove()
             raise Missing(
-                f"--out {self.folder.parent}: {free / 1e6:.1f} MB are free there; expected room for a run, {ROOM_BYTES / 1e6:.0f} MB"
+                f"--out {self.folder.parent}: {free / 1e6:.1f} MB are free there; "
+                f"expected room for a run, {NEEDED_BYTES / 1e6:.0f} MB"
             )
-        return self
 
     @property
     def id(self) -> str:
@@ -66,101 +69,104 @@ class Run:
 
     @property
     def snapshot(self) -> Path:
-        """Prometheus's data for the window, to be copied before use: a Prometheus writes into what it opens."""
+        """The folder of Prometheus's data. Copy it before use: a Prometheus writes into its data."""
         return self.folder / "tsdb"
 
     @property
-    def document(self) -> Path:
+    def json_file(self) -> Path:
         """The file run.json."""
         return self.folder / "run.json"
 
-    def write(self, content: dict[str, Any]) -> None:
-        """Write run.json, whole or not at all. Raises Missing where there is no room for it."""
+    def write(self, document: RunDocument) -> None:
+        """Write run.json, whole or not at all. Raises Missing where the disk has no room for it."""
+        text = json.dumps(document.content(), indent=2, allow_nan=False)
         try:
-            whole_file.write(self.document, json.dumps(content, indent=2, allow_nan=False) + "\n")
+            whole_file.write(self.json_file, text + "\n")
         except OSError as error:
-            raise Missing(f"{self.document}: {error.strerror}; expected room for it") from error
+            raise Missing(f"{self.json_file}: {error.strerror}; expected room for it") from error
 
-    def read(self) -> dict[str, Any]:
-        """What run.json says.
+    def read(self) -> RunDocument:
+        """Read run.json.
 
         Raises:
-            BadInput: there is none, or it is no JSON object.
+            BadInput: the folder has none, or it is no JSON object.
         """
         try:
-            # What is no number to JSON (`NaN`), or too large for one (`1e999`), is no figure.
+            # JSON has no word for NaN, and 1e999 is too large for a number: both are no figure.
             content = json.loads(
-                self.document.read_text(),
+                self.json_file.read_text(),
                 parse_constant=lambda _: None,
-                parse_float=_figure,
-                parse_int=_figure,
+                parse_float=_finite,
+                parse_int=_finite,
             )
         except OSError as error:
             raise BadInput(
-                f"{self.document}: {error.strerror}; expected a run's folder with run.json in it"
+                f"{self.json_file}: {error.strerror}; expected a run's folder with run.json in it"
             ) from error
         except (ValueError, RecursionError) as error:
-            raise BadInput(f"{self.document}: no JSON ({error})") from error
+            raise BadInput(f"{self.json_file}: no JSON ({error})") from error
         if not isinstance(content, dict):
-            raise BadInput(f"{self.document}: a {type(content).__name__}; expected a JSON object")
-        return content
+            kind = type(content).__name__
+            raise BadInput(f"{self.json_file}: a {kind}; expected a JSON object")
+        return RunDocument.parse(content)
 
     def recorded(self) -> Recorded:
-        """Its data for a Prometheus.
+        """Return the run's data, for a Prometheus to open.
 
         Raises:
             BadInput: nothing was recorded.
         """
-        window = self.read().get("window")
-        times = [window.get(name) for name in ("start", "end")] if isinstance(window, dict) else []
-        if not times or not self.snapshot.is_dir():
+        window = self.read().window
+        if window is None or not self.snapshot.is_dir():
             raise BadInput(f"{self.folder}: nothing was recorded in this run")
-        start, end = (time if isinstance(time, int | float) else nan for time in times)
-        if not start <= end:
+        if not window.start <= window.end:
             raise BadInput(
-                f"{self.document}: window is {window}; expected the Unix times of its start and end"
+                f"{self.json_file}: window is {window.start} to {window.end}; "
+                "expected the Unix times of its start and end"
             )
-        return Recorded(self.id, self.snapshot, start, end)
+        return Recorded(self.id, self.snapshot, window.start, window.end)
 
     def size_bytes(self) -> int:
-        """What it takes on disk."""
+        """Return the size of the folder's files."""
         return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
 
     def remove(self) -> None:
-        """Delete it."""
+        """Delete the folder."""
         shutil.rmtree(self.folder)
 
 
-def _figure(text: str) -> float | None:
-    number = float(text)
-    return None if isinf(number) else int(text) if text.lstrip("-").isdecimal() else number
+def _finite(text: str) -> float | None:
+    """Return the number in a text, an int where it is whole; None where a float cannot hold it."""
+    if isinf(float(text)):
+        return None
+    return int(text) if text.lstrip("-").isdecimal() else float(text)
 
 
 def runs_in(out: Path) -> list[Run]:
-    """The runs below a folder, oldest first; folders that hold no run.json are none of ours."""
-    return [Run(document.parent) for document in sorted(out.glob("*/run.json"))]
+    """Return the runs below a folder, oldest first; folders without run.json are no runs."""
+    return [Run(file.parent) for file in sorted(out.glob("*/run.json"))]
 
 
 def find(out: Path, name: str) -> Run:
-    """The run with this id (or a beginning that fits one only), or at this path.
+    """Return the run with this id (or an unambiguous beginning of one), or at this path.
 
     Raises:
-        BadInput: no run fits, or several do.
+        BadInput: no run matches, or several do.
     """
     if not name:
         raise BadInput("an empty name; expected a run's id, the beginning of one, or its folder")
     at_path = Run(out.__class__(name))
-    if at_path.document.is_file():
+    if at_path.json_file.is_file():
         return at_path
-    fitting = [run for run in runs_in(out) if run.id.startswith(name)]
-    exact = [run for run in fitting if run.id == name]
-    if not fitting:
+    matching = [run for run in runs_in(out) if run.id.startswith(name)]
+    exact = [run for run in matching if run.id == name]
+    if not matching:
         for folder in (at_path.folder, out / name):
             if folder.is_dir():
                 raise BadInput(f"{folder}: has no run.json; expected the folder of a recorded run")
-    if len(exact or fitting) != 1:
-        known = ", ".join(run.id for run in (fitting or runs_in(out))[-3:]) or "none"
+    if len(exact or matching) != 1:
+        known = ", ".join(run.id for run in (matching or runs_in(out))[-3:]) or "none"
         raise BadInput(
-            f"{name}: {len(fitting) or 'no'} runs in {out} are called that; the latest: {known}"
+            f"{name}: {len(matching) or 'no'} runs in {out} are called that; the latest: {known}"
         )
-    return (exact or fitting)[0]
+    return (exact or matching)[0]

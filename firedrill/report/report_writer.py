@@ -32,7 +32,7 @@ def of_run(run: Run, interrupt: Interrupt) -> Path:
         Missing: there is no Prometheus, or it cannot open the data.
         Interrupted: somebody asked to stop; nothing is written.
     """
-    facts = Facts(run.id, {**run.read(), **matrix_table.read(run.folder)})
+    facts = Facts(run.id, run.read(), matrix_table.read(run.folder))
     with ThreadPoolExecutor(1) as reading:
         recorded = reading.submit(_recording, run, interrupt)
         from firedrill.report.pages import run_page  # noqa: PLC0415 -- loaded meanwhile

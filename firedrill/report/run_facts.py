@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from firedrill import units
 from firedrill.record.limits import ERROR_FLOOR_RATIO, LATENCY_FLOOR_SECONDS, SCHEMA
-from firedrill.record.run_description import server_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Types = tuple[type, ...]
+    from firedrill.record.figures import ClientSide
+    from firedrill.record.run_document import RunDocument
 
 KNOWN = (
     "started",
@@ -28,72 +28,49 @@ KNOWN = (
 )
 """Parts of run.json that a report reads; some are younger than others."""
 
-NUMBER: Types = (int, float)
-MAYBE: Types = (int, float, type(None))
-RECORDS: Mapping[str, Mapping[str, Types]] = {
-    "figures.steps": {
-        "index": (int,),
-        "start_seconds": NUMBER,
-        "end_seconds": NUMBER,
-        "users": NUMBER,
-    },
-    "figures.alerts": {
-        "name": (str,),
-        "labels": (dict,),
-        "pending_after_seconds": MAYBE,
-        "firing_after_seconds": MAYBE,
-        "firing_seconds": NUMBER,
-    },
-    "faults": {"fault": (str,), "size": NUMBER, "start": NUMBER, "end": NUMBER},
-    "notifications": {"after_seconds": NUMBER},
-    "matrix.columns": {"fault": (str,), "cells": (list,)},
-}
-"""What the records of a list must have to be records at all; others are left out, and `damage` says so."""
-
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One run's document."""
+    """The run.json of one run, and the fault matrix where it is the quiet run of one."""
 
     id: str
-    document: Mapping[str, Any]
+    document: RunDocument
+    matrix: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, path: str) -> Any:
-        """The value at a path such as `figures.client.rate`; None where there is none."""
-        found: Any = self.document
-        for word in path.split("."):
-            found = found.get(word) if isinstance(found, Mapping) else None
-        return found
+        """Return the value at a path such as `figures.client.rate`; None where there is none."""
+        node: Any = self
+        for name in path.split("."):
+            if isinstance(node, Facts):
+                node = self.matrix if name == "matrix" else getattr(self.document, name, None)
+            elif isinstance(node, Mapping):
+                node = node.get(name)
+            else:
+                node = getattr(node, name, None)
+        return node
 
     def number(self, path: str) -> float | None:
-        """The number at a path."""
-        found = self(path)
-        return (
-            float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
-        )
+        """Return the number at a path; None where there is none."""
+        value = self(path)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return float(value) if is_number else None
 
     def is_lower_bound(self, path: str) -> bool:
-        """Whether the percentile at a path was raised by requests that were still waiting."""
+        """Return whether waiting requests have raised the percentile at a path."""
         client, _, name = path.partition(".latency_including_waiting_seconds.")
-        at_least = self(f"{client}.at_least")
-        return isinstance(at_least, list | tuple) and name in at_least
+        return name in self.texts(f"{client}.at_least")
 
     def time(self, path: str) -> str:
-        """The time at a path in words, `> 24 s` where it is a lower bound."""
+        """Return the time at a path in words, `> 24 s` where it is a lower bound."""
         text = units.seconds(self.number(path))
         return units.at_least(text) if self.is_lower_bound(path) else text
 
     def rows(self, path: str) -> list[Mapping[str, Any]]:
-        """The records of a list, those that are none left out."""
-        found, needed = self(path), RECORDS.get(path, {})
-        whole = (
-            [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
-        )
-        return [
-            row
-            for row in whole
-            if all(isinstance(row.get(name), types) for name, types in needed.items())
-        ]
+        """Return the records of a list."""
+        records = self(path)
+        if not isinstance(records, list | tuple):
+            return []
+        return [_mapping(record) for record in records if _is_record(record)]
 
     def texts(self, path: str) -> list[str]:
         """A list of names."""
@@ -105,27 +82,30 @@ class Facts:
         )
 
     def mapping(self, path: str) -> Mapping[str, Any]:
-        """A record; empty where there is none."""
-        found = self(path)
-        return found if isinstance(found, Mapping) else {}
+        """Return the record at a path; empty where there is none."""
+        value = self(path)
+        return _mapping(value) if _is_record(value) else {}
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The document, and the matrix where there is one, as JSON has them."""
+        matrix = {"matrix": dict(self.matrix)} if self.matrix else {}
+        return {**self.document.content(), **matrix}
 
     @property
     def status(self) -> str:
         """PASSED, FAILED, INVALID, INTERRUPTED; UNKNOWN where there is no verdict."""
-        return str(self("verdict.status") or "UNKNOWN")
+        return self.document.status
 
     @property
     def reasons(self) -> list[str]:
-        """Why."""
-        return [
-            str(reason.get("text", reason.get("code", "")))
-            for reason in self.rows("verdict.reasons")
-        ]
+        """The verdict's reasons, as sentences."""
+        return [reason.text or reason.code for reason in self.document.reasons]
 
     @property
     def server(self) -> str:
-        """What was loaded, as people say it."""
-        return server_name(self.document)
+        """The server or target in words."""
+        return self.document.served_by
 
     @property
     def profile(self) -> str:
@@ -149,14 +129,13 @@ class Facts:
     @property
     def damage(self) -> str | None:
         """A sentence about records that had to be left out; None where there is none."""
-        broken = [
-            path
-            for path in RECORDS
-            if isinstance(self(path), list) and len(self.rows(path)) < len(self(path))
-        ]
-        return (
-            f"run.json is damaged: records of {', '.join(broken)} are left out." if broken else None
-        )
+        left_out = list(self.document.left_out)
+        columns = self("matrix.columns")
+        if isinstance(columns, list) and len(whole_columns(self.matrix)) < len(columns):
+            left_out.append("matrix.columns")
+        if not left_out:
+            return None
+        return f"run.json is damaged: records of {', '.join(left_out)} are left out."
 
     @property
     def began(self) -> list[str]:
@@ -170,16 +149,40 @@ class Facts:
     @property
     def age(self) -> str | None:
         """A sentence about a run.json of another version; None where it is of this one."""
-        schema, missing = (
-            self.number("schema"),
-            [name for name in KNOWN if name not in self.document],
-        )
+        schema = self.number("version")
+        missing = [name for name in KNOWN if name not in self.document.model_fields_set]
         if schema is not None and schema > SCHEMA:
             return "This run was recorded by a newer Firedrill; what this version does not know is not shown."
         if schema != SCHEMA or missing:
             lacking = f" It recorded no {', '.join(missing)}." if missing else ""
             return f"This run was recorded by an older Firedrill; figures that it did not have are shown as {units.NOTHING}.{lacking}"
         return None
+
+
+def time_with_waiting(client: ClientSide, percentile: str) -> str:
+    """Return a percentile with the waiting in words, `> 24 s` where it is a lower bound."""
+    text = units.seconds(client.latency_including_waiting_seconds.get(percentile))
+    return units.at_least(text) if percentile in client.at_least else text
+
+
+def whole_columns(matrix: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the columns of a fault matrix that are columns at all."""
+    columns = matrix.get("columns")
+    return [
+        column
+        for column in (columns if isinstance(columns, list) else ())
+        if isinstance(column, Mapping)
+        and isinstance(column.get("fault"), str)
+        and isinstance(column.get("cells"), list)
+    ]
+
+
+def _is_record(value: Any) -> bool:
+    return isinstance(value, Mapping) or is_dataclass(value)
+
+
+def _mapping(record: Any) -> Mapping[str, Any]:
+    return record if isinstance(record, Mapping) else asdict(record)
 
 
 @dataclass(frozen=True, slots=True)

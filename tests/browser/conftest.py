@@ -8,11 +8,12 @@ import requests
 
 from firedrill.errors import FiredrillError
 from firedrill.interrupt import Interrupt
+from firedrill.record.run_document import RunDocument
 from firedrill.report import recorded_series
 from firedrill.report.pages import comparison_page
 from firedrill.report.pages import run_page as page
 from firedrill.report.run_facts import Facts
-from tests import firedrill_process
+from tests import firedrill_process, run_json
 from tests.browser import chromium
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
@@ -96,11 +97,14 @@ def page_of(recorded, series, tmp_path_factory):
     def write_page(*, drop=(), runs=1, data=True, **changed):
         document = {
             name: value
-            for name, value in {**recorded.read(), **changed}.items()
+            for name, value in {**run_json.content(recorded), **changed}.items()
             if name not in drop
         }
         runs_read = [
-            (Facts(f"run-{number}", document), series(document["window"]) if data else None)
+            (
+                Facts(f"run-{number}", RunDocument.parse(document)),
+                series(document["window"]) if data else None,
+            )
             for number in range(runs)
         ]
         file = tmp_path_factory.mktemp("page") / "report.html"

@@ -10,6 +10,7 @@ import re
 import pytest
 
 from firedrill.report.charts.panels import PANELS
+from tests import run_json
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.waiting import poll_until
 
@@ -137,8 +138,7 @@ def test_verdict_and_reasons_are_above_the_fold(opened, file, size):
     with opened(file, size) as page:
         assert page.page.locator(".badge").inner_text() == "INVALID"
         assert (
-            "nothing was recorded of the load generator"
-            in page.page.locator(".reasons").inner_text()
+            "the load generator was not scraped for" in page.page.locator(".reasons").inner_text()
         )
         boxes = [page.page.locator(name).bounding_box() for name in (".badge", ".reasons")]
         assert all(box["y"] + box["height"] < size[1] for box in boxes), boxes
@@ -181,7 +181,7 @@ def test_charts_have_names_and_scroll_regions_take_focus(page):
 
 def test_hostile_names_are_shown_and_not_executed(opened, page_of, recorded):
     hostile = "</script><img src=x onerror='window.hacked = 3'>{{ 7 * 7 }}@x"
-    document = recorded.read()
+    document = run_json.content(recorded)
     document["verdict"]["reasons"].append({"code": "hostile", "text": hostile})
     document["profile"]["name"] = hostile
     document["figures"]["alerts"] = [
@@ -267,13 +267,13 @@ def test_data_are_downloaded_as_csv_and_json(page, recorded, tmp_path):
     assert "TRAFFIC: client" in rows[0]
     assert {len(row) for row in rows} == {len(rows[0])}
     content = json.loads((tmp_path / "json").read_text())
-    assert content["runs"] == [recorded.read()]
+    assert content["runs"] == [run_json.content(recorded)]
     assert {endpoint["name"] for endpoint in content["endpoints"]} >= {"/", '=cmd|"/C calc"!A1'}
 
 
 def test_the_tables_count_every_request_of_every_endpoint(page, recorded):
     content = json.loads(page.page.locator("#data").text_content())
-    counts = recorded.read()["figures"]["counts"]
+    counts = run_json.content(recorded)["figures"]["counts"]
     assert (
         sum(endpoint["requests"] for endpoint in content["endpoints"]) == counts["client_requests"]
     )

@@ -12,7 +12,7 @@ from firedrill.contract import LOOPBACK
 from firedrill.errors import Missing
 from firedrill.processes import ports
 from firedrill.stack.containers import container_stack, engine
-from tests import firedrill_process, verdicts
+from tests import firedrill_process, run_json, verdicts
 from tests.compose.composed import (
     PATIENCE_SECONDS,
     STALLED_CONTAINER_REASONS,
@@ -55,7 +55,7 @@ def test_a_run_in_containers_is_judged_and_recorded(start, tmp_path):
     )
     code, output, errors = drill.finish(PATIENCE_SECONDS)
     run = drill.run()
-    document = run.read()
+    document = run_json.content(run)
     assert verdicts.passed(code, document, STALLED_CONTAINER_REASONS), output + errors
     assert document["figures"]["counts"]["client_requests"] > 50
     assert all_are_counted(document), document["figures"]
@@ -93,7 +93,7 @@ def test_an_api_that_dies_fails_the_run_and_pages(start, tmp_path):
     )
     stop_load(drill)
     code, output, errors = drill.finish(PATIENCE_SECONDS)
-    document = drill.run().read()
+    document = run_json.content(drill.run())
     assert verdicts.failed(code, document, STALLED_CONTAINER_REASONS), output + errors
     assert "api_ended" in {reason["code"] for reason in document["verdict"]["reasons"]}
     assert "ApiDown" in {alert["name"] for alert in document["figures"]["alerts"]}
@@ -176,7 +176,7 @@ def test_a_run_without_worker_and_prometheus_keeps_its_samples(start, tmp_path):
     code, _, errors = drill.finish(PATIENCE_SECONDS)
     assert code == 4, errors
     assert any((drill.run().snapshot).iterdir())
-    document = drill.run().read()
+    document = run_json.content(drill.run())
     assert "worker_missing" in {reason["code"] for reason in document["verdict"]["reasons"]}
     assert document["figures"]["counts"]["client_requests"] > 0
     assert leftovers(project_of(drill)) == []
@@ -194,7 +194,7 @@ def test_a_run_whose_engine_is_gone_names_its_leftovers(start):
         in errors
     )
     assert "Traceback" not in errors
-    assert drill.run().read()["verdict"]["status"] == "INVALID"
+    assert run_json.content(drill.run())["verdict"]["status"] == "INVALID"
 
 
 def test_ctrl_c_ends_a_build(start):
@@ -239,7 +239,7 @@ def test_ctrl_c_keeps_samples_of_a_users_locustfile_and_rules(start, tmp_path):
     drill.interrupt()
     code, _, errors = drill.finish(PATIENCE_SECONDS)
     assert code == 130, errors
-    document = drill.run().read()
+    document = run_json.content(drill.run())
     assert document["figures"]["counts"]["client_requests"] > 10
     assert "MineAlways" in {alert["name"] for alert in document["figures"]["alerts"]}
     assert leftovers(project_of(drill)) == []

@@ -11,7 +11,7 @@ import requests
 from firedrill.drill.play.live_figures import ANSWERED, WAITING_INCLUDED
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, ROOT, SHAPE
 from firedrill.processes.ports import any_free
-from tests import firedrill_process, verdicts
+from tests import firedrill_process, run_json, verdicts
 from tests.integration.generator.open_loops import (
     HALF,
     WHOLE,
@@ -60,7 +60,7 @@ def test_a_stall_hides_in_service_time_and_shows_from_schedule(proof, folder):
             )
             shown, service = not target.gate.is_set(), prom.number(f"max({ANSWERED})")
             drill.finish(3 * PATIENCE_SECONDS)
-        figures = drill.run().read()["figures"]
+        figures = run_json.content(drill.run())["figures"]
         client, arrivals = figures["client"], figures["arrivals"]
         return {
             "shown while it lasted": float(shown),

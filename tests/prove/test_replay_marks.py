@@ -8,7 +8,7 @@ import pytest
 
 from firedrill.alerts.backtest.backtest import Question, backtest
 from firedrill.interrupt import Interrupt
-from tests import replaying
+from tests import replaying, run_json
 from tests.replaying import NAMED, SCRAPED_GROUPS, compare, named
 
 HEALTHY_SECONDS, REPEATS = 60, 3
@@ -44,7 +44,7 @@ def test_the_bundles_alerts_are_replayed_exactly_in_health(proof, next_run):
     def measure():
         run = next_run()
         comparison = compare(run, named(run, "api", "load", "recording"))
-        sick_from = run.read()["faults"][0]["start"] * 1000
+        sick_from = run_json.content(run)["faults"][0]["start"] * 1000
         return {
             "samples that differ in a minute of health": len(
                 comparison.not_excused(before_ms=sick_from)
@@ -122,7 +122,7 @@ def test_a_slow_endpoint_leaves_few_evaluations_open(proof, next_run):
 def test_every_fault_is_detected_in_time(proof, next_run):
     def measure():
         run = next_run()
-        rows = [row for row in run.read()["scorecard"] if row["expected"] == "fault"]
+        rows = [row for row in run_json.content(run)["scorecard"] if row["expected"] == "fault"]
         files = named(run, "api")
         with Interrupt() as interrupt:
             report = backtest(Question(files, run, alerts=("ApiLatencyBudgetBurn",)), interrupt)

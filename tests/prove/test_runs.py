@@ -4,11 +4,11 @@ import os
 import signal
 import time
 
-from firedrill.drill.play.run import DRAIN_SECONDS
+from firedrill.drill.play.watch import DRAIN_SECONDS
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.recorded_data import Reopened
 from firedrill.record.run_folder import Run
-from tests import firedrill_process
+from tests import firedrill_process, run_json
 from tests.integration.runs import locust_statistics, scenarios
 
 
@@ -16,7 +16,7 @@ def test_a_smoke_run_passes_three_times_in_three(proof, tmp_path_factory):
     def measure():
         drill = firedrill_process.start(tmp_path_factory.mktemp("smoke"), "smoke")
         code, _, _ = drill.finish()
-        figures = drill.run().read()["figures"]
+        figures = run_json.content(drill.run())["figures"]
         client, server = figures["client"], figures["server"]
         return {
             "exit code": code,
@@ -80,7 +80,7 @@ def test_a_page_follows_its_alert(proof, tmp_path_factory):
         drill.wait_for_load()
         os.kill(drill.pid_of("api"), signal.SIGKILL)
         drill.finish()
-        document = drill.run().read()
+        document = run_json.content(drill.run())
         fired = [
             entry["firing_after_seconds"]
             for entry in document["figures"]["alerts"]
@@ -126,7 +126,7 @@ def test_faults_are_set_on_time_and_measured_as_they_are(proof, tmp_path_factory
         )
         drill.finish()
         run = drill.run()
-        window, (errors, latency) = run.read()["window"], run.read()["faults"]
+        window, (errors, latency) = run_json.content(run)["window"], run_json.content(run)["faults"]
         with Interrupt() as interrupt, Reopened(run.recorded().data, interrupt) as reopened:
 
             def number(query):
@@ -171,7 +171,7 @@ def test_a_matrix_notices_a_dead_api_soon(proof, tmp_path_factory):
         )
         code, _, _ = drill.finish()
         played = [Run(path) for path in sorted(drill.out.glob("2*"))]
-        document = next(run.read() for run in played if run.read()["faults"])
+        document = next(run_json.content(run) for run in played if run_json.content(run)["faults"])
         delay = next(
             row["delay_seconds"] for row in document["scorecard"] if row["alert"] == "ApiDown"
         )
@@ -194,7 +194,7 @@ def test_a_greedy_generator_is_ended_soon_and_offered_all(proof, tmp_path_factor
         folder = tmp_path_factory.mktemp("greedy")
         drill = scenarios.start_greedy_run(folder)
         code, _, _ = drill.finish()
-        figures = drill.run().read()["figures"]
+        figures = run_json.content(drill.run())["figures"]
         return {
             "exit code": code,
             "load (s)": figures["seconds"],

@@ -1,7 +1,16 @@
-"""A profile, and the figures of a run that keeps it: tests change what they are about."""
+"""A healthy run: its profile, figures and run.json, of which tests change what they are about."""
 
 from firedrill.profile import AlertExpectations, Profile, Slo, Step, UserShare
-from firedrill.record.figures import ClientSide, Counts, Figures, Honesty, Saturation, ServerSide
+from firedrill.record.figures import (
+    ClientSide,
+    Counts,
+    Figures,
+    MeasurementQuality,
+    Saturation,
+    ServerSide,
+)
+from firedrill.record.outcome import Status, Verdict
+from firedrill.record.run_document import PlayedProfile, RunDocument
 
 FAST = {"p50": 0.06, "p95": 0.095, "p99": 0.1}
 HEALTHY = Figures(
@@ -14,7 +23,7 @@ HEALTHY = Figures(
         ran_out_after_seconds=None,
         nearest="workers",
     ),
-    honesty=Honesty(
+    honesty=MeasurementQuality(
         in_flight_max=9.0,
         oldest_max_seconds=0.1,
         starved_max=0.0,
@@ -41,3 +50,14 @@ PROFILE = Profile(
     slo=Slo({"p99": 0.25}, error_ratio=0.01, starved_users=0),
     alerts=AlertExpectations(),
 )
+
+
+def run_document(*, profile=PROFILE, **changed):
+    """The run.json of a healthy run, with these fields changed."""
+    healthy = {
+        "profile": PlayedProfile.of(profile, "launch"),
+        "target": "bundled API",
+        "verdict": Verdict(Status.PASSED, ()),
+        "figures": HEALTHY,
+    }
+    return RunDocument(**healthy | changed)

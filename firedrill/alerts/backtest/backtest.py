@@ -163,13 +163,15 @@ class _Judge:
         )
         run = question.run.read()
         clock = bench.clock
-        self._start, self._end = (clock.seconds(run["window"][name]) for name in ("start", "end"))
+        if run.window is None:
+            raise BadInput(f"{question.run.folder}: nothing was recorded in this run")
+        self._start, self._end = clock.seconds(run.window.start), clock.seconds(run.window.end)
         self._causes = tuple(
             replace(one, start=clock.seconds(one.start), end=clock.seconds(one.end))
             for one in causes.of_run(run)
         )
         self._reach_ms = attribution_window.reaches(groups)
-        self._recorded_by = str((run.get("versions") or {}).get("prometheus") or "")
+        self._recorded_by = run.versions.get("prometheus", "")
 
     def report(self, refused: Sequence[Refused], kept: Sequence[str]) -> Report:
         """`kept`: what is to be said of alerts that keep their condition in a sweep."""

@@ -1,37 +1,41 @@
-"""Objectives that a profile does not set, and alerts judged all the same: by the bundle's own. Pure; reads run.json."""
+"""Default objectives: alerts that fired over the bundle's limits, not the profile's. Pure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from firedrill import units
-from firedrill.drill.judge.verdict import Reason
+from firedrill.record.outcome import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-LATENCY_SECONDS, ERROR_RATIO = 0.25, 0.001
-"""What recording.yml takes where no p99 and no share of errors is set."""
+    from firedrill.record.run_document import RunDocument
+
+LATENCY_SECONDS = 0.25
+"""The limit that recording.yml takes where the profile sets no p99."""
+ERROR_RATIO = 0.001
+"""The limit that recording.yml takes where the profile sets no share of errors."""
+
 OF_LATENCY = frozenset({"ApiLatencyBudgetBurn", "ApiLatencyP99High", "ApiQueueWaitHigh"})
+"""The alerts that compare with the latency objective."""
 OF_ERRORS = frozenset({"ApiErrorBudgetFastBurn", "ApiErrorBudgetSlowBurn"})
-"""The alerts that compare with them."""
+"""The alerts that compare with the objective for errors."""
 
 
-def remarks(document: Mapping[str, Any]) -> Iterator[Reason]:
-    """A sentence where alerts fired over an objective that nobody had set."""
-    figures, slo = document["figures"] or {"alerts": ()}, document["profile"]["slo"] or {}
-    fired = {
-        alert["name"] for alert in figures["alerts"] if alert["firing_after_seconds"] is not None
-    }
-    if "p99" not in slo.get("latency_seconds", {}):
-        yield from _judged_by(fired & OF_LATENCY, "p99", units.seconds(LATENCY_SECONDS))
-    if slo.get("error_ratio") is None:
-        yield from _judged_by(fired & OF_ERRORS, "share of errors", f"{ERROR_RATIO:.1%}")
+def remarks(document: RunDocument) -> Iterator[Reason]:
+    """Yield a remark where alerts fired over an objective that the profile does not set."""
+    slo, alerts = document.profile.slo, document.figures.alerts if document.figures else ()
+    fired = {alert.name for alert in alerts if alert.firing_after_seconds is not None}
+    if slo is None or "p99" not in slo.latency_seconds:
+        yield from _fired_by_default(fired & OF_LATENCY, "p99", units.seconds(LATENCY_SECONDS))
+    if slo is None or slo.error_ratio is None:
+        yield from _fired_by_default(fired & OF_ERRORS, "errors", f"{ERROR_RATIO:.1%}")
 
 
-def _judged_by(alerts: frozenset[str] | set[str], what: str, own: str) -> Iterator[Reason]:
+def _fired_by_default(alerts: set[str], objective: str, default: str) -> Iterator[Reason]:
     if alerts:
-        yield Reason(
-            "objective_unset",
-            f"the profile sets no {what}: {', '.join(sorted(alerts))} fired over the bundle's own, {own}",
-        )
+        names = ", ".join(sorted(alerts))
+        happened = f"{names} fired over the default {objective} objective of {default}"
+        text = f"{happened}, because the profile sets none; set {objective} in its slo"
+        yield Reason("objective_unset", text)

@@ -1,88 +1,79 @@
-"""What a reader should know of a run that no verdict says. Pure; reads run.json."""
+"""Notes on a run that its verdict does not contain. Pure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from firedrill import units
-from firedrill.drill.judge.verdict import Reason
 from firedrill.record.limits import BLIND_RATIO, blind_limit
+from firedrill.record.outcome import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-MISSED_PAGE_SECONDS = 1.5
-"""Between two pages of the load generator lies a second; a longer time than this is that of a missed one."""
+    from firedrill.profile import Slo
+    from firedrill.record.figures import Figures, StepFigures
+    from firedrill.record.run_document import RunDocument
 
-
-def remarks(document: Mapping[str, Any]) -> Iterator[Reason]:
-    """A sentence for each."""
-    if document["figures"]:
-        if "task_exceptions" not in {reason["code"] for reason in document["verdict"]["reasons"]}:
-            yield from _of_what_raised(document["figures"])
-        yield from _of_what_hung(document["figures"], document["profile"]["slo"] or {})
-        yield from _of_the_warmup(
-            document["figures"]["seconds"], document["profile"]["warmup_seconds"]
-        )
-        yield from _of_the_load(document["figures"]["steps"])
-        yield from _of_what_nobody_saw(
-            document["figures"]["blind_seconds"], document["figures"]["seconds"]
-        )
+SCRAPE_GAP_SECONDS = 1.5
+"""Scrapes of the load generator are a second apart; a longer gap is a missed scrape."""
 
 
-def _of_what_hung(figures: Mapping[str, Any], slo: Mapping[str, Any]) -> Iterator[Reason]:
-    """Users that wait for ever are the worst that can happen, and in no percentile of what was answered."""
-    honesty = figures["honesty"]
-    starved, hung, oldest = (
-        honesty["starved_sustained"],
-        honesty["hung"],
-        units.seconds(honesty["oldest_max_seconds"]),
-    )
-    if starved and slo.get("starved_users") is None:
-        text = (
-            f"{units.count(starved)} users starved, the oldest of their requests hung for {oldest}"
-        )
-        yield Reason(
-            "starved_unjudged", f"{text}: the profile sets no starved_users to judge them by"
-        )
-    if hung and slo.get("error_ratio") is None:
-        yield Reason(
-            "hung_unjudged",
-            f"{units.count(hung)} requests hung until they were given up: the profile sets no errors to judge them by",
-        )
+def remarks(document: RunDocument) -> Iterator[Reason]:
+    """Yield a remark for each note."""
+    figures = document.figures
+    if figures is None:
+        return
+    if "task_exceptions" not in {reason.code for reason in document.reasons}:
+        yield from _crashed_tasks(figures)
+    yield from _hung_requests(figures, document.profile.slo)
+    yield from _short_load(figures, document.profile.warmup_seconds)
+    yield from _own_load_shape(figures.steps)
+    yield from _scrape_gap(figures)
 
 
-def _of_what_raised(figures: Mapping[str, Any]) -> Iterator[Reason]:
-    """Too little to void the run, or what failed requests explain."""
-    raised, failed = figures["honesty"]["exceptions"], figures["counts"]["client_failures"]
-    if raised:
-        beside = f"{units.count(raised)} tasks ended with an exception, beside {units.count(failed)} failed requests"
-        yield Reason(
-            "tasks_raised",
-            f"{beside}: what they had not asked yet, nobody asked (locust.log has the exceptions)",
-        )
+def _hung_requests(figures: Figures, slo: Slo | None) -> Iterator[Reason]:
+    """Yield remarks on hung requests that no objective judges; no percentile contains them."""
+    starved, hung = figures.honesty.starved_sustained, figures.honesty.hung
+    if starved and (slo is None or slo.starved_users is None):
+        oldest = units.seconds(figures.honesty.oldest_max_seconds)
+        text = f"{units.count(starved)} users got no answer (oldest request: {oldest})"
+        remedy = "no objective judges this: set starved_users in the profile's slo"
+        yield Reason("starved_unjudged", f"{text}; {remedy}")
+    if hung and (slo is None or slo.error_ratio is None):
+        text = f"{units.count(hung)} requests hung until they were given up"
+        remedy = "no objective judges this: set errors in the profile's slo"
+        yield Reason("hung_unjudged", f"{text}; {remedy}")
 
 
-def _of_the_warmup(seconds: float, warmup: float) -> Iterator[Reason]:
-    if seconds <= warmup:
-        yield Reason(
-            "within_warmup",
-            f"the load ended within the profile's warm-up of {units.seconds(warmup)}; the figures include it",
-        )
+def _crashed_tasks(figures: Figures) -> Iterator[Reason]:
+    """Yield a remark on crashed tasks: too few to void the run, or explained by failed requests."""
+    crashed, failed = figures.honesty.exceptions, figures.counts.client_failures
+    if crashed:
+        tasks = f"{units.count(crashed)} tasks ended with an exception"
+        text = f"{tasks}, beside {units.count(failed)} failed requests"
+        lost = "and did not send the rest of their requests; locust.log has the exceptions"
+        yield Reason("tasks_raised", f"{text}, {lost}")
 
 
-def _of_the_load(steps: list[Mapping[str, Any]]) -> Iterator[Reason]:
-    if any(step["users_measured"] is not None for step in steps):
-        yield Reason(
-            "own_shape",
-            "the locustfile's own shape made the load, and not the profile: the steps show the users that it ran",
-        )
+def _short_load(figures: Figures, warmup_seconds: float) -> Iterator[Reason]:
+    if figures.seconds is not None and figures.seconds <= warmup_seconds:
+        length, warmup = units.seconds(figures.seconds), units.seconds(warmup_seconds)
+        text = f"the load lasted {length}, and the profile's warm-up {warmup}"
+        yield Reason("within_warmup", f"{text}; the figures include the warm-up")
 
 
-def _of_what_nobody_saw(blind: float, seconds: float) -> Iterator[Reason]:
-    if max(MISSED_PAGE_SECONDS, BLIND_RATIO * seconds) < blind <= blind_limit(seconds):
+def _own_load_shape(steps: tuple[StepFigures, ...]) -> Iterator[Reason]:
+    if any(step.users_measured is not None for step in steps):
+        text = "the locustfile's own load shape replaced the profile's"
+        yield Reason("own_shape", f"{text}; the steps show the users that ran")
+
+
+def _scrape_gap(figures: Figures) -> Iterator[Reason]:
+    blind, seconds = figures.blind_seconds, figures.seconds
+    if blind is None or not seconds:
+        return
+    if max(SCRAPE_GAP_SECONDS, BLIND_RATIO * seconds) < blind <= blind_limit(seconds):
         share = units.percent(blind / seconds)
-        yield Reason(
-            "seen_in_part",
-            f"nothing was recorded of the load generator for {units.seconds(blind)}, {share} of the run",
-        )
+        text = f"the load generator was not scraped for {units.seconds(blind)}, {share} of the run"
+        yield Reason("seen_in_part", f"{text}; peaks in that time are not recorded")

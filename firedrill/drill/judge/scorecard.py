@@ -1,286 +1,264 @@
-"""Alerts against what they were for: which were expected, which fired, how soon after their cause. Pure; reads and completes run.json.
+"""The alert scorecard: which alerts were expected, which fired, how soon after their cause. Pure.
 
-What is expected of which alert stands in the profile, and is fixed before the run: `always`, `if_slo_broken`, `never`, and the alerts that
-a fault names. An alert whose cause nobody named is held against the latest one, which is a guess and marked as such.
+The profile says before the run what is expected of an alert: `always`, `if_slo_broken`, `never`,
+or that a fault names it. An alert without a named cause is compared with the latest one, which is
+a guess and marked as such.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from firedrill import units
 from firedrill.alerts.backtest import causes
-from firedrill.drill.judge.verdict import Reason
-from firedrill.record.figures import Window
+from firedrill.record.outcome import Reason, ScorecardRow, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from firedrill.alerts.backtest.causes import Cause
+    from firedrill.record.figures import Alert, Figures, Window
+    from firedrill.record.run_document import RunDocument
 
     Span = tuple[float, float, float]
-    """When an alert became active, fired, and ceased to fire."""
+    """Times at which an alert became active, began to fire, and ceased to fire."""
 
 SLO_BROKEN = ("starved_users", "errors", "api_ended", "aborted", "latency_")
-"""How codes of the verdict's reasons begin that say so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One alert, held against one cause or against what the profile says. Times in seconds."""
-
-    alert: str
-    judgement: str
-    """detected: it fired after a cause. expected: it fired as the profile says, without a known cause. missed: the profile expects it.
-
-    false: the profile says never, or there was no cause. quiet: it did not fire, and need not have. undecided: the load ended too early, or
-
-    it fired already before the load began, or was active already before its fault did, or its rule could not be evaluated.
-    """
-    expected: str | None = None
-    """always, if_slo_broken, never, or `fault` where a fault names it; None where nobody expected anything."""
-    firing_after_seconds: float | None = None
-    cause: str | None = None
-    attribution: str | None = None
-    """`named` if the profile names the alert beside its cause, `latest` if the cause is a guess."""
-    delay_seconds: float | None = None
-    wrong: bool = False
-    """Whether it fails the run."""
-    text: str = ""
-    """What happened, where that is wrong or undecided."""
+"""Beginnings of the codes of verdict reasons for a broken SLO."""
 
 
 def of_run(
-    document: Mapping[str, Any], lingers: Mapping[str, float] | None = None
-) -> list[dict[str, Any]]:
-    """A row for each alert that fired or that the profile names, in order of the firing; those that did not fire come last.
+    document: RunDocument, attribution_seconds: Mapping[str, float] | None = None
+) -> tuple[ScorecardRow, ...]:
+    """Return a row for each alert that fired or was expected, in order of the firing.
 
-    `lingers` says by alert for how many seconds it may owe its firing to a fault that is over; without bound where nobody knows its rule.
+    Alerts that did not fire come last.
+
+    Args:
+        document: The run, without its scorecard.
+        attribution_seconds: By alert, how long after the end of a fault it may still fire because
+            of it; without a limit where its rule is not known.
     """
-    if not document["figures"]:
-        return []
-    rows = sorted(
-        _Card(document, lingers or {}).rows(),
-        key=lambda row: inf if row.firing_after_seconds is None else row.firing_after_seconds,
+    if document.figures is None or document.window is None:
+        return ()
+    card = _Scorecard(document, document.figures, document.window, attribution_seconds or {})
+    return tuple(sorted(card.rows(), key=_firing_order))
+
+
+def _firing_order(row: ScorecardRow) -> float:
+    return inf if row.firing_after_seconds is None else row.firing_after_seconds
+
+
+def reasons(rows: Iterable[ScorecardRow]) -> tuple[Reason, ...]:
+    """Return the reasons why the alerts fail a run."""
+    wrong = (Reason(f"alert_{row.judgement}", row.text) for row in rows if row.wrong)
+    return tuple(dict.fromkeys(wrong))
+
+
+def remarks(rows: Iterable[ScorecardRow]) -> tuple[Reason, ...]:
+    """Return a remark for each alert that could not be judged."""
+    undecided = (
+        Reason("alert_undecided", row.text) for row in rows if row.judgement == "undecided"
     )
-    return [asdict(row) for row in rows]
+    return tuple(dict.fromkeys(undecided))
 
 
-def reasons(rows: Iterable[Mapping[str, Any]]) -> tuple[Reason, ...]:
-    """Why the alerts fail a run."""
-    return tuple(
-        dict.fromkeys(
-            Reason(f"alert_{row['judgement']}", row["text"]) for row in rows if row["wrong"]
-        )
-    )
-
-
-def remarks(rows: Iterable[Mapping[str, Any]]) -> tuple[Reason, ...]:
-    """What the run does not say."""
-    return tuple(
-        dict.fromkeys(
-            Reason("alert_undecided", row["text"])
-            for row in rows
-            if row["judgement"] == "undecided"
-        )
-    )
-
-
-class _Card:
-    def __init__(self, document: Mapping[str, Any], lingers: Mapping[str, float]) -> None:
-        self._lingers = lingers
-        alerts = document["figures"]["alerts"]
-        self._start: float = document["window"]["start"]
+class _Scorecard:
+    def __init__(
+        self,
+        document: RunDocument,
+        figures: Figures,
+        window: Window,
+        attribution_seconds: Mapping[str, float],
+    ) -> None:
+        self._attribution_seconds = attribution_seconds
+        self._start = window.start
         self._causes = causes.of_run(document)
-        self._expected = _expected(document)
-        self._fired = _fired(alerts)
+        self._expected = _expectations(document)
+        self._firings = _firings(figures.alerts)
         self._pending = {
-            alert["name"]: alert["pending_after_seconds"]
-            for alert in alerts
-            if alert["pending_at_end"]
+            alert.name: alert.pending_after_seconds
+            for alert in figures.alerts
+            if alert.pending_at_end
         }
-        self._unevaluated: Mapping[str, str] = (
-            document.get("unevaluated") or {}
-        )  # Older runs do not tell.
-        self._is_early = _ended_early(document)
+        self._unevaluated = document.unevaluated
+        self._is_early = _ended_early(document, window)
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[ScorecardRow]:
         named: dict[str, list[Cause]] = {}
         for cause in self._causes:
             for name in cause.alerts:
                 named.setdefault(name, []).append(cause)
-        for name, its in named.items():
-            ends = [*(self._after(following) for following in its[1:]), inf]
-            yield from (
-                self._of_cause(name, cause, until) for cause, until in zip(its, ends, strict=True)
-            )
-        for name in dict.fromkeys([*self._fired, *self._expected]):
-            left_over, first = self._left_over(name), self._first(name)
+        for name, own_causes in named.items():
+            ends = [*(self._after(following) for following in own_causes[1:]), inf]
+            for cause, until in zip(own_causes, ends, strict=True):
+                yield self._named_cause(name, cause, until)
+        for name in dict.fromkeys([*self._firings, *self._expected]):
+            left_over, first = self._left_over(name), self._first_firing(name)
             if left_over:
                 yield left_over
             if first and (name not in named or first[0] < self._after(named[name][0])):
-                yield self._of_firing(name, *first)
+                yield self._firing(name, *first)
             elif name not in named and not left_over:
-                yield self._of_silence(name)
+                yield self._no_firing(name)
 
     def _after(self, cause: Cause) -> float:
         return cause.start - self._start
 
-    def _first(self, name: str) -> tuple[float, float] | None:
-        """When it fired first, and had become active."""
-        return min(
-            ((begun, active) for active, begun, _ in self._fired.get(name, ()) if begun > 0),
-            default=None,
+    def _first_firing(self, name: str) -> tuple[float, float] | None:
+        """Return the times at which an alert first fired under load, and had become active."""
+        spans = self._firings.get(name, ())
+        return min(((begin, active) for active, begin, _ in spans if begin > 0), default=None)
+
+    def _left_over(self, name: str) -> ScorecardRow | None:
+        """Return the row of an alert that fired before the load, as in an attached run."""
+        spans = self._firings.get(name, ())
+        begin = next((begin for _, begin, _ in spans if begin <= 0), None)
+        if begin is None:
+            return None
+        text = f"the alert {name} was firing when the load began, so the load did not cause it"
+        return ScorecardRow(
+            alert=name,
+            judgement="undecided",
+            expected=self._expected.get(name),
+            firing_after_seconds=begin,
+            text=text,
         )
 
-    def _left_over(self, name: str) -> Row | None:
-        """An alert that fired before this load could set it off, as where a run is attached to what ran already."""
-        begun = next((begun for _, begun, _ in self._fired.get(name, ()) if begun <= 0), None)
-        text = (
-            f"the alert {name} fired already when the load began: what set it off was there before"
+    def _named_cause(self, name: str, cause: Cause, until: float) -> ScorecardRow:
+        """Return the row of an alert and a fault that names it, until the next one that does."""
+        since, spans = self._after(cause), self._firings.get(name, ())
+        latest = cause.end - self._start + self._attribution_seconds.get(name, inf)
+        candidates = [begin for active, begin, _ in spans if since <= active < until]
+        after = min((begin for begin in candidates if begin <= latest), default=None)
+        row = ScorecardRow(
+            alert=name,
+            judgement="detected",
+            expected="fault",
+            firing_after_seconds=after,
+            cause=cause.name,
+            attribution="named",
+            delay_seconds=None if after is None else after - since,
         )
-        return (
-            None
-            if begun is None
-            else Row(name, "undecided", self._expected.get(name), begun, text=text)
-        )
-
-    def _of_cause(self, name: str, cause: Cause, until: float) -> Row:
-        """An alert that a fault names, from the fault on until the next one that names it."""
-        since, spans = self._after(cause), self._fired.get(name, ())
-        latest = cause.end - self._start + self._lingers.get(name, inf)
-        after = min(
-            (begun for active, begun, _ in spans if since <= active < until and begun <= latest),
-            default=None,
-        )
-        row = Row(
-            name,
-            "detected",
-            "fault",
-            after,
-            cause.name,
-            "named",
-            None if after is None else after - since,
-        )
-        begun = f"{cause.name}, which began after {units.seconds(since)}"
+        fault = f"{cause.name}, which began after {units.seconds(since)}"
         before = next((begin for active, begin, end in spans if active < since <= end), None)
         if before is not None:
-            did = "fired" if before < since else "was pending"
-            text = (
-                f"the alert {name} {did} already before {begun}: it neither detected nor missed it"
-            )
+            state = "fired" if before < since else "was pending"
+            text = f"the alert {name} {state} already before {fault}: neither detected nor missed"
             return replace(
                 row, judgement="undecided", firing_after_seconds=None, delay_seconds=None, text=text
             )
         if after is not None:
             return row
-        late = next((at for active, at, _ in spans if since <= active < until), None)
-        did = (
-            self._did(name)
-            if late is None
-            else f"fired after {units.seconds(late)}, when it looked back on nothing of its fault"
+        late = next(iter(candidates), None)
+        behaviour = self._silence(name)
+        if late is not None:
+            fired = f"fired after {units.seconds(late)}"
+            behaviour = f"{fired}, when its rule no longer looked back on the fault"
+        return self._missed(
+            row, f"the alert {name} {behaviour}; the profile expects it after {fault}"
         )
-        return self._missed(row, f"the alert {name} {did}; the profile expects it after {begun}")
 
-    def _of_firing(self, name: str, after: float, active: float) -> Row:
+    def _firing(self, name: str, after: float, active: float) -> ScorecardRow:
+        """Return the row of an alert that fired without a cause that names it."""
         expected, cause = self._expected.get(name), self._latest_cause(active)
-        row = Row(
-            name, "detected" if cause else "expected" if expected else "false", expected, after
+        row = ScorecardRow(
+            alert=name,
+            judgement="expected" if expected else "false",
+            expected=expected,
+            firing_after_seconds=after,
         )
         if cause:
             row = replace(
                 row,
+                judgement="detected",
                 cause=cause.name,
                 attribution="latest",
                 delay_seconds=after - self._after(cause),
             )
         if expected != "never":
             return row
-        text = (
-            f"the alert {name} fired after {units.seconds(after)}; the profile says it never does"
-        )
+        happened = f"the alert {name} fired after {units.seconds(after)}"
+        text = f"{happened}; the profile lists it under never"
         return replace(row, judgement="false", wrong=True, text=text)
 
-    def _of_silence(self, name: str) -> Row:
+    def _no_firing(self, name: str) -> ScorecardRow:
+        """Return the row of an alert that the profile lists, and that did not fire."""
         expected = self._expected[name]
-        row = Row(name, "quiet", expected)
+        row = ScorecardRow(alert=name, judgement="quiet", expected=expected)
         if expected == "always":
-            return self._missed(row, f"the alert {name} {self._did(name)}; the profile expects it")
+            text = f"the alert {name} {self._silence(name)}; the profile expects it"
+            return self._missed(row, text)
         if expected == "if_slo_broken":
-            return self._of_silence_when_broken(row)
+            return self._no_firing_when_broken(row)
         if name in self._unevaluated:
-            return replace(
-                row,
-                judgement="undecided",
-                text=f"the alert {name} {self._did(name)}: that it was quiet says nothing",
-            )
+            text = f"the alert {name} {self._silence(name)}, so its silence proves nothing"
+            return replace(row, judgement="undecided", text=text)
         return row
 
-    def _of_silence_when_broken(self, row: Row) -> Row:
-        """One of those that the profile lists is enough: somebody knew. What broke in the last moments, none of them could know."""
+    def _no_firing_when_broken(self, row: ScorecardRow) -> ScorecardRow:
+        """Return the row of an alert that is expected where the SLO broke.
+
+        One firing alert of the list is enough. An alert that was pending at the end had no time.
+        """
         listed = [name for name, expected in self._expected.items() if expected == "if_slo_broken"]
-        if any(name in self._fired for name in listed):
+        if any(name in self._firings for name in listed):
             return row
         is_late = any(name in self._pending for name in listed)
-        what = (
-            f"none of {', '.join(listed)} fired"
-            if len(listed) > 1
-            else f"the alert {listed[0]} {self._did(listed[0])}"
-        )
-        return self._missed(
-            row, f"the SLO was broken, and {what}: nobody would have known", is_late=is_late
-        )
+        silence = f"the alert {listed[0]} {self._silence(listed[0])}"
+        if len(listed) > 1:
+            silence = f"none of {', '.join(listed)} fired"
+        text = f"the SLO broke, but {silence}; the profile expects it (if_slo_broken)"
+        return self._missed(row, text, is_late=is_late)
 
-    def _did(self, name: str) -> str:
-        """What an alert did that did not fire."""
+    def _silence(self, name: str) -> str:
+        """Describe an alert that did not fire."""
         pending = self._pending.get(name)
         if name in self._unevaluated:
             return f"did not fire, but its rule could not be evaluated ({self._unevaluated[name]})"
-        return (
-            "did not fire"
-            if pending is None
-            else f"was pending from {units.seconds(pending)} on, and not firing when the load ended"
-        )
+        if pending is None:
+            return "did not fire"
+        return f"was pending from {units.seconds(pending)} on, and not firing when the load ended"
 
-    def _missed(self, row: Row, text: str, *, is_late: bool = False) -> Row:
+    def _missed(self, row: ScorecardRow, text: str, *, is_late: bool = False) -> ScorecardRow:
         if self._is_early or is_late:
-            return replace(
-                row, judgement="undecided", text=f"{text}; the load ended too early to tell"
-            )
+            text = f"{text}; the load ended too early to tell"
+            return replace(row, judgement="undecided", text=text)
         return replace(row, judgement="missed", text=text, wrong=True)
 
     def _latest_cause(self, after: float) -> Cause | None:
-        """The latest thing that had gone wrong by then."""
-        return next(
-            (cause for cause in reversed(self._causes) if self._after(cause) <= after), None
-        )
+        """Return the latest cause that had begun by then."""
+        begun = (cause for cause in reversed(self._causes) if self._after(cause) <= after)
+        return next(begun, None)
 
 
-def _expected(document: Mapping[str, Any]) -> dict[str, str]:
-    """What the profile says of an alert: always, never, or if_slo_broken, which is left out where the SLO held."""
-    alerts = document["profile"]["alerts"]
-    is_broken = any(
-        reason["code"].startswith(SLO_BROKEN) for reason in document["verdict"]["reasons"]
-    )
-    kinds = ("never", *(("if_slo_broken",) if is_broken else ()), "always")
-    return {name: kind for kind in kinds for name in alerts[kind]}
+def _expectations(document: RunDocument) -> dict[str, str]:
+    """Return the profile's expectation by alert; if_slo_broken only where the SLO broke."""
+    alerts = document.profile.alerts
+    is_broken = any(reason.code.startswith(SLO_BROKEN) for reason in document.reasons)
+    lists = {
+        "never": alerts.never,
+        "if_slo_broken": alerts.if_slo_broken if is_broken else (),
+        "always": alerts.always,
+    }
+    return {name: kind for kind, names in lists.items() for name in names}
 
 
-def _fired(alerts: Iterable[Mapping[str, Any]]) -> dict[str, tuple[Span, ...]]:
-    """When each alert became active, and began and ceased to fire, in seconds since the load began, over all its label sets."""
+def _firings(alerts: Iterable[Alert]) -> dict[str, tuple[Span, ...]]:
+    """Return the spans of each alert over all its label sets, in seconds since the load began."""
     fired: dict[str, list[Span]] = {}
     for alert in alerts:
-        if alert["firing_after_seconds"] is not None:
-            spans = zip(alert["active_after_seconds"], alert["firings"], strict=True)
-            fired.setdefault(alert["name"], []).extend(
-                (active, begun, end) for active, (begun, end) in spans
+        if alert.firing_after_seconds is not None:
+            spans = zip(alert.active_after_seconds, alert.firings, strict=True)
+            fired.setdefault(alert.name, []).extend(
+                (active, begin, end) for active, (begin, end) in spans
             )
     return {name: tuple(sorted(spans, key=lambda span: span[1:])) for name, spans in fired.items()}
 
 
-def _ended_early(document: Mapping[str, Any]) -> bool:
-    """A load that ended before its profile's end did not give every alert its time."""
-    is_cut = Window(**document["window"]).falls_short(document["profile"]["duration_seconds"])
-    return is_cut or bool(document["aborted"]) or document["verdict"]["status"] == "INTERRUPTED"
+def _ended_early(document: RunDocument, window: Window) -> bool:
+    """Return whether the load ended before its plan, so that some alerts had no time to fire."""
+    is_short = window.falls_short(document.profile.duration_seconds)
+    return is_short or bool(document.aborted) or document.status == Status.INTERRUPTED

@@ -1,4 +1,4 @@
-"""Which alerts were pending and firing in a run, read from Prometheus's own ALERTS series."""
+"""The alerts that were pending and firing in a run, from Prometheus's own ALERTS series."""
 
 from __future__ import annotations
 
@@ -15,66 +15,67 @@ if TYPE_CHECKING:
     from firedrill.prometheus.client import Prometheus
 
     Span = tuple[float, float, float]
-    """First and last sample of a time that a series was there, and when it was gone; infinity if it stayed."""
+    """First and last sample of a series' presence, and when it was gone; infinity if it stayed."""
 
 OWN_LABELS = {"__name__", "alertname", "alertstate", "severity"}
+"""Labels of ALERTS that are not the alert's."""
 
 
 def read(prom: Prometheus, window: Window, tail_seconds: float) -> tuple[Alert, ...]:
-    """Every alert and label set that was pending or firing, by the time at which it began; the watchdog left out.
+    """Return every alert and label set that was pending or firing, by the time it began.
 
-    What begins to fire when the load has ended is left out as well: no load set it off, or that there is none any more.
+    The watchdog is left out. So are alerts that begin to fire after the load's end: the load did
+    not set them off, or its end did.
     """
-    return of_series(
-        remote.read(prom.url, window.start - 1, window.end + tail_seconds, "ALERTS"), window
-    )
+    series = remote.read(prom.url, window.start - 1, window.end + tail_seconds, "ALERTS")
+    return of_series(series, window)
 
 
 def of_series(series: Iterable[Any], window: Window) -> tuple[Alert, ...]:
-    """The same from ALERTS as prompb TimeSeries, whose stale markers tell an alert that ended from one that is evaluated seldom."""
-    found: dict[tuple[tuple[str, str], ...], dict[str, Sequence[Span]]] = {}
-    for one in series:
-        labels = {label.name: label.value for label in one.labels}
+    """Return the alerts of ALERTS series, as prompb TimeSeries.
+
+    Their stale markers tell an alert that ended from one that is rarely evaluated.
+    """
+    states_by_labels: dict[tuple[tuple[str, str], ...], dict[str, Sequence[Span]]] = {}
+    for one_series in series:
+        labels = {label.name: label.value for label in one_series.labels}
         spans = _spans(
-            [(sample.timestamp / 1000 - window.start, sample.value) for sample in one.samples]
+            (sample.timestamp / 1000 - window.start, sample.value) for sample in one_series.samples
         )
         if labels["alertstate"] == "firing":
             spans = [span for span in spans if span[0] <= window.seconds]
         if spans and labels["alertname"] != HEARTBEAT:
-            key = tuple(
-                sorted(
-                    (name, value)
-                    for name, value in labels.items()
-                    if name not in {"__name__", "alertstate"}
-                )
-            )
-            found.setdefault(key, {})[labels["alertstate"]] = spans
-    alerts = [_alert(dict(key), states, window) for key, states in found.items()]
+            own = {name for name in labels if name not in {"__name__", "alertstate"}}
+            key = tuple((name, labels[name]) for name in sorted(own))
+            states_by_labels.setdefault(key, {})[labels["alertstate"]] = spans
+    alerts = [_alert(dict(key), states, window) for key, states in states_by_labels.items()]
     return tuple(sorted(alerts, key=_beginning))
 
 
 def _alert(labels: dict[str, str], states: Mapping[str, Sequence[Span]], window: Window) -> Alert:
     first = {state: spans[0][0] for state, spans in states.items()}
     firings, pending = states.get("firing", ()), states.get("pending", ())
+    is_pending_at_end = any(begin <= window.seconds < gone for begin, _, gone in pending)
     return Alert(
         name=labels["alertname"],
         severity=labels.get("severity", ""),
         labels={name: value for name, value in labels.items() if name not in OWN_LABELS},
         pending_after_seconds=first.get("pending"),
         firing_after_seconds=first.get("firing"),
-        firing_seconds=sum(end - begun for begun, end, _ in firings),
-        firings=tuple((begun, end) for begun, end, _ in firings),
-        active_after_seconds=tuple(
-            next((since for since, _, gone in pending if gone == begun), begun)
-            for begun, _, _ in firings
-        ),
-        pending_at_end=not firings
-        and any(begun <= window.seconds < gone for begun, _, gone in pending),
+        firing_seconds=sum(end - begin for begin, end, _ in firings),
+        firings=tuple((begin, end) for begin, end, _ in firings),
+        active_after_seconds=tuple(_active_since(begin, pending) for begin, _, _ in firings),
+        pending_at_end=not firings and is_pending_at_end,
     )
 
 
+def _active_since(firing_begin: float, pending: Sequence[Span]) -> float:
+    """Return the begin of the pending time that ended as the alert began to fire, if any."""
+    return next((begin for begin, _, gone in pending if gone == firing_begin), firing_begin)
+
+
 def _spans(points: Iterable[tuple[float, float]]) -> list[Span]:
-    """The times that a series was there; a NaN is the mark that it ended."""
+    """Return the times at which a series was there; NaN is the stale marker that ends one."""
     spans: list[Span] = []
     current: tuple[float, float] | None = None
     for time, value in points:
@@ -87,8 +88,5 @@ def _spans(points: Iterable[tuple[float, float]]) -> list[Span]:
 
 
 def _beginning(alert: Alert) -> float:
-    return min(
-        seconds
-        for seconds in (alert.pending_after_seconds, alert.firing_after_seconds)
-        if seconds is not None
-    )
+    times = (alert.pending_after_seconds, alert.firing_after_seconds)
+    return min(seconds for seconds in times if seconds is not None)

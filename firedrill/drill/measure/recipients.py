@@ -1,10 +1,11 @@
-"""Whom a run's alerts would have reached, and when: the notifications as they stand in run.json."""
+"""The notifications of a run, as they stand in run.json."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from firedrill.drill.measure.alert_history import OWN_LABELS
+from firedrill.record.run_document import RecordedNotification
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -12,22 +13,20 @@ if TYPE_CHECKING:
     from firedrill.notifications.notification import Notification
 
 
-def record(notifications: Iterable[Notification], start: float) -> list[dict[str, Any]]:
-    """Each with its time in seconds since the load began; what came before it, and the heartbeat, left out."""
+def record(notifications: Iterable[Notification], start: float) -> list[RecordedNotification]:
+    """Return the notifications since the load began, without the heartbeat."""
     return [
-        _entry(one, start)
-        for one in notifications
-        if not one.is_heartbeat and one.received >= start
+        RecordedNotification(
+            after_seconds=notification.received - start,
+            receiver=notification.receiver,
+            status=notification.status,
+            alertname=notification.alertname,
+            severity=notification.severity,
+            labels={
+                name: value for name, value in notification.labels.items() if name not in OWN_LABELS
+            },
+            summary=notification.summary,
+        )
+        for notification in notifications
+        if not notification.is_heartbeat and notification.received >= start
     ]
-
-
-def _entry(one: Notification, start: float) -> dict[str, Any]:
-    return {
-        "after_seconds": one.received - start,
-        "receiver": one.receiver,
-        "status": one.status,
-        "alertname": one.alertname,
-        "severity": one.severity,
-        "labels": {name: value for name, value in one.labels.items() if name not in OWN_LABELS},
-        "summary": one.summary,
-    }

@@ -1,4 +1,4 @@
-"""The moment's figures of a running drill, for whoever watches."""
+"""The current figures of a running drill, for the progress display."""
 
 from __future__ import annotations
 
@@ -12,60 +12,66 @@ if TYPE_CHECKING:
 
 
 FROM_SCHEDULE = "client:response_time_from_schedule_seconds:p99_10s"
-WAITING_INCLUDED, ANSWERED = (
-    "client:response_time_including_waiting_seconds:p99_10s",
-    "client:response_time_seconds:p99_10s",
-)
+WAITING_INCLUDED = "client:response_time_including_waiting_seconds:p99_10s"
+ANSWERED = "client:response_time_seconds:p99_10s"
 RAISED = (
     f"max({WAITING_INCLUDED} unless {WAITING_INCLUDED} <= 1.1 * ({FROM_SCHEDULE} or {ANSWERED}))"
 )
-"""There where those who wait have raised the percentile by more than a tenth, which a single one at the edge of a bucket does not.
+"""Present where waiting requests have raised the percentile by more than a tenth.
 
-Where nothing was answered that of the answered is missing, or no number.
+A single one at the edge of a bucket raises it by less. Where nothing was answered, the percentile
+of the answered requests is missing, or no number.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What one look at Prometheus shows; None where there is no figure yet."""
+    """The figures of one look at Prometheus; None where there is no figure yet."""
 
     step: float | None
     users: float | None
     rate: float | None
     client_p99_seconds: float | None
-    """At least: who waits counts with the age that its request has so far; where nobody can see that, the answered alone count."""
+    """With waiting requests at the age they have so far, where that is visible."""
     server_p99_seconds: float | None
     in_flight: float | None
     starved: float | None
     headroom_ratio: float | None
     nearest: str | None
+    """The resource with the least headroom."""
     offered: float | None = None
     """Arrivals a second of an open loop; None in a closed one."""
     client_p99_is_at_least: bool = False
-    """Whether those who wait have raised it."""
+    """Whether waiting requests have raised the percentile, so that it is a lower bound."""
 
     def cells(self) -> dict[str, str]:
-        """Each figure as text, by its title, in the order in which they are read."""
+        """Return each figure as text, by its title, in the order of the display."""
         client_p99 = units.seconds(self.client_p99_seconds)
-        headroom = units.percent(
-            None if self.headroom_ratio is None else max(0.0, self.headroom_ratio)
-        )
+        if self.client_p99_is_at_least:
+            client_p99 = units.at_least(client_p99)
+        rate = units.rate(self.rate)
+        if self.offered is not None:
+            rate = f"{rate} of {units.rate(self.offered)}"
         return {
             "step": units.count(self.step),
             "users": units.count(self.users),
-            "rate": units.rate(self.rate)
-            if self.offered is None
-            else f"{units.rate(self.rate)} of {units.rate(self.offered)}",
-            "client p99": units.at_least(client_p99) if self.client_p99_is_at_least else client_p99,
+            "rate": rate,
+            "client p99": client_p99,
             "server p99": units.seconds(self.server_p99_seconds),
             "in flight": units.count(self.in_flight),
             "starved": units.count(self.starved),
-            "headroom": f"{headroom} ({self.nearest})" if self.nearest else headroom,
+            "headroom": self._headroom(),
         }
+
+    def _headroom(self) -> str:
+        if self.headroom_ratio is None:
+            return units.NOTHING
+        text = units.percent(max(0.0, self.headroom_ratio))
+        return f"{text} ({self.nearest})" if self.nearest else text
 
 
 def look(prom: Prometheus) -> Live:
-    """Ask for all of them."""
+    """Ask Prometheus for all live figures."""
     headroom = min(
         prom.instant("api:headroom:ratio"), key=lambda sample: sample.value, default=None
     )

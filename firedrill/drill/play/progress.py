@@ -1,4 +1,4 @@
-"""Progress on stderr: a live panel on a terminal, else a plain line every ten seconds."""
+"""The progress of a run on stderr: a live panel on a terminal, else a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ if TYPE_CHECKING:
 LINE_EVERY_SECONDS = 10.0
 
 SHOWN_NOTIFICATIONS = 3
-"""How many of the latest notifications the panel shows."""
+"""Number of the latest notifications in the panel."""
 
 
 class Progress(Protocol):
-    """Something that tells a person how a run goes."""
+    """Shows a person how a run goes."""
 
     def phase(self, text: str) -> None:
-        """Something else is being done now."""
+        """Show what is being done now."""
 
     def show(self, live: Live, elapsed_seconds: float, duration_seconds: float | None) -> None:
-        """The figures of the moment, under load."""
+        """Show the current figures, under load."""
 
     def notified(self, notifications: Sequence[Notification]) -> None:
-        """Somebody would have been told just now."""
+        """Show notifications that have just arrived."""
 
     def close(self) -> None:
-        """Nothing more will be shown."""
+        """End the display."""
 
 
 def for_console(console: Terminal, title: str) -> Progress:
-    """The progress that fits where stderr goes."""
+    """Return the progress display that suits a terminal, or a file."""
     return Panels(console, title) if console.is_terminal else Lines(console, title)
 
 
 class Lines:
-    """For logs and CI."""
+    """Plain lines, for logs and CI."""
 
     def __init__(self, console: Terminal, title: str) -> None:
         self._console = console
@@ -57,11 +57,11 @@ class Lines:
         self._next = 0.0
 
     def phase(self, text: str) -> None:
-        """A line at once."""
+        """Print a line at once."""
         self._print(text)
 
     def show(self, live: Live, elapsed_seconds: float, duration_seconds: float | None) -> None:
-        """A line, if ten seconds have passed since the last one."""
+        """Print a line, if ten seconds have passed since the last one."""
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + LINE_EVERY_SECONDS
@@ -69,19 +69,19 @@ class Lines:
         self._print(f"{_clock(elapsed_seconds, duration_seconds)}: {figures}")
 
     def notified(self, notifications: Sequence[Notification]) -> None:
-        """A line each, at once."""
+        """Print a line for each notification."""
         for notification in notifications:
             self._print(notification.line())
 
     def close(self) -> None:
-        """Nothing to tidy."""
+        """Do nothing."""
 
     def _print(self, text: str) -> None:
         self._console.say(f"{self._title}: {text}")
 
 
 class Panels:
-    """For a person at a terminal."""
+    """A live panel, for a person at a terminal."""
 
     def __init__(self, console: Terminal, title: str) -> None:
         self._title = title
@@ -92,11 +92,11 @@ class Panels:
         self._screen.start()
 
     def phase(self, text: str) -> None:
-        """Shown below the figures of the moment before."""
+        """Show the text below the last figures."""
         self._draw(text)
 
     def show(self, live: Live, elapsed_seconds: float, duration_seconds: float | None) -> None:
-        """Figures under their titles, and a bar."""
+        """Show the figures under their titles, and a bar."""
         table = Table.grid(padding=(0, 2))
         cells = live.cells()
         table.add_row(*(Text(name, style="dim") for name in cells))
@@ -110,15 +110,15 @@ class Panels:
         self._draw(_clock(elapsed_seconds, duration_seconds))
 
     def notified(self, notifications: Sequence[Notification]) -> None:
-        """Below the figures, the latest last; drawn with the figures that follow."""
+        """Keep the notifications for the next drawing, below the figures."""
         lines = [
-            Text(one.line(), style=_urgency(one), no_wrap=True, overflow="ellipsis")
-            for one in notifications
+            Text(note.line(), style=_urgency(note), no_wrap=True, overflow="ellipsis")
+            for note in notifications
         ]
         self._notifications = [*self._notifications, *lines][-SHOWN_NOTIFICATIONS:]
 
     def close(self) -> None:
-        """The panel goes; what is printed next stands in its place."""
+        """Remove the panel; the next output takes its place."""
         self._screen.stop()
 
     def _draw(self, text: str) -> None:
@@ -150,4 +150,5 @@ def _urgency(notification: Notification) -> str:
 def _clock(elapsed_seconds: float, duration_seconds: float | None) -> str:
     if duration_seconds is None:
         return f"{units.seconds(elapsed_seconds)} under load, until stopped (Ctrl-C)"
-    return f"{elapsed_seconds:.0f} of {duration_seconds:.0f} s, {max(0.0, duration_seconds - elapsed_seconds):.0f} s left"
+    left = max(0.0, duration_seconds - elapsed_seconds)
+    return f"{elapsed_seconds:.0f} of {duration_seconds:.0f} s, {left:.0f} s left"

@@ -1,11 +1,11 @@
-"""What somebody asked to be drilled, checked before anything is started."""
+"""The request for one run, checked before anything is started."""
 
 from __future__ import annotations
 
 import hashlib
 import stat
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from firedrill import http_client, places
@@ -17,6 +17,7 @@ from firedrill.notifications.notification import HEARTBEAT
 from firedrill.processes import programs
 from firedrill.profile import check_users
 from firedrill.profile_form import nearest
+from firedrill.record.run_document import Generator, LocustfileUsed
 from firedrill.stack import configuration
 from firedrill.stack.containers import container_stack, engine
 
@@ -37,7 +38,7 @@ class Request:
 
     profile: Profile
     source: str
-    """The profile's name, or its file: what Locust is told."""
+    """Name or file of the profile, as Locust gets it."""
     out: Path
     server: Server
     target: str | None = None
@@ -47,13 +48,13 @@ class Request:
     duration_seconds: float | None = None
     """Ends the load earlier than the profile says; None leaves it to the profile."""
     until_firing: tuple[str, ...] = ()
-    """Ends the load when each of these alerts has fired since the first fault; empty leaves it to the profile."""
+    """Alerts that end the load when all have fired since the first fault; empty: the profile does."""
     time_scale: float = 12.0
     docker: bool = False
     """In containers instead of processes."""
     workers: int = 1
     abort_on_slo: bool = False
-    """End the load when the SLO is broken for certain, as a profile may ask for by itself."""
+    """Whether to end the load when the SLO is broken for certain; a profile may ask for it too."""
     attachment: Attachment | None = None
     """A stack that is up already, instead of one that is started for the run."""
     baseline: Baseline | None = None
@@ -62,7 +63,7 @@ class Request:
 
     @property
     def ends_after_seconds(self) -> float | None:
-        """How long the load lasts; None until stopped."""
+        """The length of the load; None: until it is stopped."""
         planned = [
             seconds
             for seconds in (self.duration_seconds, self.profile.duration_seconds)
@@ -72,34 +73,35 @@ class Request:
 
     @property
     def shown_target(self) -> str | None:
-        """The target for people and files: requests alone are to know its password."""
+        """The target without its password, for people and files."""
         return self.target and without_userinfo(self.target)
 
     @property
     def title(self) -> str:
-        """Profile and what it meets, in words."""
+        """The profile and the server or target, in words."""
         target = self.shown_target
-        return f"{self.profile.name} {target.removeprefix('http://').removeprefix('https://') if target else self.server}"
+        if target is None:
+            return f"{self.profile.name} {self.server}"
+        address = target.removeprefix("http://").removeprefix("https://")
+        return f"{self.profile.name} {address}"
 
-    def generator(self) -> dict[str, Any]:
-        """What makes the load, for run.json: `locustfile` with its bytes' hash (None: the bundled users), `workers`, `docker`.
+    def generator(self) -> Generator:
+        """Return the setup of the load generator, with the hash of the user's locustfile.
 
         Raises:
             BadInput: the locustfile cannot be read.
         """
-        file = self.locustfile
-        try:
-            theirs = (
-                {"name": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
-                if file
-                else None
-            )
-        except OSError as error:
-            raise BadInput(f"--locustfile {file}: {error.strerror}") from error
-        return {"locustfile": theirs, "workers": self.workers, "docker": self.docker}
+        file, used = self.locustfile, None
+        if file:
+            try:
+                sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+            except OSError as error:
+                raise BadInput(f"--locustfile {file}: {error.strerror}") from error
+            used = LocustfileUsed(file.name, sha256)
+        return Generator(locustfile=used, workers=self.workers, docker=self.docker)
 
     def check(self) -> None:
-        """Look at everything the run will need.
+        """Check everything that the run will need.
 
         Raises:
             BadInput: a file is not there or not valid.
@@ -129,12 +131,13 @@ class Request:
             _check_target(self.target)
 
     def _check_profile(self) -> None:
-        """What of it depends on what it is played with."""
+        """Check the profile against the users and the target that it is played with."""
         if not (self.locustfile or self.attachment):
             check_users(self.source, BUNDLED_USERS)
         if self.abort_on_slo and not (self.profile.slo and self.profile.slo.has_objectives):
             raise BadInput(
-                f"--abort-on-slo: profile {self.profile.name} needs objectives; expected one or more in its slo"
+                f"--abort-on-slo: profile {self.profile.name} needs objectives; "
+                "expected one or more in its slo"
             )
         if (
             self.profile.faults
@@ -142,15 +145,14 @@ class Request:
             and not (self.attachment or any(scrape.job == "api" for scrape in self.scrapes))
         ):
             raise BadInput(
-                f"profile {self.profile.name} sets faults; expected --scrape with the target's metrics page, which takes them"
+                f"profile {self.profile.name} sets faults; "
+                "expected --scrape with the target's metrics endpoint, which sets them"
             )
 
     def _check_expectations(self) -> None:
-        """An alert that nobody has would never fire, whatever happens; misspelled under `never`, it would do so for ever."""
-        expected, of_faults = (
-            self.profile.alerts,
-            (name for step in self.profile.faults for name in step.alerts),
-        )
+        """Check that every expected alert exists; a misspelled one would never fire."""
+        expected = self.profile.alerts
+        of_faults = (name for step in self.profile.faults for name in step.alerts)
         files = (*places.RULES.glob("*.yml"), *self.rules)
         known = {
             rule.name
@@ -162,32 +164,37 @@ class Request:
         for name in (*expected.always, *expected.if_slo_broken, *expected.never, *of_faults):
             if name not in known:
                 raise BadInput(
-                    f"profile {self.profile.name}: no rule has the alert {name}{nearest(name, known)}"
+                    f"profile {self.profile.name}: "
+                    f"no rule has the alert {name}{nearest(name, known)}"
                 )
 
     def _check_for_containers(self) -> None:
-        """What one user may read, or calls itself, is another matter in a container."""
+        """Check addresses, files and limits that mean something else in a container."""
         engine.need()
         hosts = [
             ("--target", urlsplit(self.target or "").hostname),
-            *(("--scrape", each.address.rpartition(":")[0]) for each in self.scrapes),
+            *(("--scrape", scrape.address.rpartition(":")[0]) for scrape in self.scrapes),
         ]
         for option, host in hosts:
             if host in {"localhost", LOOPBACK, "::1", "[::1]"}:
                 raise BadInput(
-                    f"{option} {host}: in a container that is the container itself; expected one such as host.docker.internal"
+                    f"{option} {host}: in a container that is the container itself; "
+                    "expected a host such as host.docker.internal"
                 )
         if self.server.threads and self.server.threads > container_stack.MOST_THREADS:
             raise BadInput(
-                f"--threads {self.server.threads}: expected at most {container_stack.MOST_THREADS} in a container"
+                f"--threads {self.server.threads}: "
+                f"expected at most {container_stack.MOST_THREADS} in a container"
             )
         if self.locustfile and not self.locustfile.stat().st_mode & stat.S_IROTH:
             raise BadInput(
-                f"--locustfile {self.locustfile}: the containers have a user of their own; expected a file that others may read"
+                f"--locustfile {self.locustfile}: the containers run as another user; "
+                "expected a file that others may read"
             )
         if ":" in str(self.out.absolute()):
             raise BadInput(
-                f"--out {self.out}: Docker takes a colon for the end of a path; expected a folder without"
+                f"--out {self.out}: Docker takes a colon for the end of a path; "
+                "expected a folder without one"
             )
 
 

@@ -1,4 +1,4 @@
-"""The story the bundle tells: one launch profile against three ways to serve the same API."""
+"""The drill of `firedrill drill`: one load profile against three ways to serve the same API."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SERVERS = (
     Server("waitress"),
     Server("waitress", threads=64, connection_limit=1000),
 )
-"""Flask's development server, a production server as it comes, and the same one once somebody looked at what is saturated."""
+"""Flask's development server, a production server with its defaults, and the same one tuned."""
 
 
 def play_all(request: Request, console: Terminal, interrupt: Interrupt) -> Iterator[Run]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firedrill import names, units
-from firedrill.record.run_description import played_load
+from firedrill.record.played_load import played_load
 from firedrill.report.charts import chart_types, colors, panels
 from firedrill.report.charts.canvas import Canvas, Marks
 from firedrill.report.charts.chart_types import Chart
@@ -83,13 +83,13 @@ def of_runs(sides: Sequence[Side]) -> str:
         charts=list(_overlaid(sides)),
         title=f"{sentences.joined(profiles)}: {len(sides)} runs side by side",
         sides=sides,
-        different=len({played_load(side.facts.mapping("profile")) for side in sides}) > 1,
+        different=len({played_load(side.facts.document.profile) for side in sides}) > 1,
         rows=list(_rows(sides)),
         exhausted=[sentences.exhausted(side.facts) for side in sides],
         alerts=[_fired(side.facts) for side in sides],
         data=data_of(
             [side.recording for side in sides if side.recording],
-            [side.facts.document for side in sides],
+            [side.facts.content for side in sides],
         ),
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from firedrill import units
 from firedrill.report.pages.render import Table
+from firedrill.report.run_facts import whole_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -15,20 +16,18 @@ if TYPE_CHECKING:
 
     from firedrill.report.run_facts import Facts
 
-NAME = "matrix"
-"""Under which it stands among a report's facts."""
-
 
 def read(folder: Path) -> dict[str, Any]:
-    """The matrix of a run's folder by its name; nothing where there is none that can be read."""
+    """Return the matrix in a run's folder; empty where none can be read."""
     with suppress(OSError, ValueError):
-        return {NAME: json.loads((folder / "matrix.json").read_text())}
+        content = json.loads((folder / "matrix.json").read_text())
+        return content if isinstance(content, dict) else {}
     return {}
 
 
 def table(facts: Facts) -> Table | None:
     """A row for each fault and alert that met, as in the terminal; None for a run without a matrix."""
-    if not facts.rows(f"{NAME}.columns"):
+    if not whole_columns(facts.matrix):
         return None
     return Table(
         ("fault", "alert", "judgement", "delay", "least", "in full"),
@@ -38,10 +37,10 @@ def table(facts: Facts) -> Table | None:
 
 
 def _rows(facts: Facts) -> Iterator[tuple[str, ...]]:
-    for column in facts.rows(f"{NAME}.columns"):
+    for column in whole_columns(facts.matrix):
         cells = [cell for cell in column["cells"] if isinstance(cell, dict)]
         yield from (
-            _row(column["fault"], cell, facts.mapping(f"{NAME}.least")) for cell in cells or [{}]
+            _row(column["fault"], cell, facts.mapping("matrix.least")) for cell in cells or [{}]
         )
 
 

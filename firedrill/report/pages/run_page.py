@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from firedrill.report.charts.panels import PANELS
 from firedrill.report.pages import alert_expectations, matrix_table, sentences
 from firedrill.report.pages.render import Table, data_of, render
 from firedrill.report.recorded_series import AlertSpan, Span
-from firedrill.report.run_facts import Facts
+from firedrill.report.run_facts import Facts, time_with_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -44,7 +45,7 @@ def of_run(facts: Facts, recording: Recording | None) -> str:
         errors=_errors(recording.endpoints) if recording else None,
         steps=_steps(facts),
         environment=_environment(facts),
-        data=data_of([recording] if recording else [], [facts.document]),
+        data=data_of([recording] if recording else [], [facts.content]),
     )
 
 
@@ -137,32 +138,20 @@ def _timeline(canvas: Canvas, facts: Facts, recording: Recording) -> Chart:
 
 def _alert_spans(facts: Facts, recording: Recording) -> list[AlertSpan]:
     """What alerts did: they fired when the scorecard says so. An older run.json has no such times, and none has those of the pending."""
-    told = [
-        alert for alert in facts.rows("figures.alerts") if isinstance(alert.get("firings"), list)
-    ]
-    if not told:
+    alerts = facts.document.figures.alerts if facts.document.figures else ()
+    lacks_times = any(
+        alert.firing_after_seconds is not None and not alert.firings for alert in alerts
+    )
+    if lacks_times or not alerts:
         return list(recording.alerts)
     firings = dict.fromkeys(
-        (str(alert["name"]), begun, end)
-        for alert in told
-        for begun, end in _pairs(alert["firings"])
+        (alert.name, begin, end) for alert in alerts for begin, end in alert.firings
     )
     pending = [each for each in recording.alerts if each.state != "firing"]
     return [
         *pending,
-        *(AlertSpan(name, "firing", Span(begun, end)) for name, begun, end in firings),
+        *(AlertSpan(name, "firing", Span(begin, end)) for name, begin, end in firings),
     ]
-
-
-def _pairs(found: Sequence[Any]) -> Iterator[tuple[float, float]]:
-    """Those of a list that are two numbers."""
-    for pair in found:
-        if (
-            isinstance(pair, list | tuple)
-            and len(pair) == 2
-            and all(isinstance(time, int | float) for time in pair)
-        ):
-            yield pair[0], pair[1]
 
 
 def _alert_bar(alert: AlertSpan, end: float) -> Bar:
@@ -266,23 +255,19 @@ def _errors(endpoints: Sequence[Endpoint]) -> Table:
 
 
 def _steps(facts: Facts) -> Table:
-    rows = []
-    for step in (Facts(facts.id, row) for row in facts.rows("figures.steps")):
-        start, end = step.number("start_seconds") or 0.0, step.number("end_seconds") or 0.0
-        rows.append(
-            (
-                f"{sentences.clock(start)}–{sentences.clock(end)}",
-                sentences.load_of(facts, step.document),
-                units.rate(step.number("client.offered_rate")),
-                units.rate(step.number("client.rate")),
-                units.percent(step.number("client.error_ratio")),
-                *(
-                    step.time(f"client.latency_including_waiting_seconds.{name}")
-                    for name in ("p50", "p95", "p99")
-                ),
-                units.seconds(step.number("server.latency_seconds.p99")),
-            )
+    steps = facts.document.figures.steps if facts.document.figures else ()
+    rows = [
+        (
+            f"{sentences.clock(step.start_seconds)}–{sentences.clock(step.end_seconds)}",
+            sentences.load_of(facts, asdict(step)),
+            units.rate(step.client.offered_rate),
+            units.rate(step.client.rate),
+            units.percent(step.client.error_ratio),
+            *(time_with_waiting(step.client, name) for name in ("p50", "p95", "p99")),
+            units.seconds(step.server.latency_seconds.get("p99")),
         )
+        for step in steps
+    ]
     return Table(
         ("time", "load", "offered", "achieved", "errors", "p50", "p95", "p99", "server p99"), rows
     )

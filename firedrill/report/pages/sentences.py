@@ -10,12 +10,12 @@ from firedrill import units
 from firedrill.contract import FAULT_KINDS
 from firedrill.fault_client import spell
 from firedrill.record.limits import blind_limit
-from firedrill.report.run_facts import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from firedrill.report.recorded_series import Recording
+    from firedrill.report.run_facts import Facts
 
 
 P99_WITH_WAITING = "figures.client.latency_including_waiting_seconds.p99"
@@ -277,10 +277,9 @@ def lasting(seconds: float) -> str:
 def load_of(facts: Facts, step: Mapping[str, Any]) -> str:
     """A step of the load: its users, or its arrivals where they do not wait for answers."""
     asked = facts.rows("profile.steps")[step.get("index", 0) :][:1]
-    rate, running = (
-        step.get("arrival_rate", asked[0].get("rate") if asked else None),
-        step.get("users_measured"),
-    )
+    rate, running = step.get("arrival_rate"), step.get("users_measured")
+    if rate is None and asked:  # Steps of older runs do not record their rate.
+        rate = asked[0].get("rate")
     if isinstance(running, int | float):
         return f"{units.count(running)} users of the locustfile's own shape"
     if isinstance(rate, int | float):
@@ -292,7 +291,7 @@ def alerts_expected(facts: Facts) -> dict[str, str]:
     """What the profile expects of alerts, by name: at all, and of the faults that were set."""
     of_faults: dict[str, list[str]] = {}
     for fault in facts.rows("faults"):
-        for name in Facts("", fault).texts("alerts"):
+        for name in fault["alerts"]:
             of_faults.setdefault(name, []).append(fault_of(fault))
     said = {
         "always": "expected",

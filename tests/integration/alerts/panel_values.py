@@ -14,6 +14,7 @@ from grafana.source import (
     saturation_panels,
     server_panels,
 )
+from tests import run_json
 from tests.recorded_drills import STUCK_WORKERS, THREADS
 
 
@@ -23,11 +24,11 @@ class PanelValues:
     def __init__(self, run, reopened):
         recorded = run.recorded()
         self.start, self.end = recorded.start, recorded.end
-        self.failures = run.read()["figures"]["counts"]["client_failures"]
-        self.faults = {fault["fault"]: fault for fault in run.read()["faults"]}
+        self.failures = run_json.content(run)["figures"]["counts"]["client_failures"]
+        self.faults = {fault["fault"]: fault for fault in run_json.content(run)["faults"]}
         self._prom = reopened.prom
         self.choices = {
-            **alert_lab_panels.choices(run.read()["time_scale"]),
+            **alert_lab_panels.choices(run_json.content(run)["time_scale"]),
             "$__range": f"{self.end - self.start:.0f}s",
         }
 

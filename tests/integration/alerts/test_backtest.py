@@ -13,7 +13,7 @@ from firedrill.alerts.scaling.shrink import scale_rules
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupt
 from firedrill.record.run_folder import Run
-from tests import firedrill_process, recorded_drills, required_programs
+from tests import firedrill_process, recorded_drills, required_programs, run_json
 from tests.replaying import NAMED, SCALE, compare, loaded, named
 
 RECORDINGS = ("drill", "drill_amid_stalls")
@@ -156,7 +156,7 @@ def test_shrunk_and_stretched_rules_do_the_same(run, tmp_path, factor, fired):
     # One evaluation later a sample is seen, one more later what was recorded of it, and `for` is
     # rounded up to a third.
     tolerance = 3 * max(1.0, 15 / factor)
-    end = run.recorded().end - run.read()["window"]["start"]
+    end = run.recorded().end - run_json.content(run)["window"]["start"]
     both = {
         alert: (short.get(alert, []), long.get(alert, [])) for alert in short.keys() | long.keys()
     }
@@ -183,7 +183,7 @@ def test_shrunk_and_stretched_rules_do_the_same(run, tmp_path, factor, fired):
 
 
 def test_a_run_without_samples_is_bad_input(run, tmp_path):
-    (tmp_path / "run.json").write_text(json.dumps(run.read()))
+    (tmp_path / "run.json").write_text(json.dumps(run_json.content(run)))
     with pytest.raises(BadInput, match=f"{tmp_path}: nothing was recorded in this run"):
         asked(Run(tmp_path), *loaded(run))
 

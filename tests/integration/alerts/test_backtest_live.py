@@ -6,7 +6,7 @@ from firedrill.alerts.replay import evaluation_times
 from firedrill.alerts.replay.environment import Bench
 from firedrill.alerts.rules import rule_file
 from firedrill.interrupt import Interrupt
-from tests import replaying
+from tests import replaying, run_json
 from tests.replaying import NAMED, compare, loaded, named
 
 HEALTHY_SECONDS = 25
@@ -26,9 +26,13 @@ def test_the_scorecard_agrees_with_the_alerts_written(run):
     """A machine that stalls may keep an alert from firing, or fire it before its fault; the
     scorecard says so.
     """
-    rows = [row for row in run.read()["scorecard"] if row["expected"] == "fault"]
+    rows = [row for row in run_json.content(run)["scorecard"] if row["expected"] == "fault"]
     assert {row["alert"] for row in rows} == NAMED
-    begun = {name: fault["start"] for fault in run.read()["faults"] for name in fault["alerts"]}
+    begun = {
+        name: fault["start"]
+        for fault in run_json.content(run)["faults"]
+        for name in fault["alerts"]
+    }
     states = written_states(run)
     for row in rows:
         seen = [
@@ -60,11 +64,13 @@ def written_states(run):
 
 def test_the_run_names_durations_that_were_too_short(run):
     (said,) = [
-        remark["text"] for remark in run.read()["remarks"] if remark["code"] == "rules_kept_longer"
+        remark["text"]
+        for remark in run_json.content(run)["remarks"]
+        if remark["code"] == "rules_kept_longer"
     ]
     assert (
-        "durations of the rules are longer than 1/36, "
-        "the first: group budget: 15s is 1s here, not 417ms" in said
+        "durations in the alert rules stayed longer than 1/36 of production, "
+        "so their alerts fire later: group budget: 15s is 1s here, not 417ms" in said
     )
 
 

@@ -1,7 +1,7 @@
 """Open loops for tests: their profiles, their workers and their counts."""
 
 from firedrill.processes.ports import any_free
-from tests import firedrill_process
+from tests import firedrill_process, run_json
 from tests.target_server import Target
 from tests.waiting import PATIENCE_SECONDS
 
@@ -80,4 +80,4 @@ def play_breakpoint(folder):
 def _play(folder, profile, target):
     drill = firedrill_process.start(folder / "runs", profile, "--target", target.url)
     code, output, _ = drill.finish(3 * PATIENCE_SECONDS)
-    return code, output, drill.run().read()
+    return code, output, run_json.content(drill.run())

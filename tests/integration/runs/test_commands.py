@@ -7,7 +7,7 @@ import subprocess
 
 from firedrill.processes import ports
 from firedrill.prometheus.client import Prometheus
-from tests import firedrill_process, required_programs, verdicts
+from tests import firedrill_process, required_programs, run_json, verdicts
 from tests.integration.runs import locust_statistics
 from tests.target_server import Target
 from tests.waiting import poll_until
@@ -40,13 +40,15 @@ def test_a_foreign_api_and_a_foreign_locustfile_are_judged(tmp_path):
             rules,
         )
         code, output, errors = drill.finish()
-    document = drill.run().read()
+    document = run_json.content(drill.run())
     figures = document["figures"]
     # Half of their requests fail, and nothing else is wrong.
     assert verdicts.status_and_reasons(code, document) == ("FAILED", ["errors"]), output + errors
     assert document["target"] == target.url
     assert document["generator"]["locustfile"]["name"] == "theirs.py"
-    assert "secret" not in f"{drill.run().document.read_text()}{drill.run().folder}{output}{errors}"
+    assert (
+        "secret" not in f"{drill.run().json_file.read_text()}{drill.run().folder}{output}{errors}"
+    )
     counts = figures["counts"]
     assert (
         counts["client_requests"],

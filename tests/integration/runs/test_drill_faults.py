@@ -5,7 +5,7 @@ import pytest
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.recorded_data import Reopened
 from firedrill.record.limits import TAIL_SECONDS
-from tests import firedrill_process, verdicts
+from tests import firedrill_process, run_json, verdicts
 
 USERS = 20
 FAULTS = """\
@@ -26,7 +26,7 @@ def run(tmp_path_factory):
     file.write_text(file.read_text() + FAULTS)
     drill = firedrill_process.start(folder / "runs", file, "--threads", "32", "--duration", "12s")
     code, output, _ = drill.finish()
-    assert verdicts.status_and_reasons(code, drill.run().read()) == (
+    assert verdicts.status_and_reasons(code, run_json.content(drill.run())) == (
         "INVALID",
         ["fault_not_set"],
     ), output
@@ -48,10 +48,15 @@ def gained(prom, run, fault, selector, since=0.0):
     """
     since = max(
         since,
-        next(window["start"] for window in run.read()["faults"] if window["fault"] == fault) + 1,
+        next(
+            window["start"]
+            for window in run_json.content(run)["faults"]
+            if window["fault"] == fault
+        )
+        + 1,
     )
     total = 0.0
-    for series in prom.raw(selector, since, run.read()["window"]["end"] + TAIL_SECONDS):
+    for series in prom.raw(selector, since, run_json.content(run)["window"]["end"] + TAIL_SECONDS):
         values = series.values()
         assert values == sorted(values), "a counter"
         total += values[-1] - values[0]
@@ -59,7 +64,7 @@ def gained(prom, run, fault, selector, since=0.0):
 
 
 def test_faults_are_recorded_with_the_times_they_had(run):
-    document = run.read()
+    document = run_json.content(run)
     window, (errors, latency) = document["window"], document["faults"]
     assert (errors["fault"], errors["size"], latency["fault"], latency["size"]) == (
         "errors",
@@ -73,7 +78,9 @@ def test_faults_are_recorded_with_the_times_they_had(run):
 
 
 def test_a_fault_whose_time_never_came_makes_the_run_invalid(run):
-    texts = {reason["code"]: reason["text"] for reason in run.read()["verdict"]["reasons"]}
+    texts = {
+        reason["code"]: reason["text"] for reason in run_json.content(run)["verdict"]["reasons"]
+    }
     assert (
         texts["fault_not_set"] == "the fault due after 25 s (stop) was not set: the load had ended"
     )
@@ -84,7 +91,10 @@ def test_both_sides_count_the_injected_errors(run, prom):
     ends may be missing.
     """
     status = 'http_server_response_time_seconds_count{http_route="/"%s}'
-    since, end = run.read()["faults"][0]["start"] + 1, run.read()["window"]["end"] + TAIL_SECONDS
+    since, end = (
+        run_json.content(run)["faults"][0]["start"] + 1,
+        run_json.content(run)["window"]["end"] + TAIL_SECONDS,
+    )
     for all_of_them, failed_ones in (
         ("locust_requests_total", "locust_request_failures_total"),
         (status % "", status % ',http_response_status_code="500"'),
@@ -108,7 +118,7 @@ def test_no_request_is_faster_than_the_injected_latency(run, prom):
     assert (answered > 0, fast) == (True, 0)
     active = prom.raw(
         'api_fault_active{fault="latency"}',
-        run.read()["faults"][1]["start"],
-        run.read()["window"]["end"],
+        run_json.content(run)["faults"][1]["start"],
+        run_json.content(run)["window"]["end"],
     )
     assert {value for series in active for value in series.values()} == {0.3}

@@ -6,9 +6,10 @@ import pytest
 from click.testing import CliRunner
 
 from firedrill.cli import main
-from firedrill.drill.judge.verdict import EXIT_CODES, Status
+from firedrill.drill.judge.verdict import EXIT_CODES
+from firedrill.record.outcome import Status
 from firedrill.record.run_folder import Run
-from tests import firedrill_process, required_programs, verdicts
+from tests import firedrill_process, required_programs, run_json, verdicts
 
 FAULTS = """\
 faults:
@@ -43,7 +44,7 @@ def test_a_matrix_fails_for_the_fault_that_no_alert_noticed(tmp_path):
     quiet, stop, latency = matrix["columns"]
     statuses = []
     for column in matrix["columns"]:
-        document = Run(drill.out / column["run"]).read()
+        document = run_json.content(Run(drill.out / column["run"]))
         assert column["status"] == document["verdict"]["status"]
         statuses.append(
             verdicts.status_and_reasons(EXIT_CODES[Status(column["status"])], document)[0]

@@ -13,7 +13,7 @@ import pytest
 from bench.backtest import made_up_run
 from firedrill.contract import LOOPBACK
 from firedrill.interrupt import Interrupt, Interrupted
-from tests import firedrill_process
+from tests import firedrill_process, run_json
 from tests.integration.runs import scenarios
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
@@ -28,7 +28,7 @@ def test_a_run_that_is_interrupted_is_kept_and_says_so(tmp_path, number):
     drill.wait_for_requests()
     drill.process.send_signal(number)
     code, _, errors = drill.finish()
-    document = drill.run().read()
+    document = run_json.content(drill.run())
     assert code == 130, errors
     assert document["verdict"]["status"] == "INTERRUPTED"
     assert "locust_ended" not in {reason["code"] for reason in document["verdict"]["reasons"]}, (
@@ -54,7 +54,7 @@ def test_an_interrupt_during_the_start_leaves_nothing_running(tmp_path):
     drill.interrupt()
     code, _, errors = drill.finish()
     assert code == 130, errors
-    assert drill.run().read()["verdict"]["status"] == "INTERRUPTED"
+    assert run_json.content(drill.run())["verdict"]["status"] == "INTERRUPTED"
     assert drill.leftovers() == []
 
 
@@ -72,7 +72,7 @@ if as_module or sys.orig_argv[1].endswith("/firedrill"):
 def test_a_second_interrupt_does_not_wait_for_stragglers(tmp_path):
     """Without it, the run would wait for the API's stuck workers."""
     (tmp_path / "sitecustomize.py").write_text(
-        PATIENT.format(module="firedrill.drill.play.run", name="DRAIN_SECONDS")
+        PATIENT.format(module="firedrill.drill.play.watch", name="DRAIN_SECONDS")
     )
     drill = scenarios.start_run_with_stuck_workers(
         tmp_path, environment={"PYTHONPATH": str(tmp_path)}
@@ -82,7 +82,7 @@ def test_a_second_interrupt_does_not_wait_for_stragglers(tmp_path):
     drill.interrupt()
     code, _, errors = drill.finish()
     assert code == 130, errors
-    assert drill.run().read()["verdict"]["status"] == "INTERRUPTED"
+    assert run_json.content(drill.run())["verdict"]["status"] == "INTERRUPTED"
     assert drill.leftovers() == []
 
 

@@ -13,7 +13,7 @@ from firedrill.interrupt import Interrupt
 from firedrill.processes.ports import any_free
 from firedrill.stack.plan import PORT_OPTIONS, Plan, Ports
 from firedrill.stack.process_stack import NativeStack
-from tests import firedrill_process, required_programs
+from tests import firedrill_process, required_programs, run_json
 from tests.locust_process import Locust
 from tests.target_server import Target
 from tests.waiting import PATIENCE_SECONDS, poll_until
@@ -111,7 +111,7 @@ def test_a_drill_that_loses_its_generators_keeps_the_record(stack, tmp_path):
             <= offered - started - unsent + RATE * (looked_ago + ALLOCATED_AHEAD_SECONDS) + A_FEW
         )
         code, said, errors = drill.finish()
-    document = drill.run().read()
+    document = run_json.content(drill.run())
     assert (code, document["verdict"]["status"]) == (4, "INVALID"), said + errors
     assert {"worker_missing", "scrape_gap"} <= {
         reason["code"] for reason in document["verdict"]["reasons"]

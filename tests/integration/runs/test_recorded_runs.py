@@ -13,7 +13,7 @@ from firedrill.prometheus.client import Prometheus
 from firedrill.prometheus.overlay import labels
 from firedrill.prometheus.recorded_data import Reopened
 from firedrill.record.run_folder import Run
-from tests import firedrill_process
+from tests import firedrill_process, run_json
 from tests.waiting import poll_until
 
 
@@ -84,7 +84,7 @@ def test_runs_are_listed_and_pruned_oldest_first(two_runs):
 
     listed = json.loads(runs("--json"))
     assert [row["status"] for row in listed] == [
-        Run(two_runs / row["id"]).read()["verdict"]["status"] for row in listed
+        run_json.content(Run(two_runs / row["id"]))["verdict"]["status"] for row in listed
     ]
     assert all(row["size_bytes"] > 10_000 for row in listed)
     assert listed[0]["id"] in runs("prune", "--keep", "1", "--dry-run")

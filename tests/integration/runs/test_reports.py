@@ -9,7 +9,7 @@ import pytest
 from firedrill.cli.reports import written
 from firedrill.profile import load_profile
 from firedrill.record.run_folder import Run
-from tests import firedrill_process, verdicts
+from tests import firedrill_process, run_json, verdicts
 
 
 def firedrill(*words):
@@ -40,7 +40,7 @@ def test_a_run_that_is_worse_than_its_baseline_fails(tmp_path):
         tmp_path / "runs", file, "--baseline", before.folder, "--tolerance", "50%", report=True
     )
     code, output, errors = drill.finish()
-    document = drill.run().read()
+    document = run_json.content(drill.run())
     assert verdicts.status_and_reasons(code, document) == ("FAILED", ["regression_rate"]), errors
     assert "the achieved rate went from 1000.0/s to" in output
     assert document["baseline"] == {"id": "before", "tolerance": 0.5}

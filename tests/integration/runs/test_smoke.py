@@ -7,7 +7,7 @@ import pytest
 from firedrill.interrupt import Interrupt
 from firedrill.places import ROOT
 from firedrill.prometheus.recorded_data import Reopened
-from tests import firedrill_process, verdicts
+from tests import firedrill_process, run_json, verdicts
 from tests.integration.runs import locust_statistics
 
 BUNDLED = ROOT / "load" / "profiles" / "smoke.yaml"
@@ -35,7 +35,7 @@ def smoke(tmp_path_factory):
 
 def test_smoke_passes_and_prints_its_run_json(smoke):
     code, output, errors, drill = smoke
-    assert json.loads(output) == drill.run().read()
+    assert json.loads(output) == run_json.content(drill.run())
     assert verdicts.status_and_reasons(code, json.loads(output)) == ("PASSED", []), errors
 
 
@@ -61,7 +61,7 @@ def test_every_side_counts_the_same_requests(smoke):
     it.
     """
     run = smoke[3].run()
-    figures = run.read()["figures"]
+    figures = run_json.content(run)["figures"]
     counts, abandoned = figures["counts"], figures["honesty"]["abandoned"]
     assert (
         counts["client_requests"],
@@ -77,7 +77,7 @@ def test_every_side_counts_the_same_requests(smoke):
 
 
 def test_all_four_signals_are_measured_from_both_sides(smoke):
-    figures = smoke[3].run().read()["figures"]
+    figures = run_json.content(smoke[3].run())["figures"]
     for side in ("client", "server"):
         assert (
             0.005

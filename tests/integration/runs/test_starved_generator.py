@@ -1,13 +1,13 @@
 """A run whose load generator cannot do what its profile asks for."""
 
-from tests import firedrill_process
+from tests import firedrill_process, run_json
 from tests.integration.runs import scenarios
 
 
 def test_a_generator_without_cpu_voids_and_ends_the_run(tmp_path):
     drill = scenarios.start_greedy_run(tmp_path)
     code, output, errors = drill.finish()
-    document = drill.run().read()
+    document = run_json.content(drill.run())
     figures = document["figures"]
     reasons = {reason["code"]: reason["text"] for reason in document["verdict"]["reasons"]}
     assert (code, document["verdict"]["status"]) == (4, "INVALID"), errors
@@ -64,7 +64,7 @@ def test_users_that_compute_name_the_generator_in_short_runs(tmp_path):
     locustfile = firedrill_process.LOCUSTFILES / "computing.py"
     drill = firedrill_process.start(tmp_path, profile, "--locustfile", locustfile)
     code, _, errors = drill.finish()
-    document = drill.run().read()
+    document = run_json.content(drill.run())
     assert (code, document["verdict"]["status"]) == (4, "INVALID"), errors
     assert_the_verdict_asks_for_workers(document)
     assert document["figures"]["arrivals"]["left"] == 0

@@ -1,6 +1,6 @@
 """A run fails whose answered requests look good, but which played less than it was asked for."""
 
-from tests import firedrill_process
+from tests import firedrill_process, run_json
 
 RULES = """\
 groups:
@@ -27,7 +27,7 @@ def test_a_load_that_was_not_asked_for_is_void(tmp_path):
         rules,
     )
     code, output, _ = drill.finish()
-    document = drill.run().read()
+    document = run_json.content(drill.run())
     assert (code, document["verdict"]["status"]) == (4, "INVALID"), output
     assert {
         "users_behind",

@@ -2,7 +2,7 @@
 
 import psutil
 
-from tests import firedrill_process
+from tests import firedrill_process, run_json
 from tests.integration.runs import locust_statistics, scenarios
 from tests.waiting import poll_until
 
@@ -38,7 +38,7 @@ def test_a_killed_worker_voids_the_run_and_takes_nothing_back(tmp_path):
     counted = prom.number("sum(locust_requests_total)")
     killed.kill()
     code, _, errors = drill.finish()
-    run = drill.run().read()
+    run = run_json.content(drill.run())
     assert (code, run["verdict"]["status"], run["generator"]["workers"]) == (4, "INVALID", 2), (
         errors
     )

@@ -1,6 +1,7 @@
 """A backtest builds its grid, finds ambiguous evaluations and causes, stretches time, and reports."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -17,7 +18,11 @@ from firedrill.alerts.rules import rule_file
 from firedrill.alerts.rules.rule_file import Rule
 from firedrill.alerts.scaling.stretch import Clock, stretch
 from firedrill.cli import main
+from firedrill.profile import Slo
 from firedrill.prometheus import remote
+from firedrill.record.figures import StepFigures, Window
+from firedrill.record.run_document import InjectedFault
+from tests.unit.healthy_run import HEALTHY, PROFILE, run_document
 
 
 def test_a_grid_lies_on_whole_intervals():
@@ -149,24 +154,25 @@ def test_alerts_counted_or_labelled_by_value_are_ambiguous_together():
 
 
 def run(faults, slower):
-    step = {
-        "index": 1,
-        "users": 9,
-        "start_seconds": 5,
-        "end_seconds": 10,
-        "client": {"slower_than_slo": {"p99": slower}, "error_ratio": 0},
-    }
-    profile = {"slo": {"error_ratio": 0.01}}
-    return {
-        "window": {"start": 100.0, "end": 110.0},
-        "faults": faults,
-        "profile": profile,
-        "figures": {"steps": [step]},
-    }
+    client = replace(HEALTHY.client, slower_than_slo={"p99": slower}, error_ratio=0.0)
+    step = StepFigures(
+        index=1,
+        start_seconds=5,
+        end_seconds=10,
+        users=9,
+        client=client,
+        server=HEALTHY.server,
+    )
+    return run_document(
+        window=Window(100.0, 110.0),
+        faults=tuple(faults),
+        profile=replace(PROFILE, slo=Slo(error_ratio=0.01)),
+        figures=replace(HEALTHY, steps=(step,)),
+    )
 
 
 def test_causes_are_faults_or_steps_that_broke_the_slo():
-    fault = {"fault": "errors", "size": 0.2, "start": 103.0, "end": 104.0}
+    fault = InjectedFault("errors", 0.2, 103.0, 104.0)
     assert causes.of_run(run([fault], 0.5)) == (Cause("errors 20 %", 103.0, 104.0),)
     assert causes.of_run(run([], 0.5)) == (Cause("step 1: 9 users", 105.0, 110.0),)
     assert causes.of_run(run([], 0.01)) == ()

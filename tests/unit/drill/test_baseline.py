@@ -1,19 +1,22 @@
 """A run is compared with an earlier one."""
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, is_dataclass, replace
 
 import pytest
 
 from firedrill.drill.judge.baseline import Baseline
-from firedrill.drill.judge.verdict import Status, judge
+from firedrill.drill.judge.verdict import judge
 from firedrill.errors import BadInput
 from firedrill.profile import FaultStep, Step
+from firedrill.record.outcome import Status
+from firedrill.record.run_document import Generator, LocustfileUsed
 from firedrill.record.run_folder import Run
+from tests import run_json
 from tests.unit.drill.reasons import codes
 from tests.unit.healthy_run import HEALTHY, PROFILE
 
 MADE = {"locustfile": {"name": "mine.py", "sha256": "abc"}, "workers": 1, "docker": False}
+GENERATOR = Generator(LocustfileUsed("mine.py", "abc"), workers=1, docker=False)
 
 
 def recorded(folder, *, profile=PROFILE, figures=HEALTHY, status="PASSED", **changed):
@@ -21,11 +24,15 @@ def recorded(folder, *, profile=PROFILE, figures=HEALTHY, status="PASSED", **cha
     run.folder.mkdir()
     document = {
         "profile": asdict(profile),
-        "verdict": {"status": status},
+        "verdict": {"status": status, "reasons": []},
         "figures": figures and asdict(figures),
     }
-    run.write(json.loads(json.dumps({**document, **changed})))
+    run_json.write(run, document | {name: plain(value) for name, value in changed.items()})
     return run
+
+
+def plain(value):
+    return asdict(value) if is_dataclass(value) else value
 
 
 def now(**client):
@@ -58,7 +65,7 @@ def test_a_worse_signal_fails_the_run_and_is_named(baseline, worse, code, says):
     verdict = judge(PROFILE, now(**worse), [], baseline.regressions(now(**worse)))
     assert (verdict.status, codes(verdict)) == (Status.FAILED, [code])
     assert says in verdict.reasons[0].text
-    assert "since before; 10 % is tolerated" in verdict.reasons[0].text
+    assert "since before (tolerance: 10 %)" in verdict.reasons[0].text
 
 
 def test_expected_alerts_are_no_part_of_the_load(tmp_path):
@@ -108,7 +115,7 @@ def test_a_regression_is_no_broken_slo_for_expected_alerts(baseline):
 
 def test_a_figure_missing_in_the_baseline_is_not_compared(tmp_path):
     before = recorded(tmp_path, figures=None)
-    before.write({**before.read(), "figures": {"client": {"rate": 100.0}}})
+    run_json.write(before, run_json.content(before) | {"figures": {"client": {"rate": 100.0}}})
     slow = now(latency_including_waiting_seconds={"p50": 9.0, "p95": 9.0, "p99": 9.0}, rate=50.0)
     assert [reason.code for reason in Baseline.of(before, PROFILE, 0.1).regressions(slow)] == [
         "regression_rate"
@@ -124,10 +131,10 @@ def test_errors_counted_by_an_older_rule_are_not_compared(tmp_path, schema, comp
 
 def test_a_baseline_without_a_newer_setting_had_its_default(tmp_path):
     before = recorded(tmp_path)
-    document = before.read()
+    document = run_json.content(before)
     del document["profile"]["faults"], document["profile"]["ramp"]
     document["profile"]["steps"][0]["of the future"] = None
-    before.write(document)
+    run_json.write(before, document)
     assert Baseline.of(before, PROFILE, 0.1).rate == 100.0
 
 
@@ -173,7 +180,7 @@ def test_a_baseline_of_another_length_saw_another_load(tmp_path, lasted):
 )
 def test_an_invalid_baseline_is_refused(tmp_path, changed, says):
     with pytest.raises(BadInput, match=f"--baseline before: {says}"):
-        Baseline.of(recorded(tmp_path, **changed), PROFILE, 0.1, generator=MADE)
+        Baseline.of(recorded(tmp_path, **changed), PROFILE, 0.1, generator=GENERATOR)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +189,7 @@ def test_an_invalid_baseline_is_refused(tmp_path, changed, says):
 )
 def test_the_path_of_the_locustfile_does_not_change_the_load(tmp_path, before):
     assert (
-        Baseline.of(recorded(tmp_path, generator=before), PROFILE, 0.1, generator=MADE).rate
+        Baseline.of(recorded(tmp_path, generator=before), PROFILE, 0.1, generator=GENERATOR).rate
         == 100.0
     )
 
@@ -193,18 +200,21 @@ def test_the_path_of_the_locustfile_does_not_change_the_load(tmp_path, before):
         ({"profile": []}, None),
         ({"profile": "much"}, "profile"),
         ({"verdict": ["PASSED"]}, "verdict"),
-        ({"window": {"start": "much", "end": 9.0}}, "start"),
+        ({"window": {"start": "much", "end": 9.0}}, "window.start"),
         ({"schema": "much"}, "schema"),
-        ({"verdict": {"status": []}, "profile": None}, None),
+        ({"verdict": {"status": []}, "profile": None}, "verdict"),
         ({"figures": "much"}, "figures"),
         ({"figures": {"client": [1]}}, "figures.client"),
-        ({"figures": {"client": {"rate": "much"}}}, "rate"),
-        ({"figures": {"client": {"latency_including_waiting_seconds": {"p99": "much"}}}}, "p99"),
+        ({"figures": {"client": {"rate": "much"}}}, "figures.client.rate"),
+        (
+            {"figures": {"client": {"latency_including_waiting_seconds": {"p99": "much"}}}},
+            "figures.client.latency_including_waiting_seconds.p99",
+        ),
     ],
 )
 def test_a_damaged_baseline_is_refused_before_the_run(tmp_path, changed, damaged):
     before = recorded(tmp_path)
-    before.write({**before.read(), **changed})
+    run_json.write(before, run_json.content(before) | changed)
     with pytest.raises(
         BadInput,
         match=rf"its run\.json is damaged \({damaged}\)" if damaged else "played another load",

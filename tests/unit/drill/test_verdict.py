@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from firedrill.drill.judge.verdict import BROKEN, Reason, Status, ended_early, judge
+from firedrill.drill.judge.validity import CONDITIONS, ended_early
+from firedrill.drill.judge.verdict import judge
 from firedrill.places import ROOT
 from firedrill.profile import Slo
 from firedrill.record.figures import Arrivals, Counts, Window
+from firedrill.record.outcome import Reason, Status
 from tests.unit.drill.reasons import codes
 from tests.unit.healthy_run import HEALTHY, PROFILE
 
@@ -26,7 +28,7 @@ def test_unsent_arrivals_void_a_run_with_advice():
         [],
     )
     assert (unsent.status, codes(unsent)) == (Status.INVALID, ["arrivals_unsent"])
-    assert "20 of 1000 arrivals were never sent" in unsent.reasons[0].text
+    assert "20 of 1000 arrivals were dropped" in unsent.reasons[0].text
     assert "max_in_flight" in unsent.reasons[0].text
 
 
@@ -87,8 +89,8 @@ def test_a_backlog_caused_by_the_target_fails_the_run():
     )
     assert hung.status is Status.FAILED
     assert hung.reasons[0].text == (
-        "client p99 is at least 2.3 s: 12 % of the requests took longer than 250 ms (120 never sent: still waiting at the end); "
-        "the SLO accepts 1.0 %"
+        "client p99 is at least 2.3 s: 12 % of the requests took longer than 250 ms "
+        "(limit: 1.0 %; backlog at the end: 120 arrivals)"
     )
 
 
@@ -110,8 +112,7 @@ def test_starved_users_fail_a_run_whose_latency_is_perfect():
     )
     verdict = judge(PROFILE, starving, [])
     assert verdict.status is Status.FAILED
-    assert "203 users starved" in verdict.reasons[0].text
-    assert "24 s" in verdict.reasons[0].text
+    assert "203 users got no answer (oldest request: 24 s; limit: 0)" in verdict.reasons[0].text
 
 
 def test_exactly_the_accepted_share_of_slow_requests_passes():
@@ -126,7 +127,7 @@ def test_an_unusual_percentile_is_judged_by_its_share():
     (reason,) = judge(replace(PROFILE, slo=Slo({"p90": 0.1})), slow, []).reasons
     assert reason == Reason(
         "latency_p90",
-        "client p90: 20 % of the requests took longer than 100 ms; the SLO accepts 10 %",
+        "client p90: 20 % of the requests took longer than 100 ms (limit: 10 %)",
     )
 
 
@@ -251,11 +252,11 @@ def test_an_api_that_answers_nothing_fails_by_waiting_requests():
 def test_errors_above_the_slo_fail():
     failing = replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=0.02))
     assert judge(PROFILE, failing, []).reasons == (
-        Reason("errors", "2.0 % of the requests failed; the SLO accepts 1.0 %"),
+        Reason("errors", "2.0 % of the requests failed (limit: 1.0 %)"),
     )
     hung = replace(failing, honesty=replace(HEALTHY.honesty, hung=12.0))
     assert (
-        "2.0 % of the requests failed (12 of them hung);"
+        "2.0 % of the requests failed (limit: 1.0 %; 12 of them hung)"
         in judge(PROFILE, hung, []).reasons[0].text
     )
 
@@ -276,7 +277,7 @@ def test_every_condition_of_a_valid_run_is_explained():
         .split("## When a run is INVALID")[1]
         .split("##")[0]
     )
-    assert [condition for condition in BROKEN if f"`{condition}`" not in page] == []
+    assert [condition for condition in CONDITIONS if f"`{condition}`" not in page] == []
 
 
 def test_one_stall_of_a_busy_machine_voids_nothing():
@@ -314,20 +315,24 @@ def test_an_interrupted_run_keeps_its_reasons():
 
 def test_wrong_alerts_fail_only_a_run_that_had_passed():
     wrong = (
-        Reason("alert_false", "the alert ApiDown fired after 3 s; the profile says it never does"),
+        Reason(
+            "alert_false", "the alert ApiDown fired after 3 s; the profile lists it under never"
+        ),
     )
     passed, failed = (
         judge(PROFILE, HEALTHY, []),
         judge(PROFILE, replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=0.5)), []),
     )
     void = judge(PROFILE, replace(HEALTHY, invalid={"generator_cpu": 12.0}), [])
-    assert [one.blaming(wrong).status for one in (passed, failed, void)] == [
+    assert [one.with_failures(wrong).status for one in (passed, failed, void)] == [
         Status.FAILED,
         Status.FAILED,
         Status.INVALID,
     ]
-    assert [codes(one.blaming(wrong))[-1] for one in (passed, failed, void)] == ["alert_false"] * 3
-    assert passed.blaming(()) == passed
+    assert [codes(one.with_failures(wrong))[-1] for one in (passed, failed, void)] == [
+        "alert_false"
+    ] * 3
+    assert passed.with_failures(()) == passed
 
 
 def test_a_profile_without_slo_judges_none():

@@ -5,12 +5,13 @@ import json
 
 import pytest
 
-from firedrill.drill import summary
+from firedrill.drill.show import run_list
 from firedrill.errors import BadInput
 from firedrill.record.run_folder import Run
 from firedrill.report.pages import comparison_page, run_page, sentences
-from firedrill.report.run_facts import RECORDS, Facts
-from tests.unit.report.healthy_facts import facts
+from firedrill.report.run_facts import Facts
+from tests import run_json
+from tests.unit.report.healthy_facts import content, facts_of
 
 JUNK = (None, "much", -1, {}, [None])
 STEP = {
@@ -23,13 +24,23 @@ STEP = {
 }
 ALERT = {
     "name": "A",
+    "severity": "warning",
     "labels": {"job": "api"},
     "pending_after_seconds": 1.0,
     "firing_after_seconds": 2.0,
     "firing_seconds": 3.0,
 }
+RECORDS = {
+    "figures.steps": "index",
+    "figures.alerts": "name",
+    "faults": "fault",
+    "notifications": "after_seconds",
+    "matrix.columns": "fault",
+}
+"""Lists of records, each with a key that a record cannot do without."""
+
 WHOLE = {
-    **facts(figures={**facts().document["figures"], "steps": [STEP], "alerts": [ALERT]}).document,
+    **content(figures={**content()["figures"], "steps": [STEP], "alerts": [ALERT]}),
     "faults": [{"fault": "latency", "size": 0.3, "start": 1.0, "end": 2.0}],
     "notifications": [
         {
@@ -81,20 +92,19 @@ def damaged(path, junk):
 )
 def test_a_missing_figure_is_no_error(path):
     for junk in JUNK:
-        found = Facts("run", damaged(path, junk))
+        found = facts_of(damaged(path, junk))
         assert "Nothing was recorded" in run_page.of_run(found, None)
         assert sentences.load_of(found, STEP)
         assert "2 runs side by side" in comparison_page.of_runs(
-            comparison_page.sided([(found, None), (Facts("whole", WHOLE), None)])
+            comparison_page.sided([(found, None), (facts_of(WHOLE), None)])
         )
 
 
 @pytest.mark.parametrize("path", RECORDS)
 def test_a_damaged_record_is_left_out_and_reported(path):
-    assert Facts("run", WHOLE).damage is None
-    assert len(Facts("run", WHOLE).rows(path)) == 1
-    found = Facts("run", damaged((*path.split("."), 0, next(iter(RECORDS[path]))), [None]))
-    assert found.rows(path) == []
+    assert facts_of(WHOLE).damage is None
+    assert len(facts_of(WHOLE).rows(path)) == 1
+    found = facts_of(damaged((*path.split("."), 0, RECORDS[path]), [None]))
     assert f"run.json is damaged: records of {path} are left out." in sentences.warnings(
         found, None
     )
@@ -108,7 +118,7 @@ def test_a_run_that_cannot_be_read_hides_no_other(tmp_path):
     ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.json").write_text(text)
-    told = [summary.outcome_of(Run(folder)) for folder in sorted(tmp_path.iterdir())]
+    told = [run_list.outcome_of(Run(folder)) for folder in sorted(tmp_path.iterdir())]
     assert [status for status, _ in told] == ["PASSED", "DAMAGED", "DAMAGED"]
 
 
@@ -118,24 +128,23 @@ def test_a_run_that_cannot_be_read_hides_no_other(tmp_path):
 def test_a_damaged_window_is_one_line(tmp_path, window):
     run = Run(tmp_path)
     run.snapshot.mkdir()
-    run.write({"window": window})
+    run_json.write(run, {"window": window})
     with pytest.raises(BadInput, match=r"run\.json: window is|nothing was recorded"):
         run.recorded()
 
 
 def test_an_infinite_number_is_no_figure(tmp_path):
     run = Run(tmp_path)
-    run.document.write_text(
+    run.json_file.write_text(
         f'{{"figures": {{"client": {{"rate": 1e999, "error_ratio": {"9" * 400}, "offered_rate": -2, "x": 2.5}}}}}}'
     )
-    client = run.read()["figures"]["client"]
-    assert client == {"rate": None, "error_ratio": None, "offered_rate": -2, "x": 2.5}
-    assert isinstance(client["offered_rate"], int)
+    client = run.read().figures.client
+    assert (client.rate, client.error_ratio, client.offered_rate) == (None, None, -2)
     assert "Nothing was recorded" in run_page.of_run(Facts("run", run.read()), None)
 
 
 def test_an_endlessly_nested_document_is_no_json(tmp_path):
     run = Run(tmp_path)
-    run.document.write_text("[" * 100_000)
+    run.json_file.write_text("[" * 100_000)
     with pytest.raises(BadInput, match="no JSON"):
         run.read()

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from firedrill.drill.play.request import Request
+from firedrill.profile import Step
 from firedrill.prometheus.client import Sample
 from firedrill.prometheus.overlay import Recorded
+from firedrill.record.run_document import RunDocument
 from firedrill.report.charts import axes
 from firedrill.report.charts.series_style import Stroke, largest, of_lines, smallest
 from firedrill.report.pages import comparison_page, run_page, sentences
@@ -17,7 +19,7 @@ from firedrill.stack.plan import Server
 from tests.unit.healthy_run import PROFILE
 from tests.unit.report.healthy_facts import facts
 
-NOTHING = Facts("run", {})
+NOTHING = Facts("run", RunDocument())
 
 
 def recording(seconds=60, step=1.0, gaps=()):
@@ -100,7 +102,7 @@ def test_differences_by_chance_are_not_worse(path, values, worse):
 def test_runs_of_different_loads_are_not_comparable():
     same, other = (
         facts(),
-        facts(profile={**facts().document["profile"], "think_time_seconds": [9.0, 9.0]}),
+        facts(profile=replace(PROFILE, think_time_seconds=(9.0, 9.0))),
     )
     said = "did not play the same load"
     assert said not in comparison_page.of_runs(comparison_page.sided([(same, None), (same, None)]))
@@ -189,6 +191,7 @@ SEEN = AlertSpan("A", "firing", Span(10, 40))
 def test_timeline_and_scorecard_agree_when_an_alert_fires(alert, fired):
     whole = {
         "name": "A",
+        "severity": "warning",
         "labels": {},
         "pending_after_seconds": 5.0,
         "firing_after_seconds": 10.0,
@@ -215,10 +218,14 @@ def test_a_load_of_no_length_has_no_rate():
     assert (endpoint.requests, endpoint.rate) == (1, None)
 
 
+def arrivals(**counts):
+    return {"offered": 20.0, "started": 7.0, "lateness_p99_seconds": None, **counts}
+
+
 def test_dropped_arrivals_may_have_lost_their_worker():
     (said,) = [
         each
-        for each in sentences.honesty(facts(figures={"arrivals": {"unsent": 3}}))
+        for each in sentences.honesty(facts(figures={"arrivals": arrivals(unsent=3)}))
         if each.name == "Never sent"
     ]
     assert "no slot became free in time, or their worker was gone" in said.meaning
@@ -252,7 +259,10 @@ def test_the_report_names_the_load_generator(tmp_path):
 
 
 def test_a_step_is_its_users_or_its_arrivals():
-    of_users, of_arrivals = facts(), facts(profile={"steps": [{"rate": 50.0}, {"rate": None}]})
+    of_users, of_arrivals = (
+        facts(),
+        facts(profile=replace(PROFILE, steps=(Step(0, 9, 9, 50.0), Step(5, 9, 9)))),
+    )
     assert sentences.load_of(of_users, {"index": 0, "users": 200}) == "200 users"
     assert sentences.load_of(of_users, {"index": 7, "users": 1}) == "1 user"
     assert sentences.load_of(of_arrivals, {"index": 0, "users": 300}) == "50 arrivals/s"
@@ -260,11 +270,11 @@ def test_a_step_is_its_users_or_its_arrivals():
 
 def test_only_an_open_loop_shows_dropped_arrivals():
     assert "Never sent" not in {each.name for each in sentences.honesty(facts())}
-    dropping = facts(figures={"arrivals": {"offered": 10.0, "started": 7.0, "unsent": 3.0}})
+    dropping = facts(figures={"arrivals": arrivals(unsent=3)})
     assert next(each for each in sentences.honesty(dropping) if each.name == "Never sent").bad
     waiting = {
         each.name: each
-        for each in sentences.honesty(facts(figures={"arrivals": {"unsent": 0.0, "left": 12.0}}))
+        for each in sentences.honesty(facts(figures={"arrivals": arrivals(unsent=0, left=12)}))
     }
     assert (
         waiting["Never sent"].bad,

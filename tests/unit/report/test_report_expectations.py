@@ -2,6 +2,7 @@
 
 import pytest
 
+from firedrill.record.run_document import RunDocument
 from firedrill.report.charts import colors
 from firedrill.report.charts.canvas import Mark
 from firedrill.report.charts.chart_types import Bar
@@ -28,7 +29,7 @@ MISSED = {
 
 
 def bars(row, causes=(SLOW,)):
-    facts = Facts("r", {"scorecard": [row]})
+    facts = Facts("r", RunDocument.parse({"scorecard": [row]}))
     return [
         (bar.row, bar.start, bar.end, bar.text)
         for bar in alert_expectations.bars(facts, causes, 20.0)
@@ -76,10 +77,12 @@ def test_the_profile_overrides_the_alerts_of_a_fault():
     ]
     facts = Facts(
         "r",
-        {
-            "faults": [*faults, {**faults[0], "alerts": None}],
-            "profile": {"alerts": {"never": ["Down"]}},
-        },
+        RunDocument.parse(
+            {
+                "faults": [*faults, {**faults[0], "alerts": None}],
+                "profile": {"alerts": {"never": ["Down"]}},
+            }
+        ),
     )
     assert sentences.alerts_expected(facts) == {
         "Slow": "expected of latency 300 ms and errors 30 %",
@@ -88,7 +91,7 @@ def test_the_profile_overrides_the_alerts_of_a_fault():
 
 
 def test_a_run_without_a_scorecard_has_no_bars():
-    assert list(alert_expectations.bars(Facts("r", {}), (), 20.0)) == []
+    assert list(alert_expectations.bars(Facts("r", RunDocument()), (), 20.0)) == []
     assert Bar(row="a", start=0, end=1, color=colors.EXPECTED, text="").color not in {
         colors.RED,
         colors.PENDING,

@@ -6,6 +6,7 @@ import pytest
 
 from firedrill.drill.play.request import Request
 from firedrill.prometheus import overlay
+from firedrill.record.run_document import RunDocument
 from firedrill.report.pages import comparison_page
 from firedrill.report.run_facts import Facts
 from firedrill.stack.plan import Server
@@ -41,7 +42,7 @@ def titles(*documents):
     return [
         side.title
         for side in comparison_page.sided(
-            [(Facts(str(at), each), None) for at, each in enumerate(documents)]
+            [(Facts(str(at), RunDocument.parse(each)), None) for at, each in enumerate(documents)]
         )
     ]
 

@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 from firedrill.cli import main
 from firedrill.contract import FAULT_KINDS
-from firedrill.drill.play.fault_schedule import Injector
+from firedrill.drill.play.fault_schedule import FaultInjector
 from firedrill.errors import BadInput, Missing
 from firedrill.fault_client import ActiveFault, FaultClient, parse_words
 from firedrill.profile import FaultStep
@@ -87,7 +87,7 @@ def test_a_malformed_address_is_bad_input(url):
 
 def test_a_fault_that_was_not_set_is_a_reason(silent_url):
     """It could not be set, or the load ended before its time."""
-    injector = Injector(
+    injector = FaultInjector(
         silent_url, [FaultStep(1, 5, {"latency": 0.3}), FaultStep(9, 5, {"stop": 1.0})]
     )
     assert list(injector.follow(0.9)) == []

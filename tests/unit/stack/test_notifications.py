@@ -9,6 +9,7 @@ from firedrill.drill.measure import recipients
 from firedrill.errors import BadInput
 from firedrill.notifications.journal import Journal, Tail
 from firedrill.notifications.notification import from_webhook
+from firedrill.record.run_document import RecordedNotification
 from tests.alertmanager_message import ALERT, MESSAGE
 
 DOWN = from_webhook(MESSAGE, "page", 1_000_000.0)[0]
@@ -105,12 +106,12 @@ def test_recorded_notifications_are_timed_from_the_load_start():
         [replace(DOWN, alertname="Watchdog"), DOWN], start=DOWN.received - 12
     )
     assert not more
-    assert entry == {
-        "after_seconds": 12.0,
-        "receiver": "page",
-        "status": "firing",
-        "alertname": "ApiDown",
-        "severity": "critical",
-        "labels": {"job": "api", "instance": "127.0.0.1:9464"},
-        "summary": "The API is down.",
-    }
+    assert entry == RecordedNotification(
+        after_seconds=12.0,
+        receiver="page",
+        status="firing",
+        alertname="ApiDown",
+        severity="critical",
+        labels={"job": "api", "instance": "127.0.0.1:9464"},
+        summary="The API is down.",
+    )

@@ -3,6 +3,7 @@
 from click.testing import CliRunner
 
 from firedrill.cli import main
+from firedrill.record.run_document import RunDocument
 from firedrill.record.run_folder import Run
 from firedrill.report import report_files
 
@@ -17,7 +18,7 @@ def test_a_comparison_is_pruned_with_its_first_run(tmp_path):
     oldest, middle, newest = (Run(tmp_path / f"20261124-15000{at}-launch-dev") for at in (1, 2, 3))
     for run in (oldest, middle, newest):
         run.folder.mkdir()
-        run.write({})
+        run.write(RunDocument())
         report_files.of_run(run).write_text("page")
     pages = [
         report_files.of_several(runs, tmp_path) for runs in ([newest, oldest], [middle, newest])

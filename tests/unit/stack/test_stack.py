@@ -12,12 +12,14 @@ from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupt
 from firedrill.processes import ports
 from firedrill.record import run_folder
+from firedrill.record.outcome import Status, Verdict
 from firedrill.record.run_folder import Run
 from firedrill.stack import configuration, foreground, grafana
 from firedrill.stack.configuration import Scrape
 from firedrill.stack.containers.attached import AttachedStack, Attachment
 from firedrill.stack.plan import PORT_OPTIONS, Plan, Ports, Server
 from tests.target_server import Target
+from tests.unit.healthy_run import run_document
 
 
 @pytest.fixture
@@ -102,14 +104,7 @@ def test_given_rule_files_get_names_that_prometheus_reads(tmp_path, name):
 def a_run(out, name, status="PASSED"):
     run = Run(out / name)
     run.folder.mkdir()
-    run.write(
-        {
-            "profile": {"name": "smoke"},
-            "server": None,
-            "target": "http://x",
-            "verdict": {"status": status, "reasons": []},
-        }
-    )
+    run.write(run_document(target="http://x", verdict=Verdict(Status(status), ())))
     return run
 
 
@@ -146,10 +141,10 @@ def test_runs_of_the_same_second_have_separate_folders(tmp_path):
 
 def test_a_broken_run_file_is_an_error_with_its_place(tmp_path):
     run = a_run(tmp_path, "broken")
-    run.document.write_text("{")
+    run.json_file.write_text("{")
     with pytest.raises(BadInput, match=r"broken/run.json: no JSON"):
         run.read()
-    run.document.write_text(json.dumps([1]))
+    run.json_file.write_text(json.dumps([1]))
     with pytest.raises(BadInput, match="expected a JSON object"):
         run.read()
 

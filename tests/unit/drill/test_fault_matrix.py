@@ -8,16 +8,19 @@ import pytest
 from firedrill.alerts.backtest import detection_bounds
 from firedrill.alerts.backtest.detection_bounds import Least
 from firedrill.alerts.rules import rule_file
-from firedrill.drill import summary
-from firedrill.drill.judge import scorecard
-from firedrill.drill.judge.verdict import Status
-from firedrill.drill.play import fault_matrix
+from firedrill.drill.judge import fault_matrix, scorecard
+from firedrill.drill.play import matrix_runs
 from firedrill.drill.play.request import Request
+from firedrill.drill.show import matrix_summary
 from firedrill.errors import BadInput
 from firedrill.profile import AlertExpectations, FaultStep, load_profile
+from firedrill.record.figures import Alert, Window
+from firedrill.record.outcome import Reason, Status, Verdict
+from firedrill.record.run_document import InjectedFault, RunDocument
 from firedrill.report.pages import matrix_table as report_matrix
 from firedrill.report.run_facts import Facts
 from firedrill.stack.plan import Server
+from tests.unit.healthy_run import HEALTHY, PROFILE, run_document
 from tests.unit.printing import printed
 
 LEASTS = {name: Least(10.0, 5.0, 1.25) for name in ("Slow", "Down", "Odd", "ApiCpuPressure")}
@@ -25,43 +28,32 @@ LEASTS = {name: Least(10.0, 5.0, 1.25) for name in ("Slow", "Down", "Odd", "ApiC
 
 def run(*fired, fault=None, named=(), status="PASSED", reasons=()):
     """A run of 60 s whose fault, if there is one, begins after 10 s, and whose alerts fired at these times."""
-    faults = (
-        [{"fault": fault, "size": 1.0, "start": 1010.0, "end": 1060.0, "alerts": named}]
-        if fault
-        else []
-    )
+    faults = (InjectedFault(fault, 1.0, 1010.0, 1060.0, tuple(named)),) if fault else ()
     alerts = [
-        {
-            "name": name,
-            "firing_after_seconds": at,
-            "firings": ((at, at + 9),),
-            "active_after_seconds": active or (at,),
-            "pending_at_end": False,
-        }
-        for name, at, *active in fired
+        Alert(
+            name=name,
+            severity="",
+            labels={},
+            pending_after_seconds=None,
+            firing_after_seconds=begin,
+            firing_seconds=9.0,
+            firings=((begin, begin + 9),),
+            active_after_seconds=tuple(active) or (begin,),
+        )
+        for name, begin, *active in fired
     ]
-    document = {
-        "id": fault or "quiet",
-        "window": {"start": 1000.0, "end": 1060.0},
-        "profile": {
-            "slo": None,
-            "duration_seconds": 60.0,
-            "alerts": {"always": (), "if_slo_broken": (), "never": ()},
-            "faults": [{"sizes": {fault: 1.0}}] if fault else [],
-        },
-        "faults": faults,
-        "verdict": {"status": status, "reasons": [{"code": "x", "text": text} for text in reasons]},
-        "aborted": None,
-        "figures": {"alerts": alerts, "steps": []},
-    }
+    steps = (FaultStep(10.0, 50.0, {fault: 1.0}, tuple(named)),) if fault else ()
+    document = run_document(
+        id=fault or "quiet",
+        window=Window(1000.0, 1060.0),
+        profile=replace(PROFILE, slo=None, faults=steps),
+        faults=faults,
+        verdict=Verdict(Status(status), tuple(Reason("x", text) for text in reasons)),
+        figures=replace(HEALTHY, alerts=tuple(alerts), steps=()),
+    )
     card = scorecard.of_run(document)
-    wrong = [{"code": reason.code, "text": reason.text} for reason in scorecard.reasons(card)]
-    failed = "FAILED" if wrong and status == "PASSED" else status
-    return {
-        **document,
-        "scorecard": card,
-        "verdict": {"status": failed, "reasons": [*document["verdict"]["reasons"], *wrong]},
-    }
+    verdict = document.verdict.with_failures(scorecard.reasons(card))
+    return document.model_copy(update={"scorecard": card, "verdict": verdict})
 
 
 def judged(*runs):
@@ -88,30 +80,32 @@ def test_a_matrix_passes_when_every_fault_is_detected():
 def test_alerts_slower_than_the_quiet_run_are_named():
     found = fault_matrix.judge([run()], {**LEASTS, "SlowBurn": Least(75.0, 5.0, 1.25)})
     assert (found.status, found.unproven) == (Status.PASSED, ("SlowBurn",))
-    assert "the quiet run is too short to judge SlowBurn" in printed(summary.of_matrix(found))
-    assert "too short" not in printed(summary.of_matrix(judged(run())))
+    assert "the quiet run is too short to judge SlowBurn" in printed(
+        matrix_summary.of_matrix(found)
+    )
+    assert "too short" not in printed(matrix_summary.of_matrix(judged(run())))
 
 
 def test_the_quiet_run_lasts_as_long_as_the_slowest_alert():
     asked = request(load_profile("matrix"))
-    every = fault_matrix.leasts(asked)
-    seconds = fault_matrix.quiet_seconds(asked, every)
+    every = matrix_runs.bounds_of_loaded_rules(asked)
+    seconds = matrix_runs.quiet_seconds(asked, every)
     assert (
         every["ApiErrorBudgetSlowBurn"].full_seconds
         == max(one.full_seconds for one in every.values())
         < seconds
     )
-    assert seconds < fault_matrix.QUIET_AT_MOST_SECONDS
+    assert seconds < matrix_runs.LONGEST_QUIET_SECONDS
     assert (
-        fault_matrix.quiet_seconds(asked, {**every, "Daily": Least(86_400.0, 5.0, 1.0)})
-        == fault_matrix.QUIET_AT_MOST_SECONDS
+        matrix_runs.quiet_seconds(asked, {**every, "Daily": Least(86_400.0, 5.0, 1.0)})
+        == matrix_runs.LONGEST_QUIET_SECONDS
     )
-    assert fault_matrix.quiet_seconds(replace(asked, duration_seconds=8.0), every) == 8.0
+    assert matrix_runs.quiet_seconds(replace(asked, duration_seconds=8.0), every) == 8.0
     assert (
-        fault_matrix.quiet_seconds(replace(asked, duration_seconds=300.0), every) == 300.0 > seconds
+        matrix_runs.quiet_seconds(replace(asked, duration_seconds=300.0), every) == 300.0 > seconds
     )
     assert (
-        fault_matrix.quiet_seconds(replace(asked, duration_seconds=3_600.0), every)
+        matrix_runs.quiet_seconds(replace(asked, duration_seconds=3_600.0), every)
         == asked.profile.duration_seconds
     )
 
@@ -189,12 +183,9 @@ def test_an_invalid_run_voids_the_matrix(status, expected):
 
 
 def test_a_run_stopped_before_its_load_has_an_empty_column():
-    before = {
-        **run(fault="stop", status="INTERRUPTED"),
-        "window": None,
-        "scorecard": [],
-        "faults": [],
-    }
+    before = run(fault="stop", status="INTERRUPTED").model_copy(
+        update={"window": None, "scorecard": (), "faults": ()}
+    )
     (column,) = judged(before).columns
     assert (column.fault, column.cells) == ("stop", ())
 
@@ -207,7 +198,7 @@ def test_the_table_shows_delays_beside_their_bounds():
     )
     lines = [
         line.split()
-        for line in printed(summary.of_matrix(found)).splitlines()
+        for line in printed(matrix_summary.of_matrix(found)).splitlines()
         if "Slow" in line or "Odd" in line or "  Down" in line
     ]
     assert lines == [
@@ -232,7 +223,7 @@ def request(profile):
 
 def test_a_matrix_needs_faults_and_alerts():
     profile = load_profile("matrix")
-    fault_matrix.check(request(profile))
+    matrix_runs.check(request(profile))
     assert {fault for step in profile.faults for fault in step.sizes} == {
         "latency",
         "errors",
@@ -242,10 +233,10 @@ def test_a_matrix_needs_faults_and_alerts():
         "stop",
     }
     with pytest.raises(BadInput, match="profile smoke sets no faults"):
-        fault_matrix.check(request(load_profile("smoke")))
+        matrix_runs.check(request(load_profile("smoke")))
     silent = replace(profile, faults=(replace(profile.faults[0], alerts=()),))
     with pytest.raises(BadInput, match="latency 600 ms names no alerts"):
-        fault_matrix.check(request(silent))
+        matrix_runs.check(request(silent))
 
 
 def test_each_fault_is_played_alone_until_its_alerts_fired():
@@ -265,7 +256,7 @@ def test_each_fault_is_played_alone_until_its_alerts_fired():
         ),
         abort_on_slo=True,
     )
-    played = dict(fault_matrix.requests_of(replace(request(profile), time_scale=24), 20.0))
+    played = dict(matrix_runs.planned_runs(replace(request(profile), time_scale=24), 20.0))
     assert list(played) == ["quiet", "latency 600 ms", "errors 20 % and cpu 1 core"]
     assert (
         [one.duration_seconds for one in played.values()]
@@ -336,7 +327,7 @@ def test_a_for_lasts_whole_evaluations():
 
 def test_the_report_of_the_quiet_run_holds_the_matrix(tmp_path):
     judged(run(), run(("Slow", 25.0), fault="latency", named=["Slow"])).write(tmp_path)
-    table = report_matrix.table(Facts("quiet", report_matrix.read(tmp_path)))
+    table = report_matrix.table(Facts("quiet", RunDocument(), report_matrix.read(tmp_path)))
     assert table.rows == [
         ("quiet", "–", "", "–", "–", "–"),
         ("latency 1.0 s", "Slow", "detected", "15 s", "10 s", "17 s"),
@@ -347,4 +338,4 @@ def test_the_report_of_the_quiet_run_holds_the_matrix(tmp_path):
 def test_an_incomplete_matrix_is_not_in_the_report(tmp_path, text):
     if text:
         (tmp_path / "matrix.json").write_text(text)
-    assert report_matrix.table(Facts("quiet", report_matrix.read(tmp_path))) is None
+    assert report_matrix.table(Facts("quiet", RunDocument(), report_matrix.read(tmp_path))) is None

@@ -1,46 +1,59 @@
 """A run notes alerts that judge objectives nobody set."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from firedrill import places
 from firedrill.alerts.rules import reloading
 from firedrill.drill.judge import default_objectives
+from firedrill.profile import Slo
+from firedrill.record.figures import Alert
+from tests.unit.healthy_run import HEALTHY, PROFILE, run_document
 
 
-def document(slo, *fired):
-    alerts = [{"name": name, "firing_after_seconds": 3.0} for name in fired] + [
-        {"name": "ApiLatencyP99High", "firing_after_seconds": None}
-    ]
-    return {"figures": {"alerts": alerts}, "profile": {"slo": slo}}
+def alert(name, after):
+    return Alert(
+        name=name,
+        severity="warning",
+        labels={},
+        pending_after_seconds=None,
+        firing_after_seconds=after,
+        firing_seconds=1.0,
+    )
 
 
-def said(slo, *fired):
-    return [one.text for one in default_objectives.remarks(document(slo, *fired))]
+def texts(slo, *fired):
+    alerts = [*(alert(name, 3.0) for name in fired), alert("ApiLatencyP99High", None)]
+    document = run_document(
+        profile=replace(PROFILE, slo=slo), figures=replace(HEALTHY, alerts=tuple(alerts))
+    )
+    return [remark.text for remark in default_objectives.remarks(document)]
 
 
-@pytest.mark.parametrize("slo", [None, {"latency_seconds": {"p95": 0.1}, "error_ratio": None}])
+@pytest.mark.parametrize("slo", [None, Slo({"p95": 0.1})])
 def test_alerts_about_unset_objectives_name_the_default(slo):
-    assert said(
+    over, because = "fired over the default", "because the profile sets none; set"
+    assert texts(
         slo, "ApiQueueWaitHigh", "ApiLatencyBudgetBurn", "ApiErrorBudgetFastBurn", "ApiDown"
     ) == [
-        "the profile sets no p99: ApiLatencyBudgetBurn, ApiQueueWaitHigh fired over the bundle's own, 250 ms",
-        "the profile sets no share of errors: ApiErrorBudgetFastBurn fired over the bundle's own, 0.1%",
+        f"ApiLatencyBudgetBurn, ApiQueueWaitHigh {over} p99 objective of 250 ms, {because} p99 in its slo",
+        f"ApiErrorBudgetFastBurn {over} errors objective of 0.1%, {because} errors in its slo",
     ]
 
 
 def test_set_objectives_and_quiet_alerts_need_no_note():
     assert (
-        said(
-            {"latency_seconds": {"p99": 0.1}, "error_ratio": 0.0},
+        texts(
+            Slo({"p99": 0.1}, error_ratio=0.0),
             "ApiLatencyBudgetBurn",
             "ApiErrorBudgetFastBurn",
         )
         == []
     )
-    assert said(None, "ApiDown") == []
-    assert list(default_objectives.remarks({"figures": None, "profile": {"slo": None}})) == []
+    assert texts(None, "ApiDown") == []
+    assert list(default_objectives.remarks(run_document(figures=None))) == []
 
 
 def test_the_default_objectives_are_those_of_the_rules():

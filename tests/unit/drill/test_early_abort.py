@@ -6,15 +6,15 @@ from math import inf
 import pytest
 
 from firedrill.drill.play.early_abort import (
-    Foregone,
-    Seen,
-    Watch,
-    broken,
+    AbortWatch,
+    ObservedRequests,
+    broken_objective,
     load_of,
     most_to_come,
-    seen,
+    observed_requests,
 )
 from firedrill.profile import Slo, Step, load_profile
+from firedrill.record.outcome import EarlyAbort
 
 SLO = Slo({"p99": 0.25}, error_ratio=0.01, starved_users=0)
 
@@ -33,11 +33,13 @@ SLO = Slo({"p99": 0.25}, error_ratio=0.01, starved_users=0)
     ],
 )
 def test_a_run_is_lost_when_perfect_requests_cannot_save_it(slow, failed, to_come, objective):
-    assert broken(SLO, Seen(1000, failed, {"p99": slow}), to_come) == objective
+    assert (
+        broken_objective(SLO, ObservedRequests(1000, failed, {"p99": slow}), to_come) == objective
+    )
 
 
 def test_an_objective_that_is_not_judged_is_never_broken():
-    assert broken(Slo(), Seen(1000, 1000, {}), 0) is None
+    assert broken_objective(Slo(), ObservedRequests(1000, 1000, {}), 0) is None
 
 
 @pytest.mark.parametrize(
@@ -74,21 +76,21 @@ def test_the_breaking_point_is_a_sentence():
     loads = [load_of(step) for step, _ in steps]
     assert loads == ["20/s", "40/s", "60/s"]
     assert load_of(Step(0, 40, 10)) == "40 users"
-    text = Foregone(
+    text = EarlyAbort(
         objective="p99", after_seconds=26.0, step=2, load=loads[2], held=loads[1]
     ).text()
     assert (
-        text
-        == "the SLO (p99) broke at 60/s (step 2, 26 s after the start); it had held at 40/s; the load was ended there"
+        text == "the SLO (p99) broke at 60/s (step 2, 26 s after the start), so the load ended; "
+        "the SLO held at 40/s"
     )
 
 
 def test_the_breaking_point_is_where_the_first_bad_seconds_began():
     """Steps change every 10 s: what was seen at 31 s began at 26 s."""
-    watch = Watch(load_profile("breakpoint"), None, knows_requests=True)
-    assert watch._lasting(None, 30.0) is None
-    assert watch._lasting("p99", 31.0) is None
-    found = watch._found("p99", watch._lasting("p99", 36.0))
+    watch = AbortWatch(load_profile("breakpoint"), None, knows_requests=True)
+    assert watch._broken_after(None, 30.0) is None
+    assert watch._broken_after("p99", 31.0) is None
+    found = watch._abort("p99", watch._broken_after("p99", 36.0))
     assert (found.after_seconds, found.step, found.load, found.held) == (26.0, 2, "60/s", "40/s")
 
 
@@ -119,6 +121,6 @@ def test_an_open_loop_counts_dropped_and_abandoned_requests():
     counted = {"locust_arrivals_unsent_total": 10.0, "locust_request_failures_total": 3.0}
     prom = Counters(**{name: value for each in (*ages, counted) for name, value in each.items()})
     profile = replace(load_profile("open"), slo=Slo({"p99": 0.5}))
-    assert seen(profile, prom, 0, 100) == Seen(101, 3, {"p99": 59}), (
+    assert observed_requests(profile, prom, 0, 100) == ObservedRequests(101, 3, {"p99": 59}), (
         "who was given up may prove to have been only slow"
     )

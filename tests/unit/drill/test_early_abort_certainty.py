@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from firedrill.drill.play.early_abort import (
     LATE_SECONDS,
     REPORT_SECONDS,
-    Seen,
-    broken,
+    ObservedRequests,
+    broken_objective,
     most_to_come,
 )
 from firedrill.profile import AlertExpectations, OpenLoop, Profile, Slo, Step, UserShare
@@ -125,12 +125,12 @@ def opened(loads, slots, chance):
                 yield Asked(due, begin, begin + took, failed)
 
 
-def seen(asked, counted, looked):
+def observed_requests(asked, counted, looked):
     """What a page shows whose requests were counted at one time and whose waiting were looked at later."""
     done = [one for one in asked if one.end <= counted]
     waiting = [one for one in asked if one.due <= looked < one.end]
     slow = sum(one.sent == inf or one.age(looked) > BOUND_SECONDS for one in (*done, *waiting))
-    return Seen(
+    return ObservedRequests(
         len(done) + len(waiting),
         sum(one.failed for one in done),
         dict.fromkeys(SLO.latency_seconds, slow),
@@ -141,15 +141,15 @@ def hold_what_was_foregone(made, ask, chance, ends, lag):
     """Looked at again and again, each time with nothing to come but what is perfect."""
     for looked in range(5, END_SECONDS):
         asked = [one for one in ask(replace(chance, perfect_from=looked)) if one.due <= ends]
-        objective = broken(
+        objective = broken_objective(
             SLO,
-            seen(asked, looked - lag, looked),
+            observed_requests(asked, looked - lag, looked),
             most_to_come(made, looked - REPORT_SECONDS, END_SECONDS),
         )
         if objective:
             event(f"{objective} was foregone")
             whole = [replace(one, end=min(one.end, max(ends, one.due))) for one in asked]
-            assert broken(SLO, seen(whole, inf, inf), 0) is not None
+            assert broken_objective(SLO, observed_requests(whole, inf, inf), 0) is not None
 
 
 LATE = st.sampled_from([0.0, 1.0, LATE_SECONDS])

@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 
 from firedrill import histogram
-from firedrill.drill.measure.measurement import Measurement, _at_least, increase, judged
+from firedrill.drill.measure.client_figures import lower_bounds
+from firedrill.drill.measure.measurement import Measurement, without_warmup
+from firedrill.drill.measure.run_queries import increase
 from firedrill.profile import Slo, load_profile
 from firedrill.prometheus.client import Series, step_of
 from firedrill.record.figures import Window
@@ -96,8 +98,8 @@ def test_a_scrape_that_outlasts_the_start_takes_no_request_away():
 
 
 def test_the_warm_up_is_judged_only_where_nothing_else_exists():
-    assert judged(Window(100, 160), warmup_seconds=30) == Window(130, 160)
-    assert judged(Window(100, 115), warmup_seconds=30) == Window(100, 115)
+    assert without_warmup(Window(100, 160), warmup_seconds=30) == Window(130, 160)
+    assert without_warmup(Window(100, 115), warmup_seconds=30) == Window(100, 115)
 
 
 @pytest.mark.parametrize(("seconds", "broken"), [(3600, 3.0), (12 * 3600, 12.0)])
@@ -114,13 +116,17 @@ def test_the_last_step_includes_requests_answered_late():
 
 
 def invalid(**points):
-    return Measurement(
-        prom=Recorded(**points),
-        profile=load_profile("simple"),
-        run_id="run",
-        window=Window(100, 120),
-        knows_think_time=True,
-    )._invalid()
+    return (
+        Measurement(
+            prom=Recorded(**points),
+            profile=load_profile("simple"),
+            run_id="run",
+            window=Window(100, 120),
+            knows_think_time=True,
+        )
+        .figures(())
+        .invalid
+    )
 
 
 def test_faults_of_an_earlier_load_do_not_void_this_one():
@@ -218,7 +224,7 @@ def test_a_percentile_that_waiting_requests_could_raise_is_marked(answered, left
         return {float(le): count for le, count in buckets.items()} | {math.inf: buckets["60.0"]}
 
     seen, including = at(answered), histogram.merged(at(answered), at(left))
-    assert _at_least(seen, including) == at_least
+    assert lower_bounds(seen, including) == at_least
 
 
 def test_requests_of_a_returned_worker_are_not_unsent():
@@ -228,9 +234,11 @@ def test_requests_of_a_returned_worker_are_not_unsent():
         "locust_arrivals_started_total": 993.0,
         "locust_arrivals_unsent_total": 12.0,
     }
-    arrivals = of_open_loop(
-        **{name: [(99, 0.0), (120, value)] for name, value in counted.items()}
-    )._arrivals()
+    arrivals = (
+        of_open_loop(**{name: [(99, 0.0), (120, value)] for name, value in counted.items()})
+        .figures(())
+        .arrivals
+    )
     assert (arrivals.started, arrivals.unsent) == (993, 7)
 
 

@@ -1,26 +1,22 @@
 """A run has notes beside its verdict."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 
 from firedrill.drill.judge import notes
 from firedrill.profile import Slo
-from firedrill.record.figures import Step
-from tests.unit.healthy_run import HEALTHY
+from firedrill.record.figures import StepFigures
+from firedrill.record.outcome import Reason, Status, Verdict
+from tests.unit.healthy_run import HEALTHY, PROFILE, run_document
 
 STARVING = replace(HEALTHY.honesty, starved_sustained=6.0, hung=6.0, oldest_max_seconds=24.6)
 
 
-def said(figures, slo=None, reasons=()):
-    verdict = {"reasons": [{"code": code} for code in reasons]}
-    profile = {"slo": slo and asdict(slo), "warmup_seconds": 5.0}
-    return [
-        one.code
-        for one in notes.remarks(
-            {"figures": figures and asdict(figures), "profile": profile, "verdict": verdict}
-        )
-    ]
+def codes_of(figures, slo=None, reasons=()):
+    verdict = Verdict(Status.INVALID, tuple(Reason(code, "") for code in reasons))
+    document = run_document(profile=replace(PROFILE, slo=slo), figures=figures, verdict=verdict)
+    return [remark.code for remark in notes.remarks(document)]
 
 
 @pytest.mark.parametrize(
@@ -34,23 +30,23 @@ def said(figures, slo=None, reasons=()):
     ],
 )
 def test_hung_requests_are_noted_where_no_objective_judges_them(slo, codes):
-    assert said(replace(HEALTHY, honesty=STARVING), slo) == codes
-    assert said(HEALTHY, slo) == []
+    assert codes_of(replace(HEALTHY, honesty=STARVING), slo) == codes
+    assert codes_of(HEALTHY, slo) == []
 
 
 def test_exceptions_of_tasks_are_noted_where_they_void_nothing():
     raised = replace(HEALTHY, honesty=replace(HEALTHY.honesty, exceptions=26.0))
-    assert said(raised) == ["tasks_raised"]
-    assert said(raised, reasons=["task_exceptions"]) == []
+    assert codes_of(raised) == ["tasks_raised"]
+    assert codes_of(raised, reasons=["task_exceptions"]) == []
 
 
 def test_a_load_that_ended_in_its_warm_up_is_noted():
-    assert "within_warmup" in said(replace(HEALTHY, seconds=5.0))
-    assert said(replace(HEALTHY, seconds=5.1)) == []
+    assert "within_warmup" in codes_of(replace(HEALTHY, seconds=5.0))
+    assert codes_of(replace(HEALTHY, seconds=5.1)) == []
 
 
 def test_a_load_other_than_the_profiles_is_noted():
-    step = Step(
+    step = StepFigures(
         index=0,
         start_seconds=0.0,
         end_seconds=15.0,
@@ -58,18 +54,18 @@ def test_a_load_other_than_the_profiles_is_noted():
         client=HEALTHY.client,
         server=HEALTHY.server,
     )
-    assert said(replace(HEALTHY, steps=(step,))) == []
-    assert said(replace(HEALTHY, steps=(replace(step, users_measured=1.0),))) == ["own_shape"]
+    assert codes_of(replace(HEALTHY, steps=(step,))) == []
+    assert codes_of(replace(HEALTHY, steps=(replace(step, users_measured=1.0),))) == ["own_shape"]
 
 
 @pytest.mark.parametrize(
     ("blind", "is_told"), [(1.4, False), (1.6, True), (3.0, True), (3.1, False)]
 )
 def test_a_large_scrape_gap_is_noted_where_it_voids_nothing(blind, is_told):
-    assert said(replace(HEALTHY, seconds=12.0, blind_seconds=blind)) == (
+    assert codes_of(replace(HEALTHY, seconds=12.0, blind_seconds=blind)) == (
         ["seen_in_part"] if is_told else []
     )
 
 
 def test_a_run_without_measurements_has_no_notes():
-    assert said(None) == []
+    assert codes_of(None) == []

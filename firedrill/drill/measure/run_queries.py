@@ -1,0 +1,124 @@
+"""Queries about one run: gains of counters between raw samples, rates, buckets, maxima."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from firedrill import histogram
+from firedrill.prometheus.client import step_of
+from firedrill.record.limits import QUANTILES, TAIL_SECONDS
+
+if TYPE_CHECKING:
+    from firedrill.contract import Metric
+    from firedrill.histogram import Buckets
+    from firedrill.prometheus.client import Prometheus, Series
+    from firedrill.record.figures import Latency, Window
+
+BEFORE_SECONDS = 5.0
+"""Time before a window within which the first value of its counters is looked for."""
+
+SCRAPE_SECONDS = 1.0
+"""Longest duration of a scrape. Samples carry the time of its begin, and may be as young as its
+end."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunQueries:
+    """Queries to one Prometheus about the window of one run, or parts of it."""
+
+    prom: Prometheus
+    window: Window
+    """The whole load, from the first user to the last."""
+
+    @property
+    def step_seconds(self) -> float:
+        """Distance of two points of a range: one second, more in a run of hours."""
+        return step_of(self.window.start, self.window.end)
+
+    def ends_with_run(self, window: Window) -> bool:
+        """Return whether a window lasts until the end of the run."""
+        return window.end == self.window.end
+
+    def gains(self, selector: str, by: str = "", window: Window | None = None) -> dict[str, float]:
+        """Return the gain of each counter from raw sample to raw sample, summed by a label.
+
+        Without a label the sum has the key ``. A window that ends with the run includes the
+        figures that arrive after it. One that begins with the run starts from a value up to a
+        scrape's length older, because nothing was sent in between.
+        """
+        window = window or self.window
+        tail = TAIL_SECONDS if self.ends_with_run(window) else 0.0
+        since = window.start - (SCRAPE_SECONDS if window.start == self.window.start else 0.0)
+        gained: dict[str, float] = {}
+        for series in self.prom.raw(selector, window.start - BEFORE_SECONDS, window.end + tail):
+            key = series.labels.get(by, "")
+            gained[key] = gained.get(key, 0.0) + increase(series, since)
+        return gained
+
+    def gain(self, counter: Metric, window: Window | None = None) -> float:
+        """Return the gain of all series of a counter; 0 where there is none."""
+        return sum(self.gains(counter.name, window=window).values())
+
+    def gain_or_none(self, counter: Metric) -> float | None:
+        """Return the gain of all series of a counter; None where there is none."""
+        gained = self.gains(counter.name)
+        return sum(gained.values()) if gained else None
+
+    def gained_buckets(self, metric: Metric, window: Window) -> Buckets:
+        """Return the gain of a histogram, with answers that came after the load's end."""
+        gained = self.gains(f"{metric.name}_bucket", "le", window)
+        return {float(bound): count for bound, count in gained.items()}
+
+    def increased_buckets(self, metric: Metric, window: Window) -> Buckets:
+        """Return Prometheus's own increase of a histogram."""
+        query = f"sum by (le) (increase({metric.name}_bucket[{span(window)}]))"
+        samples = self.prom.instant(query, window.end)
+        return {float(sample.labels["le"]): sample.value for sample in samples}
+
+    def counted_rate(self, counter: Metric, window: Window) -> float | None:
+        """Return the gain by the window's seconds; rate() would extrapolate at both ends."""
+        gained = self.gains(counter.name, window=window)
+        return sum(gained.values()) / window.seconds if gained else None
+
+    def rate(self, selector: str, window: Window) -> float | None:
+        """Return Prometheus's own rate, summed."""
+        return self.prom.number(f"sum(rate({selector}[{span(window)}]))", window.end)
+
+    def range(self, query: str, window: Window | None = None) -> list[Series]:
+        """Return the series of a query over the run, or a part of it."""
+        window = window or self.window
+        return self.prom.range(query, window.start, window.end)
+
+    def largest(self, query: str, window: Window | None = None) -> float | None:
+        """Return the largest value of a query over the run; None where it has none."""
+        values = (value for series in self.range(query, window) for value in series.values())
+        return max(values, default=None)
+
+
+def increase(series: Series, since: float) -> float:
+    """Return the gain of a counter since a time, from its raw samples.
+
+    It starts at zero where it is new, and anew where it falls.
+    """
+    before = [value for time, value in series.points if time <= since][-1:] or [0.0]
+    values = before + [value for time, value in series.points if time > since]
+    return sum(
+        later - earlier if later >= earlier else later for earlier, later in pairwise(values)
+    )
+
+
+def latency(buckets: Buckets) -> Latency:
+    """Return the percentiles of a histogram."""
+    return {name: histogram.quantile(q, buckets) for name, q in QUANTILES.items()}
+
+
+def ratio(part: float, whole: float | None) -> float | None:
+    """Return part / whole; None where nothing is whole."""
+    return part / whole if whole else None
+
+
+def span(window: Window) -> str:
+    """Return the length of a window as a PromQL duration, at least one second."""
+    return f"{max(1000, round(window.seconds * 1000))}ms"

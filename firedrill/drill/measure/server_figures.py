@@ -1,0 +1,54 @@
+"""Figures of the API's side: latency, queue wait, errors, and the use of its limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from firedrill.contract import Server
+from firedrill.drill.measure.run_queries import latency, ratio
+from firedrill.record.figures import Saturation, ServerSide
+
+if TYPE_CHECKING:
+    from firedrill.drill.measure.run_queries import RunQueries
+    from firedrill.record.figures import Window
+
+SATURATED_RATIO = 0.9
+"""A resource is saturated when this share of its limit is in use for three seconds."""
+
+
+def server_side(queries: RunQueries, window: Window) -> ServerSide:
+    """Measure the API in a window of the run."""
+    total = Server.RESPONSE_TIME
+    # Other services that follow OpenTelemetry's conventions have the handler's time alone.
+    if queries.rate(f"{total.name}_count", window) is None:
+        total = Server.REQUEST_DURATION
+    failed_selector = f'{total.name}_count{{http_response_status_code=~"5.."}}'
+    rate = queries.rate(f"{total.name}_count", window)
+    failed = queries.rate(failed_selector, window) or 0.0
+    handler, queue = Server.REQUEST_DURATION, Server.QUEUE_WAIT
+    return ServerSide(
+        latency_seconds=latency(queries.increased_buckets(total, window)),
+        handler_latency_seconds=latency(queries.increased_buckets(handler, window)),
+        queue_wait_seconds=latency(queries.increased_buckets(queue, window)),
+        rate=rate,
+        error_ratio=ratio(failed, rate),
+    )
+
+
+def saturation(queries: RunQueries) -> Saturation:
+    """Measure the use of each limit over the whole run."""
+    used = queries.range("max by (resource) (min_over_time(api:saturation:ratio[3s]))")
+    largest = {series.labels["resource"]: max(series.values(), default=0.0) for series in used}
+    saturated_after = {
+        series.labels["resource"]: time - queries.window.start
+        for series in used
+        for time, value in reversed(series.points)
+        if value >= SATURATED_RATIO
+    }
+    first = min(saturated_after, key=lambda name: saturated_after[name], default=None)
+    return Saturation(
+        largest_ratio=largest,
+        ran_out_first=first,
+        ran_out_after_seconds=saturated_after[first] if first else None,
+        nearest=max(largest, key=lambda name: largest[name], default=None),
+    )

@@ -1,0 +1,195 @@
+"""The recording of a run: its samples kept, its figures measured and judged, run.json written."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from firedrill.alerts.backtest import attribution_window
+from firedrill.alerts.rules import rule_file
+from firedrill.drill.judge import default_objectives, notes, scorecard
+from firedrill.drill.judge.validity import ended_early
+from firedrill.drill.judge.verdict import AGAINST_API, judge
+from firedrill.drill.measure import alert_history, recipients
+from firedrill.drill.measure.measurement import Measurement
+from firedrill.errors import BadInput, FiredrillError
+from firedrill.notifications.journal import Journal
+from firedrill.notifications.notification import HEARTBEAT
+from firedrill.prometheus.recorded_data import Reopened
+from firedrill.record.figures import Window
+from firedrill.record.limits import SCHEMA, TAIL_SECONDS
+from firedrill.record.outcome import Reason, Verdict
+from firedrill.record.run_document import (
+    BaselineUsed,
+    PlayedProfile,
+    RunDocument,
+    ServerSetup,
+)
+
+if TYPE_CHECKING:
+    from firedrill.drill.play.run_state import RunState
+    from firedrill.prometheus.client import Prometheus
+    from firedrill.record.figures import Figures
+    from firedrill.record.run_document import RecordedNotification
+
+LAST_NOTIFICATIONS_SECONDS = 15.0
+"""Time that the receiver may take for its last list of notifications."""
+
+
+def record(state: RunState) -> None:
+    """Measure and judge the run, and write its run.json."""
+    stack, run = state.stack, state.run
+    state.progress.phase("measuring and recording")
+    stack.fetch_notifications(patience_seconds=LAST_NOTIFICATIONS_SECONDS)
+    window, figures = None, None
+    try:
+        if stack.records and not state.has_ended("prometheus"):
+            _keep_samples(state)
+            window, figures = _measure(state, stack.prom)
+        elif stack.rescue(run.snapshot):
+            with Reopened(run.snapshot, state.interrupt) as reopened:
+                window, figures = _measure(state, reopened.prom)
+    except FiredrillError as error:
+        _note_loss(state, error)
+    run.write(_judged(state, window, figures))
+
+
+def _keep_samples(state: RunState) -> None:
+    """Take the snapshot; a run without it is judged all the same, and cannot be opened again."""
+    try:
+        state.stack.take_snapshot(state.run.snapshot)
+    except FiredrillError as error:
+        _note_loss(state, error)
+
+
+def _note_loss(state: RunState, error: FiredrillError) -> None:
+    text = f"parts of the run could not be recorded: {error}"
+    state.mishaps["recording"] = Reason("recording", text)
+
+
+def _measure(state: RunState, prom: Prometheus) -> tuple[Window | None, Figures | None]:
+    window = _load_window(prom, state.stack.load_since)
+    if window is None:
+        return None, None
+    measurement = Measurement(
+        prom=prom,
+        profile=state.request.profile,
+        run_id=state.stack.run_id,
+        window=window,
+        knows_think_time=state.request.locustfile is None,
+    )
+    return window, measurement.figures(alert_history.read(prom, window, TAIL_SECONDS))
+
+
+def _load_window(prom: Prometheus, since: float) -> Window | None:
+    """Return the begin and end of the load; of a killed generator, the end is its last scrape."""
+    now = time.time()
+    start = prom.number(
+        f"max(last_over_time(locust_test_start_time_seconds[1h]) >= {since:.3f})", now
+    )
+    if start is None:
+        return None
+    end = prom.number("max(last_over_time(locust_test_end_time_seconds[1h]))", now)
+    if end is None or end <= start:
+        scrapes = prom.raw('up{job="locust"}', start, now)
+        times = (moment for series in scrapes for moment, up in series.points if up == 1)
+        end = max(times, default=start)
+    return Window(start, end) if end > start else None
+
+
+def _judged(state: RunState, window: Window | None, figures: Figures | None) -> RunDocument:
+    """Return the run's document, with verdict, scorecard and remarks."""
+    verdict = _verdict(state, window, figures)
+    document = _document(state, window, figures, verdict)
+    card = scorecard.of_run(document, _attribution_seconds(state))
+    remarks = (
+        *state.remarks.values(),
+        *scorecard.remarks(card),
+        *default_objectives.remarks(document),
+        *notes.remarks(document),
+    )
+    return document.model_copy(
+        update={
+            "verdict": verdict.with_failures(scorecard.reasons(card)),
+            "remarks": remarks,
+            "scorecard": card,
+        }
+    )
+
+
+def _verdict(state: RunState, window: Window | None, figures: Figures | None) -> Verdict:
+    """Judge the figures; the alerts are judged afterwards."""
+    request, interrupted = state.request, state.interrupt.requested
+    mishaps = list(state.mishaps.values())
+    if figures is None and not mishaps and not interrupted:
+        text = "the load generator reported nothing; locust.log may say why"
+        mishaps = [Reason("no_requests", text)]
+    if window and not _was_stopped(state):
+        mishaps += ended_early(window, request.ends_after_seconds)
+    baseline = request.baseline
+    if baseline and baseline.counts_errors_otherwise:
+        why = f"{baseline.id} is of an older version, which counted no hung request as failed"
+        state.remark("baseline_errors", f"the share of errors was not compared: {why}")
+    regressions = baseline.regressions(figures) if baseline and figures else ()
+    return judge(request.profile, figures, mishaps, regressions, interrupted=interrupted)
+
+
+def _was_stopped(state: RunState) -> bool:
+    """Return whether the load was ended on purpose, or by a mishap that voids the run by itself."""
+    on_purpose = state.interrupt.requested or state.early_abort or state.alerts_have_fired
+    return bool(on_purpose) or any(
+        mishap.code not in AGAINST_API for mishap in state.mishaps.values()
+    )
+
+
+def _document(
+    state: RunState, window: Window | None, figures: Figures | None, verdict: Verdict
+) -> RunDocument:
+    request, baseline = state.request, state.request.baseline
+    notifications = _notifications(state, window)
+    return RunDocument(
+        version=SCHEMA,
+        id=state.run.id,
+        started=state.started.isoformat(timespec="seconds"),
+        profile=PlayedProfile.of(request.profile, request.source),
+        target=request.shown_target or "bundled API",
+        server=None if request.target else ServerSetup(**asdict(request.server)),
+        generator=state.generator,
+        time_scale=request.time_scale,
+        versions=state.versions,
+        baseline=BaselineUsed(baseline.id, baseline.tolerance) if baseline else None,
+        faults=tuple(state.injector.injected()),
+        window=window,
+        verdict=verdict,
+        aborted=state.early_abort,
+        remarks=(),
+        notifications=notifications,
+        unevaluated=state.unevaluated,
+        figures=figures,
+        scorecard=(),
+    )
+
+
+def _notifications(
+    state: RunState, window: Window | None
+) -> tuple[RecordedNotification, ...] | None:
+    """Return the notifications of the run; None where none could be sent."""
+    if not state.stack.alerting or window is None:
+        return None
+    arrived = Journal(state.stack.plan.notifications).read()
+    if not any(notification.is_heartbeat for notification in arrived):
+        happened = f"no notification arrived, not even the heartbeat {HEARTBEAT}"
+        text = f"{happened}, so missing notifications prove nothing; see alertmanager.log"
+        state.remark("notifications_silent", text)
+    return tuple(recipients.record(arrived, window.start))
+
+
+def _attribution_seconds(state: RunState) -> dict[str, float]:
+    """Return how long each loaded alert may fire after the end of its cause."""
+    files = sorted((state.run.folder / "prometheus" / "rules").glob("*.yml"))
+    try:
+        groups = [group for file in files for group in rule_file.read(file)]
+        return attribution_window.by_name(groups)
+    except BadInput:  # Prometheus loaded them, which is enough for a run to be recorded.
+        return {}

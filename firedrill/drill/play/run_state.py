@@ -1,0 +1,58 @@
+"""The state of one run while it is played: its request, folder and stack, and what happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from firedrill.record.outcome import Reason
+
+if TYPE_CHECKING:
+    from firedrill.drill.play.fault_schedule import FaultInjector
+    from firedrill.drill.play.progress import Progress
+    from firedrill.drill.play.request import Request
+    from firedrill.interrupt import Interrupt
+    from firedrill.record.outcome import EarlyAbort
+    from firedrill.record.run_document import Generator
+    from firedrill.record.run_folder import Run
+    from firedrill.stack.interface import Stack
+
+
+@dataclass
+class RunState:
+    """Everything that starting, watching and recording a run share."""
+
+    request: Request
+    run: Run
+    stack: Stack
+    injector: FaultInjector
+    generator: Generator
+    interrupt: Interrupt
+    progress: Progress
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    versions: dict[str, str] = field(default_factory=dict)
+    mishaps: dict[str, Reason] = field(default_factory=dict)
+    """Failures of the parts, by part or code."""
+    remarks: dict[str, Reason] = field(default_factory=dict)
+    """Notes that are no reason for the verdict, by code."""
+    early_abort: EarlyAbort | None = None
+    awaited_alerts: set[str] = field(default_factory=set)
+    """Alerts that have yet to fire before the load ends."""
+    unevaluated: dict[str, str] = field(default_factory=dict)
+    """Alerts whose rule could not be evaluated, with Prometheus's error."""
+
+    def remark(self, code: str, text: str) -> None:
+        """Note a remark, and show it."""
+        self.remarks[code] = Reason(code, text)
+        self.progress.phase(text)
+
+    @property
+    def alerts_have_fired(self) -> bool:
+        """Whether every alert has fired that the load was to end with."""
+        return bool(self.request.until_firing) and not self.awaited_alerts
+
+    def has_ended(self, part: str) -> bool:
+        """Return whether a part of the stack was started and has ended."""
+        child = getattr(self.stack, part)
+        return child is not None and child.ended() is not None

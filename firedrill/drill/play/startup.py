@@ -1,0 +1,84 @@
+"""The start of a run: its stack chosen and started part by part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from firedrill.processes import programs
+from firedrill.stack import configuration
+from firedrill.stack.containers.attached import AttachedStack
+from firedrill.stack.containers.container_stack import ComposedStack
+from firedrill.stack.plan import Plan, Ports
+from firedrill.stack.process_stack import NativeStack
+
+if TYPE_CHECKING:
+    from firedrill.drill.play.request import Request
+    from firedrill.drill.play.run_state import RunState
+    from firedrill.interrupt import Interrupt
+    from firedrill.record.run_folder import Run
+    from firedrill.stack.interface import Stack
+
+
+def make_stack(request: Request, run: Run, ports: Ports, interrupt: Interrupt) -> Stack:
+    """Return the stack that the request asks for; nothing is started yet."""
+    plan = _plan(request, run, ports)
+    if request.attachment:
+        return AttachedStack(plan, interrupt, request.attachment)
+    if request.docker:
+        return ComposedStack(plan, interrupt)
+    return NativeStack(plan, interrupt)
+
+
+def _plan(request: Request, run: Run, ports: Ports) -> Plan:
+    attachment = request.attachment
+    return Plan(
+        folder=run.folder,
+        run_id=run.id,
+        ports=ports,
+        server=None if request.target else request.server,
+        target=request.target,
+        profile=request.profile.name if attachment else request.source,
+        scrapes=request.scrapes,
+        locustfile=request.locustfile,
+        rules=request.rules,
+        time_scale=request.time_scale,
+        takes_faults=bool(request.profile.faults),
+        docker=request.docker,
+        workers=request.workers,
+        attached_prometheus=attachment.prometheus_url if attachment else None,
+    )
+
+
+def start(state: RunState) -> None:
+    """Start every part of the stack, Locust and its load last.
+
+    Raises:
+        Missing: a part ended, or was not ready in time.
+        Interrupted: somebody asked to stop.
+    """
+    stack, progress = state.stack, state.progress
+    progress.phase(stack.opening)
+    stack.start_prometheus()
+    if not stack.start_alerting():
+        text = "notifications are not recorded, because Alertmanager is not installed"
+        state.remark("alertmanager_missing", f"{text}; {programs.HOW_TO_GET}")
+    _note_longer_rules(state)
+    stack.start_api()
+    stack.wait_for_start()
+    state.versions = stack.versions()
+    progress.phase("waiting for Prometheus's first scrape")
+    stack.wait_for_scrapes()
+    progress.phase("starting Locust")
+    stack.start_locust()
+
+
+def _note_longer_rules(state: RunState) -> None:
+    """Note the durations of rules that could not be divided by the whole time scale."""
+    if state.request.attachment:
+        return
+    scale = state.request.time_scale
+    longer = configuration.kept_longer(scale)
+    if longer:
+        count = f"{len(longer)} durations in the alert rules stayed longer than 1/{scale:g}"
+        text = f"{count} of production, so their alerts fire later: {'; '.join(longer[:2])}"
+        state.remark("rules_kept_longer", text)
