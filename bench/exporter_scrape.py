@@ -1,11 +1,11 @@
 """How long a scrape of the exporter takes, beside prometheus_client's collector.
 
 Both read the same statistics of Locust with 1, 100 and 1000 endpoints of about 120 distinct
-response times each. `changed`: every endpoint had a request since the last scrape; `unchanged`: none had.
-CPU time, medians of five. Locust, with every request in flight, stands still while it works on a
-scrape. `longest_stall` is the longest time of the five until it lets others run, in a scrape of an
-open loop in which every endpoint had a request, compressed as Prometheus asks for it. Aims: a tenth
-of the collector's time at 1000 endpoints, no stall of 10 ms at 100.
+response times each. `changed`: every endpoint had a request since the last scrape; `unchanged`:
+none had. CPU time, medians of five. Locust, with every request in flight, stands still while it
+works on a scrape. `longest_stall` is the longest time of the five until it lets others run, in a
+scrape of an open loop in which every endpoint had a request, compressed as Prometheus asks for it.
+Aims: a tenth of the collector's time at 1000 endpoints, no stall of 10 ms at 100.
 Run: `python -m bench.exporter_scrape`.
 """
 

@@ -22,8 +22,8 @@ MACHINE = "machine"
 INTRODUCTION = """# Performance
 
 `make bench` measures everything anew and writes this page. Machines stall, so blocks of the
-variants are shuffled, means are trimmed, and the median of several rounds is given. Compare ratios, which
-hold on other machines, rather than times, which do not.
+variants are shuffled, means are trimmed, and the median of several rounds is given. Compare ratios,
+which hold on other machines, rather than times, which do not.
 
 Measured with Python {python} on {cores} cores.
 """

@@ -1,8 +1,8 @@
 """How long `firedrill up` takes to the first complete set of golden signals in Prometheus.
 
 They are latency, traffic, errors and saturation of client and server. `firedrill up` itself
-measures each start, from its first process on. Aim: 8 s, at most 10; Prometheus alone makes its first scrape
-more than 5 s after its start. Run: `python -m bench.time_to_golden_signals`.
+measures each start, from its first process on. Aim: 8 s, at most 10; Prometheus alone makes its
+first scrape more than 5 s after its start. Run: `python -m bench.time_to_golden_signals`.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ FASTEST_SECONDS, SLOWEST_SECONDS = 0.002, 0.8
 
 
 class Answers(asyncio.Protocol):
-    """One connection. Every request fits into one packet and has no body."""
+    """A connection. Every request fits into one packet and has no body."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport of a new connection."""
@@ -30,7 +30,7 @@ class Answers(asyncio.Protocol):
 
 
 class SpreadAnswers(Answers):
-    """One connection that takes its time for each request."""
+    """A connection that takes its time for each request."""
 
     def data_received(self, data: bytes) -> None:
         """Answer a request after its time."""

@@ -35,7 +35,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 @dataclass(frozen=True, slots=True)
 class LoadRun:
-    """One Locust process that ran to its end."""
+    """A Locust process that ran to its end."""
 
     requests: int
     cpu_seconds: float

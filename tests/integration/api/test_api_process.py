@@ -1,6 +1,4 @@
-"""The example API as its users start it: `python -m api` and `flask run`, how they answer, refuse
-and end.
-"""
+"""The example API answers, refuses and ends as its users start it: `python -m api`, `flask run`."""
 
 import re
 import signal
@@ -18,9 +16,9 @@ from tests.integration.api.api_process import flask, module
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 ONLY_ON_REQUEST = {Server.RUN_REQUESTS.name, Server.FAULT_ACTIVE.name}
-"""What appears with the first request of a drill, and where faults can be set."""
+"""Metrics that appear with a drill's first request, or where faults can be set."""
 NEVER_HERE = {"container_", "pressure_"}
-"""What depends on the kernel and the container that the tests run in."""
+"""Metrics that depend on the kernel and the container of the tests."""
 ONLY_WITH_A_POOL = {
     Server.QUEUE_WAIT.name,
     Server.QUEUE_DEPTH.name,

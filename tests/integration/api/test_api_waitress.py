@@ -1,6 +1,4 @@
-"""A real waitress under a known load: queue, workers, connections, and what the server and its
-clients measure of it.
-"""
+"""A real waitress under a known load exports its queue, workers, connections and times."""
 
 import http.client
 import subprocess
@@ -31,9 +29,7 @@ ROUNDING = 1e-3
 
 
 class Served:
-    """An application on waitress in this process, with a route that waits until the test opens the
-    gate.
-    """
+    """An application on waitress in this process; one route waits until the test opens the gate."""
 
     def __init__(self, telemetry, server, port):
         self.telemetry = telemetry
@@ -42,7 +38,7 @@ class Served:
         self.gate = threading.Event()
 
     def send(self, path, **headers):
-        """A connection with one request under way."""
+        """Open a connection with one request under way."""
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=PATIENCE_SECONDS)
         connection.request("GET", path, headers=headers)
         return connection
@@ -56,18 +52,16 @@ class Served:
         )
 
     def timed_page(self):
-        """(a time before, the page, a time after).
+        """Return a time before, the metrics, and a time after.
 
-        All processes of a machine share this clock: the page is of a time in between.
+        All processes of a machine share this clock, so the metrics are of a time in between.
         """
         before = perf_counter()
         page = self.scrape()
         return before, page, perf_counter()
 
     def await_busy(self, since, seconds):
-        """A timed page on which the workers have been busy for that many worker-seconds more than
-        on the page `since`.
-        """
+        """Return timed metrics with so many busy seconds more than `since`."""
 
         def later():
             timed = self.timed_page()
@@ -122,9 +116,7 @@ def served():
 
 
 def test_queue_workers_connections_and_backlog_match_the_load(served):
-    """2 of 14 requests are served, 8 queue in waitress, and the 4 beyond its limit wait where only
-    the kernel sees them.
-    """
+    """Of 14 requests 2 are served, 8 queue in waitress, and 4 wait in the kernel."""
     accepted = CONNECTION_LIMIT - 2
     begun = perf_counter()
     clients = [served.send("/gate") for _ in range(14)]
@@ -205,7 +197,7 @@ def test_pipelined_requests_wait_from_their_own_arrival(served):
 
 
 def test_kept_alive_requests_do_not_wait_for_each_other(served):
-    """What a connection was idle before a request arrived is not part of that request's time."""
+    """The time in which a connection is idle is not part of the next request's time."""
     connection = http.client.HTTPConnection(LOOPBACK, served.port, timeout=PATIENCE_SECONDS)
     asked = 0.0
     for number in range(1, 4):

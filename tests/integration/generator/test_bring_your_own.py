@@ -38,8 +38,8 @@ def test_weighted_users_with_tags_keep_their_weights_and_tags(target):
 
 
 def test_tags_hold_in_an_open_loop(target, tmp_path):
-    """Its arrivals follow the weights of the users, which are drawn: eight hundred differ from 3 to
-    1 by six deviations in no run.
+    """Arrivals follow the users' weights, which are drawn: 800 never differ from 3 to 1 by
+    six deviations.
     """
     profile = tmp_path / "open.yaml"
     steps = "[{start_time: 0s, rate: 200}, {start_time: 4s, rate: 0}]"

@@ -47,16 +47,18 @@ def theirs(name):
 
 
 def assert_accounted_for(page, target):
-    """A user may be stopped between opening its connection and sending its request: abandoned, and
-    never received.
+    """Assert that every request is counted.
+
+    A user may be stopped between opening its connection and sending its request, which is then
+    abandoned and never received.
     """
     answered = page.total("locust_requests_total")
     assert answered <= target.received <= answered + page.total("locust_requests_abandoned_total")
 
 
 def test_final_counts_equal_locusts_own_and_begin_at_zero(target, tmp_path):
-    """Last minus first raw sample is exact: a series begins at 0, and the process lingers for the
-    last scrape.
+    """Last minus first raw sample is exact, as series begin at 0 and the process waits for the last
+    scrape.
     """
     arguments = (
         "--headless",
@@ -81,7 +83,7 @@ def test_final_counts_equal_locusts_own_and_begin_at_zero(target, tmp_path):
             )
 
         poll_until(both_seen, "requests of both names")
-        seen, told_to_stop = time.time(), time.time()
+        seen, stopped_at = time.time(), time.time()
         pages += locust.stop()
     own = {
         (row["name"], row["method"]): row
@@ -113,7 +115,7 @@ def test_final_counts_equal_locusts_own_and_begin_at_zero(target, tmp_path):
         == own["/fail", "GET"]["num_failures"]
     )
     assert launched <= last.value("locust_test_start_time_seconds") <= seen
-    assert told_to_stop <= last.value("locust_test_end_time_seconds") <= time.time()
+    assert stopped_at <= last.value("locust_test_end_time_seconds") <= time.time()
     assert_accounted_for(last, target)
 
 
@@ -127,9 +129,7 @@ def test_a_load_does_not_end_before_its_time(target):
 
 
 def test_the_test_ends_when_the_load_is_stopped(target):
-    """Users have time left for what they wait for: it is still in flight at the end, and counts
-    when it is answered after it.
-    """
+    """Requests of users with time left are in flight at the end, and count when answered."""
     arguments = ("--headless", "-u", 2, "-r", 2, "--stop-timeout", 600, "-H", target.url)
     with Locust(*arguments, files=theirs("hanging")) as locust:
         locust.until(
@@ -162,7 +162,7 @@ def test_the_test_ends_when_the_load_is_stopped(target):
 
 
 def test_users_have_their_time_to_stop(target):
-    """What they still wait for after it is abandoned, and as old as that time at least."""
+    """A request that a user still waits for after its time is abandoned, at that age or more."""
     arguments = ("--headless", "-u", 2, "-r", 2, "--stop-timeout", 2, "-H", target.url)
     with Locust(*arguments, files=theirs("hanging")) as locust:
         locust.until(
@@ -200,21 +200,21 @@ def test_a_histogram_equals_the_reported_times():
     ) as locust:
         page = locust.until(
             lambda page: page.value("locust_request_failures_total", method="TELL", name="other"),
-            "the times to be told",
+            "the times to be reported",
         )
-    told = {"method": "TELL", "name": "times"}
+    reported = {"method": "TELL", "name": "times"}
     for index, bound in enumerate(LATENCY_BOUNDS_SECONDS):
         within = sum(bisect_left(LATENCY_BOUNDS_SECONDS, time / 1000) <= index for time in TIMES)
         assert (
-            page.value("locust_request_duration_seconds_bucket", le=format_bound(bound), **told)
+            page.value("locust_request_duration_seconds_bucket", le=format_bound(bound), **reported)
             == within
         ), bound
-    assert page.value("locust_request_duration_seconds_bucket", le="+Inf", **told) == len(TIMES)
-    assert page.value("locust_request_duration_seconds_sum", **told) == pytest.approx(
+    assert page.value("locust_request_duration_seconds_bucket", le="+Inf", **reported) == len(TIMES)
+    assert page.value("locust_request_duration_seconds_sum", **reported) == pytest.approx(
         sum(TIMES) / 1000
     )
-    assert page.value("locust_requests_total", **told) == len(TIMES) + 1
-    assert page.value("locust_requests_untimed_total", **told) == 1
+    assert page.value("locust_requests_total", **reported) == len(TIMES) + 1
+    assert page.value("locust_requests_untimed_total", **reported) == 1
 
     # Names are escaped, and capped at five: what comes later is `other`.
     assert page.value("locust_requests_total", method="", name='name "0"\n\\') == 1
@@ -237,7 +237,8 @@ def test_locusts_own_rounding_moves_times_into_other_buckets():
         "--headless", "-u", 1, files=theirs("given_times"), TIMES="5.4", FIREDRILL_EXACT_BUCKETS="0"
     ) as locust:
         page = locust.until(
-            lambda page: page.value("locust_requests_total", name="times"), "the time to be told"
+            lambda page: page.value("locust_requests_total", name="times"),
+            "the time to be reported",
         )
     assert page.value("locust_request_duration_seconds_bucket", le="0.005", name="times") == 1
     assert page.value("locust_request_duration_seconds_sum", name="times") == pytest.approx(0.0054)

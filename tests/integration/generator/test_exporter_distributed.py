@@ -20,7 +20,7 @@ THEIRS = firedrill_process.LOCUSTFILES / "theirs.py"
 
 
 def processes():
-    """Options for a master and two workers, forked from one process."""
+    """Return options for a master and two workers, forked from one process."""
     port = any_free()
     return (
         "--processes",
@@ -35,10 +35,8 @@ def processes():
     )
 
 
-def tells_of_all(page):
-    """Whether both workers run, have reported their three users each, and every process how it
-    fares.
-    """
+def all_are_reported(page):
+    """Return whether both workers run three users each, and all processes reported."""
     workers = (
         page.value("locust_workers", state="running"),
         page.value("locust_workers", state="missing"),
@@ -52,7 +50,7 @@ def tells_of_all(page):
 
 
 def counted_to_the_request(target, result, pages):
-    """In Locust's own result as on the page."""
+    """Assert that Locust and the exporter counted every request."""
     (row,) = json.loads(result.read_text())
     last = pages[-1]
     assert last.total("locust_requests_total") == row["num_requests"]
@@ -66,7 +64,7 @@ def counted_to_the_request(target, result, pages):
 def test_requests_of_forked_workers_are_counted_exactly(target, tmp_path):
     load = ("-u", 6, "-r", 6, "-H", target.url, "--json-file", tmp_path / "result")
     with Locust(*processes(), *load, files=(FORGIVING, LOCUSTFILE)) as locust:
-        page = locust.until(tells_of_all, "both workers and their master to be told of")
+        page = locust.until(all_are_reported, "reports of both workers and their master")
         assert page.value("locust_worker_cpu_ratio", worker="master") is not None
         assert len(page.values("locust_worker_last_report_timestamp_seconds")) == 2
         pages = locust.stop()
@@ -76,12 +74,10 @@ def test_requests_of_forked_workers_are_counted_exactly(target, tmp_path):
 
 
 def test_a_master_waits_for_a_worker_that_stands_still(target, tmp_path):
-    """At the end, for longer than Locust does, and while it does not count the worker as
-    missing.
-    """
+    """At the end it waits for longer than Locust does, unless it counts the worker as missing."""
     load = ("-u", 6, "-r", 6, "-H", target.url, "--json-file", tmp_path / "result")
     with Locust(*processes(), *load, files=(FORGIVING, LOCUSTFILE)) as locust:
-        locust.until(tells_of_all, "both workers to have reported")
+        locust.until(all_are_reported, "both workers to have reported")
         (worker, _) = [child.pid for child in psutil.Process(locust.process.pid).children()]
         os.kill(worker, signal.SIGSTOP)
         try:
@@ -145,9 +141,7 @@ def test_hung_requests_of_workers_show_on_the_master(target):
 
 
 def test_users_of_workers_have_their_time_to_stop(target):
-    """Left to itself, a master ends half a second after it told its workers to, whatever they have
-    still to report.
-    """
+    """Locust's own master ends half a second after its workers, whatever is unreported."""
     load = ("-u", 4, "-r", 4, "--stop-timeout", 2, "-H", target.url)
     with Locust(*processes(), *load, files=(FORGIVING, HANGING, EXPORTER_PLUGIN)) as locust:
         both = ("locust_requests_in_flight", "locust_requests_total")
@@ -212,9 +206,7 @@ def test_requests_of_a_worker_with_another_exporter_version_count(target):
 
 
 def test_absurd_reports_of_a_worker_are_all_counted():
-    """A number of more than 64 bits, or a name that is no text, would end all that the worker
-    reports, for good.
-    """
+    """A number of more than 64 bits, or a name that is no text, would end a worker's reports."""
     promtool, port = required_programs.require("promtool"), any_free()
     files = (FORGIVING, HANGING.with_name("absurd.py"), EXPORTER_PLUGIN)
     master = (
@@ -232,7 +224,7 @@ def test_absurd_reports_of_a_worker_are_all_counted():
         Locust(*worker, files=files, exporter=False) as reporting,
     ):
         page = locust.until(
-            lambda page: page.total("locust_request_errors_total") == 7, "all of it to be told"
+            lambda page: page.total("locust_request_errors_total") == 7, "all of it to be reported"
         )
         assert "Traceback" not in reporting.log() + locust.log()
     checked = subprocess.run(

@@ -40,7 +40,7 @@ def profile(tmp_path):
 
 
 class Clock:
-    """The time of a load profile: a file, which given_clock.py reads."""
+    """A load profile's clock: a file that given_clock.py reads."""
 
     def __init__(self, folder):
         self.file = folder / "seconds"

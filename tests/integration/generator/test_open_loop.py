@@ -39,7 +39,7 @@ def profile(tmp_path):
 
 
 def test_arrivals_of_a_stalled_target_are_counted_exactly(target, profile):
-    """Three users are stuck, for as long as it takes until the arrivals that wait for them show."""
+    """Three users are stuck until the arrivals that wait for them show."""
     load = (
         "--load-profile",
         profile(50, until=4, max_in_flight=3),
@@ -76,9 +76,7 @@ def test_arrivals_of_a_stalled_target_are_counted_exactly(target, profile):
 
 
 def all_sent(locust, offered):
-    """The last page of a load that was ended when all of the schedule had been sent and answered;
-    nothing of it may be missing.
-    """
+    """Return the last scrape of a load that ended when its whole schedule was sent and answered."""
 
     def answered(page):
         return (
@@ -94,9 +92,8 @@ def all_sent(locust, offered):
 
 
 def test_an_api_that_hangs_at_the_end_has_failed(target, profile, tmp_path):
-    """What waited for it when the load ended voids nothing.
-
-    A machine that stands still may drop arrivals for their age, and says so.
+    """Its backlog at the end does not void the run. A machine that stands still may drop
+    arrivals for their age, and the run says so.
     """
     file = profile(50, seconds=8)
     file.write_text(f"{file.read_text()}slo: {{p99: 250ms}}\n")
@@ -107,7 +104,8 @@ def test_an_api_that_hangs_at_the_end_has_failed(target, profile, tmp_path):
     run = drill.run().read()
     client, arrivals = run["figures"]["client"], run["figures"]["arrivals"]
     against_api, voids = blamed(run)
-    assert code == (4 if voids else 1 if against_api else 0), said
+    expected = 1 if against_api else 0
+    assert code == (4 if voids else expected), said
     assert voids <= STARVED_GENERATOR, said
     p99 = client["latency_including_waiting_seconds"]["p99"]
     assert ("latency_p99" in against_api) == (p99 > 0.25), said
@@ -125,7 +123,7 @@ def test_an_api_that_hangs_at_the_end_has_failed(target, profile, tmp_path):
 
 
 def blamed(run):
-    """Codes of the reasons against the API, and of those that void the run."""
+    """Return the codes of reasons against the API, and of reasons that void the run."""
     reasons = {reason["code"] for reason in run["verdict"]["reasons"]}
     against_api = {
         code
@@ -136,16 +134,14 @@ def blamed(run):
 
 
 def test_a_breakpoint_ends_the_load_and_names_its_step(tmp_path):
-    """One request after the other, of 50 ms each, is 20 a second.
-
-    A machine that stands still breaks the SLO at an earlier rate.
+    """Requests of 50 ms, one after the other, are 20 a second. A machine that stands still
+    breaks the SLO at an earlier rate.
     """
     profile = tmp_path / "breakpoint.yaml"
-    ramp = (
-        "ramp: {add_rate: 12, every: 3s}\nmax_in_flight: 200\n"
-        "abort_on_slo: true\nslo: {p95: 250ms}\n"
+    profile.write_text(
+        "name: breakpoint\narrivals: open\nramp: {add_rate: 12, every: 3s}\n"
+        "max_in_flight: 200\nabort_on_slo: true\nslo: {p95: 250ms}\n"
     )
-    profile.write_text(f"name: breakpoint\narrivals: open\n{ramp}")
     with Target(seconds_each=0.05) as narrow:
         drill = firedrill_process.start(tmp_path / "runs", profile, "--target", narrow.url)
         code, said, _ = drill.finish(3 * PATIENCE_SECONDS)
@@ -161,8 +157,8 @@ def test_a_breakpoint_ends_the_load_and_names_its_step(tmp_path):
         f"{12 * (step + 1)}/s",
         held,
     )
-    told = f"the SLO (p95) broke at {aborted['load']} (step {step}, "
-    assert told in " ".join(said.split())
+    message = f"the SLO (p95) broke at {aborted['load']} (step {step}, "
+    assert message in " ".join(said.split())
     if held:
         assert f"it had held at {held}; the load was ended there" in " ".join(said.split())
 
@@ -219,10 +215,8 @@ def test_a_worker_that_begins_late_misses_no_arrivals(target, profile):
     assert target.received == 40 * 3
 
 
-def test_computing_users_leave_the_metrics_and_the_end_their_turn(profile):
-    """They never wait for anything: their arrivals are more than they can do, and still many when
-    the load is ended.
-    """
+def test_computing_users_block_neither_scrapes_nor_the_end(profile):
+    """They never wait: they have more arrivals than they can do, also when the load ends."""
     files = (PATIENT, firedrill_process.LOCUSTFILES / "computing.py", SHAPE, EXPORTER_PLUGIN)
     load = (
         "--load-profile",
@@ -247,7 +241,7 @@ def test_computing_users_leave_the_metrics_and_the_end_their_turn(profile):
     assert counts["unsent"] > 0
 
 
-def test_fifty_thousand_names_have_their_times_from_schedule(profile):
+def test_fifty_thousand_names_have_response_times_since_due(profile):
     files = (LOCUSTFILES / "namer.py", SHAPE, EXPORTER_PLUGIN)
     load = (
         "--load-profile",
@@ -258,14 +252,14 @@ def test_fifty_thousand_names_have_their_times_from_schedule(profile):
     with Locust(*load, files=(PATIENT, *files)) as locust:
         page = locust.until(
             lambda page: page.value("locust_requests_total", method="DONE") == 1,
-            "all names to be told",
+            "all names to be reported",
         )
     since_due = {labels["name"] for name, labels, _ in page.samples if name == f"{SCHEDULE}_count"}
     assert len(since_due) == 200 + 1
     assert since_due <= {
         labels["name"] for name, labels, _ in page.samples if name == "locust_requests_total"
     }
-    # All but the three that were told without a time.
+    # All but the three that were reported without a time.
     assert page.total(f"{SCHEDULE}_count") == page.total("locust_requests_total") - 3 == 50_000 + 1
 
 
@@ -306,12 +300,12 @@ def test_counts_survive_a_killed_worker_and_a_new_one(target, profile):
     counts = final_counts(last)
     assert counts["started"] + counts["unsent"] + counts["left"] == counts["offered"]
     assert counts["unsent"] > 0, "what the dead one had been given"
-    # It had sent what it had not told any more, and nobody else sent that again.
+    # It had sent arrivals that it could not report any more, and nobody sent them again.
     assert counts["started"] <= target.received <= counts["offered"]
 
 
 def test_a_worker_that_was_missed_sends_nothing_twice(target, profile):
-    """It stood still, and goes on with its part when it is back."""
+    """It stands still, and goes on with its part when it is back."""
     master, worker = worker_options(2)
     played = ("--load-profile", profile(WHOLE, until=12))
     load = (*played, "--headless", "--stop-timeout", 1, "-H", target.url)
@@ -398,8 +392,8 @@ def test_an_idle_worker_says_why_and_is_missed(target, profile):
     assert target.received == 0
 
 
-def test_arrivals_of_a_worker_without_a_profile_are_unsent(target, profile):
-    """It runs a closed loop beside the schedule, as does one of another version of the bundle."""
+def test_arrivals_of_a_worker_without_a_profile_are_dropped(target, profile):
+    """It runs a closed loop beside the schedule, as does a worker of another version."""
     master, worker = worker_options(2)
     played = ("--load-profile", profile(WHOLE, until=3))
     load = (*played, "--headless", "--stop-timeout", 1, "-H", target.url)
@@ -429,7 +423,7 @@ def test_arrivals_of_a_worker_without_a_profile_are_unsent(target, profile):
 
 
 def test_tasks_of_nested_sets_are_arrivals(target, profile):
-    """Of users of somebody else's."""
+    """The users are those of a locustfile of one's own."""
     files = (PATIENT, LOCUSTFILES / "checkout.py", SHAPE, EXPORTER_PLUGIN)
     load = (
         "--load-profile",

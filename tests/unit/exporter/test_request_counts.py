@@ -19,7 +19,7 @@ from tests.scraped_metrics import parse
 
 @dataclass
 class Entry:
-    """An endpoint as Locust counts it; importing Locust would patch the interpreter of every test."""
+    """An endpoint as Locust counts it; importing Locust would patch the interpreter."""
 
     num_requests: int = 0
     num_failures: int = 0
@@ -30,7 +30,7 @@ class Entry:
 
 
 class Statistics:
-    """One endpoint whose requests all time out, and the errors of it."""
+    """An endpoint whose requests all time out, and its errors."""
 
     def __init__(self):
         self.entries = {}
@@ -67,7 +67,7 @@ def counted(counts, stats, scrape=None):
     )
 
 
-def test_counts_banked_before_a_clear_are_counted_once(stats):
+def test_counts_kept_before_a_clear_are_counted_once(stats):
     counts = RequestCounts(10)
     for seen in (3, 6, 9):
         stats.log(3)
@@ -137,10 +137,10 @@ NAMES = ("/", "100 % off", "%s%d", 'a "quote"', "back\\slash\n", "{le}", "ü")
     st.lists(st.tuples(st.sampled_from(NAMES), st.floats(0, 90_000), st.booleans()), max_size=80),
     st.sampled_from((2, 5, 1000)),
 )
-def test_scraped_counts_match_the_log_despite_banking_and_clearing(requests, every):
-    """Locust forgets all that was banked, and goes on with new entries."""
+def test_scraped_counts_match_the_log_despite_clearing(requests, every):
+    """Locust forgets what was kept, and goes on with new entries."""
     counts, stats = RequestCounts(10), Statistics()
-    for number, (name, milliseconds, banked) in enumerate(requests):
+    for number, (name, milliseconds, cleared) in enumerate(requests):
         entry = stats.entries.setdefault((name, "GET"), Entry())
         entry.num_requests += 1
         entry.total_response_time += milliseconds
@@ -148,7 +148,7 @@ def test_scraped_counts_match_the_log_despite_banking_and_clearing(requests, eve
         entry.response_times[round_up(milliseconds)] += 1
         if number % every == 0:
             counts.render(stats.entries, {})
-        if banked and number % every == 1:
+        if cleared and number % every == 1:
             counts.keep_entries(stats.entries)
             stats.clear()
     page = parse(counts.render(stats.entries, {}))

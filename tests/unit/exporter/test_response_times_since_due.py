@@ -1,4 +1,4 @@
-"""Response times from schedule are exported for all processes together."""
+"""Response times since the due time are exported for all processes together."""
 
 import itertools
 
@@ -30,13 +30,13 @@ def page_of(family, *processes, scrape=None, time_slice=None):
 
 def test_answers_of_all_processes_add_up():
     family = ResponseTimesSinceDue(Endpoints(10).fold)
-    one, two = answered("/", "/", '100 % "off"\n'), answered("/", seconds=3.0)
-    page = page_of(family, one, two)
+    first, second = answered("/", "/", '100 % "off"\n'), answered("/", seconds=3.0)
+    page = page_of(family, first, second)
     assert page.value(COUNT, name="/") == 3
     assert page.value(SUM, name="/") == 3.2
     assert page.value(COUNT, name='100 % "off"\n') == 1
-    two.count_answer("GET", "/", 70.0)
-    page = page_of(family, one, two)
+    second.count_answer("GET", "/", 70.0)
+    page = page_of(family, first, second)
     buckets = {
         le: page.value(COUNT.replace("_count", "_bucket"), name="/", le=le)
         for le in ("0.1", "2.5", "5.0", "60.0", "+Inf")

@@ -1,4 +1,4 @@
-"""The metrics endpoint shows series from zero, running busy time, and only series of the contract."""
+"""The metrics process shows series from zero, running busy time, and the contract's series only."""
 
 import os
 
@@ -39,7 +39,7 @@ def test_a_new_counter_is_zero_once_for_prometheus_only():
 
 
 def test_counts_before_the_first_scrape_are_shown_at_once():
-    """Otherwise a Prometheus that comes late would see all of the past happen in one second."""
+    """Else a Prometheus that comes late would see the whole past happen in one second."""
     cells = Cells.create()
     cells.add(cells.reserve(Server.RUN_REQUESTS, ("a",)), 1000)
     assert (
@@ -142,7 +142,10 @@ def test_a_new_series_shown_as_zero_has_no_exemplar():
             True,
         ),
         (
-            "text/plain;version=1.0.0;q=0.5, application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6",
+            (
+                "text/plain;version=1.0.0;q=0.5,"
+                " application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6"
+            ),
             True,
         ),
     ],

@@ -17,7 +17,7 @@ from tests.scraped_metrics import parse
 
 
 class Measured:
-    """A Flask application, its middleware, and its page without a server."""
+    """A Flask application, its middleware, and its metrics without a server."""
 
     def __init__(self):
         self.app = Flask("measured")
@@ -26,14 +26,14 @@ class Measured:
         self._metrics_process = ServerMetrics(self.cells, os.getpid())
 
     def send(self, path, **how):
-        """A response, read and closed as a server does it."""
+        """Return a response, read and closed as a server does it."""
         return self.app.test_client().open(path, buffered=True, **how)
 
     def scrape(self):
         return parse(self._metrics_process.render(for_prometheus=False).decode())
 
     def requests(self):
-        """Finished requests by (method, route, status)."""
+        """Return finished requests by method, route and status."""
         names = ("http_request_method", "http_route", "http_response_status_code")
         return {
             tuple(labels[name] for name in names): value

@@ -1,6 +1,4 @@
-"""A locustfile that names every request differently, some at great length; then it says that it is
-done.
-"""
+"""A locustfile that names every request differently, some at great length, and then says so."""
 
 import time
 
