@@ -26,9 +26,9 @@ from locust_exporter.counting.in_flight import STAGES, InFlightSnapshot
 from locust_exporter.counting.latency_histogram import LatencyHistogram
 from locust_exporter.counting.locust_statistics import BucketIndex
 from locust_exporter.counting.process_reports import ProcessReport
-from locust_exporter.counting.request_counts import RequestCounts
 from locust_exporter.endpoint.exporter import Exporter
 from locust_exporter.endpoint.http_server import gzip_in_slices
+from locust_exporter.endpoint.request_counts import RequestCounts
 from locust_exporter.exporter_settings import Settings
 from locust_exporter.profile_info import ProfileInfo, announce
 from locust_exporter.time_slice import TimeSlice

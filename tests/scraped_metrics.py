@@ -1,4 +1,4 @@
-"""A metrics page as a test reads it: fetched over HTTP, parsed by prometheus_client's own
+"""Metrics as a test reads them: fetched over HTTP, parsed by prometheus_client's own
 parser.
 """
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from locust_exporter.counting.locust_statistics import UnreportedRequests, round_up
-from locust_exporter.counting.request_counts import RequestCounts
+from locust_exporter.endpoint.request_counts import RequestCounts
 from locust_exporter.endpoint.scrape import Scrape, Scraper
 from locust_exporter.time_slice import TimeSlice
 
