@@ -60,16 +60,16 @@ def is_refused(api):
 
 def handled(api):
     """Return requests and seconds of the handler of PATH."""
-    page, name = api.scrape(), "http_server_request_duration_seconds"
+    metrics, name = api.scrape(), "http_server_request_duration_seconds"
     return tuple(
-        page.total(f"{name}_{part}", http_route="/items/<int:id>") for part in ("count", "sum")
+        metrics.total(f"{name}_{part}", http_route="/items/<int:id>") for part in ("count", "sum")
     )
 
 
 def await_handled(api, count):
     """Return the seconds in the handler, once that many requests are counted."""
     return poll_until(
-        lambda: (found := handled(api))[0] == count and found, f"{count:g} requests to be counted"
+        lambda: (counts := handled(api))[0] == count and counts, f"{count:g} requests to be counted"
     )[1]
 
 
@@ -120,7 +120,7 @@ def test_stuck_workers_hold_their_requests_until_the_fault_ends(api):
         requested = [clients.submit(api.status, PATH) for _ in range(5)]
         try:
             poll_until(
-                lambda: sum(each.done() for each in requested) == 2,
+                lambda: sum(request.done() for request in requested) == 2,
                 "the worker that is not stuck to serve two requests",
             )
             poll_until(
@@ -129,10 +129,10 @@ def test_stuck_workers_hold_their_requests_until_the_fault_ends(api):
             )
             assert api.scrape().value("http_server_queue_depth") == 0
             assert api.status("/readyz") == 200
-            assert sum(each.done() for each in requested) == 2
+            assert sum(request.done() for request in requested) == 2
         finally:
             api.faults().set({"stuck": 3}, 0.05)  # it ends by itself
-        assert {each.result(PATIENCE_SECONDS) for each in requested} == {200}
+        assert {request.result(PATIENCE_SECONDS) for request in requested} == {200}
     poll_until(
         lambda: api.scrape().value("http_server_workers_busy") == 0, "the workers to be free again"
     )
@@ -193,7 +193,7 @@ def test_no_connection_outlives_the_listener_of_a_stopped_api(either):
         ]
         either.faults().set({"stop": 1.0}, LONG_SECONDS)
         poll_until(lambda: is_refused(either), "connections to be refused", every_seconds=0.001)
-        assert [_answer(each) for each in connections] == [b""] * len(connections)
+        assert [_answer(connection) for connection in connections] == [b""] * len(connections)
     either.faults().clear()
     poll_until(lambda: either.status(PATH) == 200, "the API to come back")
 
@@ -218,9 +218,9 @@ def test_a_stopped_api_comes_back_again_and_again(either):
 
 def test_the_metrics_endpoint_shows_the_size_of_active_faults(api):
     api.faults().set({"latency": 0.3, "errors": 0.2}, LONG_SECONDS)
-    page = api.scrape()
+    metrics = api.scrape()
     assert [
-        page.value("api_fault_active", fault=fault)
+        metrics.value("api_fault_active", fault=fault)
         for fault in ("latency", "errors", "cpu", "stop")
     ] == [0.3, 0.2, 0, 0]
     api.faults().clear()
@@ -243,14 +243,16 @@ def test_faults_are_off_by_default_and_never_on_the_api_port(api):
         requests.post(f"{api.url}/faults", json=body, timeout=PATIENCE_SECONDS).status_code == 404
     )
     with module("waitress") as plain:
-        page = plain.metrics.removesuffix("/metrics")
+        metrics = plain.metrics.removesuffix("/metrics")
         methods = ("GET", "POST", "DELETE")
         assert {
-            requests.request(how, f"{page}/faults", json=body, timeout=PATIENCE_SECONDS).status_code
-            for how in methods
+            requests.request(
+                method, f"{metrics}/faults", json=body, timeout=PATIENCE_SECONDS
+            ).status_code
+            for method in methods
         } == {404}
         assert "fault" not in plain.scrape().text
-        code, _, errors = firedrill("set", "stop", "--for", "1s", "--url", page)
+        code, _, errors = firedrill("set", "stop", "--for", "1s", "--url", metrics)
     assert code == 3
     assert "start it with API_FAULTS=1, or `python -m api --faults`" in errors
 
@@ -290,7 +292,7 @@ def test_the_command_line_sets_lists_and_clears(api):
         r"latency 300 ms, 3[0-9]{3} s left\nerrors 20 %, 3[0-9]{3} s left\n", output
     )
     code, listed, _ = firedrill("list", "--json", *url)
-    assert (code, [(each["fault"], each["size"]) for each in json.loads(listed)]) == (
+    assert (code, [(fault["fault"], fault["size"]) for fault in json.loads(listed)]) == (
         0,
         [("latency", 0.3), ("errors", 0.2)],
     )

@@ -25,7 +25,7 @@ WAITED = "http_server_queue_wait_seconds"
 HANDLED = "http_server_request_duration_seconds"
 ANSWERED = "http_server_response_time_seconds"
 ROUNDING = 1e-3
-"""Seconds by which sums of times on the page may differ from those here."""
+"""Seconds by which exported sums of times may differ from those here."""
 
 
 class Served:
@@ -51,20 +51,20 @@ class Served:
             lambda: self.scrape().total(name, **labels) == wanted, f"{name}{labels} to be {wanted}"
         )
 
-    def timed_page(self):
+    def timed_metrics(self):
         """Return a time before, the metrics, and a time after.
 
         All processes of a machine share this clock, so the metrics are of a time in between.
         """
         before = perf_counter()
-        page = self.scrape()
-        return before, page, perf_counter()
+        metrics = self.scrape()
+        return before, metrics, perf_counter()
 
     def await_busy(self, since, seconds):
         """Return timed metrics with so many busy seconds more than `since`."""
 
         def later():
-            timed = self.timed_page()
+            timed = self.timed_metrics()
             return timed[1].value(BUSY) - since.value(BUSY) >= seconds and timed
 
         return poll_until(later, f"{seconds:g} more busy seconds")
@@ -122,7 +122,7 @@ def test_queue_workers_connections_and_backlog_match_the_load(served):
     clients = [served.send("/gate") for _ in range(14)]
     served.await_value(accepted - THREADS, "http_server_queue_depth")
     served.await_value(4, "tcp_listen_backlog", port=str(served.port))
-    before_full, full, after_full = served.timed_page()
+    before_full, full, after_full = served.timed_metrics()
     before_later, later, after_later = served.await_busy(full, THREADS * 0.51)
     opened = perf_counter()
     served.gate.set()
@@ -144,7 +144,7 @@ def test_queue_workers_connections_and_backlog_match_the_load(served):
     assert full.value("http_server_active_requests", http_request_method="GET") == THREADS
     assert full.value("tcp_listen_backlog_limit", port=str(served.port)) == 1024
     # Busy seconds count while a request runs, not when it is done: two workers were busy between
-    # both pages.
+    # both scrapes.
     grown = later.value(BUSY) - full.value(BUSY)
     assert (
         THREADS * (before_later - after_full) - ROUNDING

@@ -188,11 +188,11 @@ def test_missing_packages_are_named_in_one_line(tmp_path):
 def test_the_query_of_the_dashboard_finds_exemplars_in_prometheus(collector, tmp_path):
     port, config = ports.any_free(), tmp_path / "prometheus.yml"
     with api(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **PATIENT, **ALWAYS) as process:
-        page = process.metrics.removeprefix("http://").removesuffix("/metrics")
+        metrics = process.metrics.removeprefix("http://").removesuffix("/metrics")
         job = {
             "job_name": "api",
             "scrape_interval": "200ms",
-            "static_configs": [{"targets": [page]}],
+            "static_configs": [{"targets": [metrics]}],
         }
         config.write_text(json.dumps({"scrape_configs": [job]}))  # JSON is YAML
         command = [
@@ -204,7 +204,7 @@ def test_the_query_of_the_dashboard_finds_exemplars_in_prometheus(collector, tmp
         prometheus = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             process.get("/items/1")
-            found = poll_until(lambda: queried(port), "exemplars in Prometheus")
+            trace_ids = poll_until(lambda: queried(port), "exemplars in Prometheus")
             up = requests.get(
                 f"http://{LOOPBACK}:{port}/api/v1/query?query=up", timeout=PATIENCE_SECONDS
             ).json()["data"]["result"]
@@ -213,7 +213,7 @@ def test_the_query_of_the_dashboard_finds_exemplars_in_prometheus(collector, tmp
             prometheus.wait(PATIENCE_SECONDS)
         process.end(signal.SIGTERM)
     assert [sample["value"][1] for sample in up] == ["1"]
-    assert found <= collector.trace_ids
+    assert trace_ids <= collector.trace_ids
 
 
 def queried(port):
@@ -232,5 +232,7 @@ def queried(port):
     if not answer.ok:  # it listens before it is ready
         return set()
     return {
-        one["labels"]["trace_id"] for series in answer.json()["data"] for one in series["exemplars"]
+        exemplar["labels"]["trace_id"]
+        for series in answer.json()["data"]
+        for exemplar in series["exemplars"]
     }

@@ -40,10 +40,10 @@ def worker_options(workers):
     return master, ("--worker", "--master-host", "127.0.0.1", "--master-port", port)
 
 
-def final_counts(page):
+def final_counts(metrics):
     """Return the final counts of arrivals."""
     counts = {
-        fate: page.value(f"locust_arrivals_{fate}_total")
+        fate: metrics.value(f"locust_arrivals_{fate}_total")
         for fate in ("offered", "started", "unsent")
     }
-    return {**counts, "left": page.value("locust_arrivals_left_age_seconds_count")}
+    return {**counts, "left": metrics.value("locust_arrivals_left_age_seconds_count")}

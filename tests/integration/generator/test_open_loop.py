@@ -50,10 +50,12 @@ def test_arrivals_of_a_stalled_target_are_counted_exactly(target, profile):
         target.url,
     )
     with Locust(*load, files=OURS) as locust:
-        locust.until(lambda page: page.total("locust_requests_total") > 50, "a second of load")
+        locust.until(
+            lambda metrics: metrics.total("locust_requests_total") > 50, "a second of load"
+        )
         target.gate.clear()
         stuck = locust.until(
-            lambda page: page.value("locust_arrivals_waiting_age", le="+Inf") > 50,
+            lambda metrics: metrics.value("locust_arrivals_waiting_age", le="+Inf") > 50,
             "a second's arrivals to wait",
         )
         assert stuck.value("locust_requests_in_flight") <= 3
@@ -78,11 +80,11 @@ def test_arrivals_of_a_stalled_target_are_counted_exactly(target, profile):
 def all_sent(locust, offered):
     """Return the last scrape of a load that ended when its whole schedule was sent and answered."""
 
-    def answered(page):
+    def answered(metrics):
         return (
-            page.total("locust_requests_total")
+            metrics.total("locust_requests_total")
             == offered
-            == page.value("locust_arrivals_started_total")
+            == metrics.value("locust_arrivals_started_total")
         )
 
     locust.until(answered, f"all {offered} arrivals to be answered")
@@ -187,7 +189,7 @@ def test_any_number_of_workers_sends_the_same_arrivals(target, profile, workers)
     )
     with Locust(*load, *distributed, files=OURS) as locust:
         locust.until(
-            lambda page: page.value("locust_workers", state="running") == workers,
+            lambda metrics: metrics.value("locust_workers", state="running") == workers,
             "all of them to run",
         )
         last = all_sent(locust, 80 * 2)
@@ -227,10 +229,10 @@ def test_computing_users_block_neither_scrapes_nor_the_end(profile):
     )
     with Locust(*load, files=files) as locust:
 
-        def overwhelmed(page):
+        def overwhelmed(metrics):
             return (
-                page.value("locust_arrivals_offered_total") == 200 * 3
-                and page.value("locust_arrivals_waiting_age", le="+Inf") > 50
+                metrics.value("locust_arrivals_offered_total") == 200 * 3
+                and metrics.value("locust_arrivals_waiting_age", le="+Inf") > 50
             )
 
         locust.until(overwhelmed, "more arrivals to wait than they can do")
@@ -250,17 +252,23 @@ def test_fifty_thousand_names_have_response_times_since_due(profile):
         "--only-summary",
     )
     with Locust(*load, files=(PATIENT, *files)) as locust:
-        page = locust.until(
-            lambda page: page.value("locust_requests_total", method="DONE") == 1,
+        metrics = locust.until(
+            lambda metrics: metrics.value("locust_requests_total", method="DONE") == 1,
             "all names to be reported",
         )
-    since_due = {labels["name"] for name, labels, _ in page.samples if name == f"{SCHEDULE}_count"}
+    since_due = {
+        labels["name"] for name, labels, _ in metrics.samples if name == f"{SCHEDULE}_count"
+    }
     assert len(since_due) == 200 + 1
     assert since_due <= {
-        labels["name"] for name, labels, _ in page.samples if name == "locust_requests_total"
+        labels["name"] for name, labels, _ in metrics.samples if name == "locust_requests_total"
     }
     # All but the three that were reported without a time.
-    assert page.total(f"{SCHEDULE}_count") == page.total("locust_requests_total") - 3 == 50_000 + 1
+    assert (
+        metrics.total(f"{SCHEDULE}_count")
+        == metrics.total("locust_requests_total") - 3
+        == 50_000 + 1
+    )
 
 
 def test_counts_survive_a_killed_worker_and_a_new_one(target, profile):
@@ -273,11 +281,11 @@ def test_counts_survive_a_killed_worker_and_a_new_one(target, profile):
         Locust(*worker, *played, files=OURS, exporter=False),
     ):
         before = locust.until(
-            lambda page: page.total("locust_requests_total") > 2 * WHOLE, "both to send"
+            lambda metrics: metrics.total("locust_requests_total") > 2 * WHOLE, "both to send"
         )
         os.killpg(first.process.pid, signal.SIGKILL)
         missing = locust.until(
-            lambda page: page.value("locust_workers", state="missing") == 1,
+            lambda metrics: metrics.value("locust_workers", state="missing") == 1,
             "the dead one to be missed",
         )
         assert missing.total("locust_requests_total") >= before.total("locust_requests_total")
@@ -288,12 +296,12 @@ def test_counts_survive_a_killed_worker_and_a_new_one(target, profile):
         assert sorted(missing.values("locust_worker_state", state="missing")) == [0, 1]
         with Locust(*worker, *played, files=OURS, exporter=False):
             since = locust.until(
-                lambda page: page.value("locust_workers", state="running") == 2,
+                lambda metrics: metrics.value("locust_workers", state="running") == 2,
                 "the new one to run",
             )
             more = since.value("locust_arrivals_started_total") + 3 * WHOLE
             locust.until(
-                lambda page: page.value("locust_arrivals_started_total") > more,
+                lambda metrics: metrics.value("locust_arrivals_started_total") > more,
                 "three seconds of load",
             )
             last = locust.stop()[-1]
@@ -314,15 +322,17 @@ def test_a_worker_that_was_missed_sends_nothing_twice(target, profile):
         Locust(*worker, *played, files=OURS, exporter=False) as first,
         Locust(*worker, *played, files=OURS, exporter=False),
     ):
-        locust.until(lambda page: page.total("locust_requests_total") > 2 * WHOLE, "both to send")
+        locust.until(
+            lambda metrics: metrics.total("locust_requests_total") > 2 * WHOLE, "both to send"
+        )
         os.killpg(first.process.pid, signal.SIGSTOP)
         locust.until(
-            lambda page: page.value("locust_workers", state="missing") == 1,
+            lambda metrics: metrics.value("locust_workers", state="missing") == 1,
             "the frozen one to be missed",
         )
         os.killpg(first.process.pid, signal.SIGCONT)
         locust.until(
-            lambda page: page.value("locust_workers", state="running") == 2, "it to be back"
+            lambda metrics: metrics.value("locust_workers", state="running") == 2, "it to be back"
         )
         all_sent(locust, 12 * WHOLE)
     assert target.received == 12 * WHOLE
@@ -349,22 +359,23 @@ def test_counts_of_an_earlier_load_stay_separate(target, profile):
         locust.get(f"http://127.0.0.1:{port}")
         order("swarm")
         locust.until(
-            lambda page: page.value("locust_arrivals_started_total") > WHOLE, "a second of load"
+            lambda metrics: metrics.value("locust_arrivals_started_total") > WHOLE,
+            "a second of load",
         )
         target.gate.clear()
         locust.until(
-            lambda page: page.value("locust_arrivals_unsent_total") > HALF,
+            lambda metrics: metrics.value("locust_arrivals_unsent_total") > HALF,
             "arrivals to be dropped that waited for the only slot",
         )
         order("stop")
         first = locust.until(
-            lambda page: page.value("locust_state", state="stopped") == 1, "the stop"
+            lambda metrics: metrics.value("locust_state", state="stopped") == 1, "the stop"
         )
         target.gate.set()
         order("swarm")
         offered = final_counts(first)["offered"]
         second = locust.until(
-            lambda page: page.value("locust_arrivals_offered_total") > offered + WHOLE,
+            lambda metrics: metrics.value("locust_arrivals_offered_total") > offered + WHOLE,
             "the next load",
         )
     counts = final_counts(first)
@@ -387,7 +398,7 @@ def test_an_idle_worker_says_why_and_is_missed(target, profile):
         )
         os.killpg(idle.process.pid, signal.SIGKILL)
         locust.until(
-            lambda page: page.value("locust_workers", state="missing") == 1, "it to be missed"
+            lambda metrics: metrics.value("locust_workers", state="missing") == 1, "it to be missed"
         )
     assert target.received == 0
 
@@ -403,7 +414,7 @@ def test_arrivals_of_a_worker_without_a_profile_are_dropped(target, profile):
         Locust(*worker, exporter=False) as closed,
     ):
         locust.until(
-            lambda page: page.value("locust_arrivals_started_total") == HALF * 3,
+            lambda metrics: metrics.value("locust_arrivals_started_total") == HALF * 3,
             "the other one to have sent its part",
         )
         # Every half second a span of the time to come is given out, by name in this log. After six
@@ -435,11 +446,11 @@ def test_tasks_of_nested_sets_are_arrivals(target, profile):
         target.url,
     )
     with Locust(*load, files=files) as locust:
-        page = locust.until(
-            lambda page: page.value("locust_arrivals_started_total") == 30 * 3,
+        metrics = locust.until(
+            lambda metrics: metrics.value("locust_arrivals_started_total") == 30 * 3,
             "every arrival to begin",
         )
-        assert page.value("locust_arrivals_offered_total") == 30 * 3
+        assert metrics.value("locust_arrivals_offered_total") == 30 * 3
         last = locust.stop()[-1]
     assert final_counts(last) == {"offered": 30 * 3, "started": 30 * 3, "unsent": 0, "left": 0}
     assert 0 < last.total("locust_request_failures_total") < last.total("locust_requests_total")
@@ -449,6 +460,8 @@ def test_an_unused_locustfile_import_keeps_closed_loops_closed(target):
     with Locust(
         "--load-profile", "smoke", "--headless", "-H", target.url, files=(LOCUSTFILE,)
     ) as locust:
-        page = locust.until(lambda page: page.total("locust_requests_total") > 5, "requests")
-    assert not page.values("locust_arrivals_offered_total")
-    assert not page.values(f"{SCHEDULE}_count")
+        metrics = locust.until(
+            lambda metrics: metrics.total("locust_requests_total") > 5, "requests"
+        )
+    assert not metrics.values("locust_arrivals_offered_total")
+    assert not metrics.values(f"{SCHEDULE}_count")

@@ -38,14 +38,14 @@ def served(padding="", patience_seconds=PATIENCE_SECONDS):
     """Serve the number of texts that had reached the scraper, from a thread of its own."""
     ports, over = Queue(), threading.Event()
 
-    def page(scrape, _):
+    def metrics(scrape, _):
         if scrape is None:
             return "unknown\n"
-        number = next(number for number in itertools.count() if not page_was_seen(scrape, number))
+        number = next(number for number in itertools.count() if not text_was_seen(scrape, number))
         return f"{number}\n{padding}"
 
     def serve():
-        ports.put(MetricsServer(page, patience_seconds).start(Settings(port=0)))
+        ports.put(MetricsServer(metrics, patience_seconds).start(Settings(port=0)))
         while not over.is_set():
             gevent.sleep(0.02)
 
@@ -58,7 +58,7 @@ def served(padding="", patience_seconds=PATIENCE_SECONDS):
         thread.join()
 
 
-def page_was_seen(scrape, number):
+def text_was_seen(scrape, number):
     return not scrape.is_new(number)
 
 

@@ -14,7 +14,7 @@ class Namer(User):
     def name(self):
         for number in range(NAMES):
             if number % 500 == 0:
-                time.sleep(0)  # others have their turn
+                time.sleep(0)  # other greenlets run
             events.request.fire(
                 request_type="GET", name=f"/items/{number}", response_time=5, response_length=1
             )
