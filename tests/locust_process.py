@@ -1,4 +1,4 @@
-"""A real Locust process with the exporter, and what its page says."""
+"""A real Locust process with the exporter, and its metrics."""
 
 import os
 import signal
@@ -16,17 +16,17 @@ from tests.scraped_metrics import parse
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 LOCUST = Path(sys.executable).parent / "locust"
-TOLD_TO_END = Path(__file__).parent / "locustfiles" / "told_to_end.py"
+ASKED_TO_END = Path(__file__).parent / "locustfiles" / "asked_to_end.py"
 SCRAPER = {"X-Prometheus-Scrape-Timeout-Seconds": "1", "User-Agent": "Prometheus/test"}
 
 
 class Locust:
     """Runs while its `with` block lasts, and is killed at its end.
 
-    `exporter=False` is for workers, which serve no page.
+    `exporter=False` is for workers, which serve no metrics.
 
-    It keeps its final page until somebody has fetched it: a test that fetches pages also fetches
-    the last one, or kills it.
+    Locust waits for the scrape of its final counts: a test that scrapes also scrapes these, or
+    kills it.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Locust:
             "FIREDRILL_LINGER_SECONDS": f"{PATIENCE_SECONDS:g}",
             "PYTHONUNBUFFERED": "1",
         }
-        names = ",".join(str(file) for file in (TOLD_TO_END, *files))
+        names = ",".join(str(file) for file in (ASKED_TO_END, *files))
         self.process = subprocess.Popen(
             [LOCUST, "-f", names, *(str(argument) for argument in arguments)],
             cwd=ROOT,
@@ -108,13 +108,13 @@ class Locust:
         self.process.send_signal(signal.SIGUSR1)
 
     def stop(self):
-        """End the load; returns pages as `scrape_until_the_end` does."""
+        """End the load; return scrapes as `scrape_until_the_end` does."""
         self.end_load()
         return self.scrape_until_the_end()
 
     def scrape_until_the_end(self):
-        """Pages as a Prometheus fetches them, the last one after the final counts were there."""
-        pages = []
+        """Return the scrapes of a Prometheus, the last one with the final counts."""
+        scrapes = []
 
         def has_ended():
             try:
@@ -122,18 +122,18 @@ class Locust:
             except requests.RequestException:
                 return self.process.poll() is not None
             if answer.ok:
-                pages.append(parse(answer.text))
+                scrapes.append(parse(answer.text))
             return False
 
         poll_until(has_ended, "Locust to end", every_seconds=0.2)
-        return pages
+        return scrapes
 
     def until(self, predicate, reason):
-        """The first page of which the predicate is true."""
+        """Return the first scraped metrics for which the predicate is true."""
 
         def look():
-            page = self.scrape()
-            return page if predicate(page) else None
+            metrics = self.scrape()
+            return metrics if predicate(metrics) else None
 
         return poll_until(look, reason)
 

@@ -264,16 +264,18 @@ def test_the_rate_is_right_after_a_worker_was_killed(proof, folder):
                 Locust(*worker, *played, exporter=False) as first,
                 Locust(*worker, *played, exporter=False),
             ):
-                locust.until(lambda page: page.total("locust_requests_total") > 80, "both to send")
+                locust.until(
+                    lambda metrics: metrics.total("locust_requests_total") > 80, "both to send"
+                )
                 os.killpg(first.process.pid, signal.SIGKILL)
                 killed = time.monotonic()
                 locust.until(
-                    lambda page: page.value("locust_workers", state="missing") == 1,
+                    lambda metrics: metrics.value("locust_workers", state="missing") == 1,
                     "the dead one to be missed",
                 )
                 with Locust(*worker, *played, exporter=False):
                     locust.until(
-                        lambda page: page.value("locust_workers", state="running") == 2,
+                        lambda metrics: metrics.value("locust_workers", state="running") == 2,
                         "the new one to run",
                     )
                     off_clock, off_received = deviations(locust, target)
@@ -316,7 +318,7 @@ def deviations(locust, target):
         time.monotonic(),
     )
     later = locust.until(
-        lambda page: page.value("locust_arrivals_started_total") >= since + 3 * WHOLE,
+        lambda metrics: metrics.value("locust_arrivals_started_total") >= since + 3 * WHOLE,
         "three seconds of the rate",
     )
     started, received = later.value("locust_arrivals_started_total") - since, target.received - sent
@@ -336,17 +338,20 @@ def test_a_worker_that_was_missed_drops_what_is_too_old(proof, folder):
                 Locust(*worker, *played, exporter=False) as first,
                 Locust(*worker, *played, exporter=False),
             ):
-                locust.until(lambda page: page.total("locust_requests_total") > 80, "both to send")
+                locust.until(
+                    lambda metrics: metrics.total("locust_requests_total") > 80, "both to send"
+                )
                 frozen = time.monotonic()
                 os.killpg(first.process.pid, signal.SIGSTOP)
                 locust.until(
-                    lambda page: page.value("locust_workers", state="missing") == 1,
+                    lambda metrics: metrics.value("locust_workers", state="missing") == 1,
                     "the frozen one to be missed",
                 )
                 os.killpg(first.process.pid, signal.SIGCONT)
                 too_old = HALF * max(0.0, time.monotonic() - frozen - PATIENT_SECONDS)
                 locust.until(
-                    lambda page: page.value("locust_workers", state="running") == 2, "it to be back"
+                    lambda metrics: metrics.value("locust_workers", state="running") == 2,
+                    "it to be back",
                 )
                 counts = final_counts(locust.scrape_until_the_end()[-1])
         accounted = counts["started"] + counts["unsent"]
@@ -385,22 +390,23 @@ def test_what_waits_for_a_hung_target_is_left(proof, folder):
             locust.get(f"http://127.0.0.1:{port}")
             order("swarm")
             locust.until(
-                lambda page: page.value("locust_arrivals_started_total") > WHOLE, "a second of load"
+                lambda metrics: metrics.value("locust_arrivals_started_total") > WHOLE,
+                "a second of load",
             )
             target.gate.clear()
             locust.until(
-                lambda page: page.value("locust_arrivals_unsent_total") > HALF,
+                lambda metrics: metrics.value("locust_arrivals_unsent_total") > HALF,
                 "arrivals to be dropped",
             )
             order("stop")
             first = locust.until(
-                lambda page: page.value("locust_state", state="stopped") == 1, "the stop"
+                lambda metrics: metrics.value("locust_state", state="stopped") == 1, "the stop"
             )
             target.gate.set()
             order("swarm")
             counted = first.value("locust_arrivals_offered_total")
             second = locust.until(
-                lambda page: page.value("locust_arrivals_offered_total") > counted + WHOLE,
+                lambda metrics: metrics.value("locust_arrivals_offered_total") > counted + WHOLE,
                 "the next load",
             )
         unsent = "locust_arrivals_unsent_total"
@@ -420,12 +426,12 @@ def test_hung_requests_are_in_no_latency_figure(proof):
         with Target() as target:
             load = ("--headless", "-u", 10, "-r", 10, "-t", "4s", "-H", target.url)
             with Locust(*load, files=(LOCUSTFILES / "hanging.py", EXPORTER_PLUGIN)) as locust:
-                page = locust.scrape_until_the_end()[-1]
+                metrics = locust.scrape_until_the_end()[-1]
         return {
-            "answers within a second, of 10": page.value(
+            "answers within a second, of 10": metrics.value(
                 "locust_request_duration_seconds_bucket", method="GET", name="/", le="1.0"
             ),
-            "abandoned within ten seconds, of 10": page.value(
+            "abandoned within ten seconds, of 10": metrics.value(
                 "locust_requests_abandoned_age_seconds_bucket", le="10.0"
             ),
         }
@@ -456,10 +462,10 @@ def test_a_load_ends_when_its_time_is_over(proof):
                 target.url,
             )
             with Locust(*load, files=(LOCUSTFILES / "hanging.py", EXPORTER_PLUGIN)) as locust:
-                page = locust.scrape_until_the_end()[-1]
+                metrics = locust.scrape_until_the_end()[-1]
         return {
-            "length (s)": page.value("locust_test_end_time_seconds")
-            - page.value("locust_test_start_time_seconds")
+            "length (s)": metrics.value("locust_test_end_time_seconds")
+            - metrics.value("locust_test_start_time_seconds")
         }
 
     proof.holds(measure, repeats=3, at_least={"length (s)": 2}, at_most={"length (s)": 3.5})
@@ -473,8 +479,8 @@ def test_a_basic_user_pauses_for_a_second_at_most(proof):
                 "--headless", "-u", 1, "-t", "3s", "-H", target.url, files=(LOCUSTFILE,)
             ) as locust,
         ):
-            page = locust.scrape_until_the_end()[-1]
-        return {"requests in three seconds": page.total("locust_requests_total")}
+            metrics = locust.scrape_until_the_end()[-1]
+        return {"requests in three seconds": metrics.total("locust_requests_total")}
 
     proof.holds(
         measure,
