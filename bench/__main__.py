@@ -1,4 +1,4 @@
-"""Every benchmark, one after the other, each in a process of its own; then docs/performance.md from what they saved."""
+"""Run every benchmark in a process of its own, then write docs/performance.md."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def main(names: Sequence[str]) -> None:
-    """Run the named benchmarks (all if none is named), then write the document from every result there is."""
+    """Run the named benchmarks, or all, and write the document from every saved result."""
     for name in names or performance_document.BENCHES:
         print(f"\n{name}", flush=True)
         subprocess.run(

@@ -1,8 +1,9 @@
-"""What each panel's queries take on an hour of samples, one a second.
+"""How long each panel's queries take on an hour of samples, one a second.
 
-A recorded drill of the smoke profile (three kinds of request, four routes) is repeated until it fills an hour, in a Prometheus of its own.
-Every query of every dashboard is asked as Grafana asks it for a panel of that width on a screen of 1440 pixels, five times, of which the
-fastest counts. Aim: 50 ms. The five slowest are listed. Run: `python -m bench.dashboard_queries`.
+A recorded drill of the smoke profile (three kinds of request, four routes) is repeated until it
+fills an hour, in a Prometheus of its own. Every query of every dashboard is sent as Grafana sends
+it for a panel of that width on a screen of 1440 pixels. The fastest of five times counts. The table
+lists the five slowest queries. Aim: 50 ms. Run: `python -m bench.dashboard_queries`.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ if TYPE_CHECKING:
 HOUR_SECONDS = 3600
 ROUNDS = 5
 TIME_SCALE = 12.0
-"""The drill's."""
+"""Time scale of the drill."""
 SHOWN = 5
-STEP_SECONDS = {True: 2, False: 5}
-"""Grafana's step for an hour, by whether the panel is as wide as the page."""
+FULL_WIDTH_STEP_SECONDS, HALF_WIDTH_STEP_SECONDS = 2, 5
+"""Grafana's step for an hour in a panel of full width and in a narrower one."""
 
 
 def panels() -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
-    """Dashboard, panel and target."""
+    """Yield dashboard, panel and target of every query."""
     for file in sorted((places.GRAFANA / "dashboards").glob("*.json")):
         for panel in json.loads(file.read_text())["panels"]:
             for target in panel["targets"]:
@@ -46,21 +47,22 @@ def panels() -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
 def milliseconds(
     prom: Prometheus, panel: Mapping[str, Any], target: Mapping[str, Any], start: float
 ) -> float:
-    """The fastest of the rounds: what else the machine does only adds."""
-    step = STEP_SECONDS[panel["gridPos"]["w"] == 24]
+    """Return the fastest of the rounds: other work of the machine only adds."""
+    has_full_width = panel["gridPos"]["w"] == 24
+    step = FULL_WIDTH_STEP_SECONDS if has_full_width else HALF_WIDTH_STEP_SECONDS
     choices = {
         **alert_lab_panels.choices(TIME_SCALE),
         "$__rate_interval": f"{max(step + 1, 4)}s",
         "$__range": f"{HOUR_SECONDS}s",
     }
-    asked = Query(target["expr"], "").asked(choices)
+    query = Query(target["expr"], "").asked(choices)
     taken = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
         if target["instant"]:
-            prom.instant(asked, start + HOUR_SECONDS - 1)
+            prom.instant(query, start + HOUR_SECONDS - 1)
         else:
-            prom.range(asked, start, start + HOUR_SECONDS - 1, step)
+            prom.range(query, start, start + HOUR_SECONDS - 1, step)
         taken.append((time.perf_counter() - began) * 1000)
     return min(taken)
 
@@ -72,22 +74,22 @@ def main() -> None:
         start = time.time() - HOUR_SECONDS
         with Reopened(None, interrupt) as hour:
             long_recording.fill(hour.prom.url, samples, start, HOUR_SECONDS)
-            found = [
-                (page, panel, target, milliseconds(hour.prom, panel, target, start))
-                for page, panel, target in panels()
+            timed = [
+                (dashboard, panel, target, milliseconds(hour.prom, panel, target, start))
+                for dashboard, panel, target in panels()
             ]
-    slowest = sorted(found, key=lambda one: -one[3])
+    slowest = sorted(timed, key=lambda row: -row[3])
     rows = [
         {
-            "dashboard": page,
+            "dashboard": dashboard,
             "panel": panel["title"],
             "series": target["legendFormat"].removesuffix(" {{run}}"),
             "ms": round(taken, 1),
         }
-        for page, panel, target, taken in slowest[:SHOWN]
+        for dashboard, panel, target, taken in slowest[:SHOWN]
     ]
     table(rows)
-    print(f"{len(found)} queries, median {statistics.median(one[3] for one in found):.1f} ms")
+    print(f"{len(timed)} queries, median {statistics.median(row[3] for row in timed):.1f} ms")
     save("dashboard_queries", rows)
 
 

@@ -1,9 +1,10 @@
-"""What the exporter adds to a request, beside what Locust itself does to count it.
+"""How much the exporter adds to a request, beside Locust's own counting.
 
-Isolated, without any network: the wrapper around a client's request that follows it in flight; the one around Locust's statistics that
-looks whether what is told can be added up; in an open loop also the listener that measures a request from the moment it was due; and
-Locust's own listener that enters it into its statistics. Shuffled blocks, trimmed means, medians of five. Aim: 3 us for all together.
-Run: `python -m bench.exporter_hot_path`.
+Measured in isolation, without a network: the wrapper that tracks a client's request in flight; the
+wrapper of Locust's statistics that sanitizes reported values; in an open loop also the listener
+that measures a request since its due time; and Locust's own listener, which enters a request into
+its statistics. Blocks are shuffled, means are trimmed, the median of five rounds is given. Aim: 3
+us for all of the exporter's together. Run: `python -m bench.exporter_hot_path`.
 """
 
 from __future__ import annotations
@@ -26,36 +27,36 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROUNDS, BLOCKS, CALLS = 5, 20, 5000
-FOLLOWED, LOOKED_AT, MEASURED, LOCUST = (
-    "followed in flight",
-    "looked at",
-    "measured from schedule",
+TRACKED, SANITIZED, SINCE_DUE, LOCUST = (
+    "tracked in flight",
+    "sanitized",
+    "measured since due",
     "counted by Locust",
 )
 CALL, LOGGED = "a call", "a call with what is logged"
 
 
 def request(_session: object) -> None:
-    """A request that is answered at once."""
+    """Stand in for a request that is answered at once."""
 
 
 def log_request(
     _stats: object, _method: object, _name: object, _response_time: object, _content_length: object
 ) -> None:
-    """Statistics that keep nothing."""
+    """Stand in for statistics that keep nothing."""
 
 
 def variants() -> dict[str, Callable[[], Any]]:
-    """What is measured, each as a call."""
+    """Return the variants to measure, each as a call."""
     tracked, session = InFlight(()).tracked(request), object()
     statistics_of_locust: Any = RequestStats()
-    listen, looking = from_schedule(), sanitize.sanitized_log_request(log_request)
+    listen, sanitizing = since_due_listener(), sanitize.sanitized_log_request(log_request)
     return {
         CALL: lambda: request(session),
         LOGGED: lambda: log_request(None, "GET", "/", 12.3, 100),
-        LOOKED_AT: lambda: looking(None, "GET", "/", 12.3, 100),
-        FOLLOWED: lambda: tracked(session),
-        MEASURED: lambda: listen(
+        SANITIZED: lambda: sanitizing(None, "GET", "/", 12.3, 100),
+        TRACKED: lambda: tracked(session),
+        SINCE_DUE: lambda: listen(
             request_type="GET",
             name="/",
             response_time=12.3,
@@ -67,8 +68,8 @@ def variants() -> dict[str, Callable[[], Any]]:
     }
 
 
-def from_schedule() -> Callable[..., None]:
-    """The open loop's listener."""
+def since_due_listener() -> Callable[..., None]:
+    """Return the open loop's listener."""
     from firedrill_load.open_loop.arrival_dispatcher import ArrivalDispatcher  # noqa: PLC0415 - it imports Locust, which patches the process
 
     on_request: Callable[..., None] = ArrivalDispatcher(
@@ -78,7 +79,7 @@ def from_schedule() -> Callable[..., None]:
 
 
 def block_microseconds(call: Callable[[], Any]) -> float:
-    """Mean of one block."""
+    """Return the mean of one block."""
     begun = time.thread_time()
     for _ in range(CALLS):
         call()
@@ -86,7 +87,7 @@ def block_microseconds(call: Callable[[], Any]) -> float:
 
 
 def one_round(calls: dict[str, Callable[[], Any]]) -> dict[str, float]:
-    """Microseconds added by each variant."""
+    """Return the microseconds that each variant adds."""
     blocks = [name for name in calls for _ in range(BLOCKS)]
     random.shuffle(blocks)
     taken: dict[str, list[float]] = {name: [] for name in calls}
@@ -94,7 +95,7 @@ def one_round(calls: dict[str, Callable[[], Any]]) -> dict[str, float]:
         taken[name].append(block_microseconds(calls[name]))
     means = {name: trimmed_mean(values) for name, values in taken.items()}
     added = {name: mean - means[CALL] for name, mean in means.items() if name not in {CALL, LOGGED}}
-    return {**added, LOOKED_AT: means[LOOKED_AT] - means[LOGGED]}
+    return {**added, SANITIZED: means[SANITIZED] - means[LOGGED]}
 
 
 def main() -> None:
@@ -105,14 +106,16 @@ def main() -> None:
         {
             "variant": ", ".join(names),
             "added_us": round(
-                statistics.median(sum(one[name] for name in names) for one in rounds), 2
+                statistics.median(sum(added[name] for name in names) for added in rounds), 2
             ),
             "ratio_to_locust": round(
-                statistics.median(sum(one[name] for name in names) / one[LOCUST] for one in rounds),
+                statistics.median(
+                    sum(added[name] for name in names) / added[LOCUST] for added in rounds
+                ),
                 2,
             ),
         }
-        for names in ((FOLLOWED, LOOKED_AT), (FOLLOWED, LOOKED_AT, MEASURED), (LOCUST,))
+        for names in ((TRACKED, SANITIZED), (TRACKED, SANITIZED, SINCE_DUE), (LOCUST,))
     ]
     table(rows)
     save("exporter_hot_path", rows)

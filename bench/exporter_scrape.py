@@ -1,9 +1,11 @@
-"""A page of the exporter, beside prometheus_client's collector over the same statistics.
+"""How long a scrape of the exporter takes, beside prometheus_client's collector.
 
-Locust's statistics with 1, 100 and 1000 endpoints of about 120 distinct response times each. `changed`: every endpoint had a request since
-the last page; `unchanged`: none had. CPU time, medians of five. Locust stands still while it works on a page, and every request in flight
-with it: `longest_stall` is the longest time of the five until it lets others run, of the whole page of an open loop in which every endpoint
-had a request, packed as Prometheus asks for it. Aims: a tenth of what the collector takes at 1000 endpoints, no stall of 10 ms at 100.
+Both read the same statistics of Locust with 1, 100 and 1000 endpoints of about 120 distinct
+response times each. `changed`: every endpoint had a request since the last scrape; `unchanged`:
+none had. CPU time, medians of five. Locust, with every request in flight, stands still while it
+works on a scrape. `longest_stall` is the longest time of the five until it lets others run, in a
+scrape of an open loop in which every endpoint had a request, compressed as Prometheus asks for it.
+Aims: a tenth of the collector's time at 1000 endpoints, no stall of 10 ms at 100.
 Run: `python -m bench.exporter_scrape`.
 """
 
@@ -24,9 +26,9 @@ from locust_exporter.counting.in_flight import STAGES, InFlightSnapshot
 from locust_exporter.counting.latency_histogram import LatencyHistogram
 from locust_exporter.counting.locust_statistics import BucketIndex
 from locust_exporter.counting.process_reports import ProcessReport
-from locust_exporter.counting.request_counts import RequestCounts
 from locust_exporter.endpoint.exporter import Exporter
 from locust_exporter.endpoint.http_server import gzip_in_slices
+from locust_exporter.endpoint.request_counts import RequestCounts
 from locust_exporter.exporter_settings import Settings
 from locust_exporter.profile_info import ProfileInfo, announce
 from locust_exporter.time_slice import TimeSlice
@@ -46,14 +48,14 @@ LES = [format_bound(bound) for bound in (*LATENCY_BOUNDS_SECONDS, float("inf"))]
 
 
 class Collector:
-    """What everybody writes first: families built anew at each scrape."""
+    """The usual first version: families built anew at each scrape."""
 
     def __init__(self, stats: RequestStats) -> None:
         self._stats = stats
         self._bucket_of = BucketIndex()
 
     def collect(self) -> Iterator[Any]:
-        """The same families as ours."""
+        """Yield the same families as the exporter."""
         seconds = HistogramMetricFamily(
             Client.REQUEST_DURATION.name, Client.REQUEST_DURATION.help, labels=REQUEST_LABELS
         )
@@ -87,7 +89,7 @@ class Collector:
 
 
 def filled(endpoints: int) -> Any:
-    """Statistics as Locust has them after a while."""
+    """Return statistics as Locust has them after a while."""
     stats: Any = RequestStats()
     for endpoint in range(endpoints):
         for at in range(RESPONSE_TIMES):
@@ -101,14 +103,14 @@ def filled(endpoints: int) -> Any:
 
 
 def milliseconds(call: Callable[[], Any]) -> float:
-    """What one call takes of the CPU: the machine's own stalls are nobody's here."""
+    """Return the CPU time of one call, in which stalls of the machine are not included."""
     begun = time.thread_time()
     call()
     return (time.thread_time() - begun) * 1000
 
 
 def measured(endpoints: int) -> dict[str, object]:
-    """One row of the table."""
+    """Return one row of the table."""
     stats, registry, counts = filled(endpoints), CollectorRegistry(), RequestCounts(endpoints)
     registry.register(Collector(stats))
     arrivals = ArrivalCounts(endpoints)
@@ -171,7 +173,7 @@ def exporter_of(stats: Any, arrivals: ArrivalCounts, endpoints: int) -> Exporter
 
 
 def longest_stall(exporter: Exporter) -> float:
-    """Milliseconds of the CPU, between two times that others may run."""
+    """Return the most CPU milliseconds between two times that others may run."""
     turns, begun = [], time.thread_time()
 
     def give_way() -> None:
@@ -180,15 +182,15 @@ def longest_stall(exporter: Exporter) -> float:
         begun = time.thread_time()
 
     time_slice = TimeSlice(give_way)
-    page = exporter.render(None, time_slice)
+    text = exporter.render(None, time_slice)
     time_slice.pause_if_over()
-    gzip_in_slices(page.encode(), time_slice)
+    gzip_in_slices(text.encode(), time_slice)
     give_way()
     return max(turns)
 
 
 def go_on(stats: Any, arrivals: ArrivalCounts | None = None) -> None:
-    """Every endpoint answers one more request."""
+    """Count one more answered request for every endpoint."""
     for name, method in stats.entries:
         stats.log_request(method, name, 50.0, 100)
         if arrivals:

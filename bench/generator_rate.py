@@ -1,10 +1,12 @@
-"""What the exporter and the open loop cost a load generator: requests for a second of its CPU.
+"""How much CPU the exporter and the open loop cost a load generator, in requests a CPU second.
 
-FastHttpUser against a server that answers at once: plain Locust with 20 users that do not pause, the same with the exporter (scraped every
-second), and 1,000 arrivals a second of an open loop, which come one by one where those of the closed loop come in bunches. The first two
-run at the same time on the same core, so that a machine that slows down for a while slows both; the third runs alone. Measured by each
-process itself from a second after its start on, for five seconds. Medians of seven rounds; the ratio is the median of the ratios within
-each round. Aim: the exporter costs 3 % at most. Run: `python -m bench.generator_rate`.
+FastHttpUser runs against a server that answers at once, in three variants: plain Locust with 20
+users that do not pause; the same with the exporter, scraped every second; and 1,000 arrivals a
+second of an open loop, which come one by one where those of the closed loop come in bunches. The
+first two run at the same time on the same core, so that a machine that slows down for a while slows
+both; the third runs alone. Each process measures itself for five seconds, from a second after its
+start. Medians of seven rounds; the ratio is the median of the ratios within each round. Aim: the
+exporter costs 3 % at most. Run: `python -m bench.generator_rate`.
 """
 
 from __future__ import annotations
@@ -21,11 +23,14 @@ from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE
 ROUNDS, SECONDS = 7, 6
 LOADS = Path(__file__).parent / "loads"
 CLOSED = ("-u", 20, "-r", 20, "-t", f"{SECONDS}s")
-OPEN = f"arrivals: open\nmax_in_flight: 100\nsteps: [{{start_time: 0s, rate: 1000}}]\nduration: {SECONDS}s"
+OPEN = f"""arrivals: open
+max_in_flight: 100
+steps: [{{start_time: 0s, rate: 1000}}]
+duration: {SECONDS}s"""
 
 
 def rate(files: str, url: str, *arguments: object) -> float:
-    """Requests a CPU second of one process."""
+    """Return the requests a CPU second of one process."""
     with tempfile.TemporaryDirectory() as folder:
         meter = Path(folder, "rate")
         locust_runs.run(f"{files},{LOADS / 'meter.py'}", url, *arguments, BENCH_METER=str(meter))
@@ -33,7 +38,7 @@ def rate(files: str, url: str, *arguments: object) -> float:
 
 
 def one_round(url: str, profile: Path) -> dict[str, float]:
-    """Requests a CPU second by variant."""
+    """Return the requests a CPU second by variant."""
     plain = str(LOADS / "plain.py")
     with ThreadPoolExecutor() as both:
         alone, exported = (
@@ -56,9 +61,9 @@ def main() -> None:
     rows = [
         {
             "generator": name,
-            "requests_a_cpu_second": round(statistics.median(one[name] for one in rounds)),
+            "requests_a_cpu_second": round(statistics.median(rates[name] for rates in rounds)),
             "ratio_to_plain": round(
-                statistics.median(one[name] / one["plain Locust"] for one in rounds), 3
+                statistics.median(rates[name] / rates["plain Locust"] for rates in rounds), 3
             ),
         }
         for name in rounds[0]

@@ -1,8 +1,9 @@
-"""Percentiles from the exported histogram, beside a log of every request of the same run.
+"""How close percentiles of the exported histogram are to a log of every request of the same run.
 
-One process, 20 users without a pause, against a server whose answers take 2 to 800 ms, as often between 2 and 4 as between 400 and 800:
-they lie in every bucket that long. `sum_off` is the exported sum over the logged one, minus 1. Aim: the true percentile lies in the
-bucket in which the exported one does; counts are equal. Run: `python -m bench.histogram_truth`.
+One process, 20 users without a pause, against a server whose answers take 2 to 800 ms, as often
+between 2 and 4 as between 400 and 800, so that they lie in every bucket of that range. `sum_off` is
+the exported sum over the logged one, minus 1. Aim: the true percentile lies in the same bucket as
+the exported one, and counts are equal. Run: `python -m bench.histogram_truth`.
 """
 
 from __future__ import annotations

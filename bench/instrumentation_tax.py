@@ -1,7 +1,9 @@
-"""What measuring adds to a request: a bare Flask application through its WSGI callable, beside the same one instrumented six ways.
+"""How much measuring adds to a request of a Flask application, in six ways.
 
-Blocks of requests in shuffled order, so that a stall of the machine hits everybody alike; per variant and round the mean of its blocks
-without the slowest and fastest tenth; of five rounds the median. Aim: to add less than prometheus_client by hand, traced or not.
+A bare application is called through its WSGI callable, beside the same one instrumented six ways.
+Blocks of requests run in shuffled order, so that a stall of the machine hits all alike. For each
+variant and round the mean of its blocks without the slowest and fastest tenth counts; the median of
+five rounds is given. Aim: to add less than prometheus_client by hand, traced or not.
 Run: `python -m bench.instrumentation_tax`.
 """
 
@@ -34,32 +36,32 @@ if TYPE_CHECKING:
 
 ROUNDS = 5
 BLOCKS = 20
-"""Per variant and round."""
+"""Blocks per variant and round."""
 REQUESTS = 50
-"""Per block: about 10 ms."""
+"""Requests per block, which take about 10 ms."""
 BY_HAND = "prometheus_client by hand"
 
 
 def bare() -> Flask:
-    """The application that everybody measures."""
+    """Return the application that every variant measures."""
     app = Flask(__name__)
     app.get("/")(lambda: "hello")
     return app
 
 
 def firedrill() -> Flask:
-    """This project, complete: both histograms, active requests, sampler and page process."""
+    """Return it with this project's instrumentation, complete, the metrics process included."""
     app = bare()
     instrument(app, port=0)
     return app
 
 
-def firedrill_tracing(share: float) -> Flask:
-    """The same with traces of a share of the requests, which are sent to a collector."""
+def firedrill_tracing(ratio: float) -> Flask:
+    """Return the same with a ratio of the requests traced and sent to a collector."""
     app = bare()
     os.environ |= {
         "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
-        "OTEL_TRACES_SAMPLER_ARG": str(share),
+        "OTEL_TRACES_SAMPLER_ARG": str(ratio),
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector(),
     }
     instrument(app, port=0, tracing=True)
@@ -67,7 +69,7 @@ def firedrill_tracing(share: float) -> Flask:
 
 
 def collector() -> str:
-    """Address of a server that takes spans and forgets them."""
+    """Return the address of a server that takes spans and forgets them."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -84,7 +86,7 @@ def collector() -> str:
 
 
 def by_hand() -> Flask:
-    """The hook that everybody writes first: one histogram and one counter, by method, route and status."""
+    """Return it with the usual hooks: one histogram and one counter by method, route and status."""
     app, registry = bare(), CollectorRegistry()
     labels = ("method", "route", "status")
     seconds = Histogram(
@@ -111,14 +113,17 @@ def by_hand() -> Flask:
 
 
 def flask_exporter() -> Flask:
-    """prometheus-flask-exporter as its README shows it."""
+    """Return it with prometheus-flask-exporter, as its README shows."""
     app = bare()
     PrometheusMetrics(app, registry=CollectorRegistry())
     return app
 
 
 def opentelemetry() -> Flask:
-    """opentelemetry-instrumentation-flask with its defaults: a span and the HTTP metrics for each request, exported nowhere."""
+    """Return it with opentelemetry-instrumentation-flask and its defaults.
+
+    Each request gets a span and HTTP metrics, which are exported nowhere.
+    """
     app = bare()
     FlaskInstrumentor().instrument_app(  # type: ignore[no-untyped-call]
         app, tracer_provider=TracerProvider(), meter_provider=MeterProvider()
@@ -138,7 +143,7 @@ VARIANTS: dict[str, Callable[[], Flask]] = {
 
 
 def block_seconds(app: Flask) -> float:
-    """Mean CPU seconds of a request over one block: what other processes do meanwhile is not in it."""
+    """Return the mean CPU seconds of a request in one block, without other processes' time."""
     environs = [create_environ("/") for _ in range(REQUESTS)]
     gc.collect()
     begun = time.thread_time()
@@ -150,17 +155,17 @@ def block_seconds(app: Flask) -> float:
 
 
 def start_response(*_: object) -> Any:
-    """A server that takes everything."""
+    """Stand in for a server that takes every response."""
 
 
 def trimmed_mean(values: list[float]) -> float:
-    """Without the lowest and the highest tenth."""
+    """Return the mean without the lowest and the highest tenth."""
     cut = len(values) // 10
     return statistics.fmean(sorted(values)[cut : len(values) - cut])
 
 
 def one_round(apps: dict[str, Flask]) -> dict[str, float]:
-    """Microseconds of a request by variant."""
+    """Return the microseconds of a request by variant."""
     blocks = [name for name in apps for _ in range(BLOCKS)]
     random.shuffle(blocks)
     seconds: dict[str, list[float]] = {name: [] for name in apps}
@@ -174,11 +179,11 @@ def main() -> None:
     apps = {name: build() for name, build in VARIANTS.items()}
     one_round(apps)  # warm
     rounds = [one_round(apps) for _ in range(ROUNDS)]
-    added = {name: [one[name] - one["bare Flask"] for one in rounds] for name in apps}
+    added = {name: [times[name] - times["bare Flask"] for times in rounds] for name in apps}
     rows = [
         {
             "variant": name,
-            "request_us": round(statistics.median(one[name] for one in rounds), 1),
+            "request_us": round(statistics.median(times[name] for times in rounds), 1),
             "added_us": round(statistics.median(added[name]), 1),
             "ratio_to_by_hand": round(
                 statistics.median(

@@ -1,12 +1,15 @@
-"""An open loop at four fifths of what its generator can do: is what was due sent, and how late?
+"""How late an open loop sends its arrivals at four fifths of what its generator can do.
 
-One process on a core of its own, FastHttpUser, Poisson arrivals; a server that answers at once shares the other cores with the rest. What
-the process can do is found anew in each of five rounds: what it sends when asked for 12,000 a second, less 7 % again and again until it
-holds that rate for three seconds, with no more waiting than is due in 50 ms. The rate is 0.8 of that. `due` is the drawn schedule, counted
-by itself; lateness is that of all arrivals after the first two seconds, and no finer than its first bucket of 5 ms. `control` shows the
-machine's own stalls: how late a process that does nothing else sees 500 moments a second pass, for two seconds before and two after each
-run, on the core that Locust has in between. The median is the round in the middle by lateness. Aim: offered equals due, lateness under
-10 ms at the 99th percentile. Run: `python -m bench.open_loop`.
+One process on a core of its own, FastHttpUser, Poisson arrivals; a server that answers at once
+shares the other cores with the rest. Each of five rounds first finds the generator's capacity: the
+rate that it sends when asked for 12,000 a second, less 7 % again and again until it holds the rate
+for three seconds with a backlog of at most 50 ms. The measured rate is 0.8 of that. `due` is the
+drawn schedule, counted by itself. Start delay is that of all arrivals after the first two seconds,
+and no finer than its first bucket of 5 ms. `control` shows the machine's own stalls: how late a
+process that does nothing else sees 500 times a second pass, for two seconds before and two after
+each run, on the core that Locust has in between. The median is the middle round by start delay.
+Aim: offered equals due, start delay below 10 ms at the 99th percentile.
+Run: `python -m bench.open_loop`.
 """
 
 from __future__ import annotations
@@ -40,20 +43,24 @@ while due < end:
 
 
 def profile_of(folder: Path, rate: int, seconds: int) -> Path:
-    """A profile file."""
-    steps = f"spacing: poisson\nmax_in_flight: 200\nsteps: [{{start_time: 0s, rate: {rate}}}]\nduration: {seconds}s"
-    return locust_runs.profile(folder, f"arrivals: open\n{steps}")
+    """Write a profile file."""
+    text = f"""arrivals: open
+spacing: poisson
+max_in_flight: 200
+steps: [{{start_time: 0s, rate: {rate}}}]
+duration: {seconds}s"""
+    return locust_runs.profile(folder, text)
 
 
 def due_of(profile: Path) -> int:
-    """Arrivals of the drawn schedule, in a process that knows nothing of Locust."""
+    """Return the number of arrivals of the drawn schedule."""
     from firedrill_load.open_loop.schedule import schedule_of  # noqa: PLC0415
 
     return sum(1 for _ in schedule_of(load_profile(str(profile))).arrivals_since(0.0))
 
 
 def most_held(url: str, folder: Path) -> float:
-    """Arrivals a second that the process holds at this time."""
+    """Return the arrivals a second that the process holds at this time."""
     rate = (
         locust_runs.run(
             str(LOCUSTFILE), url, "--load-profile", profile_of(folder, MOST_RATE, MOST_SECONDS)
@@ -66,12 +73,12 @@ def most_held(url: str, folder: Path) -> float:
 
 
 def holds(url: str, folder: Path, rate: int) -> bool:
-    """Whether hardly any of its arrivals wait, once the first second's connections are made."""
+    """Return whether hardly any arrivals wait after the first second, in which connections open."""
     run = locust_runs.run(
         str(LOCUSTFILE), url, "--load-profile", profile_of(folder, rate, HELD_SECONDS)
     )
     offered, started = (
-        [run.value(f"locust_arrivals_{what}_total", at) for at in range(len(run.pages))]
+        [run.value(f"locust_arrivals_{what}_total", at) for at in range(len(run.scrapes))]
         for what in ("offered", "started")
     )
     return all(
@@ -82,7 +89,7 @@ def holds(url: str, folder: Path, rate: int) -> bool:
 
 
 def stalls() -> list[float]:
-    """Seconds by which each moment was seen too late on Locust's core, while Locust does not run."""
+    """Return how late a process on Locust's core sees times pass while Locust does not run."""
     control = [sys.executable, "-c", CONTROL, str(CONTROL_SECONDS)]
     with subprocess.Popen(control, stdout=subprocess.PIPE, text=True) as process:
         locust_runs.pin(process.pid, beside_locust=True)
@@ -90,16 +97,16 @@ def stalls() -> list[float]:
 
 
 def one_round(url: str, folder: Path) -> dict[str, float]:
-    """Figures of one run, at a rate that the machine can do at this time."""
+    """Return the figures of one run at a rate that the machine can do at this time."""
     rate = round(LOAD * most_held(url, folder))
     profile = profile_of(folder, rate, SECONDS)
     before = stalls()
     run = locust_runs.run(str(LOCUSTFILE), url, "--load-profile", profile)
     idle = sorted(before + stalls())
-    # A page on which the first seconds of the rate are done: users, connections and code are warm.
+    # A scrape after the first seconds of the rate: users, connections and code are warm.
     warm = next(
         at
-        for at in range(len(run.pages))
+        for at in range(len(run.scrapes))
         if run.value("locust_arrivals_started_total", at) > WARM_SECONDS * rate
     )
     late = run.buckets("locust_arrival_lateness_seconds", warm)

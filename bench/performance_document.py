@@ -1,4 +1,4 @@
-"""docs/performance.md: what each benchmark measures, in its own words, and what it measured last."""
+"""The document docs/performance.md: each benchmark's description and its last results."""
 
 from __future__ import annotations
 
@@ -21,28 +21,29 @@ MACHINE = "machine"
 
 INTRODUCTION = """# Performance
 
-Written by `make bench`, which measures all of it anew. Machines stall: blocks of the variants are shuffled, means are trimmed, and of
-several rounds the median is given. Compare ratios, which hold on other machines, rather than times, which do not.
+`make bench` measures everything anew and writes this page. Machines stall, so blocks of the
+variants are shuffled, means are trimmed, and the median of several rounds is given. Compare ratios,
+which hold on other machines, rather than times, which do not.
 
 Measured with Python {python} on {cores} cores.
 """
 
 
 def save_machine() -> None:
-    """What is measured from now on is measured here."""
+    """Save the machine that results are measured on."""
     save(MACHINE, [{"python": platform.python_version(), "cores": os.cpu_count()}])
 
 
 def text() -> str:
-    """The document, from the results there are."""
+    """Return the document with the saved results."""
     (machine,) = _rows(MACHINE)
     return "\n".join([INTRODUCTION.format(**machine), *map(_section, BENCHES)])
 
 
 def _section(name: str) -> str:
-    explained = ast.get_docstring(ast.parse((FOLDER / f"{name}.py").read_text())) or ""
-    title, _, words = explained.partition("\n")
-    return f"## {title.rstrip('.')}\n{words}\n\n{markdown(_rows(name))}\n"
+    docstring = ast.get_docstring(ast.parse((FOLDER / f"{name}.py").read_text())) or ""
+    title, _, text = docstring.partition("\n")
+    return f"## {title.rstrip('.')}\n{text}\n\n{markdown(_rows(name))}\n"
 
 
 def _rows(name: str) -> list[dict[str, object]]:

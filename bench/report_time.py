@@ -1,8 +1,9 @@
-"""What `firedrill report` takes, from the command line to the file, for a run of five minutes and for one of an hour.
+"""How long `firedrill report` takes, from the command line to the file.
 
-A recorded drill of the smoke profile is repeated until it lasts so long. Every report is written by a process of its own; of five the one
-with the least elapsed time counts, for what else the machine does only adds; `cpu_s` is all of its processes'. Last, both runs on one page.
-Aim: 3 s for five minutes, 10 s for an hour, 3 MB. Run: `python -m bench.report_time`.
+A recorded drill of the smoke profile is repeated until it lasts five minutes or an hour. Every
+report is written by a process of its own. The fastest of five counts, because other work of the
+machine only adds; `cpu_s` is the CPU time of all its processes. The last row has both runs in one
+report. Aim: 3 s for five minutes, 10 s for an hour, 3 MB. Run: `python -m bench.report_time`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ ROUNDS = 5
 
 
 def long_run(short: Run, samples: Sequence[Any], seconds: int, interrupt: Interrupt) -> Run:
-    """A run folder as if the drill had lasted so long."""
+    """Make a run folder as of a drill that lasted so long."""
     made = Run(short.folder.with_name(f"{short.id}-{seconds}"))
     made.folder.mkdir()
     start = time.time() - seconds
@@ -47,7 +48,7 @@ def long_run(short: Run, samples: Sequence[Any], seconds: int, interrupt: Interr
 
 
 def measured(folders: Sequence[Path]) -> dict[str, float]:
-    """The fastest of the rounds."""
+    """Return the fastest of the rounds."""
     return min((_once(folders) for _ in range(ROUNDS)), key=lambda row: row["elapsed_s"])
 
 
@@ -83,11 +84,11 @@ def main() -> None:
             name: long_run(short, samples, seconds, interrupt).folder
             for name, seconds in LENGTHS_SECONDS.items()
         }
-        asked = {
+        reports = {
             **{name: [run] for name, run in runs.items()},
             "5 minutes beside 1 hour": list(runs.values()),
         }
-        rows = [{"run": name, **measured(folders)} for name, folders in asked.items()]
+        rows = [{"run": name, **measured(folders)} for name, folders in reports.items()]
     table(rows)
     save("report_time", rows)
 

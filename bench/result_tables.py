@@ -1,4 +1,4 @@
-"""What every benchmark ends with: a table on standard output and the same rows as JSON."""
+"""The tables of results: printed as Markdown and saved as JSON by every benchmark."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def markdown(rows: Sequence[Mapping[str, object]]) -> str:
-    """Rows under their keys, as a Markdown table."""
+    """Return rows under their keys as a Markdown table."""
     columns = list(rows[0])
     cells = [columns, *([str(row[column]) for column in columns] for row in rows)]
     widths = [max(len(line[at]) for line in cells) for at in range(len(columns))]

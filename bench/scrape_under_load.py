@@ -1,8 +1,9 @@
-"""A scrape of the API while its workers are all busy and 500 connections wait.
+"""How long a scrape of the API takes while its workers are busy and 500 connections wait.
 
-64 worker threads of waitress, 564 clients that ask again as soon as they are answered; work that waits (as on a database), and work that
-computes (which holds the interpreter's lock, so that waitress hardly accepts and connections queue in the kernel: `waiting` counts both
-queues). 50 scrapes each. Aim: every one under 100 ms. Run: `python -m bench.scrape_under_load`.
+64 worker threads of waitress, 564 clients that send a request as soon as they are answered. Work
+either waits, as on a database, or computes, which holds the interpreter's lock, so that waitress
+hardly accepts and connections queue in the kernel; `waiting` counts both queues. 50 scrapes each.
+Aim: every one under 100 ms. Run: `python -m bench.scrape_under_load`.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ if TYPE_CHECKING:
 THREADS, QUEUEING, SCRAPES = 64, 500, 50
 PAUSE_SECONDS = 0.1
 LONGEST_SECONDS = 120
-"""After so long the clients end by themselves."""
+"""Time after which the clients end by themselves."""
 WORK = {"waiting": "50-50ms", "computing": "2000-2000ms"}
-"""Computing is long enough that the workers, who share one interpreter's lock, are all busy together."""
+"""Work takes long enough that all workers, which share the interpreter's lock, are busy."""
 REQUEST = f"GET / HTTP/1.1\r\nHost: {LOOPBACK}\r\n\r\n".encode()
 
 
 def clients(port: int) -> None:
-    """Connections that each have one request under way, always."""
+    """Keep one request under way on each connection."""
     selector = selectors.DefaultSelector()
     for _ in range(THREADS + QUEUEING):
         connection = socket.create_connection((LOOPBACK, port))
@@ -51,7 +52,7 @@ def clients(port: int) -> None:
 
 @contextlib.contextmanager
 def loaded_api(kind: str) -> Iterator[str]:
-    """The API under that load; the address of its metrics page."""
+    """Run the API under that load; yield the address of its metrics."""
     port, metrics = ports.any_free(), ports.any_free()
     limits = [
         "--threads",
@@ -87,32 +88,32 @@ def loaded_api(kind: str) -> Iterator[str]:
 
 
 def scrape(url: str) -> tuple[float, str]:
-    """Seconds that a scrape took, and the page."""
+    """Return the seconds that a scrape took, and its text."""
     begun = time.perf_counter()
     with urllib.request.urlopen(url, timeout=10) as response:
-        page = response.read().decode()
-    return time.perf_counter() - begun, page
+        text = response.read().decode()
+    return time.perf_counter() - begun, text
 
 
-def value(page: str, name: str) -> float:
-    """A metric's value, whatever its labels; 0 if it is not there yet."""
+def value(text: str, name: str) -> float:
+    """Return a metric's value, whatever its labels; 0 if it is not there yet."""
     return next(
         (
             float(line.split()[1])
-            for line in page.splitlines()
+            for line in text.splitlines()
             if line.startswith((f"{name} ", f"{name}{{"))
         ),
         0.0,
     )
 
 
-def waiting(page: str) -> float:
-    """Requests that wait for a worker, and connections that wait to be accepted."""
-    return value(page, "http_server_queue_depth") + value(page, "tcp_listen_backlog")
+def waiting(text: str) -> float:
+    """Return requests that wait for a worker plus connections that wait to be accepted."""
+    return value(text, "http_server_queue_depth") + value(text, "tcp_listen_backlog")
 
 
 def measured(kind: str) -> dict[str, object]:
-    """One row of the table."""
+    """Return one row of the table."""
     with loaded_api(kind) as url:
         wait_for_full_load(url)
         scrapes = []
@@ -123,25 +124,26 @@ def measured(kind: str) -> dict[str, object]:
     return {
         "work": kind,
         "workers_busy_median": statistics.median(
-            value(page, "http_server_workers_busy") for _, page in scrapes
+            value(text, "http_server_workers_busy") for _, text in scrapes
         ),
-        "waiting_median": statistics.median(waiting(page) for _, page in scrapes),
+        "waiting_median": statistics.median(waiting(text) for _, text in scrapes),
         "p50_ms": round(statistics.median(taken), 1),
         "max_ms": round(max(taken), 1),
     }
 
 
 def wait_for_full_load(url: str) -> None:
-    """Until every worker is busy and the rest of the clients wait."""
+    """Wait until every worker is busy and the other clients queue."""
     deadline = time.monotonic() + LONGEST_SECONDS / 2
-    page = ""
-    while value(page, "http_server_workers_busy") < THREADS or waiting(page) < QUEUEING * 0.9:
+    text = ""
+    while value(text, "http_server_workers_busy") < THREADS or waiting(text) < QUEUEING * 0.9:
         if time.monotonic() > deadline:
             raise RuntimeError(
-                f"{value(page, 'http_server_workers_busy'):.0f} workers are busy and {waiting(page):.0f} requests wait"
+                f"{value(text, 'http_server_workers_busy'):.0f} workers are busy"
+                f" and {waiting(text):.0f} requests wait; expected {THREADS} and {QUEUEING}"
             )
         time.sleep(PAUSE_SECONDS)
-        _, page = scrape(url)
+        _, text = scrape(url)
 
 
 def main() -> None:

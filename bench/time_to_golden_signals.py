@@ -1,7 +1,8 @@
-"""From `firedrill up` to the first complete set of golden signals in Prometheus.
+"""How long `firedrill up` takes to the first complete set of golden signals in Prometheus.
 
-Client and server: latency, traffic, errors, saturation; each start is measured by `firedrill up` itself, from its first process on.
-Aim: 8 s, at most 10. Prometheus alone makes its first scrape more than 5 s after its start. Run: `python -m bench.time_to_golden_signals`.
+They are latency, traffic, errors and saturation of client and server. `firedrill up` itself
+measures each start, from its first process on. Aim: 8 s, at most 10; Prometheus alone makes its
+first scrape more than 5 s after its start. Run: `python -m bench.time_to_golden_signals`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ STARTS = 5
 
 
 def seconds_to_golden_signals() -> float:
-    """Start the stack once on an empty folder, read what it says of itself, stop it."""
+    """Start the stack once on an empty folder, read the time that it prints, and stop it."""
     command = [sys.executable, "-m", "firedrill", "up", "--out"]
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -28,9 +29,9 @@ def seconds_to_golden_signals() -> float:
         assert process.stderr
         try:
             for line in process.stderr:
-                found = re.search(r"golden signals after ([\d.]+) s", line)
-                if found:
-                    return float(found[1])
+                match = re.search(r"golden signals after ([\d.]+) s", line)
+                if match:
+                    return float(match[1])
         finally:
             process.send_signal(signal.SIGINT)
     raise RuntimeError(

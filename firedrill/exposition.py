@@ -26,7 +26,7 @@ _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
 class Exemplar(NamedTuple):
-    """One request that fell into a bucket: its trace, its value and its Unix time."""
+    """A request that fell into a bucket: its trace, its value and its Unix time."""
 
     trace_id: str
     value: float

@@ -22,10 +22,10 @@ def chosen_weights(profile: Profile | None, known: Collection[str]) -> dict[str,
     """
     if profile is None:
         return {DEFAULT_USER: 1}
-    for share in profile.users:
-        if share.user_class not in known:
+    for user in profile.users:
+        if user.user_class not in known:
             raise BadInput(
-                f"profile {profile.name}: user {share.user_class} is unknown"
-                f"{nearest(share.user_class, known)}"
+                f"profile {profile.name}: user {user.user_class} is unknown"
+                f"{nearest(user.user_class, known)}"
             )
-    return {share.user_class: share.weight for share in profile.users}
+    return {user.user_class: user.weight for user in profile.users}

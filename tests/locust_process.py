@@ -1,4 +1,4 @@
-"""Start a real Locust process with the exporter, and read its metrics."""
+"""A real Locust process with the exporter, and its metrics."""
 
 import os
 import signal
@@ -16,15 +16,17 @@ from tests.scraped_metrics import parse
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 LOCUST = Path(sys.executable).parent / "locust"
-TOLD_TO_END = Path(__file__).parent / "locustfiles" / "told_to_end.py"
+ASKED_TO_END = Path(__file__).parent / "locustfiles" / "asked_to_end.py"
 SCRAPER = {"X-Prometheus-Scrape-Timeout-Seconds": "1", "User-Agent": "Prometheus/test"}
 
 
 class Locust:
     """A Locust process that runs while its `with` block lasts, and is killed at the end.
 
-    Use `exporter=False` for workers, which serve no metrics. The process keeps its final metrics
-    until they were scraped: a test that scrapes it also scrapes it to the end, or kills it.
+    `exporter=False` is for workers, which serve no metrics.
+
+    Locust waits for the scrape of its final counts: a test that scrapes also scrapes these, or
+    kills it.
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class Locust:
             "FIREDRILL_LINGER_SECONDS": f"{PATIENCE_SECONDS:g}",
             "PYTHONUNBUFFERED": "1",
         }
-        names = ",".join(str(file) for file in (TOLD_TO_END, *files))
+        names = ",".join(str(file) for file in (ASKED_TO_END, *files))
         self.process = subprocess.Popen(
             [LOCUST, "-f", names, *(str(argument) for argument in arguments)],
             cwd=ROOT,
@@ -111,7 +113,7 @@ class Locust:
         return self.scrape_until_the_end()
 
     def scrape_until_the_end(self):
-        """Scrape as Prometheus does until Locust ends; the last scrape has the final counts."""
+        """Return the scrapes of a Prometheus, the last one with the final counts."""
         scrapes = []
 
         def has_ended():
@@ -127,11 +129,11 @@ class Locust:
         return scrapes
 
     def until(self, predicate, reason):
-        """Return the first scrape of which the predicate is true."""
+        """Return the first scraped metrics for which the predicate is true."""
 
         def look():
-            scrape = self.scrape()
-            return scrape if predicate(scrape) else None
+            metrics = self.scrape()
+            return metrics if predicate(metrics) else None
 
         return poll_until(look, reason)
 

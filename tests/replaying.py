@@ -104,7 +104,7 @@ def patience_seconds(number):
 
 
 class Page(ThreadingHTTPServer):
-    """A metrics page that is odd for half of the time, and slow, and fails every eleventh time.
+    """A metrics endpoint that is odd for half of the time, and slow, and fails every eleventh time.
 
     A scrape that hangs lasts as long as the interval, so an evaluation falls into it whatever the phase.
     """

@@ -1,4 +1,6 @@
-"""Fetch a metrics endpoint over HTTP, and read it with prometheus_client's own parser."""
+"""Metrics as a test reads them: fetched over HTTP, parsed by prometheus_client's own
+parser.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ from tests.waiting import PATIENCE_SECONDS
 
 
 @dataclass(frozen=True)
-class Scrape:
-    """The samples of one answer of a metrics endpoint."""
+class Metrics:
+    """The samples of one scrape."""
 
     text: str
     samples: tuple[tuple[str, dict[str, str], float], ...]
@@ -29,26 +31,26 @@ class Scrape:
         ]
 
     def total(self, name: str, /, **labels: str) -> float:
-        """Return the sum of these values; 0 where there is none."""
+        """Return the sum of these values; 0 without any."""
         return sum(self.values(name, **labels))
 
     def value(self, name: str, /, **labels: str) -> float | None:
-        """Return the only value; None where there is none."""
+        """Return the only such value; None without any."""
         values = self.values(name, **labels)
         assert len(values) <= 1, f"{name}{labels} has {len(values)} samples"
         return values[0] if values else None
 
 
-def parse(text: str) -> Scrape:
-    """Parse the text of an answer."""
+def parse(text: str) -> Metrics:
+    """Parse the text format."""
     samples = [
         sample for family in text_string_to_metric_families(text) for sample in family.samples
     ]
-    return Scrape(text, tuple((sample.name, sample.labels, sample.value) for sample in samples))
+    return Metrics(text, tuple((sample.name, sample.labels, sample.value) for sample in samples))
 
 
 def exemplars(text: str) -> dict[str, set[str]]:
-    """Return the trace ids of the exemplars in OpenMetrics text, by the histogram they are in."""
+    """Return the trace ids of the exemplars in an OpenMetrics text, by histogram."""
     trace_ids: dict[str, set[str]] = {}
     for family in openmetrics_families(text):
         traces = {
@@ -60,7 +62,7 @@ def exemplars(text: str) -> dict[str, set[str]]:
 
 
 def scrape_openmetrics(url: str) -> str:
-    """Return the OpenMetrics text at `url`, asked for as Prometheus does, but in our own name."""
+    """Return the text at `url`, as Prometheus asks for it but under another name."""
     request = urllib.request.Request(
         url, headers={"Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"}
     )
@@ -72,8 +74,8 @@ def scrape_openmetrics(url: str) -> str:
         return response.read().decode()
 
 
-def scrape(url: str, agent: str = "a person") -> Scrape:
-    """Scrape `url` once."""
+def scrape(url: str, agent: str = "a person") -> Metrics:
+    """Return the metrics at `url`, now."""
     request = urllib.request.Request(url, headers={"User-Agent": agent})
     with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:
         return parse(response.read().decode())

@@ -1,6 +1,7 @@
-"""Locust processes for benchmarks: against the fast server, with what they used of the CPU and the last page of the exporter.
+"""Runs of Locust for benchmarks, against the fast server, with CPU time and scrapes.
 
-Where there is a second core, Locust has the first one to itself: server, scraper and benchmark share the others.
+Where there is a second core, Locust has the first one to itself: server, scraper and benchmark
+share the others.
 """
 
 from __future__ import annotations
@@ -34,26 +35,26 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 @dataclass(frozen=True, slots=True)
 class LoadRun:
-    """One Locust process that ran to its end."""
+    """A Locust process that ran to its end."""
 
     requests: int
     cpu_seconds: float
-    """Of the whole process, its start of about a second included."""
-    pages: list[Samples]
-    """The exporter's, a second apart; empty without one."""
+    """CPU time of the whole process, with about a second for its start."""
+    scrapes: list[Samples]
+    """Scrapes of the exporter, a second apart; empty without one."""
 
-    def value(self, name: str, page: int = -1) -> float:
-        """The sum of the samples of that name on a page."""
-        return sum(value for (sample, _), value in self.pages[page].items() if sample == name)
+    def value(self, name: str, scrape: int = -1) -> float:
+        """Return the sum of a scrape's samples of that name."""
+        return sum(value for (sample, _), value in self.scrapes[scrape].items() if sample == name)
 
     def buckets(self, histogram: str, since: int | None = None) -> dict[float, float]:
-        """A histogram without other labels by its bounds: what it gained since a page, or all."""
+        """Return a histogram without other labels by its bounds: its gain since a scrape or all."""
         gained: dict[float, float] = {}
-        for sign, page in (
-            (1, self.pages[-1]),
-            *([] if since is None else [(-1, self.pages[since])]),
+        for sign, scrape in (
+            (1, self.scrapes[-1]),
+            *([] if since is None else [(-1, self.scrapes[since])]),
         ):
-            for (sample, labels), value in page.items():
+            for (sample, labels), value in scrape.items():
                 if sample == f"{histogram}_bucket":
                     bound = float(dict(labels)["le"])
                     gained[bound] = gained.get(bound, 0.0) + sign * value
@@ -61,14 +62,14 @@ class LoadRun:
 
 
 def pin(pid: int, *, beside_locust: bool = False) -> None:
-    """Keep a process (0: this one), and what it starts from now on, away from Locust's core, or on it."""
+    """Keep a process (0: this one) and its children away from Locust's core, or on it."""
     if len(_CORES) > 1:
         os.sched_setaffinity(pid, _CORES[:1] if beside_locust else _CORES[1:])
 
 
 @contextmanager
 def fast_target(*arguments: str) -> Iterator[str]:
-    """Base URL of the fast server while the block lasts."""
+    """Run the fast server while the block lasts; yield its base URL."""
     pin(0)
     command = [sys.executable, "-m", "bench.loads.fast_server", *arguments]
     with subprocess.Popen(
@@ -110,13 +111,15 @@ def run(files: str, url: str, *arguments: object, **environment: str) -> LoadRun
             stderr=subprocess.DEVNULL,
         )
         pin(process.pid, beside_locust=True)
-        cpu, pages = _watch(process, f"http://{LOOPBACK}:{port}/metrics")
+        cpu, scrapes = _watch(process, f"http://{LOOPBACK}:{port}/metrics")
         rows = json.loads(Path(folder, "stats.json").read_text())
-    return LoadRun(sum(row["num_requests"] for row in rows), cpu, [_parsed(page) for page in pages])
+    return LoadRun(
+        sum(row["num_requests"] for row in rows), cpu, [_parsed(scrape) for scrape in scrapes]
+    )
 
 
-def _parsed(page: str) -> Samples:
-    families = text_string_to_metric_families(page)
+def _parsed(scrape: str) -> Samples:
+    families = text_string_to_metric_families(scrape)
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in families
@@ -125,17 +128,17 @@ def _parsed(page: str) -> Samples:
 
 
 def _watch(process: psutil.Popen, url: str) -> tuple[float, list[str]]:
-    """CPU seconds as of a process's end, and its pages; scraped every second, as Prometheus does."""
-    cpu, pages, next_scrape = 0.0, [], 0.0
+    """Return a process's CPU seconds and its scrapes, one a second as from Prometheus."""
+    cpu, scrapes, next_scrape = 0.0, [], 0.0
     # Reaped only below, so that its times can still be read when it has ended.
     while process.status() != psutil.STATUS_ZOMBIE:
         cpu = sum(process.cpu_times()[:2])
         if time.monotonic() >= next_scrape:
             next_scrape = time.monotonic() + 1.0
-            pages += [page for page in [_scraped(url)] if page]
+            scrapes += [scrape for scrape in [_scraped(url)] if scrape]
         time.sleep(0.05)
     process.wait()
-    return cpu, pages
+    return cpu, scrapes
 
 
 def _scraped(url: str) -> str:
@@ -151,7 +154,7 @@ def _scraped(url: str) -> str:
 
 
 def profile(folder: Path, text: str) -> Path:
-    """A profile file."""
+    """Write a profile file."""
     file = folder / "bench.yaml"
     file.write_text(f"name: bench\nuser: BasicUser\n{text}\n")
     return file

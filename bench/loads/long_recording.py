@@ -1,4 +1,4 @@
-"""A recorded drill of a quarter of a minute, repeated until it lasts as long as a benchmark needs."""
+"""A recorded drill of 15 s, repeated until it is as long as a benchmark needs."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ SLICE_SECONDS = 300
 
 
 def record(folder: str) -> Run:
-    """The drill: three kinds of request, four routes."""
+    """Play and record the drill: three kinds of request, four routes."""
     command = [sys.executable, "-m", "firedrill", "run", "smoke", "--no-report", "--out", folder]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return Run(next(path for path in Path(folder).iterdir() if path.is_dir()))
 
 
 def samples_of(run: Run, interrupt: Interrupt) -> Sequence[Any]:
-    """Every series of a drill while its load ran."""
+    """Return every series of a drill while its load ran."""
     recorded = run.recorded()
     with Reopened(recorded.data, interrupt) as source:
         return remote.read(source.prom.url, recorded.start + 2, recorded.end)
 
 
 def fill(url: str, samples: Sequence[Any], start: float, seconds: int) -> None:
-    """Repeat the samples of a drill in the Prometheus at the URL, one a second, until they fill so many seconds from the start."""
+    """Repeat a drill's samples, one a second, in the Prometheus at `url` for so many seconds."""
     for at in range(0, seconds, SLICE_SECONDS):
         remote.write(
             url, [_repeated(series, start + at, at) for series in samples if series.samples]

@@ -1,4 +1,4 @@
-"""Beside any locustfile: requests for a second of the process's CPU, while the load runs and after its first second."""
+"""A meter beside any locustfile: requests a CPU second, after the load's first second."""
 
 import os
 import time
@@ -10,7 +10,7 @@ from locust import events
 
 
 def reading(environment: Any) -> tuple[int, float]:
-    """Requests and CPU seconds so far."""
+    """Return the requests and CPU seconds so far."""
     return environment.stats.total.num_requests, time.process_time()
 
 

@@ -10,7 +10,7 @@ class BasicUser(FastHttpUser):
 
     @task
     def index(self) -> None:
-        """The front page."""
+        """Request the front page."""
         self.client.get("/")
 
 

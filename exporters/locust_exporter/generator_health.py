@@ -1,4 +1,4 @@
-"""How the load generator fares: its CPU, its event loop's lag, and users that miss their pace."""
+"""The load generator's health: its CPU, its event loop's lag, and users that miss their pace."""
 
 from __future__ import annotations
 

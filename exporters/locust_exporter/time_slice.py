@@ -1,4 +1,4 @@
-"""How long a greenlet may keep all others waiting before it gives way."""
+"""Time slices: how long a greenlet may keep all others waiting before it gives way."""
 
 from __future__ import annotations
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from locust_exporter.generator import Generator
 
 REPORT_SECONDS = 1.0
-"""In place of Locust's 3 s, with which a 5 s rate() reads 75-150 % of the truth."""
+"""Time between reports; with Locust's 3 s, a 5 s rate() reads 75-150 % of the truth."""
 LIVE_SECONDS = 0.5
+"""Time between messages on what is in flight."""
 QUIT_SECONDS = 10.0
 """Time for a worker to end beyond its users' --stop-timeout; a dead one is missed sooner."""
 

@@ -26,7 +26,7 @@ _WEBHOOK_VERSION = "4"
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What one receiver got about one alert; times are Unix seconds."""
+    """A message to one receiver about one alert; times are Unix seconds."""
 
     received: float
     receiver: str

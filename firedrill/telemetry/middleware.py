@@ -96,7 +96,7 @@ class Middleware:
 
 
 class Exchange:
-    """One request and its response: an iterable of bytes that knows when the server is done."""
+    """A request and its response: an iterable of bytes that knows when the server is done."""
 
     __slots__ = (
         "_active",

@@ -61,7 +61,7 @@ EXEMPLAR_CELLS = _EXEMPLAR.size // CELL_BYTES
 
 
 class Series(NamedTuple):
-    """One line of the directory: family, label values, first cell and number of cells."""
+    """A line of the directory: family, label values, first cell and number of cells."""
 
     name: str
     labels: tuple[str, ...]

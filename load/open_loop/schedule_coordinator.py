@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from firedrill.profile import Profile
 
 REPORTED_SECONDS = 3.0
-"""So long after a load every live worker has sent its last report, if it has not left before."""
+"""Time after a load in which every live worker has sent its last report or left."""
 
 MESSAGE = "firedrill_span"
 """Type of a master's message: seconds since the load began, and the worker's next Shard."""

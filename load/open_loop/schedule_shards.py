@@ -38,7 +38,7 @@ class Shard:
 
 
 class ProcessSchedule:
-    """One process's part of a schedule: the shards that it was assigned."""
+    """A process's part of a schedule: the shards that it was assigned."""
 
     def __init__(self, schedule: Schedule) -> None:
         self._cursor = ScheduleCursor(schedule)

@@ -45,7 +45,8 @@ def test_latency_is_the_size_asked_for(proof, api):
         check = max(seconds_of(api, "/healthz"), seconds_of(api, "/readyz"))
         after = poll_until(
             lambda: (
-                (page := api.scrape()).total(COUNT, **route) > before.total(COUNT, **route) and page
+                (metrics := api.scrape()).total(COUNT, **route) > before.total(COUNT, **route)
+                and metrics
             ),
             "the request",
         )

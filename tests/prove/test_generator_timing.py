@@ -249,17 +249,17 @@ def test_the_rate_is_right_after_a_worker_was_killed(proof, folder):
                 Locust(*worker, *played, exporter=False),
             ):
                 locust.until(
-                    lambda scrape: scrape.total("locust_requests_total") > 80, "both to send"
+                    lambda metrics: metrics.total("locust_requests_total") > 80, "both to send"
                 )
                 os.killpg(first.process.pid, signal.SIGKILL)
                 killed = time.monotonic()
                 locust.until(
-                    lambda scrape: scrape.value("locust_workers", state="missing") == 1,
+                    lambda metrics: metrics.value("locust_workers", state="missing") == 1,
                     "the dead one to be missed",
                 )
                 with Locust(*worker, *played, exporter=False):
                     locust.until(
-                        lambda scrape: scrape.value("locust_workers", state="running") == 2,
+                        lambda metrics: metrics.value("locust_workers", state="running") == 2,
                         "the new one to run",
                     )
                     off_clock, off_received = deviations(locust, target)
@@ -302,7 +302,7 @@ def deviations(locust, target):
         time.monotonic(),
     )
     later = locust.until(
-        lambda scrape: scrape.value("locust_arrivals_started_total") >= since + 3 * WHOLE,
+        lambda metrics: metrics.value("locust_arrivals_started_total") >= since + 3 * WHOLE,
         "three seconds of the rate",
     )
     started, received = later.value("locust_arrivals_started_total") - since, target.received - sent
@@ -323,18 +323,18 @@ def test_a_worker_that_was_missed_drops_what_is_too_old(proof, folder):
                 Locust(*worker, *played, exporter=False),
             ):
                 locust.until(
-                    lambda scrape: scrape.total("locust_requests_total") > 80, "both to send"
+                    lambda metrics: metrics.total("locust_requests_total") > 80, "both to send"
                 )
                 frozen = time.monotonic()
                 os.killpg(first.process.pid, signal.SIGSTOP)
                 locust.until(
-                    lambda scrape: scrape.value("locust_workers", state="missing") == 1,
+                    lambda metrics: metrics.value("locust_workers", state="missing") == 1,
                     "the frozen one to be missed",
                 )
                 os.killpg(first.process.pid, signal.SIGCONT)
                 too_old = HALF * max(0.0, time.monotonic() - frozen - PATIENT_SECONDS)
                 locust.until(
-                    lambda scrape: scrape.value("locust_workers", state="running") == 2,
+                    lambda metrics: metrics.value("locust_workers", state="running") == 2,
                     "it to be back",
                 )
                 counts = final_counts(locust.scrape_until_the_end()[-1])
@@ -374,23 +374,23 @@ def test_what_waits_for_a_hung_target_is_left(proof, folder):
             locust.get(f"http://127.0.0.1:{port}")
             order("swarm")
             locust.until(
-                lambda scrape: scrape.value("locust_arrivals_started_total") > WHOLE,
+                lambda metrics: metrics.value("locust_arrivals_started_total") > WHOLE,
                 "a second of load",
             )
             target.gate.clear()
             locust.until(
-                lambda scrape: scrape.value("locust_arrivals_unsent_total") > HALF,
+                lambda metrics: metrics.value("locust_arrivals_unsent_total") > HALF,
                 "arrivals to be dropped",
             )
             order("stop")
             first = locust.until(
-                lambda scrape: scrape.value("locust_state", state="stopped") == 1, "the stop"
+                lambda metrics: metrics.value("locust_state", state="stopped") == 1, "the stop"
             )
             target.gate.set()
             order("swarm")
             counted = first.value("locust_arrivals_offered_total")
             second = locust.until(
-                lambda scrape: scrape.value("locust_arrivals_offered_total") > counted + WHOLE,
+                lambda metrics: metrics.value("locust_arrivals_offered_total") > counted + WHOLE,
                 "the next load",
             )
         unsent = "locust_arrivals_unsent_total"
@@ -410,12 +410,12 @@ def test_hung_requests_are_in_no_latency_figure(proof):
         with Target() as target:
             load = ("--headless", "-u", 10, "-r", 10, "-t", "4s", "-H", target.url)
             with Locust(*load, files=(LOCUSTFILES / "hanging.py", EXPORTER_PLUGIN)) as locust:
-                scrape = locust.scrape_until_the_end()[-1]
+                metrics = locust.scrape_until_the_end()[-1]
         return {
-            "answers within a second, of 10": scrape.value(
+            "answers within a second, of 10": metrics.value(
                 "locust_request_duration_seconds_bucket", method="GET", name="/", le="1.0"
             ),
-            "abandoned within ten seconds, of 10": scrape.value(
+            "abandoned within ten seconds, of 10": metrics.value(
                 "locust_requests_abandoned_age_seconds_bucket", le="10.0"
             ),
         }
@@ -446,10 +446,10 @@ def test_a_load_ends_when_its_time_is_over(proof):
                 target.url,
             )
             with Locust(*load, files=(LOCUSTFILES / "hanging.py", EXPORTER_PLUGIN)) as locust:
-                scrape = locust.scrape_until_the_end()[-1]
+                metrics = locust.scrape_until_the_end()[-1]
         return {
-            "length (s)": scrape.value("locust_test_end_time_seconds")
-            - scrape.value("locust_test_start_time_seconds")
+            "length (s)": metrics.value("locust_test_end_time_seconds")
+            - metrics.value("locust_test_start_time_seconds")
         }
 
     proof.holds(measure, repeats=3, at_least={"length (s)": 2}, at_most={"length (s)": 3.5})
@@ -463,8 +463,8 @@ def test_a_basic_user_pauses_for_a_second_at_most(proof):
                 "--headless", "-u", 1, "-t", "3s", "-H", target.url, files=(LOCUSTFILE,)
             ) as locust,
         ):
-            scrape = locust.scrape_until_the_end()[-1]
-        return {"requests in three seconds": scrape.total("locust_requests_total")}
+            metrics = locust.scrape_until_the_end()[-1]
+        return {"requests in three seconds": metrics.total("locust_requests_total")}
 
     proof.holds(
         measure,

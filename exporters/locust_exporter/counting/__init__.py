@@ -1,1 +1,1 @@
-"""Counts of requests, arrivals and what is in flight, in each process of a test."""
+"""Counts that each process of a test keeps, and the reports that it sends of them."""

@@ -43,11 +43,11 @@ class ArrivalCounts:
         self.response_times: dict[Endpoint, GrowingHistogram] = {}
         """Seconds between an arrival's due time and its answer, in this process."""
         self.assigned: Mapping[str, int] = {}
-        """On a master: arrivals given to each worker, without those that it may still begin."""
+        """Arrivals assigned to each worker but for those it may still begin, on a master."""
         self.backlog_ages: Callable[[], LatencyHistogram] = LatencyHistogram
-        """In a process with users: ages of the arrivals that wait for a user."""
+        """Ages of the arrivals that wait for a user, in a process with users."""
         self.users_awaiting_answers: Callable[[], int] = int
-        """In a process with users: users that wait for the target. Set by the exporter."""
+        """Users that wait for the target, in a process with users; set by the exporter."""
         self._endpoints = Endpoints(max_names)
         self._histogram_of: dict[tuple[object, object], GrowingHistogram] = {}
 

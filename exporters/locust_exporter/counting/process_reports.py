@@ -49,7 +49,7 @@ def is_orphaned(silent_seconds: float, state: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ProcessReport:
-    """One process's figures. Counters are sums since it began, so a lost report loses nothing."""
+    """The figures of a process; counters are sums since it began, so reports may be lost."""
 
     in_flight: InFlightSnapshot | None
     """None where the start of a request cannot be seen, or not for all users."""
@@ -64,7 +64,7 @@ class ProcessReport:
     arrivals: ArrivalCounts | None = None
     """None where no open loop runs."""
     ages_since_due: LatencyHistogram | None = None
-    """In an open loop: ages of requests in flight and of the backlog, since they were due."""
+    """Ages of an open loop's requests in flight and backlog, since they were due."""
     pacing: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Intervals begun and begun late, by class of users with a fixed pace."""
     received: float = field(default_factory=time.time)

@@ -1,1 +1,1 @@
-"""The metrics endpoint that Prometheus scrapes: its metric families and its HTTP server."""
+"""The metrics endpoint of the master or only process: its families and its HTTP server."""

@@ -16,9 +16,9 @@ from locust_exporter.counting.process_reports import (
     UNREPORTED_MESSAGE,
     ProcessReports,
 )
-from locust_exporter.counting.request_counts import RequestCounts
 from locust_exporter.endpoint import metric_families
 from locust_exporter.endpoint.http_server import MetricsServer
+from locust_exporter.endpoint.request_counts import RequestCounts
 from locust_exporter.profile_info import announced
 
 if TYPE_CHECKING:

@@ -216,7 +216,7 @@ class ResponseTimesSinceDue:
 
 
 class _EndpointText:
-    """One endpoint's lines, written anew only when its histograms have grown."""
+    """The lines of an endpoint, written anew only when its histograms have grown."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._template = histogram_template(Client.FROM_SCHEDULE, endpoint)

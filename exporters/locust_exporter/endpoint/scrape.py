@@ -21,7 +21,7 @@ class Scraper:
 
 
 class Scrape:
-    """One scrape. Its series count as seen once the answer has arrived in time and as a whole."""
+    """A scrape, whose series count as seen once the answer has arrived in time and as a whole."""
 
     def __init__(
         self, scraper: Scraper, timeout_seconds: float, clock: Callable[[], float] = time.monotonic

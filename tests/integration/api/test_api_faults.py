@@ -1,6 +1,4 @@
-"""Faults of the real API: each does what it says, ends by itself, and can only be set where it is
-allowed.
-"""
+"""Faults of the real API act as documented, end by themselves, and are set only where allowed."""
 
 import errno
 import json
@@ -30,7 +28,7 @@ LONG_SECONDS = FAULT_LONGEST_SECONDS
 
 @pytest.fixture(scope="module", params=["waitress", "dev"])
 def either(request):
-    """An API that takes faults, on each server."""
+    """Yield an API that takes faults, on each server."""
     with module(request.param, "--faults") as api:
         yield api
 
@@ -43,7 +41,7 @@ def shared():
 
 @pytest.fixture
 def api(shared):
-    """An API that takes faults, with none set."""
+    """Yield an API that takes faults, with none set."""
     shared.faults().clear()
     return shared
 
@@ -55,23 +53,23 @@ def seconds_of(api, path=PATH):
 
 
 def is_refused(api):
-    """Whether the port of the API takes no connection."""
+    """Return whether the API's port takes no connection."""
     with socket.socket() as probe:
         return probe.connect_ex((LOOPBACK, int(api.url.rpartition(":")[2]))) == errno.ECONNREFUSED
 
 
 def handled(api):
-    """(requests, seconds) of the handler of PATH."""
-    page, name = api.scrape(), "http_server_request_duration_seconds"
+    """Return requests and seconds of the handler of PATH."""
+    metrics, name = api.scrape(), "http_server_request_duration_seconds"
     return tuple(
-        page.total(f"{name}_{part}", http_route="/items/<int:id>") for part in ("count", "sum")
+        metrics.total(f"{name}_{part}", http_route="/items/<int:id>") for part in ("count", "sum")
     )
 
 
 def await_handled(api, count):
-    """The seconds in the handler, once that many requests are counted."""
+    """Return the seconds in the handler, once that many requests are counted."""
     return poll_until(
-        lambda: (found := handled(api))[0] == count and found, f"{count:g} requests to be counted"
+        lambda: (counts := handled(api))[0] == count and counts, f"{count:g} requests to be counted"
     )[1]
 
 
@@ -83,7 +81,7 @@ def test_latency_is_added_to_the_time_of_the_handler(api):
 
 
 def test_latency_spares_health_checks_and_ends_when_cleared():
-    """A minute is added: what is answered while a request still waits had no latency."""
+    """A minute is added, so an answer that comes while a request still waits had no latency."""
     with module("waitress", "--faults") as api, ThreadPoolExecutor(1) as client:
         api.faults().set({"latency": FAULT_KINDS["latency"].largest}, LONG_SECONDS)
         slow = client.submit(api.status, PATH)
@@ -122,7 +120,7 @@ def test_stuck_workers_hold_their_requests_until_the_fault_ends(api):
         requested = [clients.submit(api.status, PATH) for _ in range(5)]
         try:
             poll_until(
-                lambda: sum(each.done() for each in requested) == 2,
+                lambda: sum(request.done() for request in requested) == 2,
                 "the worker that is not stuck to serve two requests",
             )
             poll_until(
@@ -131,10 +129,10 @@ def test_stuck_workers_hold_their_requests_until_the_fault_ends(api):
             )
             assert api.scrape().value("http_server_queue_depth") == 0
             assert api.status("/readyz") == 200
-            assert sum(each.done() for each in requested) == 2
+            assert sum(request.done() for request in requested) == 2
         finally:
             api.faults().set({"stuck": 3}, 0.05)  # it ends by itself
-        assert {each.result(PATIENCE_SECONDS) for each in requested} == {200}
+        assert {request.result(PATIENCE_SECONDS) for request in requested} == {200}
     poll_until(
         lambda: api.scrape().value("http_server_workers_busy") == 0, "the workers to be free again"
     )
@@ -166,7 +164,7 @@ def test_memory_grows_and_is_given_back(api):
 
 
 def test_a_stopped_api_refuses_hangs_up_and_comes_back(either):
-    """Whoever is refused finds the connection closed that was open before."""
+    """A client that is refused finds its open connection closed."""
     faults, scraper = either.faults(), {"User-Agent": "Prometheus/2.42.0"}
     backlog = either.scrape().values("tcp_listen_backlog_limit")
     with requests.Session() as session:
@@ -186,7 +184,7 @@ def test_a_stopped_api_refuses_hangs_up_and_comes_back(either):
 
 
 def test_no_connection_outlives_the_listener_of_a_stopped_api(either):
-    """Once the port refuses, every connection that was open is closed already."""
+    """When the port refuses, every open connection is closed already."""
     host, port = either.url.removeprefix("http://").split(":")
     with ExitStack() as stack:
         connections = [
@@ -195,13 +193,13 @@ def test_no_connection_outlives_the_listener_of_a_stopped_api(either):
         ]
         either.faults().set({"stop": 1.0}, LONG_SECONDS)
         poll_until(lambda: is_refused(either), "connections to be refused", every_seconds=0.001)
-        assert [_answer(each) for each in connections] == [b""] * len(connections)
+        assert [_answer(connection) for connection in connections] == [b""] * len(connections)
     either.faults().clear()
     poll_until(lambda: either.status(PATH) == 200, "the API to come back")
 
 
 def _answer(connection):
-    """What comes on a request: nothing, where the other side hung up."""
+    """Return the answer to a request; "" if the other side hung up."""
     try:
         connection.sendall(f"GET {PATH} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
         return connection.recv(1)
@@ -220,9 +218,9 @@ def test_a_stopped_api_comes_back_again_and_again(either):
 
 def test_the_metrics_endpoint_shows_the_size_of_active_faults(api):
     api.faults().set({"latency": 0.3, "errors": 0.2}, LONG_SECONDS)
-    page = api.scrape()
+    metrics = api.scrape()
     assert [
-        page.value("api_fault_active", fault=fault)
+        metrics.value("api_fault_active", fault=fault)
         for fault in ("latency", "errors", "cpu", "stop")
     ] == [0.3, 0.2, 0, 0]
     api.faults().clear()
@@ -230,7 +228,7 @@ def test_the_metrics_endpoint_shows_the_size_of_active_faults(api):
 
 
 def test_a_fault_ends_although_the_metrics_process_is_killed():
-    """The request returns when the fault ends, not when the page does."""
+    """The request returns when the fault ends, not when the metrics process does."""
     with module("waitress", "--faults") as api:
         begun = time.monotonic()
         api.faults().set({"stuck": 1}, 2)
@@ -245,14 +243,16 @@ def test_faults_are_off_by_default_and_never_on_the_api_port(api):
         requests.post(f"{api.url}/faults", json=body, timeout=PATIENCE_SECONDS).status_code == 404
     )
     with module("waitress") as plain:
-        page = plain.metrics.removesuffix("/metrics")
+        metrics = plain.metrics.removesuffix("/metrics")
         methods = ("GET", "POST", "DELETE")
         assert {
-            requests.request(how, f"{page}/faults", json=body, timeout=PATIENCE_SECONDS).status_code
-            for how in methods
+            requests.request(
+                method, f"{metrics}/faults", json=body, timeout=PATIENCE_SECONDS
+            ).status_code
+            for method in methods
         } == {404}
         assert "fault" not in plain.scrape().text
-        code, _, errors = firedrill("set", "stop", "--for", "1s", "--url", page)
+        code, _, errors = firedrill("set", "stop", "--for", "1s", "--url", metrics)
     assert code == 3
     assert "start it with API_FAULTS=1, or `python -m api --faults`" in errors
 
@@ -264,8 +264,9 @@ def test_an_api_without_faults_has_no_request_hooks():
 
 
 def firedrill(*words):
-    """Exit code, output and errors of `firedrill fault`; again where a standstill of the machine
-    was longer than it waits for an answer.
+    """Return exit code, output and errors of `firedrill fault`.
+
+    It runs again if the machine stood still for longer than the command waits for an answer.
     """
     environment = {**os.environ, "COLUMNS": "200"}
 
@@ -291,7 +292,7 @@ def test_the_command_line_sets_lists_and_clears(api):
         r"latency 300 ms, 3[0-9]{3} s left\nerrors 20 %, 3[0-9]{3} s left\n", output
     )
     code, listed, _ = firedrill("list", "--json", *url)
-    assert (code, [(each["fault"], each["size"]) for each in json.loads(listed)]) == (
+    assert (code, [(fault["fault"], fault["size"]) for fault in json.loads(listed)]) == (
         0,
         [("latency", 0.3), ("errors", 0.2)],
     )

@@ -1,6 +1,4 @@
-"""The example API as its users start it: `python -m api` and `flask run`, how they answer, refuse
-and end.
-"""
+"""The example API answers, refuses and ends as its users start it: `python -m api`, `flask run`."""
 
 import re
 import signal
@@ -18,9 +16,9 @@ from tests.integration.api.api_process import flask, module
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 ONLY_ON_REQUEST = {Server.RUN_REQUESTS.name, Server.FAULT_ACTIVE.name}
-"""What appears with the first request of a drill, and where faults can be set."""
+"""Metrics that appear with a drill's first request, or where faults can be set."""
 NEVER_HERE = {"container_", "pressure_"}
-"""What depends on the kernel and the container that the tests run in."""
+"""Metrics that depend on the kernel and the container of the tests."""
 ONLY_WITH_A_POOL = {
     Server.QUEUE_WAIT.name,
     Server.QUEUE_DEPTH.name,
@@ -59,11 +57,13 @@ def test_every_route_answers_and_is_counted_by_its_rule(start):
             ),
             "the last request to be counted",
         )
-        page = api.scrape()
+        metrics = api.scrape()
         count = "http_server_response_time_seconds_count"
-        assert page.total(count, http_route="/", http_response_status_code="200") == 1
-        assert page.total(count, http_route="/items/<int:id>") == 1
-        assert page.total(count, http_request_method="POST", http_response_status_code="201") == 1
+        assert metrics.total(count, http_route="/", http_response_status_code="200") == 1
+        assert metrics.total(count, http_route="/items/<int:id>") == 1
+        assert (
+            metrics.total(count, http_request_method="POST", http_response_status_code="201") == 1
+        )
 
 
 @pytest.mark.parametrize("server", ["waitress", "dev"])
@@ -138,7 +138,7 @@ def test_kill_9_leaves_no_metrics_process_behind():
 
 def test_only_the_child_of_the_reloader_publishes():
     with flask("--reload") as api:
-        page = api.scrape()
-        assert page.value("api_server_info", server="werkzeug") == 1
+        metrics = api.scrape()
+        assert metrics.value("api_server_info", server="werkzeug") == 1
         assert api.end(signal.SIGTERM) in {0, -signal.SIGTERM}
         poll_until(api.metrics_process_has_ended, "the metrics process to end")

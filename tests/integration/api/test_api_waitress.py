@@ -1,6 +1,4 @@
-"""A real waitress under a known load: queue, workers, connections, and what the server and its
-clients measure of it.
-"""
+"""A real waitress under a known load exports its queue, workers, connections and times."""
 
 import http.client
 import subprocess
@@ -27,13 +25,11 @@ WAITED = "http_server_queue_wait_seconds"
 HANDLED = "http_server_request_duration_seconds"
 ANSWERED = "http_server_response_time_seconds"
 ROUNDING = 1e-3
-"""Seconds by which sums of times on the page may differ from those here."""
+"""Seconds by which exported sums of times may differ from those here."""
 
 
 class Served:
-    """An application on waitress in this process, with a route that waits until the test opens the
-    gate.
-    """
+    """An application on waitress in this process; one route waits until the test opens the gate."""
 
     def __init__(self, telemetry, server, port):
         self.telemetry = telemetry
@@ -42,7 +38,7 @@ class Served:
         self.gate = threading.Event()
 
     def send(self, path, **headers):
-        """A connection with one request under way."""
+        """Open a connection with one request under way."""
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=PATIENCE_SECONDS)
         connection.request("GET", path, headers=headers)
         return connection
@@ -55,22 +51,20 @@ class Served:
             lambda: self.scrape().total(name, **labels) == wanted, f"{name}{labels} to be {wanted}"
         )
 
-    def timed_page(self):
-        """(a time before, the page, a time after).
+    def timed_metrics(self):
+        """Return a time before, the metrics, and a time after.
 
-        All processes of a machine share this clock: the page is of a time in between.
+        All processes of a machine share this clock, so the metrics are of a time in between.
         """
         before = perf_counter()
-        page = self.scrape()
-        return before, page, perf_counter()
+        metrics = self.scrape()
+        return before, metrics, perf_counter()
 
     def await_busy(self, since, seconds):
-        """A timed page on which the workers have been busy for that many worker-seconds more than
-        on the page `since`.
-        """
+        """Return timed metrics with so many busy seconds more than `since`."""
 
         def later():
-            timed = self.timed_page()
+            timed = self.timed_metrics()
             return timed[1].value(BUSY) - since.value(BUSY) >= seconds and timed
 
         return poll_until(later, f"{seconds:g} more busy seconds")
@@ -122,15 +116,13 @@ def served():
 
 
 def test_queue_workers_connections_and_backlog_match_the_load(served):
-    """2 of 14 requests are served, 8 queue in waitress, and the 4 beyond its limit wait where only
-    the kernel sees them.
-    """
+    """Of 14 requests 2 are served, 8 queue in waitress, and 4 wait in the kernel."""
     accepted = CONNECTION_LIMIT - 2
     begun = perf_counter()
     clients = [served.send("/gate") for _ in range(14)]
     served.await_value(accepted - THREADS, "http_server_queue_depth")
     served.await_value(4, "tcp_listen_backlog", port=str(served.port))
-    before_full, full, after_full = served.timed_page()
+    before_full, full, after_full = served.timed_metrics()
     before_later, later, after_later = served.await_busy(full, THREADS * 0.51)
     opened = perf_counter()
     served.gate.set()
@@ -152,7 +144,7 @@ def test_queue_workers_connections_and_backlog_match_the_load(served):
     assert full.value("http_server_active_requests", http_request_method="GET") == THREADS
     assert full.value("tcp_listen_backlog_limit", port=str(served.port)) == 1024
     # Busy seconds count while a request runs, not when it is done: two workers were busy between
-    # both pages.
+    # both scrapes.
     grown = later.value(BUSY) - full.value(BUSY)
     assert (
         THREADS * (before_later - after_full) - ROUNDING
@@ -205,7 +197,7 @@ def test_pipelined_requests_wait_from_their_own_arrival(served):
 
 
 def test_kept_alive_requests_do_not_wait_for_each_other(served):
-    """What a connection was idle before a request arrived is not part of that request's time."""
+    """The time in which a connection is idle is not part of the next request's time."""
     connection = http.client.HTTPConnection(LOOPBACK, served.port, timeout=PATIENCE_SECONDS)
     asked = 0.0
     for number in range(1, 4):

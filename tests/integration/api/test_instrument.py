@@ -1,6 +1,4 @@
-"""`instrument` starts a metrics process beside the application, ends it for certain, and leaves
-other instrumentation alone.
-"""
+"""`instrument` starts a metrics process, ends it, and leaves other instrumentation alone."""
 
 import signal
 

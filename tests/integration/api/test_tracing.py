@@ -1,4 +1,4 @@
-"""Traces as they leave a real process, and the way from an exemplar in Prometheus to a trace."""
+"""Traces leave a real process, and an exemplar in Prometheus leads to its trace."""
 
 import json
 import os
@@ -23,11 +23,11 @@ from tests.waiting import PATIENCE_SECONDS, poll_until
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 ALWAYS = {"OTEL_TRACES_SAMPLER": "always_on"}
 PATIENT = {"OTEL_EXPORTER_OTLP_TIMEOUT": f"{PATIENCE_SECONDS:g}"}
-"""Where spans have to arrive, however long the machine stands still while they are sent."""
+"""Settings with which spans arrive, however long the machine stands still meanwhile."""
 
 
 def api(start="waitress", **environment):
-    """The example, as `python -m api` or `flask run` starts it, with these variables."""
+    """Start the example with these variables, by `python -m api` or `flask run`."""
     return flask(**environment) if start == "flask run" else module(start, **environment)
 
 
@@ -80,8 +80,8 @@ def test_the_variables_name_the_service_and_the_attributes(collector):
 
 
 def test_a_traceparent_decides_else_a_hundredth_is_traced(collector):
-    """1500 requests: none traced, or four times as many as expected, is less likely than one in a
-    million.
+    """Among 1500 requests, none traced, or four times as many as expected, is less likely than one
+    in a million.
     """
     with (
         api(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **PATIENT) as process,
@@ -110,7 +110,7 @@ def test_a_traceparent_decides_else_a_hundredth_is_traced(collector):
 
 
 @pytest.mark.parametrize("listening", [False, True], ids=["refuses", "never answers"])
-def test_a_missing_collector_costs_one_complaint_a_minute(listening):
+def test_a_missing_collector_costs_one_warning_a_minute(listening):
     with unreachable(listening) as endpoint:
         begun = time.monotonic()
         with (
@@ -180,19 +180,19 @@ def test_missing_packages_are_named_in_one_line(tmp_path):
     )
     assert done.returncode == 3
     assert done.stderr == (
-        "api: tracing needs opentelemetry: pip install 'api-firedrill[tracing]', "
-        "or set OTEL_TRACES_EXPORTER=none\n"
+        "api: tracing needs opentelemetry: pip install 'api-firedrill[tracing]',"
+        " or set OTEL_TRACES_EXPORTER=none\n"
     )
 
 
 def test_the_query_of_the_dashboard_finds_exemplars_in_prometheus(collector, tmp_path):
     port, config = ports.any_free(), tmp_path / "prometheus.yml"
     with api(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **PATIENT, **ALWAYS) as process:
-        page = process.metrics.removeprefix("http://").removesuffix("/metrics")
+        metrics = process.metrics.removeprefix("http://").removesuffix("/metrics")
         job = {
             "job_name": "api",
             "scrape_interval": "200ms",
-            "static_configs": [{"targets": [page]}],
+            "static_configs": [{"targets": [metrics]}],
         }
         config.write_text(json.dumps({"scrape_configs": [job]}))  # JSON is YAML
         command = [
@@ -204,7 +204,7 @@ def test_the_query_of_the_dashboard_finds_exemplars_in_prometheus(collector, tmp
         prometheus = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             process.get("/items/1")
-            found = poll_until(lambda: queried(port), "exemplars in Prometheus")
+            trace_ids = poll_until(lambda: queried(port), "exemplars in Prometheus")
             up = requests.get(
                 f"http://{LOOPBACK}:{port}/api/v1/query?query=up", timeout=PATIENCE_SECONDS
             ).json()["data"]["result"]
@@ -213,11 +213,11 @@ def test_the_query_of_the_dashboard_finds_exemplars_in_prometheus(collector, tmp
             prometheus.wait(PATIENCE_SECONDS)
         process.end(signal.SIGTERM)
     assert [sample["value"][1] for sample in up] == ["1"]
-    assert found <= collector.trace_ids
+    assert trace_ids <= collector.trace_ids
 
 
 def queried(port):
-    """Trace ids that Prometheus finds for the query of the dashboard's heatmap."""
+    """Return the trace ids that Prometheus finds for the query of the dashboard's heatmap."""
     query = "sum by (le) (rate(http_server_response_time_seconds_bucket[1m]))"
     now = time.time()
     window = {"query": query, "start": now - 60, "end": now + 1}
@@ -232,5 +232,7 @@ def queried(port):
     if not answer.ok:  # it listens before it is ready
         return set()
     return {
-        one["labels"]["trace_id"] for series in answer.json()["data"] for one in series["exemplars"]
+        exemplar["labels"]["trace_id"]
+        for series in answer.json()["data"]
+        for exemplar in series["exemplars"]
     }

@@ -1,4 +1,4 @@
-"""What the tests of the load generator share: a server to send load to."""
+"""The server that tests of the load generator send load to."""
 
 import pytest
 

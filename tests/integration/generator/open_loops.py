@@ -15,8 +15,9 @@ LONG_SECONDS = 600
 def write_profile(
     path, rate, *, seconds=LONG_SECONDS, max_in_flight=10, user="BasicUser", until=None
 ):
-    """An open profile with one rate; `until` is when the last arrival is due, in seconds, and the
-    rest of the time is a pause.
+    """Write an open profile with one rate.
+
+    The last arrival is due after `until` seconds; the rest of the time is a pause.
     """
     pause = f", {{start_time: {until}s, rate: 0}}" if until else ""
     steps = f"steps: [{{start_time: 0s, rate: {rate}}}{pause}]"
@@ -28,7 +29,7 @@ def write_profile(
 
 
 def worker_options(workers):
-    """Options of a master that waits for so many workers, and of each of them."""
+    """Return the options of a master that waits for so many workers, and of each worker."""
     port = any_free()
     master = (
         "--master",
@@ -42,13 +43,13 @@ def worker_options(workers):
     return master, ("--worker", "--master-host", "127.0.0.1", "--master-port", port)
 
 
-def final_counts(page):
-    """What became of the arrivals."""
+def final_counts(metrics):
+    """Return the final counts of arrivals."""
     counts = {
-        fate: page.value(f"locust_arrivals_{fate}_total")
+        fate: metrics.value(f"locust_arrivals_{fate}_total")
         for fate in ("offered", "started", "unsent")
     }
-    return {**counts, "left": page.value("locust_arrivals_left_age_seconds_count")}
+    return {**counts, "left": metrics.value("locust_arrivals_left_age_seconds_count")}
 
 
 def play_api_that_hangs(folder, target):

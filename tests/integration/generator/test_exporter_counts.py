@@ -46,17 +46,21 @@ def theirs(name):
     return (LOCUSTFILES / f"{name}.py", EXPORTER_PLUGIN)
 
 
-def assert_accounted_for(page, target):
-    """A user may be stopped between opening its connection and sending its request: abandoned, and
-    never received.
+def assert_accounted_for(metrics, target):
+    """Assert that every request is counted.
+
+    A user may be stopped between opening its connection and sending its request, which is then
+    abandoned and never received.
     """
-    answered = page.total("locust_requests_total")
-    assert answered <= target.received <= answered + page.total("locust_requests_abandoned_total")
+    answered = metrics.total("locust_requests_total")
+    assert (
+        answered <= target.received <= answered + metrics.total("locust_requests_abandoned_total")
+    )
 
 
 def test_final_counts_equal_locusts_own_and_begin_at_zero(target, tmp_path):
-    """Last minus first raw sample is exact: a series begins at 0, and the process lingers for the
-    last scrape.
+    """Last minus first raw sample is exact, as series begin at 0 and the process waits for the last
+    scrape.
     """
     arguments = (
         "--headless",
@@ -71,18 +75,20 @@ def test_final_counts_equal_locusts_own_and_begin_at_zero(target, tmp_path):
     )
     launched = time.time()
     with Locust(*arguments, files=THEIRS) as locust:
-        pages = []
+        scrapes = []
 
         def both_seen():
-            pages.append(locust.scrape(SCRAPER))
+            scrapes.append(locust.scrape(SCRAPER))
             return (
-                min(pages[-1].total("locust_requests_total", name=name) for name in ("/", "/fail"))
+                min(
+                    scrapes[-1].total("locust_requests_total", name=name) for name in ("/", "/fail")
+                )
                 > 2
             )
 
         poll_until(both_seen, "requests of both names")
-        seen, told_to_stop = time.time(), time.time()
-        pages += locust.stop()
+        seen, stopped_at = time.time(), time.time()
+        scrapes += locust.stop()
     own = {
         (row["name"], row["method"]): row
         for row in json.loads((tmp_path / "result.json").read_text())
@@ -90,30 +96,30 @@ def test_final_counts_equal_locusts_own_and_begin_at_zero(target, tmp_path):
     assert {name for name, _ in own} == {"/", "/fail"}
     for (name, method), row in own.items():
         labels = {"name": name, "method": method}
-        samples = [page.value("locust_requests_total", **labels) for page in pages]
+        samples = [metrics.value("locust_requests_total", **labels) for metrics in scrapes]
         shown = [value for value in samples if value is not None]
         assert shown[0] == 0
         assert shown == sorted(shown)
         assert (
             shown[-1]
             == row["num_requests"]
-            == pages[-1].value("locust_request_duration_seconds_count", **labels)
+            == scrapes[-1].value("locust_request_duration_seconds_count", **labels)
         )
-        assert pages[-1].value("locust_request_failures_total", **labels) == row["num_failures"]
+        assert scrapes[-1].value("locust_request_failures_total", **labels) == row["num_failures"]
         assert (
-            pages[-1].value("locust_response_body_bytes_total", **labels)
+            scrapes[-1].value("locust_response_body_bytes_total", **labels)
             == row["total_content_length"]
         )
-        assert pages[-1].value("locust_request_duration_seconds_sum", **labels) == pytest.approx(
+        assert scrapes[-1].value("locust_request_duration_seconds_sum", **labels) == pytest.approx(
             row["total_response_time"] / 1000
         )
-    last = pages[-1]
+    last = scrapes[-1]
     assert (
         last.value("locust_request_errors_total", name="/fail", method="GET", error="HTTP 503")
         == own["/fail", "GET"]["num_failures"]
     )
     assert launched <= last.value("locust_test_start_time_seconds") <= seen
-    assert told_to_stop <= last.value("locust_test_end_time_seconds") <= time.time()
+    assert stopped_at <= last.value("locust_test_end_time_seconds") <= time.time()
     assert_accounted_for(last, target)
 
 
@@ -127,50 +133,48 @@ def test_a_load_does_not_end_before_its_time(target):
 
 
 def test_the_test_ends_when_the_load_is_stopped(target):
-    """Users have time left for what they wait for: it is still in flight at the end, and counts
-    when it is answered after it.
-    """
+    """Requests of users with time left are in flight at the end, and count when answered."""
     arguments = ("--headless", "-u", 2, "-r", 2, "--stop-timeout", 600, "-H", target.url)
     with Locust(*arguments, files=theirs("hanging")) as locust:
         locust.until(
-            lambda page: page.value("locust_requests_in_flight_age", le="+Inf") == 2,
+            lambda metrics: metrics.value("locust_requests_in_flight_age", le="+Inf") == 2,
             "both users to hang",
         )
         locust.until(
-            lambda page: page.total("locust_requests_total") == 2,
+            lambda metrics: metrics.total("locust_requests_total") == 2,
             "their first requests to be counted",
         )
         locust.end_load()
-        page = locust.until(
-            lambda page: page.values("locust_test_end_time_seconds"), "the test to end"
+        metrics = locust.until(
+            lambda metrics: metrics.values("locust_test_end_time_seconds"), "the test to end"
         )
         answered = time.time()
         target.release.set()
         last = locust.scrape_until_the_end()[-1]
-    assert page.value("locust_requests_in_flight") == 2
+    assert metrics.value("locust_requests_in_flight") == 2
     assert (
-        page.total("locust_requests_abandoned_total")
+        metrics.total("locust_requests_abandoned_total")
         == last.total("locust_requests_abandoned_total")
         == 0
     )
-    assert (page.total("locust_requests_total"), last.total("locust_requests_total")) == (2, 4)
+    assert (metrics.total("locust_requests_total"), last.total("locust_requests_total")) == (2, 4)
     assert (
-        page.value("locust_test_end_time_seconds")
+        metrics.value("locust_test_end_time_seconds")
         == last.value("locust_test_end_time_seconds")
         <= answered
     )
 
 
 def test_users_have_their_time_to_stop(target):
-    """What they still wait for after it is abandoned, and as old as that time at least."""
+    """A request that a user still waits for after its time is abandoned, at that age or more."""
     arguments = ("--headless", "-u", 2, "-r", 2, "--stop-timeout", 2, "-H", target.url)
     with Locust(*arguments, files=theirs("hanging")) as locust:
         locust.until(
-            lambda page: page.value("locust_requests_in_flight_age", le="+Inf") == 2,
+            lambda metrics: metrics.value("locust_requests_in_flight_age", le="+Inf") == 2,
             "both users to hang",
         )
         locust.until(
-            lambda page: page.total("locust_requests_total") == 2,
+            lambda metrics: metrics.total("locust_requests_total") == 2,
             "their first requests to be counted",
         )
         last = locust.stop()[-1]
@@ -198,64 +202,77 @@ def test_a_histogram_equals_the_reported_times():
         TIMES=" ".join(map(str, TIMES)),
         FIREDRILL_MAX_NAMES="5",
     ) as locust:
-        page = locust.until(
-            lambda page: page.value("locust_request_failures_total", method="TELL", name="other"),
-            "the times to be told",
+        metrics = locust.until(
+            lambda metrics: metrics.value(
+                "locust_request_failures_total", method="TELL", name="other"
+            ),
+            "the times to be reported",
         )
-    told = {"method": "TELL", "name": "times"}
+    reported = {"method": "TELL", "name": "times"}
     for index, bound in enumerate(LATENCY_BOUNDS_SECONDS):
         within = sum(bisect_left(LATENCY_BOUNDS_SECONDS, time / 1000) <= index for time in TIMES)
         assert (
-            page.value("locust_request_duration_seconds_bucket", le=format_bound(bound), **told)
+            metrics.value(
+                "locust_request_duration_seconds_bucket", le=format_bound(bound), **reported
+            )
             == within
         ), bound
-    assert page.value("locust_request_duration_seconds_bucket", le="+Inf", **told) == len(TIMES)
-    assert page.value("locust_request_duration_seconds_sum", **told) == pytest.approx(
+    assert metrics.value("locust_request_duration_seconds_bucket", le="+Inf", **reported) == len(
+        TIMES
+    )
+    assert metrics.value("locust_request_duration_seconds_sum", **reported) == pytest.approx(
         sum(TIMES) / 1000
     )
-    assert page.value("locust_requests_total", **told) == len(TIMES) + 1
-    assert page.value("locust_requests_untimed_total", **told) == 1
+    assert metrics.value("locust_requests_total", **reported) == len(TIMES) + 1
+    assert metrics.value("locust_requests_untimed_total", **reported) == 1
 
     # Names are escaped, and capped at five: what comes later is `other`.
-    assert page.value("locust_requests_total", method="", name='name "0"\n\\') == 1
-    assert page.value("locust_exporter_folded_names") == 7
-    assert page.value("locust_requests_total", method="", name="other") == 6
+    assert metrics.value("locust_requests_total", method="", name='name "0"\n\\') == 1
+    assert metrics.value("locust_exporter_folded_names") == 7
+    assert metrics.value("locust_requests_total", method="", name="other") == 6
     errors = {
-        error: page.value("locust_request_errors_total", method="TELL", name="other", error=error)
+        error: metrics.value(
+            "locust_request_errors_total", method="TELL", name="other", error=error
+        )
         for error in ("timeout", "ConnectionRefusedError", "other")
     }
     assert set(errors.values()) == {1}
 
     # Nothing shows when this client's requests start.
-    assert not page.values("locust_requests_in_flight")
-    assert not page.values("locust_users_starved")
-    assert not page.values("locust_requests_abandoned_total")
+    assert not metrics.values("locust_requests_in_flight")
+    assert not metrics.values("locust_users_starved")
+    assert not metrics.values("locust_requests_abandoned_total")
 
 
 def test_locusts_own_rounding_moves_times_into_other_buckets():
     with Locust(
         "--headless", "-u", 1, files=theirs("given_times"), TIMES="5.4", FIREDRILL_EXACT_BUCKETS="0"
     ) as locust:
-        page = locust.until(
-            lambda page: page.value("locust_requests_total", name="times"), "the time to be told"
+        metrics = locust.until(
+            lambda metrics: metrics.value("locust_requests_total", name="times"),
+            "the time to be reported",
         )
-    assert page.value("locust_request_duration_seconds_bucket", le="0.005", name="times") == 1
-    assert page.value("locust_request_duration_seconds_sum", name="times") == pytest.approx(0.0054)
+    assert metrics.value("locust_request_duration_seconds_bucket", le="0.005", name="times") == 1
+    assert metrics.value("locust_request_duration_seconds_sum", name="times") == pytest.approx(
+        0.0054
+    )
 
 
 def test_a_pace_that_cannot_be_kept_is_counted():
     with Locust("--headless", "-u", 4, "-r", 4, files=theirs("paced")) as locust:
         begun = "locust_pacing_intervals_total"
-        page = locust.until(lambda page: min(page.values(begun)) > 2, "some intervals of both")
-    assert page.value("locust_pacing_missed_total", user_class="Hasty") == page.value(
+        metrics = locust.until(
+            lambda metrics: min(metrics.values(begun)) > 2, "some intervals of both"
+        )
+    assert metrics.value("locust_pacing_missed_total", user_class="Hasty") == metrics.value(
         begun, user_class="Hasty"
     )
-    assert page.value("locust_pacing_missed_total", user_class="Steady") == 0
-    assert {labels["user_class"] for name, labels, _ in page.samples if name == begun} == {
+    assert metrics.value("locust_pacing_missed_total", user_class="Steady") == 0
+    assert {labels["user_class"] for name, labels, _ in metrics.samples if name == begun} == {
         "Hasty",
         "Steady",
     }
-    assert not page.values("locust_pacing_missed_total", user_class="Unpaced")
+    assert not metrics.values("locust_pacing_missed_total", user_class="Unpaced")
 
 
 def test_counters_survive_stop_restart_and_reset_from_the_web_page(target):
@@ -264,8 +281,8 @@ def test_counters_survive_stop_restart_and_reset_from_the_web_page(target):
     with Locust("--web-host", "127.0.0.1", "--web-port", port, "-H", target.url) as locust:
         counts = []
 
-        def requests_made(page):
-            counts.append(page.total("locust_requests_total"))
+        def requests_made(metrics):
+            counts.append(metrics.total("locust_requests_total"))
             return counts[-1]
 
         def post(path, **form: float):
@@ -273,24 +290,26 @@ def test_counters_survive_stop_restart_and_reset_from_the_web_page(target):
 
         assert locust.get(web).status_code == 200
         post("/swarm", user_count=5, spawn_rate=5)
-        locust.until(lambda page: requests_made(page) >= 5, "the first requests")
+        locust.until(lambda metrics: requests_made(metrics) >= 5, "the first requests")
         requests.get(f"{web}/stats/reset", timeout=PATIENCE_SECONDS)
         post("/stats/reset")
         seen = counts[-1]
-        page = locust.until(lambda page: requests_made(page) > seen, "requests after the reset")
-        assert page.value("locust_stats_resets_total", reason="ui") == 1
+        metrics = locust.until(
+            lambda metrics: requests_made(metrics) > seen, "requests after the reset"
+        )
+        assert metrics.value("locust_stats_resets_total", reason="ui") == 1
         post("/stop")
         stopped = locust.scrape()
         requests_made(stopped)
         assert stopped.value("locust_state", state="stopped") == 1
         assert stopped.values("locust_test_end_time_seconds")
         post("/swarm", user_count=5, spawn_rate=5)
-        page = locust.until(
-            lambda page: requests_made(page) > stopped.total("locust_requests_total"),
+        metrics = locust.until(
+            lambda metrics: requests_made(metrics) > stopped.total("locust_requests_total"),
             "requests after the restart",
         )
-        assert page.value("locust_stats_resets_total", reason="start") == 2
-        assert not page.values("locust_test_end_time_seconds")
+        assert metrics.value("locust_stats_resets_total", reason="start") == 2
+        assert not metrics.values("locust_test_end_time_seconds")
         post("/stop")
         final = locust.scrape()
         requests_made(final)
@@ -312,38 +331,46 @@ def test_prometheus_accepts_the_exporters_metrics(target, profile, load):
         target.url.replace("://", "://me:secret@"),
         FIREDRILL_RUN_ID="r-1",
     ) as locust:
-        page = locust.until(lambda page: page.total("locust_requests_total") > 1, "requests")
+        metrics = locust.until(
+            lambda metrics: metrics.total("locust_requests_total") > 1, "requests"
+        )
         answer = locust.get()
         assert answer.headers["Content-Type"] == CONTENT_TYPE
         assert answer.headers["Content-Encoding"] == "gzip"
         assert locust.get(locust.url.replace("/metrics", "/")).status_code == 404
     checked = subprocess.run(
-        [promtool, "check", "metrics"], input=page.text, capture_output=True, text=True, check=False
+        [promtool, "check", "metrics"],
+        input=metrics.text,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     # The contract has these two labels: the ages of what is in flight, and objectives by quantile.
     complaints = {line for line in checked.stderr.splitlines() if 'should not have "' not in line}
     assert not complaints
-    names = {name for name, _, _ in page.samples}
+    names = {name for name, _, _ in metrics.samples}
     assert names <= {name for metric in declared(Client) for name in metric.series_names()}
-    assert bool(page.values("locust_arrival_lateness_seconds_count")) == bool(profile)
+    assert bool(metrics.values("locust_arrival_lateness_seconds_count")) == bool(profile)
     assert (
-        page.value(
+        metrics.value(
             "locust_test_info",
             run_id="r-1",
             profile=profile,
             host=target.url,
-            version=page_version(page),
+            version=metrics_version(metrics),
         )
         == 1
     )
-    assert "secret" not in page.text
+    assert "secret" not in metrics.text
     assert target.run_ids == {"r-1"}
     assert (
-        page.value("locust_worker_cpu_ratio", worker="local") is None
-        or page.value("locust_worker_cpu_ratio", worker="local") < 1
+        metrics.value("locust_worker_cpu_ratio", worker="local") is None
+        or metrics.value("locust_worker_cpu_ratio", worker="local") < 1
     )
-    assert page.value("locust_worker_memory_bytes", worker="local") > 10_000_000
+    assert metrics.value("locust_worker_memory_bytes", worker="local") > 10_000_000
 
 
-def page_version(page):
-    return next(labels["version"] for name, labels, _ in page.samples if name == "locust_test_info")
+def metrics_version(metrics):
+    return next(
+        labels["version"] for name, labels, _ in metrics.samples if name == "locust_test_info"
+    )

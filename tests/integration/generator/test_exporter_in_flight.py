@@ -17,14 +17,14 @@ def test_requests_of_starved_users_are_abandoned_exactly(target):
     arguments = ("--headless", "-u", 10, "-r", 10, "-H", target.url)
     began = time.monotonic()
     with Locust(*arguments, files=files, FIREDRILL_STARVATION_SECONDS="0.5") as locust:
-        page = locust.until(
-            lambda page: page.value("locust_users_starved") == 10, "every user to starve"
+        metrics = locust.until(
+            lambda metrics: metrics.value("locust_users_starved") == 10, "every user to starve"
         )
-        assert page.value("locust_requests_in_flight") == 10
-        assert page.value("locust_requests_in_flight_oldest_seconds") > 0.5
-        assert page.value("locust_requests_in_flight_age", le="0.5") == 0
-        assert page.value("locust_requests_in_flight_age", le="+Inf") == 10
-        assert page.total("locust_requests_abandoned_total") == 0
+        assert metrics.value("locust_requests_in_flight") == 10
+        assert metrics.value("locust_requests_in_flight_oldest_seconds") > 0.5
+        assert metrics.value("locust_requests_in_flight_age", le="0.5") == 0
+        assert metrics.value("locust_requests_in_flight_age", le="+Inf") == 10
+        assert metrics.total("locust_requests_abandoned_total") == 0
         last = locust.stop()[-1]
     elapsed = time.monotonic() - began
     assert last.value("locust_requests_in_flight") == 0
@@ -46,39 +46,37 @@ def test_answers_lost_in_an_unfinished_block_are_counted(target):
     files = (LOCUSTFILES / "careless.py", EXPORTER_PLUGIN)
     with Locust("--headless", "-u", 4, "-r", 4, "-H", target.url, files=files) as locust:
         locust.until(
-            lambda page: page.value("locust_user_exceptions_total") == 4,
+            lambda metrics: metrics.value("locust_user_exceptions_total") == 4,
             "every user to have lost its answers",
         )
-        page = locust.stop()[-1]
-    assert page.value("locust_user_exceptions_total") == 4
-    assert page.value("locust_requests_total", method="GET", name="reported") == 4
+        metrics = locust.stop()[-1]
+    assert metrics.value("locust_user_exceptions_total") == 4
+    assert metrics.value("locust_requests_total", method="GET", name="reported") == 4
     assert (
-        page.value(
+        metrics.value(
             "locust_request_errors_total", method="GET", name="reported", error="CatchResponseError"
         )
         == 4
     )
-    assert page.total("locust_requests_total") == 4
-    assert page.value("locust_requests_abandoned_total", stage="unreported") == 8
-    assert page.value("locust_requests_abandoned_total", stage="in_flight") == 0
+    assert metrics.total("locust_requests_total") == 4
+    assert metrics.value("locust_requests_abandoned_total", stage="unreported") == 8
+    assert metrics.value("locust_requests_abandoned_total", stage="in_flight") == 0
     assert target.received == 12
 
 
 def test_every_sent_request_was_answered_or_timed_out(target):
-    """Three users of each client: one answer at once, one after a redirect, one that never
-    comes.
-    """
+    """Of each client, one user is answered at once, one after a redirect, and one never."""
     files = (LOCUSTFILES / "wire.py", EXPORTER_PLUGIN)
     with Locust("--headless", "-u", 6, "-r", 6, "-H", target.url, files=files) as locust:
         locust.until(
-            lambda page: page.total("locust_requests_total") == 18, "every user to be done"
+            lambda metrics: metrics.total("locust_requests_total") == 18, "every user to be done"
         )
-        page = locust.stop()[-1]
-    hops, timeouts = 6, page.total("locust_request_errors_total", error="timeout")
-    assert timeouts == page.total("locust_request_failures_total") == 6
-    assert page.total("locust_requests_total") == 18
-    assert page.total("locust_requests_abandoned_total") == 0
-    answers = page.total("locust_requests_total") - timeouts + hops
+        metrics = locust.stop()[-1]
+    hops, timeouts = 6, metrics.total("locust_request_errors_total", error="timeout")
+    assert timeouts == metrics.total("locust_request_failures_total") == 6
+    assert metrics.total("locust_requests_total") == 18
+    assert metrics.total("locust_requests_abandoned_total") == 0
+    answers = metrics.total("locust_requests_total") - timeouts + hops
     assert answers + timeouts == 24
     # The target may read a request only after its user has given up on it.
     poll_until(lambda: target.received >= 24, "the last request to be read")

@@ -40,7 +40,7 @@ def profile(tmp_path):
 
 
 class Clock:
-    """The time of a load profile: a file, which given_clock.py reads."""
+    """A load profile's clock: a file that given_clock.py reads."""
 
     def __init__(self, folder):
         self.file = folder / "seconds"
@@ -57,12 +57,12 @@ def clock(tmp_path):
     return Clock(tmp_path)
 
 
-def in_first_step(page):
-    return page.value("locust_load_step") == 0 and page.total("locust_users") == 2
+def in_first_step(metrics):
+    return metrics.value("locust_load_step") == 0 and metrics.total("locust_users") == 2
 
 
-def in_second_step(page):
-    return page.value("locust_load_step") == 1 and page.total("locust_users") == 4
+def in_second_step(metrics):
+    return metrics.value("locust_load_step") == 1 and metrics.total("locust_users") == 4
 
 
 def test_a_profile_shows_its_steps_and_its_objectives(target, profile, clock):
@@ -103,7 +103,9 @@ def test_the_simplest_command_runs_one_kind_of_user(target, tmp_path):
     )
     began = time.monotonic()
     with Locust(*arguments, files=(LOCUSTFILE,)) as locust:
-        page = locust.until(lambda page: page.total("locust_requests_total") >= 3, "three requests")
+        metrics = locust.until(
+            lambda metrics: metrics.total("locust_requests_total") >= 3, "three requests"
+        )
         locust.stop()
         assert locust.wait() == 0
     elapsed = time.monotonic() - began
@@ -111,7 +113,7 @@ def test_the_simplest_command_runs_one_kind_of_user(target, tmp_path):
     assert (row["name"], row["method"], row["num_failures"]) == ("/", "GET", 0)
     # One user with a pause of 0.5 s at least.
     assert 3 <= row["num_requests"] <= 1 + elapsed / 0.5
-    assert not page.values("locust_load_step")
+    assert not metrics.values("locust_load_step")
 
 
 def test_workers_play_one_profile_together(target, profile, clock):
@@ -133,7 +135,9 @@ def test_workers_play_one_profile_together(target, profile, clock):
         locust.until(in_first_step, "the first step")
         clock.set(2)
         locust.until(
-            lambda page: in_second_step(page) and page.values("locust_worker_users") == [2, 2],
+            lambda metrics: (
+                in_second_step(metrics) and metrics.values("locust_worker_users") == [2, 2]
+            ),
             "the second step",
         )
         clock.set(5)
@@ -157,20 +161,21 @@ def test_somebody_elses_users_follow_the_profile(target, profile, clock):
         CLOCK=str(clock.file),
     ) as locust:
         clock.set(2)
-        page = locust.until(
-            lambda page: page.value("locust_users", user_class="TheirUser") == 4, "the second step"
+        metrics = locust.until(
+            lambda metrics: metrics.value("locust_users", user_class="TheirUser") == 4,
+            "the second step",
         )
-    assert page.value("locust_load_step") == 1
+    assert metrics.value("locust_load_step") == 1
 
 
 def test_somebody_elses_shape_wins(target, profile):
     files = (LOCUSTFILES / "own_shape.py", SHAPE, EXPORTER_PLUGIN)
     with Locust("--headless", "-H", target.url, files=files, LOAD_PROFILE=str(profile)) as locust:
-        page = locust.until(
-            lambda page: page.value("locust_users", user_class="TheirUser") == 7,
+        metrics = locust.until(
+            lambda metrics: metrics.value("locust_users", user_class="TheirUser") == 7,
             "their seven users",
         )
-    assert not page.values("locust_load_step")
+    assert not metrics.values("locust_load_step")
 
 
 def test_a_profile_starts_from_the_web_page(target, profile, clock):
@@ -199,12 +204,13 @@ def test_a_profile_starts_from_the_web_page(target, profile, clock):
         clock.set(2)
         locust.until(in_second_step, "the second step")
         locust.until(
-            lambda page: page.total("locust_requests_total", name="/items/[id]"),
+            lambda metrics: metrics.total("locust_requests_total", name="/items/[id]"),
             "somebody to look at an item",
         )
         clock.set(5)
         end = locust.until(
-            lambda page: page.value("locust_state", state="stopped") == 1, "the end of the profile"
+            lambda metrics: metrics.value("locust_state", state="stopped") == 1,
+            "the end of the profile",
         )
         assert "/items/[id]" in locust.get(f"{web}/stats/requests/csv").text
         assert locust.get(f"{web}/stats/report?download=1").status_code == 200
@@ -217,7 +223,9 @@ def test_a_profile_starts_from_the_web_page(target, profile, clock):
         clock.set(2)
         counted = end.total("locust_requests_total")
         locust.until(
-            lambda page: in_second_step(page) and page.total("locust_requests_total") > counted,
+            lambda metrics: (
+                in_second_step(metrics) and metrics.total("locust_requests_total") > counted
+            ),
             "the second step again",
         )
 

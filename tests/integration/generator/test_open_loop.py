@@ -40,7 +40,7 @@ def profile(tmp_path):
 
 
 def test_arrivals_of_a_stalled_target_are_counted_exactly(target, profile):
-    """Three users are stuck, for as long as it takes until the arrivals that wait for them show."""
+    """Three users are stuck until the arrivals that wait for them show."""
     load = (
         "--load-profile",
         profile(50, until=4, max_in_flight=3),
@@ -51,10 +51,12 @@ def test_arrivals_of_a_stalled_target_are_counted_exactly(target, profile):
         target.url,
     )
     with Locust(*load, files=OURS) as locust:
-        locust.until(lambda page: page.total("locust_requests_total") > 50, "a second of load")
+        locust.until(
+            lambda metrics: metrics.total("locust_requests_total") > 50, "a second of load"
+        )
         target.gate.clear()
         stuck = locust.until(
-            lambda page: page.value("locust_arrivals_waiting_age", le="+Inf") > 50,
+            lambda metrics: metrics.value("locust_arrivals_waiting_age", le="+Inf") > 50,
             "a second's arrivals to wait",
         )
         assert stuck.value("locust_requests_in_flight") <= 3
@@ -77,15 +79,13 @@ def test_arrivals_of_a_stalled_target_are_counted_exactly(target, profile):
 
 
 def all_sent(locust, offered):
-    """The last page of a load that was ended when all of the schedule had been sent and answered;
-    nothing of it may be missing.
-    """
+    """Return the last scrape of a load that ended when its whole schedule was sent and answered."""
 
-    def answered(page):
+    def answered(metrics):
         return (
-            page.total("locust_requests_total")
+            metrics.total("locust_requests_total")
             == offered
-            == page.value("locust_arrivals_started_total")
+            == metrics.value("locust_arrivals_started_total")
         )
 
     locust.until(answered, f"all {offered} arrivals to be answered")
@@ -95,14 +95,14 @@ def all_sent(locust, offered):
 
 
 def test_an_api_that_hangs_at_the_end_has_failed(target, tmp_path):
-    """What waited for it when the load ended voids nothing.
-
-    A machine that stands still may drop arrivals for their age, and says so.
+    """Its backlog at the end does not void the run. A machine that stands still may drop
+    arrivals for their age, and the run says so.
     """
     code, said, run = play_api_that_hangs(tmp_path, target)
     client, arrivals = run["figures"]["client"], run["figures"]["arrivals"]
     against_api, voids = blamed(run)
-    assert code == (4 if voids else 1 if against_api else 0), said
+    expected = 1 if against_api else 0
+    assert code == (4 if voids else expected), said
     assert voids <= STARVED_GENERATOR, said
     p99 = client["latency_including_waiting_seconds"]["p99"]
     assert ("latency_p99" in against_api) == (p99 > 0.25), said
@@ -118,7 +118,7 @@ def test_an_api_that_hangs_at_the_end_has_failed(target, tmp_path):
 
 
 def blamed(run):
-    """Codes of the reasons against the API, and of those that void the run."""
+    """Return the codes of reasons against the API, and of reasons that void the run."""
     reasons = {reason["code"] for reason in run["verdict"]["reasons"]}
     against_api = {
         code
@@ -129,9 +129,8 @@ def blamed(run):
 
 
 def test_a_breakpoint_ends_the_load_and_names_its_step(tmp_path):
-    """One request after the other, of 50 ms each, is 20 a second.
-
-    A machine that stands still breaks the SLO at an earlier rate.
+    """Requests of 50 ms, one after the other, are 20 a second. A machine that stands still
+    breaks the SLO at an earlier rate.
     """
     code, said, run = play_breakpoint(tmp_path)
     aborted, (against_api, voids) = run["aborted"], blamed(run)
@@ -145,8 +144,8 @@ def test_a_breakpoint_ends_the_load_and_names_its_step(tmp_path):
         f"{12 * (step + 1)}/s",
         held,
     )
-    told = f"the SLO (p95) broke at {aborted['load']} (step {step}, "
-    assert told in " ".join(said.split())
+    message = f"the SLO (p95) broke at {aborted['load']} (step {step}, "
+    assert message in " ".join(said.split())
     if held:
         assert f"it had held at {held}; the load was ended there" in " ".join(said.split())
 
@@ -175,7 +174,7 @@ def test_any_number_of_workers_sends_the_same_arrivals(target, profile, workers)
     )
     with Locust(*load, *distributed, files=OURS) as locust:
         locust.until(
-            lambda page: page.value("locust_workers", state="running") == workers,
+            lambda metrics: metrics.value("locust_workers", state="running") == workers,
             "all of them to run",
         )
         last = all_sent(locust, 80 * 2)
@@ -203,10 +202,8 @@ def test_a_worker_that_begins_late_misses_no_arrivals(target, profile):
     assert target.received == 40 * 3
 
 
-def test_computing_users_leave_the_metrics_and_the_end_their_turn(profile):
-    """They never wait for anything: their arrivals are more than they can do, and still many when
-    the load is ended.
-    """
+def test_computing_users_block_neither_scrapes_nor_the_end(profile):
+    """They never wait: they have more arrivals than they can do, also when the load ends."""
     files = (PATIENT, firedrill_process.LOCUSTFILES / "computing.py", SHAPE, EXPORTER_PLUGIN)
     load = (
         "--load-profile",
@@ -217,10 +214,10 @@ def test_computing_users_leave_the_metrics_and_the_end_their_turn(profile):
     )
     with Locust(*load, files=files) as locust:
 
-        def overwhelmed(page):
+        def overwhelmed(metrics):
             return (
-                page.value("locust_arrivals_offered_total") == 200 * 3
-                and page.value("locust_arrivals_waiting_age", le="+Inf") > 50
+                metrics.value("locust_arrivals_offered_total") == 200 * 3
+                and metrics.value("locust_arrivals_waiting_age", le="+Inf") > 50
             )
 
         locust.until(overwhelmed, "more arrivals to wait than they can do")
@@ -231,7 +228,7 @@ def test_computing_users_leave_the_metrics_and_the_end_their_turn(profile):
     assert counts["unsent"] > 0
 
 
-def test_fifty_thousand_names_have_their_times_from_schedule(profile):
+def test_fifty_thousand_names_have_response_times_since_due(profile):
     files = (LOCUSTFILES / "namer.py", SHAPE, EXPORTER_PLUGIN)
     load = (
         "--load-profile",
@@ -240,17 +237,23 @@ def test_fifty_thousand_names_have_their_times_from_schedule(profile):
         "--only-summary",
     )
     with Locust(*load, files=(PATIENT, *files)) as locust:
-        page = locust.until(
-            lambda page: page.value("locust_requests_total", method="DONE") == 1,
-            "all names to be told",
+        metrics = locust.until(
+            lambda metrics: metrics.value("locust_requests_total", method="DONE") == 1,
+            "all names to be reported",
         )
-    since_due = {labels["name"] for name, labels, _ in page.samples if name == f"{SCHEDULE}_count"}
+    since_due = {
+        labels["name"] for name, labels, _ in metrics.samples if name == f"{SCHEDULE}_count"
+    }
     assert len(since_due) == 200 + 1
     assert since_due <= {
-        labels["name"] for name, labels, _ in page.samples if name == "locust_requests_total"
+        labels["name"] for name, labels, _ in metrics.samples if name == "locust_requests_total"
     }
-    # All but the three that were told without a time.
-    assert page.total(f"{SCHEDULE}_count") == page.total("locust_requests_total") - 3 == 50_000 + 1
+    # All but the three that were reported without a time.
+    assert (
+        metrics.total(f"{SCHEDULE}_count")
+        == metrics.total("locust_requests_total") - 3
+        == 50_000 + 1
+    )
 
 
 def test_counts_survive_a_killed_worker_and_a_new_one(target, profile):
@@ -263,11 +266,11 @@ def test_counts_survive_a_killed_worker_and_a_new_one(target, profile):
         Locust(*worker, *played, files=OURS, exporter=False),
     ):
         before = locust.until(
-            lambda page: page.total("locust_requests_total") > 2 * WHOLE, "both to send"
+            lambda metrics: metrics.total("locust_requests_total") > 2 * WHOLE, "both to send"
         )
         os.killpg(first.process.pid, signal.SIGKILL)
         missing = locust.until(
-            lambda page: page.value("locust_workers", state="missing") == 1,
+            lambda metrics: metrics.value("locust_workers", state="missing") == 1,
             "the dead one to be missed",
         )
         assert missing.total("locust_requests_total") >= before.total("locust_requests_total")
@@ -278,24 +281,24 @@ def test_counts_survive_a_killed_worker_and_a_new_one(target, profile):
         assert sorted(missing.values("locust_worker_state", state="missing")) == [0, 1]
         with Locust(*worker, *played, files=OURS, exporter=False):
             since = locust.until(
-                lambda page: page.value("locust_workers", state="running") == 2,
+                lambda metrics: metrics.value("locust_workers", state="running") == 2,
                 "the new one to run",
             )
             more = since.value("locust_arrivals_started_total") + 3 * WHOLE
             locust.until(
-                lambda page: page.value("locust_arrivals_started_total") > more,
+                lambda metrics: metrics.value("locust_arrivals_started_total") > more,
                 "three seconds of load",
             )
             last = locust.stop()[-1]
     counts = final_counts(last)
     assert counts["started"] + counts["unsent"] + counts["left"] == counts["offered"]
     assert counts["unsent"] > 0, "what the dead one had been given"
-    # It had sent what it had not told any more, and nobody else sent that again.
+    # It had sent arrivals that it could not report any more, and nobody sent them again.
     assert counts["started"] <= target.received <= counts["offered"]
 
 
 def test_a_worker_that_was_missed_sends_nothing_twice(target, profile):
-    """It stood still, and goes on with its part when it is back."""
+    """It stands still, and goes on with its part when it is back."""
     master, worker = worker_options(2)
     played = ("--load-profile", profile(WHOLE, until=12))
     load = (*played, "--headless", "--stop-timeout", 1, "-H", target.url)
@@ -304,15 +307,17 @@ def test_a_worker_that_was_missed_sends_nothing_twice(target, profile):
         Locust(*worker, *played, files=OURS, exporter=False) as first,
         Locust(*worker, *played, files=OURS, exporter=False),
     ):
-        locust.until(lambda page: page.total("locust_requests_total") > 2 * WHOLE, "both to send")
+        locust.until(
+            lambda metrics: metrics.total("locust_requests_total") > 2 * WHOLE, "both to send"
+        )
         os.killpg(first.process.pid, signal.SIGSTOP)
         locust.until(
-            lambda page: page.value("locust_workers", state="missing") == 1,
+            lambda metrics: metrics.value("locust_workers", state="missing") == 1,
             "the frozen one to be missed",
         )
         os.killpg(first.process.pid, signal.SIGCONT)
         locust.until(
-            lambda page: page.value("locust_workers", state="running") == 2, "it to be back"
+            lambda metrics: metrics.value("locust_workers", state="running") == 2, "it to be back"
         )
         all_sent(locust, 12 * WHOLE)
     assert target.received == 12 * WHOLE
@@ -339,22 +344,23 @@ def test_counts_of_an_earlier_load_stay_separate(target, profile):
         locust.get(f"http://127.0.0.1:{port}")
         order("swarm")
         locust.until(
-            lambda page: page.value("locust_arrivals_started_total") > WHOLE, "a second of load"
+            lambda metrics: metrics.value("locust_arrivals_started_total") > WHOLE,
+            "a second of load",
         )
         target.gate.clear()
         locust.until(
-            lambda page: page.value("locust_arrivals_unsent_total") > HALF,
+            lambda metrics: metrics.value("locust_arrivals_unsent_total") > HALF,
             "arrivals to be dropped that waited for the only slot",
         )
         order("stop")
         first = locust.until(
-            lambda page: page.value("locust_state", state="stopped") == 1, "the stop"
+            lambda metrics: metrics.value("locust_state", state="stopped") == 1, "the stop"
         )
         target.gate.set()
         order("swarm")
         offered = final_counts(first)["offered"]
         second = locust.until(
-            lambda page: page.value("locust_arrivals_offered_total") > offered + WHOLE,
+            lambda metrics: metrics.value("locust_arrivals_offered_total") > offered + WHOLE,
             "the next load",
         )
     counts = final_counts(first)
@@ -377,13 +383,13 @@ def test_an_idle_worker_says_why_and_is_missed(target, profile):
         )
         os.killpg(idle.process.pid, signal.SIGKILL)
         locust.until(
-            lambda page: page.value("locust_workers", state="missing") == 1, "it to be missed"
+            lambda metrics: metrics.value("locust_workers", state="missing") == 1, "it to be missed"
         )
     assert target.received == 0
 
 
-def test_arrivals_of_a_worker_without_a_profile_are_unsent(target, profile):
-    """It runs a closed loop beside the schedule, as does one of another version of the bundle."""
+def test_arrivals_of_a_worker_without_a_profile_are_dropped(target, profile):
+    """It runs a closed loop beside the schedule, as does a worker of another version."""
     master, worker = worker_options(2)
     played = ("--load-profile", profile(WHOLE, until=3))
     load = (*played, "--headless", "--stop-timeout", 1, "-H", target.url)
@@ -393,7 +399,7 @@ def test_arrivals_of_a_worker_without_a_profile_are_unsent(target, profile):
         Locust(*worker, exporter=False) as closed,
     ):
         locust.until(
-            lambda page: page.value("locust_arrivals_started_total") == HALF * 3,
+            lambda metrics: metrics.value("locust_arrivals_started_total") == HALF * 3,
             "the other one to have sent its part",
         )
         # Every half second a span of the time to come is given out, by name in this log. After six
@@ -413,7 +419,7 @@ def test_arrivals_of_a_worker_without_a_profile_are_unsent(target, profile):
 
 
 def test_tasks_of_nested_sets_are_arrivals(target, profile):
-    """Of users of somebody else's."""
+    """The users are those of a locustfile of one's own."""
     files = (PATIENT, LOCUSTFILES / "checkout.py", SHAPE, EXPORTER_PLUGIN)
     load = (
         "--load-profile",
@@ -425,11 +431,11 @@ def test_tasks_of_nested_sets_are_arrivals(target, profile):
         target.url,
     )
     with Locust(*load, files=files) as locust:
-        page = locust.until(
-            lambda page: page.value("locust_arrivals_started_total") == 30 * 3,
+        metrics = locust.until(
+            lambda metrics: metrics.value("locust_arrivals_started_total") == 30 * 3,
             "every arrival to begin",
         )
-        assert page.value("locust_arrivals_offered_total") == 30 * 3
+        assert metrics.value("locust_arrivals_offered_total") == 30 * 3
         last = locust.stop()[-1]
     assert final_counts(last) == {"offered": 30 * 3, "started": 30 * 3, "unsent": 0, "left": 0}
     assert 0 < last.total("locust_request_failures_total") < last.total("locust_requests_total")
@@ -439,6 +445,8 @@ def test_an_unused_locustfile_import_keeps_closed_loops_closed(target):
     with Locust(
         "--load-profile", "smoke", "--headless", "-H", target.url, files=(LOCUSTFILE,)
     ) as locust:
-        page = locust.until(lambda page: page.total("locust_requests_total") > 5, "requests")
-    assert not page.values("locust_arrivals_offered_total")
-    assert not page.values(f"{SCHEDULE}_count")
+        metrics = locust.until(
+            lambda metrics: metrics.total("locust_requests_total") > 5, "requests"
+        )
+    assert not metrics.values("locust_arrivals_offered_total")
+    assert not metrics.values(f"{SCHEDULE}_count")

@@ -35,17 +35,17 @@ def test_a_taken_port_that_was_asked_for_is_an_error(taken):
 
 @contextmanager
 def served(padding="", patience_seconds=PATIENCE_SECONDS):
-    """A page that says how many had reached a scraper before, served from a thread with an event loop of its own."""
+    """Serve the number of texts that had reached the scraper, from a thread of its own."""
     ports, over = Queue(), threading.Event()
 
-    def page(scrape, _):
+    def metrics(scrape, _):
         if scrape is None:
             return "unknown\n"
-        number = next(number for number in itertools.count() if not page_was_seen(scrape, number))
+        number = next(number for number in itertools.count() if not text_was_seen(scrape, number))
         return f"{number}\n{padding}"
 
     def serve():
-        ports.put(MetricsServer(page, patience_seconds).start(Settings(port=0)))
+        ports.put(MetricsServer(metrics, patience_seconds).start(Settings(port=0)))
         while not over.is_set():
             gevent.sleep(0.02)
 
@@ -58,7 +58,7 @@ def served(padding="", patience_seconds=PATIENCE_SECONDS):
         thread.join()
 
 
-def page_was_seen(scrape, number):
+def text_was_seen(scrape, number):
     return not scrape.is_new(number)
 
 
@@ -78,7 +78,7 @@ def test_scrapers_beyond_sixteen_are_anonymous():
 
 
 def test_idle_connections_do_not_keep_others_out():
-    """More than are served at once; some of them were kept alive. Those that hold a place lose it within the server's patience."""
+    """There are more than are served at once, some of them kept alive. They are closed in time."""
     with served(patience_seconds=0.5) as port, ExitStack() as stack:
         for _ in range(12):
             session = stack.enter_context(requests.Session())
@@ -91,7 +91,7 @@ def test_idle_connections_do_not_keep_others_out():
 
 
 def is_answered(client, port):
-    """Whether the server answers; one that was not heard within its patience is cut off."""
+    """Return whether the server answers; it closes a connection that it did not hear in time."""
     try:
         return (
             client.get(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_SECONDS).text
@@ -102,12 +102,13 @@ def is_answered(client, port):
 
 
 def test_late_and_partial_scrapes_do_not_count_as_seen():
-    """The zero with which its series begin would be lost, and their first increment with it."""
+    """Else the zero that its series begin with would be lost, and their first increment with it."""
     with served(padding="#" * 20_000_000) as port:
         assert scrape(port, "Prometheus", patience="0").startswith("0\n")
         with socket.create_connection(("127.0.0.1", port)) as connection:
             connection.sendall(
-                b"GET /metrics HTTP/1.1\r\nUser-Agent: Prometheus\r\nX-Prometheus-Scrape-Timeout-Seconds: 90\r\n\r\n"
+                b"GET /metrics HTTP/1.1\r\nUser-Agent: Prometheus\r\n"
+                b"X-Prometheus-Scrape-Timeout-Seconds: 90\r\n\r\n"
             )
             assert connection.recv(15) == b"HTTP/1.1 200 OK"
             assert scrape(port, "Another") == scrape(port, "Prometheus")

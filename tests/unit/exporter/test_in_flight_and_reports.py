@@ -58,7 +58,7 @@ def test_ages_and_starved_users_are_current(in_flight, clock):
 
 
 def test_a_waiting_arrival_ages_from_its_due_time(in_flight, clock):
-    """Its second request was due when it was sent; one that is given up is so old, too."""
+    """The user's second request was due when it was sent."""
     seen = []
 
     def request(session):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from locust_exporter.counting.locust_statistics import UnreportedRequests, round_up
-from locust_exporter.counting.request_counts import RequestCounts
+from locust_exporter.endpoint.request_counts import RequestCounts
 from locust_exporter.endpoint.scrape import Scrape, Scraper
 from locust_exporter.time_slice import TimeSlice
 
@@ -19,7 +19,7 @@ from tests.scraped_metrics import parse
 
 @dataclass
 class Entry:
-    """An endpoint as Locust counts it; importing Locust would patch the interpreter of every test."""
+    """An endpoint as Locust counts it; importing Locust would patch the interpreter."""
 
     num_requests: int = 0
     num_failures: int = 0
@@ -30,7 +30,7 @@ class Entry:
 
 
 class Statistics:
-    """One endpoint whose requests all time out, and the errors of it."""
+    """An endpoint whose requests all time out, and its errors."""
 
     def __init__(self):
         self.entries = {}
@@ -61,13 +61,13 @@ def stats():
 
 
 def counted(counts, stats, scrape=None):
-    page = parse(counts.render(stats.entries, stats.errors, scrape))
-    return page.total("locust_requests_total"), page.total(
+    metrics = parse(counts.render(stats.entries, stats.errors, scrape))
+    return metrics.total("locust_requests_total"), metrics.total(
         "locust_request_errors_total", error="timeout"
     )
 
 
-def test_counts_banked_before_a_clear_are_counted_once(stats):
+def test_counts_kept_before_a_clear_are_counted_once(stats):
     counts = RequestCounts(10)
     for seen in (3, 6, 9):
         stats.log(3)
@@ -108,26 +108,28 @@ def test_each_scraper_sees_a_series_begin_at_zero(stats):
 def test_names_with_equal_text_are_one_series(stats):
     stats.log(1, 12)
     stats.log(2, "12")
-    page = parse(RequestCounts(10).render(stats.entries, {}))
-    assert page.value("locust_requests_total", name="12") == 3
+    metrics = parse(RequestCounts(10).render(stats.entries, {}))
+    assert metrics.value("locust_requests_total", name="12") == 3
 
 
 def test_a_request_called_other_is_not_folded(stats):
     for name in ("/", "other", "/folded"):
         stats.log(1, name)
     counts = RequestCounts(2)
-    page = parse(counts.render(stats.entries, {}))
-    names = {labels["name"] for name, labels, _ in page.samples if name == "locust_requests_total"}
+    metrics = parse(counts.render(stats.entries, {}))
+    names = {
+        labels["name"] for name, labels, _ in metrics.samples if name == "locust_requests_total"
+    }
     assert names == {"/", "other~d9298a10", "other"}
     assert counts.endpoints.names.folded == 1
 
 
 def test_methods_by_the_thousand_are_folded_and_none_is_lost():
     entries = {("/", f"call {number}"): Entry(num_requests=1) for number in range(1000)}
-    page = parse(RequestCounts(10).render(entries, {}))
-    assert len(page.values("locust_requests_total")) == 31
-    assert page.value("locust_requests_total", method="call 29") == 1
-    assert page.value("locust_requests_total", method="other") == 970
+    metrics = parse(RequestCounts(10).render(entries, {}))
+    assert len(metrics.values("locust_requests_total")) == 31
+    assert metrics.value("locust_requests_total", method="call 29") == 1
+    assert metrics.value("locust_requests_total", method="other") == 970
 
 
 NAMES = ("/", "100 % off", "%s%d", 'a "quote"', "back\\slash\n", "{le}", "ü")
@@ -137,10 +139,10 @@ NAMES = ("/", "100 % off", "%s%d", 'a "quote"', "back\\slash\n", "{le}", "ü")
     st.lists(st.tuples(st.sampled_from(NAMES), st.floats(0, 90_000), st.booleans()), max_size=80),
     st.sampled_from((2, 5, 1000)),
 )
-def test_scraped_counts_match_the_log_despite_banking_and_clearing(requests, every):
-    """Locust forgets all that was banked, and goes on with new entries."""
+def test_scraped_counts_match_the_log_despite_clearing(requests, every):
+    """Locust forgets what was kept, and goes on with new entries."""
     counts, stats = RequestCounts(10), Statistics()
-    for number, (name, milliseconds, banked) in enumerate(requests):
+    for number, (name, milliseconds, cleared) in enumerate(requests):
         entry = stats.entries.setdefault((name, "GET"), Entry())
         entry.num_requests += 1
         entry.total_response_time += milliseconds
@@ -148,19 +150,19 @@ def test_scraped_counts_match_the_log_despite_banking_and_clearing(requests, eve
         entry.response_times[round_up(milliseconds)] += 1
         if number % every == 0:
             counts.render(stats.entries, {})
-        if banked and number % every == 1:
+        if cleared and number % every == 1:
             counts.keep_entries(stats.entries)
             stats.clear()
-    page = parse(counts.render(stats.entries, {}))
+    metrics = parse(counts.render(stats.entries, {}))
     for name in {name for name, _, _ in requests}:
         times = [milliseconds for own, milliseconds, _ in requests if own == name]
-        assert page.value("locust_request_duration_seconds_sum", name=name) == pytest.approx(
+        assert metrics.value("locust_request_duration_seconds_sum", name=name) == pytest.approx(
             sum(times) / 1000
         )
-        assert page.value("locust_requests_total", name=name) == len(times)
-        assert page.value("locust_response_body_bytes_total", name=name) == 7 * len(times)
+        assert metrics.value("locust_requests_total", name=name) == len(times)
+        assert metrics.value("locust_response_body_bytes_total", name=name) == 7 * len(times)
         for le in LATENCY_BOUNDS_SECONDS:
-            bucket = page.value(
+            bucket = metrics.value(
                 "locust_request_duration_seconds_bucket", name=name, le=format_bound(le)
             )
             assert bucket == sum(milliseconds <= le * 1000 for milliseconds in times), le

@@ -1,4 +1,4 @@
-"""Response times from schedule are exported for all processes together."""
+"""Response times since the due time are exported for all processes together."""
 
 import itertools
 
@@ -20,7 +20,7 @@ def answered(*names, seconds=0.1, max_names=200):
     return arrivals
 
 
-def page_of(family, *processes, scrape=None, time_slice=None):
+def metrics_of(family, *processes, scrape=None, time_slice=None):
     return parse(
         family.render(
             [process.response_times for process in processes], scrape, time_slice or TimeSlice()
@@ -30,15 +30,15 @@ def page_of(family, *processes, scrape=None, time_slice=None):
 
 def test_answers_of_all_processes_add_up():
     family = ResponseTimesSinceDue(Endpoints(10).fold)
-    one, two = answered("/", "/", '100 % "off"\n'), answered("/", seconds=3.0)
-    page = page_of(family, one, two)
-    assert page.value(COUNT, name="/") == 3
-    assert page.value(SUM, name="/") == 3.2
-    assert page.value(COUNT, name='100 % "off"\n') == 1
-    two.count_answer("GET", "/", 70.0)
-    page = page_of(family, one, two)
+    first, second = answered("/", "/", '100 % "off"\n'), answered("/", seconds=3.0)
+    metrics = metrics_of(family, first, second)
+    assert metrics.value(COUNT, name="/") == 3
+    assert metrics.value(SUM, name="/") == 3.2
+    assert metrics.value(COUNT, name='100 % "off"\n') == 1
+    second.count_answer("GET", "/", 70.0)
+    metrics = metrics_of(family, first, second)
     buckets = {
-        le: page.value(COUNT.replace("_count", "_bucket"), name="/", le=le)
+        le: metrics.value(COUNT.replace("_count", "_bucket"), name="/", le=le)
         for le in ("0.1", "2.5", "5.0", "60.0", "+Inf")
     }
     assert buckets == {"0.1": 2, "2.5": 2, "5.0": 3, "60.0": 3, "+Inf": 4}
@@ -58,25 +58,33 @@ def test_the_cap_of_names_holds_for_all_workers_together():
         answered(*(f"/{worker}/{number}" for number in range(3)), max_names=2)
         for worker in ("first", "second")
     ]
-    page = page_of(ResponseTimesSinceDue(Endpoints(2).fold), *workers)
-    assert [page.value(COUNT, name=name) for name in ("/first/0", "/first/1", "other")] == [1, 1, 4]
+    metrics = metrics_of(ResponseTimesSinceDue(Endpoints(2).fold), *workers)
+    assert [metrics.value(COUNT, name=name) for name in ("/first/0", "/first/1", "other")] == [
+        1,
+        1,
+        4,
+    ]
 
 
 def test_a_request_called_other_is_not_folded():
     worker = answered("other", "/", "/folded", "/folded/too", max_names=2)
-    page = page_of(
+    metrics = metrics_of(
         ResponseTimesSinceDue(Endpoints(10).fold), ArrivalCounts.from_message(worker.to_message())
     )
-    assert [page.value(COUNT, name=name) for name in ("other~d9298a10", "/", "other")] == [1, 1, 2]
+    assert [metrics.value(COUNT, name=name) for name in ("other~d9298a10", "/", "other")] == [
+        1,
+        1,
+        2,
+    ]
 
 
 def test_each_series_is_zero_until_a_scrape_succeeded():
     family, scraper, answers = ResponseTimesSinceDue(Endpoints(10).fold), Scraper(), answered("/")
     lost, zero, full = (Scrape(scraper, timeout_seconds=10) for _ in range(3))
-    assert page_of(family, answers, scrape=lost).value(COUNT) == 0
-    assert page_of(family, answers, scrape=zero).value(COUNT) == 0
+    assert metrics_of(family, answers, scrape=lost).value(COUNT) == 0
+    assert metrics_of(family, answers, scrape=zero).value(COUNT) == 0
     zero.mark_delivered()
-    assert page_of(family, answers, scrape=full).value(COUNT) == 1
+    assert metrics_of(family, answers, scrape=full).value(COUNT) == 1
     assert full.shows_all_values
 
 
@@ -94,8 +102,8 @@ def test_answers_during_a_long_scrape_are_in_the_next():
 
     clock = itertools.count(0.0, 0.001)
     assert (
-        page_of(family, answers, time_slice=TimeSlice(others, lambda: next(clock))).total(COUNT)
+        metrics_of(family, answers, time_slice=TimeSlice(others, lambda: next(clock))).total(COUNT)
         >= 200
     )
     assert len(pauses) > 20
-    assert page_of(family, answers).total(COUNT) == 200 + len(pauses)
+    assert metrics_of(family, answers).total(COUNT) == 200 + len(pauses)

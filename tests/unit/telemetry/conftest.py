@@ -1,4 +1,4 @@
-"""A clock for the telemetry that stands still until a test moves it on."""
+"""A clock for the telemetry that stands still until a test moves it."""
 
 import pytest
 

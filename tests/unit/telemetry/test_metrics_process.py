@@ -1,4 +1,4 @@
-"""The metrics endpoint shows series from zero, running busy time, and only series of the contract."""
+"""The metrics process shows series from zero, running busy time, and the contract's series only."""
 
 import os
 
@@ -20,26 +20,26 @@ from tests.scraped_metrics import exemplars, parse
 pytestmark = pytest.mark.usefixtures("clock")
 
 
-def read(page, *, for_prometheus=False):
-    return parse(page.render(for_prometheus=for_prometheus).decode())
+def read(metrics, *, for_prometheus=False):
+    return parse(metrics.render(for_prometheus=for_prometheus).decode())
 
 
 def test_a_new_counter_is_zero_once_for_prometheus_only():
     cells = Cells.create()
-    page = ServerMetrics(cells, os.getpid())
-    read(page, for_prometheus=True)
+    metrics = ServerMetrics(cells, os.getpid())
+    read(metrics, for_prometheus=True)
     cells.add(cells.reserve(Server.RUN_REQUESTS, ("a",)), 3)
     name = Server.RUN_REQUESTS.name
     seen = [
-        read(page).value(name),
-        *(read(page, for_prometheus=True).value(name) for _ in range(2)),
-        read(page).value(name),
+        read(metrics).value(name),
+        *(read(metrics, for_prometheus=True).value(name) for _ in range(2)),
+        read(metrics).value(name),
     ]
     assert seen == [3, 0, 3, 3]
 
 
 def test_counts_before_the_first_scrape_are_shown_at_once():
-    """Otherwise a Prometheus that comes late would see all of the past happen in one second."""
+    """Else a Prometheus that comes late would see the whole past happen in one second."""
     cells = Cells.create()
     cells.add(cells.reserve(Server.RUN_REQUESTS, ("a",)), 1000)
     assert (
@@ -57,20 +57,20 @@ def test_series_created_while_prometheus_was_away_are_shown_fully():
 
 def test_a_new_gauge_is_never_shown_as_zero():
     cells = Cells.create()
-    page = ServerMetrics(cells, os.getpid())
-    read(page, for_prometheus=True)
+    metrics = ServerMetrics(cells, os.getpid())
+    read(metrics, for_prometheus=True)
     cells.values[cells.reserve(Server.QUEUE_DEPTH)] = 5
-    assert read(page, for_prometheus=True).value(Server.QUEUE_DEPTH.name) == 5
+    assert read(metrics, for_prometheus=True).value(Server.QUEUE_DEPTH.name) == 5
 
 
 def test_busy_seconds_include_running_requests_and_never_fall(clock):
     cells = Cells.create()
-    page = ServerMetrics(cells, os.getpid())
+    metrics = ServerMetrics(cells, os.getpid())
     finished, worker = cells.reserve(FINISHED_BUSY), cells.reserve(BUSY_SINCE, ("0",))
     cells.values[finished], cells.values[worker] = 5.0, clock() - 2
-    running = read(page)
+    running = read(metrics)
     cells.values[worker] = 0.0  # done, and not yet added
-    between = read(page)
+    between = read(metrics)
     assert running.value("http_server_workers_busy") == 1
     assert running.value("http_server_busy_seconds_total") == 7
     assert between.value("http_server_workers_busy") == 0
@@ -120,13 +120,13 @@ def test_a_bucket_shows_its_last_sampled_request():
 
 def test_a_new_series_shown_as_zero_has_no_exemplar():
     cells = Cells.create()
-    page = ServerMetrics(cells, os.getpid())
-    page.render(for_prometheus=True, openmetrics=True)
+    metrics = ServerMetrics(cells, os.getpid())
+    metrics.render(for_prometheus=True, openmetrics=True)
     first = cells.reserve(Server.REQUEST_DURATION, ("GET", "/", "200"))
     observe(cells.values, first, LATENCY_BOUNDS_SECONDS, 0.2)
     cells.set_exemplar(first, LATENCY_BOUNDS_SECONDS, 0.2, 1)
     seen = [
-        exemplars(page.render(for_prometheus=True, openmetrics=True).decode()) for _ in range(2)
+        exemplars(metrics.render(for_prometheus=True, openmetrics=True).decode()) for _ in range(2)
     ]
     assert seen == [{}, {Server.REQUEST_DURATION.name: {f"{1:032x}"}}]
 
@@ -142,7 +142,10 @@ def test_a_new_series_shown_as_zero_has_no_exemplar():
             True,
         ),
         (
-            "text/plain;version=1.0.0;q=0.5, application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6",
+            (
+                "text/plain;version=1.0.0;q=0.5,"
+                " application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6"
+            ),
             True,
         ),
     ],

@@ -39,7 +39,10 @@ def test_a_process_without_a_listener_has_no_connection_count():
 
 
 def test_listen_overflows_are_found_by_name():
-    text = "TcpExt: SyncookiesSent ListenOverflows ListenDrops\nTcpExt: 1 22 333\nIpExt: InNoRoutes\nIpExt: 4\n"
+    text = (
+        "TcpExt: SyncookiesSent ListenOverflows ListenDrops\nTcpExt: 1 22 333\n"
+        "IpExt: InNoRoutes\nIpExt: 4\n"
+    )
     assert as_table(kernel.overflow_readings(text)) == {("tcp_listen_overflows_total",): 22.0}
 
 

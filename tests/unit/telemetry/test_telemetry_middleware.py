@@ -17,7 +17,7 @@ from tests.scraped_metrics import parse
 
 
 class Measured:
-    """A Flask application, its middleware, and its page without a server."""
+    """A Flask application, its middleware, and its metrics without a server."""
 
     def __init__(self):
         self.app = Flask("measured")
@@ -26,14 +26,14 @@ class Measured:
         self._metrics_process = ServerMetrics(self.cells, os.getpid())
 
     def send(self, path, **how):
-        """A response, read and closed as a server does it."""
+        """Return a response, read and closed as a server does it."""
         return self.app.test_client().open(path, buffered=True, **how)
 
     def scrape(self):
         return parse(self._metrics_process.render(for_prometheus=False).decode())
 
     def requests(self):
-        """Finished requests by (method, route, status)."""
+        """Return finished requests by method, route and status."""
         names = ("http_request_method", "http_route", "http_response_status_code")
         return {
             tuple(labels[name] for name in names): value
@@ -133,9 +133,9 @@ def test_response_time_begins_when_the_server_accepted(measured, clock):
     environ = measured.app.test_request_context("/items/1").request.environ
     environ[ACCEPTED] = clock() - 3
     run_wsgi_app(measured.app, environ)[0].close()
-    page = measured.scrape()
-    assert page.value("http_server_response_time_seconds_sum") == 3
-    assert page.value("http_server_request_duration_seconds_sum") == 0
+    metrics = measured.scrape()
+    assert metrics.value("http_server_response_time_seconds_sum") == 3
+    assert metrics.value("http_server_request_duration_seconds_sum") == 0
 
 
 def test_requests_count_towards_their_run_and_probes_do_not(measured):
@@ -147,10 +147,10 @@ def test_requests_count_towards_their_run_and_probes_do_not(measured):
         {},
     ):
         measured.send("/items/1", headers=headers)
-    page = measured.scrape()
-    assert page.value("firedrill_run_requests_total", run_id="2026-spike.1") == 2
-    assert page.value("firedrill_run_requests_total", run_id="other") == 2
-    assert page.total("firedrill_run_requests_total") == 4
+    metrics = measured.scrape()
+    assert metrics.value("firedrill_run_requests_total", run_id="2026-spike.1") == 2
+    assert metrics.value("firedrill_run_requests_total", run_id="other") == 2
+    assert metrics.total("firedrill_run_requests_total") == 4
 
 
 def test_run_ids_beyond_the_cap_are_other(measured):

@@ -42,13 +42,13 @@ SAMPLED, UNSAMPLED = (f"00-{TRACE}-b7ad6b7169203331-{flags}" for flags in ("01",
 
 
 def sampled_trace():
-    """The trace of the current span, if that is recorded."""
+    """Return the trace of the current span, if it is recorded."""
     context = trace.get_current_span().get_span_context()
     return context.trace_id if context.trace_flags.sampled else None
 
 
 class Traced:
-    """A Flask application, traced and measured, whose spans stay here."""
+    """A traced and measured Flask application whose spans stay in memory."""
 
     def __init__(self, sampler):
         self.app = app = Flask("traced.application")
@@ -63,7 +63,7 @@ class Traced:
         self._page = ServerMetrics(cells, os.getpid())
 
     def send(self, path="/items/1", **headers):
-        """A response, read and closed as a server does it."""
+        """Return a response, read and closed as a server does it."""
         return self.app.test_client().get(path, headers=headers, buffered=True)
 
     @property

@@ -1,4 +1,4 @@
-"""A locustfile that reports what no client should, once."""
+"""A locustfile that reports values that no client should report, once."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""A user's own locustfile: no HTTP at all, a client of its own that says when it was answered."""
+"""A locustfile without HTTP, whose client reports when it was answered."""
 
 import time
 

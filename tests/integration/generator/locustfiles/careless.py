@@ -1,4 +1,4 @@
-"""Users of both HTTP clients that lose an answer in each way there is, and report one in order."""
+"""Users of both HTTP clients that lose an answer in each possible way, and report one in order."""
 
 from locust import FastHttpUser, HttpUser, constant
 

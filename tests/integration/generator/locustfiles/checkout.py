@@ -1,6 +1,4 @@
-"""A user's own locustfile: one sequence of steps again and again, judged by what the answers
-say.
-"""
+"""A locustfile with one sequence of steps, judged by the text of the answers."""
 
 from locust import HttpUser, SequentialTaskSet, between, task
 

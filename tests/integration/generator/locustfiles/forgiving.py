@@ -1,8 +1,7 @@
-"""Beside another locustfile: a master that bears workers which are silent, and says that it still
-waits for them at the end.
+"""A master, beside another locustfile, that keeps silent workers and says that it waits for them.
 
-A worker that gets no turn on a busy machine for four seconds, as while it starts, would be missed,
-and a load without workers ends.
+A worker that gets no CPU for four seconds on a busy machine, as at its start, would be missed, and
+a load without workers ends.
 """
 
 import os

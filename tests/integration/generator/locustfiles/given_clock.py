@@ -1,4 +1,4 @@
-"""Beside a load profile: its time is what the file CLOCK says, in seconds."""
+"""A load profile's clock: the seconds in the file CLOCK."""
 
 import os
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""A user's own locustfile: one kind of users over HTTP, and one that is stuck elsewhere, which says
-so or does not.
-"""
+"""A locustfile with HTTP users, and users that are stuck elsewhere and may or may not say so."""
 
 import gevent
 from locust import HttpUser, User, constant, tag, task

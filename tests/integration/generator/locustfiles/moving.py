@@ -1,6 +1,4 @@
-"""A user's own locustfile: it goes to another host (OTHER_HOST) after its third request, as after a
-failover.
-"""
+"""A locustfile that goes to another host (OTHER_HOST) after its third request."""
 
 import os
 

@@ -1,6 +1,4 @@
-"""A locustfile that names every request differently, some at great length; then it says that it is
-done.
-"""
+"""A locustfile that names every request differently, some at great length, and then says so."""
 
 import time
 
@@ -16,7 +14,7 @@ class Namer(User):
     def name(self):
         for number in range(NAMES):
             if number % 500 == 0:
-                time.sleep(0)  # others have their turn
+                time.sleep(0)  # other greenlets run
             events.request.fire(
                 request_type="GET", name=f"/items/{number}", response_time=5, response_length=1
             )

@@ -1,6 +1,4 @@
-"""What a worker with another version of the exporter sends: messages of the same names, in another
-form.
-"""
+"""A worker with another version of the exporter: messages of the same types in another form."""
 
 import gevent
 from locust import events

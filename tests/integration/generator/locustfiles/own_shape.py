@@ -1,4 +1,4 @@
-"""A user's own locustfile with a shape of its own: seven users."""
+"""A locustfile with a shape of its own: seven users."""
 
 from locust import FastHttpUser, LoadTestShape, constant, task
 

@@ -1,4 +1,4 @@
-"""Users with a pace: one they can keep, one they cannot, and none.
+"""Users with a pace that they keep, with one that they cannot keep, and without one.
 
 Each has a clock of its own, which no machine slows down.
 """

@@ -1,6 +1,6 @@
-"""Beside an open loop: an arrival waits for a user as long as it takes.
+"""A patient open loop: an arrival waits for a user as long as it takes.
 
-A machine that stands still makes it late, and drops none.
+A machine that stands still makes it late and drops none.
 """
 
 from firedrill_load.open_loop import backlog

@@ -1,4 +1,4 @@
-"""A user's own locustfile: two kinds of users by weight, with tags."""
+"""A locustfile with two kinds of users by weight, with tags."""
 
 from locust import FastHttpUser, HttpUser, between, tag, task
 

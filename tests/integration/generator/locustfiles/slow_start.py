@@ -1,6 +1,4 @@
-"""A user's own locustfile that takes its time before the test, as one does that fetches its data
-first.
-"""
+"""A locustfile that takes time before the test, as one that fetches its data first."""
 
 import gevent
 from locust import HttpUser, constant, events, task

@@ -48,7 +48,7 @@ Failure = tuple[str, str, str]
 
 
 class _EndpointRow:
-    """One endpoint's totals over all that Locust ever held of it, and their text."""
+    """The totals of an endpoint over all that Locust ever held of it, and their text."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
@@ -57,7 +57,7 @@ class _EndpointRow:
             *(sample_template(metric, endpoint) for metric in _COUNTERS),
         )
         self._readers: dict[object, EntryReader] = {}
-        """By Locust's entries, tens of thousands of which may be folded into one row."""
+        """Readers by Locust's entries, tens of thousands of which may be folded into one row."""
         self._total = RequestTotals()
         self._text: tuple[str, ...] | None = None
 
