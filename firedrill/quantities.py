@@ -22,7 +22,7 @@ def parse_seconds(text: object) -> float:
         hours, minutes, seconds, milliseconds = (float(part or 0) for part in match.groups())  # type: ignore[union-attr]
     except (AttributeError, ValueError):
         raise ValueError("a duration such as 30s, 1m30s or 250ms") from None
-    # Division, not multiplication by 0.001: 75ms has to be the very number that the bucket bound 0.075 is.
+    # Division, not multiplication by 0.001: 75ms has to equal the bucket bound 0.075 exactly.
     total = hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
     if total > LONGEST_SECONDS:
         raise ValueError(f"a duration of {LONGEST_SECONDS / 3600:g}h at most")
