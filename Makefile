@@ -38,7 +38,7 @@ bench: .venv/.ready-dev ## Every figure of docs/performance.md anew (5 minutes; 
 dashboards: .venv/.ready-dev ## Build grafana/dashboards/*.json from grafana/source
 	@$(BIN)/python -m grafana.source
 
-docs: .venv/.ready-dev ## Generate docs/metrics.md from the contract, docs/performance.md from bench/, and the alerts' links
+docs: .venv/.ready-dev ## Generate docs/metrics.md from the contract, docs/run.schema.json, docs/performance.md from bench/, and the alerts' links
 	@$(BIN)/python -m firedrill.docs
 	@$(BIN)/python -m bench.performance_document
 

@@ -1,4 +1,4 @@
-"""A load profile: how many users, when, for how long, and what the run is judged by. Pure; `load_profile` reads the YAML form."""
+"""A load profile: its users or arrivals over time, and the SLO that a run is judged by."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class UserShare:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`users` from `start_seconds` until the next step, approached at `spawn_rate` users a second (up or down)."""
+    """`users` from `start_seconds` on, approached at `spawn_rate` users a second, up or down."""
 
     start_seconds: float
     users: int
     spawn_rate: float
     rate: float | None = None
-    """Arrivals a second of an open loop, whose users are the slots they take; None in a closed one."""
+    """Arrivals a second of an open loop, whose users are their slots; None in a closed one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Ramp:
     spawn_rate: float
 
     def steps(self) -> Iterator[Step]:
-        """The ramp as steps; endless."""
+        """Return the ramp as steps; endless."""
         return (
             Step(n * self.every_seconds, (n + 1) * self.add_users, self.spawn_rate)
             for n in itertools.count()
@@ -63,14 +63,14 @@ class Ramp:
 
 @dataclass(frozen=True, slots=True)
 class RateRamp:
-    """`add_rate` more arrivals a second at the start and then every `every_seconds`, without end, by `slots` users."""
+    """`add_rate` more arrivals a second at the start and then every `every_seconds`, endless."""
 
     add_rate: float
     every_seconds: float
     slots: int
 
     def steps(self) -> Iterator[Step]:
-        """The ramp as steps; endless, the last of them at the highest rate that there is."""
+        """Return the ramp as steps; endless, the last ones at the highest rate that is allowed."""
         rates = (min(HIGHEST_RATE, (n + 1) * self.add_rate) for n in itertools.count())
         return (
             Step(n * self.every_seconds, self.slots, self.slots, rate)
@@ -90,10 +90,10 @@ class OpenLoop:
 
 @dataclass(frozen=True, slots=True)
 class Slo:
-    """What the run is judged by. An objective that is None is not judged."""
+    """The objectives that a run is judged by; one that is None is not judged."""
 
     latency_seconds: Mapping[str, float] = field(default_factory=dict)
-    """Largest latency by quantile (p50, p90, p95, p99); each one is a bucket bound of the contract."""
+    """Largest latency by quantile (p50, p90, p95, p99); each is a bucket bound of the contract."""
     error_ratio: float | None = None
     """Largest share of failed requests, 0..1."""
     starved_users: int | None = None
@@ -116,7 +116,7 @@ class AlertExpectations:
 
 @dataclass(frozen=True, slots=True)
 class FaultStep:
-    """Faults that the drill sets on the bundled API, all from `start_seconds` of the load on and for `for_seconds`."""
+    """Faults that the drill sets on the API together, and how long they last."""
 
     start_seconds: float
     for_seconds: float
@@ -151,26 +151,26 @@ class Profile:
     """Whether `firedrill run` ends the load when the SLO is broken for certain."""
 
     def all_steps(self) -> Iterator[Step]:
-        """Its steps in order; endless for a ramp."""
+        """Return the steps in order; endless for a ramp."""
         return self.ramp.steps() if self.ramp else iter(self.steps)
 
     def target_at(self, seconds: float) -> tuple[int, float] | None:
-        """Users and spawn rate asked for after `seconds` of the run; None when it is over."""
+        """Return users and spawn rate after `seconds` of the run; None when it is over."""
         if self._over(seconds):
             return None
         step = self.load_at(seconds)
         return step.users, step.spawn_rate
 
     def load_at(self, seconds: float) -> Step:
-        """The step that is active after `seconds`, the last one when the run is over."""
+        """Return the step that is active after `seconds`, the last one when the run is over."""
         return self._steps_until(seconds)[-1]
 
     def step_at(self, seconds: float) -> int:
-        """Index of the step that is active after `seconds`, 0 for the first."""
+        """Return the index of the step that is active after `seconds`, 0 for the first."""
         return len(self._steps_until(seconds)) - 1
 
     def scheduled_users(self, seconds: float) -> float:
-        """Users after `seconds` if the generator follows every spawn rate exactly; 0 when the run is over."""
+        """Return the users if every spawn rate is followed exactly; 0 when the run is over."""
         if self._over(seconds):
             return 0.0
         steps = self._steps_until(seconds)
@@ -186,7 +186,7 @@ class Profile:
         return self.duration_seconds is not None and seconds >= self.duration_seconds
 
     def _steps_until(self, seconds: float) -> list[Step]:
-        """Steps that have begun; the first one always has."""
+        """Return the steps that have begun; the first one always has."""
         return list(
             itertools.takewhile(
                 lambda step: step.start_seconds <= max(seconds, 0.0), self.all_steps()
@@ -195,21 +195,22 @@ class Profile:
 
 
 def bundled_profiles() -> dict[str, Path]:
-    """Files of the profiles that come with the bundle, by name."""
+    """Return the files of the bundled profiles, by name."""
     return {path.stem: path for path in sorted(PROFILES.glob("*.yaml"))}
 
 
 def load_profile(name_or_path: str) -> Profile:
-    """The bundled profile of that name, or the one in that file.
+    """Read the bundled profile of that name, or the one in that file.
 
-    Raises BadInput: an unknown name (with the nearest ones), an unreadable file, or a mistake in it (with its line).
+    Raises:
+        BadInput: the name is unknown, the file cannot be read, or it has a mistake.
     """
     document = read_document(profile_file(name_or_path))
     return _build(validate(document), document)
 
 
 def profile_file(name_or_path: str) -> Path:
-    """The file of a bundled profile, or of the one in that file. Raises BadInput for an unknown name."""
+    """Return the file of a profile, by name or path. Raises BadInput for an unknown name."""
     bundled = bundled_profiles()
     if name_or_path in bundled:
         return bundled[name_or_path]
@@ -220,7 +221,7 @@ def profile_file(name_or_path: str) -> Path:
 
 
 def check_users(name_or_path: str, known: Collection[str]) -> None:
-    """Raise BadInput, with its line, for a class of users of a profile that is none of these."""
+    """Raise BadInput, with its line, for a class of users that is not known."""
     document = read_document(profile_file(name_or_path))
     for index, user in enumerate(validate(document).user):
         if user.name not in known:
@@ -260,7 +261,7 @@ def _build(form: ProfileForm, document: Document) -> Profile:
 
 
 def _check_kind_of_loop(form: ProfileForm, document: Document) -> None:
-    """An open loop has rates and a cap, a closed one has users: raise BadInput for what is missing or belongs to the other."""
+    """Raise BadInput for keys that an open or closed loop lacks, or that belong to the other."""
     is_open = form.arrivals == "open"
     needed, foreign = (("max_in_flight",), ()) if is_open else ((), ("spacing", "max_in_flight"))
     _demand(form, (), needed, foreign, document)
@@ -277,7 +278,7 @@ def _check_kind_of_loop(form: ProfileForm, document: Document) -> None:
 
 
 def _check_duration(form: ProfileForm, document: Document) -> None:
-    """Raise BadInput for what does not fit into it: a warm-up that leaves nothing to judge, a ramp that rises too high."""
+    """Raise BadInput for a warm-up that leaves nothing to judge, or a ramp that rises too high."""
     if form.duration is None:
         return
     if form.warmup >= form.duration:

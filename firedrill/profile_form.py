@@ -58,7 +58,7 @@ class Form(BaseModel):
 
 
 class UserForm(Form):
-    """One class of users and its share."""
+    """A class of users and its share."""
 
     name: Text
     weight: int = Field(default=1, gt=0)
@@ -83,7 +83,7 @@ class RampForm(Form):
 
 
 class SloForm(Form):
-    """What the run is judged by."""
+    """The objectives that a run is judged by."""
 
     p50: Seconds | None = None
     p90: Seconds | None = None
@@ -195,14 +195,18 @@ class Document:
 
 
 def spell(location: Location) -> str:
-    """`steps[2].users`."""
+    """Write a location as `steps[2].users`."""
     return "".join(
         f"[{part}]" if isinstance(part, int) else f".{part}" for part in location
     ).removeprefix(".")
 
 
 def read_document(path: Path) -> Document:
-    """The YAML file at `path`. Raises BadInput if it can't be read, is no YAML, or is no mapping; duplicate keys are no YAML."""
+    """Read the YAML file at `path`.
+
+    Raises:
+        BadInput: it cannot be read, is no YAML (duplicate keys are none), or is no mapping.
+    """
     try:
         root = YAML().load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -222,7 +226,7 @@ def read_document(path: Path) -> Document:
 
 
 def validate(document: Document) -> ProfileForm:
-    """The document as a form. Raises BadInput for its first mistake."""
+    """Check a document against the form. Raises BadInput for its first mistake."""
     try:
         return ProfileForm.model_validate(document.root)
     except ValidationError as invalid:
@@ -234,7 +238,7 @@ def validate(document: Document) -> ProfileForm:
 
 
 def complaint(error: ErrorDetails) -> str:
-    """What is wrong with the value at the error's location, without its name."""
+    """Return what is wrong with the value at the error's location, without its name."""
     *parents, key = error["loc"]
     if error["type"] == "missing":
         return "is missing"
@@ -246,13 +250,9 @@ def complaint(error: ErrorDetails) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, str):
         return repr(str(value))
-    return (
-        str(value)
-        if isinstance(value, int | float)
-        else "empty"
-        if value is None
-        else "a collection"
-    )
+    if isinstance(value, int | float):
+        return str(value)
+    return "empty" if value is None else "a collection"
 
 
 def _expectation(error: ErrorDetails) -> str:
@@ -279,7 +279,7 @@ def _expectation(error: ErrorDetails) -> str:
 
 
 def keys() -> dict[str, tuple[str, ...]]:
-    """Keys of a profile by the key they are nested in; `""` holds the outermost ones."""
+    """Return the keys of a profile by the key that they are nested in; `""` for the outermost."""
     return {
         place: tuple(field.alias or name for name, field in form.model_fields.items())
         for place, form in _FORMS.items()
@@ -287,7 +287,7 @@ def keys() -> dict[str, tuple[str, ...]]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean a or b? (known: a, b, c)`, the nearest ones only where some are near."""
+    """Return `; did you mean a or b? (known: a, b, c)`, with a guess only where one is near."""
     candidates = sorted(known)
     near = difflib.get_close_matches(word, candidates, n=2, cutoff=0.5)
     guess = f"; did you mean {' or '.join(near)}?" if near else ""

@@ -1,4 +1,4 @@
-"""Quantities as a person spells them, in base units."""
+"""Quantities as a person writes them (`30s`, `1%`, `5MB/s`), read into base units."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ import re
 from firedrill.contract import FAULT_LONGEST_SECONDS
 
 LONGEST_SECONDS = 1000 * 3600.0
-"""Of any duration: run.json cannot hold what is infinite, and is written when the run is over."""
+"""Longest duration: run.json, which is written after the run, cannot hold infinity."""
 
 _DURATION = re.compile(r"(?:([\d.]+)h)?(?:([\d.]+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
 
 
 def parse_seconds(text: object) -> float:
-    """Seconds in `30s`, `1m30s`, `250ms`, `1h`. Raises ValueError whose text is what was expected."""
+    """Read seconds from `30s`, `1m30s`, `250ms`, `1h`.
+
+    Raises ValueError, whose text is what is expected.
+    """
     match = _DURATION.fullmatch(text) if isinstance(text, str) and text else None
     try:
         hours, minutes, seconds, milliseconds = (float(part or 0) for part in match.groups())  # type: ignore[union-attr]
     except (AttributeError, ValueError):
         raise ValueError("a duration such as 30s, 1m30s or 250ms") from None
-    # Division, not multiplication by 0.001: 75ms has to be the very number that the bucket bound 0.075 is.
+    # Division, not multiplication by 0.001: 75ms has to equal the bucket bound 0.075 exactly.
     total = hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
     if total > LONGEST_SECONDS:
         raise ValueError(f"a duration of {LONGEST_SECONDS / 3600:g}h at most")
@@ -27,7 +30,10 @@ def parse_seconds(text: object) -> float:
 
 
 def parse_range(text: object) -> tuple[float, float]:
-    """Shortest and longest of `0.5s..1s`; a single duration is both. Raises ValueError as `parse_seconds` does."""
+    """Read the ends of `0.5s..1s`; a single duration is both.
+
+    Raises ValueError, whose text is what is expected.
+    """
     low, _, high = text.partition("..") if isinstance(text, str) else ("", "", "")
     try:
         shortest, longest = parse_seconds(low), parse_seconds(high or low)
@@ -39,7 +45,10 @@ def parse_range(text: object) -> tuple[float, float]:
 
 
 def parse_ratio(text: object) -> float:
-    """Ratio 0..1 of a percentage such as `1%`. Raises ValueError whose text is what was expected."""
+    """Read a ratio from a percentage such as `1%`.
+
+    Raises ValueError, whose text is what is expected.
+    """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text) if isinstance(text, str) else None
     if match is None or float(match[1]) > 100:
         raise ValueError("a percentage such as 1%")
@@ -47,7 +56,10 @@ def parse_ratio(text: object) -> float:
 
 
 def parse_fault_time(text: object) -> float:
-    """Seconds that a fault may last. Raises ValueError whose text is what was expected."""
+    """Read the seconds that a fault may last.
+
+    Raises ValueError, whose text is what is expected.
+    """
     seconds = parse_seconds(text)
     if not 0 < seconds <= FAULT_LONGEST_SECONDS:
         raise ValueError(f"a duration above 0s, {FAULT_LONGEST_SECONDS / 3600:g}h at most")
@@ -55,7 +67,10 @@ def parse_fault_time(text: object) -> float:
 
 
 def parse_growth(text: object) -> float:
-    """Bytes a second of `5MB/s`, `500kB/s`. Raises ValueError whose text is what was expected."""
+    """Read bytes a second from `5MB/s`, `500kB/s`.
+
+    Raises ValueError, whose text is what is expected.
+    """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kM])B/s", text) if isinstance(text, str) else None
     if match is None:
         raise ValueError("a growth such as 5MB/s or 500kB/s")
@@ -63,7 +78,7 @@ def parse_growth(text: object) -> float:
 
 
 def parse_presence(value: object) -> bool:
-    """True. Raises ValueError for anything else, whose text is what was expected."""
+    """Return True for true. Raises ValueError for anything else: what is expected."""
     if value is not True:
         raise ValueError("no value but true")
     return True

@@ -1,4 +1,4 @@
-"""`run` and `drill`: load is played, recorded and judged."""
+"""The commands `run` and `drill`: play a load, record it and judge it."""
 
 from __future__ import annotations
 
@@ -79,7 +79,8 @@ if TYPE_CHECKING:
     "--duration",
     callback=duration,
     metavar="TIME",
-    help="End the load after this time (30s, 2m), if the profile does not end it before. With --matrix the length of the quiet run.",
+    help="End the load after this time (30s, 2m), if the profile does not end it before. "
+    "With --matrix: the length of the quiet run.",
 )
 @click.option(
     "--abort-on-slo",
@@ -101,8 +102,9 @@ if TYPE_CHECKING:
 @click.option(
     "--baseline",
     metavar="RUN",
-    help="A recorded run of the same load (id, its beginning, or a folder). FAILED where p50, p95 or p99 with the waiting included or the "
-    "error share is more than the tolerance above it, or the achieved rate below; differences of 5 ms or 0.1 % of the requests are none.",
+    help="Compare with a recorded run of the same load (id, its beginning, or a folder). FAILED if "
+    "p50, p95 or p99 (waiting included) or the error share rose by more than the tolerance, or the "
+    "achieved rate fell. Differences up to 5 ms or 0.1 % of the requests do not count.",
 )
 @click.option(
     "--tolerance",
@@ -116,7 +118,8 @@ if TYPE_CHECKING:
     "--matrix",
     "as_matrix",
     is_flag=True,
-    help="Play each fault of the PROFILE (matrix if none is given) alone, after a quiet run, and print which alert noticed it, how soon. "
+    help="Play each fault of the PROFILE (matrix if none is given) alone, after a quiet run, and "
+    "print which alert noticed it, how soon. "
     "FAILED where a fault misses one of its alerts, or one fires with nothing wrong.",
 )
 @click.option(
@@ -223,20 +226,23 @@ def _play_matrix(request: Request, *, as_json: bool) -> NoReturn:
 
 
 def _refuse_what_cannot_be_changed() -> None:
-    """A stack that is up was started as it is. Raises BadInput for an option that would have it otherwise."""
+    """Raise BadInput for an option that a running stack cannot take any more."""
     kept = {"profile", "out", "as_json", "duration", "workers", "baseline", "tolerance"}
     _refuse(
-        "the stack that is up stays as it was started; set this in .env, or run on a stack of its own with --docker",
+        "a running stack keeps its settings; "
+        "set this in .env, or run on a stack of its own with --docker",
         click.get_current_context().params.keys() - kept,
     )
 
 
 def _refuse(why: str, names: Collection[str]) -> None:
-    """Raises BadInput for the first of these options that was given."""
+    """Raise BadInput for the first of these options that was given."""
     context = click.get_current_context()
     for name in context.params:
         if name in names and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            option = next(each.opts[0] for each in context.command.params if each.name == name)
+            option = next(
+                parameter.opts[0] for parameter in context.command.params if parameter.name == name
+            )
             raise BadInput(f"{option}: {why}")
 
 
@@ -252,7 +258,9 @@ def _refuse(why: str, names: Collection[str]) -> None:
     help="Print the three run.json as a list on standard output, and nothing else there.",
 )
 def drill(profile: str, out: Path, as_json: bool) -> NoReturn:
-    """The story: one profile against Flask's development server, waitress as it comes, and waitress tuned.
+    """Run one load profile against three servers and compare them.
+
+    The servers: Flask's development server, waitress with its defaults, waitress tuned.
 
     Exits 0 when the experiment ran to its end: a run that fails its SLO is the point.
     """

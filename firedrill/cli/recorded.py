@@ -1,4 +1,4 @@
-"""`runs` and `open`: what was recorded."""
+"""The commands `runs` and `open`: list, delete and open recorded runs."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 @click.group(invoke_without_command=True)
 @out_option
-@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @click.pass_context
 def runs(context: click.Context, out: Path, as_json: bool) -> None:
-    """What was recorded, and its size on disk; `runs prune` deletes the oldest."""
+    """List the recorded runs with their size on disk; `runs prune` deletes the oldest."""
     context.obj = out
     if context.invoked_subcommand is None:
         found = run_folder.runs_in(out)
         if as_json:
             click.echo(
                 json.dumps(
-                    [{**_row(each), "size_bytes": each.size_bytes()} for each in found], indent=2
+                    [{**_row(run), "size_bytes": run.size_bytes()} for run in found], indent=2
                 )
             )
         else:
@@ -61,12 +61,12 @@ def prune(out: Path, keep: int, dry_run: bool) -> None:
     found = run_folder.runs_in(out)
     doomed = found[: max(0, len(found) - keep)]
     pages = report_files.comparisons_with(doomed, out)
-    freed = sum(each.size_bytes() for each in doomed) + sum(page.stat().st_size for page in pages)
-    for name in (*(each.id for each in doomed), *(page.name for page in pages)):
+    freed = sum(run.size_bytes() for run in doomed) + sum(page.stat().st_size for page in pages)
+    for name in (*(run.id for run in doomed), *(page.name for page in pages)):
         click.echo(f"{'would delete' if dry_run else 'deleted'} {name}")
     if not dry_run:
-        for each in doomed:
-            each.remove()
+        for run in doomed:
+            run.remove()
         for page in pages:
             page.unlink()
     click.echo(f"{len(doomed)} of {len(found)} runs, {units.size(freed)}")
@@ -79,9 +79,10 @@ def prune(out: Path, keep: int, dry_run: bool) -> None:
 def open_runs(
     names: tuple[str, ...], out: Path, prometheus_port: int | None, grafana_port: int | None
 ) -> NoReturn:
-    """A Prometheus over recorded runs (id, its beginning, or a folder), and Grafana where there is one. Ctrl-C ends it.
+    """Open recorded runs in Prometheus, and in Grafana where it is installed. Ctrl-C ends it.
 
-    Several runs are laid over each other, aligned on their start and told apart by the label `run`.
+    RUN is an id, its beginning, or a folder. Several runs are laid over each other, aligned on
+    their start and told apart by the label `run`.
     """
     chosen = [run_folder.find(out, name).recorded() for name in names]
     with Interrupt() as interrupt:

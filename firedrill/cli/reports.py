@@ -1,4 +1,4 @@
-"""`report`: a recorded run, or several side by side, as one HTML file."""
+"""The command `report`: write recorded runs as one HTML file."""
 
 from __future__ import annotations
 
@@ -27,9 +27,12 @@ MOST_RUNS = 6
 @click.argument("names", nargs=-1, required=True, metavar="RUN...")
 @out_option
 def report(names: tuple[str, ...], out: Path) -> NoReturn:
-    """Write the report of a recorded RUN (id, its beginning, or a folder): one HTML file that opens anywhere.
+    """Write the report of a recorded RUN as one HTML file that opens anywhere.
 
-    Several runs are laid over each other, aligned on their start, with their differences in a table. Prints the file's path.
+    RUN is an id, its beginning, or a folder.
+
+    Several runs are laid over each other, aligned on their start, with their differences in a
+    table. Prints the file's path.
 
     \b
     Examples:
@@ -47,7 +50,7 @@ def report(names: tuple[str, ...], out: Path) -> NoReturn:
 
 
 def written(runs: Sequence[Run], out: Path) -> Path | None:
-    """The report that follows a run or a drill. What fails here is one line on standard error and takes nothing from what was recorded."""
+    """Write the report after a run or drill; a failure is one line on standard error."""
     try:
         with Interrupt() as interrupt:
             return _write(runs, out, interrupt)

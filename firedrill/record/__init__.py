@@ -1,1 +1,1 @@
-"""A recorded run on disk: its folder, the figures of its run.json, and the limits they are judged by."""
+"""A recorded run on disk: its folder, its run.json, and the limits of its figures."""

@@ -38,7 +38,7 @@ class ClientSide:
     """The figures that the load generator measured."""
 
     latency_seconds: Latency
-    """Of answered requests, as Locust itself would report it."""
+    """Latency of answered requests, as Locust itself would report it."""
     latency_including_waiting_seconds: Latency
     """With requests that were waiting or abandoned at the end, at the age they had: a lower bound.
 
@@ -55,9 +55,9 @@ class ClientSide:
     offered_rate: float | None
     """Open loop: arrivals due a second. Closed: requests a second without any queueing."""
     error_ratio: float | None
-    """Of answered requests: failed, or hung until they were given up, which count as failed."""
+    """Failed share of the requests that were answered or hung; a hung request counts as failed."""
     latency_from_schedule_seconds: Latency | None = None
-    """Of answered requests, from the moment they were due; None in a closed loop."""
+    """Latency of answered requests from the moment they were due; None in a closed loop."""
     at_least: tuple[str, ...] = ()
     """Percentiles of the latency with the waiting that are lower bounds."""
 
@@ -148,7 +148,7 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert that was pending or firing. Times are seconds since the load began."""
+    """An alert that was pending or firing. Times are seconds since the load began."""
 
     name: str
     severity: str

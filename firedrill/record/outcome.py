@@ -20,7 +20,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One thing that was wrong: a code for programs, a sentence for people."""
+    """Something that was wrong: a code for programs, a sentence for people."""
 
     code: str
     text: str
@@ -62,7 +62,7 @@ class EarlyAbort:
 
 @dataclass(frozen=True, slots=True)
 class ScorecardRow:
-    """One alert, compared with one cause or with the profile's expectation. Times in seconds.
+    """An alert, compared with one cause or with the profile's expectation. Times in seconds.
 
     The judgements:
 

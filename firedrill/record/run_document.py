@@ -129,7 +129,7 @@ class RecordedNotification:
 
 
 class RunDocument(BaseModel):
-    """One run.json. Fields that older versions lack, or that cannot be read, have their default."""
+    """The content of a run.json. Fields that it lacks, or that are damaged, have their default."""
 
     model_config = ConfigDict(
         title="Firedrill run.json",

@@ -24,7 +24,7 @@ NEEDED_BYTES = 20_000_000
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run's folder."""
+    """The folder of one run."""
 
     folder: Path
 
@@ -69,7 +69,7 @@ class Run:
 
     @property
     def snapshot(self) -> Path:
-        """The folder of Prometheus's data. Copy it before use: a Prometheus writes into its data."""
+        """Folder of Prometheus's data. Copy it before use: a Prometheus writes into its data."""
         return self.folder / "tsdb"
 
     @property

@@ -29,7 +29,7 @@ QUIET = "quiet"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One alert in one run.
+    """An alert in one run.
 
     The judgements:
 
@@ -48,7 +48,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One run of the matrix."""
+    """A run of the matrix."""
 
     fault: str
     run: str
@@ -156,7 +156,8 @@ def _reasons(column: Column, document: RunDocument) -> Iterator[str]:
     for cell in column.cells:
         if cell.judgement == "false":
             after = units.seconds(cell.delay_seconds)
-            yield f"{column.fault}: the alert {cell.alert} fired after {after}, with nothing wrong yet"
+            alert = f"the alert {cell.alert} fired after {after}"
+            yield f"{column.fault}: {alert}, with nothing wrong yet"
 
 
 def _status(columns: Sequence[Column], reasons: Sequence[str]) -> Status:

@@ -18,10 +18,10 @@ LOST_LIMIT_RATIO = 0.01
 """Largest share of requests that a valid run may fail to send, or send late."""
 
 CPU_LIMIT_RATIO = 0.9
-"""Of a core: a process that uses more has no time left for what comes next."""
+"""Share of a core; a process that uses more has no time left for what comes next."""
 
 LAG_LIMIT_RATIO = 0.25
-"""Share of late time of an event loop that explains dropped arrivals; a healthy one is below 0.1."""
+"""Late share of an event loop that explains dropped arrivals; a healthy one is below 0.1."""
 
 MORE_WORKERS = "use more workers (docs/distributed.md), or users that compute less"
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One profile against one server, or against the user's own target."""
+    """A profile against one server, or against the user's own target."""
 
     profile: Profile
     source: str
@@ -48,7 +48,7 @@ class Request:
     duration_seconds: float | None = None
     """Ends the load earlier than the profile says; None leaves it to the profile."""
     until_firing: tuple[str, ...] = ()
-    """Alerts that end the load when all have fired since the first fault; empty: the profile does."""
+    """Alerts that end the load once all fired since the first fault; empty: the profile does."""
     time_scale: float = 12.0
     docker: bool = False
     """In containers instead of processes."""

@@ -1,4 +1,4 @@
-"""One run of a profile: start the parts, watch the load, and record what happened."""
+"""A run of a profile: start the parts, watch the load, and record what happened."""
 
 from __future__ import annotations
 
