@@ -24,7 +24,7 @@ from firedrill.interrupt import Interrupt
 from firedrill.prometheus import remote
 from firedrill.prometheus.recorded_data import Reopened
 from firedrill.record.run_folder import Run
-from tests import required_programs
+from tests import required_programs, run_json
 
 SECONDS, INSTANCES, AFTER_MS = 20, ("a", "b", "c"), 15
 TOOK_MS = (2, 5, 9, 40, 300, 999)
@@ -111,7 +111,9 @@ def recorded(folder, scrapes, times, interrupt):
         shutil.move(reopened.folder / "data" / "snapshots" / reopened.prom.snapshot(), run.snapshot)
     (folder / "prometheus" / "rules").mkdir(parents=True)
     (folder / "prometheus" / "rules" / "amid.yml").write_text(rules('job="made"'))
-    run.write({"window": {"start": times[0] / 1000, "end": times[-1] / 1000}, "profile": {}})
+    run_json.write(
+        run, {"window": {"start": times[0] / 1000, "end": times[-1] / 1000}, "profile": {}}
+    )
     return run
 
 

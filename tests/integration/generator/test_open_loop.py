@@ -147,7 +147,7 @@ def test_a_breakpoint_ends_the_load_and_names_its_step(tmp_path):
     message = f"the SLO (p95) broke at {aborted['load']} (step {step}, "
     assert message in " ".join(said.split())
     if held:
-        assert f"it had held at {held}; the load was ended there" in " ".join(said.split())
+        assert f"so the load ended; the SLO held at {held}" in " ".join(said.split())
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])

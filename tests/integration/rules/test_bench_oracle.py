@@ -12,7 +12,7 @@ from firedrill.interrupt import Interrupt
 from firedrill.prometheus import remote
 from firedrill.prometheus.recorded_data import Reopened
 from firedrill.record.run_folder import Run
-from tests import required_programs
+from tests import required_programs, run_json
 from tests.rules.promtool_cases import EVALUATIONS, INTERVAL_MS, in_promql, run_cases
 
 NUMBERS = [str(number) for number in range(6)]
@@ -63,14 +63,15 @@ def recorded(folder, start_ms, series, interrupt):
         _fill(up, start_ms, [1] * EVALUATIONS)
         remote.write(reopened.prom.url, [*written, up])
         shutil.move(reopened.folder / "data" / "snapshots" / reopened.prom.snapshot(), run.snapshot)
-    run.write(
+    run_json.write(
+        run,
         {
             "window": {
                 "start": start_ms / 1000,
                 "end": start_ms / 1000 + EVALUATIONS * INTERVAL_MS / 1000,
             },
             "profile": {},
-        }
+        },
     )
     return run
 
