@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from firedrill.alerts.backtest.attribution import Detection
     from firedrill.alerts.backtest.causes import Cause
-    from firedrill.alerts.backtest.thresholds import Limit
     from firedrill.alerts.replay.alert_state import Episode
     from firedrill.alerts.replay.ambiguity import Vector
     from firedrill.alerts.replay.visibility import Seen
     from firedrill.alerts.rules.rule_file import Group, Rule
+    from firedrill.alerts.rules.thresholds import Limit
     from firedrill.interrupt import Interrupt
     from firedrill.record.run_folder import Run
 

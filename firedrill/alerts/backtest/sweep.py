@@ -7,16 +7,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firedrill.alerts.backtest import thresholds
 from firedrill.alerts.replay import evaluation_order
-from firedrill.alerts.rules import durations
+from firedrill.alerts.rules import durations, thresholds
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from firedrill.alerts.backtest.thresholds import Limit
     from firedrill.alerts.rules.rule_file import Group, Rule
+    from firedrill.alerts.rules.thresholds import Limit
 
 STEPS = 5
 """Settings from A to B, both included, unless asked otherwise."""

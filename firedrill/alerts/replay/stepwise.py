@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from firedrill.alerts.backtest import thresholds
 from firedrill.alerts.replay import evaluation_order, evaluation_times
 from firedrill.alerts.replay.recording_rules import Recorder, as_series
+from firedrill.alerts.rules import thresholds
 from firedrill.prometheus import remote
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from functools import cached_property
 from statistics import mode
 from typing import TYPE_CHECKING, NamedTuple
 
-from firedrill.alerts.replay import ambiguity, evaluation_times, evaluations, loaded_rules
+from firedrill.alerts.replay import ambiguity, evaluation_durations, evaluation_times, loaded_rules
 from firedrill.alerts.replay import stalls as waiting
-from firedrill.alerts.replay.evaluations import Evaluation, Reading
+from firedrill.alerts.replay.evaluation_durations import Evaluation, Reading
 from firedrill.alerts.rules import expression
 from firedrill.alerts.scaling.intervals import SCRAPE_MS
 from firedrill.alerts.scaling.stretch import MARGIN_SECONDS
@@ -176,7 +176,7 @@ class Timeline:
 
         It says so of the last one only: of two that came after each other between two scrapes of itself, as after a stall, of the second.
         """
-        return evaluations.read(
+        return evaluation_durations.read(
             self.recorded_times(group), self._readings(group), self._stalls.settled
         )
 
@@ -218,7 +218,7 @@ class Timeline:
         for group in self._loaded:
             times = self.recorded_times(group)
             # That one ended is a sign of life only if it is certain when, which depends on the stalls.
-            said = evaluations.read(times, self._readings(group), lambda time_ms: time_ms)
+            said = evaluation_durations.read(times, self._readings(group), lambda time_ms: time_ms)
             known = {
                 time_ms: (one.began_ms, one.ended_ms if one.is_certain else one.began_ms)
                 for time_ms, one in said.items()

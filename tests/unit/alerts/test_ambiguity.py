@@ -9,10 +9,10 @@ from click.testing import CliRunner
 from firedrill import places
 from firedrill.alerts.backtest import causes, warnings
 from firedrill.alerts.backtest.causes import Cause
-from firedrill.alerts.replay import ambiguity, evaluation_times, evaluations, stalls
+from firedrill.alerts.replay import ambiguity, evaluation_durations, evaluation_times, stalls
 from firedrill.alerts.replay.alert_state import Replay
 from firedrill.alerts.replay.environment import STALE, gaps
-from firedrill.alerts.replay.evaluations import Reading
+from firedrill.alerts.replay.evaluation_durations import Reading
 from firedrill.alerts.replay.visibility import Worlds
 from firedrill.alerts.rules import rule_file
 from firedrill.alerts.rules.rule_file import Rule
@@ -351,7 +351,7 @@ def test_an_evaluation_that_ended_amid_a_scrape_is_bounded_by_it():
         4500: (4001, 0.007),
     }
     readings = [Reading(scraped, scraped + 30, *said) for scraped, said in took.items()]
-    found = evaluations.read(times, readings, lambda time_ms: time_ms + 20)
+    found = evaluation_durations.read(times, readings, lambda time_ms: time_ms + 20)
     assert {time_ms: (one.ended_ms, one.likely_ms) for time_ms, one in found.items()} == {
         0: (5, 5),
         1000: (1006, 1006),
@@ -362,12 +362,12 @@ def test_an_evaluation_that_ended_amid_a_scrape_is_bounded_by_it():
         3000: (3007, 3007),
         4000: (4008, 4008),
     }
-    stalled = evaluations.read(times, readings, lambda time_ms: time_ms + 600)
+    stalled = evaluation_durations.read(times, readings, lambda time_ms: time_ms + 600)
     assert [one.is_certain for one in stalled.values()] == [False] * 5, (
         "nor is what follows, where each may have waited for so long"
     )
-    under_way = evaluations.read(
+    under_way = evaluation_durations.read(
         [0, 1000], [Reading(990, 1040, 1, 0.004)], lambda time_ms: time_ms + 20
     )
     assert under_way[0].ended_ms == 1040, "how long it took may be told of the next one"
-    assert evaluations.read([], [], int) == {}
+    assert evaluation_durations.read([], [], int) == {}

@@ -2,9 +2,9 @@
 
 import pytest
 
-from firedrill.alerts.backtest import sweep, thresholds
+from firedrill.alerts.backtest import sweep
 from firedrill.alerts.backtest.sweep import Settings
-from firedrill.alerts.rules import rule_file
+from firedrill.alerts.rules import rule_file, thresholds
 from firedrill.errors import BadInput
 
 
