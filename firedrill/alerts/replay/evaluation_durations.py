@@ -1,4 +1,4 @@
-"""When evaluations of a group began and ended, from what its Prometheus says of the last one at each scrape of itself. Pure."""
+"""When evaluations of a group began and ended, from Prometheus's metrics about the last one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one scrape says of the last evaluation. Unix milliseconds, but for `took_seconds`."""
+    """The metrics about the last evaluation at a scrape; Unix milliseconds but `took_seconds`."""
 
     scraped_ms: int
     done_ms: int
@@ -23,60 +23,64 @@ class Reading:
 
     @property
     def ended_ms(self) -> int:
-        """When the evaluation had ended, if both of the scrape's numbers are of one evaluation."""
+        """When the evaluation ended, if both metrics are about the same evaluation."""
         return self.began_ms + round(self.took_seconds * 1000)
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """When an evaluation began and ended. Unix milliseconds."""
+    """When an evaluation began and ended, in Unix milliseconds."""
 
     began_ms: int
     ended_ms: int
-    """At the latest."""
+    """The latest possible end."""
     likely_ms: int
-    """Most likely."""
+    """The most likely end."""
 
     @property
     def is_certain(self) -> bool:
-        """Whether it is known when it ended."""
+        """Whether the end is known."""
         return self.ended_ms == self.likely_ms
 
 
-def read(
-    times: Sequence[int], readings: Sequence[Reading], settled: Callable[[int], int]
+def estimate(
+    times: Sequence[int], readings: Sequence[Reading], stored_by: Callable[[int], int]
 ) -> Mapping[int, Evaluation]:
-    """Evaluations by the time that they stand for.
+    """Return evaluations by the time that they stand for.
 
-    Prometheus does not read its two numbers at once: where an evaluation ends amid the scrape, one may be of this evaluation and the other
-    of the one before. Then it had ended when the scrape had; nothing more is known.
+    Prometheus does not read its two metrics at once. If an evaluation ends during the scrape, one
+    metric may be about it and the other about the previous one. Then it ended before the scrape
+    did, and nothing more is known.
 
     Args:
         times: When the group was evaluated, in order.
         readings: In order of the scrapes.
-        settled: By a time, when the machine had let Prometheus run for a while since.
+        stored_by: When what ended at a time was stored for certain (see `Stalls`).
     """
-    usual_ms = round(1000 * median(one.took_seconds for one in readings)) if readings else 0
-    found: dict[int, Evaluation] = {}
-    before, before_at, was_certain = None, -1, False
-    for one in readings if times else ():
-        at = max(0, bisect_right(times, one.began_ms) - 1)
-        is_next_under_way = at + 1 < len(times) and times[at + 1] <= one.done_ms
-        is_new = before is None or one.took_seconds != before.took_seconds
-        if before is not None and at == before_at:
-            is_certain = not is_new or not is_next_under_way
+    usual_ms = round(1000 * median(item.took_seconds for item in readings)) if readings else 0
+    evaluations: dict[int, Evaluation] = {}
+    previous, previous_index, was_certain = None, -1, False
+    for reading in readings if times else ():
+        index = max(0, bisect_right(times, reading.began_ms) - 1)
+        is_next_begun = index + 1 < len(times) and times[index + 1] <= reading.done_ms
+        is_new_duration = previous is None or reading.took_seconds != previous.took_seconds
+        if previous is not None and index == previous_index:
+            is_certain = not is_new_duration or not is_next_begun
         else:
-            follows = was_certain and at == before_at + 1
+            follows_certain = was_certain and index == previous_index + 1
             is_certain = (
-                is_new
-                and not is_next_under_way
-                and (follows or settled(one.began_ms + usual_ms) <= one.scraped_ms)
+                is_new_duration
+                and not is_next_begun
+                and (
+                    follows_certain or stored_by(reading.began_ms + usual_ms) <= reading.scraped_ms
+                )
             )
-        if is_certain or times[at] not in found:
-            found[times[at]] = Evaluation(
-                one.began_ms,
-                one.ended_ms if is_certain else max(one.ended_ms, one.done_ms),
-                one.ended_ms,
+        if is_certain or times[index] not in evaluations:
+            latest_ms = max(reading.ended_ms, reading.done_ms)
+            evaluations[times[index]] = Evaluation(
+                began_ms=reading.began_ms,
+                ended_ms=reading.ended_ms if is_certain else latest_ms,
+                likely_ms=reading.ended_ms,
             )
-        before, before_at, was_certain = one, at, is_certain
-    return found
+        previous, previous_index, was_certain = reading, index, is_certain
+    return evaluations

@@ -1,4 +1,4 @@
-"""What an alert compares with: the numbers that a sweep can try others instead of. Pure."""
+"""The numbers that an alert compares with, found in its text so that a sweep can replace them."""
 
 from __future__ import annotations
 
@@ -6,156 +6,158 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
-from firedrill.alerts.rules import equivalence, expression
+from firedrill.alerts.rules import equivalence, expression, tokens
 from firedrill.alerts.rules.expression import Threshold
-from firedrill.alerts.scaling import shrink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from firedrill.alerts.replay.ambiguity import Vector
-
+    Vector = Mapping[tuple[tuple[str, str], ...], float] | None
     Span = tuple[int, int]
-    """From a lexeme to before another one."""
+    """Indices of the first lexeme, and of the one after the last."""
 
-_JOINING = {"and", "or", "unless"}
+_SET_OPERATORS = {"and", "or", "unless"}
 _MATCHING = {"on", "ignoring", "group_left", "group_right"}
 _NO_FACTOR = {*"+-%^", "atan2"}
-"""Beside one of these a number is no factor of the whole."""
+"""Operators beside which a number is no factor of the whole side."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One number, or what stands for one, that other numbers can be tried instead of."""
+    """A number in an expression, or what stands for one, that can be replaced by other numbers."""
 
     operator: str
-    """As it reads from what is compared."""
+    """As read from the measured side."""
     text: str
-    """As it is spelled, for a person."""
+    """The comparison as written, for messages."""
     measured: str | None
-    """What is compared, if the expression is this comparison and nothing else."""
+    """The measured side, if the expression is this one comparison; else None."""
     lexemes: Sequence[str]
     spans: Sequence[Span]
-    """Where it stands: an alert that compares with the same twice, over two windows say, has one limit."""
+    """Where it stands; an alert that compares with it twice (over two windows) has one limit."""
 
-    def instead(self, value: float) -> str:
-        """The expression with another number."""
+    def with_value(self, value: float) -> str:
+        """Return the expression with another number."""
         lexemes = list(self.lexemes)
         for start, end in reversed(self.spans):
             lexemes[start:end] = [f" {value!r} "]
         return "".join(lexemes)
 
-    def tried(
-        self, values: Sequence[float], evaluated: Callable[[str], list[Vector]]
+    def evaluate_values(
+        self, values: Sequence[float], evaluate: Callable[[str], list[Vector]]
     ) -> Iterator[tuple[float, list[Vector]]]:
-        """What the expression gives with each of the values; where it is but one comparison, that is told from one evaluation."""
+        """Yield each value with what the expression gives for it.
+
+        A single comparison is evaluated once, and filtered for each value.
+        """
         if self.measured is None:
-            yield from ((value, evaluated(self.instead(value))) for value in values)
+            yield from ((value, evaluate(self.with_value(value))) for value in values)
             return
-        vectors = evaluated(self.measured)
+        vectors = evaluate(self.measured)
         for value in values:
-            yield (
-                value,
-                [Threshold(self.measured, self.operator, value).kept(vector) for vector in vectors],
-            )
+            threshold = Threshold(self.measured, self.operator, value)
+            yield value, [threshold.filter(vector) for vector in vectors]
 
 
-def of(text: str) -> tuple[Limit, ...]:
-    """The limits of an expression, as it is read: of comparisons that `and`, `or` and `unless` join, in parentheses or not."""
-    lexemes = shrink.lexemes(text)
-    found: dict[tuple[object, ...], list[_Place]] = {}
+def find_limits(text: str) -> tuple[Limit, ...]:
+    """Return the limits of an expression in reading order.
+
+    Comparisons count at the top, and where `and`, `or`, `unless` and parentheses join them.
+    """
+    lexemes = tokens.lexemes(text)
+    same: dict[tuple[object, ...], list[_Place]] = {}
     for place in _places(lexemes, (0, len(lexemes))):
-        found.setdefault(
-            (place.operator, place.is_factor, equivalence.of(_text(lexemes, place.span))), []
-        ).append(place)
-    return tuple(_limit(lexemes, places) for places in found.values())
+        limit = equivalence.normalize(_text(lexemes, place.span))
+        same.setdefault((place.operator, place.is_factor, limit), []).append(place)
+    return tuple(_limit(lexemes, places) for places in same.values())
 
 
-def alone(text: str) -> Threshold | None:
-    """The comparison with a plain number that an expression is; None for one that is more than that, or something else."""
-    first, *others = of(text) or (None,)
-    if (
-        first is None
-        or others
-        or first.measured is None
-        or not _is_number(number := _text(first.lexemes, first.spans[0]))
-    ):
+def single_comparison(text: str) -> Threshold | None:
+    """Return the threshold of an expression that is one comparison with a number; else None."""
+    limits = find_limits(text)
+    if len(limits) != 1 or limits[0].measured is None:
         return None
-    return Threshold(first.measured, first.operator, float(number))
+    (limit,) = limits
+    number = _text(limit.lexemes, limit.spans[0])
+    return (
+        Threshold(limits[0].measured, limit.operator, float(number)) if _is_number(number) else None
+    )
 
 
 def _limit(lexemes: Sequence[str], places: Sequence[_Place]) -> Limit:
-    first, spans = places[0], tuple(place.span for place in places)
-    return Limit(first.operator, _text(lexemes, first.shown), first.measured, lexemes, spans)
+    first = places[0]
+    return Limit(
+        operator=first.operator,
+        text=_text(lexemes, first.comparison),
+        measured=first.measured,
+        lexemes=lexemes,
+        spans=tuple(place.span for place in places),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where one comparison has its limit."""
+    """The limit of one comparison."""
 
     span: Span
     operator: str
     is_factor: bool
-    shown: Span
-    """The comparison as a whole."""
+    comparison: Span
+    """The whole comparison."""
     measured: str | None
 
 
 def _places(lexemes: Sequence[str], span: Span) -> Iterator[_Place]:
-    inner = _bare(lexemes, span)
-    parts = list(_split(lexemes, inner, _JOINING))
+    inner = _without_parentheses(lexemes, span)
+    parts = list(_split(lexemes, inner, _SET_OPERATORS))
     if not parts[1:]:
-        yield from _compared(lexemes, inner, is_alone=span == (0, len(lexemes)))
+        yield from _in_comparisons(lexemes, inner, is_alone=span == (0, len(lexemes)))
         return
     for part in parts:
-        yield from _places(lexemes, _matched(lexemes, part))
+        yield from _places(lexemes, _without_matching(lexemes, part))
 
 
-def _compared(lexemes: Sequence[str], part: Span, *, is_alone: bool) -> Iterator[_Place]:
-    """Each comparison of `a > b < c`, which is read from the left."""
+def _in_comparisons(lexemes: Sequence[str], part: Span, *, is_alone: bool) -> Iterator[_Place]:
+    """Yield the limits of each comparison of `a > b < c`, which is read from the left."""
     sides = list(_split(lexemes, part, {*"><=!"}))
-    if sides[1:] and _bare(lexemes, sides[0]) != sides[0]:
+    if sides[1:] and _without_parentheses(lexemes, sides[0]) != sides[0]:
         yield from _places(lexemes, sides[0])
     for left, right in pairwise(sides):
         operator, is_first = _text(lexemes, (left[1], right[0])), left == sides[0]
-        after = _matched(lexemes, right)
+        limit = _without_matching(lexemes, right)
         if operator not in expression.COMPARISONS or any(
-            _is_truth(lexemes, side) for side in ((part[0], left[1]), right)
+            _is_bool(lexemes, side) for side in ((part[0], left[1]), right)
         ):
             continue
-        is_whole = is_alone and not sides[2:] and after == _stripped(lexemes, right)
-        yield from _limited(lexemes, left if is_first else None, operator, after, is_whole=is_whole)
+        is_whole = is_alone and not sides[2:] and limit == _stripped(lexemes, right)
+        yield from _in_sides(lexemes, left if is_first else None, operator, limit, is_whole)
 
 
-def _limited(
-    lexemes: Sequence[str], left: Span | None, operator: str, right: Span, *, is_whole: bool
+def _in_sides(
+    lexemes: Sequence[str], left: Span | None, operator: str, right: Span, is_whole: bool
 ) -> Iterator[_Place]:
-    shown = (left[0] if left else right[0], right[1])
+    comparison = (left[0] if left else right[0], right[1])
     if _is_limit(_text(lexemes, right)):
-        yield _Place(
-            right, operator, False, shown, _text(lexemes, left) if left and is_whole else None
-        )
+        measured = _text(lexemes, left) if left and is_whole else None
+        yield _Place(right, operator, False, comparison, measured)
     elif left and _is_limit(_text(lexemes, left)):
-        yield _Place(
-            left,
-            expression.FLIPPED.get(operator, operator),
-            False,
-            shown,
-            _text(lexemes, right) if is_whole else None,
-        )
+        measured = _text(lexemes, right) if is_whole else None
+        flipped = expression.FLIPPED.get(operator, operator)
+        yield _Place(left, flipped, False, comparison, measured)
     else:
-        factors = [factor for side in (right, left) if side for factor in _factors(lexemes, side)]
-        yield from (_Place(factor, operator, True, shown, None) for factor in factors)
+        for side in (right, left):
+            for factor in _factors(lexemes, side) if side else ():
+                yield _Place(factor, operator, True, comparison, None)
 
 
 def _is_limit(text: str) -> bool:
-    """A number instead of one that moves with the time would be another kind of condition."""
+    """Return whether a side is a number that does not move with the time."""
     return expression.is_scalar(text) and "time" not in expression.called(text)
 
 
 def _factors(lexemes: Sequence[str], side: Span) -> Iterator[Span]:
-    """Numbers by which all of it is multiplied."""
-    product = _bare(lexemes, side)
+    """Yield the numbers by which the whole side is multiplied."""
+    product = _without_parentheses(lexemes, side)
     if list(_at_top(lexemes, product, _NO_FACTOR)):
         return
     for factor in _split(lexemes, product, {"*"}):
@@ -163,9 +165,9 @@ def _factors(lexemes: Sequence[str], side: Span) -> Iterator[Span]:
             yield _stripped(lexemes, factor)
 
 
-def _is_truth(lexemes: Sequence[str], side: Span) -> bool:
-    """Of a comparison's 0 or 1 nobody asks how much it is."""
-    return bool(list(_at_top(lexemes, _bare(lexemes, side), {"bool"})))
+def _is_bool(lexemes: Sequence[str], side: Span) -> bool:
+    """Return whether a side is the 0 or 1 of another comparison, which has no size to sweep."""
+    return bool(list(_at_top(lexemes, _without_parentheses(lexemes, side), {"bool"})))
 
 
 def _is_number(text: str) -> bool:
@@ -186,52 +188,51 @@ def _text(lexemes: Sequence[str], span: Span) -> str:
 def _depths(lexemes: Sequence[str], span: Span) -> list[int]:
     return list(
         accumulate(
-            (lexeme in expression.OPENING) - (lexeme in expression.CLOSING)
+            (lexeme in tokens.OPENING) - (lexeme in tokens.CLOSING)
             for lexeme in lexemes[slice(*span)]
         )
     )
 
 
 def _at_top(lexemes: Sequence[str], span: Span, words: set[str]) -> Iterator[int]:
-    """Where one of these stands outside all parentheses."""
-    for at, depth in enumerate(_depths(lexemes, span), start=span[0]):
-        if not depth and lexemes[at].lower() in words:
-            yield at
+    """Yield the indices of these words outside all parentheses."""
+    for index, depth in enumerate(_depths(lexemes, span), start=span[0]):
+        if not depth and lexemes[index].lower() in words:
+            yield index
 
 
 def _split(lexemes: Sequence[str], span: Span, words: set[str]) -> Iterator[Span]:
-    """What stands between these, of which several may follow each other."""
+    """Yield the parts between these words, several of which may follow each other."""
     start = span[0]
-    for at in _at_top(lexemes, span, words):
-        if at > start:
-            yield start, at
-        start = at + 1
+    for index in _at_top(lexemes, span, words):
+        if index > start:
+            yield start, index
+        start = index + 1
     yield start, span[1]
 
 
 def _stripped(lexemes: Sequence[str], span: Span) -> Span:
-    filled = [at for at in range(*span) if lexemes[at] != " "]
+    filled = [index for index in range(*span) if lexemes[index] != " "]
     return (filled[0], filled[-1] + 1) if filled else span
 
 
-def _bare(lexemes: Sequence[str], span: Span) -> Span:
-    """Without parentheses around all of it."""
+def _without_parentheses(lexemes: Sequence[str], span: Span) -> Span:
+    """Return a span without the parentheses around all of it."""
     start, end = inner = _stripped(lexemes, span)
     depths = _depths(lexemes, inner)
     is_wrapped = start < end and lexemes[start] == "(" and depths[-1] == 0 and 0 not in depths[:-1]
-    return _bare(lexemes, (start + 1, end - 1)) if is_wrapped else inner
+    return _without_parentheses(lexemes, (start + 1, end - 1)) if is_wrapped else inner
 
 
-def _matched(lexemes: Sequence[str], span: Span) -> Span:
-    """Without `bool`, and without how two sides are matched (`on (a) group_left ()`)."""
+def _without_matching(lexemes: Sequence[str], span: Span) -> Span:
+    """Return a span without `bool`, and without how two sides match (`on (a) group_left ()`)."""
     start, end = _stripped(lexemes, span)
     word = lexemes[start].lower() if start < end else ""
     if word == "bool":
-        return _matched(lexemes, (start + 1, end))
+        return _without_matching(lexemes, (start + 1, end))
     if word not in _MATCHING:
         return start, end
-    opened, _ = _stripped(lexemes, (start + 1, end))
-    closed = (
-        opened + _depths(lexemes, (opened, end)).index(0) + 1 if lexemes[opened] == "(" else opened
-    )
-    return _matched(lexemes, (closed, end))
+    labels, _ = _stripped(lexemes, (start + 1, end))
+    if lexemes[labels] == "(":
+        labels += _depths(lexemes, (labels, end)).index(0) + 1
+    return _without_matching(lexemes, (labels, end))

@@ -1,4 +1,7 @@
-"""Alertmanager's production routing made that of a drill: its times divided as the rules' are, its receivers at another address."""
+"""Alertmanager's production routing shrunk to a drill: shorter waits, and another receiver address.
+
+The waits and intervals are divided by the time scale, as the durations of rules are.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +15,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 COMPOSE_URL = "http://notifications:9095/"
-"""Where prometheus/alertmanager.yml sends to: the address within Compose's network."""
+"""The receiver's address in prometheus/alertmanager.yml: the one within Compose's network."""
 
 SHORTEST_MS = 1_000
-"""Alertmanager refuses an interval of zero, and without a wait nothing would be grouped or inhibited. A wait of `0s` stays one."""
+"""Alertmanager refuses an interval of zero, and without a wait nothing is grouped or inhibited.
+
+A wait of `0s` stays one.
+"""
 
 DURATIONS = ("group_wait", "group_interval", "repeat_interval")
 
 
 def scale_routing(text: str, factor: float, receiver_url: str = COMPOSE_URL) -> str:
-    """The Alertmanager configuration `text` with its waits and intervals divided by `factor` (1 or more), none shorter than a second.
+    """Return an Alertmanager configuration for a drill.
 
-    Webhooks to the bundle's receiver go to `receiver_url` (it ends in `/`); all others, and all else, stay.
+    Args:
+        text: The production configuration.
+        factor: What waits and intervals are divided by, 1 or more; none becomes shorter than 1 s.
+        receiver_url: Where webhooks to the bundle's receiver go; ends in `/`. Others stay.
 
-    Raises BadInput for text that is no such configuration. Whether it is valid is for `amtool check-config` to say.
+    Raises:
+        BadInput: the text is no such configuration. Whether it is valid is for
+            `amtool check-config` to say.
     """
-    routing = yaml_document.parse(text, "an Alertmanager configuration")
+    routing = yaml_document.load(text, "an Alertmanager configuration")
     if not isinstance(routing.get("route"), dict):
         raise BadInput("line 1: no route; expected an Alertmanager configuration")
     scaler = Scaler(factor)
@@ -37,22 +48,23 @@ def scale_routing(text: str, factor: float, receiver_url: str = COMPOSE_URL) -> 
                 route[key] = scaler.shrink(str(route[key]), key, SHORTEST_MS)
     for webhook in _webhooks(routing):
         webhook["url"] = str(webhook["url"]).replace(COMPOSE_URL, receiver_url, 1)
-    return yaml_document.printed(routing)
+    return yaml_document.dump(routing)
 
 
 def _routes(route: Any) -> Iterator[Any]:
     yield route
-    for below in _listed(route, "routes"):
-        yield from _routes(below)
+    for child in _mappings(route, "routes"):
+        yield from _routes(child)
 
 
 def _webhooks(routing: Any) -> Iterator[Any]:
-    for receiver in _listed(routing, "receivers"):
-        yield from (webhook for webhook in _listed(receiver, "webhook_configs") if "url" in webhook)
+    for receiver in _mappings(routing, "receivers"):
+        webhooks = _mappings(receiver, "webhook_configs")
+        yield from (webhook for webhook in webhooks if "url" in webhook)
 
 
-def _listed(mapping: Any, key: str) -> Any:
-    found = mapping.get(key) or []
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+def _mappings(mapping: Any, key: str) -> Any:
+    items = mapping.get(key) or []
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise BadInput(f"{key} is no list of mappings; expected an Alertmanager configuration")
-    return found
+    return items

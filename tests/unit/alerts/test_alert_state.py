@@ -1,48 +1,34 @@
-"""The replay handles failed and missing evaluations, limits and start-up, which promtool cannot show; rule files are read by line."""
+"""The state machine handles failed evaluations, limits and start-up, which promtool cannot show."""
 
-import json
-import subprocess
-
-import pytest
-
-from firedrill.alerts.replay.alert_state import SILENT_AFTER_START, Replay, State, episodes
-from firedrill.alerts.rules import promtool, rule_file
-from firedrill.alerts.rules.rule_file import Rule
-from firedrill.errors import BadInput
-from firedrill.processes import programs
-from tests import required_programs
+from firedrill.alerts.replay.alert_state import (
+    UNWRITTEN_AFTER_START,
+    AlertStateMachine,
+    State,
+    episodes,
+)
+from tests.unit.alerts.rule_builders import alert
 
 A, B = (("i", "a"),), (("i", "b"),)
 
 
-def rule(hold_ms=0, keep_ms=0, labels=None):
-    return Rule(
-        name="Hot",
-        expr="hot > 0",
-        is_alert=True,
-        place="f.yml:1",
-        expr_place="f.yml:2",
-        labels=labels or {},
-        annotations={},
-        hold_ms=hold_ms,
-        keep_ms=keep_ms,
-    )
-
-
-def states(replay, *evaluations):
-    """Per evaluation, the states of what is written; None where nothing is."""
-    shown = (replay.evaluate(time_ms, vector) for time_ms, vector in evaluations)
-    return [None if one is None else [alert.state for alert in one.values()] for one in shown]
+def states(machine, *evaluations):
+    """The states of the written alerts of each evaluation; None where nothing is written."""
+    written = (machine.evaluate(time_ms, vector) for time_ms, vector in evaluations)
+    return [
+        None if alerts is None else [each.state for each in alerts.values()] for alerts in written
+    ]
 
 
 def test_a_failed_evaluation_keeps_the_state():
-    found = states(Replay(rule(hold_ms=2000)), (0, {A: 1}), (1000, None), (2000, {A: 1}))
+    found = states(
+        AlertStateMachine(alert(hold_ms=2000)), (0, {A: 1}), (1000, None), (2000, {A: 1})
+    )
     assert found == [[State.PENDING], None, [State.FIRING]]
 
 
 def test_duplicate_alerts_fail_the_evaluation():
-    replay = Replay(rule(labels={"i": "same"}))
-    assert states(replay, (0, {A: 1}), (1000, {A: 1, B: 1}), (2000, {A: 1})) == [
+    machine = AlertStateMachine(alert(labels={"i": "same"}))
+    assert states(machine, (0, {A: 1}), (1000, {A: 1, B: 1}), (2000, {A: 1})) == [
         [State.FIRING],
         None,
         [State.FIRING],
@@ -51,7 +37,7 @@ def test_duplicate_alerts_fail_the_evaluation():
 
 def test_more_alerts_than_the_limit_clear_the_state():
     found = states(
-        Replay(rule(hold_ms=1000), limit=1),
+        AlertStateMachine(alert(hold_ms=1000), limit=1),
         (0, {A: 1}),
         (1000, {A: 1, B: 1}),
         (2000, {A: 1}),
@@ -61,202 +47,41 @@ def test_more_alerts_than_the_limit_clear_the_state():
 
 
 def test_a_hold_counts_time_and_not_evaluations():
-    assert states(Replay(rule(hold_ms=5000)), (0, {A: 1}), (9000, {A: 1})) == [
+    assert states(AlertStateMachine(alert(hold_ms=5000)), (0, {A: 1}), (9000, {A: 1})) == [
         [State.PENDING],
         [State.FIRING],
     ]
 
 
 def test_state_after_start_up_is_kept_but_not_written():
-    replay = Replay(rule(hold_ms=1000), silent=SILENT_AFTER_START)
-    assert states(replay, (0, {A: 1}), (1000, {A: 1}), (2000, {A: 1})) == [[], [], [State.FIRING]]
-    failing = Replay(rule(), silent=SILENT_AFTER_START)
+    machine = AlertStateMachine(alert(hold_ms=1000), unwritten=UNWRITTEN_AFTER_START)
+    assert states(machine, (0, {A: 1}), (1000, {A: 1}), (2000, {A: 1})) == [[], [], [State.FIRING]]
+    failing = AlertStateMachine(alert(), unwritten=UNWRITTEN_AFTER_START)
     assert states(failing, (0, None), (1000, {A: 1}), (2000, {A: 1})) == [None, [], [State.FIRING]]
 
 
 def test_keep_firing_for_ends_after_its_time():
-    (one,) = episodes(Replay(rule(keep_ms=2000)), [(0, {A: 1}), (1000, {}), (2000, {}), (3000, {})])
+    (one,) = episodes(
+        AlertStateMachine(alert(keep_ms=2000)), [(0, {A: 1}), (1000, {}), (2000, {}), (3000, {})]
+    )
     assert (one.pending_ms, one.firing_ms, one.resolved_ms) == (None, 0, 3000)
 
 
 def test_exceeding_the_limit_ends_an_alert_but_failing_does_not():
     several = {A: 1, B: 1}
     (forgotten,) = episodes(
-        Replay(rule(), limit=1), [(0, {A: 1}), (1000, several), (2000, several)]
+        AlertStateMachine(alert(), limit=1), [(0, {A: 1}), (1000, several), (2000, several)]
     )
     assert (forgotten.firing_ms, forgotten.resolved_ms) == (0, 1000)
-    (kept,) = episodes(Replay(rule(), limit=1), [(0, {A: 1}), (1000, None), (2000, None)])
+    (kept,) = episodes(
+        AlertStateMachine(alert(), limit=1), [(0, {A: 1}), (1000, None), (2000, None)]
+    )
     assert (kept.firing_ms, kept.resolved_ms) == (0, None)
 
 
 def test_a_value_in_a_label_makes_another_alert_each_time():
     found = episodes(
-        Replay(rule(hold_ms=1000, labels={"v": "{{ $value }}"})),
+        AlertStateMachine(alert(hold_ms=1000, labels={"v": "{{ $value }}"})),
         [(t, {A: t + 0.5}) for t in range(0, 4000, 1000)],
     )
     assert [one.firing_ms for one in found] == [None] * 4
-
-
-@pytest.mark.parametrize(
-    "spelled", ["true", "1.50", "0777", "1e3", "1_000", "2026-01-02", "0x10", "yes", ".inf", "'~'"]
-)
-def test_names_and_labels_are_kept_as_spelled(tmp_path, spelled):
-    required_programs.require("promtool")
-    alert = f"      - alert: {spelled}\n        expr: vector(1)\n        labels: {{page: {spelled}, none: ~, nothing: }}\n"
-    (tmp_path / "r.yml").write_text(f"groups:\n  - name: g\n    rules:\n{alert}")
-    ((one,),) = [group.rules for group in rule_file.read(tmp_path / "r.yml")]
-    fires = {
-        "alertname": one.name,
-        "exp_alerts": [{"exp_labels": dict(one.labels)}],
-        "eval_time": "1m",
-    }
-    asked = {
-        "rule_files": ["r.yml"],
-        "tests": [{"interval": "1m", "input_series": [], "alert_rule_test": [fires]}],
-    }
-    (tmp_path / "t.yml").write_text(json.dumps(asked))
-    done = subprocess.run(
-        [programs.need("promtool"), "test", "rules", "t.yml"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert (one.name, one.labels) == (spelled.strip("'"), {"page": spelled.strip("'")})
-
-
-@pytest.mark.parametrize("text", ["", "# nothing yet\n", "groups:\n", "groups: []\n"])
-def test_a_file_without_rules_is_a_valid_rule_file(tmp_path, text):
-    (tmp_path / "r.yml").write_text(text)
-    assert rule_file.read(tmp_path / "r.yml") == ()
-
-
-def test_rules_are_read_with_their_lines(tmp_path):
-    file = tmp_path / "r.yml"
-    file.write_text(
-        "groups:\n  - name: g\n    interval: 15s\n    limit: 2\n    rules:\n      - alert: Off\n        expr: 1\n        for: 1m\n"
-    )
-    (group,) = rule_file.read(file)
-    (one,) = group.rules
-    assert (group.interval_ms, group.limit, one.name, one.expr, one.hold_ms) == (
-        15_000,
-        2,
-        "Off",
-        "1",
-        60_000,
-    )
-    assert (one.place, one.expr_place) == (f"{file}:6", f"{file}:7")
-
-
-def test_an_aliased_expression_keeps_the_line_of_its_rule(tmp_path):
-    file = tmp_path / "r.yml"
-    file.write_text(
-        "groups:\n  - name: g\n    rules:\n      - &a {alert: A, expr: 1}\n      - <<: *a\n        alert: B\n"
-    )
-    ((_, merged),) = [group.rules for group in rule_file.read(file)]
-    assert (merged.name, merged.expr, merged.expr_place) == ("B", "1", f"{file}:5")
-
-
-def test_a_binary_file_is_an_error(tmp_path):
-    file = tmp_path / "r.yml"
-    file.write_bytes(b"groups: [{name: \xe9}]")
-    with pytest.raises(BadInput, match="no text; expected a Prometheus rule file"):
-        rule_file.read(file)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (
-            "groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: 1\n        for: 5x\n",
-            "r.yml:6: for: 5x is no duration",
-        ),
-        ("groups: [\n", "r.yml:2"),
-        ("groups:\n  - name: g\n    rules:\n      - expr: 1\n", "r.yml:4: no rule"),
-        (
-            "groups:\n  - name: g\n    limit: few\n    rules: []\n",
-            "r.yml:3: limit: few is no whole number",
-        ),
-        (
-            "groups:\n  - name: g\n    rules:\n      - {alert: A, expr: 1,\n        labels: [a]}\n",
-            "r.yml:5: labels: .* is no mapping",
-        ),
-        (
-            "groups:\n  - name: g\n    rules:\n      - {alert: A, expr: 1, annotations: a}\n",
-            "r.yml:4: annotations: a is no mapping",
-        ),
-        ("groups:\n  - name: g\x07\n", "r.yml:2: unacceptable character"),
-    ],
-)
-def test_a_syntax_error_is_named_with_its_line(tmp_path, text, message):
-    file = tmp_path / "r.yml"
-    file.write_text(text)
-    with pytest.raises(BadInput, match=message):
-        rule_file.read(file)
-
-
-WRONG = {
-    "a duration without a unit": "    rules: [*GOOD, {alert: B, expr: up, for: 5}]",
-    "a duration that is none": "    rules: [*GOOD, {alert: B, expr: up, keep_firing_for: -5s}]",
-    "labels that are none": "    rules: [*GOOD, {alert: B, expr: up, labels: [a]}]",
-    "an expression that is there twice": "    rules: [*GOOD, {alert: B, expr: up, expr: up}]",
-    "a label that is there twice": "    rules: [*GOOD, {alert: B, expr: up, labels: {a: b, a: c}}]",
-    "a text": "    rules: [*GOOD, hello]",
-    "nothing": "    rules: [*GOOD, ]\n  - name: b\n    rules:\n      -\n      - *GOOD",
-    "a group that is a text": "    rules: [*GOOD]\n  - hello",
-    "a group without a name": "    rules: [*GOOD]\n  - rules: []",
-    "a group whose rules are a text": "    rules: [*GOOD]\n  - name: b\n    rules: hello",
-    "a group whose limit is a text": "    rules: [*GOOD]\n  - name: b\n    limit: x",
-    "a group with two names": "    rules: [*GOOD]\n  - name: b\n    name: c",
-    "a rule of several lines": """\
-    rules:
-      - *GOOD
-      - alert: B
-        expr: |
-          up
-            > 0
-        for: 5
-      - *GOOD""",
-}
-
-
-@pytest.mark.parametrize("text", WRONG.values(), ids=WRONG.keys())
-def test_mistakes_have_their_line_and_the_rest_is_read(tmp_path, text):
-    required_programs.require("promtool")
-    file = tmp_path / "r.yml"
-    file.write_text(
-        f"groups:\n  - name: a\n{text}\n".replace("*GOOD", "{alert: Good, expr: up == 2}")
-    )
-    found = rule_file.sift(file)
-    assert {rule.name for group in found.groups for rule in group.rules} == {"Good"}
-    (mistake,) = found.mistakes
-    _, listed = promtool.examined(file)
-    assert listed == [mistake], "promtool has nothing against the rest"
-    named, line = mistake.place.rsplit(":", 1)
-    assert named == str(file)
-    assert file.read_text().splitlines()[int(line) - 1].strip() not in {"", "rules:", "- *GOOD"}
-    assert len(found.text.splitlines()) == len(file.read_text().splitlines())
-
-
-BESIDE = """\
-groups:
-  - hello
-  - name: g
-    rules:
-      - alert: Bad
-        expr: |
-          up
-        for: 5
-      - {alert: Good, expr: up}
-      - {alert: Worse, expr: up(}
-"""
-
-
-def test_a_promtool_mistake_among_others_keeps_line_and_rule(tmp_path):
-    required_programs.require("promtool")
-    file = tmp_path / "r.yml"
-    file.write_text(BESIDE)
-    _, mistakes = promtool.examined(file)
-    found = [(one.place, one.rule and one.rule.name) for one in mistakes]
-    assert found == [(f"{file}:2", None), (f"{file}:8", None), (f"{file}:10", "Worse")]

@@ -1,18 +1,16 @@
-"""Rules of a group are ordered by what they read of each other."""
+"""Rules are ordered by what they read of each other, and by what their group records."""
 
 import pytest
 
-from firedrill.alerts.replay import evaluation_order
-from firedrill.alerts.rules import dependencies
-from firedrill.alerts.rules.rule_file import Rule
+from firedrill.alerts.replay import evaluation_order, loaded_rules
+from firedrill.alerts.rules import dependencies, rule_file
+from tests.unit.alerts.rule_builders import alert, record
 
 
-def record(name, expr):
-    return Rule(name, expr, is_alert=False, place="", expr_place="", labels={}, annotations={})
-
-
-def alert(name, expr):
-    return Rule(name, expr, is_alert=True, place="", expr_place="", labels={}, annotations={})
+def groups(tmp_path, text, name="r.yml"):
+    file = tmp_path / name
+    file.write_text(text)
+    return rule_file.read(file)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +48,7 @@ def test_rules_that_read_nothing_of_their_group_are_independent():
 
 
 def test_reading_recorded_series_extends_the_look_back():
-    recorded = dependencies.records(
+    recorded = dependencies.recordings(
         [
             record("a", "rate(x[5m])"),
             record("a", "y"),
@@ -58,10 +56,49 @@ def test_reading_recorded_series_extends_the_look_back():
             alert("x", "z"),
         ]
     )
-    assert set(dependencies.read("b offset 10s", recorded)) == {
+    assert set(dependencies.series_read("b offset 10s", recorded)) == {
         ("b", 10_000),
         ("b", 70_000),
         ("a", 10_000),
         ("x", 310_000),
         ("y", 10_000),
     }
+
+
+def test_series_recorded_by_later_rules_are_read_early(tmp_path):
+    (group,) = groups(
+        tmp_path,
+        "groups:\n  - name: g\n    rules:\n"
+        "      - {alert: A, expr: b > 1}\n"
+        "      - {record: b, expr: c}\n"
+        "      - {record: c, expr: c + 1 or d}\n"
+        "      - {alert: Z, expr: b > 1}\n",
+    )
+    assert [evaluation_order.read_before_recorded(group, number) for number in range(4)] == [
+        {"b"},
+        {"c"},
+        {"c"},
+        set(),
+    ]
+    ((_, _),) = evaluation_order.units([group])[0]
+
+
+def test_groups_that_read_each_other_have_no_order(tmp_path):
+    found = groups(
+        tmp_path,
+        "groups:\n  - {name: f, rules: [{record: a, expr: b}, {record: d, expr: e}]}\n  - {name: g, rules: [{record: b, expr: a}]}\n"
+        "  - {name: h, rules: [{record: e, expr: up}]}\n",
+    )
+    units, circular = evaluation_order.units(found)
+    assert [rule.name for unit in units for _, rule in unit] == ["e", "d"]
+    assert {rule.name for rule in circular} == {"a", "b"}
+
+
+def test_groups_of_one_name_are_distinguished_by_their_files(tmp_path):
+    text = "groups:\n  - {name: g, rules: []}\n"
+    theirs = [*groups(tmp_path, text, "user-0-a.yml"), *groups(tmp_path, text, "b.yml")]
+    (tmp_path / "mine").mkdir()
+    a, b, c = (groups(tmp_path / "mine", text, name)[0] for name in ("a.yml", "b.yml", "c.yml"))
+    assert loaded_rules.match([a, b, c], theirs) == {a.place: theirs[0], b.place: theirs[1]}
+    assert loaded_rules.match([c], theirs[:1]) == {c.place: theirs[0]}
+    assert loaded_rules.match([c], theirs) == {}
