@@ -1,9 +1,11 @@
-"""How long alert rules take to be replayed over a recorded run.
+"""Time that a backtest of alert rules takes on a recorded run.
 
-A made-up run of an hour, scraped and evaluated once a second: four pages of fifty series, one scrape in a hundred lasting past the next
-evaluation, a gauge that is high for one minute in ten. Twenty alerts over it (issued as two groups), also where every evaluation comes as
-scrapes end, and one of them swept over five values of `for` by five thresholds; twenty production alerts over five minutes, each second
-stretched to twelve; and 500 alerts over a minute. Aims: 5 s, none, 20 s, 10 s, none. Run: `python -m bench.backtest`.
+A made-up run of an hour, scraped and evaluated once a second: four endpoints of fifty series, one
+scrape in a hundred that lasts past the next evaluation, a gauge that is high for one minute in ten.
+Twenty alerts (in two groups) are replayed over the hour; again with every evaluation during a
+scrape; one alert is swept over five values of `for` by five thresholds; twenty production alerts
+are replayed over five minutes, stretched by twelve; and 500 alerts over a minute.
+Aims: 5 s, none, 20 s, 10 s, none. Run: `python -m bench.backtest`.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.result_tables import save, table
-from firedrill.alerts.backtest.backtest import Question, backtest
-from firedrill.alerts.replay.evaluation_times import MARK
+from firedrill.alerts.backtest.backtest import BacktestRequest, backtest
+from firedrill.alerts.replay.evaluation_times import EVALUATION_MARKER
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus import remote
 from firedrill.prometheus.recorded_data import Reopened
@@ -28,55 +30,61 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 HOUR_SECONDS, DRILL_SECONDS, MINUTE_SECONDS = 3_600, 300, 60
-PAGES, SERIES_A_PAGE = 4, 50
+ENDPOINTS, SERIES_PER_ENDPOINT = 4, 50
 SLOW_EVERY, SLOW_SECONDS, FAST_SECONDS = 100, 0.6, 0.005
 EVALUATED_AFTER_MS = 500
-"""The phase of the groups; pages are scraped at the full second."""
-AMID_A_SCRAPE_MS = 15
-"""A phase at which it is open, at every evaluation, whether the scrape before could be read."""
+"""The phase of the groups; endpoints are scraped at the full second."""
+DURING_A_SCRAPE_MS = 15
+"""A phase at which every evaluation may or may not have read the previous scrape."""
 SLICE_SECONDS = 600
 HOLDS_MS, THRESHOLDS = (0, 1_000, 5_000, 15_000, 60_000), (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
-def series(start_ms: int, first: int, last: int, pages: int, after_ms: int) -> Iterator[Any]:
-    """Samples of some seconds of the run."""
-    for page in range(pages):
-        labels = {"job": "made", "instance": f"page-{page}"}
-        yield _one({**labels, "__name__": "up"}, start_ms, range(first, last), lambda _: 1)
-        yield _one(
-            {**labels, "__name__": "scrape_duration_seconds"}, start_ms, range(first, last), _took
+def series(start_ms: int, first: int, last: int, endpoints: int, after_ms: int) -> Iterator[Any]:
+    """Yield the series of some seconds of the run."""
+    for endpoint in range(endpoints):
+        labels = {"job": "made", "instance": f"page-{endpoint}"}
+        yield _series({**labels, "__name__": "up"}, start_ms, range(first, last), lambda _: 1)
+        yield _series(
+            {**labels, "__name__": "scrape_duration_seconds"},
+            start_ms,
+            range(first, last),
+            _scrape_seconds,
         )
-        for number in range(SERIES_A_PAGE // 2):
-            of = {**labels, "number": str(number)}
-            yield _one(
-                {**of, "__name__": "load_ratio"},
+        for number in range(SERIES_PER_ENDPOINT // 2):
+            numbered = {**labels, "number": str(number)}
+            yield _series(
+                {**numbered, "__name__": "load_ratio"},
                 start_ms,
                 range(first, last),
                 lambda second: 0.95 if second % 600 < 60 else 0.2,
             )
-            yield _one(
-                {**of, "__name__": "asked_total"},
+            yield _series(
+                {**numbered, "__name__": "asked_total"},
                 start_ms,
                 range(first, last),
                 lambda second: 10 * second,
             )
     for group in ("one", "two"):
-        yield _one(
-            {"__name__": MARK, "group": group}, start_ms + after_ms, range(first, last), lambda _: 1
+        yield _series(
+            {"__name__": EVALUATION_MARKER, "group": group},
+            start_ms + after_ms,
+            range(first, last),
+            lambda _: 1,
         )
 
 
-def _took(second: int) -> float:
+def _scrape_seconds(second: int) -> float:
     return SLOW_SECONDS if second % SLOW_EVERY == 0 else FAST_SECONDS
 
 
-def _one(
+def _series(
     labels: dict[str, str], start_ms: int, seconds: range, value: Callable[[int], float]
 ) -> Any:
-    made = remote.series(labels)
+    series = remote.series(labels)
     for second in seconds:
-        made.samples.add(timestamp=start_ms + second * 1000, value=value(second))
-    return made
+        series.samples.add(timestamp=start_ms + second * 1000, value=value(second))
+    return series
 
 
 def made_up_run(
@@ -85,10 +93,20 @@ def made_up_run(
     rules: str,
     interrupt: Interrupt,
     unseen: range = range(0),
-    pages: int = PAGES,
+    endpoints: int = ENDPOINTS,
     after_ms: int = EVALUATED_AFTER_MS,
 ) -> Run:
-    """A recorded run that had loaded these rules, evaluated so long after the full second; in the unseen seconds nothing was recorded."""
+    """Record a made-up run.
+
+    Args:
+        folder: The run's folder.
+        seconds: How long it lasted.
+        rules: The text of the rule file that it had loaded.
+        interrupt: Ends the waiting for Prometheus.
+        unseen: Seconds in which nothing was recorded.
+        endpoints: How many metrics endpoints were scraped.
+        after_ms: How long after the full second the groups were evaluated.
+    """
     start = round(time.time()) - seconds - 10
     spans = [(0, unseen.start), (unseen.stop, seconds)] if unseen else [(0, seconds)]
     with Reopened(None, interrupt) as reopened:
@@ -96,7 +114,9 @@ def made_up_run(
             for first in range(begin, end, SLICE_SECONDS):
                 remote.write(
                     reopened.prom.url,
-                    series(start * 1000, first, min(first + SLICE_SECONDS, end), pages, after_ms),
+                    series(
+                        start * 1000, first, min(first + SLICE_SECONDS, end), endpoints, after_ms
+                    ),
                 )
         run = Run(folder)
         shutil.move(reopened.folder / "data" / "snapshots" / reopened.prom.snapshot(), run.snapshot)
@@ -107,25 +127,31 @@ def made_up_run(
 
 
 def rules(number: int, window: str = "10s", hold: str = "5s") -> str:
-    """So many alerts in two groups, half of them over a gauge and half over a rate."""
+    """Return a rule file of two groups: half of the alerts read a gauge, half a rate."""
     text = "groups:\n"
     for group in ("one", "two"):
         text += f"  - name: {group}\n    interval: 1s\n    rules:\n"
-        text += f"      - {{record: '{MARK}', expr: vector(1), labels: {{group: {group}}}}}\n"
+        marker = f"record: '{EVALUATION_MARKER}', expr: vector(1), labels: {{group: {group}}}"
+        text += f"      - {{{marker}}}\n"
         for at in range(number // 4):
-            text += f"      - {{alert: High{at}, expr: 'avg_over_time(load_ratio{{number=\"{at % 25}\"}}[{window}]) > 0.8', for: {hold}}}\n"
-            text += f"      - {{alert: Busy{at}, expr: 'rate(asked_total{{number=\"{at % 25}\"}}[{window}]) > 11', for: {hold}}}\n"
+            selected = f'{{number="{at % 25}"}}[{window}]'
+            high, busy = (
+                f"avg_over_time(load_ratio{selected}) > 0.8",
+                f"rate(asked_total{selected}) > 11",
+            )
+            text += f"      - {{alert: High{at}, expr: '{high}', for: {hold}}}\n"
+            text += f"      - {{alert: Busy{at}, expr: '{busy}', for: {hold}}}\n"
     return text
 
 
 def measured(
     what: str, aim: str, run: Run, text: str, interrupt: Interrupt, **asked: Any
 ) -> dict[str, object]:
-    """A row: how long a backtest takes, all of it."""
+    """Return a row with the time that a whole backtest takes."""
     file = run.folder / "asked.yml"
     file.write_text(text)
     began = time.perf_counter()
-    report = backtest(Question((file,), run, **asked), interrupt)
+    report = backtest(BacktestRequest((file,), run, **asked), interrupt)
     taken = time.perf_counter() - began
     evaluations, ambiguous = (
         sum(getattr(alert, name) for alert in report.alerts)
@@ -143,21 +169,21 @@ def measured(
 
 def main() -> None:
     """Measure, print, save."""
-    with tempfile.TemporaryDirectory() as name, Interrupt() as interrupt:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as temporary, Interrupt() as interrupt:
+        folder = Path(temporary)
         lengths = {"hour": HOUR_SECONDS, "drill": DRILL_SECONDS, "minute": MINUTE_SECONDS}
-        for each in (*lengths, "amid"):
-            (folder / each).mkdir()
+        for name in (*lengths, "during"):
+            (folder / name).mkdir()
         hour, drill, minute = (
-            made_up_run(folder / each, seconds, rules(20), interrupt)
-            for each, seconds in lengths.items()
+            made_up_run(folder / name, seconds, rules(20), interrupt)
+            for name, seconds in lengths.items()
         )
-        amid = made_up_run(
-            folder / "amid", HOUR_SECONDS, rules(20), interrupt, after_ms=AMID_A_SCRAPE_MS
+        during = made_up_run(
+            folder / "during", HOUR_SECONDS, rules(20), interrupt, after_ms=DURING_A_SCRAPE_MS
         )
         rows = [
             measured("an hour", "5 s", hour, rules(20), interrupt),
-            measured("an hour, each evaluation amid a scrape", "", amid, rules(20), interrupt),
+            measured("an hour, each evaluation amid a scrape", "", during, rules(20), interrupt),
             measured(
                 "5 x 5 sweep",
                 "20 s",

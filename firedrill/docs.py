@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from firedrill import places
-from firedrill.alerts.rules import reloading, runbook_links
+from firedrill.alerts.rules import runbook_links
 from firedrill.contract import (
     LAG_BOUNDS_SECONDS,
     LATENCY_BOUNDS_SECONDS,
@@ -24,7 +24,6 @@ from firedrill.record import run_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from firedrill.contract import Metric
 
@@ -92,12 +91,6 @@ def _recorded() -> list[tuple[str, str, str]]:
     return list(found.values())
 
 
-def recorded_names(folder: Path = places.RULES) -> frozenset[str]:
-    """Names of every series that a rule records; a file that somebody is just writing may be damaged, and counts for nothing."""
-    rules = [rule for file in folder.glob("*.yml") for rule in reloading.rules_in(file.read_text())]
-    return frozenset(rule.name for rule in rules if not rule.is_alert)
-
-
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -107,4 +100,4 @@ if __name__ == "__main__":
     DOCUMENT.write_text(metrics_document())
     RUN_SCHEMA.write_text(run_schema())
     for file in places.RULES.glob("*.yml"):
-        file.write_text(runbook_links.linked(file.read_text()))
+        file.write_text(runbook_links.add_links(file.read_text()))

@@ -1,4 +1,7 @@
-"""Quantities as a person writes them (`30s`, `1%`, `5MB/s`), read into base units."""
+"""Quantities of profiles and options (`1m30s`, `5MB/s`, `1%`), read into base units.
+
+Durations of rule files are another grammar: see `firedrill.alerts.rules.durations`.
+"""
 
 from __future__ import annotations
 

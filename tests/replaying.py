@@ -1,4 +1,4 @@
-"""A drill whose own rules are replayed, and the comparison of the replay with what its Prometheus wrote."""
+"""Play a drill with many rules, replay them, and compare with what its Prometheus wrote."""
 
 import itertools
 import threading
@@ -8,9 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import inf
 
 from firedrill.alerts.replay import visibility
-from firedrill.alerts.replay.alert_state import Replay
+from firedrill.alerts.replay.alert_state import AlertStateMachine
 from firedrill.alerts.replay.ambiguity import COMMIT_MS
-from firedrill.alerts.replay.environment import Bench
+from firedrill.alerts.replay.environment import ReplayEnvironment
 from firedrill.alerts.rules import rule_file
 from firedrill.contract import LOOPBACK
 from firedrill.interrupt import Interrupt
@@ -24,8 +24,8 @@ faults:
   - {{start_time: {sick}s, for: 16s, memory: 12MB/s, alerts: [ApiMemoryGrowing]}}
   - {{start_time: {gone}s, for: 6s, stop: true, alerts: [ApiDown]}}
 """
-SCALE = 36
-NAMED = {
+TIME_SCALE = 36
+FAULT_ALERTS = {
     "ApiLatencyBudgetBurn",
     "ApiLatencyP99High",
     "ApiErrorBudgetFastBurn",
@@ -33,7 +33,7 @@ NAMED = {
     "ApiDown",
 }
 
-RESTLESS = """\
+OWN_GROUP_RULES = """\
 groups:
   - name: restless
     rules:
@@ -47,9 +47,9 @@ groups:
       - {record: 'own:evaluations', expr: 'own:evaluations + 1 or vector(1)'}
       - {alert: Often, expr: 'own:evaluations > 9'}
 """
-"""What they read is what their own group saw: nothing of it can be late, whatever the machine does."""
+"""They read what their own group recorded, which cannot be late, whatever the machine does."""
 
-SCRAPED = """\
+HEALTHY_ENDPOINT_RULES = """\
   - name: scraped{n}
     rules:
       - {{record: firedrill:rule_evaluation, expr: vector(1), labels: {{group: scraped{n}}}}}
@@ -57,14 +57,17 @@ SCRAPED = """\
       - {{alert: FewForLong{n}, expr: sum by (method) (locust_requests_total) % 8 < 5, for: 1s}}
       - {{alert: FewAndKept{n}, expr: sum by (method) (locust_requests_total) % 8 < 3, keep_firing_for: 1s}}
 """
-"""What they read is scraped from a page that is well all the time, and another at every scrape."""
+"""They read a healthy endpoint whose values change at every scrape."""
 SCRAPED_GROUPS = 3
-"""A group whose phase is that of the scrapes has all of its evaluations open. Of three the middle one is held to the bound."""
+"""The middle one of three is judged: all evaluations on the phase of the scrapes are ambiguous."""
 
 GROUPS = 4
-"""Each is evaluated at a phase of its own, so that no phase decides what the test sees. No alert goes on for long: what one evaluation
-leaves open is open until its alert has ended."""
-RULES = """\
+"""Each group has a phase of its own, so that no single phase decides what the test sees.
+
+No alert goes on for long: an ambiguous evaluation makes the following ones ambiguous until its
+alert has ended.
+"""
+SLOW_ENDPOINT_RULES = """\
   - name: theirs{n}
     rules:
       - {{record: firedrill:rule_evaluation, expr: vector(1), labels: {{group: theirs{n}}}}}
@@ -84,29 +87,32 @@ RULES = """\
       - {{alert: AtEnd{n}, expr: 'max_over_time((odd{{job="extra"}} @ end())[4s:1s]) > 0'}}
 """
 
-NAMESAKE = """\
+SAME_NAME_RULES = """\
 groups:
   - name: theirs0
     rules:
       - {record: firedrill:rule_evaluation, expr: vector(1), labels: {group: theirs0, file: too}}
       - {alert: OddToo, expr: odd == 1}
 """
-"""A group of the same name in another file has a phase of its own. What it records has a label of its own: two groups that write one series
-would lose what the later one of them writes of an earlier time, when the machine stalls."""
+"""A group of the same name in another file, with a phase of its own.
+
+Its records have a label of their own: if two groups wrote one series and the machine stalled,
+Prometheus would drop samples that are older than the newest.
+"""
 
 SCRAPE_TIMEOUT_SECONDS = 1.0
 """prometheus.yml's."""
 
 
-def patience_seconds(number):
-    """How long a scrape takes: some hang, the others end at every time alike, so that none suits the phase of a group."""
+def scrape_seconds(number):
+    """How long a scrape takes: some hang, the others end at evenly spread times."""
     return SCRAPE_TIMEOUT_SECONDS + 0.2 if number % 17 == 0 else 0.95 * (number * 0.618 % 1)
 
 
-class Page(ThreadingHTTPServer):
-    """A metrics endpoint that is odd for half of the time, and slow, and fails every eleventh time.
+class SlowEndpoint(ThreadingHTTPServer):
+    """A metrics endpoint that is slow, odd for half of the time, and fails every eleventh time.
 
-    A scrape that hangs lasts as long as the interval, so an evaluation falls into it whatever the phase.
+    A scrape that hangs lasts as long as the interval, so every group has an evaluation during it.
     """
 
     def __init__(self):
@@ -114,13 +120,13 @@ class Page(ThreadingHTTPServer):
         self.asked = itertools.count(1)
 
     def handle_error(self, request, client_address):
-        """Prometheus that goes away from a page that hangs is no news."""
+        """Ignore that Prometheus gives up a scrape that hangs."""
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         number = next(self.server.asked)
-        threading.Event().wait(patience_seconds(number))
+        threading.Event().wait(scrape_seconds(number))
         body = f"odd {number % 12 // 6}\nasked_total {number}\n".encode()
         self.send_response(200 if number % 11 else 503)
         self.send_header("Content-Type", "text/plain; version=0.0.4")
@@ -128,25 +134,29 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_):
-        """Quiet."""
+        """Log nothing."""
 
 
-def page():
-    """Serve it; its address."""
-    with Page() as server:
+def slow_endpoint():
+    """Serve the endpoint; yields its address."""
+    with SlowEndpoint() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"{LOOPBACK}:{server.server_port}/metrics"
         server.shutdown()
 
 
 def drill(folder, address, healthy_seconds):
-    """A drill: healthy for that long, then slow and failing, then gone. The page at the address is scraped with it."""
+    """Play a drill that is healthy for some time, then slow and failing, then gone.
+
+    The endpoint at the address is scraped, too.
+    """
     texts = {
-        "theirs": "groups:\n" + "".join(RULES.format(n=number) for number in range(GROUPS)),
-        "theirs-too": NAMESAKE,
-        "restless": RESTLESS,
+        "theirs": "groups:\n"
+        + "".join(SLOW_ENDPOINT_RULES.format(n=number) for number in range(GROUPS)),
+        "theirs-too": SAME_NAME_RULES,
+        "restless": OWN_GROUP_RULES,
         "scraped": "groups:\n"
-        + "".join(SCRAPED.format(n=number) for number in range(SCRAPED_GROUPS)),
+        + "".join(HEALTHY_ENDPOINT_RULES.format(n=number) for number in range(SCRAPED_GROUPS)),
     }
     words = []
     for name, text in texts.items():
@@ -159,14 +169,22 @@ def drill(folder, address, healthy_seconds):
         file.read_text() + FAULTS.format(sick=healthy_seconds, gone=healthy_seconds + 18)
     )
     started = firedrill_process.start(
-        folder / "runs", file, "--threads", "8", "--time-scale", SCALE, "--scrape", address, *words
+        folder / "runs",
+        file,
+        "--threads",
+        "8",
+        "--time-scale",
+        TIME_SCALE,
+        "--scrape",
+        address,
+        *words,
     )
     code, output, errors = started.finish(healthy_seconds + 26 + 5 * PATIENCE_SECONDS)
     assert code in {0, 1, 4}, output + errors
     return started.run()
 
 
-def loaded(run):
+def rule_files(run):
     """The rule files that the run's Prometheus had loaded."""
     return sorted((run.folder / "prometheus" / "rules").glob("*.yml"))
 
@@ -181,27 +199,29 @@ def samples(name, shown, time_ms):
         )
 
 
-def evaluated(bench, group):
+def evaluated(environment, group):
     """Each alert of a group, with what its expression gives at its evaluations."""
-    return [(rule, bench.vectors(group, rule, rule.expr)) for rule in group.rules if rule.is_alert]
+    return [
+        (rule, environment.vectors(group, rule, rule.expr)) for rule in group.rules if rule.is_alert
+    ]
 
 
-def replayed(bench, group, rule, vectors, last_ms):
-    """(name, labels, time, value) of every sample that the replay says was written."""
-    replay = Replay(rule, group.limit, bench.silence_of(group))
-    for time_ms, vector in zip(bench.timeline.times_of(group)[0], vectors, strict=True):
+def replayed(environment, group, rule, vectors, last_ms):
+    """(name, labels, time, value) of every sample that the replay writes."""
+    replay = AlertStateMachine(rule, group.limit, environment.unwritten_evaluations(group))
+    for time_ms, vector in zip(environment.timeline.times_of(group)[0], vectors, strict=True):
         shown = replay.evaluate(time_ms, vector) or {} if time_ms <= last_ms else {}
         for name in ("ALERTS", "ALERTS_FOR_STATE"):
             yield from ((name, *sample) for sample in samples(name, shown, time_ms))
 
 
-def written(bench, rule, last_ms):
-    """The same as Prometheus wrote it."""
+def written(environment, rule, last_ms):
+    """(name, labels, time, value) of every sample that Prometheus wrote."""
     for name in ("ALERTS", "ALERTS_FOR_STATE"):
         severity = rule.labels.get("severity", "")
         chosen = f', severity="{severity}"' if "{{" not in severity else ""
-        start, end = bench.span_ms
-        for series in bench.prom.raw(
+        start, end = environment.span_ms
+        for series in environment.prom.raw(
             f'{name}{{alertname="{rule.name}"{chosen}}}', start / 1000 - 60, end / 1000 + 5
         ):
             labels = tuple(
@@ -216,53 +236,58 @@ def written(bench, rule, last_ms):
 
 @dataclass
 class Comparison:
-    """Samples of what the replay of some rule files says was written, and of what was."""
+    """The samples that a replay of some rule files writes, and those that Prometheus wrote."""
 
-    ours: set = field(default_factory=set)
-    naive: set = field(default_factory=set)
-    """Ours, were samples taken by their time stamps."""
-    theirs: set = field(default_factory=set)
-    unsure: list = field(default_factory=list)
-    """(name of the alert, time) of each evaluation that was marked."""
+    replayed: set = field(default_factory=set)
+    by_time_stamps: set = field(default_factory=set)
+    """The samples of a replay that goes by time stamps alone."""
+    written: set = field(default_factory=set)
+    marked: list = field(default_factory=list)
+    """(name of the alert, time) of each evaluation that is marked ambiguous."""
     evaluations: dict = field(default_factory=dict)
-    """How many of each alert did not fail."""
-    excused: set = field(default_factory=set)
-    """Those of the marked that a stall of this machine left open, or of a page that is to be well."""
+    """The evaluations of each alert that did not fail."""
+    stalled: set = field(default_factory=set)
+    """The marked evaluations that are ambiguous because the machine stalled."""
 
     @property
-    def not_foretold(self):
-        """What differs for no reason."""
-        marked = set(self.unsure)
-        return [sample for sample in self.ours ^ self.theirs if evaluation_of(sample) not in marked]
+    def unmarked_differences(self):
+        """The samples that differ although their evaluation is not marked."""
+        marked = set(self.marked)
+        return [
+            sample for sample in self.replayed ^ self.written if evaluation_of(sample) not in marked
+        ]
 
-    def not_excused(self, before_ms=inf):
-        """What differs until then where this machine did what it was told."""
+    def differences_without_stalls(self, before_ms=inf):
+        """The samples before a time that differ although the machine did not stall."""
         return [
             sample
-            for sample in self.ours ^ self.theirs
-            if sample[2] < before_ms and evaluation_of(sample) not in self.excused
+            for sample in self.replayed ^ self.written
+            if sample[2] < before_ms and evaluation_of(sample) not in self.stalled
         ]
 
     def __str__(self):
+        different = len(self.replayed ^ self.written)
         return (
-            f"{len(self.ours | self.theirs)} samples, {len(self.ours ^ self.theirs)} different, {len(self.not_foretold)} of them not"
-            f" foretold; by time stamps {len(self.naive ^ self.theirs)} were; {len(self.unsure)} evaluations of"
-            f" {sum(self.evaluations.values())} ambiguous"
+            f"{len(self.replayed | self.written)} samples, {different} different,"
+            f" {len(self.unmarked_differences)} of them unmarked;"
+            f" {len(self.by_time_stamps ^ self.written)} different by time stamps;"
+            f" {len(self.marked)} of {sum(self.evaluations.values())} evaluations ambiguous"
         )
 
-    def ambiguous(self, excused=frozenset(), as_one=str, least=1):
-        """Share of the evaluations of each alert, printed, without those that are excused; of those with the least of evaluations.
+    def ambiguous_shares(self, without=frozenset(), as_one=str, least=1):
+        """The share of ambiguous evaluations of each alert, without some; also printed.
 
-        Alerts of the names that `as_one` makes of theirs count as one.
+        Alerts whose names `as_one` makes equal count as one; those with fewer evaluations than
+        `least` are left out.
         """
         left, marked = Counter(), Counter()
         for name, number in self.evaluations.items():
             left[as_one(name)] += number
-        left.subtract(as_one(name) for name, _ in excused)
+        left.subtract(as_one(name) for name, _ in without)
         marked.update(
             as_one(name)
-            for name, time_ms in self.unsure
-            if self.evaluations[name] and (name, time_ms) not in excused
+            for name, time_ms in self.marked
+            if self.evaluations[name] and (name, time_ms) not in without
         )
         shares = {name: marked[name] / max(1, left[name]) for name in sorted(left)}
         print("ambiguous:", ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
@@ -270,61 +295,67 @@ class Comparison:
 
 
 def evaluation_of(sample):
-    """(name of the alert, time)."""
+    """(name of the alert, time) of a sample."""
     return dict(sample[1])["alertname"], sample[2]
 
 
-CALM_MS = 20
-"""An evaluation or a scrape that takes longer than this on a healthy target was kept waiting by this machine."""
+MAX_CALM_MS = 20
+"""An evaluation or a scrape of a healthy target that takes longer was delayed by a stall."""
 
 
-def stalled(bench, group, rule):
-    """Evaluations of a rule that this machine kept waiting, or that come after one that it missed, by what Prometheus recorded."""
-    times, interval_ms = bench.timeline.times_of(group)
-    late = bench.timeline.late(rule, group)
+def stalled(environment, group, rule):
+    """The evaluations of a rule that a stall delayed, or that come after a missed one."""
+    times, interval_ms = environment.timeline.times_of(group)
+    timings = environment.timeline.timings_of(rule, group)
     for before_ms, time_ms, lag in zip(
-        [times[0], *times], times, bench.timeline.lags_ms(group), strict=False
+        [times[0], *times], times, environment.timeline.lags_ms(group), strict=False
     ):
         waits = [
-            done.latest_ms - done.begun_ms - COMMIT_MS for one in late for done in one.done(time_ms)
+            scrape.readable_by_ms - scrape.begun_ms - COMMIT_MS
+            for timing in timings
+            for scrape in timing.in_progress(time_ms)
         ]
-        if max(lag.likely, *waits, 0) > CALM_MS or time_ms - before_ms > 1.5 * interval_ms:
+        if max(lag.likely, *waits, 0) > MAX_CALM_MS or time_ms - before_ms > 1.5 * interval_ms:
             yield time_ms
 
 
-def excused(unsure, stalls, times):
-    """Marked evaluations at a stall, and those right after it that are open because of it."""
-    was_excused = False
+def due_to_stalls(marked, stalls, times):
+    """The marked evaluations at a stall, and those right after that are ambiguous because of it."""
+    is_due = False
     for time_ms in times:
-        was_excused = time_ms in unsure and (was_excused or time_ms in stalls)
-        if was_excused:
+        is_due = time_ms in marked and (is_due or time_ms in stalls)
+        if is_due:
             yield time_ms
 
 
 def compare(run, files):
-    """The replay of rules that a run loaded, and what was written in it."""
+    """Compare a replay of rules that a run had loaded with what Prometheus wrote in the run."""
     found = Comparison()
     groups = [group for file in files for group in rule_file.read(file)]
-    with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:
+    with (
+        Interrupt() as interrupt,
+        ReplayEnvironment(run, groups, 1, None, interrupt) as environment,
+    ):
         for group in groups:
-            assert bench.timeline.recorded_times(group), (
+            assert environment.timeline.recorded_times(group), (
                 f"{group.name} left no trace of its evaluations"
             )
-            last_ms = bench.timeline.times_of(group)[0][
-                -2
-            ]  # The snapshot may have been taken amid the last.
-            rules = evaluated(bench, group)
+            # The snapshot may have been taken during the last evaluation.
+            last_ms = environment.timeline.times_of(group)[0][-2]
+            rules = evaluated(environment, group)
             for (rule, vectors), seen in zip(
-                rules, visibility.seen(bench, group, rules, interrupt), strict=True
+                rules, visibility.observe(environment, group, rules, interrupt), strict=True
             ):
-                found.ours |= set(replayed(bench, group, rule, seen.vectors, last_ms))
-                found.naive |= set(replayed(bench, group, rule, vectors, last_ms))
-                found.theirs |= set(written(bench, rule, last_ms))
-                found.unsure += [(rule.name, time_ms) for time_ms in seen.unsure]
-                open_by_stalls = excused(
-                    seen.unsure, set(stalled(bench, group, rule)), bench.timeline.times_of(group)[0]
+                found.replayed |= set(replayed(environment, group, rule, seen.vectors, last_ms))
+                found.by_time_stamps |= set(replayed(environment, group, rule, vectors, last_ms))
+                found.written |= set(written(environment, rule, last_ms))
+                found.marked += [(rule.name, time_ms) for time_ms in seen.ambiguous]
+                stalled_times = due_to_stalls(
+                    seen.ambiguous,
+                    set(stalled(environment, group, rule)),
+                    environment.timeline.times_of(group)[0],
                 )
-                found.excused |= {(rule.name, time_ms) for time_ms in open_by_stalls}
+                found.stalled |= {(rule.name, time_ms) for time_ms in stalled_times}
                 found.evaluations[rule.name] = found.evaluations.get(rule.name, 0) + sum(
                     vector is not None for vector in vectors
                 )
@@ -332,6 +363,6 @@ def compare(run, files):
     return found
 
 
-def named(run, *names):
-    """Those of the rule files that it loaded; a user's own are copied under a longer name."""
-    return [file for file in loaded(run) if any(name in file.stem for name in names)]
+def rule_files_named(run, *names):
+    """The loaded rule files of these names; a user's own are copied under a longer name."""
+    return [file for file in rule_files(run) if any(name in file.stem for name in names)]

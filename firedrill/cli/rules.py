@@ -1,4 +1,4 @@
-"""`alerts`: rules, prototyped on a stack that runs."""
+"""The commands of `firedrill alerts`: check, backtest, scale and watch alert rules."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import click
 from click.core import ParameterSource
 
 from firedrill import places, units
-from firedrill.alerts.backtest import sweep as sweeps
-from firedrill.alerts.backtest import tables
-from firedrill.alerts.backtest.backtest import Question, backtest
+from firedrill.alerts.backtest import sweep, tables
+from firedrill.alerts.backtest.backtest import BacktestRequest, backtest
 from firedrill.alerts.lint import checks, known_series
 from firedrill.alerts.rules import yaml_document
 from firedrill.alerts.scaling.shrink import scale_rules
@@ -29,7 +28,7 @@ from firedrill.stack import state_file
 
 @click.group()
 def alerts() -> None:
-    """Alert rules: prototyped on a stack that runs."""
+    """Check, backtest, scale and watch alert rules."""
 
 
 @alerts.command()
@@ -44,7 +43,7 @@ def alerts() -> None:
     "--into",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The folder that Prometheus reads. [default: the rules of the stack that `firedrill up` keeps]",
+    help="The folder that Prometheus reads. [default: that of the stack of `firedrill up`]",
 )
 @out_option
 @time_scale_option
@@ -58,14 +57,17 @@ def alerts() -> None:
 def watch(
     source: Path, into: Path | None, out: Path, time_scale: float, reload_urls: tuple[str, ...]
 ) -> None:
-    """Save a rule file, and it is in force: checked, scaled, reloaded. A broken one is named with its line, and its old rules stay.
+    """Check, scale and reload rule files as you save them.
 
-    An alert that was edited begins anew: Prometheus would let it go on with what the old one had pending.
+    A broken file is named with its line, and its old rules stay in force. An edited alert begins
+    anew; Prometheus alone would continue what the old rule had pending.
 
     \b
-    Examples (the first beside `firedrill up`, in another terminal; the second is what Compose runs):
+    Beside `firedrill up`, in another terminal:
       firedrill alerts watch
-      firedrill alerts watch --source prometheus --into /config --reload http://prometheus:9090
+    As Compose runs it:
+      firedrill alerts watch --source prometheus --into /config \\
+          --reload http://prometheus:9090
     """
     if into is None:
         if (
@@ -73,7 +75,7 @@ def watch(
             is ParameterSource.COMMANDLINE
         ):
             raise BadInput(
-                "--time-scale: the stack that is up has one already; expected it with --into alone"
+                "--time-scale: the stack that is up has one already; expected it only with --into"
             )
         stack = state_file.find(out)
         mirror = watcher.Mirror(
@@ -103,12 +105,12 @@ RULE_FILE = click.Path(path_type=Path)
     type=click.IntRange(1, 1000),
     default=1,
     show_default=True,
-    help="Let a recorded second stand for so many, for rules at production scale; a drill's time scale is 12.",
+    help="Stretch each recorded second to so many, for production rules; a drill's scale is 12.",
 )
 @click.option(
     "--history",
     metavar="RUN",
-    help="Put this run's samples before it, for rules that compare with the past.",
+    help="Put another run's samples before this one's, for rules that compare with the past.",
 )
 @click.option(
     "--alert", "names", multiple=True, metavar="NAME", help="Judge this alert only (repeatable)."
@@ -118,7 +120,8 @@ RULE_FILE = click.Path(path_type=Path)
     "swept",
     multiple=True,
     metavar="for=A..B | threshold=A..B",
-    help="Try other settings (repeatable): five from A to B, or N with A..B/N, or those of a list A,B,C. threshold.2 is an alert's second.",
+    help="Try other settings (repeatable): five from A to B, N with A..B/N, or a list A,B,C."
+    " threshold.2 is an alert's second threshold.",
 )
 @out_option
 @click.option(
@@ -137,35 +140,37 @@ def backtest_command(
     out: Path,
     as_json: bool,
 ) -> NoReturn:
-    """Replay rules over a recorded run: what would have fired, how soon after its cause, how often for nothing.
+    """Replay rules on a recorded run, and judge what fires.
 
-    Exits 0 when every rule was judged, 2 when one could not be; the others are judged all the same.
+    Shows how soon each alert fires after its cause, and how often it fires for nothing.
+    Exits 0 if every rule was judged, 2 if one could not be; the others are judged all the same.
 
     \b
     Examples:
       firedrill alerts backtest my_alerts.yml --run 20260102
       firedrill alerts backtest prometheus/rules/api.yml --run 20260102 --stretch 12
-      firedrill alerts backtest my_alerts.yml --run 20260102 --alert Slow --sweep for=15s..2m --sweep threshold=0.1..0.5
+      firedrill alerts backtest my_alerts.yml --run 20260102 --alert Slow \\
+          --sweep for=15s..2m --sweep threshold=0.1..0.5
     """
-    tried = sweeps.parse(swept)
+    settings = sweep.parse(swept)
     past = run_folder.find(out, history) if history is not None else None
-    question = Question(
-        files,
-        run_folder.find(out, run_name),
-        stretch,
-        past,
-        names,
-        tried.holds_ms,
-        tried.thresholds,
-        tried.which,
+    request = BacktestRequest(
+        files=files,
+        run=run_folder.find(out, run_name),
+        stretch=stretch,
+        history=past,
+        alerts=names,
+        holds_ms=settings.holds_ms,
+        thresholds=settings.thresholds,
+        threshold_number=settings.threshold_number,
     )
     with Interrupt() as interrupt:
-        report = backtest(question, interrupt)
+        report = backtest(request, interrupt)
         interrupt.heed()
     if as_json:
         click.echo(json.dumps(asdict(report), indent=2))
     else:
-        OUTPUT.print(tables.of_report(report))
+        OUTPUT.print(tables.render(report))
     for refused in report.refused:
         ERRORS.say(f"{refused.place}: {refused.text}")
     sys.exit(ExitCode.BAD_INPUT if report.refused else ExitCode.PASSED)
@@ -182,7 +187,9 @@ def backtest_command(
 @click.argument("source", type=RULE_FILE, metavar="IN")
 @click.argument("target", type=RULE_FILE, metavar="OUT")
 def scale(factor: float, source: Path, target: Path) -> None:
-    """Write the rules of IN to OUT with every duration divided: a drill's minute for twelve of production. Says what it could not shorten.
+    """Divide the durations of production rules for a drill.
+
+    Writes the rules of IN to OUT, and names each duration that could not become as short as asked.
 
     \b
     Example:
@@ -196,12 +203,11 @@ def scale(factor: float, source: Path, target: Path) -> None:
     except UnicodeDecodeError as error:
         raise BadInput(f"{source}: no text; expected a Prometheus rule file") from error
     except BadInput as error:
-        raise BadInput(": ".join(yaml_document.placed(str(source), error))) from error
+        raise BadInput(": ".join(yaml_document.locate(str(source), error))) from error
     for sentence in scaled.clamped:
         ERRORS.say(sentence)
-    ERRORS.say(
-        f"{units.counted(len(scaled.clamped), 'duration')} could not become as short as asked"
-    )
+    clamped = units.counted(len(scaled.clamped), "duration")
+    ERRORS.say(f"{clamped} could not become as short as asked")
 
 
 @alerts.command()
@@ -210,7 +216,7 @@ def scale(factor: float, source: Path, target: Path) -> None:
     "--run",
     "run_name",
     metavar="RUN",
-    help="Look series up in what this run recorded, not in what the bundle exports.",
+    help="Look up series in what this run recorded, not in what the bundle exports.",
 )
 @out_option
 @click.option(
@@ -220,9 +226,10 @@ def scale(factor: float, source: Path, target: Path) -> None:
     help="Print the findings as a JSON list on standard output, and nothing else there.",
 )
 def check(files: tuple[Path, ...], run_name: str | None, out: Path, as_json: bool) -> NoReturn:
-    """Read rule files for mistakes: promtool's checks, and what promtool lets pass.
+    """Find mistakes in rule files, also those that promtool lets pass.
 
-    Exits 2 if there is an error (Prometheus refuses the rule, or it cannot work), 0 if there are warnings alone.
+    Exits 2 if there is an error (Prometheus refuses the rule, or it cannot work), 0 if there are
+    only warnings.
 
     \b
     Example:
@@ -230,7 +237,7 @@ def check(files: tuple[Path, ...], run_name: str | None, out: Path, as_json: boo
     """
     with Interrupt() as interrupt:
         recorded = (
-            known_series.of_run(run_folder.find(out, run_name), interrupt)
+            known_series.read_run(run_folder.find(out, run_name), interrupt)
             if run_name is not None
             else None
         )

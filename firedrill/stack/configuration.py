@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from firedrill import places
 from firedrill.alerts.rules import promtool, reloading
-from firedrill.alerts.rules.routing import scale_routing
+from firedrill.alerts.scaling.routing import scale_routing
 from firedrill.alerts.scaling.shrink import scale_rules
 from firedrill.errors import BadInput
 

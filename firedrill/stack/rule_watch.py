@@ -129,7 +129,7 @@ class Mirror:
             text = configuration.scaled(file, self.time_scale)
             mistake = promtool.first_mistake(file) if file.parent.name == "rules" else None
         except BadInput as error:
-            mistake = ": ".join(yaml_document.placed(file.name, error))
+            mistake = ": ".join(yaml_document.locate(file.name, error))
         except OSError as error:
             mistake = f"{error.strerror}; expected a file that everybody may read"
         except UnicodeDecodeError:
@@ -294,7 +294,7 @@ def _sentences(edited: reloading.Edit, back_ms: Mapping[str, int]) -> Iterator[s
         yield f"{record} is recorded otherwise from now on; what was recorded before stays"
     for alert, back in sorted(back_ms.items()):
         if back:
-            yield f"{alert} looks back on what was recorded before the edit for {durations.spelled(back)}"
+            yield f"{alert} looks back on what was recorded before the edit for {durations.format_ms(back)}"
 
 
 def _state(file: Path) -> tuple[int, int] | None:

@@ -6,8 +6,7 @@ import json
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from firedrill.alerts.backtest import attribution_window
-from firedrill.alerts.rules import durations, rule_file
+from firedrill.alerts.rules import dependencies, durations, rule_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,15 +31,15 @@ def longest_reach_seconds(folder: Path) -> float:
     groups = [group for file in folder.glob("*.yml") for group in rule_file.read(file)]
     return max(
         (
-            attribution_window.settled_ms(rule, reach_ms) / 1000
-            for rule, reach_ms in attribution_window.with_reaches(groups)
+            dependencies.memory_ms(rule, look_back_ms) / 1000
+            for rule, look_back_ms in dependencies.alerts_with_look_back(groups)
         ),
         default=0.0,
     )
 
 
 def _group(found: Any) -> Any:
-    interval = durations.spelled(round(found["interval"] * 1000))
+    interval = durations.format_ms(round(found["interval"] * 1000))
     return {
         "name": found["name"],
         "interval": interval,
@@ -54,5 +53,7 @@ def _rule(found: Any) -> Any:
     if found["type"] == "recording":
         return {"record": found["name"], **rule}
     lengths = {"for": found.get("duration", 0), "keep_firing_for": found.get("keepFiringFor", 0)}
-    spelled = {name: durations.spelled(round(seconds * 1000)) for name, seconds in lengths.items()}
+    spelled = {
+        name: durations.format_ms(round(seconds * 1000)) for name, seconds in lengths.items()
+    }
     return {"alert": found["name"], **rule, **spelled, "annotations": found.get("annotations", {})}

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from firedrill import places
-from firedrill.alerts.rules import durations, expression, rule_file
+from firedrill.alerts.rules import durations, expression, rule_file, tokens
 from firedrill.alerts.scaling import shrink
 from grafana.source.golden_signals_panels import (
     EVERYTHING,
@@ -88,7 +88,7 @@ def variables() -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
     for alert in alerts():
         if alert.is_scaled:
-            shrink.rewritten(
+            shrink.rewrite_durations(
                 alert.rule.expr,
                 lambda duration, shortest_ms: _variable(duration, shortest_ms, found),
                 _lost,
@@ -98,13 +98,13 @@ def variables() -> dict[str, tuple[int, int]]:
 
 def _variable(duration: str, shortest_ms: int, found: dict[str, tuple[int, int]]) -> str:
     name = f"at_least_{shortest_ms}_for_{duration}" if shortest_ms else f"for_{duration}"
-    length_ms = durations.milliseconds(duration)
+    length_ms = durations.parse_ms(duration)
     found[name] = length_ms, min(length_ms, shortest_ms)
     return f"${{{name}}}ms"
 
 
 def _lost(before: str, after: str) -> str:
-    return f"{durations.milliseconds(before)} / {after.removesuffix('ms')}"
+    return f"{durations.parse_ms(before)} / {after.removesuffix('ms')}"
 
 
 def looked_up(name: str) -> str:
@@ -152,8 +152,8 @@ def _unit(measured: str) -> str:
 
 
 def _condition(alert: Alert) -> str:
-    said = re.sub(r"\s+", " ", "".join(shrink.lexemes(alert.rule.expr)))
-    held = f", for {durations.spelled(alert.rule.hold_ms)}" if alert.rule.hold_ms else ""
+    said = re.sub(r"\s+", " ", "".join(tokens.lexemes(alert.rule.expr)))
+    held = f", for {durations.format_ms(alert.rule.hold_ms)}" if alert.rule.hold_ms else ""
     return f"It fires on: {said}{held}{' (production scale)' if alert.is_scaled else ''}."
 
 
@@ -171,7 +171,7 @@ def _queries(alert: Alert, compared: Sequence[Comparison]) -> Iterator[Query]:
 
 def _query(alert: Alert, expr: str, legend: str) -> Query:
     asked = (
-        shrink.rewritten(
+        shrink.rewrite_durations(
             expr, lambda duration, shortest_ms: _variable(duration, shortest_ms, {}), _lost
         )
         if alert.is_scaled

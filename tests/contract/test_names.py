@@ -7,7 +7,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from firedrill import docs, places
-from firedrill.alerts.lint.checks import PROMETHEUS_S_OWN
+from firedrill.alerts.lint import known_series
+from firedrill.alerts.lint.checks import PROMETHEUS_OWN_SERIES
 from firedrill.contract import (
     LAG_BOUNDS_SECONDS,
     LATENCY_BOUNDS_SECONDS,
@@ -21,7 +22,7 @@ from grafana.source import alert_lab_panels
 from grafana.source.golden_signals_panels import Query
 from tests.contract.promql import series_read
 
-KNOWN = exported_series() | docs.recorded_names() | PROMETHEUS_S_OWN
+KNOWN = exported_series() | known_series.recorded_names() | PROMETHEUS_OWN_SERIES
 RULES = [
     (rule.get("record") or rule["alert"], rule["expr"])
     for file in sorted(places.RULES.glob("*.yml"))

@@ -6,10 +6,10 @@ from statistics import median
 
 import pytest
 
-from firedrill.alerts.backtest.backtest import Question, backtest
+from firedrill.alerts.backtest.backtest import BacktestRequest, backtest
 from firedrill.interrupt import Interrupt
 from tests import replaying, run_json
-from tests.replaying import NAMED, SCRAPED_GROUPS, compare, named
+from tests.replaying import FAULT_ALERTS, SCRAPED_GROUPS, compare, rule_files_named
 
 HEALTHY_SECONDS, REPEATS = 60, 3
 OPEN_FOR_LONG = {"Clash"}
@@ -22,7 +22,7 @@ MANY_EVALUATIONS = 200
 
 @pytest.fixture(scope="module")
 def page():
-    yield from replaying.page()
+    yield from replaying.slow_endpoint()
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +43,16 @@ def next_run(runs):
 def test_the_bundles_alerts_are_replayed_exactly_in_health(proof, next_run):
     def measure():
         run = next_run()
-        comparison = compare(run, named(run, "api", "load", "recording"))
+        comparison = compare(run, rule_files_named(run, "api", "load", "recording"))
         sick_from = run_json.content(run)["faults"][0]["start"] * 1000
         return {
             "samples that differ in a minute of health": len(
-                comparison.not_excused(before_ms=sick_from)
+                comparison.differences_without_stalls(before_ms=sick_from)
             ),
             "open by stalls (% of evaluations)": 100
-            * len(comparison.excused)
+            * len(comparison.stalled)
             / sum(comparison.evaluations.values()),
-            "samples compared": len(comparison.ours | comparison.theirs),
+            "samples compared": len(comparison.replayed | comparison.written),
         }
 
     limits = {
@@ -69,8 +69,8 @@ def test_a_healthy_endpoint_leaves_hardly_an_evaluation_open(proof, next_run):
 
     def measure():
         run = next_run()
-        comparison = compare(run, named(run, "scraped"))
-        shares = comparison.ambiguous(comparison.excused)
+        comparison = compare(run, rule_files_named(run, "scraped"))
+        shares = comparison.ambiguous_shares(comparison.stalled)
         of_groups = (
             max(shares[f"{name}{n}"] for name in ("FewOf", "FewForLong", "FewAndKept"))
             for n in range(SCRAPED_GROUPS)
@@ -78,9 +78,9 @@ def test_a_healthy_endpoint_leaves_hardly_an_evaluation_open(proof, next_run):
         return {
             "ambiguous, middle group (%)": 100 * median(of_groups),
             "open by stalls (% of evaluations)": 100
-            * len(comparison.excused)
+            * len(comparison.stalled)
             / sum(comparison.evaluations.values()),
-            "samples compared": len(comparison.ours | comparison.theirs),
+            "samples compared": len(comparison.replayed | comparison.written),
         }
 
     limits = {"ambiguous, middle group (%)": 5, "open by stalls (% of evaluations)": 10}
@@ -96,18 +96,18 @@ def test_a_slow_endpoint_leaves_few_evaluations_open(proof, next_run):
 
     def measure():
         run = next_run()
-        comparison = compare(run, named(run, "theirs"))
-        shares = comparison.ambiguous(
+        comparison = compare(run, rule_files_named(run, "theirs"))
+        shares = comparison.ambiguous_shares(
             as_one=lambda name: name.rstrip(string.digits), least=MANY_EVALUATIONS
         )
         return {
             "ambiguous, all alerts (%)": 100
-            * len(comparison.unsure)
+            * len(comparison.marked)
             / sum(comparison.evaluations.values()),
             "ambiguous, worst alert (%)": 100
             * max(share for name, share in shares.items() if name not in OPEN_FOR_LONG),
             "alerts with a share": len(shares),
-            "samples compared": len(comparison.ours | comparison.theirs),
+            "samples compared": len(comparison.replayed | comparison.written),
         }
 
     limits = {"ambiguous, all alerts (%)": 5, "ambiguous, worst alert (%)": 5}
@@ -123,9 +123,11 @@ def test_every_fault_is_detected_in_time(proof, next_run):
     def measure():
         run = next_run()
         rows = [row for row in run_json.content(run)["scorecard"] if row["expected"] == "fault"]
-        files = named(run, "api")
+        files = rule_files_named(run, "api")
         with Interrupt() as interrupt:
-            report = backtest(Question(files, run, alerts=("ApiLatencyBudgetBurn",)), interrupt)
+            report = backtest(
+                BacktestRequest(files, run, alerts=("ApiLatencyBudgetBurn",)), interrupt
+            )
         delays = [
             detection.delay_seconds for alert in report.alerts for detection in alert.detections
         ]
@@ -143,5 +145,5 @@ def test_every_fault_is_detected_in_time(proof, next_run):
         measure,
         repeats=REPEATS,
         at_most=limits,
-        at_least={"faults detected by the alert they name": len(NAMED)},
+        at_least={"faults detected by the alert they name": len(FAULT_ALERTS)},
     )

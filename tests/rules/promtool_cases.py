@@ -20,8 +20,8 @@ def as_rule(rule):
     if not rule.is_alert:
         return {"record": rule.name, "expr": rule.expr, "labels": rule.labels}
     lengths = {
-        "for": durations.spelled(rule.hold_ms),
-        "keep_firing_for": durations.spelled(rule.keep_ms),
+        "for": durations.format_ms(rule.hold_ms),
+        "keep_firing_for": durations.format_ms(rule.keep_ms),
     }
     return {"alert": rule.name, "expr": rule.expr, "labels": rule.labels, **lengths}
 

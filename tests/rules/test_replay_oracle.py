@@ -6,7 +6,7 @@ import re
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from firedrill.alerts.replay.alert_state import CLASH, Replay
+from firedrill.alerts.replay.alert_state import CLASH, AlertStateMachine
 from firedrill.alerts.replay.recording_rules import Recorder
 from firedrill.alerts.rules.rule_file import Group, Rule
 from tests.rules.promtool_cases import EVALUATIONS, INTERVAL_MS, in_promql, run_cases
@@ -100,7 +100,7 @@ class Evaluated:
     def __init__(self, groups, series):
         self.series, self.current = series, {}
         self.rules = [
-            (rule, (Replay if rule.is_alert else Recorder)(rule, group.limit))
+            (rule, (AlertStateMachine if rule.is_alert else Recorder)(rule, group.limit))
             for group in groups
             for rule in group.rules
         ]

@@ -7,7 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from firedrill import places
-from firedrill.alerts.rules.routing import scale_routing
+from firedrill.alerts.scaling.routing import scale_routing
 from tests import required_programs
 
 FILE = places.PROMETHEUS / "alertmanager.yml"

@@ -103,7 +103,7 @@ def test_each_alert_has_a_summary_a_description_and_links(rule):
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
     assert "{{" not in notes["summary"], "the same alert is the same summary"
     assert notes["description"]
-    assert notes.items() >= runbook_links.of(rule["alert"]).items(), (
+    assert notes.items() >= runbook_links.links(rule["alert"]).items(), (
         "run `make docs` and commit prometheus/rules"
     )
     assert f"\n## {rule['alert']}\n" in RUNBOOK
@@ -120,8 +120,8 @@ def test_the_dashboard_that_alerts_link_to_exists():
 def test_the_links_of_alerts_are_generated(file):
     text = file.read_text()
     without = re.sub(r" +(?:runbook|dashboard)_url: .*\n", "", text)
-    assert runbook_links.linked(text) == text
-    assert runbook_links.linked(without) == text
+    assert runbook_links.add_links(text) == text
+    assert runbook_links.add_links(without) == text
 
 
 def test_an_alert_without_annotations_takes_none_of_the_next():
@@ -129,8 +129,8 @@ def test_an_alert_without_annotations_takes_none_of_the_next():
         "  - alert: A\n    expr: up\n",
         "  - alert: B\n    expr: up\n    annotations:\n      summary: s\n",
     )
-    assert runbook_links.linked(bare + noted) == bare + runbook_links.linked(noted)
-    assert "runbook.md#b" in runbook_links.linked(noted)
+    assert runbook_links.add_links(bare + noted) == bare + runbook_links.add_links(noted)
+    assert "runbook.md#b" in runbook_links.add_links(noted)
 
 
 def test_the_runbook_has_no_heading_without_an_alert():

@@ -40,7 +40,7 @@ def test_every_duration_is_divided_and_nothing_else_changes(text, factor):
         wanted_ms = round(length_ms / factor)
         given_ms = max(wanted_ms, min(length_ms, least_ms))
         kept_longer.extend(
-            [f"R: {durations.spelled(length_ms)} is {durations.spelled(given_ms)}"]
+            [f"R: {durations.format_ms(length_ms)} is {durations.format_ms(given_ms)}"]
             * (given_ms > wanted_ms)
         )
         return given_ms
@@ -52,7 +52,7 @@ def test_every_duration_is_divided_and_nothing_else_changes(text, factor):
     reported = set()
     for message in scaler.clamped:
         _, wanted, _, given, *_ = message.split()
-        spelled = durations.spelled(durations.milliseconds(wanted))
+        spelled = durations.format_ms(durations.parse_ms(wanted))
         reported.add(f"R: {spelled} is {given.strip(',')}")
     assert reported == set(kept_longer), (
         "what could not become as short as asked is said, and nothing else"
@@ -72,7 +72,7 @@ def test_scaled_twice_is_scaled_by_the_product(text, first, second):
 
 def rule_file(listed):
     rules = [{"record": f"r{number}", "expr": text} for number, text in enumerate(listed)]
-    return yaml_document.printed({"groups": [{"name": "g", "interval": "1m", "rules": rules}]})
+    return yaml_document.dump({"groups": [{"name": "g", "interval": "1m", "rules": rules}]})
 
 
 @settings(max_examples=4, phases=PHASES)

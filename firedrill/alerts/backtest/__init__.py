@@ -1,1 +1,4 @@
-"""Backtests: rules replayed on a recorded run, thresholds swept, firings attributed to causes, warnings and tables."""
+"""`alerts backtest`: replay rules on a recorded run, and judge the firings against its causes.
+
+Also sweeps of `for` and thresholds, warnings about what a backtest cannot see, and the tables.
+"""

@@ -1,4 +1,4 @@
-"""What an alert did in a recorded run, held against what was wrong in it. Pure."""
+"""Which cause an alert's firing is attributed to, and how soon the alert detected each cause."""
 
 from __future__ import annotations
 
@@ -16,55 +16,61 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """How an alert met a cause that concerns it. Seconds."""
+    """Whether and how soon an alert detected a cause that concerns it."""
 
     cause: str
     delay_seconds: float | None
-    """None where it did not fire, or is undecided."""
+    """None if the alert did not fire, or the detection is undecided."""
     undecided: bool = False
-    """It was active already when the cause began, and fired: it neither detected nor missed it."""
+    """The alert was active when the cause began, and fired: neither detected nor missed."""
     began: float = 0.0
-    """When the cause did: in Unix seconds, and in a report since the load began."""
+    """The cause's start: Unix seconds; in a report, seconds since the load's start."""
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
-    """What one alert can be held against."""
+class Attribution:
+    """The causes that concern one alert, and for how long after them it may still fire."""
 
-    concerning: tuple[Cause, ...]
-    lingers_seconds: float
-    """How much longer it may owe its firing to a cause that is over."""
+    causes: tuple[Cause, ...]
+    window_seconds: float
 
     @classmethod
-    def about(cls, alert: str, all_causes: Iterable[Cause], lingers_seconds: float) -> Truth:
-        """Of an alert with this name."""
-        return cls(tuple(causes.concerning(alert, tuple(all_causes))), lingers_seconds)
+    def for_alert(
+        cls, alert: str, all_causes: Iterable[Cause], window_seconds: float
+    ) -> Attribution:
+        """Return the attribution of an alert with this name."""
+        return cls(tuple(causes.for_alert(alert, tuple(all_causes))), window_seconds)
 
-    def cause_of(self, one: Episode) -> Cause | None:
-        """The latest cause that was there when it became active, and when it fired or not too long before."""
-        if one.firing_ms is None:
+    def cause_of(self, episode: Episode) -> Cause | None:
+        """Return the latest cause of a firing; None for a false fire, and without a firing.
+
+        A cause began before the alert became active, and ended no longer than the window before
+        the alert fired.
+        """
+        if episode.firing_ms is None:
             return None
-        active, fired = one.active_ms / 1000, one.firing_ms / 1000
+        active, fired = episode.active_ms / 1000, episode.firing_ms / 1000
         fitting = [
             cause
-            for cause in self.concerning
-            if cause.start <= active and fired <= cause.end + self.lingers_seconds
+            for cause in self.causes
+            if cause.start <= active and fired <= cause.end + self.window_seconds
         ]
         return fitting[-1] if fitting else None
 
-    def detections(self, found: Iterable[Episode]) -> tuple[Detection, ...]:
-        """One for each cause."""
-        fired = [one for one in found if one.firing_ms is not None]
-        return tuple(self._detection(fired, cause) for cause in self.concerning)
+    def detections(self, episodes: Iterable[Episode]) -> tuple[Detection, ...]:
+        """Return how the alert met each cause."""
+        fired = [episode for episode in episodes if episode.firing_ms is not None]
+        return tuple(self._detection(fired, cause) for cause in self.causes)
 
     def _detection(self, fired: list[Episode], cause: Cause) -> Detection:
         if any(
-            one.active_ms / 1000 < cause.start and not one.is_over_at(cause.start) for one in fired
+            episode.active_ms / 1000 < cause.start and not episode.is_over_at(cause.start)
+            for episode in fired
         ):
             return Detection(cause.name, None, undecided=True, began=cause.start)
         delays = [
-            one.firing_ms / 1000 - cause.start
-            for one in fired
-            if one.firing_ms is not None and self.cause_of(one) == cause
+            episode.firing_ms / 1000 - cause.start
+            for episode in fired
+            if episode.firing_ms is not None and self.cause_of(episode) == cause
         ]
         return Detection(cause.name, min(delays, default=None), began=cause.start)

@@ -1,4 +1,4 @@
-"""Causes of alerts in a recorded run: injected faults, and load steps that broke the SLO. Pure."""
+"""The causes in a recorded run: injected faults, or the steps in which the SLO was broken."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Something that went wrong at a known time. Unix seconds."""
+    """A fault or a broken SLO, with its start and end in Unix seconds."""
 
     name: str
     start: float
     end: float
     alerts: tuple[str, ...] = ()
-    """Alerts that the profile expects after it."""
+    """The alerts that the profile expects of it."""
 
 
-def concerning(alert: str, all_causes: Sequence[Cause]) -> list[Cause]:
-    """Return the causes that name the alert; all of them, as a guess, where none does."""
-    return [cause for cause in all_causes if alert in cause.alerts] or list(all_causes)
+def for_alert(alert: str, causes: Sequence[Cause]) -> list[Cause]:
+    """Return the causes that name an alert; all causes, as a guess, if none does."""
+    return [cause for cause in causes if alert in cause.alerts] or list(causes)
 
 
-def of_run(run: RunDocument) -> tuple[Cause, ...]:
-    """Return the causes of a recorded run, by their beginning."""
-    return tuple(sorted((*_faults(run), *_steps(run)), key=lambda cause: cause.start))
+def from_run(run: RunDocument) -> tuple[Cause, ...]:
+    """Return the causes of a recorded run, in order of their start."""
+    return tuple(sorted((*_faults(run), *_broken_steps(run)), key=lambda cause: cause.start))
 
 
 def _faults(run: RunDocument) -> Iterator[Cause]:
@@ -42,7 +42,7 @@ def _faults(run: RunDocument) -> Iterator[Cause]:
         yield Cause(spell(fault.fault, fault.size), fault.start, fault.end, fault.alerts)
 
 
-def _steps(run: RunDocument) -> Iterator[Cause]:
+def _broken_steps(run: RunDocument) -> Iterator[Cause]:
     """Yield the steps that broke the SLO; in a run with faults, the fault is the cause."""
     slo = run.profile.slo
     if not run.figures or not slo or not run.window or run.faults:

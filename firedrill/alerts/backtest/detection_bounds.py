@@ -1,4 +1,4 @@
-"""How long an alert takes by its own definition: `for` at least, and until all that it reads is new at most. Pure."""
+"""The earliest and latest time at which an alert can detect a fault, from its rule alone."""
 
 from __future__ import annotations
 
@@ -18,48 +18,56 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Least:
-    """Seconds."""
+class DetectionBounds:
+    """How long an alert takes to fire after a fault began, in seconds."""
 
     hold_seconds: float
+    """`for`."""
     window_seconds: float
-    """The shortest that decides: a longer one beside it only asks that the fault is large enough."""
+    """The shortest window that decides; a longer one beside it asks for a large fault only."""
     interval_seconds: float
     scrape_seconds: float = SCRAPE_MS / 1000
 
     @property
-    def seconds(self) -> float:
-        """Nothing fires sooner: `for`, in whole evaluations. A scrape and an evaluation right after the fault cost no more."""
-        return math.ceil(self.hold_seconds / self.interval_seconds - 1e-9) * self.interval_seconds
+    def earliest_seconds(self) -> float:
+        """`for`, in whole evaluations: no alert fires sooner.
+
+        Assumes a scrape and an evaluation right after the fault began.
+        """
+        evaluations = math.ceil(self.hold_seconds / self.interval_seconds - 1e-9)
+        return evaluations * self.interval_seconds
 
     @property
-    def full_seconds(self) -> float:
-        """When all of the window has filled, was scraped and evaluated, and has held; a large fault needs only a part of the window."""
+    def latest_seconds(self) -> float:
+        """The time until the whole window is new, was scraped and evaluated, and held for `for`.
+
+        A large fault fires the alert before the window is full.
+        """
         return self.hold_seconds + self.window_seconds + self.interval_seconds + self.scrape_seconds
 
 
-def of_rules(groups: Iterable[Group]) -> dict[str, Least]:
-    """The least of each alert, by its name; of several rules with one name, the shortest."""
+def by_alert(groups: Iterable[Group]) -> dict[str, DetectionBounds]:
+    """Return the bounds of each alert; of several rules with one name, the shortest."""
     groups = tuple(groups)
     records = [rule for group in groups for rule in group.rules if not rule.is_alert]
-    found: dict[str, Least] = {}
+    shortest: dict[str, DetectionBounds] = {}
     for group in groups:
-        for rule in group.rules:
-            if rule.is_alert:
-                window_ms = _window_ms(expression.parse(rule.expr), records)
-                least = Least(
-                    rule.hold_ms / 1000, window_ms / 1000, (group.interval_ms or SCRAPE_MS) / 1000
-                )
-                found[rule.name] = min(
-                    found.get(rule.name, least),
-                    least,
-                    key=lambda one: (one.seconds, one.full_seconds),
-                )
-    return found
+        for rule in (rule for rule in group.rules if rule.is_alert):
+            bounds = DetectionBounds(
+                hold_seconds=rule.hold_ms / 1000,
+                window_seconds=_window_ms(expression.parse(rule.expr), records) / 1000,
+                interval_seconds=(group.interval_ms or SCRAPE_MS) / 1000,
+            )
+            shortest[rule.name] = min(
+                shortest.get(rule.name, bounds),
+                bounds,
+                key=lambda bounds: (bounds.earliest_seconds, bounds.latest_seconds),
+            )
+    return shortest
 
 
 def _window_ms(node: Any, records: list[Rule]) -> int:
-    """How much of what it reads has to be new."""
+    """Return how much recorded time has to be new for an expression to change fully."""
     if isinstance(node, promql.MatrixSelector):
         return expression.milliseconds(node.range) + _recorded_ms(node.vector_selector, records)
     if isinstance(node, promql.VectorSelector):
@@ -76,8 +84,12 @@ def _window_ms(node: Any, records: list[Rule]) -> int:
 
 
 def _recorded_ms(selector: Any, records: list[Rule]) -> int:
-    """The window of the series that a rule records under the selector's name and labels."""
-    wanted = {one.name: one.value for one in selector.matchers.matchers if expression.is_equal(one)}
+    """Return the window of the rule that records a selector's name and labels."""
+    wanted = {
+        matcher.name: matcher.value
+        for matcher in selector.matchers.matchers
+        if expression.is_equality(matcher)
+    }
     fitting = [
         rule for rule in records if rule.name == selector.name and _fits(rule.labels, wanted)
     ]

@@ -1,4 +1,4 @@
-"""Settings to try, as a person spells them: `for=15s..2m`, `threshold=0.1..0.5/9`, `threshold.2=1,5`, `for=0,1m,5m`. Pure."""
+"""Settings to try: `for=15s..2m`, `threshold=0.1..0.5/9`, `threshold.2=1,5`, `for=0,1m,5m`."""
 
 from __future__ import annotations
 
@@ -7,104 +7,110 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firedrill.alerts.backtest import thresholds
 from firedrill.alerts.replay import evaluation_order
-from firedrill.alerts.rules import durations
+from firedrill.alerts.rules import durations, thresholds
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from firedrill.alerts.backtest.thresholds import Limit
     from firedrill.alerts.rules.rule_file import Group, Rule
+    from firedrill.alerts.rules.thresholds import Limit
 
-STEPS = 5
-"""Settings from A to B, both included, unless asked otherwise."""
-MOST = 100
-"""Settings of one kind."""
+DEFAULT_SETTINGS = 5
+"""Settings from A to B, both included, unless A..B/N says otherwise."""
+MAX_SETTINGS = 100
+"""Settings of one range."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Empty where nothing asks for it."""
+    """The settings to try; empty if none are asked for."""
 
     holds_ms: tuple[int, ...] = ()
     """Values of `for`."""
     thresholds: tuple[float, ...] = ()
-    which: int | None = None
-    """The threshold that is meant, of several in the order in which they are read, from 1; None for the only one."""
+    threshold_number: int | None = None
+    """Which threshold of an expression, in reading order from 1; None for the only one."""
 
 
 def parse(texts: Sequence[str]) -> Settings:
-    """What all of the texts ask for.
+    """Return the settings of all `--sweep` options together.
 
     Raises:
-        BadInput: a text is no setting, or they mean two thresholds.
+        BadInput: a text is no setting, or they are about two different thresholds.
     """
     holds: tuple[float, ...] = ()
-    thresholds: dict[int | None, tuple[float, ...]] = {}
+    by_number: dict[int | None, tuple[float, ...]] = {}
     for text in texts:
         kind, _, values = text.partition("=")
         if kind == "for":
-            holds += _values(text, values, durations.milliseconds)
-        elif found := re.fullmatch(r"threshold(?:\.([1-9]\d*))?", kind):
-            which = int(found[1]) if found[1] else None
-            thresholds[which] = thresholds.get(which, ()) + _values(text, values, _finite)
+            holds += _values(text, values, durations.parse_ms)
+        elif match := re.fullmatch(r"threshold(?:\.([1-9]\d*))?", kind):
+            number = int(match[1]) if match[1] else None
+            by_number[number] = by_number.get(number, ()) + _values(text, values, _finite)
         else:
             raise BadInput(f"--sweep {text}: expected for=A..B, threshold=A..B or threshold.N=A..B")
-    if len(thresholds) > 1:
+    if len(by_number) > 1:
         raise BadInput(
-            f"--sweep {texts[-1]}: is another threshold; expected settings of one, the other as the rule has it"
+            f"--sweep {texts[-1]}: is another threshold; expected settings of one, the other as the"
+            " rule has it"
         )
-    which, values_of = next(iter(thresholds.items()), (None, ()))
-    return Settings(tuple(dict.fromkeys(map(round, holds))), tuple(dict.fromkeys(values_of)), which)
+    number, values_of_number = next(iter(by_number.items()), (None, ()))
+    return Settings(
+        holds_ms=tuple(dict.fromkeys(map(round, holds))),
+        thresholds=tuple(dict.fromkeys(values_of_number)),
+        threshold_number=number,
+    )
 
 
-def limit(group: Group, rule: Rule, which: int | None) -> Limit:
-    """The limit of an alert that other thresholds are tried instead of.
+def find_limit(group: Group, rule: Rule, number: int | None) -> Limit:
+    """Return the limit of an alert that thresholds are tried for.
 
     Raises:
-        BadInput: it has none, or several of which none is chosen; names the place, what it has, and what was expected.
+        BadInput: it has none, or several and no number; names the place, and what it has.
     """
-    found, named = thresholds.of(rule.expr), "" if which is None else f".{which}"
-    place = f"{rule.expr_place}: {rule.name}: --sweep threshold{named}"
-    if not found:
+    limits, suffix = thresholds.find_limits(rule.expr), "" if number is None else f".{number}"
+    place = f"{rule.expr_place}: {rule.name}: --sweep threshold{suffix}"
+    if not limits:
         raise BadInput(
             f"{place}: compares nothing with a number; expected an alert such as `a > 0.5`"
         )
-    if found[1:] and which is None:
+    if len(limits) > 1 and number is None:
         listed = ", ".join(
-            f"threshold.{number} for `{one.text}`" for number, one in enumerate(found, start=1)
+            f"threshold.{at} for `{limit.text}`" for at, limit in enumerate(limits, start=1)
         )
-        raise BadInput(f"{place}: has {len(found)}; expected one of {listed}")
-    if which and which > len(found):
+        raise BadInput(f"{place}: has {len(limits)}; expected one of {listed}")
+    if number and number > len(limits):
+        last = f".1 to threshold.{len(limits)}" if len(limits) > 1 else " or threshold.1"
+        raise BadInput(f"{place}: has {len(limits)}; expected threshold{last}")
+    index = next(index for index, other in enumerate(group.rules) if other is rule)
+    is_early = evaluation_order.read_before_recorded(group, index)
+    if is_early and thresholds.single_comparison(rule.expr) is None:
         raise BadInput(
-            f"{place}: has {len(found)}; expected threshold"
-            + (f".1 to threshold.{len(found)}" if found[1:] else " or threshold.1")
+            f"{place}: reads what its group records after it; expected one comparison with a plain"
+            " number there"
         )
-    number = next(number for number, one in enumerate(group.rules) if one is rule)
-    if thresholds.alone(rule.expr) is None and evaluation_order.read_early(group, number):
-        raise BadInput(
-            f"{place}: reads what its group records after it; expected one comparison with a plain number there"
-        )
-    return found[(which or 1) - 1]
+    return limits[(number or 1) - 1]
 
 
-def without_limit(alerts: Sequence[tuple[Group, Rule]], which: int | None) -> tuple[str, ...]:
-    """A sentence for each of these alerts that keeps its condition.
+def explain_unswept(alerts: Sequence[tuple[Group, Rule]], number: int | None) -> tuple[str, ...]:
+    """Return a sentence for each of these alerts that keeps its condition in a sweep.
 
     Raises:
-        BadInput: all do.
+        BadInput: all of them do.
     """
-    said = tuple(sentence for group, rule in alerts if (sentence := _why_none(group, rule, which)))
-    if alerts and len(said) == len(alerts):
-        raise BadInput(said[0])
-    return said
+    reasons = tuple(
+        reason for group, rule in alerts if (reason := _why_unswept(group, rule, number))
+    )
+    if alerts and len(reasons) == len(alerts):
+        raise BadInput(reasons[0])
+    return reasons
 
 
-def _why_none(group: Group, rule: Rule, which: int | None) -> str | None:
+def _why_unswept(group: Group, rule: Rule, number: int | None) -> str | None:
     try:
-        limit(group, rule, which)
+        find_limit(group, rule, number)
     except BadInput as error:
         return str(error)
     return None
@@ -122,7 +128,7 @@ def _values(text: str, values: str, read: Callable[[str], float]) -> tuple[float
             return tuple(read(value) for value in values.split(","))
         bounds, _, number = values.partition("/")
         first, last = map(read, bounds.split(".."))
-        steps = int(number or STEPS)
+        count = int(number or DEFAULT_SETTINGS)
     except (ValueError, BadInput) as error:
         raise BadInput(
             f"--sweep {text}: expected two values A..B, A..B/N or a list A,B,C"
@@ -131,6 +137,6 @@ def _values(text: str, values: str, read: Callable[[str], float]) -> tuple[float
         raise BadInput(
             f"--sweep {text}: goes backwards; expected A..B from the smaller to the larger"
         )
-    if not 2 <= steps <= MOST:
-        raise BadInput(f"--sweep {text}: {steps} settings; expected 2 to {MOST}")
-    return tuple(round(first + (last - first) * step / (steps - 1), 12) for step in range(steps))
+    if not 2 <= count <= MAX_SETTINGS:
+        raise BadInput(f"--sweep {text}: {count} settings; expected 2 to {MAX_SETTINGS}")
+    return tuple(round(first + (last - first) * step / (count - 1), 12) for step in range(count))

@@ -1,4 +1,4 @@
-"""A backtest as a person at a terminal reads it."""
+"""A backtest's report as a terminal shows it: causes, alerts, firings, sweeps and warnings."""
 
 from __future__ import annotations
 
@@ -14,21 +14,24 @@ from rich.text import Text
 from firedrill import units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import Console, ConsoleOptions
 
     from firedrill.alerts.backtest.attribution import Detection
-    from firedrill.alerts.backtest.backtest import Fired, Judged, Report, Trial
+    from firedrill.alerts.backtest.causes import Cause
+    from firedrill.alerts.backtest.results import AlertResult, Firing, Report, Trial
 
 
 GAP = 2
 """Cells between two columns, and at both sides of a table together."""
+NARROW = 70
+"""Below this width the first column gets half of a table at most."""
 
 
 @dataclass(slots=True)
-class Columns:
-    """A table that stays whole: columns for which there is no room stand below the others, beside the first one again."""
+class WrappingTable:
+    """A table that cuts nothing: columns without room continue below, beside the first column."""
 
     heads: Sequence[str]
     rows: list[tuple[str, ...]] = field(default_factory=list)
@@ -36,21 +39,19 @@ class Columns:
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> Iterator[Table]:
         first, *widths = (
             GAP + max(cell_len(line) for text in column for line in text.split("\n"))
-            for column in self._columns()
+            for column in zip(self.heads, *self.rows, strict=True)
         )
+        if options.max_width < NARROW:
+            first = min(first, options.max_width // 2)
         block: list[int] = []
+        used = first
         for number, width in enumerate(widths, start=1):
-            if (
-                block
-                and first + width + sum(widths[other - 1] for other in block) > options.max_width
-            ):
+            if block and used + width > options.max_width:
                 yield self._table(block)
-                block = []
+                block, used = [], first
             block.append(number)
+            used += width
         yield self._table(block)
-
-    def _columns(self) -> Iterator[tuple[str, ...]]:
-        return zip(self.heads, *self.rows, strict=True)
 
     def _table(self, block: Sequence[int]) -> Table:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
@@ -62,31 +63,37 @@ class Columns:
         return table
 
 
-def of_report(report: Report) -> RenderableType:
-    """Causes, a line an alert, every firing, the sweeps, and what could not be judged."""
-    parts: list[RenderableType] = [
-        Text(
-            f"{report.run}, {report.stretch} seconds for one" if report.stretch > 1 else report.run,
-            style="bold",
-        )
-    ]
-    parts += [
-        Text(
-            f" • {one.name} after {units.seconds(one.start)}, for {units.seconds(one.end - one.start)}"
-        )
-        for one in report.causes
-    ]
-    parts += [
+def render(report: Report) -> RenderableType:
+    """Return what the terminal shows of a report."""
+    title = f"Backtest of run {report.run}"
+    if report.stretch > 1:
+        title += f", each second stretched to {report.stretch}"
+    sweeps = [part for alert in report.alerts if alert.sweep for part in _sweep(alert)]
+    return Group(
+        Text(title, style="bold"),
+        *_bullets(map(_cause, report.causes)),
         _alerts(report) if report.alerts else Text("\nno alert was judged\n"),
-        *_firings(report),
-        *(part for alert in report.alerts if alert.sweep for part in _sweep(alert)),
-    ]
-    parts += [Text(f" • {remark}") for remark in report.remarks]
-    return Group(*parts)
+        *_bullets(_firings(report)),
+        *sweeps,
+        *_bullets(report.remarks),
+    )
 
 
-def _alerts(report: Report) -> Columns:
-    """Counts that are all 0 are left out."""
+def _bullets(texts: Iterable[str]) -> Iterator[Table]:
+    """Yield a list whose long lines are indented below their text."""
+    for text in texts:
+        line = Table.grid(padding=(0, 1, 0, 0))
+        line.add_row(Text(" •"), Text(text))
+        yield line
+
+
+def _cause(cause: Cause) -> str:
+    start, length = units.seconds(cause.start), units.seconds(cause.end - cause.start)
+    return f"cause: {cause.name}, {start} after the load began, for {length}"
+
+
+def _alerts(report: Report) -> WrappingTable:
+    """Return a row for each alert; columns of counts that are all 0 are left out."""
     counts = {
         "false\nfires": [alert.false_fires for alert in report.alerts],
         "evalu-\nations": [alert.evaluations for alert in report.alerts],
@@ -94,87 +101,93 @@ def _alerts(report: Report) -> Columns:
         "failed": [alert.failed_evaluations for alert in report.alerts],
     }
     shown = {
-        name: numbers for name, numbers in counts.items() if any(numbers) or name == "false\nfires"
+        head: numbers for head, numbers in counts.items() if any(numbers) or head == "false\nfires"
     }
-    table = Columns(
-        (
-            "alert",
-            *(f"delay:\n{cause.name.replace(' ', chr(10), 1)}" for cause in report.causes),
-            "for",
-            *shown,
-        )
-    )
-    for number, alert in enumerate(report.alerts):
-        met = {(one.cause, one.began): one for one in alert.detections}
-        delays = [_delay(met.get((cause.name, cause.start))) for cause in report.causes]
+    delay_heads = ["delay:\n" + cause.name.replace(" ", "\n", 1) for cause in report.causes]
+    table = WrappingTable(("alert", *delay_heads, "for", *shown))
+    for row, alert in enumerate(report.alerts):
+        detections = {
+            (detection.cause, detection.began): detection for detection in alert.detections
+        }
+        delays = [_delay(detections.get((cause.name, cause.start))) for cause in report.causes]
         name = f"{alert.name} ({alert.severity})" if alert.severity else alert.name
-        counted = (str(numbers[number]) for numbers in shown.values())
-        table.rows.append((name, *delays, units.seconds(alert.hold_seconds), *counted))
+        numbers = (str(column[row]) for column in shown.values())
+        table.rows.append((name, *delays, units.seconds(alert.hold_seconds), *numbers))
     return table
 
 
-def _delay(one: Detection | None) -> str:
-    """Nothing for a cause that does not concern the alert."""
-    if one is None:
+def _delay(detection: Detection | None) -> str:
+    """Return the delay; nothing for a cause that does not concern the alert."""
+    if detection is None:
         return ""
-    return "undecided" if one.undecided else units.seconds(one.delay_seconds)
+    if detection.undecided:
+        return "undecided"
+    delay = detection.delay_seconds
+    return "missed" if delay is None else units.seconds(delay)
 
 
-def _firings(report: Report) -> Iterator[Text]:
+def _firings(report: Report) -> Iterator[str]:
     for alert in report.alerts:
-        for one in alert.fired:
-            if one.firing_after_seconds is not None:
-                labels = (
-                    f" {{{', '.join(f'{name}={value}' for name, value in one.labels.items())}}}"
-                    if one.labels
-                    else ""
-                )
-                over = (
-                    f"until {units.seconds(one.resolved_after_seconds)}"
-                    if one.resolved_after_seconds is not None
-                    else "to the end"
-                )
-                said = f" • {alert.name}{labels} fired from {units.seconds(one.firing_after_seconds)} {over}"
-                yield Text(
-                    f"{said}: {_why(one, report.load_seconds)}{', ambiguous' if one.ambiguous else ''}"
-                )
+        for firing in alert.fired:
+            if firing.firing_after_seconds is not None:
+                yield _firing(alert, firing, report.load_seconds)
 
 
-def _why(one: Fired, load_seconds: float) -> str:
-    after = one.firing_after_seconds or 0.0
-    unloaded = (
-        "since before the load" if after < 0 else "after the load" if after > load_seconds else None
+def _firing(alert: AlertResult, firing: Firing, load_seconds: float) -> str:
+    listed = ", ".join(f"{name}={value}" for name, value in firing.labels.items())
+    labels = f" {{{listed}}}" if listed else ""
+    until = (
+        "to the end"
+        if firing.resolved_after_seconds is None
+        else f"until {units.seconds(firing.resolved_after_seconds)}"
     )
-    return unloaded or one.cause or "without a cause"
+    start = units.seconds(firing.firing_after_seconds)
+    ambiguous = ", ambiguous" if firing.ambiguous else ""
+    reason = _reason(firing, load_seconds)
+    return f"{alert.name}{labels} fired from {start} {until}: {reason}{ambiguous}"
 
 
-def _sweep(alert: Judged) -> tuple[Text, Columns]:
-    """Threshold by `for`."""
+def _reason(firing: Firing, load_seconds: float) -> str:
+    after = firing.firing_after_seconds or 0.0
+    if after < 0:
+        return "since before the load"
+    if after > load_seconds:
+        return "after the load"
+    return firing.cause or "false fire"
+
+
+def _sweep(alert: AlertResult) -> tuple[Text, WrappingTable]:
+    """Return a title, and a table of thresholds by `for`."""
     holds = sorted({trial.hold_seconds for trial in alert.sweep})
-    table = Columns(("threshold", *(f"for {units.seconds(hold)}" for hold in holds)))
+    table = WrappingTable(("threshold", *(f"for {units.seconds(hold)}" for hold in holds)))
     for threshold in dict.fromkeys(trial.threshold for trial in alert.sweep):
-        row = {
+        cells = {
             trial.hold_seconds: _trial(trial)
             for trial in alert.sweep
             if trial.threshold == threshold
         }
-        table.rows.append(
-            (
-                units.NOTHING if threshold is None else f"{threshold:g}",
-                *(row[hold] for hold in holds),
-            )
-        )
-    return Text(
-        f"\n{alert.name}: longest delay, causes met, +false fires, firings before the load"
-    ), table
+        name = units.NOTHING if threshold is None else f"{threshold:g}"
+        table.rows.append((name, *(cells[hold] for hold in holds)))
+    explained = "longest delay, causes detected, +false fires, firings before the load"
+    return Text(f"\nSweep of {alert.name}: {explained}"), table
 
 
 def _trial(trial: Trial) -> str:
-    """Longest delay over the causes that were met, how many were, and what there is besides."""
-    met = [one.delay_seconds for one in trial.detections if one.delay_seconds is not None]
-    undecided = sum(one.undecided for one in trial.detections)
-    delay = "undecided" if undecided and not met else units.seconds(max(met, default=None))
-    open_besides = f", {undecided} undecided" if undecided and met else ""
-    false = f" +{trial.false_fires}" if trial.false_fires else ""
-    before = f" {trial.fired_before} before" if trial.fired_before else ""
-    return f"{delay} {len(met)}/{len(trial.detections)}{open_besides}{false}{before}"
+    """Return the longest delay, how many causes were detected, and what there is besides."""
+    delays = [
+        detection.delay_seconds
+        for detection in trial.detections
+        if detection.delay_seconds is not None
+    ]
+    undecided = sum(detection.undecided for detection in trial.detections)
+    delay = units.seconds(max(delays, default=None))
+    if undecided and not delays:
+        delay = "undecided"
+    text = f"{delay} {len(delays)}/{len(trial.detections)}"
+    if undecided and delays:
+        text += f", {undecided} undecided"
+    if trial.false_fires:
+        text += f" +{trial.false_fires}"
+    if trial.fired_before:
+        text += f" {trial.fired_before} before"
+    return text

@@ -1,1 +1,1 @@
-"""Checks of rule files: mistakes, contradictions, and series that nobody exports."""
+"""`alerts check`: mistakes and contradictions in rule files, and series that nobody exports."""

@@ -1,6 +1,7 @@
-"""What is wrong, or will be regretted, in a rule file. Pure, but for promtool and the recorded run that names may be looked up in.
+"""The checks of `alerts check`, one function each, and what they say about a rule file.
 
-`error`: Prometheus refuses it, or the alert cannot work. `warning`: it works, and probably not as meant.
+`error`: Prometheus refuses the rule, or the alert cannot work. `warning`: it works, and probably
+not as meant.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from firedrill.alerts.lint import contradictions, known_series
 from firedrill.alerts.rules import expression, label_templates, promtool, rule_file
 from firedrill.alerts.scaling.intervals import SCRAPE_MS, SHORTEST_WINDOW_MS
 from firedrill.contract import exported_series
-from firedrill.docs import recorded_names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -24,108 +24,101 @@ if TYPE_CHECKING:
     from firedrill.alerts.lint.known_series import Inventory
     from firedrill.alerts.rules.rule_file import Group, Rule
 
-LEAST_EVALUATIONS = 2
+MIN_EVALUATIONS = 2
 """An alert whose `for` is shorter fires on a single evaluation."""
-PROMETHEUS_S_OWN = frozenset({
-    "up", "scrape_duration_seconds", "scrape_samples_scraped", "scrape_samples_post_metric_relabeling", "scrape_series_added",
-    "ALERTS", "ALERTS_FOR_STATE", "prometheus_rule_group_iterations_missed_total", "prometheus_rule_evaluation_failures_total",
+PROMETHEUS_OWN_SERIES = frozenset({
+    "up", "scrape_duration_seconds", "scrape_samples_scraped", "scrape_series_added",
+    "scrape_samples_post_metric_relabeling", "ALERTS", "ALERTS_FOR_STATE",
+    "prometheus_rule_group_iterations_missed_total", "prometheus_rule_evaluation_failures_total",
 })  # fmt: skip
-"""Series of Prometheus itself that rules may read: of each scrape, of each alert, and of its own page."""
-IN_EXPRESSION = {
-    "unknown_metric",
-    "short_window",
-    "empty_selector",
-    "constant",
-    "never",
-    "bool",
-    "versions",
-    "order",
-    "result",
-}
+"""Series that Prometheus makes itself: for each scrape, each alert, and on its metrics endpoint."""
+IN_EXPRESSION = frozenset({
+    "unknown_metric", "short_window", "empty_selector", "constant", "never", "bool", "versions",
+    "order", "result",
+})  # fmt: skip
 """Checks whose findings belong to the line of the expression."""
 _BOUND_LABELS = ("le", "quantile")
-_TELL_TIME = {
-    "time",
-    "minute",
-    "hour",
-    "day_of_month",
-    "day_of_week",
-    "day_of_year",
-    "days_in_month",
-    "month",
-    "year",
-}
-"""Functions that read no series and change all the same."""
-_ONLY_3 = ("labels", "query_offset")
+_TIME_FUNCTIONS = {
+    "time", "minute", "hour", "day_of_month", "day_of_week", "day_of_year", "days_in_month",
+    "month", "year",
+}  # fmt: skip
+"""Functions that read no series and still change."""
+_GROUP_KEYS_OF_3 = ("labels", "query_offset")
 """Keys of a group that Prometheus 2.42 refuses, whatever a newer promtool says."""
-_CALLED_IN_3 = frozenset({
-    "double_exponential_smoothing", "end", "first_over_time", "histogram_avg", "histogram_quantiles", "histogram_stddev",
-    "histogram_stdvar", "info", "limit_ratio", "limitk", "mad_over_time", "range", "sort_by_label", "sort_by_label_desc", "start", "step",
+_FUNCTIONS_OF_3 = frozenset({
+    "double_exponential_smoothing", "end", "first_over_time", "histogram_avg",
+    "histogram_quantiles", "histogram_stddev", "histogram_stdvar", "info", "limit_ratio", "limitk",
+    "mad_over_time", "range", "sort_by_label", "sort_by_label_desc", "start", "step",
     "ts_of_first_over_time", "ts_of_last_over_time", "ts_of_max_over_time", "ts_of_min_over_time",
 })  # fmt: skip
-"""Functions and aggregations that 2.42 does not know; some of 3.x's ask for a feature flag."""
+"""Functions and aggregations that 2.42 does not know; some need a feature flag in 3.x."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing to say about one line."""
+    """A finding of a check."""
 
     place: str
-    """`file:line`; the file alone where it cannot be read."""
+    """`file:line`; the file alone if it cannot be read."""
     severity: str
     """`error` or `warning`."""
     check: str
-    """A word for machines."""
+    """The name of the check, for programs."""
     text: str
 
 
 def check(
     file: Path, recorded: Inventory | None = None, beside: Iterable[Path] = ()
 ) -> list[Finding]:
-    """Everything to say about a rule file, line by line.
+    """Check a rule file and return the findings in order of the lines.
 
     Args:
         file: The rule file.
-        recorded: The series of a run; None to go by what the bundle exports and records.
+        recorded: The series of a run; None for those that the bundle exports and records.
         beside: Rule files that are loaded with it, and may record what it reads.
 
     Raises:
         Missing: there is no promtool.
     """
-    groups, refused = promtool.examined(file)
-    known = (
-        set(recorded.names if recorded else exported_series() | recorded_names()) | PROMETHEUS_S_OWN
-    )
-    loaded = [*groups, *(group for other in beside for group in rule_file.sift(other).groups)]
-    known |= {rule.name for group in loaded for rule in group.rules if not rule.is_alert}
-    found = [
+    groups, mistakes = promtool.check_file(file)
+    known = _known_names(groups, recorded, beside)
+    missing_from = "the run has no" if recorded else "nobody exports or records"
+    findings = [
         Finding(mistake.place, "error", "promtool" if mistake.rule else "file", mistake.text)
-        for mistake in refused
+        for mistake in mistakes
     ]
     for group in groups:
-        found += _newer(group)
-        for number, rule in enumerate(group.rules):
-            if any(mistake.rule is rule for mistake in refused):
-                found += _versions(group, rule)  # It may be the reason.
-            else:
-                found += _unknown(
-                    rule, known, "the run has no" if recorded else "nobody exports or records"
-                )
-                found += [
-                    *_of_rule(group, rule),
-                    *_order(group, number, rule),
-                    *(_missing(rule, recorded) if recorded else ()),
-                ]
-    return sorted(found, key=_line)
+        findings += _group_keys(group)
+        for index, rule in enumerate(group.rules):
+            if any(mistake.rule is rule for mistake in mistakes):
+                findings += _versions(group, rule)  # It may be why promtool refuses the rule.
+                continue
+            findings += _unknown(rule, known, missing_from)
+            findings += _rule_checks(group, rule)
+            findings += _order(group, index, rule)
+            if recorded:
+                findings += _not_recorded(rule, recorded)
+    return sorted(findings, key=_line)
 
 
 def check_all(files: Sequence[Path], recorded: Inventory | None = None) -> list[Finding]:
-    """Everything to say about rule files that are loaded together.
+    """Check rule files that are loaded together.
 
     Raises:
         Missing: there is no promtool.
     """
-    return [found for file in files for found in check(file, recorded, files)]
+    return [finding for file in files for finding in check(file, recorded, files)]
+
+
+def _known_names(
+    groups: Sequence[Group], recorded: Inventory | None, beside: Iterable[Path]
+) -> set[str]:
+    names = recorded.names if recorded else exported_series() | known_series.recorded_names()
+    loaded = [*groups]
+    for file in beside:
+        loaded += rule_file.read_tolerantly(file).groups
+    records = {rule.name for group in loaded for rule in group.rules if not rule.is_alert}
+    return {*names, *PROMETHEUS_OWN_SERIES, *records}
 
 
 def _line(finding: Finding) -> int:
@@ -133,44 +126,40 @@ def _line(finding: Finding) -> int:
     return int(line) if line.isdecimal() else 0
 
 
-def _of_rule(group: Group, rule: Rule) -> Iterator[Finding]:
-    for always in (_result, _windows, _empty, _versions):
-        yield from always(group, rule)
-    for of_alerts in (_labels, _notes, _hold, _constant, _never, _bool) if rule.is_alert else ():
-        yield from of_alerts(group, rule)
+def _rule_checks(group: Group, rule: Rule) -> Iterator[Finding]:
+    for check_rule in (_result, _windows, _contradicting_labels, _versions):
+        yield from check_rule(group, rule)
+    if rule.is_alert:
+        for check_alert in (_labels, _annotations, _hold, _constant, _never, _bool):
+            yield from check_alert(group, rule)
 
 
-def _finding(rule: Rule, severity: str, word: str, text: str) -> Finding:
-    return Finding(
-        rule.expr_place if word in IN_EXPRESSION else rule.place,
-        severity,
-        word,
-        f"{rule.name}: {text}",
-    )
+def _finding(rule: Rule, severity: str, name: str, text: str) -> Finding:
+    place = rule.expr_place if name in IN_EXPRESSION else rule.place
+    return Finding(place, severity, name, f"{rule.name}: {text}")
 
 
-# -- what an alert says
+# -- labels and annotations
 
 
 def _labels(_group: Group, rule: Rule) -> Iterator[Finding]:
     for name, text in rule.labels.items():
-        if "{{" in text and label_templates.VALUE.search(text):
-            yield _finding(
-                rule,
-                "error",
-                "value_in_label",
-                f"$value in the label {name} makes another alert of each evaluation: `for` never ends",
+        if "{{" in text and label_templates.has_value(text):
+            said = (
+                f"$value in the label {name} makes another alert of each evaluation, so `for` never"
+                " ends; move it to an annotation"
             )
+            yield _finding(rule, "error", "value_in_label", said)
     severity = rule.labels.get("severity")
     if severity not in {"critical", "warning", "info"}:
         said = f"severity is {severity}" if severity else "no severity"
         yield _finding(rule, "warning", "severity", f"{said}; expected critical, warning or info")
 
 
-def _notes(_group: Group, rule: Rule) -> Iterator[Finding]:
+def _annotations(_group: Group, rule: Rule) -> Iterator[Finding]:
     for name in ("summary", "description"):
         if not rule.annotations.get(name):
-            yield _finding(rule, "warning", name, f"no {name}")
+            yield _finding(rule, "warning", name, f"no {name}; expected one in its annotations")
 
 
 # -- times
@@ -178,177 +167,185 @@ def _notes(_group: Group, rule: Rule) -> Iterator[Finding]:
 
 def _hold(group: Group, rule: Rule) -> Iterator[Finding]:
     interval_ms = group.interval_ms or SCRAPE_MS
-    if 0 < rule.hold_ms < LEAST_EVALUATIONS * interval_ms:
-        text = f"`for` of {rule.hold_ms / 1000:g} s is under two evaluations ({interval_ms / 1000:g} s apart)"
-        yield _finding(rule, "warning", "short_for", text)
+    if 0 < rule.hold_ms < MIN_EVALUATIONS * interval_ms:
+        said = (
+            f"`for` of {rule.hold_ms / 1000:g} s is under two evaluations"
+            f" ({interval_ms / 1000:g} s apart), so a single one fires it; expected"
+            f" {MIN_EVALUATIONS * interval_ms / 1000:g}s or more"
+        )
+        yield _finding(rule, "warning", "short_for", said)
 
 
 def _windows(_group: Group, rule: Rule) -> Iterator[Finding]:
-    for one in expression.selectors(rule.expr):
-        if one.range_ms is not None and one.range_ms < SHORTEST_WINDOW_MS:
-            text = f"{one.text}[{one.range_ms / 1000:g}s] spans under four scrapes"
-            yield _finding(rule, "warning", "short_window", text)
+    advice = (
+        "spans under four scrapes, so one failed scrape can empty it; expected"
+        f" {SHORTEST_WINDOW_MS // 1000}s or more"
+    )
+    for selector in expression.selectors(rule.expr):
+        if selector.range_ms is not None and selector.range_ms < SHORTEST_WINDOW_MS:
+            window = f"{selector.text}[{selector.range_ms / 1000:g}s]"
+            yield _finding(rule, "warning", "short_window", f"{window} {advice}")
     for range_ms, step_ms in expression.subqueries(rule.expr):
         if range_ms < SHORTEST_WINDOW_MS:
             step = f"{step_ms / 1000:g}s" if step_ms else ""
-            yield _finding(
-                rule,
-                "warning",
-                "short_window",
-                f"the subquery [{range_ms / 1000:g}s:{step}] spans under four scrapes",
-            )
+            window = f"the subquery [{range_ms / 1000:g}s:{step}]"
+            yield _finding(rule, "warning", "short_window", f"{window} {advice}")
 
 
 # -- series
 
 
-def _unknown(rule: Rule, known: Collection[str], where: str) -> Iterator[Finding]:
-    for name in dict.fromkeys(one.name for one in expression.selectors(rule.expr)):
+def _unknown(rule: Rule, known: Collection[str], missing_from: str) -> Iterator[Finding]:
+    for name in _names(rule):
         if name and name not in known:
-            yield _finding(rule, "warning", "unknown_metric", f"{where} {name}")
+            said = f"{missing_from} {name}; check the spelling, or the rule that should record it"
+            yield _finding(rule, "warning", "unknown_metric", said)
 
 
-def _empty(_group: Group, rule: Rule) -> Iterator[Finding]:
-    for one in expression.selectors(rule.expr):
-        wanted = {label: value for label, operator, value in one.matchers if operator == "="}
-        against = next(
-            (
-                matcher
-                for matcher in one.matchers
-                if matcher[0] in wanted and not known_series.fits(wanted, matcher)
-            ),
-            None,
-        )
-        if against and against[1] == "=":
-            yield _finding(
-                rule,
-                "error",
-                "empty_selector",
-                f"{one.text} selects nothing: a label cannot have two values",
-            )
-        elif against:
-            text = f"{one.text} selects nothing: {against[0]} cannot be {expression.quoted(wanted[against[0]])} and meet {against[1]}"
-            yield _finding(
-                rule, "error", "empty_selector", f"{text}{expression.quoted(against[2])}"
-            )
+def _names(rule: Rule) -> list[str]:
+    """Return the names of the series that a rule reads, each once."""
+    return list(dict.fromkeys(selector.name for selector in expression.selectors(rule.expr)))
 
 
-def _missing(rule: Rule, recorded: Inventory) -> Iterator[Finding]:
-    """A warning: a series of errors is missing where there were none."""
-    for one in dict.fromkeys(expression.selectors(rule.expr)):
-        why = recorded.missing(one)
-        if why:
-            yield _finding(
-                rule,
-                "warning",
-                "empty_selector",
-                f"{one.text} selects nothing that the run recorded: {why}",
-            )
+def _contradicting_labels(_group: Group, rule: Rule) -> Iterator[Finding]:
+    for selector in expression.selectors(rule.expr):
+        equal = {label: value for label, operator, value in selector.matchers if operator == "="}
+        for label, operator, value in selector.matchers:
+            if label in equal and not known_series.matches(equal, (label, operator, value)):
+                why = (
+                    "a label cannot have two values"
+                    if operator == "="
+                    else f"{label} cannot be {expression.quote(equal[label])} and meet"
+                    f" {operator}{expression.quote(value)}"
+                )
+                said = f"{selector.text} selects nothing: {why}"
+                yield _finding(rule, "error", "empty_selector", said)
+                break
+
+
+def _not_recorded(rule: Rule, recorded: Inventory) -> Iterator[Finding]:
+    """Find selectors without series in the run.
+
+    A warning, because a series of errors is missing from a run without errors.
+    """
+    for selector in dict.fromkeys(expression.selectors(rule.expr)):
+        if why := recorded.explain_missing(selector):
+            said = f"{selector.text} selects nothing that the run recorded: {why}"
+            yield _finding(rule, "warning", "empty_selector", said)
 
 
 def _result(_group: Group, rule: Rule) -> Iterator[Finding]:
-    wrong = expression.wrong_result(rule.expr)
-    if wrong:
-        yield _finding(
-            rule,
-            "error",
-            "result",
-            f"gives {wrong}; expected a vector or a number: Prometheus loads it and fails to evaluate it",
+    if result := expression.unusable_result(rule.expr):
+        said = (
+            f"gives {result}, so Prometheus loads it and every evaluation fails; expected a vector"
+            " or a number"
         )
+        yield _finding(rule, "error", "result", said)
 
 
 def _constant(_group: Group, rule: Rule) -> Iterator[Finding]:
     tree = expression.parse(rule.expr)
     if tree is not None and any(
-        _is_constant(part) and _has_comparison(part) for part in _joined(tree)
+        _is_constant(part) and _has_comparison(part) for part in _joined_parts(tree)
     ):
-        yield _finding(rule, "error", "constant", "compares constants: it never changes")
+        said = "compares constants, so it never changes; expected a comparison of a series"
+        yield _finding(rule, "error", "constant", said)
 
 
-def _joined(node: Any) -> list[Any]:
-    """What `and`, `or` and `unless` join."""
+def _joined_parts(node: Any) -> list[Any]:
+    """Return the parts that `and`, `or` and `unless` join."""
     if isinstance(node, promql.ParenExpr):
-        return _joined(node.expr)
-    is_join = isinstance(node, promql.BinaryExpr) and str(node.op) in {"and", "or", "unless"}
-    return [*_joined(node.lhs), *_joined(node.rhs)] if is_join else [node]
+        return _joined_parts(node.expr)
+    if isinstance(node, promql.BinaryExpr) and str(node.op) in {"and", "or", "unless"}:
+        return [*_joined_parts(node.lhs), *_joined_parts(node.rhs)]
+    return [node]
 
 
 def _never(_group: Group, rule: Rule) -> Iterator[Finding]:
-    why = contradictions.of(rule.expr)
-    if why:
-        yield _finding(rule, "error", "never", f"{why}: it never fires")
+    if why := contradictions.find(rule.expr):
+        yield _finding(rule, "error", "never", f"it never fires: {why}")
 
 
 def _bool(_group: Group, rule: Rule) -> Iterator[Finding]:
     tree = expression.parse(rule.expr)
     if tree is not None and any(
-        expression.is_bool(part) and not _is_constant(part) for part in _joined(tree)
+        expression.is_bool(part) and not _is_constant(part) for part in _joined_parts(tree)
     ):
-        yield _finding(
-            rule,
-            "warning",
-            "bool",
-            "`bool` gives 0 where a comparison is not met, which fires as 1 does",
+        said = (
+            "`bool` gives 0 where the comparison is not met, and an alert fires on 0 as on 1;"
+            " expected the comparison without it"
         )
+        yield _finding(rule, "warning", "bool", said)
 
 
 def _is_constant(node: Any) -> bool:
     if isinstance(node, promql.VectorSelector | promql.MatrixSelector):
         return False
-    if isinstance(node, promql.Call) and node.func.name in _TELL_TIME:
+    if isinstance(node, promql.Call) and node.func.name in _TIME_FUNCTIONS:
         return False
     return all(_is_constant(child) for child in expression.children(node))
 
 
 def _has_comparison(node: Any) -> bool:
-    is_one = isinstance(node, promql.BinaryExpr) and str(node.op) in expression.COMPARISONS
-    return is_one or any(_has_comparison(child) for child in expression.children(node))
+    if isinstance(node, promql.BinaryExpr) and str(node.op) in expression.COMPARISONS:
+        return True
+    return any(_has_comparison(child) for child in expression.children(node))
 
 
-def _order(group: Group, number: int, rule: Rule) -> Iterator[Finding]:
-    """Rules of a group are evaluated in order, each seeing what those before it recorded at the same time."""
-    later = group.recorded_after(number)
-    for name in dict.fromkeys(one.name for one in expression.selectors(rule.expr)):
+def _order(group: Group, index: int, rule: Rule) -> Iterator[Finding]:
+    """Find series that the rule's own group records later: the rule sees their previous value."""
+    later = group.recorded_only_after(index)
+    for name in _names(rule):
         if name in later:
-            yield _finding(
-                rule,
-                "warning",
-                "order",
-                f"{name} is recorded after it: it sees the evaluation before",
+            said = (
+                f"{name} is recorded after this rule, which sees the previous evaluation's value;"
+                " move the record before it"
             )
+            yield _finding(rule, "warning", "order", said)
 
 
-# -- Prometheus 2.42 against 3.x
+# -- Prometheus 2.42 and 3.x
 
 
-def _newer(group: Group) -> Iterator[Finding]:
-    for key in _ONLY_3:
+def _group_keys(group: Group) -> Iterator[Finding]:
+    for key in _GROUP_KEYS_OF_3:
         if key in group.keys:
-            yield Finding(
-                group.place,
-                "warning",
-                "versions",
-                f"group {group.name}: Prometheus 2.42 knows no {key}",
-            )
+            said = f"group {group.name}: Prometheus 2.42 knows no {key}, and refuses the file"
+            yield Finding(group.place, "warning", "versions", said)
 
 
 def _versions(_group: Group, rule: Rule) -> Iterator[Finding]:
+    for said in (*_renamed_functions(rule), *_bound_labels(rule), *_one_scrape_windows(rule)):
+        yield _finding(rule, "warning", "versions", said)
+
+
+def _renamed_functions(rule: Rule) -> Iterator[str]:
     called = expression.called(rule.expr)
-    for function, renamed in expression.RENAMED.items():
+    for function, new_name in expression.RENAMED.items():
         if function in called:
-            yield _finding(
-                rule, "warning", "versions", f"{function}() is called {renamed}() in Prometheus 3"
-            )
+            yield f"{function}() is called {new_name}() in Prometheus 3"
     for function in called:
-        if function in _CALLED_IN_3:
-            yield _finding(rule, "warning", "versions", f"Prometheus 2.42 knows no {function}()")
-    for one in expression.selectors(rule.expr):
-        for label, operator, value in one.matchers:
+        if function in _FUNCTIONS_OF_3:
+            yield f"Prometheus 2.42 knows no {function}()"
+
+
+def _bound_labels(rule: Rule) -> Iterator[str]:
+    """Find whole numbers as bucket bounds, which Prometheus 3 writes with a fraction."""
+    for selector in expression.selectors(rule.expr):
+        for label, operator, value in selector.matchers:
             bounds = value.split("|") if operator in {"=~", "!~"} else [value]
-            for whole in bounds if label in _BOUND_LABELS else ():
-                if re.fullmatch(r"[0-9]+", whole):
-                    text = f'{label}="{whole}" is {label}="{whole}.0" in Prometheus 3; match {label}=~"{whole}([.]0)?"'
-                    yield _finding(rule, "warning", "versions", text)
-        if one.range_ms == SCRAPE_MS:
-            text = f"{one.text}[{one.range_ms // 1000}s] is one scrape long: Prometheus 3 leaves its left edge out and sees one sample less"
-            yield _finding(rule, "warning", "versions", text)
+            for bound in bounds if label in _BOUND_LABELS else ():
+                if re.fullmatch(r"[0-9]+", bound):
+                    yield (
+                        f'{label}="{bound}" is {label}="{bound}.0" in Prometheus 3;'
+                        f' match {label}=~"{bound}([.]0)?"'
+                    )
+
+
+def _one_scrape_windows(rule: Rule) -> Iterator[str]:
+    for selector in expression.selectors(rule.expr):
+        if selector.range_ms == SCRAPE_MS:
+            yield (
+                f"{selector.text}[{selector.range_ms // 1000}s] is one scrape long: Prometheus 3"
+                " leaves its left edge out, and sees one sample less"
+            )

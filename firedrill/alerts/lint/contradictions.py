@@ -1,4 +1,4 @@
-"""Why an expression can never give anything, whatever its series are: only what is certain. Pure."""
+"""Expressions that never give a result, whatever their series are; only certain cases."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from firedrill.alerts.rules.expression import COMPARISONS, FLIPPED, Threshold
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ONE_AND_MORE = frozenset({"count", "count_over_time"})
-"""Functions and aggregations that give nothing where others would say 0."""
+NEVER_BELOW_ONE = frozenset({"count", "count_over_time"})
+"""Functions and aggregations that give no element instead of 0."""
 ALWAYS_ONE = frozenset({"absent", "absent_over_time", "group", "present_over_time"})
 
-_TELLING = ("op", "val", "name", "range", "offset", "step", "modifier")
-"""What two nodes of one kind may differ in, beside their children."""
+_DISTINCTIVE = ("op", "val", "name", "range", "offset", "step", "modifier")
+"""Attributes in which two nodes of one kind may differ, beside their children."""
 
 
-def of(text: str) -> str | None:
-    """What of an expression cannot be; None where it can, or where that depends on the series."""
+def find(text: str) -> str | None:
+    """Return why an expression never gives a result; None if that depends on the series."""
     return _never(expression.parse(text))
 
 
@@ -43,122 +43,125 @@ def _never_joined(node: Any) -> str | None:
 
 
 def _leaves_itself_out(node: Any) -> str | None:
-    left_out = _is_plain(node) and _shape(node.rhs) in {_shape(one) for one in _narrowed(node.lhs)}
-    return "`unless` leaves out what stands before it" if left_out else None
+    if not _matches_by_all_labels(node):
+        return None
+    is_left_out = _shape(node.rhs) in {_shape(part) for part in _without_conditions(node.lhs)}
+    return "`unless` leaves out what stands before it" if is_left_out else None
 
 
 def _than_itself(node: Any) -> str | None:
-    """Only a series that is no number differs from itself: that is what `x != x` finds."""
+    """Find `x < x`; `x != x` is no contradiction, because it finds NaN."""
     is_certain = (
-        str(node.op) in {"<", ">"} and _is_plain(node) and _shape(node.lhs) == _shape(node.rhs)
+        str(node.op) in {"<", ">"}
+        and _matches_by_all_labels(node)
+        and _shape(node.lhs) == _shape(node.rhs)
     )
     return f"nothing is {node.op} itself" if is_certain else None
 
 
 def _excluded(node: Any) -> str | None:
-    """What its elements are compared with, if no number meets all of it."""
-    met = list(_met(node))
-    for measured in dict.fromkeys(one.measured for one in met):
-        limits = [one.limit for one in met if one.measured == measured]
-        near = {
-            math.nextafter(one.value, towards)
-            for one in limits
-            for towards in (-math.inf, one.value, math.inf)
+    """Return the conditions on one expression that no number meets together."""
+    conditions = list(_conditions(node))
+    for measured in dict.fromkeys(condition.measured for condition in conditions):
+        limits = [condition.limit for condition in conditions if condition.measured == measured]
+        candidates = {
+            math.nextafter(limit.value, towards)
+            for limit in limits
+            for towards in (-math.inf, limit.value, math.inf)
         }
-        if not any(all(one.met_by(value) for one in limits) for value in near):
-            said = dict.fromkeys(
-                f"{one.operator} {one.value:g}" for one in limits if not one.measured
+        if not any(all(limit.met_by(value) for limit in limits) for value in candidates):
+            listed = dict.fromkeys(
+                f"{limit.operator} {limit.value:g}" for limit in limits if not limit.measured
             )
-            of_all = f"{limits[0].measured} is never" if limits[0].measured else "nothing is"
-            return f"{of_all} {' and '.join(said)}"
+            function = limits[0].measured
+            subject = f"{function} is never" if function else "nothing is"
+            return f"{subject} {' and '.join(listed)}"
     return None
 
 
 @dataclass(frozen=True, slots=True)
-class _Met:
-    """What each element of an expression meets."""
+class _Condition:
+    """A limit that each element of an expression meets."""
 
     measured: tuple[Any, ...]
+    """The shape of the expression that is limited."""
     limit: Threshold
 
 
-def _met(node: Any) -> Iterator[_Met]:
-    """Comparisons with numbers, and what a function never gives."""
+def _conditions(node: Any) -> Iterator[_Condition]:
+    """Yield the comparisons with numbers, and the bounds of what a function gives."""
     if isinstance(node, promql.ParenExpr):
-        yield from _met(node.expr)
+        yield from _conditions(node.expr)
     elif not isinstance(node, promql.BinaryExpr):
-        yield from (_Met(_shape(node), limit) for limit in _by_its_nature(node))
+        yield from (_Condition(_shape(node), limit) for limit in _bounds_of_function(node))
     elif str(node.op) in {"and", "unless"}:
-        yield from _met(node.lhs)
+        yield from _conditions(node.lhs)
         # A selector without a name may match one series with another.
-        is_one = str(node.op) == "and" and _is_plain(node) and _is_named(node)
-        yield from _met(node.rhs) if is_one else ()
+        is_same_series = str(node.op) == "and" and _matches_by_all_labels(node) and _is_named(node)
+        yield from _conditions(node.rhs) if is_same_series else ()
     elif str(node.op) in COMPARISONS and _is_filter(node):
         yield from _compared(node)
 
 
-def _compared(node: Any) -> Iterator[_Met]:
+def _compared(node: Any) -> Iterator[_Condition]:
     operator, (left, right) = str(node.op), (_number(node.lhs), _number(node.rhs))
     if left is None and right is not None:
-        yield from _met(node.lhs)
-        yield _Met(_shape(_narrowed(node.lhs)[-1]), Threshold("", operator, right))
+        yield from _conditions(node.lhs)
+        yield _Condition(_shape(_without_conditions(node.lhs)[-1]), Threshold("", operator, right))
     elif right is None and left is not None:
-        yield from _met(node.rhs)
-        yield _Met(
-            _shape(_narrowed(node.rhs)[-1]), Threshold("", FLIPPED.get(operator, operator), left)
+        yield from _conditions(node.rhs)
+        yield _Condition(
+            _shape(_without_conditions(node.rhs)[-1]),
+            Threshold("", FLIPPED.get(operator, operator), left),
         )
 
 
-def _by_its_nature(node: Any) -> Iterator[Threshold]:
-    called = (
-        node.func.name
-        if isinstance(node, promql.Call)
-        else str(node.op)
-        if isinstance(node, promql.AggregateExpr)
-        else ""
-    )
-    if called in ONE_AND_MORE:
+def _bounds_of_function(node: Any) -> Iterator[Threshold]:
+    called = ""
+    if isinstance(node, promql.Call):
+        called = node.func.name
+    elif isinstance(node, promql.AggregateExpr):
+        called = str(node.op)
+    if called in NEVER_BELOW_ONE:
         yield Threshold(f"{called}()", ">=", 1.0)
     if called in ALWAYS_ONE:
         yield Threshold(f"{called}()", "==", 1.0)
 
 
-def _narrowed(node: Any) -> list[Any]:
-    """An expression, and what is left of it without each of the conditions that only leave elements of it out."""
-    found = [node]
+def _without_conditions(node: Any) -> list[Any]:
+    """Return an expression, and what is left of it without each condition that filters it."""
+    parts = [node]
     while isinstance(node, promql.ParenExpr) or (
         isinstance(node, promql.BinaryExpr) and _is_filter(node)
     ):
-        node = (
-            node.expr
-            if isinstance(node, promql.ParenExpr)
-            else node.rhs
-            if _number(node.lhs) is not None
-            else node.lhs
-        )
-        found.append(node)
-    return found
+        node = node.expr if isinstance(node, promql.ParenExpr) else _filtered_side(node)
+        parts.append(node)
+    return parts
+
+
+def _filtered_side(node: Any) -> Any:
+    return node.lhs if _number(node.lhs) is None else node.rhs
 
 
 def _is_filter(node: Any) -> bool:
-    """Whether it gives elements of one side as they are: a comparison with a number, `and`, `unless`."""
+    """Return whether a node passes elements of one side on: by `and`, `unless` or a number."""
     if str(node.op) in {"and", "unless"}:
         return True
     sides = {_number(node.lhs) is None, _number(node.rhs) is None}
     return str(node.op) in COMPARISONS and sides == {True, False} and not expression.is_bool(node)
 
 
-def _is_plain(node: Any) -> bool:
-    """Whether elements match by all of their labels, and a comparison leaves out those that do not meet it."""
+def _matches_by_all_labels(node: Any) -> bool:
+    """Return whether a node has no modifier: neither `on` and its like, nor `bool`."""
     return node.modifier is None or not str(node.modifier).strip()
 
 
 def _is_named(node: Any) -> bool:
-    return all(one.name for one in expression.selectors_in(node))
+    return all(selector.name for selector in expression.selectors_in(node))
 
 
 def _number(node: Any) -> float | None:
-    """The number that an expression is, whatever the time."""
+    """Return the number that an expression always gives; None if it is no constant."""
     if isinstance(node, promql.NumberLiteral):
         return float(node.val)
     if isinstance(node, promql.ParenExpr):
@@ -177,18 +180,22 @@ def _calculated(node: Any) -> float | None:
         or (operator == "/" and not right)
     ):
         return None
-    return {"+": left + right, "-": left - right, "*": left * right, "/": left / (right or 1.0)}[
-        operator
-    ]
+    results = {
+        "+": left + right,
+        "-": left - right,
+        "*": left * right,
+        "/": left / (right or 1.0),
+    }
+    return results[operator]
 
 
 def _shape(node: Any) -> tuple[Any, ...]:
-    """What an expression says; two that are written alike, but for blanks and parentheses, have one."""
+    """Return a key that is equal for expressions that differ in blanks and parentheses only."""
     if isinstance(node, promql.ParenExpr):
         return _shape(node.expr)
     if isinstance(node, promql.MatrixSelector):
         return ("range", str(node.range), _shape(node.vector_selector))
-    own = [str(getattr(node, name, "")) for name in _TELLING]
+    own = [str(getattr(node, name, "")) for name in _DISTINCTIVE]
     matchers = (
         sorted(map(str, node.matchers.matchers)) if isinstance(node, promql.VectorSelector) else []
     )

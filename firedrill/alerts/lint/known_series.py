@@ -1,4 +1,4 @@
-"""The series that a run recorded, and what a selector finds among them."""
+"""The series that rules may read: those that a run recorded, or that the bundle's rules record."""
 
 from __future__ import annotations
 
@@ -6,70 +6,84 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from firedrill import places
+from firedrill.alerts.rules import reloading
 from firedrill.alerts.scaling.stretch import MARGIN_SECONDS
 from firedrill.prometheus.recorded_data import Reopened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from firedrill.alerts.rules.expression import Selector
     from firedrill.interrupt import Interrupt
     from firedrill.record.run_folder import Run
 
-MOST_NAMED = 5
-"""Values of a label that a sentence lists."""
+MAX_VALUES_LISTED = 5
+"""Values of a label that a message lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Label sets, `__name__` among them."""
+    """The label sets of recorded series, `__name__` included."""
 
     series: tuple[Mapping[str, str], ...]
 
     @property
     def names(self) -> frozenset[str]:
-        """What the series are called."""
-        return frozenset(one["__name__"] for one in self.series)
+        """The names of the series."""
+        return frozenset(labels["__name__"] for labels in self.series)
 
-    def missing(self, selector: Selector) -> str | None:
-        """Why a selector whose name is among ours finds nothing; None if it finds something, or has another name."""
-        left = [one for one in self.series if selector.name in {"", one["__name__"]}]
-        for matcher in selector.matchers if left else ():
-            before, left = left, [one for one in left if fits(one, matcher)]
-            if not left:
-                return f"its {matcher[0]} is {_listed({one.get(matcher[0], '') for one in before})}"
+    def explain_missing(self, selector: Selector) -> str | None:
+        """Return the label that makes a selector find nothing, with the values that it has.
+
+        None if the selector finds something, or if no series has its name.
+        """
+        matching = [labels for labels in self.series if selector.name in {"", labels["__name__"]}]
+        for matcher in selector.matchers if matching else ():
+            before, matching = matching, [labels for labels in matching if matches(labels, matcher)]
+            if not matching:
+                label = matcher[0]
+                return f"its {label} is {_listed({labels.get(label, '') for labels in before})}"
         return None
 
 
-def fits(labels: Mapping[str, str], matcher: tuple[str, str, str]) -> bool:
-    """Whether a series has what a matcher asks for; yes where Python does not know the pattern."""
+def matches(labels: Mapping[str, str], matcher: tuple[str, str, str]) -> bool:
+    """Return whether a label set meets a matcher; True for patterns that Python does not know."""
     name, operator, wanted = matcher
     value = labels.get(name, "")
-    try:
-        is_met = (
-            value == wanted if operator in {"=", "!="} else re.fullmatch(wanted, value) is not None
-        )
-    except re.error:
-        return True
+    if operator in {"=", "!="}:
+        is_met = value == wanted
+    else:
+        try:
+            is_met = re.fullmatch(wanted, value) is not None
+        except re.error:
+            return True
     return is_met is not operator.startswith("!")
 
 
-def of_run(run: Run, interrupt: Interrupt) -> Inventory:
-    """Everything that a run recorded.
+def read_run(run: Run, interrupt: Interrupt) -> Inventory:
+    """Return all series that a run recorded.
 
     Raises:
-        BadInput: that is nothing.
+        BadInput: it recorded none.
     """
     recorded = run.recorded()
     with Reopened(recorded.data, interrupt) as reopened:
-        found = reopened.prom.label_sets(
+        series = reopened.prom.label_sets(
             '{__name__!=""}', recorded.start - MARGIN_SECONDS, recorded.end + MARGIN_SECONDS
         )
-    return Inventory(tuple(found))
+    return Inventory(tuple(series))
+
+
+def recorded_names(folder: Path = places.RULES) -> frozenset[str]:
+    """Return the names that a folder's rules record; a file that is half-written has none."""
+    rules = [rule for file in folder.glob("*.yml") for rule in reloading.rules_in(file.read_text())]
+    return frozenset(rule.name for rule in rules if not rule.is_alert)
 
 
 def _listed(values: set[str]) -> str:
-    spelled = [value or "not set" for value in sorted(values)]
-    return ", ".join(spelled[:MOST_NAMED]) + (
-        f" and {len(spelled) - MOST_NAMED} more" if spelled[MOST_NAMED:] else ""
-    )
+    names = [value or "not set" for value in sorted(values)]
+    listed = ", ".join(names[:MAX_VALUES_LISTED])
+    more = len(names) - MAX_VALUES_LISTED
+    return f"{listed} and {more} more" if more > 0 else listed

@@ -1,1 +1,5 @@
-"""The replay of rules over recorded samples: evaluation times and order, alert states, recording rules, ambiguity."""
+"""Rules replayed over recorded samples, as the run's Prometheus evaluated them.
+
+The alert state machine, recording rules, evaluation times and order, and which evaluations are
+ambiguous because a scrape was in progress.
+"""

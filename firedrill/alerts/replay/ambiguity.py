@@ -1,8 +1,10 @@
-"""At which evaluations a replay cannot know what Prometheus wrote, told from scrape data alone.
+"""The evaluations at which a replay cannot know what Prometheus wrote.
 
-A sample carries the time at which its scrape began and can be read when the scrape has ended; an evaluation in between saw the sample
-before. The same holds for series that another group records. Where the two come too close to tell which was first, there are several
-worlds. A rule is replayed in all of them, and unsure is where they write different things.
+A sample has the time at which its scrape began, and can be read once the scrape has ended; an
+evaluation in between saw the previous sample. The same holds for series that another group
+records. If an end comes too close to an evaluation to tell which was first, several vectors are
+possible. The rule is replayed with each of them, and an evaluation is ambiguous if the outcomes
+differ.
 """
 
 from __future__ import annotations
@@ -16,120 +18,139 @@ from firedrill.alerts.rules import label_templates
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from firedrill.alerts.replay.alert_state import Labels, Replay
+    from firedrill.alerts.replay.alert_state import AlertStateMachine, Labels
 
     Vector: TypeAlias = Mapping[Labels, float] | None
-    """What an expression gave; None if it failed."""
+    """The elements that an expression gave; None if it failed."""
+
+    SourceKey: TypeAlias = tuple[str, int]
+    """A source, and the Unix millisecond at which one scrape or recording of it began."""
 
 COMMIT_MS = 20
-"""What storing a page takes at most beyond its scrape, while the machine keeps nobody waiting (see `stalls`), with the two milliseconds
-by which a scrape may begin late."""
+"""The longest that storing a scrape takes after its end, unless the machine stalls (see `stalls`).
+
+Includes the two milliseconds by which a scrape may begin late.
+"""
 
 
-class Done(NamedTuple):
-    """Something that was perhaps under way at an evaluation."""
+class InProgress(NamedTuple):
+    """A scrape or recording that was perhaps in progress at an evaluation; Unix milliseconds."""
 
-    latest_ms: int
-    """From when on it could be read for certain."""
-    earliest_ms: int
-    """From when on it perhaps could."""
+    readable_by_ms: int
+    """When its samples could be read for certain."""
+    readable_from_ms: int
+    """When its samples could be read at the earliest."""
     source: str
     begun_ms: int
 
     @property
-    def what(self) -> tuple[str, int]:
-        """What it was, whenever it could be read."""
+    def key(self) -> SourceKey:
+        """Its source and beginning."""
         return self.source, self.begun_ms
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Late:
-    """Times at which a source (a page, a group that records) was begun, in order, and how long each took until it could be read.
+class SourceTiming:
+    """When a source (a metrics endpoint, or a group that records) was read or evaluated.
 
-    Milliseconds.
+    Times in Unix milliseconds, in order, with how long each took until its samples were readable.
     """
 
     source: str
     begun: Sequence[int]
-    took: Sequence[int]
-    """At least."""
-    settled: Sequence[int]
-    """At most."""
+    shortest: Sequence[int]
+    longest: Sequence[int]
 
-    def done(self, time_ms: int) -> Iterator[Done]:
-        """What was perhaps under way at that time: the last that was begun, and one before it that had hardly ended."""
-        at = bisect_right(self.begun, time_ms) - 1
-        while at >= 0 and time_ms < self.begun[at] + self.settled[at]:
-            yield Done(
-                self.begun[at] + self.settled[at],
-                self.begun[at] + self.took[at],
-                self.source,
-                self.begun[at],
+    def in_progress(self, time_ms: int) -> Iterator[InProgress]:
+        """Yield what was perhaps in progress at a time, latest first: rarely more than one."""
+        index = bisect_right(self.begun, time_ms) - 1
+        while index >= 0 and time_ms < self.begun[index] + self.longest[index]:
+            begun_ms = self.begun[index]
+            yield InProgress(
+                readable_by_ms=begun_ms + self.longest[index],
+                readable_from_ms=begun_ms + self.shortest[index],
+                source=self.source,
+                begun_ms=begun_ms,
             )
-            at -= 1
+            index -= 1
 
 
-def scrapes(page: str, took: Mapping[int, int], settled: Sequence[int]) -> Late:
-    """Of a page, by their beginning."""
-    return Late(page, list(took), list(took.values()), settled)
+def scrape_timing(
+    endpoint: str, durations_ms: Mapping[int, int], longest: Sequence[int]
+) -> SourceTiming:
+    """Return the timing of an endpoint's scrapes; durations by the scrape's beginning."""
+    return SourceTiming(endpoint, list(durations_ms), list(durations_ms.values()), longest)
 
 
-def recordings(source: str, times: Sequence[int], settled: Sequence[int]) -> Late:
-    """Of groups that had stored all of an evaluation so long after its time at most; what its first rule gave may be there at once."""
-    return Late(source, times, [0] * len(times), settled)
+def recording_timing(source: str, times: Sequence[int], longest: Sequence[int]) -> SourceTiming:
+    """Return the timing of groups that record; what their first rule gives may be there at once."""
+    return SourceTiming(source, times, [0] * len(times), longest)
 
 
-def early(source: str, times: Sequence[int], interval_ms: int) -> Late:
-    """Of a group, to those of its rules that read what the evaluation before has recorded."""
-    return Late(source, times, [interval_ms] * len(times), [interval_ms] * len(times))
+def previous_evaluation_timing(source: str, times: Sequence[int], interval_ms: int) -> SourceTiming:
+    """Return the timing of a group for its own rules that read what is recorded after them."""
+    one_interval = [interval_ms] * len(times)
+    return SourceTiming(source, times, one_interval, one_interval)
 
 
-def under_way(time_ms: int, sources: Iterable[Late]) -> list[Done]:
-    """What was perhaps under way at that time, in order of its end."""
-    return sorted({done for source in sources for done in source.done(time_ms)})
+def in_progress(time_ms: int, sources: Iterable[SourceTiming]) -> list[InProgress]:
+    """Return what was perhaps in progress at a time, in order of the end."""
+    return sorted({item for source in sources for item in source.in_progress(time_ms)})
 
 
-def unsure(replay: Replay, evaluations: Sequence[tuple[int, Sequence[Vector]]]) -> frozenset[int]:
-    """The evaluations at which it is open what is written.
+def ambiguous_times(
+    machine: AlertStateMachine, evaluations: Sequence[tuple[int, Sequence[Vector]]]
+) -> frozenset[int]:
+    """Return the times of the evaluations whose written samples are uncertain.
 
     Args:
-        replay: The rule at its beginning; left as it is.
-        evaluations: Each with everything that the expression may have given.
+        machine: The rule's state machine at its beginning; it is not changed.
+        evaluations: Each time, with every vector that the expression may have given.
     """
     return frozenset(
-        time_ms for part in _parts(replay, evaluations) for time_ms in _different(replay, part)
+        time_ms
+        for part in _independent_parts(machine, evaluations)
+        for time_ms in _different(machine, part)
     )
 
 
-def _parts(
-    replay: Replay, evaluations: Sequence[tuple[int, Sequence[Vector]]]
+def _independent_parts(
+    machine: AlertStateMachine, evaluations: Sequence[tuple[int, Sequence[Vector]]]
 ) -> Iterator[Sequence[tuple[int, Sequence[Vector]]]]:
-    """Alerts of one rule know nothing of each other, unless they are counted or named by their value; a part is what may differ."""
-    if replay.limit or any(
-        label_templates.VALUE.search(text) for text in replay.rule.labels.values()
-    ):
+    """Yield the evaluations of each disputed alert.
+
+    Alerts of one rule do not depend on each other, unless a limit counts them or a label holds
+    their value: then all are one part.
+    """
+    if machine.limit or label_templates.uses_value(machine.rule):
         yield evaluations
         return
-    named = [
-        (time_ms, [_by_alert(replay, vector) for vector in vectors])
+    by_alert = [
+        (time_ms, [_by_alert(machine, vector) for vector in vectors])
         for time_ms, vectors in evaluations
     ]
-    for alert in _disputed([vectors for _, vectors in named]):
-        yield [(time_ms, _only(vectors, alert)) for time_ms, vectors in named]
+    for alert in _disputed([vectors for _, vectors in by_alert]):
+        yield [(time_ms, _only(vectors, alert)) for time_ms, vectors in by_alert]
 
 
-def _by_alert(replay: Replay, vector: Vector) -> Mapping[Labels, Vector] | None:
-    """What was given by the alert that it means; None if the evaluation fails, also for two elements that mean the same."""
+def _by_alert(machine: AlertStateMachine, vector: Vector) -> Mapping[Labels, Vector] | None:
+    """Return a vector's elements by their alert; None if the evaluation fails.
+
+    It also fails if two elements are the same alert.
+    """
     if vector is None:
         return None
-    found: dict[Labels, Vector] = {
-        replay.name(labels, value): {labels: value} for labels, value in vector.items()
+    elements: dict[Labels, Vector] = {
+        machine.alert_labels(labels, value): {labels: value} for labels, value in vector.items()
     }
-    return found if len(found) == len(vector) else None
+    return elements if len(elements) == len(vector) else None
 
 
 def _disputed(evaluations: Sequence[Sequence[Mapping[Labels, Vector] | None]]) -> set[Labels]:
-    """The alerts that some evaluation may have given or not; all, if one may have failed or not."""
+    """Return the alerts that some evaluation has in only some of its possible vectors.
+
+    All alerts, if one evaluation may have failed or not.
+    """
     if any(
         None in vectors and any(vector is not None for vector in vectors) for vectors in evaluations
     ):
@@ -138,33 +159,34 @@ def _disputed(evaluations: Sequence[Sequence[Mapping[Labels, Vector] | None]]) -
     return {
         alert
         for vectors in several
-        for one in vectors
-        for alert in one
+        for vector in vectors
+        for alert in vector
         if any(alert not in other for other in vectors)
     }
 
 
 def _only(vectors: Sequence[Mapping[Labels, Vector] | None], alert: Labels) -> Sequence[Vector]:
-    """Each way that an alert may have been given in once, whatever its value."""
-    ways = {None if vector is None else alert in vector: vector for vector in vectors}
-    return [None if vector is None else vector.get(alert, {}) for vector in ways.values()]
+    """Return the different possibilities for one alert: failed, present, absent."""
+    by_presence = {None if vector is None else alert in vector: vector for vector in vectors}
+    return [None if vector is None else vector.get(alert, {}) for vector in by_presence.values()]
 
 
 def _different(
-    replay: Replay, evaluations: Iterable[tuple[int, Sequence[Vector]]]
+    machine: AlertStateMachine, evaluations: Iterable[tuple[int, Sequence[Vector]]]
 ) -> Iterator[int]:
-    worlds = [replay.fork()]
+    """Yield the times at which the possible state machines write different samples."""
+    machines = [machine.fork()]
     for time_ms, vectors in evaluations:
-        if not any(vectors) and None not in vectors and all(world.is_idle for world in worlds):
+        if not any(vectors) and None not in vectors and all(state.is_idle for state in machines):
             continue
-        stepped: list[Replay] = []
+        next_machines: list[AlertStateMachine] = []
         written = []
-        for world in worlds:
+        for current in machines:
             for vector in vectors:
-                fork = world.fork() if len(vectors) > 1 else world
+                fork = current.fork() if len(vectors) > 1 else current
                 written.append(fork.evaluate(time_ms, vector) or {})
-                if fork not in stepped:
-                    stepped.append(fork)
-        worlds = stepped
-        if any(one != written[0] for one in written):
+                if fork not in next_machines:
+                    next_machines.append(fork)
+        machines = next_machines
+        if any(samples != written[0] for samples in written):
             yield time_ms

@@ -1,4 +1,8 @@
-"""A recorded run on the bench: its samples under a Prometheus, stretched or with history before them, and new recorded series added."""
+"""The replay environment: a recorded run under a Prometheus, with the series that rules need.
+
+The samples are stretched, or get another run's history before them, and new recorded series are
+added.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
-from firedrill.alerts.backtest import attribution_window, warnings
 from firedrill.alerts.replay import evaluation_order, evaluation_times, loaded_rules
-from firedrill.alerts.replay.alert_state import FAILED, SILENT_AFTER_START
+from firedrill.alerts.replay.alert_state import FAILED, UNWRITTEN_AFTER_START
 from firedrill.alerts.replay.recording_rules import STALE, Recorder, as_series
-from firedrill.alerts.replay.stepwise import Steps
+from firedrill.alerts.replay.stepwise import StepwiseEvaluation
 from firedrill.alerts.replay.timeline import Timeline, records
-from firedrill.alerts.rules import equivalence, expression, time_modifiers
+from firedrill.alerts.rules import dependencies, equivalence, expression, time_modifiers
 from firedrill.alerts.scaling.intervals import SCRAPE_MS
 from firedrill.alerts.scaling.stretch import MARGIN_SECONDS, Clock, copy
 from firedrill.errors import BadInput
@@ -32,29 +35,44 @@ if TYPE_CHECKING:
     from firedrill.prometheus.client import Prometheus
     from firedrill.record.run_folder import Run
 
-MOST_ASKED = 20_000
-"""Questions a group, some milliseconds each, whatever the number of its rules: an hour of evaluations amid the scrapes of three pages.
+MAX_QUERIES = 20_000
+"""Queries for one group, some milliseconds each, whatever the number of its rules.
 
-Of a rule for which there are more, all from the first one on is unsure.
+Enough for an hour of evaluations during the scrapes of three endpoints. If a rule needs more, all
+of its evaluations from the first uncertain one on are ambiguous.
 """
-BEFORE_SECONDS = 1_000.0
-"""What was recorded so long before the load is taken in: where a run was attached to what ran already, more than its own margin."""
-BEGUN_SECONDS = 15.0
-"""A Prometheus that was older than this when the record begins has a past that the record does not have."""
+BEFORE_LOAD_SECONDS = 1_000.0
+"""How long before the load samples are read: an attached run records more than a margin."""
+MAX_AGE_AT_START_SECONDS = 15.0
+"""A Prometheus that was older when the record begins has a past that the record lacks."""
 GAP_SECONDS = 5.0
-"""A longer time without any scrape is said."""
+"""A longer time without any scrape is reported."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A rule that could not be evaluated."""
+class RefusedRule:
+    """A rule that could not be read or evaluated."""
 
     place: str
     text: str
 
 
-class Bench:
-    """A context manager: the run's samples under a Prometheus of its own, with the recorded series that these groups need.
+@dataclass(frozen=True, slots=True)
+class RuleFailures:
+    """The failed evaluations of one rule."""
+
+    rule: Rule
+    evaluations: int
+    failed: int
+    first_after_seconds: float
+    """The first failure, counted from the load's start."""
+    reason: str
+
+
+class ReplayEnvironment:
+    """A context manager that opens a run's samples under a Prometheus of its own.
+
+    Recorded series that the groups need, and that the run lacks, are computed and added.
 
     Raises (on entering):
         BadInput: nothing was recorded in the run.
@@ -67,23 +85,25 @@ class Bench:
         factor: int,
         history: Run | None,
         interrupt: Interrupt,
-        most_asked: int = MOST_ASKED,
+        max_queries: int = MAX_QUERIES,
     ) -> None:
-        self.most_asked = most_asked
+        self.max_queries = max_queries
         self._run, self._groups, self._history, self._interrupt = run, groups, history, interrupt
         self._recorded = run.recorded()
         self.clock = Clock(factor, round(self._recorded.end * 1000))
-        self.lookback_seconds = (
-            LOOKBACK_SECONDS * factor
-        )  # Else samples that are further apart than that would never be seen.
+        # With the default, samples that are further apart than it would never be seen.
+        self.lookback_seconds = LOOKBACK_SECONDS * factor
         self._loaded = loaded_rules.groups(run)
-        self._was = records(self._loaded)
-        self._reach_ms = attribution_window.reaches(groups)
+        self._loaded_records = records(self._loaded)
+        self._look_back_ms = dependencies.look_back_ms(groups)
         self._stepped: dict[tuple[int, str], list[Vector]] = {}
-        self.refused: list[Refused] = []
-        self.remarks: list[str] = []
-        self.unasked: list[Rule] = []
-        """Alerts with more open evaluations than are asked."""
+        self.refused: list[RefusedRule] = []
+        self.gaps_ms: list[tuple[int, int]] = []
+        """Times without any scrape, from start to end, in Unix milliseconds."""
+        self.failures: list[RuleFailures] = []
+        """Failed evaluations of the recording rules that were computed."""
+        self.not_queried: list[Rule] = []
+        """Alerts whose uncertain evaluations need more queries than `max_queries`."""
 
     def __enter__(self) -> Self:
         self._stack = ExitStack()
@@ -101,102 +121,92 @@ class Bench:
 
     def _open(self) -> None:
         source = self._stack.enter_context(Reopened(self._recorded.data, self._interrupt)).prom
-        scraped = self._scraped(source)
-        self.remarks += gaps(scraped, self._recorded.start)
+        scraped = self._scrape_times(source)
+        self.gaps_ms = find_gaps(scraped, self._recorded.start)
         units, circular = evaluation_order.units(self._groups)
         self.refused += [
-            Refused(rule.place, f"{rule.name}: recorded from what another group records from it")
+            RefusedRule(
+                rule.place,
+                f"{rule.name}: recorded from what another group records from it; expected records"
+                " that do not depend on each other",
+            )
             for rule in circular
         ]
-        known = self._known(units)
+        known = self._units_in_run(units)
         new = [
             unit
             for unit in units
-            if evaluation_order.is_stepped(unit[0][0]) or id(unit) not in known
+            if evaluation_order.needs_steps(unit[0][0]) or id(unit) not in known
         ]
-        taken = _present(source, {rule.name for unit in new for _, rule in unit}, scraped)
+        replaced = _present(source, {rule.name for unit in new for _, rule in unit}, scraped)
         self.span_ms = self.clock.ms(scraped[0]), self.clock.ms(scraped[-1])
-        started = source.number(
-            "min(min_over_time(process_start_time_seconds{job='prometheus'}[1h]))",
-            scraped[-1] / 1000,
-        )
-        self._has_a_past = (
-            self._history is None
-            and started is not None
-            and started < scraped[0] / 1000 - BEGUN_SECONDS
-        )
-        is_copied = self.clock.factor > 1 or self._history is not None or bool(taken)
-        self.prom = self._copied(source, scraped, taken) if is_copied else source
+        self._has_earlier_state = self._history is None and _is_older(source, scraped)
+        is_copied = self.clock.factor > 1 or self._history is not None or bool(replaced)
+        self.prom = self._copy(source, scraped, replaced) if is_copied else source
         self.timeline = Timeline(
             self.prom, self.span_ms, self.clock.factor, self._groups, self._loaded
         )
         for unit in self._interrupt.heeded(new):
-            if evaluation_order.is_stepped(unit[0][0]):
-                self._step(unit, source if id(unit) in known else None)
+            if evaluation_order.needs_steps(unit[0][0]):
+                self._evaluate_stepwise(unit, source if id(unit) in known else None)
             else:
                 self._backfill(unit)
 
-    def _scraped(self, source: Prometheus) -> list[int]:
+    def _scrape_times(self, source: Prometheus) -> list[int]:
         up = source.raw(
-            "up", self._recorded.start - BEFORE_SECONDS, self._recorded.end + MARGIN_SECONDS
+            "up", self._recorded.start - BEFORE_LOAD_SECONDS, self._recorded.end + MARGIN_SECONDS
         )
         times = sorted({round(time * 1000) for series in up for time, _ in series.points})
         if not times:
             raise BadInput(f"{self._run.folder}: nothing was scraped in this run")
         return times
 
-    def _copied(
+    def _copy(
         self, source: Prometheus, scraped: Sequence[int], without: frozenset[str]
     ) -> Prometheus:
+        """Return a Prometheus with the stretched samples, without series that are made anew."""
         target = self._stack.enter_context(
             Reopened(None, self._interrupt, lookback_seconds=self.lookback_seconds)
         ).prom
         if self._history:
-            past = self._history.recorded()
-            earlier = self._stack.enter_context(Reopened(past.data, self._interrupt)).prom
-            clock = Clock(
-                self.clock.factor,
-                round(past.end * 1000),
-                self.span_ms[0] - round(past.end * 1000) - 1000,
-            )
-            copy(earlier.url, target.url, (past.start - MARGIN_SECONDS, past.end), clock, without)
-            remote.write(
-                target.url,
-                _ended(
-                    remote.read(earlier.url, past.end - LOOKBACK_SECONDS, past.end),
-                    clock.ms(clock.anchor_ms) + 1,
-                ),
-            )
-        copy(
-            source.url,
-            target.url,
-            (scraped[0] / 1000 - MARGIN_SECONDS, scraped[-1] / 1000 + 1),
-            self.clock,
-            without,
-        )
+            self._copy_history(self._history, target, without)
+        span = scraped[0] / 1000 - MARGIN_SECONDS, scraped[-1] / 1000 + 1
+        copy(source.url, target.url, span, self.clock, without)
         return target
+
+    def _copy_history(self, history: Run, target: Prometheus, without: frozenset[str]) -> None:
+        past = history.recorded()
+        source = self._stack.enter_context(Reopened(past.data, self._interrupt)).prom
+        end_ms = round(past.end * 1000)
+        clock = Clock(self.clock.factor, end_ms, self.span_ms[0] - end_ms - 1000)
+        copy(source.url, target.url, (past.start - MARGIN_SECONDS, past.end), clock, without)
+        last = remote.read(source.url, past.end - LOOKBACK_SECONDS, past.end)
+        remote.write(target.url, _only_ends(last, clock.ms(clock.anchor_ms) + 1))
 
     # -- recorded series
 
-    def _known(self, units: Sequence[Unit]) -> set[int]:
-        """Those whose series are in the run as these rules would have recorded them."""
+    def _units_in_run(self, units: Sequence[Unit]) -> set[int]:
+        """Return the ids of the units that the run recorded by the same rules."""
         if self.clock.factor > 1 or self._history:
             return set()
         known: set[int] = set()
-        new: set[str] = set()
+        new_names: set[str] = set()
         for unit in units:
             if all(
-                self._is_known(group, rule) and not evaluation_order.reads(rule) & new
+                self._was_recorded(group, rule) and not evaluation_order.reads(rule) & new_names
                 for group, rule in unit
             ):
                 known.add(id(unit))
             else:
-                new |= {rule.name for _, rule in unit}
+                new_names |= {rule.name for _, rule in unit}
         return known
 
-    def _is_known(self, group: Group, rule: Rule) -> bool:
-        """Whether the run recorded this name by the same rule."""
-        return any(_meaning(*one) == _meaning(group, rule) for one in self._was.get(rule.name, ()))
+    def _was_recorded(self, group: Group, rule: Rule) -> bool:
+        """Return whether the run recorded this name by the same rule."""
+        return any(
+            _meaning(*loaded) == _meaning(group, rule)
+            for loaded in self._loaded_records.get(rule.name, ())
+        )
 
     def _backfill(self, unit: Unit) -> None:
         written: list[tuple[int, dict[Labels, float]]] = []
@@ -205,149 +215,184 @@ class Bench:
             try:
                 vectors = evaluation_times.evaluate(self.prom, rule.expr, times, interval_ms)
             except (QueryRefused, BadInput) as error:
-                self.refused.append(
-                    Refused(rule.expr_place, f"{rule.name}: {getattr(error, 'answer', error)}")
-                )
+                self.refused.append(refused_expression(rule, error))
                 continue
             recorder = Recorder(rule, group.limit)
             written += [
                 (time_ms, recorder.record(time_ms, vector))
                 for time_ms, vector in zip(times, vectors, strict=True)
             ]
-            self._note_failures(rule, len(times), recorder.failures)
+            self.failures += self.rule_failures(rule, len(times), recorder.failures)
         remote.write(self.prom.url, as_series(written))
 
-    def _step(self, unit: Unit, recorded_by: Prometheus | None) -> None:
-        """Evaluate the rules of a group one by one; what a run has recorded is taken from there."""
+    def _evaluate_stepwise(self, unit: Unit, recorded_by: Prometheus | None) -> None:
+        """Evaluate the rules of a group step by step.
+
+        Args:
+            unit: The group's recording rules.
+            recorded_by: A Prometheus with the series that they recorded in the run, if they did.
+        """
         group = unit[0][0]
         names = {rule.name for _, rule in unit}
         rules = [
             rule
-            for number, rule in enumerate(group.rules)
-            if rule.name in names or evaluation_order.read_early(group, number)
+            for index, rule in enumerate(group.rules)
+            if rule.name in names or evaluation_order.read_before_recorded(group, index)
         ]
         times, interval_ms = self.timeline.times_of(group)
         if not times:
             return
-        recorded = (
-            remote.read(recorded_by.url, times[0] / 1000, times[-1] / 1000, "|".join(sorted(names)))
-            if recorded_by
-            else None
-        )
+        recorded = None
+        if recorded_by:
+            pattern = "|".join(sorted(names))
+            recorded = remote.read(recorded_by.url, times[0] / 1000, times[-1] / 1000, pattern)
         able = [rule for rule in rules if self._can_be_stepped(rule, times)]
-        steps = Steps(self.prom, group, able, recorded, times, interval_ms)
+        steps = StepwiseEvaluation(self.prom, group, able, recorded, times, interval_ms)
         steps.evaluate(self._interrupt.heeded(times))
         self._stepped |= steps.vectors
         for recorder in steps.recorders.values():
-            self._note_failures(recorder.rule, len(times), recorder.failures)
+            failures = self.rule_failures(recorder.rule, len(times), recorder.failures)
+            self.failures += failures
 
     def _can_be_stepped(self, rule: Rule, times: Sequence[int]) -> bool:
-        """Whether a rule can be evaluated step by step. What an alert is refused for is said when it is judged."""
-        wrong = expression.wrong_result(rule.expr)
+        """Return whether a rule can be evaluated; note a recording rule that cannot.
+
+        An alert is noted when it is judged.
+        """
+        result = expression.unusable_result(rule.expr)
         why = (
-            f"gives {wrong}; expected a vector or a number"
-            if wrong
+            f"gives {result}; expected a vector or a number"
+            if result
             else self._why_refused(rule.expr, times[0])
         )
         if why and not rule.is_alert:
-            self.refused.append(Refused(rule.expr_place, f"{rule.name}: {why}"))
+            self.refused.append(RefusedRule(rule.expr_place, f"{rule.name}: {why}"))
         return why is None
 
     def _why_refused(self, expr: str, time_ms: int) -> str | None:
         try:
-            time_modifiers.need_past(expr, time_ms)
-            evaluation_times.at(self.prom, expr, time_ms)
+            time_modifiers.refuse_future(expr, time_ms)
+            evaluation_times.evaluate_at(self.prom, expr, time_ms)
         except (QueryRefused, BadInput) as error:
-            return str(getattr(error, "answer", error))
+            return _text_of(error)
         return None
 
-    def _note_failures(self, rule: Rule, evaluations: int, failures: Mapping[int, str]) -> None:
-        if failures:
-            first, why = next(iter(failures.items()))
-            after = first / 1000 - self.clock.seconds(self._recorded.start)
-            self.remarks.append(
-                warnings.failures(
-                    rule, evaluations, after, self.reason(rule, first, why), len(failures)
-                )
+    def rule_failures(
+        self, rule: Rule, evaluations: int, failures: Mapping[int, str]
+    ) -> list[RuleFailures]:
+        """Return how often a rule's evaluations failed, and why the first did; [] if none did.
+
+        Args:
+            rule: The rule.
+            evaluations: How many there were.
+            failures: The reasons by time, in order.
+        """
+        if not failures:
+            return []
+        first_ms, reason = next(iter(failures.items()))
+        return [
+            RuleFailures(
+                rule=rule,
+                evaluations=evaluations,
+                failed=len(failures),
+                first_after_seconds=first_ms / 1000 - self.clock.seconds(self._recorded.start),
+                reason=self._failure_reason(rule, first_ms, reason),
             )
+        ]
+
+    def _failure_reason(self, rule: Rule, time_ms: int, reason: str) -> str:
+        """Return why a rule failed, in Prometheus's words if its expression did."""
+        if reason == FAILED:
+            try:
+                self.prom.instant(rule.expr, time_ms / 1000)
+            except QueryRefused as error:
+                return error.answer
+        return reason
 
     # -- what rules gave
 
     def vectors(self, group: Group, rule: Rule, expr: str) -> list[Vector]:
-        """What an alert's expression, or what it compares, gave at each evaluation by the samples' time stamps; None where it failed.
+        """Return what an alert's expression gave at each evaluation, by the samples' time stamps.
+
+        `expr` is the alert's expression, or the measured side of its comparison. None where it
+        failed.
 
         Raises:
             QueryRefused: it is no valid expression.
             BadInput: it reads what is recorded later.
         """
         stepped = self._stepped.get((id(rule), expr))
-        return (
-            list(evaluation_times.evaluate(self.prom, expr, *self.timeline.times_of(group)))
-            if stepped is None
-            else stepped
-        )
+        if stepped is not None:
+            return stepped
+        return list(evaluation_times.evaluate(self.prom, expr, *self.timeline.times_of(group)))
 
     def names(self) -> frozenset[str]:
-        """Of all series that there are, new recorded ones included."""
+        """Return the names of all series, new recorded ones included."""
         return self.prom.names()
 
-    def reason(self, rule: Rule, time_ms: int, why: str) -> str:
-        """Why a rule fails at a time, in Prometheus's words where it is the expression that does."""
-        if why == FAILED:
-            try:
-                self.prom.instant(rule.expr, time_ms / 1000)
-            except QueryRefused as error:
-                return error.answer
-        return why
-
-    def silence_of(self, group: Group) -> int:
-        """Evaluations at the beginning that leave no trace, because this group was loaded as its Prometheus started."""
-        return (
-            SILENT_AFTER_START
-            if self._history is None
-            and not self._has_a_past
+    def unwritten_evaluations(self, group: Group) -> int:
+        """Return how many first evaluations wrote nothing, because Prometheus had just started."""
+        is_from_start = (
+            self._history is None
+            and not self._has_earlier_state
             and self.timeline.recorded_times(group)
-            else 0
         )
+        return UNWRITTEN_AFTER_START if is_from_start else 0
 
-    def unsettled(self, group: Group, rule: Rule) -> frozenset[int]:
-        """Evaluations at which an alert depends on what was before the record: by its windows, or by what was pending or kept firing."""
-        if not self._has_a_past:
+    def times_before_record(self, group: Group, rule: Rule) -> frozenset[int]:
+        """Return the evaluations at which an alert depends on what was before the record.
+
+        It does by its windows, and by what was pending or kept firing.
+        """
+        if not self._has_earlier_state:
             return frozenset()
         times, interval_ms = self.timeline.times_of(group)
-        # What it looks back on, `for` and `keep_firing_for` are each over at an evaluation only.
-        settled_ms = (
-            attribution_window.settled_ms(rule, self._reach_ms[rule.place]) + 3 * interval_ms
-        )
-        return frozenset(
-            time_ms for time_ms in times if time_ms <= max(times[0], self.span_ms[0]) + settled_ms
-        )
+        # The look-back, `for` and `keep_firing_for` each end at an evaluation only.
+        memory_ms = dependencies.memory_ms(rule, self._look_back_ms[rule.place]) + 3 * interval_ms
+        first_ms = max(times[0], self.span_ms[0])
+        return frozenset(time_ms for time_ms in times if time_ms <= first_ms + memory_ms)
 
     def samples(self, exprs: Iterable[str]) -> list[Any]:
-        """Everything recorded that these expressions read, as prompb TimeSeries."""
+        """Return all samples that these expressions read, as prompb TimeSeries."""
         start, end = self.span_ms[0] / 1000 - MARGIN_SECONDS, self.span_ms[1] / 1000 + 1
-        selectors = dict.fromkeys(
+        matchers = dict.fromkeys(
             selector.all_matchers for expr in exprs for selector in expression.selectors(expr)
         )
-        found = remote.read_matching(self.prom.url, start, end, list(selectors))
-        return list(
-            {
-                tuple((label.name, label.value) for label in one.labels): one for one in found
-            }.values()
-        )
+        read = remote.read_matching(self.prom.url, start, end, list(matchers))
+        by_labels = {
+            tuple((label.name, label.value) for label in series.labels): series for series in read
+        }
+        return list(by_labels.values())
 
 
-def gaps(scraped: Sequence[int], start: float) -> list[str]:
-    """A sentence for each time without a scrape, counted from the load's start (Unix seconds)."""
+def refused_expression(rule: Rule, error: QueryRefused | BadInput) -> RefusedRule:
+    """Return a rule whose expression was refused, with Prometheus's answer if it has one."""
+    return RefusedRule(rule.expr_place, f"{rule.name}: {_text_of(error)}")
+
+
+def _text_of(error: QueryRefused | BadInput) -> str:
+    return str(getattr(error, "answer", error))
+
+
+def find_gaps(scraped: Sequence[int], start: float) -> list[tuple[int, int]]:
+    """Return the times without a scrape that end after the load's start (Unix seconds)."""
     return [
-        f"nothing was scraped for {(later - earlier) / 1000:.0f} s, {earlier / 1000 - start:.0f} s after the load began"
+        (earlier, later)
         for earlier, later in pairwise(scraped)
         if later - earlier > GAP_SECONDS * 1000 and later / 1000 > start
     ]
 
 
+def _is_older(prom: Prometheus, scraped: Sequence[int]) -> bool:
+    """Return whether the run's Prometheus had started long before the record begins."""
+    started = prom.number(
+        "min(min_over_time(process_start_time_seconds{job='prometheus'}[1h]))", scraped[-1] / 1000
+    )
+    return started is not None and started < scraped[0] / 1000 - MAX_AGE_AT_START_SECONDS
+
+
 def _present(prom: Prometheus, names: set[str], scraped: Sequence[int]) -> frozenset[str]:
-    """Those of the names that the data has series of."""
+    """Return those of the names that the data has series of."""
     if not names:
         return frozenset()
     selector = f'{{__name__=~"{"|".join(sorted(names))}"}}'
@@ -358,21 +403,20 @@ def _present(prom: Prometheus, names: set[str], scraped: Sequence[int]) -> froze
 
 
 def _meaning(group: Group, rule: Rule) -> tuple[object, ...]:
-    """What decides on the series that a rule records."""
-    number = next(number for number, one in enumerate(group.rules) if one is rule)
-    early = evaluation_order.read_early(group, number)
+    """Return everything that decides on the series that a rule records."""
+    index = next(index for index, other in enumerate(group.rules) if other is rule)
     return (
-        equivalence.of(rule.expr),
+        equivalence.normalize(rule.expr),
         dict(rule.labels),
-        early,
+        evaluation_order.read_before_recorded(group, index),
         group.interval_ms or SCRAPE_MS,
         group.limit,
     )
 
 
-def _ended(series: Sequence[Any], time_ms: int) -> Sequence[Any]:
-    """The same series with nothing but the mark that they ended at this time."""
-    for one in series:
-        del one.samples[:]
-        one.samples.add(value=STALE, timestamp=time_ms)
+def _only_ends(series: Sequence[Any], time_ms: int) -> Sequence[Any]:
+    """Replace the samples of series by a stale marker at this time."""
+    for item in series:
+        del item.samples[:]
+        item.samples.add(value=STALE, timestamp=time_ms)
     return series

@@ -1,4 +1,4 @@
-"""The rules that a run's own Prometheus had loaded, and which of the groups that are tried were among them."""
+"""The rules that a run's own Prometheus had loaded, matched with the groups that are replayed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 def groups(run: Run) -> list[Group]:
-    """In order; nothing where that was not kept. Raises BadInput for a file that is damaged."""
+    """Return the groups that a run had loaded, in order; none if its rule files were not kept.
+
+    Raises:
+        BadInput: a file is damaged.
+    """
     return [
         group
         for file in sorted((run.folder / "prometheus" / "rules").glob("*.yml"))
@@ -25,39 +29,42 @@ def groups(run: Run) -> list[Group]:
     ]
 
 
-def file_of(group: Group) -> str:
-    """The name of the file that a group stands in."""
+def file_name(group: Group) -> str:
+    """Return the name of the file that has a group."""
     return PurePath(group.place.rpartition(":")[0]).name
 
 
-def origins(asked: Sequence[Group], loaded: Sequence[Group]) -> dict[str, Group]:
-    """By the place of each asked group that the run had loaded: the group as it was loaded.
+def match(replayed: Sequence[Group], loaded: Sequence[Group]) -> dict[str, Group]:
+    """Return, by the place of each replayed group, the loaded group that it was.
 
-    Groups are told by file and name, as Prometheus does; one that alone bears its name may have moved to another file.
+    Groups match by file and name, as in Prometheus. A name that is unique on both sides matches
+    whatever the file, because a group may have moved to another file.
     """
-    found: dict[str, Group] = {}
-    for name, ours in _by_name(asked).items():
-        theirs = _by_name(loaded)[name]
+    matched: dict[str, Group] = {}
+    loaded_by_name = _by_name(loaded)
+    for name, ours in _by_name(replayed).items():
+        theirs = loaded_by_name[name]
         pairs = [
-            (one, other)
-            for one in ours
-            for other in theirs
-            if _given_name(file_of(one)) == _given_name(file_of(other))
+            (our, their)
+            for our in ours
+            for their in theirs
+            if _original_stem(file_name(our)) == _original_stem(file_name(their))
         ]
-        pairs.sort(key=lambda pair: file_of(pair[0]) == file_of(pair[1]))  # The last counts.
+        # The last pair counts: the one whose file has the very same name.
+        pairs.sort(key=lambda pair: file_name(pair[0]) == file_name(pair[1]))
         if not pairs and len(ours) == len(theirs) == 1:
             pairs = [(ours[0], theirs[0])]
-        found |= {one.place: other for one, other in pairs}
-    return found
+        matched |= {our.place: their for our, their in pairs}
+    return matched
 
 
-def _by_name(listed: Iterable[Group]) -> defaultdict[str, list[Group]]:
-    found: defaultdict[str, list[Group]] = defaultdict(list)
-    for group in listed:
-        found[group.name].append(group)
-    return found
+def _by_name(groups: Iterable[Group]) -> defaultdict[str, list[Group]]:
+    by_name: defaultdict[str, list[Group]] = defaultdict(list)
+    for group in groups:
+        by_name[group.name].append(group)
+    return by_name
 
 
-def _given_name(file: str) -> str:
-    """What a user's file was called before a run took a copy of it."""
+def _original_stem(file: str) -> str:
+    """Return the name of a user's file from before a run took a copy of it."""
     return re.sub(r"^user-\d+-", "", PurePath(file).stem)

@@ -1,8 +1,9 @@
-"""What Prometheus makes of a recording rule's expression, evaluation by evaluation. Pure.
+"""The samples that Prometheus writes for a recording rule, evaluation by evaluation.
 
-The rules are those of rules/recording.go and rules/manager.go (2.42, the same in 3.x): the rule's labels go over the element's own; an
-evaluation fails, writing nothing, where two elements become one series or more are given than the group's limit; a series that was there
-the evaluation before is marked as ended.
+It follows rules/recording.go and rules/manager.go of Prometheus (2.42, the same in 3.x). The rule's
+labels replace the element's. An evaluation fails and writes nothing if two elements become one
+series, or if there are more than the group's limit. A series of the previous evaluation that is
+missing gets a stale marker.
 """
 
 from __future__ import annotations
@@ -21,27 +22,30 @@ if TYPE_CHECKING:
     from firedrill.alerts.rules.rule_file import Rule
 
 STALE = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
-"""Prometheus's mark for a series that has ended."""
+"""Prometheus's stale marker: the value of a series that has ended."""
 
 
 @dataclass(slots=True)
 class Recorder:
-    """One recording rule. Feed it every evaluation, in order."""
+    """The series of one recording rule; feed it every evaluation, in order."""
 
     rule: Rule
     limit: int = 0
     failures: dict[int, str] = field(default_factory=dict)
-    """Why which evaluation failed."""
-    _before: set[Labels] = field(default_factory=set)
+    """The reason of each failed evaluation, by its time."""
+    _previous: set[Labels] = field(default_factory=set)
 
     def record(self, time_ms: int, vector: Mapping[Labels, float] | None) -> dict[Labels, float]:
-        """What is written at this time, by the series' labels, its name among them; `vector` is None if the expression failed."""
-        written = {self._name(labels): value for labels, value in (vector or {}).items()}
+        """Return what is written at an evaluation, by the series' labels with `__name__`.
+
+        `vector` is None if the expression failed.
+        """
+        written = {self._labels(labels): value for labels, value in (vector or {}).items()}
         if failure := self._failure(vector, len(written)):
             self.failures[time_ms] = failure
             return {}
-        ended = dict.fromkeys(self._before - written.keys(), STALE)
-        self._before = set(written)
+        ended = dict.fromkeys(self._previous - written.keys(), STALE)
+        self._previous = set(written)
         return written | ended
 
     def _failure(self, vector: Mapping[Labels, float] | None, series: int) -> str | None:
@@ -51,22 +55,22 @@ class Recorder:
             return CLASH
         return OVER_LIMIT.format(series, self.limit) if 0 < self.limit < series else None
 
-    def _name(self, labels: Labels) -> Labels:
+    def _labels(self, labels: Labels) -> Labels:
         merged = {**dict(labels), **self.rule.labels, "__name__": self.rule.name}
         return tuple(sorted((name, text) for name, text in merged.items() if text))
 
 
 def as_series(written: Iterable[tuple[int, Mapping[Labels, float]]]) -> list[Any]:
-    """What was written at some times as prompb TimeSeries. Of two rules that write one series at one time, the first has it."""
-    series: dict[Labels, dict[int, float]] = {}
+    """Return samples as prompb TimeSeries; of two at one time in one series, the first counts."""
+    points: dict[Labels, dict[int, float]] = {}
     for time_ms, samples in written:
         for labels, value in samples.items():
-            series.setdefault(labels, {}).setdefault(time_ms, value)
-    return [_as_one(labels, points) for labels, points in series.items()]
+            points.setdefault(labels, {}).setdefault(time_ms, value)
+    return [_series(labels, values) for labels, values in points.items()]
 
 
-def _as_one(labels: Labels, points: Mapping[int, float]) -> Any:
-    made = remote.series(dict(labels))
+def _series(labels: Labels, points: Mapping[int, float]) -> Any:
+    series = remote.series(dict(labels))
     for time_ms in sorted(points):
-        made.samples.add(value=points[time_ms], timestamp=time_ms)
-    return made
+        series.samples.add(value=points[time_ms], timestamp=time_ms)
+    return series

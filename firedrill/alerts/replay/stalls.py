@@ -1,4 +1,7 @@
-"""When a run's Prometheus was kept waiting by its machine, told from what it began or ended late. Pure; Unix milliseconds."""
+"""When the machine stalled and Prometheus had to wait, told from what it did late.
+
+All times are Unix milliseconds.
+"""
 
 from __future__ import annotations
 
@@ -18,66 +21,76 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Stalls:
-    """Times of waiting, apart from each other and in order."""
+    """The stalls of a run: separate spans, in order."""
 
     spans: Sequence[Span] = ()
 
-    def settled(self, time_ms: int) -> int:
-        """When Prometheus had run for `COMMIT_MS` after that time for certain, so that what was to be stored was stored."""
-        end = time_ms + COMMIT_MS
-        for start, stop in self.spans[
-            bisect_right(self.spans, time_ms, key=lambda span: span[1]) :
-        ]:
-            if start >= end:
+    def stored_by(self, time_ms: int) -> int:
+        """Return when what ended at a time was stored: `COMMIT_MS` of running time later."""
+        stored_ms = time_ms + COMMIT_MS
+        first = bisect_right(self.spans, time_ms, key=lambda span: span[1])
+        for start, end in self.spans[first:]:
+            if start >= stored_ms:
                 break
-            end = stop + COMMIT_MS
-        return end
+            stored_ms = end + COMMIT_MS
+        return stored_ms
 
 
-def stalls(late: Iterable[Span], signs: Iterable[int]) -> Stalls:
-    """Join what was late, as (when it was due, when it happened), and begin each at the last sign of life before.
+def find_stalls(late: Iterable[Span], signs_of_life: Iterable[int]) -> Stalls:
+    """Return the stalls, each from the last sign of life before it to the end of what was late.
 
-    Nobody knows when a machine stood still first: between the last that it did and the first that it did not do in time.
+    Nobody knows when a stall began: between the last thing done in time and the first one late.
+
+    Args:
+        late: What was late, as (when it was due, when it happened).
+        signs_of_life: Times at which Prometheus did something.
     """
-    alive = sorted(set(signs))
-    joined: list[Span] = []
+    alive = sorted(set(signs_of_life))
+    spans: list[Span] = []
     for due, happened in sorted(late):
         before = bisect_left(alive, due) - 1
         start = alive[before] if before >= 0 else due
-        if joined and start <= joined[-1][1]:
-            joined[-1] = min(start, joined[-1][0]), max(happened, joined[-1][1])
+        if spans and start <= spans[-1][1]:
+            spans[-1] = min(start, spans[-1][0]), max(happened, spans[-1][1])
         else:
-            joined.append((start, happened))
-    return Stalls(joined)
+            spans.append((start, happened))
+    return Stalls(spans)
 
 
 def late_scrapes(times: Sequence[int]) -> list[Span]:
-    """Scrapes of a page that began late: Prometheus begins them at one phase, and tells the time of those that were late as it was."""
-    apart = [later - earlier for earlier, later in pairwise(times)]
-    if not apart:
+    """Return the scrapes of an endpoint that began late, as (due, begun).
+
+    Prometheus begins them at one phase of the interval, and records late ones with the time at
+    which they really began.
+    """
+    intervals = [later - earlier for earlier, later in pairwise(times)]
+    if not intervals:
         return []
-    interval_ms = max(1, mode(apart))
+    interval_ms = max(1, mode(intervals))
     phase = mode(time_ms % interval_ms for time_ms in times)
-    waits = ((time_ms, (time_ms - phase) % interval_ms) for time_ms in times)
-    return [(time_ms - wait_ms, time_ms) for time_ms, wait_ms in waits if wait_ms > COMMIT_MS]
+    delays = ((time_ms, (time_ms - phase) % interval_ms) for time_ms in times)
+    return [(time_ms - delay_ms, time_ms) for time_ms, delay_ms in delays if delay_ms > COMMIT_MS]
 
 
 def late_evaluations(
     times: Sequence[int], interval_ms: int, known: Mapping[int, Span], longest_ms: int
 ) -> list[Span]:
-    """Evaluations of a group that began late, that took longer than they do, or before which others were missed.
+    """Return where a group's evaluations began late, took longer than usual, or were missed.
 
     Args:
-        times: Those that there were.
-        interval_ms: How far apart they are to be.
-        known: When some of them began and ended.
-        longest_ms: How long after its time each of the others had begun at most.
+        times: The evaluations that there were.
+        interval_ms: The group's interval.
+        known: When some of the evaluations began and ended, by their time.
+        longest_ms: How long after its time each of the others began at most.
     """
     usual_ms = median(ended - began for began, ended in known.values()) if known else 0
-    found = []
-    for before, time_ms in pairwise([times[0] - interval_ms, *times] if times else []):
-        due = before + interval_ms
-        began, ended = known.get(time_ms, (time_ms if due == time_ms else time_ms + longest_ms, 0))
-        found += [(due, began)] if began - due > COMMIT_MS else []
-        found += [(began, ended)] if ended - began - usual_ms > COMMIT_MS else []
-    return found
+    late = []
+    for previous, time_ms in pairwise([times[0] - interval_ms, *times] if times else []):
+        due = previous + interval_ms
+        assumed_ms = time_ms if due == time_ms else time_ms + longest_ms
+        began, ended = known.get(time_ms, (assumed_ms, 0))
+        if began - due > COMMIT_MS:
+            late.append((due, began))
+        if ended - began - usual_ms > COMMIT_MS:
+            late.append((began, ended))
+    return late

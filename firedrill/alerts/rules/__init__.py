@@ -1,1 +1,4 @@
-"""Rule files as data: reading and rewriting YAML, PromQL expressions, label templates, promtool and routing."""
+"""Rule files as data: YAML with line numbers, PromQL expressions, label templates, promtool.
+
+Nothing here runs a Prometheus; only `promtool` starts a program.
+"""

@@ -1,4 +1,4 @@
-"""What recorded series are made of: everything that an expression reads through them. Pure."""
+"""Which series an alert reads, directly or through recording rules, and how far back it looks."""
 
 from __future__ import annotations
 
@@ -9,29 +9,60 @@ from firedrill.alerts.rules import expression
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from firedrill.alerts.rules.rule_file import Rule
+    from firedrill.alerts.rules.rule_file import Group, Rule
 
-    Records = Mapping[str, Sequence[str]]
-    """Expressions by the name that they record; several may record different labels of one."""
+    Recordings = Mapping[str, Sequence[str]]
+    """Expressions by the name that they record; several rules may record one name."""
 
 
-def records(rules: Iterable[Rule]) -> Records:
-    """Of the recording rules among these."""
-    found: dict[str, list[str]] = {}
+def recordings(rules: Iterable[Rule]) -> Recordings:
+    """Return the expressions of the recording rules among `rules`, by the name they record."""
+    expressions: dict[str, list[str]] = {}
     for rule in rules:
         if not rule.is_alert:
-            found.setdefault(rule.name, []).append(rule.expr)
-    return found
+            expressions.setdefault(rule.name, []).append(rule.expr)
+    return expressions
 
 
-def read(
-    expr: str, recorded: Records, seen: frozenset[str] = frozenset()
+def series_read(
+    expr: str, recorded: Recordings, visited: frozenset[str] = frozenset()
 ) -> Iterator[tuple[str, int]]:
-    """The name of each series that an expression reads, itself or through recorded ones, and how far back (milliseconds)."""
-    for one in expression.selectors(expr):
-        yield one.name, one.reach_ms
-        for other in recorded.get(one.name, ()) if one.name not in seen else ():
+    """Yield the name of each series that an expression reads, and how far back in milliseconds.
+
+    Series that `recorded` rules make are followed to what those rules read.
+    """
+    for selector in expression.selectors(expr):
+        name = selector.name
+        yield name, selector.look_back_ms
+        for source in recorded.get(name, ()) if name not in visited else ():
             yield from (
-                (name, one.reach_ms + further_ms)
-                for name, further_ms in read(other, recorded, seen | {one.name})
+                (source_name, selector.look_back_ms + further_ms)
+                for source_name, further_ms in series_read(source, recorded, visited | {name})
             )
+
+
+def look_back_ms(groups: Iterable[Group]) -> dict[str, int]:
+    """Return how far back each alert looks, by its place; recorded series are followed."""
+    rules = [rule for group in groups for rule in group.rules]
+    recorded = recordings(rules)
+    return {
+        rule.place: max((ms for _, ms in series_read(rule.expr, recorded)), default=0)
+        for rule in rules
+        if rule.is_alert
+    }
+
+
+def alerts_with_look_back(groups: Sequence[Group]) -> list[tuple[Rule, int]]:
+    """Return each alert with how far back it looks, in milliseconds."""
+    by_place = look_back_ms(groups)
+    return [
+        (rule, by_place[rule.place]) for group in groups for rule in group.rules if rule.is_alert
+    ]
+
+
+def memory_ms(rule: Rule, look_back_ms: int) -> int:
+    """Return how long an alert depends on the past: its look-back, `for` and `keep_firing_for`.
+
+    So long after the first sample, its state is what it would be if there had been data before.
+    """
+    return look_back_ms + rule.hold_ms + rule.keep_ms

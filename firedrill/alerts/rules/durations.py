@@ -1,4 +1,9 @@
-"""Durations as Prometheus writes them (`1h30m`, `250ms`), in milliseconds, its own resolution. A leaf."""
+"""Prometheus durations (`1h30m`, `250ms`), in whole milliseconds, Prometheus's own resolution.
+
+This is another grammar than that of profiles and options (`firedrill.quantities`). Prometheus
+takes whole numbers only and knows days, weeks and years; a profile takes fractions (`0.5s`), no
+unit above hours, and has an upper limit. One parser for both would accept what Prometheus refuses.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +24,8 @@ PATTERN = r"(?:[0-9]+(?:ms|[smhdwy]))+"
 """A duration as a regular expression."""
 
 
-def milliseconds(text: str) -> int:
-    """Length of `text`; BadInput unless it is a duration or `0`."""
+def parse_ms(text: str) -> int:
+    """Return the length of a duration in milliseconds; raise BadInput for other text but `0`."""
     if not re.fullmatch(rf"{PATTERN}|0", text):
         raise BadInput(f"{text} is no duration; expected one such as 1h30m, 15s or 250ms")
     return sum(
@@ -29,6 +34,6 @@ def milliseconds(text: str) -> int:
     )
 
 
-def spelled(length_ms: int) -> str:
-    """`length_ms` as a duration: whole seconds, or else milliseconds (Prometheus knows no `1.5s`)."""
+def format_ms(length_ms: int) -> str:
+    """Write milliseconds as a duration: whole seconds, else milliseconds (there is no `1.5s`)."""
     return f"{length_ms}ms" if length_ms % 1000 else f"{length_ms // 1000}s"

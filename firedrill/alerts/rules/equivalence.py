@@ -1,35 +1,39 @@
-"""What a rule says, whatever its blanks, comments, quotes and units. Pure."""
+"""Expressions compared regardless of blanks, comments, quotes and the spelling of units."""
 
 from __future__ import annotations
 
 import ast
 
-from firedrill.alerts.rules import durations
-from firedrill.alerts.scaling import shrink
+from firedrill.alerts.rules import durations, tokens
 
-Meaning = tuple[tuple[str, str], ...]
+NormalizedExpression = tuple[tuple[str, str], ...]
 """Kind and value of each token."""
 
 
-def of(expr: str) -> Meaning:
-    """Of an expression; two that mean the same may still differ (`sum by (a) (x)`, `sum(x) by (a)`), two that differ never agree."""
-    return tuple((kind, _value(kind, lexeme)) for _, kind, lexeme in shrink.significant(expr))
+def normalize(expr: str) -> NormalizedExpression:
+    """Return the tokens of an expression with their values.
+
+    Expressions that differ in meaning are never equal. Two with one meaning may still differ:
+    `sum by (a) (x)` and `sum(x) by (a)`.
+    """
+    return tuple((kind, _value(kind, lexeme)) for _, kind, lexeme in tokens.significant(expr))
 
 
 def _value(kind: str, lexeme: str) -> str:
     if kind == "duration":
-        return durations.spelled(durations.milliseconds(lexeme))
+        return durations.format_ms(durations.parse_ms(lexeme))
     if kind == "number":
-        return repr(float(int(lexeme, 16) if lexeme[:2].lower() == "0x" else float(lexeme)))
+        is_hexadecimal = lexeme[:2].lower() == "0x"
+        return repr(float(int(lexeme, 16)) if is_hexadecimal else float(lexeme))
     if kind == "string":
-        return _unquoted(lexeme)
+        return _unquote(lexeme)
     return lexeme
 
 
-def _unquoted(lexeme: str) -> str:
+def _unquote(lexeme: str) -> str:
     if lexeme.startswith("`"):
         return lexeme[1:-1]
     try:
-        return str(ast.literal_eval(lexeme))  # Go's escapes, or very nearly.
+        return str(ast.literal_eval(lexeme))  # Python's escapes are very nearly Go's.
     except (SyntaxError, ValueError):
         return lexeme

@@ -1,6 +1,7 @@
-"""What an expression in PromQL reads: its selectors, the longest time it looks back, its threshold. Pure.
+"""PromQL expressions, parsed: their selectors, how far they look back, and their comparisons.
 
-promql-parser speaks Prometheus 3; what only 2.42 knows is declared to be read all the same. Its tree is only looked at, never printed.
+promql-parser speaks Prometheus 3, so names that only 2.42 knows are translated before parsing. Its
+tree is only read, and never printed, because printing is not lossless.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import promql_parser as promql
 
-from firedrill.alerts.scaling import shrink
+from firedrill.alerts.rules import tokens
+from firedrill.alerts.rules.tokens import CLOSING, OPENING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,35 +22,36 @@ if TYPE_CHECKING:
 _Key = TypeVar("_Key")
 
 RENAMED = {"holt_winters": "double_exponential_smoothing"}
-"""Functions of 2.42 that 3.x calls otherwise."""
+"""Functions of 2.42 with another name in 3.x."""
 
 COMPARISONS = {">", "<", ">=", "<=", "==", "!="}
 FLIPPED = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
-"""A comparison as it reads from its other side; `==` and `!=` read alike."""
+"""A comparison read from its other side; `==` and `!=` read alike."""
 _SET_OPERATORS = {"and", "or", "unless"}
-OPENING, CLOSING = {*"([{"}, {*")]}"}
 
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """One set of series that an expression reads."""
+    """A set of series that an expression reads."""
 
     name: str
-    """Empty where only labels select."""
+    """Empty if the selector has labels only."""
     text: str
     """As an instant selector, without range and offset."""
     matchers: tuple[tuple[str, str, str], ...]
     """(label, operator, value), the operator as `=`, `!=`, `=~` or `!~`."""
     range_ms: int | None
     """None for an instant selector."""
-    reach_ms: int
-    """How far back it looks: its range, its offset, and the subqueries around it."""
+    look_back_ms: int
+    """Its range, its offset, and the subqueries around it, together."""
 
     @property
     def all_matchers(self) -> tuple[tuple[str, str, str], ...]:
-        """The matchers, the name's among them."""
-        name = ("__name__", "=", self.name)
-        return self.matchers if not self.name or name in self.matchers else (name, *self.matchers)
+        """The matchers, including one for the name."""
+        by_name = ("__name__", "=", self.name)
+        if not self.name or by_name in self.matchers:
+            return self.matchers
+        return by_name, *self.matchers
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,12 @@ class Threshold:
     """An expression that compares something with a number."""
 
     measured: str
-    """What is compared."""
+    """The expression on the left of the comparison."""
     operator: str
     value: float
 
     def met_by(self, measured: float) -> bool:
-        """Whether the alert's condition holds."""
+        """Return whether a value meets the comparison."""
         return {
             ">": measured > self.value,
             "<": measured < self.value,
@@ -71,18 +74,16 @@ class Threshold:
             "!=": measured != self.value,
         }[self.operator]
 
-    def kept(self, vector: Mapping[_Key, float] | None) -> dict[_Key, float] | None:
-        """Those elements of what is compared that meet the condition; None of an evaluation that failed."""
-        return (
-            None
-            if vector is None
-            else {labels: value for labels, value in vector.items() if self.met_by(value)}
-        )
+    def filter(self, vector: Mapping[_Key, float] | None) -> dict[_Key, float] | None:
+        """Return the elements that meet the comparison; None if the evaluation failed (None)."""
+        if vector is None:
+            return None
+        return {labels: value for labels, value in vector.items() if self.met_by(value)}
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One of the comparisons that an expression joins by `and`, `or` and `unless`."""
+    """A comparison, one of those that an expression joins by `and`, `or` and `unless`."""
 
     measured: str
     operator: str
@@ -91,44 +92,48 @@ class Comparison:
 
 
 def parse(text: str) -> Any:
-    """The tree of an expression; None for one that the parser does not know (Prometheus has the last word)."""
+    """Return an expression's tree; None if the parser does not know it (Prometheus may)."""
     try:
-        return promql.parse("".join(map(_respelled, shrink.lexemes(text))))
+        return promql.parse("".join(map(_for_parser, tokens.lexemes(text))))
     except (ValueError, TypeError):
         return None
 
 
-def _respelled(lexeme: str) -> str:
-    """As the parser knows it: it takes a backslash between backquotes for an escape (and, left out already, no comment in brackets)."""
-    return quoted(lexeme[1:-1]) if lexeme[0] == "`" else RENAMED.get(lexeme, lexeme)
+def _for_parser(lexeme: str) -> str:
+    """Translate a token: the parser takes a backslash between backquotes for an escape."""
+    return quote(lexeme[1:-1]) if lexeme[0] == "`" else RENAMED.get(lexeme, lexeme)
 
 
 def selectors(text: str) -> tuple[Selector, ...]:
-    """Everything an expression reads; nothing where it cannot be parsed."""
+    """Return all selectors of an expression; none if it cannot be parsed."""
     return tuple(selectors_in(parse(text)))
 
 
-def selectors_in(node: Any, around_ms: int = 0) -> Iterator[Selector]:
-    """Those of a part of the tree, which subqueries around it make look back further."""
+def selectors_in(node: Any, outer_ms: int = 0) -> Iterator[Selector]:
+    """Yield the selectors of a part of the tree.
+
+    Args:
+        node: The part.
+        outer_ms: How far the subqueries around it look back.
+    """
     if isinstance(node, promql.MatrixSelector):
-        yield _selector(node.vector_selector, milliseconds(node.range), around_ms)
+        yield _selector(node.vector_selector, milliseconds(node.range), outer_ms)
     elif isinstance(node, promql.VectorSelector):
-        yield _selector(node, None, around_ms)
+        yield _selector(node, None, outer_ms)
     elif isinstance(node, promql.SubqueryExpr):
-        yield from selectors_in(
-            node.expr, around_ms + milliseconds(node.range) + milliseconds(node.offset)
-        )
+        own_ms = milliseconds(node.range) + milliseconds(node.offset)
+        yield from selectors_in(node.expr, outer_ms + own_ms)
     else:
         for child in children(node):
-            yield from selectors_in(child, around_ms)
+            yield from selectors_in(child, outer_ms)
 
 
 def subqueries(text: str) -> tuple[tuple[int, int], ...]:
-    """(range, step) of every subquery in milliseconds; the step is 0 where none is given."""
+    """Return (range, step) of every subquery in milliseconds; the step is 0 if none is given."""
     return tuple(
-        (milliseconds(one.range), milliseconds(one.step))
-        for one in _nodes(parse(text))
-        if isinstance(one, promql.SubqueryExpr)
+        (milliseconds(node.range), milliseconds(node.step))
+        for node in _nodes(parse(text))
+        if isinstance(node, promql.SubqueryExpr)
     )
 
 
@@ -139,20 +144,26 @@ def _nodes(node: Any) -> Iterator[Any]:
 
 
 def called(text: str) -> tuple[str, ...]:
-    """Words before a parenthesis (functions, and keywords such as `by`), `@ start()` left out; also where it cannot be parsed."""
-    found = [lexeme for _, _, lexeme in shrink.significant(text)]
-    threes = zip(["", *found], found, found[1:], strict=False)
+    """Return the words before a parenthesis: functions, and keywords such as `by`.
+
+    `@ start()` and `@ end()` are left out. Works for expressions that cannot be parsed, too.
+    """
+    lexemes = [lexeme for _, _, lexeme in tokens.significant(text)]
+    triples = zip(["", *lexemes], lexemes, lexemes[1:], strict=False)
     return tuple(
         dict.fromkeys(
             word
-            for before, word, after in threes
+            for before, word, after in triples
             if after == "(" and before != "@" and word[0].isalpha()
         )
     )
 
 
-def wrong_result(text: str) -> str | None:
-    """What an expression gives that no rule can take, article included; None for what one can, and where it cannot be parsed."""
+def unusable_result(text: str) -> str | None:
+    """Return the kind of an expression's result if no rule can use it, with its article.
+
+    None if a rule can use it, or if the expression cannot be parsed.
+    """
     node = parse(text)
     while isinstance(node, promql.ParenExpr):
         node = node.expr
@@ -162,65 +173,68 @@ def wrong_result(text: str) -> str | None:
 
 
 def children(node: Any) -> list[Any]:
-    """The nodes right below a node of the tree."""
+    """Return the nodes right below a node of the tree."""
     if isinstance(node, promql.Call):
         return list(node.args)
-    found = [getattr(node, name, None) for name in ("lhs", "rhs", "expr", "param")]
-    return [child for child in found if isinstance(child, promql.Expr)]
+    parts = [getattr(node, name, None) for name in ("lhs", "rhs", "expr", "param")]
+    return [part for part in parts if isinstance(part, promql.Expr)]
 
 
-def _selector(node: Any, range_ms: int | None, around_ms: int) -> Selector:
-    matchers = tuple((one.name, _operator(one.op), one.value) for one in node.matchers.matchers)
-    inside = ", ".join(f"{name}{operator}{quoted(value)}" for name, operator, value in matchers)
-    named = next(
+def _selector(node: Any, range_ms: int | None, outer_ms: int) -> Selector:
+    matchers = tuple(
+        (matcher.name, _operator(matcher.op), matcher.value) for matcher in node.matchers.matchers
+    )
+    inside = ", ".join(f"{label}{operator}{quote(value)}" for label, operator, value in matchers)
+    matched_name = next(
         (value for label, operator, value in matchers if (label, operator) == ("__name__", "=")), ""
     )
-    name = node.name or named
     return Selector(
-        name,
-        f"{node.name or ''}{{{inside}}}",
-        matchers,
-        range_ms,
-        around_ms + (range_ms or 0) + milliseconds(node.offset),
+        name=node.name or matched_name,
+        text=f"{node.name or ''}{{{inside}}}",
+        matchers=matchers,
+        range_ms=range_ms,
+        look_back_ms=outer_ms + (range_ms or 0) + milliseconds(node.offset),
     )
 
 
-def is_equal(matcher: Any) -> bool:
-    """Whether a matcher of the tree asks for one value."""
+def is_equality(matcher: Any) -> bool:
+    """Return whether a matcher of the tree asks for one value."""
     return _operator(matcher.op) == "="
 
 
 def _operator(operator: Any) -> str:
-    return {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}[
-        str(operator).rpartition(".")[2]
-    ]
+    name = str(operator).rpartition(".")[2]
+    return {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}[name]
 
 
 def is_bool(node: Any) -> bool:
-    """Whether a node compares and gives 0 or 1, instead of leaving out what does not meet it."""
+    """Return whether a node compares with `bool`, and so gives 0 or 1 for every element."""
     is_comparison = isinstance(node, promql.BinaryExpr) and str(node.op) in COMPARISONS
     return is_comparison and node.modifier is not None and node.modifier.return_bool
 
 
-def quoted(value: str) -> str:
-    """A label's value, or a pattern of such, as PromQL spells it."""
+def quote(value: str) -> str:
+    """Write a label's value, or a pattern of values, as PromQL does."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
 
 
 def milliseconds(length: Any) -> int:
-    """Milliseconds of a timedelta; 0 for none."""
+    """Return the milliseconds of a timedelta; 0 for None."""
     return round(length.total_seconds() * 1000) if length else 0
 
 
 def comparisons(text: str) -> tuple[Comparison, ...]:
-    """What an expression compares with what, in order; a comparison that matches labels (`on`, `ignoring`) has no limit of its own."""
-    found = (_comparison(part) for part in _joined(shrink.lexemes(text)))
-    return tuple(dict.fromkeys(one for one in found if one))
+    """Return the comparisons of an expression in order.
+
+    One that matches labels (`on`, `ignoring`) has no limit of its own, and is left out.
+    """
+    parts = (_comparison(part) for part in _joined_parts(tokens.lexemes(text)))
+    return tuple(dict.fromkeys(comparison for comparison in parts if comparison))
 
 
-def _joined(lexemes: list[str]) -> Iterator[list[str]]:
-    """The parts that set operators join."""
+def _joined_parts(lexemes: list[str]) -> Iterator[list[str]]:
+    """Yield the parts that set operators join."""
     depth, part = 0, list[str]()
     for lexeme in lexemes:
         depth += (lexeme in OPENING) - (lexeme in CLOSING)
@@ -233,16 +247,20 @@ def _joined(lexemes: list[str]) -> Iterator[list[str]]:
 
 
 def _comparison(part: list[str]) -> Comparison | None:
-    depths = list(accumulate((lexeme in OPENING) - (lexeme in CLOSING) for lexeme in part))
-    at = next(
-        (at for at, lexeme in enumerate(part) if not depths[at] and lexeme in {*"><=!"}), None
+    depths = accumulate((lexeme in OPENING) - (lexeme in CLOSING) for lexeme in part)
+    index = next(
+        (
+            index
+            for index, (lexeme, depth) in enumerate(zip(part, depths, strict=True))
+            if not depth and lexeme in {*"><=!"}
+        ),
+        None,
     )
-    if at is None:
+    if index is None:
         return None
-    operator = part[at] + (part[at + 1] if part[at + 1 : at + 2] == ["="] else "")
-    measured, limit = (
-        "".join(lexemes).strip() for lexemes in (part[:at], part[at + len(operator) :])
-    )
+    operator = part[index] + ("=" if part[index + 1 : index + 2] == ["="] else "")
+    measured = "".join(part[:index]).strip()
+    limit = "".join(part[index + len(operator) :]).strip()
     is_plain = (
         operator in COMPARISONS
         and not re.match(r"(?:on|ignoring|bool)\b", limit)
@@ -252,7 +270,7 @@ def _comparison(part: list[str]) -> Comparison | None:
 
 
 def is_scalar(text: str) -> bool:
-    """Whether an expression gives a number, and no series."""
+    """Return whether an expression gives a number, and no series."""
     return _is_scalar(parse(text))
 
 

@@ -1,4 +1,4 @@
-"""Labels of an alert as Prometheus expands them, as far as labels use Go's templates: `{{ $labels.NAME }}` and `{{ $value }}`."""
+"""Go templates in an alert's labels, as far as they are replayed: `$labels.NAME` and `$value`."""
 
 from __future__ import annotations
 
@@ -16,43 +16,53 @@ if TYPE_CHECKING:
 
 _ACTION = re.compile(r"(\s*)\{\{(-\s)?\s*(.*?)\s*(\s-)?\}\}(\s*)", re.DOTALL)
 _LABEL = re.compile(r"(?:\$labels|\.Labels)\.(\w+)")
-VALUE = re.compile(r"\$value\b|(?<!\$labels)(?<!\.Labels)\.Value\b")
-"""What makes a label different at every evaluation."""
+_VALUE = re.compile(r"\$value\b|(?<!\$labels)(?<!\.Labels)\.Value\b")
 
 
 def expand(text: str, labels: Mapping[str, str], value: float) -> str:
-    """`text` for one element of an alert's expression; a label that is not there reads as nothing.
+    """Expand a template for one element of an alert's expression; a missing label is empty.
 
     Raises:
         BadInput: the template uses more than labels and the value.
     """
-    return (
-        _ACTION.sub(lambda found: _expanded(found, labels, value), text) if "{{" in text else text
-    )
+    if "{{" not in text:
+        return text
+    return _ACTION.sub(lambda match: _expand_action(match, labels, value), text)
 
 
-def need_known(rule: Rule) -> None:
-    """Raises BadInput unless every label of the rule can be expanded."""
+def uses_value(rule: Rule) -> bool:
+    """Return whether a label of the rule holds the value, and so differs at every evaluation."""
+    return any(has_value(text) for text in rule.labels.values())
+
+
+def has_value(text: str) -> bool:
+    """Return whether a template mentions the value."""
+    return _VALUE.search(text) is not None
+
+
+def check_supported(rule: Rule) -> None:
+    """Raise BadInput unless every label of the rule can be expanded."""
     for text in rule.labels.values():
         expand(text, {}, 0)
 
 
-def _expanded(found: re.Match[str], labels: Mapping[str, str], value: float) -> str:
-    before, trims_left, action, trims_right, after = found.groups()
-    name = _LABEL.fullmatch(action)
-    if name:
-        result = labels.get(name[1], "")
-    elif VALUE.fullmatch(action):
-        result = go_float(value)
+def _expand_action(match: re.Match[str], labels: Mapping[str, str], value: float) -> str:
+    before, trims_left, action, trims_right, after = match.groups()
+    label = _LABEL.fullmatch(action)
+    if label:
+        result = labels.get(label[1], "")
+    elif _VALUE.fullmatch(action):
+        result = format_float(value)
     else:
         raise BadInput(
-            f"the label template {{{{ {action} }}}} is not replayed; expected $labels.NAME or $value"
+            f"the label template {{{{ {action} }}}} is not replayed;"
+            " expected $labels.NAME or $value"
         )
     return ("" if trims_left else before) + result + ("" if trims_right else after)
 
 
-def go_float(value: float) -> str:
-    """A number as Go prints it by default: the shortest digits that tell it apart, an exponent below 1e-4 and from 1e6."""
+def format_float(value: float) -> str:
+    """Write a number as Go does: the shortest exact digits, an exponent below 1e-4 and from 1e6."""
     if not math.isfinite(value):
         return {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}[str(value)]
     digits, exponent = f"{Decimal(repr(value)):e}".split("e")

@@ -1,8 +1,9 @@
-"""Rule files between two versions, so that an edited alert begins anew.
+"""Compare two versions of a rule file, so that an edited alert loses the state of its old rule.
 
-On a reload Prometheus keeps what is pending and firing by name and labels, whatever the new expression is: an edited alert would go on with
-what the old one began, and so would one that reads an edited recording rule. A reload in between, without it, makes it forget. What the old
-recording rule has recorded stays, and is looked back on as far as expressions do. Pure.
+On a reload Prometheus keeps pending and firing alerts by name and labels, whatever the new
+expression is. An edited alert would continue the state of the old rule, and so would an alert that
+reads an edited recording rule. A reload without the alert, in between, makes Prometheus forget it.
+Samples of an old recording rule stay, and expressions still look back on them.
 """
 
 from __future__ import annotations
@@ -21,57 +22,61 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Names of what a later version of a file has in another form than the earlier one."""
+    """Names of the rules that differ between two versions of a file."""
 
     alerts: frozenset[str]
     records: frozenset[str]
 
 
 def edit(before: str, after: str) -> Edit:
-    """What was edited between two texts of a rule file."""
-    known: dict[tuple[bool, str], list[Any]] = {}
+    """Return which rules of `after` differ from the rules of that name in `before`."""
+    old: dict[tuple[bool, str], list[Any]] = {}
     for rule in rules_in(before):
-        known.setdefault((rule.is_alert, rule.name), []).append(_meaning(rule))
+        old.setdefault((rule.is_alert, rule.name), []).append(_meaning(rule))
     edited = [
-        one
-        for one in rules_in(after)
-        if _meaning(one) not in known.get((one.is_alert, one.name), [_meaning(one)])
+        rule
+        for rule in rules_in(after)
+        if _meaning(rule) not in old.get((rule.is_alert, rule.name), [_meaning(rule)])
     ]
-    names = {
-        is_alert: frozenset(rule.name for rule in edited if rule.is_alert == is_alert)
-        for is_alert in (True, False)
-    }
-    return Edit(names[True], names[False])
+    return Edit(
+        alerts=frozenset(rule.name for rule in edited if rule.is_alert),
+        records=frozenset(rule.name for rule in edited if not rule.is_alert),
+    )
 
 
 def rules_in(text: str) -> list[Rule]:
-    """The rules of a file that can be read; none where it is damaged, or made of comments."""
+    """Return the readable rules of a file; none if it is damaged or has comments only."""
     try:
-        return [rule for group in rule_file.sifted(text, "").groups for rule in group.rules]
+        return [
+            rule for group in rule_file.parse_tolerantly(text, "").groups for rule in group.rules
+        ]
     except BadInput:
         return []
 
 
 def readers(rules: Sequence[Rule], records: Iterable[str]) -> dict[str, int]:
-    """The alerts that read one of these recorded series, and how far they look back on it (milliseconds), through others if need be."""
-    wanted, recorded = frozenset(records), dependencies.records(rules)
-    found: dict[str, int] = {}
+    """Return the alerts that read one of these recorded series, with their look-back on it.
+
+    Milliseconds; series that are read through other recording rules count.
+    """
+    wanted, recorded = frozenset(records), dependencies.recordings(rules)
+    look_back_ms: dict[str, int] = {}
     for rule in (rule for rule in rules if rule.is_alert):
-        for name, back_ms in dependencies.read(rule.expr, recorded):
+        for name, back_ms in dependencies.series_read(rule.expr, recorded):
             if name in wanted:
-                found[rule.name] = max(back_ms, found.get(rule.name, 0))
-    return found
+                look_back_ms[rule.name] = max(back_ms, look_back_ms.get(rule.name, 0))
+    return look_back_ms
 
 
 def without(text: str, alerts: Iterable[str]) -> str:
-    """A rule file without the alerts of these names: all of them, as state is kept by name and several rules may share it."""
-    names, rules = set(alerts), yaml_document.parse(text, "a Prometheus rule file")
+    """Return a rule file without all alerts of these names: rules of one name share their state."""
+    names, rules = set(alerts), yaml_document.load(text, "a Prometheus rule file")
     for group in rules["groups"]:
         group["rules"] = [
             rule for rule in group.get("rules") or () if str(rule.get("alert")) not in names
         ]
-    return yaml_document.printed(rules)
+    return yaml_document.dump(rules)
 
 
 def _meaning(rule: Rule) -> Any:
-    return equivalence.of(rule.expr), rule.labels, rule.hold_ms, rule.keep_ms
+    return equivalence.normalize(rule.expr), rule.labels, rule.hold_ms, rule.keep_ms

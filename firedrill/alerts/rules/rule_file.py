@@ -1,4 +1,7 @@
-"""A Prometheus rule file as data: groups, rules, and the line of each. Whether it is valid is for promtool to say."""
+"""A Prometheus rule file as data: groups, rules, and the line of each.
+
+Whether the rules are valid is for promtool to say.
+"""
 
 from __future__ import annotations
 
@@ -42,109 +45,112 @@ class Group:
     interval_ms: int | None
     """None: the evaluation interval of the Prometheus that loads it."""
     limit: int
-    """Most alerts (or series) that one rule may give; 0 for any number."""
+    """The most alerts (or series) that one rule may give; 0 for no limit."""
     rules: tuple[Rule, ...]
     keys: frozenset[str] = frozenset()
-    """Everything it says of itself."""
+    """All keys of the group in the file."""
 
-    def recorded_after(self, number: int) -> set[str]:
-        """Names that its rule of this number (from 0) finds as the evaluation before left them: recorded after it, and not before."""
-        before = {one.name for one in self.rules[:number]} | {self.rules[number].name}
-        return {one.name for one in self.rules[number + 1 :] if not one.is_alert} - before
+    def recorded_only_after(self, index: int) -> set[str]:
+        """Return the names that are recorded after the rule at `index`, and not before it.
+
+        The rule sees them as the previous evaluation left them.
+        """
+        so_far = {rule.name for rule in self.rules[: index + 1]}
+        return {rule.name for rule in self.rules[index + 1 :] if not rule.is_alert} - so_far
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One thing that is wrong."""
+    """A mistake in a rule file."""
 
     place: str
-    """`file:line`; the file alone where it cannot be read at all."""
+    """`file:line`; the file alone if it cannot be read at all."""
     text: str
     rule: Rule | None = None
-    """The rule that Prometheus refuses for it; None where there is none to speak of, or the file as a whole is wrong."""
+    """The rule that Prometheus refuses; None if no single rule is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sifted:
-    """What there is in a rule file, and what is wrong with the rest of it."""
+class ParsedRuleFile:
+    """The valid groups of a rule file, and the mistakes in the rest of it."""
 
     groups: tuple[Group, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
     text: str | None = None
-    """The file's, with null in place of what is wrong, which Prometheus passes over, and all else on its line; None if all is wrong."""
+    """The file with null in place of what is wrong, on unchanged lines; None if all is wrong."""
 
 
 def read(file: Path) -> tuple[Group, ...]:
-    """The groups of a rule file.
+    """Return the groups of a rule file.
 
     Raises:
-        BadInput: it cannot be read, is no rule file, or something in it is wrong; the message names the file and the line.
+        BadInput: it cannot be read, is no rule file, or has a mistake; names file and line.
     """
-    found = sift(file)
-    for mistake in found.mistakes:
+    parsed = read_tolerantly(file)
+    for mistake in parsed.mistakes:
         raise BadInput(f"{mistake.place}: {mistake.text}")
-    return found.groups
+    return parsed.groups
 
 
-def sift(file: Path) -> Sifted:
-    """The groups and rules of a file that can be read, and a mistake for each that cannot, or for the file if that is no YAML."""
+def read_tolerantly(file: Path) -> ParsedRuleFile:
+    """Return the readable groups and rules of a file, and a mistake for each of the others."""
     try:
-        return sifted(file.read_text(), str(file))
+        return parse_tolerantly(file.read_text(), str(file))
     except OSError as error:
         text = f"{error.strerror}; expected a Prometheus rule file"
     except UnicodeDecodeError:
         text = "no text; expected a Prometheus rule file"
     except BadInput as error:
-        return Sifted(mistakes=(Mistake(*yaml_document.placed(str(file), error)),))
-    return Sifted(mistakes=(Mistake(str(file), text),))
+        return ParsedRuleFile(mistakes=(Mistake(*yaml_document.locate(str(file), error)),))
+    return ParsedRuleFile(mistakes=(Mistake(str(file), text),))
 
 
-def sifted(text: str, file: str) -> Sifted:
-    """The same of a file's text.
+def parse_tolerantly(text: str, file: str) -> ParsedRuleFile:
+    """Parse a rule file's text as `read_tolerantly` does; `file` is for the places.
 
     Raises:
         BadInput: it is no rule file; the message has the line.
     """
-    sieve = _Sieve(file)
-    groups = tuple(sieve.groups(yaml_document.read(text, "a Prometheus rule file")))
+    parser = _Parser(file)
+    document = yaml_document.load_as_spelled(text, "a Prometheus rule file")
+    groups = tuple(parser.groups(document))
     mistakes = tuple(
-        Mistake(*yaml_document.placed(file, error)) for error in sieve.refused.values()
+        Mistake(*yaml_document.locate(file, error)) for error in parser.errors.values()
     )
-    return Sifted(
-        groups, mistakes, yaml_document.emptied(text, sieve.refused) if mistakes else text
-    )
+    valid = yaml_document.blank_out(text, parser.errors) if mistakes else text
+    return ParsedRuleFile(groups, mistakes, valid)
 
 
-def need_sound(found: Any) -> None:
-    """Raises BadInput, with the line, if a parsed file is no rule file or something in it is wrong."""
-    sieve = _Sieve("")
-    list(sieve.groups(found))
-    for error in sieve.refused.values():
+def raise_first_mistake(document: Any) -> None:
+    """Raise BadInput, with the line, if a loaded document is no rule file or has a mistake."""
+    parser = _Parser("")
+    list(parser.groups(document))
+    for error in parser.errors.values():
         raise error
 
 
-class _Sieve:
-    """Reads what can be read, and notes the place of what cannot."""
+class _Parser:
+    """Reads the groups and rules that are valid, and keeps the errors of the others by path."""
 
     def __init__(self, file: str) -> None:
         self._file = file
-        self.refused: dict[tuple[str | int, ...], BadInput] = {}
+        self.errors: dict[tuple[str | int, ...], BadInput] = {}
 
-    def groups(self, found: Any) -> Iterator[Group]:
-        """Raises BadInput for what is no rule file."""
-        _need_single_keys(found)
-        # Nothing at all, and `groups:` without any, are rule files to Prometheus.
-        listed = found.get("groups") or [] if "groups" in found or not found else None
+    def groups(self, document: Any) -> Iterator[Group]:
+        """Yield the valid groups; raise BadInput if the document is no rule file."""
+        _refuse_duplicate_keys(document)
+        # To Prometheus, an empty file and `groups:` without a value are rule files.
+        listed = document.get("groups") or [] if "groups" in document or not document else None
         if not isinstance(listed, list):
             raise BadInput("line 1: no list of groups; expected a Prometheus rule file")
-        for number, group in enumerate(listed):
-            with self._noting("groups", number):
-                yield self._group(group, _line_in(listed, number), number)
+        for index, group in enumerate(listed):
+            with self._keeping_errors("groups", index):
+                yield self._group(group, _line_of_item(listed, index), index)
 
-    def _group(self, group: Any, line: int, number: int) -> Group:
+    def _group(self, group: Any, line: int, index: int) -> Group:
         if not isinstance(group, dict) or not group.get("name"):
             raise BadInput(f"line {line}: no group; expected a name and a list of rules")
-        _need_single_keys(group)
+        _refuse_duplicate_keys(group)
         rules = group.get("rules") or []
         if not isinstance(rules, list):
             raise BadInput(f"line {_line_of(group, 'rules')}: rules: {rules} is no list")
@@ -154,27 +160,27 @@ class _Sieve:
             interval_ms=_duration(group, "interval") or None,
             limit=_number(group, "limit"),
             keys=frozenset(map(str, group)),
-            rules=tuple(self._rules(rules, number)),
+            rules=tuple(self._rules(rules, index)),
         )
 
     def _rules(self, listed: Any, group: int) -> Iterator[Rule]:
-        for number, rule in enumerate(listed):
-            with self._noting("groups", group, "rules", number):
-                yield _rule(rule, _line_in(listed, number), self._file)
+        for index, rule in enumerate(listed):
+            with self._keeping_errors("groups", group, "rules", index):
+                yield _rule(rule, _line_of_item(listed, index), self._file)
 
     @contextmanager
-    def _noting(self, *place: str | int) -> Iterator[None]:
+    def _keeping_errors(self, *path: str | int) -> Iterator[None]:
         try:
             yield
         except BadInput as error:
-            self.refused[place] = error
+            self.errors[path] = error
 
 
 def _rule(rule: Any, line: int, file: str) -> Rule:
     if not hasattr(rule, "keys") or "expr" not in rule or ("alert" in rule) == ("record" in rule):
         raise BadInput(f"line {line}: no rule; expected alert or record, and expr")
     for mapping in (rule, rule.get("labels"), rule.get("annotations")):
-        _need_single_keys(mapping)
+        _refuse_duplicate_keys(mapping)
     return Rule(
         name=str(rule["alert"] if "alert" in rule else rule["record"]),
         expr=str(rule["expr"]).strip(),
@@ -188,39 +194,40 @@ def _rule(rule: Any, line: int, file: str) -> Rule:
     )
 
 
-def _need_single_keys(mapping: Any) -> None:
-    if repeated := yaml_document.repeated(mapping):
-        raise BadInput(f"line {repeated[1]}: {repeated[0]}: is there twice")
+def _refuse_duplicate_keys(mapping: Any) -> None:
+    if duplicate := yaml_document.duplicate_key(mapping):
+        key, line = duplicate
+        raise BadInput(f"line {line}: {key}: is there twice; expected each key once")
 
 
 def _duration(mapping: Any, key: str) -> int:
-    """0 where there is none."""
+    """Return a duration in milliseconds; 0 if the key is missing."""
     try:
-        return durations.milliseconds(str(mapping[key])) if mapping.get(key) is not None else 0
+        return durations.parse_ms(str(mapping[key])) if mapping.get(key) is not None else 0
     except BadInput as error:
         raise BadInput(f"line {_line_of(mapping, key)}: {key}: {error}") from error
 
 
 def _number(mapping: Any, key: str) -> int:
-    """0 where there is none."""
-    found = mapping.get(key)
+    """Return a whole number; 0 if the key is missing."""
+    value = mapping.get(key)
     try:
-        return int(str(found), 0) if found is not None else 0
+        return int(str(value), 0) if value is not None else 0
     except ValueError:
         raise BadInput(
-            f"line {_line_of(mapping, key)}: {key}: {found} is no whole number"
+            f"line {_line_of(mapping, key)}: {key}: {value} is no whole number"
         ) from None
 
 
 def _strings(rule: Any, key: str) -> dict[str, str]:
-    found = rule.get(key) or {}
-    if not isinstance(found, dict):
-        raise BadInput(f"line {_line_of(rule, key)}: {key}: {found} is no mapping")
-    return {str(name): str(value) for name, value in found.items() if value is not None}
+    mapping = rule.get(key) or {}
+    if not isinstance(mapping, dict):
+        raise BadInput(f"line {_line_of(rule, key)}: {key}: {mapping} is no mapping")
+    return {str(name): str(value) for name, value in mapping.items() if value is not None}
 
 
 def _line_of(mapping: Any, key: str) -> int:
-    """Of a key's value; what a merge key (`<<`) brought has no line here, and the mapping's is given."""
+    """Return the line of a key's value; the mapping's if a merge key (`<<`) brought the value."""
     return int(mapping.lc.value(key)[0]) + 1 if key in mapping.lc.data else _line(mapping)
 
 
@@ -228,10 +235,8 @@ def _line(node: Any) -> int:
     return int(node.lc.line) + 1
 
 
-def _line_in(listed: Any, number: int) -> int:
-    """Of an item; a text and null have no line of their own."""
-    return (
-        _line(listed[number])
-        if hasattr(listed[number], "lc")
-        else int(listed.lc.item(number)[0]) + 1
-    )
+def _line_of_item(listed: Any, index: int) -> int:
+    """Return the line of a list's item; a text and null have no line of their own."""
+    if hasattr(listed[index], "lc"):
+        return _line(listed[index])
+    return int(listed.lc.item(index)[0]) + 1

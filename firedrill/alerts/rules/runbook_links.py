@@ -1,4 +1,7 @@
-"""Where an alert sends its reader: the heading of its name in the runbook, and the dashboard. `make docs` writes both. Pure."""
+"""The links in an alert's annotations: its heading in the runbook, and the dashboard.
+
+`make docs` writes both.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +10,27 @@ import re
 RUNBOOK = "docs/runbook.md#{anchor}"
 DASHBOARD = "http://127.0.0.1:3000/d/firedrill-golden-signals"
 
-_NOTES = re.compile(
+_ALERT = re.compile(
     r"- alert: (?P<name>\w+)\n"
-    r"(?:(?! *- (?:alert|record|name): ).*\n)*?"  # as far as its annotations, and no further than the next rule
-    r"(?P<indent> +)annotations:\n(?P<notes>(?:(?P=indent) +.*\n)+)"
+    r"(?:(?! *- (?:alert|record|name): ).*\n)*?"  # up to its annotations, within the same rule
+    r"(?P<indent> +)annotations:\n(?P<annotations>(?:(?P=indent) +.*\n)+)"
 )
 _LINK = re.compile(r" +(?:runbook|dashboard)_url:.*\n")
 
 
-def linked(text: str) -> str:
-    """A rule file, written as the bundle's are, in which every alert ends its annotations with its links."""
-    return _NOTES.sub(_with_links, text)
+def add_links(text: str) -> str:
+    """Return a rule file of the bundle's format whose alerts end their annotations with links."""
+    return _ALERT.sub(_with_links, text)
 
 
-def of(alert: str) -> dict[str, str]:
-    """The annotations of an alert's links."""
+def links(alert: str) -> dict[str, str]:
+    """Return the annotations that link an alert."""
     return {"runbook_url": RUNBOOK.format(anchor=alert.lower()), "dashboard_url": DASHBOARD}
 
 
-def _with_links(found: re.Match[str]) -> str:
-    own = _LINK.sub("", found["notes"])
-    links = "".join(
-        f"{found['indent']}  {name}: {link}\n" for name, link in of(found["name"]).items()
+def _with_links(match: re.Match[str]) -> str:
+    annotations = _LINK.sub("", match["annotations"])
+    added = "".join(
+        f"{match['indent']}  {name}: {link}\n" for name, link in links(match["name"]).items()
     )
-    return found[0].removesuffix(found["notes"]) + own + links
+    return match[0].removesuffix(match["annotations"]) + annotations + added

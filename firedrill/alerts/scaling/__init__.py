@@ -1,1 +1,1 @@
-"""Production rules shrunk to a drill, and recorded time stretched to production scale."""
+"""Production rules and routing shrunk to a drill, and recorded time stretched to production."""

@@ -1,7 +1,8 @@
-"""A recorded run in slow motion: one drill second becomes K seconds, so that production rules can be replayed on it unchanged.
+"""A recorded run in slow motion, so that production rules can be replayed on it unchanged.
 
-Timestamps are multiplied, and so is what counts: counters, buckets, sums. A rate over 60 s of the drill is then the rate over K x 60 s.
-Samples travel by remote read and remote write, which keep stale markers.
+One recorded second becomes K seconds. Timestamps are multiplied, and so are counters, buckets and
+sums: a rate over 60 s of the drill is then the rate over K x 60 s. Samples are copied by remote
+read and remote write, which keep stale markers.
 """
 
 from __future__ import annotations
@@ -15,33 +16,32 @@ from firedrill.prometheus import remote
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-COUNTS = ("_total", "_bucket", "_count", "_sum")
-"""How names of series that count end."""
-MOMENTS = ("_time_seconds", "_timestamp_seconds")
-"""How names of series end whose values are Unix times."""
+COUNTER_SUFFIXES = ("_total", "_bucket", "_count", "_sum")
+TIMESTAMP_SUFFIXES = ("_time_seconds", "_timestamp_seconds")
+"""Name endings of series whose values are Unix times."""
 
 MARGIN_SECONDS = 60.0
-"""What was recorded so long before and after the load belongs to the run."""
+"""Samples recorded so long before and after the load belong to the run."""
 
 SLICE_SECONDS = 600.0
-"""So much recorded time is copied at once."""
+"""Recorded time that is copied at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Recorded time made replayed time: the anchor stays where it is, everything before it moves away from it."""
+    """Turns recorded time into replayed time: the anchor stays, earlier times move away from it."""
 
     factor: int
     anchor_ms: int
-    """The end of the load: nothing of a run comes to lie in the future, where Prometheus would refuse it."""
+    """The end of the load. Nothing gets a time in the future, which Prometheus would refuse."""
     shift_ms: int = 0
 
     def ms(self, recorded_ms: int) -> int:
-        """Where a moment comes to lie."""
+        """Return the replayed time of a recorded time, in Unix milliseconds."""
         return self.anchor_ms - (self.anchor_ms - recorded_ms) * self.factor + self.shift_ms
 
     def seconds(self, recorded: float) -> float:
-        """The same in Unix seconds."""
+        """Return the replayed time of a recorded time, in Unix seconds."""
         return self.ms(round(recorded * 1000)) / 1000
 
 
@@ -52,12 +52,22 @@ def copy(
     clock: Clock,
     without: frozenset[str],
 ) -> None:
-    """Copy the samples of a span of recorded time (Unix seconds) by a clock; series of some names are left out."""
+    """Copy samples from one Prometheus to another, stretched.
+
+    Args:
+        source_url: The Prometheus that has the samples.
+        target_url: The Prometheus that gets them.
+        span: Start and end of the recorded time, in Unix seconds.
+        clock: How times are stretched.
+        without: Names of series that are left out.
+    """
     for start, end in _slices(*span):
-        series = [one for one in remote.read(source_url, start, end) if _name(one) not in without]
-        for one in series:
-            stretch(one, clock)
-        remote.write(target_url, series)
+        copied = [
+            series for series in remote.read(source_url, start, end) if _name(series) not in without
+        ]
+        for series in copied:
+            stretch(series, clock)
+        remote.write(target_url, copied)
 
 
 def _slices(start: float, end: float) -> Iterator[tuple[float, float]]:
@@ -71,14 +81,15 @@ def _name(series: Any) -> str:
 
 
 def stretch(series: Any, clock: Clock) -> None:
-    """Move the samples of a prompb TimeSeries, and multiply what counts."""
+    """Move the samples of a prompb TimeSeries, and multiply its values if it counts."""
     name = _name(series)
-    counts, moments = name.endswith(COUNTS), name.endswith(MOMENTS)
+    is_counter = name.endswith(COUNTER_SUFFIXES)
+    is_timestamp = name.endswith(TIMESTAMP_SUFFIXES)
     for sample in series.samples:
         sample.timestamp = clock.ms(sample.timestamp)
         if math.isnan(sample.value):
-            continue  # a stale marker is a NaN of a certain kind, and has to stay as it is
-        if counts:
+            continue  # A stale marker is a certain kind of NaN, and has to stay as it is.
+        if is_counter:
             sample.value *= clock.factor
-        elif moments:
+        elif is_timestamp:
             sample.value = clock.seconds(sample.value)

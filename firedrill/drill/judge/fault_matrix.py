@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from firedrill.alerts.backtest.detection_bounds import Least
+    from firedrill.alerts.backtest.detection_bounds import DetectionBounds
     from firedrill.record.figures import Window
     from firedrill.record.outcome import ScorecardRow
     from firedrill.record.run_document import RunDocument
@@ -63,7 +63,7 @@ class Matrix:
     status: Status
     reasons: tuple[str, ...]
     columns: tuple[Column, ...]
-    least: Mapping[str, Least] = field(default_factory=dict)
+    least: Mapping[str, DetectionBounds] = field(default_factory=dict)
     """Detection bounds of each alert that fired or was expected."""
     unproven: tuple[str, ...] = ()
     """Alerts that need longer to fire than the quiet run lasted, so its silence proves nothing."""
@@ -79,15 +79,15 @@ class Matrix:
         bounds = {
             name: {
                 **asdict(bound),
-                "seconds": bound.seconds,
-                "full_seconds": bound.full_seconds,
+                "seconds": bound.earliest_seconds,
+                "full_seconds": bound.latest_seconds,
             }
             for name, bound in self.least.items()
         }
         return json.dumps({**asdict(self), "least": bounds}, indent=2) + "\n"
 
 
-def judge(documents: Sequence[RunDocument], bounds: Mapping[str, Least]) -> Matrix:
+def judge(documents: Sequence[RunDocument], bounds: Mapping[str, DetectionBounds]) -> Matrix:
     """Judge the runs: every fault needs its alerts, every alert a fault. INVALID if a run is.
 
     Args:
@@ -115,9 +115,9 @@ def fault_names(sizes: Mapping[str, float]) -> str:
     return " and ".join(spell(fault, size) for fault, size in sizes.items())
 
 
-def _unproven(quiet: Window | None, bounds: Mapping[str, Least]) -> tuple[str, ...]:
+def _unproven(quiet: Window | None, bounds: Mapping[str, DetectionBounds]) -> tuple[str, ...]:
     seconds = quiet.seconds if quiet else 0.0
-    return tuple(sorted(name for name, bound in bounds.items() if bound.full_seconds > seconds))
+    return tuple(sorted(name for name, bound in bounds.items() if bound.latest_seconds > seconds))
 
 
 def _column(document: RunDocument) -> Column:

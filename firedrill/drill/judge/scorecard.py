@@ -75,7 +75,7 @@ class _Scorecard:
     ) -> None:
         self._attribution_seconds = attribution_seconds
         self._start = window.start
-        self._causes = causes.of_run(document)
+        self._causes = causes.from_run(document)
         self._expected = _expectations(document)
         self._firings = _firings(figures.alerts)
         self._pending = {

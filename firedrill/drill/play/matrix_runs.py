@@ -24,7 +24,7 @@ from firedrill.stack import configuration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from firedrill.alerts.backtest.detection_bounds import Least
+    from firedrill.alerts.backtest.detection_bounds import DetectionBounds
     from firedrill.drill.play.request import Request
     from firedrill.interrupt import Interrupt
     from firedrill.record.run_folder import Run
@@ -53,7 +53,7 @@ def check(request: Request) -> None:
 
 
 def play_all(
-    request: Request, bounds: Mapping[str, Least], console: Terminal, interrupt: Interrupt
+    request: Request, bounds: Mapping[str, DetectionBounds], console: Terminal, interrupt: Interrupt
 ) -> Iterator[Run]:
     """Play the quiet run and each fault; ends early when interrupted.
 
@@ -76,14 +76,14 @@ def play_all(
             return
 
 
-def quiet_seconds(request: Request, bounds: Mapping[str, Least]) -> float:
+def quiet_seconds(request: Request, bounds: Mapping[str, DetectionBounds]) -> float:
     """Return the length of the quiet run.
 
     It is --duration, or long enough for the slowest alert to fire, with an upper limit.
     """
     if request.duration_seconds and request.ends_after_seconds:
         return request.ends_after_seconds
-    slowest = max((bound.full_seconds for bound in bounds.values()), default=0.0)
+    slowest = max((bound.latest_seconds for bound in bounds.values()), default=0.0)
     return min(math.ceil(slowest + SETTLING_SECONDS), LONGEST_QUIET_SECONDS)
 
 
@@ -110,9 +110,9 @@ def planned_runs(request: Request, quiet_for_seconds: float) -> Iterator[tuple[s
         yield name, single_request
 
 
-def bounds_of_loaded_rules(request: Request) -> dict[str, Least]:
+def bounds_of_loaded_rules(request: Request) -> dict[str, DetectionBounds]:
     """Return the detection bounds of the rules as these runs load them."""
     with tempfile.TemporaryDirectory() as folder:
         configuration.write(Path(folder), (), request.rules, request.time_scale)
         files = sorted((Path(folder) / "rules").glob("*.yml"))
-        return detection_bounds.of_rules(group for file in files for group in rule_file.read(file))
+        return detection_bounds.by_alert(group for file in files for group in rule_file.read(file))

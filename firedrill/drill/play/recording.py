@@ -190,6 +190,6 @@ def _attribution_seconds(state: RunState) -> dict[str, float]:
     files = sorted((state.run.folder / "prometheus" / "rules").glob("*.yml"))
     try:
         groups = [group for file in files for group in rule_file.read(file)]
-        return attribution_window.by_name(groups)
+        return attribution_window.by_alert(groups)
     except BadInput:  # Prometheus loaded them, which is enough for a run to be recorded.
         return {}

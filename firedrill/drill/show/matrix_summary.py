@@ -65,6 +65,6 @@ def _rows(column: MatrixColumn, matrix: Matrix) -> Iterator[tuple[str | Text, ..
             cell.alert,
             Text(cell.judgement, style=JUDGEMENT_STYLES.get(cell.judgement, "dim")),
             units.seconds(cell.delay_seconds),
-            units.seconds(bounds.seconds if bounds else None),
-            units.seconds(bounds.full_seconds if bounds else None),
+            units.seconds(bounds.earliest_seconds if bounds else None),
+            units.seconds(bounds.latest_seconds if bounds else None),
         )

@@ -14,17 +14,19 @@ from itertools import chain, combinations
 import pytest
 
 from firedrill.alerts.replay import evaluation_times, visibility
-from firedrill.alerts.replay.alert_state import Replay
+from firedrill.alerts.replay.alert_state import AlertStateMachine
 from firedrill.alerts.replay.ambiguity import COMMIT_MS
-from firedrill.alerts.replay.environment import Bench
-from firedrill.alerts.replay.evaluation_times import MARK
+from firedrill.alerts.replay.environment import ReplayEnvironment
+from firedrill.alerts.replay.evaluation_times import EVALUATION_MARKER
 from firedrill.alerts.replay.timeline import UNKNOWN_LAG_MS
 from firedrill.alerts.rules import rule_file
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus import remote
 from firedrill.prometheus.recorded_data import Reopened
+from firedrill.record.figures import Window
+from firedrill.record.run_document import RunDocument
 from firedrill.record.run_folder import Run
-from tests import required_programs, run_json
+from tests import required_programs
 
 SECONDS, INSTANCES, AFTER_MS = 20, ("a", "b", "c"), 15
 TOOK_MS = (2, 5, 9, 40, 300, 999)
@@ -103,7 +105,7 @@ def as_series(scrapes, **labels):
 def recorded(folder, scrapes, times, interrupt):
     """Return a recorded run of these scrapes, evaluated at these times."""
     run = Run(folder)
-    mark = remote.series({"__name__": MARK, "group": "amid"})
+    mark = remote.series({"__name__": EVALUATION_MARKER, "group": "amid"})
     for time_ms in times:
         mark.samples.add(timestamp=time_ms, value=1)
     with Reopened(None, interrupt) as reopened:
@@ -111,21 +113,19 @@ def recorded(folder, scrapes, times, interrupt):
         shutil.move(reopened.folder / "data" / "snapshots" / reopened.prom.snapshot(), run.snapshot)
     (folder / "prometheus" / "rules").mkdir(parents=True)
     (folder / "prometheus" / "rules" / "amid.yml").write_text(rules('job="made"'))
-    run_json.write(
-        run, {"window": {"start": times[0] / 1000, "end": times[-1] / 1000}, "profile": {}}
-    )
+    run.write(RunDocument(window=Window(times[0] / 1000, times[-1] / 1000)))
     return run
 
 
 def rules(world):
-    return RULES.format(mark=MARK).replace("WORLD", world)
+    return RULES.format(mark=EVALUATION_MARKER).replace("WORLD", world)
 
 
 def some_of(listed):
     return chain.from_iterable(combinations(listed, number) for number in range(len(listed) + 1))
 
 
-class Worlds:
+class PossibleHistories:
     """The value of every expression at every evaluation, in every world."""
 
     def __init__(self, prom, scrapes, times):
@@ -146,7 +146,7 @@ class Worlds:
     def vector(self, expr, time_ms, missed):
         name = self._names[time_ms, frozenset(missed)]
         if (expr, name) not in self._known:
-            vector = evaluation_times.at(
+            vector = evaluation_times.evaluate_at(
                 self._prom, expr.replace('job="made"', f'world="{name}"'), time_ms
             )
             self._known[expr, name] = vector and {
@@ -191,20 +191,20 @@ def lived(tmp_path_factory):
         run = recorded(tmp_path_factory.mktemp("amid"), scrapes, times, interrupt)
         (group,) = rule_file.read(run.folder / "prometheus" / "rules" / "amid.yml")
         alerts = [rule for rule in group.rules if rule.is_alert]
-        with Bench(run, [group], 1, None, interrupt) as bench:
-            assert bench.timeline.times_of(group) == (times, 1000)
-            seen = visibility.seen(
-                bench,
+        with ReplayEnvironment(run, [group], 1, None, interrupt) as environment:
+            assert environment.timeline.times_of(group) == (times, 1000)
+            seen = visibility.observe(
+                environment,
                 group,
-                [(rule, bench.vectors(group, rule, rule.expr)) for rule in alerts],
+                [(rule, environment.vectors(group, rule, rule.expr)) for rule in alerts],
                 interrupt,
             )
-            silence = bench.silence_of(group)
+            silence = environment.unwritten_evaluations(group)
         yield (
-            Worlds(reopened.prom, scrapes, times),
+            PossibleHistories(reopened.prom, scrapes, times),
             times,
             [
-                (rule, rule_seen, Replay(rule, 0, silence))
+                (rule, rule_seen, AlertStateMachine(rule, 0, silence))
                 for rule, rule_seen in zip(alerts, seen, strict=True)
             ],
         )
@@ -226,12 +226,12 @@ def test_possible_lives_differ_only_where_marked(lived):
             )
             assert {
                 time_ms for time_ms in times if life[time_ms] != likely[time_ms]
-            } <= seen.unsure, (rule.name, seed)
+            } <= seen.ambiguous, (rule.name, seed)
 
 
 def test_nothing_is_marked_before_it_can_matter(lived):
     worlds, times, rules_seen = lived
-    marked = {rule.name: seen.unsure for rule, seen, _ in rules_seen}
+    marked = {rule.name: seen.ambiguous for rule, seen, _ in rules_seen}
     for rule, _, _ in rules_seen:
         matters = [
             at

@@ -8,13 +8,13 @@ from math import inf
 import pytest
 
 from firedrill import places
-from firedrill.alerts.backtest.backtest import Question, backtest
+from firedrill.alerts.backtest.backtest import BacktestRequest, backtest
 from firedrill.alerts.scaling.shrink import scale_rules
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupt
 from firedrill.record.run_folder import Run
 from tests import firedrill_process, recorded_drills, required_programs, run_json
-from tests.replaying import NAMED, SCALE, compare, loaded, named
+from tests.replaying import FAULT_ALERTS, TIME_SCALE, compare, rule_files, rule_files_named
 
 RECORDINGS = ("drill", "drill_amid_stalls")
 """The drill of `replaying.drill`, on an idle machine and on one that stood still 2 to 5 s every 5
@@ -43,41 +43,46 @@ def run(tmp_path_factory):
 )
 def test_the_replay_writes_what_prometheus_wrote(either, rules, samples):
     """The samples may differ only at evaluations that are marked as ambiguous."""
-    samples_written = compare(either, named(either, *rules))
-    assert len(samples_written.ours | samples_written.theirs) > samples
-    assert not samples_written.not_foretold
+    samples_written = compare(either, rule_files_named(either, *rules))
+    assert len(samples_written.replayed | samples_written.written) > samples
+    assert not samples_written.unmarked_differences
 
 
 def test_the_replay_holds_for_a_starved_prometheus(tmp_path_factory):
     """Each of its threads waited for hundreds of milliseconds again and again."""
     starved = unpacked("drill_amid_load", tmp_path_factory)
-    assert not compare(starved, named(starved, "theirs")).not_foretold
+    assert not compare(starved, rule_files_named(starved, "theirs")).unmarked_differences
 
 
 def test_alerts_on_their_own_group_are_never_ambiguous(either):
-    comparison = compare(either, named(either, "restless"))
-    assert len(comparison.ours | comparison.theirs) > 300
-    assert comparison.ours == comparison.theirs
-    assert not comparison.unsure
+    comparison = compare(either, rule_files_named(either, "restless"))
+    assert len(comparison.replayed | comparison.written) > 300
+    assert comparison.replayed == comparison.written
+    assert not comparison.marked
 
 
 def test_time_stamps_alone_do_not_tell_what_was_seen(either):
-    comparison = compare(either, named(either, "theirs"))
+    comparison = compare(either, rule_files_named(either, "theirs"))
     assert (
-        len(comparison.naive ^ comparison.theirs) > 500 > len(comparison.ours ^ comparison.theirs)
+        len(comparison.by_time_stamps ^ comparison.written)
+        > 500
+        > len(comparison.replayed ^ comparison.written)
     )
 
 
 def asked(run, *files, **question):
     with Interrupt() as interrupt:
-        report = backtest(Question(files, run, **question), interrupt)
+        report = backtest(BacktestRequest(files, run, **question), interrupt)
     assert not report.refused
     return report
 
 
 def test_a_backtest_tells_the_delay_after_the_named_fault(run):
     report = asked(
-        run, *named(run, "api"), alerts=("ApiLatencyBudgetBurn",), holds_ms=(1000, 3000, 3_600_000)
+        run,
+        *rule_files_named(run, "api"),
+        alerts=("ApiLatencyBudgetBurn",),
+        holds_ms=(1000, 3000, 3_600_000),
     )
     assert [cause.name for cause in report.causes] == [
         "latency 600 ms",
@@ -142,7 +147,9 @@ def is_restless(life, tolerance):
     return any(later - earlier < tolerance for earlier, later in itertools.pairwise(moments))
 
 
-@pytest.mark.parametrize(("factor", "fired"), [(SCALE, NAMED), (12, {"ApiLatencyBudgetBurn"})])
+@pytest.mark.parametrize(
+    ("factor", "fired"), [(TIME_SCALE, FAULT_ALERTS), (12, {"ApiLatencyBudgetBurn"})]
+)
 def test_shrunk_and_stretched_rules_do_the_same(run, tmp_path, factor, fired):
     """The rules are those of api.yml that scaling accepts.
 
@@ -174,7 +181,7 @@ def test_shrunk_and_stretched_rules_do_the_same(run, tmp_path, factor, fired):
         f"not {sorted({alert[0] for alert in different})}"
     )
     assert {alert for alert in different - restless if alert[0] not in clamped} == set()
-    assert clamped == set() or factor == SCALE
+    assert clamped == set() or factor == TIME_SCALE
     assert {
         alert[0]
         for alert in both.keys() - different
@@ -185,7 +192,7 @@ def test_shrunk_and_stretched_rules_do_the_same(run, tmp_path, factor, fired):
 def test_a_run_without_samples_is_bad_input(run, tmp_path):
     (tmp_path / "run.json").write_text(json.dumps(run_json.content(run)))
     with pytest.raises(BadInput, match=f"{tmp_path}: nothing was recorded in this run"):
-        asked(Run(tmp_path), *loaded(run))
+        asked(Run(tmp_path), *rule_files(run))
 
 
 def test_a_threshold_is_swept_though_other_rules_are_broken(run, tmp_path):

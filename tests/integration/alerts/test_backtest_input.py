@@ -6,9 +6,9 @@ import re
 import pytest
 from click.testing import CliRunner
 
-from bench.backtest import AMID_A_SCRAPE_MS, made_up_run, rules
+from bench.backtest import DURING_A_SCRAPE_MS, made_up_run, rules
 from firedrill.alerts.replay import evaluation_times, visibility
-from firedrill.alerts.replay.environment import Bench
+from firedrill.alerts.replay.environment import ReplayEnvironment
 from firedrill.alerts.rules import rule_file
 from firedrill.cli import main
 from firedrill.interrupt import Interrupt
@@ -148,18 +148,27 @@ def test_remarks_name_everything_a_replay_cannot_show(asked, run):
     assert said == [
         f":6: mine:clash: {number} of {number} evaluations fail, the first : {clash}",
         f":7: mine:many: {number} of {number} evaluations fail, the first : {many}",
-        "nothing was recorded of no_such_metric (Unseen)",
-        ":11: Meta reads what the alerts of the run wrote, and not what these would have",
         (
-            "shorter than these look back or wait is the run of 60 s "
-            "(production rules: --stretch): Long"
+            "nothing was recorded of no_such_metric (Unseen); check the name, or record it with"
+            " --scrape"
+        ),
+        (
+            ":11: Meta reads ALERTS as the run's own rules wrote it, not as these rules would; play"
+            " a drill with --rules to judge it"
+        ),
+        (
+            "the load lasts 60 s, less than a window or `for` of Long, so they may not fire in it;"
+            " replay production rules with --stretch 12, or play a longer run"
         ),
         (
             f":8: TooMany: {number - 1} of {number} evaluations fail, "
             "the first : 4 of them are more than the group's limit of 2"
         ),
         f":9: Same: {number - 1} of {number} evaluations fail, the first : {clash}",
-        ":15: group seldom is evaluated every 86400000 s, and never in this run",
+        (
+            ":15: group seldom is evaluated every 86400000 s, and never in this run; play a longer"
+            " run, or replay it with --stretch"
+        ),
     ]
 
 
@@ -266,22 +275,25 @@ def test_too_many_open_evaluations_are_all_unsure(run, tmp_path):
     file = tmp_path / "mine.yml"
     file.write_text(rules(4))
     groups = rule_file.read(file)
-    with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt, most_asked=0) as bench:
+    with (
+        Interrupt() as interrupt,
+        ReplayEnvironment(run, groups, 1, None, interrupt, max_queries=0) as environment,
+    ):
         for group in groups:
-            times, interval_ms = bench.timeline.times_of(group)
+            times, interval_ms = environment.timeline.times_of(group)
             vectors = [
-                (rule, evaluation_times.evaluate(bench.prom, rule.expr, times, interval_ms))
+                (rule, evaluation_times.evaluate(environment.prom, rule.expr, times, interval_ms))
                 for rule in group.rules
                 if rule.is_alert
             ]
             assert vectors
-            for seen in visibility.seen(bench, group, vectors, interrupt):
-                assert seen.unsure == set(times), "the first scrape was slow"
-        assert [rule.name for rule in bench.unasked] == ["High0", "Busy0"] * 2
+            for seen in visibility.observe(environment, group, vectors, interrupt):
+                assert seen.ambiguous == set(times), "the first scrape was slow"
+        assert [rule.name for rule in environment.not_queried] == ["High0", "Busy0"] * 2
 
 
 def test_open_evaluations_are_marked_only_if_it_matters(asked, tmp_path_factory):
-    amid = recorded(tmp_path_factory, SECONDS, after_ms=AMID_A_SCRAPE_MS)
+    amid = recorded(tmp_path_factory, SECONDS, after_ms=DURING_A_SCRAPE_MS)
     once = "      - {alert: Once, expr: 'asked_total{number=\"0\"} == 100'}\n"
     report = json.loads(asked(rules(200) + once, amid, "--json")[1])
     marked = {alert["name"]: alert["ambiguous_evaluations"] for alert in report["alerts"]}
@@ -304,7 +316,7 @@ def test_one_page_may_be_seen_without_the_other(asked, run):
 
 
 def test_series_of_the_history_end_as_the_run_begins(asked, run, tmp_path_factory):
-    past = recorded(tmp_path_factory, SECONDS, pages=5)
+    past = recorded(tmp_path_factory, SECONDS, endpoints=5)
     text = (
         "groups:\n  - {name: mine, interval: 1s, rules: ["
         "{alert: Ghost, expr: 'count(up) > 4'}, {alert: Past, expr: 'up offset 30s'}]}\n"

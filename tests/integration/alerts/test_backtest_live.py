@@ -3,18 +3,18 @@
 import pytest
 
 from firedrill.alerts.replay import evaluation_times
-from firedrill.alerts.replay.environment import Bench
+from firedrill.alerts.replay.environment import ReplayEnvironment
 from firedrill.alerts.rules import rule_file
 from firedrill.interrupt import Interrupt
 from tests import replaying, run_json
-from tests.replaying import NAMED, compare, loaded, named
+from tests.replaying import FAULT_ALERTS, compare, rule_files, rule_files_named
 
 HEALTHY_SECONDS = 25
 
 
 @pytest.fixture(scope="module")
 def page():
-    yield from replaying.page()
+    yield from replaying.slow_endpoint()
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def test_the_scorecard_agrees_with_the_alerts_written(run):
     scorecard says so.
     """
     rows = [row for row in run_json.content(run)["scorecard"] if row["expected"] == "fault"]
-    assert {row["alert"] for row in rows} == NAMED
+    assert {row["alert"] for row in rows} == FAULT_ALERTS
     begun = {
         name: fault["start"]
         for fault in run_json.content(run)["faults"]
@@ -50,12 +50,15 @@ def test_the_scorecard_agrees_with_the_alerts_written(run):
 
 def written_states(run):
     """Return (Unix time, state) of every sample of ALERTS, by the alert's name."""
-    groups = [group for file in named(run, "api") for group in rule_file.read(file)]
-    with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:
-        start, end = bench.span_ms
-        states = {name: [] for name in NAMED}
-        for series in bench.prom.raw("ALERTS", start / 1000 - 60, end / 1000 + 5):
-            if series.labels["alertname"] in NAMED:
+    groups = [group for file in rule_files_named(run, "api") for group in rule_file.read(file)]
+    with (
+        Interrupt() as interrupt,
+        ReplayEnvironment(run, groups, 1, None, interrupt) as environment,
+    ):
+        start, end = environment.span_ms
+        states = {name: [] for name in FAULT_ALERTS}
+        for series in environment.prom.raw("ALERTS", start / 1000 - 60, end / 1000 + 5):
+            if series.labels["alertname"] in FAULT_ALERTS:
                 states[series.labels["alertname"]] += [
                     (time, series.labels["alertstate"]) for time, _ in series.points
                 ]
@@ -77,30 +80,38 @@ def test_the_run_names_durations_that_were_too_short(run):
 @pytest.mark.parametrize("rules", [("api", "load", "recording"), ("scraped",), ("theirs",)])
 def test_the_replay_writes_what_prometheus_wrote(run, rules):
     """The samples may differ only at ambiguous evaluations, however slow the machine is."""
-    comparison = compare(run, named(run, *rules))
-    assert comparison.ours | comparison.theirs
-    assert not comparison.not_foretold
+    comparison = compare(run, rule_files_named(run, *rules))
+    assert comparison.replayed | comparison.written
+    assert not comparison.unmarked_differences
 
 
 def test_alerts_on_their_own_group_are_never_ambiguous(run):
     """No sample that they read can be late, whatever the machine does."""
-    comparison = compare(run, named(run, "restless"))
-    assert comparison.ours == comparison.theirs
-    assert comparison.ours
-    assert not comparison.unsure
+    comparison = compare(run, rule_files_named(run, "restless"))
+    assert comparison.replayed == comparison.written
+    assert comparison.replayed
+    assert not comparison.marked
 
 
 def test_groups_of_one_name_have_their_own_evaluations(run):
     groups = [
-        group for file in loaded(run) for group in rule_file.read(file) if group.name == "theirs0"
+        group
+        for file in rule_files(run)
+        for group in rule_file.read(file)
+        if group.name == "theirs0"
     ]
-    with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:
-        start, end = bench.span_ms[0] / 1000 - 60, bench.span_ms[1] / 1000 + 1
-        marks = bench.prom.raw(f'{evaluation_times.MARK}{{group="theirs0"}}', start, end)
+    with (
+        Interrupt() as interrupt,
+        ReplayEnvironment(run, groups, 1, None, interrupt) as environment,
+    ):
+        start, end = environment.span_ms[0] / 1000 - 60, environment.span_ms[1] / 1000 + 1
+        marks = environment.prom.raw(
+            f'{evaluation_times.EVALUATION_MARKER}{{group="theirs0"}}', start, end
+        )
         written = {
             series.labels.get("file", ""): [round(time * 1000) for time, _ in series.points]
             for series in marks
         }
-        times_by_group = [bench.timeline.recorded_times(group) for group in groups]
+        times_by_group = [environment.timeline.recorded_times(group) for group in groups]
     assert times_by_group == [written[""], written["too"]]
     assert all(len(times) > 3 for times in times_by_group)

@@ -15,8 +15,8 @@ import pytest
 import requests
 
 from firedrill.alerts.replay import evaluation_times
-from firedrill.alerts.replay.alert_state import SILENT_AFTER_START, Replay
-from firedrill.alerts.replay.environment import STALE
+from firedrill.alerts.replay.alert_state import UNWRITTEN_AFTER_START, AlertStateMachine
+from firedrill.alerts.replay.recording_rules import STALE
 from firedrill.alerts.rules import rule_file
 from firedrill.contract import LOOPBACK
 from firedrill.interrupt import Interrupt
@@ -142,7 +142,7 @@ class Lived:
             {
                 time_ms
                 for _, time_ms, _ in self.raw(
-                    f'{evaluation_times.MARK}{{group="{name}", version="{version}"}}'
+                    f'{evaluation_times.EVALUATION_MARKER}{{group="{name}", version="{version}"}}'
                 )
             }
         )
@@ -288,7 +288,7 @@ def replayed(evaluations, limit, silent):
 
     A reload leaves the state to the rule of the same name.
     """
-    replay = Replay(evaluations[0][0], limit, silent)
+    replay = AlertStateMachine(evaluations[0][0], limit, silent)
     for rule, time_ms, vector in evaluations:
         replay = replace(replay, rule=rule)
         for labels, alert in (replay.evaluate(time_ms, vector) or {}).items():
@@ -312,7 +312,7 @@ def possible(lived, name):
 def test_every_sample_is_what_prometheus_wrote(lived, name):
     last_ms = lived.evaluations(name)[-1][1]
     theirs = {sample for sample in lived.written(name) if sample[2] <= last_ms}
-    silent = 0 if name == "added" else SILENT_AFTER_START
+    silent = 0 if name == "added" else UNWRITTEN_AFTER_START
     ours = [
         set(replayed(evaluations, lived.after[name][1], silent))
         for evaluations in possible(lived, name)

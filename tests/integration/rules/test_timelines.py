@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from firedrill.alerts.replay.evaluation_times import MARK
+from firedrill.alerts.replay.evaluation_times import EVALUATION_MARKER
 from firedrill.alerts.replay.timeline import UNKNOWN_LAG_MS, Lag, Timeline
 from firedrill.alerts.rules.rule_file import Group, Rule
 from firedrill.interrupt import Interrupt
@@ -19,7 +19,7 @@ SCRAPED_AFTER_MS = 500
 
 def group(interval_ms):
     mark = Rule(
-        MARK,
+        EVALUATION_MARKER,
         "vector(1)",
         is_alert=False,
         place="rules/r.yml:3",
@@ -36,7 +36,7 @@ def prom():
     required_programs.require("prometheus")
     start_ms = (round(time.time()) - SECONDS - 10) * 1000
     said = [
-        (remote.series({"__name__": MARK, "group": "g"}), 0, lambda _: 1),
+        (remote.series({"__name__": EVALUATION_MARKER, "group": "g"}), 0, lambda _: 1),
         (
             _of_last("evaluation_timestamp_seconds"),
             SCRAPED_AFTER_MS,

@@ -78,7 +78,7 @@ def start_long_backtest(folder):
     run.mkdir()
     rules.write_text(COUNTING_RULES)
     with Interrupt() as interrupt:
-        made_up_run(run, 14_400, "groups: []", interrupt, pages=1)
+        made_up_run(run, 14_400, "groups: []", interrupt, endpoints=1)
     drill = firedrill_process.start(
         folder / "runs", "backtest", rules, "--run", run, command="alerts", with_ports=False
     )

@@ -8,8 +8,8 @@ import pytest
 
 from firedrill.alerts.backtest import attribution_window
 from firedrill.alerts.replay import loaded_rules, visibility
-from firedrill.alerts.replay.alert_state import Replay
-from firedrill.alerts.replay.environment import Bench
+from firedrill.alerts.replay.alert_state import AlertStateMachine
+from firedrill.alerts.replay.environment import ReplayEnvironment
 from firedrill.contract import LOOPBACK
 from firedrill.interrupt import Interrupt
 from firedrill.processes import ports
@@ -128,7 +128,9 @@ def test_the_rules_are_kept_as_they_were_loaded(run):
         {"severity": "{{ $labels.of }}"},
     )
     assert saved_rules.longest_reach_seconds(run.folder / "prometheus" / "rules") == 2.5
-    assert attribution_window.by_name([group])["Flapping"] == 0.6 + attribution_window.SLACK_SECONDS
+    assert (
+        attribution_window.by_alert([group])["Flapping"] == 0.6 + attribution_window.SLACK_SECONDS
+    )
 
 
 def shown(replay, times, vectors):
@@ -137,9 +139,11 @@ def shown(replay, times, vectors):
             yield tuple(sorted((*labels, ("alertstate", str(one.state))))), time_ms
 
 
-def recorded(bench, name):
-    for series in bench.prom.raw(
-        f'ALERTS{{alertname="{name}"}}', bench.span_ms[0] / 1000 - 60, bench.span_ms[1] / 1000 + 60
+def recorded(environment, name):
+    for series in environment.prom.raw(
+        f'ALERTS{{alertname="{name}"}}',
+        environment.span_ms[0] / 1000 - 60,
+        environment.span_ms[1] / 1000 + 60,
     ):
         labels = tuple(
             sorted((key, value) for key, value in series.labels.items() if key != "__name__")
@@ -150,21 +154,30 @@ def recorded(bench, name):
 def test_a_replay_differs_only_where_it_is_unsure(run):
     groups = loaded_rules.groups(run)
     unsure = {}
-    with Interrupt() as interrupt, Bench(run, groups, 1, None, interrupt) as bench:
+    with (
+        Interrupt() as interrupt,
+        ReplayEnvironment(run, groups, 1, None, interrupt) as environment,
+    ):
         (group,) = groups
-        times = bench.timeline.recorded_times(group)[:-1]
+        times = environment.timeline.recorded_times(group)[:-1]
         assert len(times) > 10
         evaluated = [
-            (rule, bench.vectors(group, rule, rule.expr)) for rule in group.rules if rule.is_alert
+            (rule, environment.vectors(group, rule, rule.expr))
+            for rule in group.rules
+            if rule.is_alert
         ]
         for (rule, vectors), seen in zip(
-            evaluated, visibility.seen(bench, group, evaluated, interrupt), strict=True
+            evaluated, visibility.observe(environment, group, evaluated, interrupt), strict=True
         ):
             ours = set(
-                shown(Replay(rule, group.limit, bench.silence_of(group)), times, vectors[:-1])
+                shown(
+                    AlertStateMachine(rule, group.limit, environment.unwritten_evaluations(group)),
+                    times,
+                    vectors[:-1],
+                )
             )
-            theirs = {sample for sample in recorded(bench, rule.name) if sample[1] in times}
-            assert {time_ms for _, time_ms in ours ^ theirs} <= seen.unsure
-            unsure[rule.name] = len(seen.unsure), bool(ours ^ theirs)
+            theirs = {sample for sample in recorded(environment, rule.name) if sample[1] in times}
+            assert {time_ms for _, time_ms in ours ^ theirs} <= seen.ambiguous
+            unsure[rule.name] = len(seen.ambiguous), bool(ours ^ theirs)
         assert unsure["Standing"][1], "it was pending since before the record"
         assert max(unsure[name][0] for name in ("Flapping", "Mean")) < len(times) - 3

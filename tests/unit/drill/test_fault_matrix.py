@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from firedrill.alerts.backtest import detection_bounds
-from firedrill.alerts.backtest.detection_bounds import Least
+from firedrill.alerts.backtest.detection_bounds import DetectionBounds
 from firedrill.alerts.rules import rule_file
 from firedrill.drill.judge import fault_matrix, scorecard
 from firedrill.drill.play import matrix_runs
@@ -23,7 +23,9 @@ from firedrill.stack.plan import Server
 from tests.unit.healthy_run import HEALTHY, PROFILE, run_document
 from tests.unit.printing import printed
 
-LEASTS = {name: Least(10.0, 5.0, 1.25) for name in ("Slow", "Down", "Odd", "ApiCpuPressure")}
+LEASTS = {
+    name: DetectionBounds(10.0, 5.0, 1.25) for name in ("Slow", "Down", "Odd", "ApiCpuPressure")
+}
 
 
 def run(*fired, fault=None, named=(), status="PASSED", reasons=()):
@@ -78,7 +80,7 @@ def test_a_matrix_passes_when_every_fault_is_detected():
 
 
 def test_alerts_slower_than_the_quiet_run_are_named():
-    found = fault_matrix.judge([run()], {**LEASTS, "SlowBurn": Least(75.0, 5.0, 1.25)})
+    found = fault_matrix.judge([run()], {**LEASTS, "SlowBurn": DetectionBounds(75.0, 5.0, 1.25)})
     assert (found.status, found.unproven) == (Status.PASSED, ("SlowBurn",))
     assert "the quiet run is too short to judge SlowBurn" in printed(
         matrix_summary.of_matrix(found)
@@ -91,13 +93,13 @@ def test_the_quiet_run_lasts_as_long_as_the_slowest_alert():
     every = matrix_runs.bounds_of_loaded_rules(asked)
     seconds = matrix_runs.quiet_seconds(asked, every)
     assert (
-        every["ApiErrorBudgetSlowBurn"].full_seconds
-        == max(one.full_seconds for one in every.values())
+        every["ApiErrorBudgetSlowBurn"].latest_seconds
+        == max(one.latest_seconds for one in every.values())
         < seconds
     )
     assert seconds < matrix_runs.LONGEST_QUIET_SECONDS
     assert (
-        matrix_runs.quiet_seconds(asked, {**every, "Daily": Least(86_400.0, 5.0, 1.0)})
+        matrix_runs.quiet_seconds(asked, {**every, "Daily": DetectionBounds(86_400.0, 5.0, 1.0)})
         == matrix_runs.LONGEST_QUIET_SECONDS
     )
     assert matrix_runs.quiet_seconds(replace(asked, duration_seconds=8.0), every) == 8.0
@@ -302,8 +304,8 @@ def test_detection_takes_between_the_for_and_a_full_window(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text(RULES)
     found = {
-        name: (one.window_seconds, one.seconds, one.full_seconds)
-        for name, one in detection_bounds.of_rules(rule_file.read(file)).items()
+        name: (one.window_seconds, one.earliest_seconds, one.latest_seconds)
+        for name, one in detection_bounds.by_alert(rule_file.read(file)).items()
     }
     assert found == {
         "Recorded": (15, 20, 38),
@@ -317,7 +319,7 @@ def test_detection_takes_between_the_for_and_a_full_window(tmp_path):
 
 
 def test_a_for_lasts_whole_evaluations():
-    assert [Least(hold, 5.0, 1.25).seconds for hold in (0.0, 0.5, 5.0, 5.1)] == [
+    assert [DetectionBounds(hold, 5.0, 1.25).earliest_seconds for hold in (0.0, 0.5, 5.0, 5.1)] == [
         0.0,
         1.25,
         5.0,

@@ -275,10 +275,10 @@ def test_a_breaking_step_is_named_by_its_load(load, name):
         figures=replace(HEALTHY, steps=(step,)),
         window=Window(100.0, 160.0),
     )
-    assert causes.of_run(run) == (Cause(name, 105.0, 109.0),)
+    assert causes.from_run(run) == (Cause(name, 105.0, 109.0),)
 
 
 def test_an_alert_is_judged_by_the_causes_that_name_it():
     slow, failing = Cause(name="latency", start=10, end=20, alerts=("A",)), Cause("errors", 30, 40)
-    assert causes.concerning("A", [slow, failing]) == [slow]
-    assert causes.concerning("B", [slow, failing]) == [slow, failing]
+    assert causes.for_alert("A", [slow, failing]) == [slow]
+    assert causes.for_alert("B", [slow, failing]) == [slow, failing]

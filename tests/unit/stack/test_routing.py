@@ -4,7 +4,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from firedrill import places
-from firedrill.alerts.rules.routing import scale_routing
+from firedrill.alerts.scaling.routing import scale_routing
 from firedrill.errors import BadInput
 
 OURS = (places.PROMETHEUS / "alertmanager.yml").read_text()

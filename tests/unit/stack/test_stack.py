@@ -98,7 +98,7 @@ def test_given_rule_files_get_names_that_prometheus_reads(tmp_path, name):
     (read,) = (tmp_path / "prometheus" / "rules").glob("user-*.yml")
     (asked,), (loaded_as,) = rule_file.read(tmp_path / name), rule_file.read(read)
     namesake = replace(loaded_as, place=f"{tmp_path / 'other.yml'}:1")
-    assert loaded_rules.origins([asked], [namesake, loaded_as]) == {asked.place: loaded_as}
+    assert loaded_rules.match([asked], [namesake, loaded_as]) == {asked.place: loaded_as}
 
 
 def a_run(out, name, status="PASSED"):

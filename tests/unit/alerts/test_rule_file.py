@@ -1,100 +1,14 @@
-"""The replay handles failed and missing evaluations, limits and start-up, which promtool cannot show; rule files are read by line."""
+"""Rule files are read with their lines, and mistakes do not hide the rest."""
 
 import json
 import subprocess
 
 import pytest
 
-from firedrill.alerts.replay.alert_state import SILENT_AFTER_START, Replay, State, episodes
 from firedrill.alerts.rules import promtool, rule_file
-from firedrill.alerts.rules.rule_file import Rule
 from firedrill.errors import BadInput
 from firedrill.processes import programs
 from tests import required_programs
-
-A, B = (("i", "a"),), (("i", "b"),)
-
-
-def rule(hold_ms=0, keep_ms=0, labels=None):
-    return Rule(
-        name="Hot",
-        expr="hot > 0",
-        is_alert=True,
-        place="f.yml:1",
-        expr_place="f.yml:2",
-        labels=labels or {},
-        annotations={},
-        hold_ms=hold_ms,
-        keep_ms=keep_ms,
-    )
-
-
-def states(replay, *evaluations):
-    """Per evaluation, the states of what is written; None where nothing is."""
-    shown = (replay.evaluate(time_ms, vector) for time_ms, vector in evaluations)
-    return [None if one is None else [alert.state for alert in one.values()] for one in shown]
-
-
-def test_a_failed_evaluation_keeps_the_state():
-    found = states(Replay(rule(hold_ms=2000)), (0, {A: 1}), (1000, None), (2000, {A: 1}))
-    assert found == [[State.PENDING], None, [State.FIRING]]
-
-
-def test_duplicate_alerts_fail_the_evaluation():
-    replay = Replay(rule(labels={"i": "same"}))
-    assert states(replay, (0, {A: 1}), (1000, {A: 1, B: 1}), (2000, {A: 1})) == [
-        [State.FIRING],
-        None,
-        [State.FIRING],
-    ]
-
-
-def test_more_alerts_than_the_limit_clear_the_state():
-    found = states(
-        Replay(rule(hold_ms=1000), limit=1),
-        (0, {A: 1}),
-        (1000, {A: 1, B: 1}),
-        (2000, {A: 1}),
-        (3000, {A: 1}),
-    )
-    assert found == [[State.PENDING], None, [State.PENDING], [State.FIRING]]
-
-
-def test_a_hold_counts_time_and_not_evaluations():
-    assert states(Replay(rule(hold_ms=5000)), (0, {A: 1}), (9000, {A: 1})) == [
-        [State.PENDING],
-        [State.FIRING],
-    ]
-
-
-def test_state_after_start_up_is_kept_but_not_written():
-    replay = Replay(rule(hold_ms=1000), silent=SILENT_AFTER_START)
-    assert states(replay, (0, {A: 1}), (1000, {A: 1}), (2000, {A: 1})) == [[], [], [State.FIRING]]
-    failing = Replay(rule(), silent=SILENT_AFTER_START)
-    assert states(failing, (0, None), (1000, {A: 1}), (2000, {A: 1})) == [None, [], [State.FIRING]]
-
-
-def test_keep_firing_for_ends_after_its_time():
-    (one,) = episodes(Replay(rule(keep_ms=2000)), [(0, {A: 1}), (1000, {}), (2000, {}), (3000, {})])
-    assert (one.pending_ms, one.firing_ms, one.resolved_ms) == (None, 0, 3000)
-
-
-def test_exceeding_the_limit_ends_an_alert_but_failing_does_not():
-    several = {A: 1, B: 1}
-    (forgotten,) = episodes(
-        Replay(rule(), limit=1), [(0, {A: 1}), (1000, several), (2000, several)]
-    )
-    assert (forgotten.firing_ms, forgotten.resolved_ms) == (0, 1000)
-    (kept,) = episodes(Replay(rule(), limit=1), [(0, {A: 1}), (1000, None), (2000, None)])
-    assert (kept.firing_ms, kept.resolved_ms) == (0, None)
-
-
-def test_a_value_in_a_label_makes_another_alert_each_time():
-    found = episodes(
-        Replay(rule(hold_ms=1000, labels={"v": "{{ $value }}"})),
-        [(t, {A: t + 0.5}) for t in range(0, 4000, 1000)],
-    )
-    assert [one.firing_ms for one in found] == [None] * 4
 
 
 @pytest.mark.parametrize(
@@ -228,10 +142,10 @@ def test_mistakes_have_their_line_and_the_rest_is_read(tmp_path, text):
     file.write_text(
         f"groups:\n  - name: a\n{text}\n".replace("*GOOD", "{alert: Good, expr: up == 2}")
     )
-    found = rule_file.sift(file)
+    found = rule_file.read_tolerantly(file)
     assert {rule.name for group in found.groups for rule in group.rules} == {"Good"}
     (mistake,) = found.mistakes
-    _, listed = promtool.examined(file)
+    _, listed = promtool.check_file(file)
     assert listed == [mistake], "promtool has nothing against the rest"
     named, line = mistake.place.rsplit(":", 1)
     assert named == str(file)
@@ -257,6 +171,6 @@ def test_a_promtool_mistake_among_others_keeps_line_and_rule(tmp_path):
     required_programs.require("promtool")
     file = tmp_path / "r.yml"
     file.write_text(BESIDE)
-    _, mistakes = promtool.examined(file)
+    _, mistakes = promtool.check_file(file)
     found = [(one.place, one.rule and one.rule.name) for one in mistakes]
     assert found == [(f"{file}:2", None), (f"{file}:8", None), (f"{file}:10", "Worse")]

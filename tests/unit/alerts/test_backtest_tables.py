@@ -4,8 +4,8 @@ import pytest
 
 from firedrill.alerts.backtest import tables
 from firedrill.alerts.backtest.attribution import Detection
-from firedrill.alerts.backtest.backtest import Judged, Report, Trial
 from firedrill.alerts.backtest.causes import Cause
+from firedrill.alerts.backtest.results import AlertResult, Report, Trial
 from tests.unit.printing import printed
 
 SLOW = Cause("latency 300 ms", 10, 20)
@@ -18,7 +18,7 @@ MET, MISSED, UNDECIDED = (
 
 def report(*trials, causes=(SLOW,), detections=()):
     """One alert's."""
-    alert = Judged(
+    alert = AlertResult(
         name="ApiErrorBudgetFastBurn",
         severity="critical",
         place="f.yml:1",
@@ -78,15 +78,14 @@ def report(*trials, causes=(SLOW,), detections=()):
 )
 def test_a_setting_active_before_its_cause_did_not_miss_it(trial, cell):
     assert (
-        printed(tables.of_report(report(trial))).splitlines()[-2].split(maxsplit=1)[1].strip()
-        == cell
+        printed(tables.render(report(trial))).splitlines()[-2].split(maxsplit=1)[1].strip() == cell
     )
 
 
 def test_a_sweep_of_many_settings_shows_the_numbers_of_all():
     holds = [number / 10 for number in range(100)]
     output = printed(
-        tables.of_report(
+        tables.render(
             report(
                 *(
                     Trial(
@@ -110,7 +109,7 @@ def test_a_sweep_of_many_settings_shows_the_numbers_of_all():
 def test_long_names_leave_room_for_every_delay():
     causes = tuple(Cause(f"latency {number} ms", number, number + 1) for number in range(9))
     met = tuple(Detection(cause.name, 12.3, began=cause.start) for cause in causes)
-    output = printed(tables.of_report(report(causes=causes, detections=met)))
+    output = printed(tables.render(report(causes=causes, detections=met)))
     assert output.count("12 s") == len(causes)
     assert [f"{number} ms" in output for number in range(9)] == [True] * 9
     assert "…" not in output

@@ -4,15 +4,17 @@ import random
 import shutil
 import time
 
-from firedrill.alerts.replay.alert_state import Replay
-from firedrill.alerts.replay.environment import Bench
+from firedrill.alerts.replay.alert_state import AlertStateMachine
+from firedrill.alerts.replay.environment import ReplayEnvironment
 from firedrill.alerts.replay.recording_rules import STALE
 from firedrill.alerts.rules import rule_file
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus import remote
 from firedrill.prometheus.recorded_data import Reopened
+from firedrill.record.figures import Window
+from firedrill.record.run_document import RunDocument
 from firedrill.record.run_folder import Run
-from tests import required_programs, run_json
+from tests import required_programs
 from tests.rules.promtool_cases import EVALUATIONS, INTERVAL_MS, in_promql, run_cases
 
 NUMBERS = [str(number) for number in range(6)]
@@ -63,16 +65,8 @@ def recorded(folder, start_ms, series, interrupt):
         _fill(up, start_ms, [1] * EVALUATIONS)
         remote.write(reopened.prom.url, [*written, up])
         shutil.move(reopened.folder / "data" / "snapshots" / reopened.prom.snapshot(), run.snapshot)
-    run_json.write(
-        run,
-        {
-            "window": {
-                "start": start_ms / 1000,
-                "end": start_ms / 1000 + EVALUATIONS * INTERVAL_MS / 1000,
-            },
-            "profile": {},
-        },
-    )
+    start = start_ms / 1000
+    run.write(RunDocument(window=Window(start, start + EVALUATIONS * INTERVAL_MS / 1000)))
     return run
 
 
@@ -84,14 +78,16 @@ def _fill(series, start_ms, values):
             )
 
 
-def checks(bench, groups, start_ms):
+def checks(environment, groups, start_ms):
     """Yield the checks that promtool is to confirm."""
     for group in groups:
-        times = bench.timeline.times_of(group)[0]
+        times = environment.timeline.times_of(group)[0]
         assert times == [start_ms + at * INTERVAL_MS for at in range(EVALUATIONS)]
         for rule in (rule for rule in group.rules if rule.is_alert):
-            replay = Replay(rule, group.limit)
-            for time_ms, vector in zip(times, bench.vectors(group, rule, rule.expr), strict=True):
+            replay = AlertStateMachine(rule, group.limit)
+            for time_ms, vector in zip(
+                times, environment.vectors(group, rule, rule.expr), strict=True
+            ):
                 yield from _of_evaluation(
                     rule, replay.evaluate(time_ms, vector), time_ms - start_ms, start_ms
                 )
@@ -126,10 +122,12 @@ def test_prometheus_agrees_on_rules_that_record_for_each_other(tmp_path):
     groups = rule_file.read(tmp_path / "ours.yml")
     with (
         Interrupt() as interrupt,
-        Bench(recorded(tmp_path, start_ms, series, interrupt), groups, 1, None, interrupt) as bench,
+        ReplayEnvironment(
+            recorded(tmp_path, start_ms, series, interrupt), groups, 1, None, interrupt
+        ) as environment,
     ):
-        assert not bench.refused
-        listed = list(checks(bench, groups, start_ms))
+        assert not environment.refused
+        listed = list(checks(environment, groups, start_ms))
     code, said = run_cases(tmp_path, rule_file.read(tmp_path / "theirs.yml"), series, listed)
     assert sum(bool(check["exp_samples"]) for check in listed) > 200
     assert code == 0, said[-3000:]

@@ -5,9 +5,9 @@ import shutil
 import pytest
 
 from firedrill import places
+from firedrill.alerts.lint.known_series import recorded_names
 from firedrill.alerts.rules import reloading
 from firedrill.alerts.scaling.shrink import scale_rules
-from firedrill.docs import recorded_names
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupt
 from firedrill.stack.rule_watch import Mirror, watch

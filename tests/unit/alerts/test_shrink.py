@@ -148,7 +148,7 @@ def test_a_malformed_rule_file_is_an_error(text, factor, message):
 
 @given(st.integers(min_value=0, max_value=10**12))
 def test_a_duration_is_read_as_it_is_spelled(length_ms):
-    assert durations.milliseconds(durations.spelled(length_ms)) == length_ms
+    assert durations.parse_ms(durations.format_ms(length_ms)) == length_ms
 
 
 @given(st.text(alphabet="xw5m1h s[](){}:'\"`\\#\noffset-increase0.,", max_size=60))

@@ -3,7 +3,7 @@
 import pytest
 
 from firedrill.alerts.backtest import attribution_window
-from firedrill.alerts.backtest.attribution import Truth
+from firedrill.alerts.backtest.attribution import Attribution
 from firedrill.alerts.backtest.causes import Cause
 from firedrill.alerts.replay.alert_state import Episode
 from firedrill.alerts.rules import rule_file
@@ -24,7 +24,7 @@ def fired(since, until=None, active=None):
 def met(alert, *found):
     return [
         (one.cause, one.delay_seconds, one.undecided)
-        for one in Truth.about(alert, (SLOW, FAILING), 5.0).detections(found)
+        for one in Attribution.for_alert(alert, (SLOW, FAILING), 5.0).detections(found)
     ]
 
 
@@ -58,7 +58,7 @@ def test_an_alert_named_by_one_cause_ignores_the_others():
 
 
 def test_a_firing_belongs_to_the_latest_cause_at_its_start():
-    truth = Truth.about("Other", (SLOW, FAILING), 30.0)
+    truth = Attribution.for_alert("Other", (SLOW, FAILING), 30.0)
     owed = [
         truth.cause_of(one)
         for one in (fired(45, active=38), fired(45, active=41), fired(13, active=8))
@@ -76,7 +76,7 @@ def test_an_alert_lingers_for_the_longest_recording_of_a_name(tmp_path):
         "groups:\n- name: g\n  rules:\n  - {record: a, expr: 'rate(x[20s])', labels: {of: x}}\n  - {record: a, expr: y, labels: {of: y}}\n"
         "  - {alert: A, expr: 'a > 1'}\n"
     )
-    assert attribution_window.by_name(rule_file.read(file)) == {
+    assert attribution_window.by_alert(rule_file.read(file)) == {
         "A": 20 + attribution_window.SLACK_SECONDS
     }
 
@@ -87,6 +87,6 @@ def test_an_alert_lingers_for_window_for_and_keep_firing_for(tmp_path):
         "groups:\n- name: g\n  rules:\n  - {record: 'a:b', expr: 'rate(x[20s])'}\n"
         "  - {alert: A, expr: 'a:b > 1', for: 10s, keep_firing_for: 5s}\n  - {alert: A, expr: 'a:b > 2'}\n"
     )
-    assert attribution_window.by_name(rule_file.read(file)) == {
+    assert attribution_window.by_alert(rule_file.read(file)) == {
         "A": 35 + attribution_window.SLACK_SECONDS
     }

@@ -2,9 +2,9 @@
 
 import pytest
 
-from firedrill.alerts.backtest import sweep, thresholds
+from firedrill.alerts.backtest import sweep
 from firedrill.alerts.backtest.sweep import Settings
-from firedrill.alerts.rules import rule_file
+from firedrill.alerts.rules import rule_file, thresholds
 from firedrill.errors import BadInput
 
 
@@ -29,7 +29,7 @@ from firedrill.errors import BadInput
     ],
 )
 def test_a_single_comparison_with_a_number_splits_at_its_limit(expr, threshold):
-    found = thresholds.alone(expr)
+    found = thresholds.single_comparison(expr)
     assert (found and (found.measured, found.operator, found.value)) == threshold
 
 
@@ -80,7 +80,8 @@ def test_a_single_comparison_with_a_number_splits_at_its_limit(expr, threshold):
 def test_a_limit_is_a_number_or_a_factor(expr, with_seven):
     blankless = ["".join(text.split()) for text in with_seven]
     assert [
-        "".join(one.instead(7).split()).replace("7.0", "7") for one in thresholds.of(expr)
+        "".join(one.with_value(7).split()).replace("7.0", "7")
+        for one in thresholds.find_limits(expr)
     ] == blankless
 
 
@@ -154,8 +155,8 @@ def test_an_alert_without_a_sweepable_threshold_is_an_error(tmp_path, name, whic
         (group, rule) for group in rule_file.read(file) for rule in group.rules if rule.name == name
     ]
     if why is None:
-        assert sweep.without_limit(chosen, which) == ()
+        assert sweep.explain_unswept(chosen, which) == ()
         return
     with pytest.raises(BadInput) as caught:
-        sweep.without_limit(chosen, which)
+        sweep.explain_unswept(chosen, which)
     assert str(caught.value) == f"{file}:{why}"

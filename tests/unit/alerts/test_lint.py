@@ -143,7 +143,7 @@ NEVER = {
 
 @pytest.mark.parametrize("expr", NEVER)
 def test_expressions_that_never_return_anything_are_found(expr):
-    assert (contradictions.of(expr) or "") == NEVER[expr]
+    assert (contradictions.find(expr) or "") == NEVER[expr]
 
 
 def test_promtool_finds_nothing_where_the_lint_says_never(tmp_path):
@@ -318,7 +318,7 @@ def test_an_expression_looks_back_by_its_ranges_offsets_and_subqueries():
     found = expression.selectors(
         "holt_winters(x[5m], 0.1, 0.2) + y offset 5m + min_over_time(rate(z[1m])[10m:])"
     )
-    assert [(one.name, one.reach_ms) for one in found] == [
+    assert [(one.name, one.look_back_ms) for one in found] == [
         ("x", 300_000),
         ("y", 300_000),
         ("z", 660_000),
@@ -329,5 +329,5 @@ def test_expressions_unknown_to_the_parser_are_read_as_prometheus_does():
     found = expression.selectors(
         "rate(x{a=`\\d`}[5m # minutes\n]) + holt_winters (y[1h], 0.1, 0.2)"
     )
-    assert [(one.name, one.reach_ms) for one in found] == [("x", 300_000), ("y", 3_600_000)]
+    assert [(one.name, one.look_back_ms) for one in found] == [("x", 300_000), ("y", 3_600_000)]
     assert found[0].text == r'x{a="\\d"}'
