@@ -27,7 +27,7 @@ def earlier(folder, profile, **client):
         "verdict": {"status": "PASSED", "reasons": []},
         "figures": {"client": client},
     }
-    run.write(json.loads(json.dumps(document)))
+    run_json.write(run, json.loads(json.dumps(document)))
     return run
 
 
@@ -82,13 +82,14 @@ def test_a_report_that_fails_is_one_line(tmp_path, capsys):
 def test_the_report_of_an_empty_run_says_so(tmp_path):
     run = Run(tmp_path / "empty")
     run.folder.mkdir()
-    run.write(
+    run_json.write(
+        run,
         {
             "verdict": {
                 "status": "INVALID",
                 "reasons": [{"code": "no_requests", "text": "the load generator reported nothing"}],
             }
-        }
+        },
     )
     done = firedrill("report", run.folder)
     assert (done.returncode, done.stdout.strip()) == (0, str(run.folder / "report.html"))
