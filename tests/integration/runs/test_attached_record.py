@@ -21,7 +21,7 @@ from firedrill.stack import saved_rules
 from firedrill.stack.containers import attached
 from firedrill.stack.containers.attached import AttachedStack, Attachment
 from firedrill.stack.plan import Plan, Ports
-from tests import required_programs
+from tests import required_programs, run_json
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 CONFIG = "global: {evaluation_interval: 200ms}\nrule_files: [rules/*.yml]\n"
@@ -108,7 +108,7 @@ def run(tmp_path_factory):
             stack.take_snapshot(made.snapshot)
     finally:
         children.stop_all()
-    made.write({"window": window, "profile": {}})
+    run_json.write(made, {"window": window, "profile": {}})
     return made
 
 

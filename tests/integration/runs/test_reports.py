@@ -1,5 +1,6 @@
 """`firedrill report` and `--baseline` through the command line."""
 
+import json
 import subprocess
 from dataclasses import asdict
 
@@ -26,7 +27,7 @@ def earlier(folder, profile, **client):
         "verdict": {"status": "PASSED", "reasons": []},
         "figures": {"client": client},
     }
-    run_json.write(run, document)
+    run_json.write(run, json.loads(json.dumps(document)))
     return run
 
 
