@@ -49,11 +49,11 @@ def milliseconds(
     """The fastest of the rounds: what else the machine does only adds."""
     step = STEP_SECONDS[panel["gridPos"]["w"] == 24]
     choices = {
-        **alert_lab_panels.choices(TIME_SCALE),
+        **alert_lab_panels.variable_values(TIME_SCALE),
         "$__rate_interval": f"{max(step + 1, 4)}s",
         "$__range": f"{HOUR_SECONDS}s",
     }
-    asked = Query(target["expr"], "").asked(choices)
+    asked = Query(target["expr"], "").with_variables(choices)
     taken = []
     for _ in range(ROUNDS):
         began = time.perf_counter()

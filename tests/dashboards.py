@@ -23,9 +23,9 @@ ASKED = {
         alert_lab_panels,
     )
     for value in vars(module).values()
-    for signal in (value if isinstance(value, tuple) else (value,))
-    if isinstance(signal, golden_signals_panels.Signal)
-    for query in signal.queries
+    for content in (value if isinstance(value, tuple) else (value,))
+    if isinstance(content, golden_signals_panels.PanelContent)
+    for query in content.queries
 }
 """Every query by its expression."""
 SHOWN = [

@@ -137,15 +137,15 @@ class _Reader:
     # -- series
 
     def _lines(self, panel: Panel, blank: NDArray[np.bool_]) -> Iterator[Line]:
-        choices = {
-            **panels.choices(),
+        variables = {
+            **panels.default_variables(),
             "$__rate_interval": f"{max(4 * SCRAPE_SECONDS, self._step + SCRAPE_SECONDS):g}s",
         }
-        for query in panel.signal.queries:
+        for query in panel.content.queries:
             if query.exemplars:
                 continue  # It gives no series.
             for series in self._prom.range(
-                query.asked(choices), self._start, self._end, self._step
+                query.with_variables(variables), self._start, self._end, self._step
             ):
                 values = self._on_grid(series)
                 values[blank] = np.nan

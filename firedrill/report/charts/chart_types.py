@@ -50,12 +50,12 @@ class Chart:
     """A figure, and what the page says around it."""
 
     title: str
-    question: str
+    description: str
     figure: Plot | None
     """None: there is nothing to draw, and `when_empty` says so."""
     strokes: Sequence[Stroke] = ()
     """For the legend, which the page writes below the figure."""
-    when_empty: str = NOTHING
+    empty_text: str = NOTHING
     wide: bool = False
 
 

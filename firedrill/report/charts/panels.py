@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from firedrill.report.charts.axes import Scale
-    from grafana.source.golden_signals_panels import Signal
+    from grafana.source.golden_signals_panels import PanelContent
 
-SIGNALS = places.GRAFANA / "source" / "golden_signals_panels.py"
+DEFINITIONS = places.GRAFANA / "source" / "golden_signals_panels.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +36,15 @@ class Panel:
     """Left out where there is nothing to draw, instead of saying so."""
 
     @property
-    def signal(self) -> Signal:
+    def content(self) -> PanelContent:
         """Its question, unit and queries."""
-        return cast("Signal", getattr(_signals(), self.name))
+        return cast("PanelContent", getattr(_panel_definitions(), self.name))
 
 
 TRAFFIC = Panel("TRAFFIC")
 LATENCY = Panel("LATENCY", scale="log")
 SATURATION = Panel("SATURATION", scale="full")
-HONESTY = Panel("HONESTY")
+MEASUREMENT_QUALITY = Panel("MEASUREMENT_QUALITY")
 ERRORS = Panel("ERRORS")
 ERROR_CLASSES = Panel("ERROR_CLASSES")
 STATUS_CODES = Panel("STATUS_CODES", kind="areas")
@@ -62,7 +62,7 @@ PANELS = (
     ARRIVALS,
     FROM_SCHEDULE,
     SATURATION,
-    HONESTY,
+    MEASUREMENT_QUALITY,
     CLIENT_HEATMAP,
     SERVER_HEATMAP,
     ERRORS,
@@ -73,22 +73,24 @@ PANELS = (
 )
 
 
-def choices() -> Mapping[str, str]:
+def default_variables() -> Mapping[str, str]:
     """What a dashboard's variables stand for as long as nobody chooses."""
-    return cast("Mapping[str, str]", _signals().EVERYTHING)
+    return cast("Mapping[str, str]", _panel_definitions().ALL_SELECTED)
 
 
 @cache
-def _signals() -> ModuleType:
+def _panel_definitions() -> ModuleType:
     """The dashboards' definitions, by their file: `grafana` is a folder of the bundle, and no package of ours.
 
     Raises:
         Missing: the file is not there; the wheel alone has none.
     """
-    spec = importlib.util.spec_from_file_location("firedrill.report._signals", SIGNALS)
-    if spec is None or spec.loader is None or not SIGNALS.is_file():
+    spec = importlib.util.spec_from_file_location(
+        "firedrill.report._panel_definitions", DEFINITIONS
+    )
+    if spec is None or spec.loader is None or not DEFINITIONS.is_file():
         raise Missing(
-            f"{SIGNALS}: no such file; expected the bundle's folder with the dashboards' definitions"
+            f"{DEFINITIONS}: no such file; expected the bundle's folder with the dashboards' definitions"
         )
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # Dataclasses look up their module there.

@@ -32,8 +32,8 @@ OVERLAYS = (
     (panels.TRAFFIC, "client"),
     (panels.LATENCY, "client p50"),
     (panels.LATENCY, "server p99"),
-    (panels.HONESTY, "starved"),
-    (panels.HONESTY, "in flight"),
+    (panels.MEASUREMENT_QUALITY, "starved"),
+    (panels.MEASUREMENT_QUALITY, "in flight"),
     (panels.ERRORS, "client"),
     (panels.SATURATION, "workers"),
     (panels.SATURATION, "connections"),
@@ -174,7 +174,7 @@ def _overlaid(sides: Sequence[Side]) -> Iterator[Chart]:
     times = np.arange(int(longest / step) + 1, dtype=np.float32) * np.float32(step)
     canvas = Canvas(times, longest, Marks())
     for panel, name in OVERLAYS:
-        unit = panel.signal.unit
+        unit = panel.content.unit
         drawn = [
             Stroke(Line(side.title, _resampled(line, recording, times)), side.color, unit)
             for side, recording in recorded
@@ -182,9 +182,12 @@ def _overlaid(sides: Sequence[Side]) -> Iterator[Chart]:
             if line.name == name and line.largest is not None
         ]
         if drawn:
-            title = f"{panel.signal.title.rstrip('?')} – {name}"
+            title = f"{panel.content.title.rstrip('?')} – {name}"
             yield Chart(
-                title, panel.signal.question, chart_types.lines(canvas, drawn, panel.scale), drawn
+                title,
+                panel.content.description,
+                chart_types.lines(canvas, drawn, panel.scale),
+                drawn,
             )
 
 

@@ -62,18 +62,21 @@ def _charts(facts: Facts, recording: Recording) -> Iterator[Chart]:
 
 
 def _chart(canvas: Canvas, panel: Panel, lines: Sequence[Line]) -> Chart:
-    signal = panel.signal
+    content = panel.content
     chart = partial(
-        Chart, signal.title, signal.question, when_empty=signal.when_empty or chart_types.NOTHING
+        Chart,
+        content.title,
+        content.description,
+        empty_text=content.empty_text or chart_types.NOTHING,
     )
     if not lines:
         return chart(None)
     if panel.kind == "heatmap":
         return chart(chart_types.heatmap(canvas, lines))
     if panel.kind == "areas":
-        drawn = series_style.of_statuses(lines, signal.unit)
+        drawn = series_style.of_statuses(lines, content.unit)
         return chart(chart_types.areas(canvas, drawn), drawn)
-    drawn = series_style.of_lines(lines, signal.unit)
+    drawn = series_style.of_lines(lines, content.unit)
     return chart(chart_types.lines(canvas, drawn, panel.scale), drawn)
 
 
@@ -130,7 +133,7 @@ def _timeline(canvas: Canvas, facts: Facts, recording: Recording) -> Chart:
     ]
     return Chart(
         title="What happened when",
-        question="Which alerts were expected (blue), pending (pale red) and firing (red), and who was told, under which load and faults?",
+        description="Which alerts were expected (blue), pending (pale red) and firing (red), and who was told, under which load and faults?",
         figure=chart_types.timeline(canvas, rows, bars, told, missed),
         wide=True,
     )
