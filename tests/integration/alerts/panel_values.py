@@ -64,7 +64,7 @@ FRONT_PAGE, ROUTE = {"name": "/"}, {"http_route": "/"}
 FAILED_SHARES = {
     "Errors: client": (golden_signals_panels.ERRORS.queries[0], {}),
     "Errors: server": (golden_signals_panels.ERRORS.queries[1], {}),
-    "Failed share by name": (client_panels.FAILURES_BY_NAME.queries[0], FRONT_PAGE),
+    "Error ratio by name": (client_panels.FAILURES_BY_NAME.queries[0], FRONT_PAGE),
     "Requests over the time shown: failed": (client_panels.REQUESTS.queries[1], FRONT_PAGE),
     "Routes over the time shown: failed": (server_panels.ROUTES.queries[1], ROUTE),
 }
