@@ -45,8 +45,8 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with Interrupt() as interrupt, chromium.browser() as browser:
         pages = {
-            "report": (report_writer.of_run(runs[1], interrupt), "light"),
-            "comparison": (report_writer.of_several(runs, RUNS, interrupt), "dark"),
+            "report": (report_writer.write_run_report(runs[1], interrupt), "light"),
+            "comparison": (report_writer.write_comparison(runs, RUNS, interrupt), "dark"),
         }
         for name, (file, scheme) in pages.items():
             page = browser.new_page(viewport=SIZE, color_scheme=scheme)
