@@ -157,7 +157,7 @@ def _unit(measured: str) -> str:
 
 
 def _condition(alert: Alert) -> str:
-    expression_text = re.sub(r"\s+", " ", "".join(shrink.lexemes(alert.rule.expr)))
+    expression_text = re.sub(r"\s+", " ", "".join(shrink.lexemes(alert.rule.expr))).strip()
     held = f", for {durations.spelled(alert.rule.hold_ms)}" if alert.rule.hold_ms else ""
     return (
         f"It fires when: {expression_text}{held}{' (production scale)' if alert.is_scaled else ''}."
