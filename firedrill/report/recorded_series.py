@@ -180,8 +180,8 @@ class _Reader:
         ):
             key = series.labels["alertname"], series.labels["alertstate"]
             times.setdefault(key, set()).update(time - self._start for time, _ in series.points)
-        for (name, state), moments in times.items():
-            yield from (AlertSpan(name, state, span) for span in _spans(sorted(moments)))
+        for (name, state), evaluations in times.items():
+            yield from (AlertSpan(name, state, span) for span in _spans(sorted(evaluations)))
 
     # -- endpoints
 

@@ -141,10 +141,10 @@ class Facts:
     def start_parts(self) -> list[str]:
         """Day and time of the start in UTC."""
         try:
-            moment = datetime.fromisoformat(str(self("started")))
+            start = datetime.fromisoformat(str(self("started")))
         except ValueError:
             return ["at an unknown time"]
-        return [f"{moment:%-d %B}", f"{moment:%H:%M:%S}"]
+        return [f"{start:%-d %B}", f"{start:%H:%M:%S}"]
 
     @property
     def version_warning(self) -> str | None:

@@ -152,7 +152,7 @@ def _dashed(color: str) -> list[DynamicConfigValue]:
 def on_percent_axis(panel: timeseries.Panel) -> timeseries.Panel:
     """Draw on an axis from 0 to 100 %, extended where a value is larger.
 
-    Only a soft maximum is set: beside a hard one, Grafana ignores it.
+    Only a soft maximum is set, because Grafana ignores a hard one beside it.
     """
     return panel.axis_soft_max(1)
 

@@ -44,9 +44,11 @@ def _rows(facts: Facts) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _row(fault: str, cell: Mapping[str, Any], leasts: Mapping[str, Any]) -> tuple[str, ...]:
-    least = leasts.get(str(cell.get("alert")))
-    bounds = least if isinstance(least, dict) else {}
+def _row(
+    fault: str, cell: Mapping[str, Any], bounds_by_alert: Mapping[str, Any]
+) -> tuple[str, ...]:
+    alert_bounds = bounds_by_alert.get(str(cell.get("alert")))
+    bounds = alert_bounds if isinstance(alert_bounds, dict) else {}
     times = (cell.get("delay_seconds"), bounds.get("seconds"), bounds.get("full_seconds"))
     texts = (units.seconds(time if isinstance(time, int | float) else None) for time in times)
     return fault, str(cell.get("alert", units.NOTHING)), str(cell.get("judgement", "")), *texts
