@@ -51,11 +51,11 @@ def milliseconds(
     has_full_width = panel["gridPos"]["w"] == 24
     step = FULL_WIDTH_STEP_SECONDS if has_full_width else HALF_WIDTH_STEP_SECONDS
     choices = {
-        **alert_lab_panels.choices(TIME_SCALE),
+        **alert_lab_panels.variable_values(TIME_SCALE),
         "$__rate_interval": f"{max(step + 1, 4)}s",
         "$__range": f"{HOUR_SECONDS}s",
     }
-    query = Query(target["expr"], "").asked(choices)
+    query = Query(target["expr"], "").with_variables(choices)
     taken = []
     for _ in range(ROUNDS):
         began = time.perf_counter()

@@ -1,4 +1,7 @@
-"""`python -m docs.screenshots`: pictures of reports for the README, of the newest drill's runs; plays a drill where there is none."""
+"""Take the pictures of reports for README and docs: `python -m docs.screenshots`.
+
+They show the newest runs of a drill; a drill is played where there is none.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ LARGEST_BYTES = 120_000
 
 
 def newest() -> list[Run]:
-    """The newest run of each of the drill's servers that can be trusted; empty if one is missing."""
+    """Return the newest valid run of each of the drill's servers; empty if one is missing."""
     by_server = {run.read().server: run for run in run_folder.runs_in(RUNS) if _is_shown(run)}
     wanted = [ServerSetup(**asdict(server)) for server in three_servers.SERVERS]
     return [by_server[server] for server in wanted] if set(wanted) <= set(by_server) else []
@@ -45,8 +48,8 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with Interrupt() as interrupt, chromium.browser() as browser:
         pages = {
-            "report": (report_writer.of_run(runs[1], interrupt), "light"),
-            "comparison": (report_writer.of_several(runs, RUNS, interrupt), "dark"),
+            "report": (report_writer.write_run_report(runs[1], interrupt), "light"),
+            "comparison": (report_writer.write_comparison(runs, RUNS, interrupt), "dark"),
         }
         for name, (file, scheme) in pages.items():
             page = browser.new_page(viewport=SIZE, color_scheme=scheme)

@@ -1,7 +1,8 @@
-"""The metric contract: every name, label and bucket that crosses a process boundary.
+"""The metric contract: every metric name, label, bucket and port that crosses a process boundary.
 
-Both exporters render from these declarations, dashboards and rules are tested against them, and docs/metrics.md is generated
-from them. A leaf: it imports the standard library only, so that every part of the bundle may import it.
+Both exporters render from these declarations, dashboards and rules are tested against them, and
+docs/metrics.md is generated from them. A leaf: it imports the standard library only, so that every
+part of the bundle may import it.
 """
 
 from __future__ import annotations
@@ -32,20 +33,26 @@ LATENCY_BOUNDS_SECONDS = (
     30.0,
     60.0,
 )
-"""Upper bounds of every latency histogram, on both sides: client and server can be subtracted, and an SLO has an exact bucket."""
+"""Upper bounds in seconds of every latency histogram of client and server.
+
+They are the same, so that both can be subtracted; an SLO latency has to be one of them.
+"""
 
 LAG_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
-"""Upper bounds of the interpreter's lag (overshoot of a short sleep)."""
+"""Upper bounds in seconds of the interpreter lag (overshoot of a short sleep)."""
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-"""Content-Type of both exporters' pages. Prometheus 3 refuses a scrape without a valid one."""
+"""Content-Type of both metrics endpoints. Prometheus 3 refuses a scrape without a valid one."""
 
 OPENMETRICS = "application/openmetrics-text"
 OPENMETRICS_CONTENT_TYPE = f"{OPENMETRICS}; version=1.0.0; charset=utf-8"
-"""Content-Type of the API's page for those who accept it, as Prometheus does: the format that has room for exemplars."""
+"""Content-Type of the API's metrics for clients that accept it, such as Prometheus.
+
+Only this format has exemplars.
+"""
 
 RUN_ID_HEADER = "Firedrill-Run-Id"
-"""Sent with every request of the bundled users, counted by the server: tells a drill's requests from probes."""
+"""Header of the bundled users that the server counts, to tell a drill's requests from probes."""
 
 API_PORT = 8080
 API_METRICS_PORT = 9464
@@ -61,7 +68,7 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric family: its name, type, label names and the sentence shown as HELP and in docs/metrics.md."""
+    """A metric family: name, type, help text (also in docs/metrics.md), label names and buckets."""
 
     name: str
     kind: Kind
@@ -69,10 +76,10 @@ class Metric:
     labels: tuple[str, ...] = ()
     bounds: tuple[float, ...] = ()
     exemplars: bool = False
-    """Each bucket remembers the trace of the last sampled request that fell into it."""
+    """Whether each bucket keeps the trace id of the last sampled request that fell into it."""
 
     def series_names(self) -> tuple[str, ...]:
-        """Names that Prometheus stores for this family."""
+        """Return the series names that Prometheus stores for this family."""
         if self.kind != "histogram":
             return (self.name,)
         return (f"{self.name}_bucket", f"{self.name}_sum", f"{self.name}_count")
@@ -86,17 +93,17 @@ def histogram(
     *,
     exemplars: bool = False,
 ) -> Metric:
-    """A histogram family, on the shared latency bounds unless told otherwise."""
+    """Declare a histogram family, by default with the shared latency bounds."""
     return Metric(name, "histogram", text, labels, bounds, exemplars)
 
 
 def counter(name: str, text: str, *labels: str) -> Metric:
-    """A counter family; its name ends in `_total`."""
+    """Declare a counter family; its name has to end in `_total`."""
     return Metric(name, "counter", text, labels)
 
 
 def gauge(name: str, text: str, *labels: str) -> Metric:
-    """A gauge family."""
+    """Declare a gauge family."""
     return Metric(name, "gauge", text, labels)
 
 
@@ -104,17 +111,18 @@ ROUTE_LABELS = ("http_request_method", "http_route", "http_response_status_code"
 
 
 class Server:
-    """What job `api` exports, on its own port. Names follow OpenTelemetry's stable HTTP semantic conventions."""
+    """Metrics of job `api`, with names from OpenTelemetry's stable HTTP semantic conventions."""
 
     REQUEST_DURATION = histogram(
         "http_server_request_duration_seconds",
-        "Time inside the handler; blind to queueing.",
+        "Time inside the handler, without queue wait.",
         ROUTE_LABELS,
         exemplars=True,
     )
     RESPONSE_TIME = histogram(
         "http_server_response_time_seconds",
-        "Accepted by the server until the response is handed over: queue wait and handler.",
+        "Time from acceptance by the server until the response is handed over: queue wait and "
+        "handler.",
         ROUTE_LABELS,
         exemplars=True,
     )
@@ -122,21 +130,22 @@ class Server:
         "http_server_active_requests", "Requests inside the handler.", "http_request_method"
     )
     QUEUE_WAIT = histogram(
-        "http_server_queue_wait_seconds", "Accepted by the server until a worker starts it."
+        "http_server_queue_wait_seconds",
+        "Time from acceptance by the server until a worker takes it.",
     )
-    QUEUE_DEPTH = gauge("http_server_queue_depth", "Requests waiting for a worker.")
-    WORKERS_BUSY = gauge("http_server_workers_busy", "Workers that serve a request.")
+    QUEUE_DEPTH = gauge("http_server_queue_depth", "Accepted requests that wait for a worker.")
+    WORKERS_BUSY = gauge("http_server_workers_busy", "Workers that are busy with a request.")
     WORKERS_LIMIT = gauge(
-        "http_server_workers_limit", "Size of the worker pool; absent where there is no pool."
+        "http_server_workers_limit", "Size of the worker pool; absent without a pool."
     )
     BUSY_SECONDS = counter(
         "http_server_busy_seconds_total",
-        "Worker-seconds spent; its rate is the mean number of busy workers.",
+        "Busy time of all workers; its rate is the mean number of busy workers.",
     )
     CONNECTIONS = gauge("http_server_connections", "Open connections.")
     CONNECTIONS_LIMIT = gauge(
         "http_server_connections_limit",
-        "Connections the server accepts at once; absent where there is no limit.",
+        "Limit of open connections; absent without a limit.",
     )
     RUN_REQUESTS = counter(
         "firedrill_run_requests_total",
@@ -150,11 +159,11 @@ class Server:
         "tcp_listen_backlog_limit", "Length at which the kernel's accept queue overflows.", "port"
     )
     LISTEN_OVERFLOWS = counter(
-        "tcp_listen_overflows_total", "Accept-queue overflows in this network namespace."
+        "tcp_listen_overflows_total", "Overflows of the accept queue in this network namespace."
     )
     SLEEP_LAG = histogram(
         "python_sleep_lag_seconds",
-        "Overshoot of a 10 ms sleep: GIL and run-queue pressure.",
+        "Overshoot of a 10 ms sleep: threads that compete for the interpreter or a core.",
         bounds=LAG_BOUNDS_SECONDS,
     )
     GC_PAUSE = counter(
@@ -163,30 +172,35 @@ class Server:
     THREADS = gauge("python_threads", "Python threads of the API's process.")
     CPU_THROTTLED = counter(
         "container_cpu_throttled_seconds_total",
-        "Time the container's processes waited for their CPU quota.",
+        "Time for which the container's processes were throttled by their CPU quota.",
     )
     CPU_PERIODS = counter("container_cpu_periods_total", "CPU quota periods that elapsed.")
     CPU_THROTTLED_PERIODS = counter(
-        "container_cpu_throttled_periods_total", "CPU quota periods that ended throttled."
+        "container_cpu_throttled_periods_total", "CPU quota periods that were throttled."
     )
     CPU_LIMIT = gauge("container_cpu_limit_cores", "CPU quota in cores; absent without one.")
     MEMORY_USAGE = gauge("container_memory_usage_bytes", "Memory charged to the container.")
     MEMORY_LIMIT = gauge(
         "container_memory_limit_bytes", "Memory limit of the container; absent without one."
     )
-    PRESSURE_CPU = counter("pressure_cpu_waiting_seconds_total", "Time some task waited for a CPU.")
-    PRESSURE_MEMORY = counter(
-        "pressure_memory_waiting_seconds_total", "Time some task waited for memory."
+    PRESSURE_CPU = counter(
+        "pressure_cpu_waiting_seconds_total", "Time for which some task waited for a CPU."
     )
-    PRESSURE_IO = counter("pressure_io_waiting_seconds_total", "Time some task waited for I/O.")
-    METRICS_AGE = gauge("api_metrics_age_seconds", "Age of the sampled figures on this page.")
-    BUILD_INFO = gauge("api_build_info", "1; the version that is being tested.", "version")
+    PRESSURE_MEMORY = counter(
+        "pressure_memory_waiting_seconds_total", "Time for which some task waited for memory."
+    )
+    PRESSURE_IO = counter(
+        "pressure_io_waiting_seconds_total", "Time for which some task waited for I/O."
+    )
+    METRICS_AGE = gauge("api_metrics_age_seconds", "Age of the sampled figures in this scrape.")
+    BUILD_INFO = gauge("api_build_info", "1, with the tested version as label.", "version")
     SERVER_INFO = gauge(
-        "api_server_info", "1; the server that is being tested.", "server", "threads", "processes"
+        "api_server_info", "1, with the tested server as labels.", "server", "threads", "processes"
     )
     FAULT_ACTIVE = gauge(
         "api_fault_active",
-        "Size of an injected fault in seconds, ratio, cores, workers, bytes a second, or 1; 0 without one; absent where none can be set.",
+        "Size of an injected fault in seconds, ratio, cores, workers, bytes a second, or 1; 0 "
+        "without a fault; absent where faults are off.",
         "fault",
     )
 
@@ -199,16 +213,18 @@ PROCESS_METRICS = (
     gauge("process_open_fds", "Open file descriptors."),
     gauge("process_max_fds", "Limit of open file descriptors."),
 )
-"""prometheus_client's ProcessCollector, for the API's process."""
+"""Metrics of prometheus_client's ProcessCollector, for the API's process."""
 
 REQUEST_LABELS = ("method", "name")
 
 
 class Client:
-    """What job `locust` exports, from the master or the only process; never from a worker."""
+    """Metrics of job `locust`, exported by the master or the only process, never by a worker."""
 
     REQUEST_DURATION = histogram(
-        "locust_request_duration_seconds", "Response time, successes and failures.", REQUEST_LABELS
+        "locust_request_duration_seconds",
+        "Response time of answered and failed requests.",
+        REQUEST_LABELS,
     )
     REQUESTS = counter(
         "locust_requests_total", "Requests that were answered or failed.", *REQUEST_LABELS
@@ -216,13 +232,13 @@ class Client:
     FAILURES = counter("locust_request_failures_total", "Requests that failed.", *REQUEST_LABELS)
     ERRORS = counter(
         "locust_request_errors_total",
-        "Failures by a bounded class of error.",
+        "Requests that failed, by class of error (a bounded set).",
         *REQUEST_LABELS,
         "error",
     )
     UNTIMED = counter(
         "locust_requests_untimed_total",
-        "Requests reported without a response time.",
+        "Requests that were reported without a response time.",
         *REQUEST_LABELS,
     )
     BODY_BYTES = counter(
@@ -230,32 +246,41 @@ class Client:
     )
     FROM_SCHEDULE = histogram(
         "locust_response_time_from_schedule_seconds",
-        "Response time from the moment at which the schedule of an open loop asked for the request.",
+        "Response time from the moment at which the request was due in the schedule of an open "
+        "workload.",
         REQUEST_LABELS,
     )
     OFFERED = counter(
-        "locust_arrivals_offered_total", "Arrivals of an open loop's schedule that were due."
+        "locust_arrivals_offered_total",
+        "Arrivals of an open workload that were due (offered load).",
     )
-    STARTED = counter("locust_arrivals_started_total", "Arrivals that a user began.")
+    STARTED = counter("locust_arrivals_started_total", "Arrivals that a user started.")
     UNSENT = counter(
         "locust_arrivals_unsent_total",
-        "Arrivals that were dropped: all users were busy for too long, or their worker was gone or did not know of them.",
+        "Arrivals that were dropped: all users were busy for too long, or the worker was lost or "
+        "did not know of them.",
     )
     UNSENT_AGE = histogram(
         "locust_arrivals_unsent_age_seconds",
-        "Age of an arrival when it was dropped; what a worker that is gone did not send is in none.",
+        "Age of an arrival when it was dropped; does not include arrivals that a lost worker did "
+        "not send.",
     )
     LEFT_AGE = histogram(
         "locust_arrivals_left_age_seconds",
-        "Age of an arrival that still waited for a user when the load ended, where requests in flight held the users.",
+        "Age of an arrival in the backlog at the end of the load, where requests in flight "
+        "occupied the users.",
     )
-    LATENESS = histogram("locust_arrival_lateness_seconds", "Begin of an arrival after it was due.")
+    LATENESS = histogram(
+        "locust_arrival_lateness_seconds",
+        "Start delay: time from the moment at which an arrival was due until a user started it.",
+    )
     WAITING_AGE = gauge(
         "locust_arrivals_waiting_age",
-        "Of an open loop: requests in flight and arrivals that no user was free for, with an age up to le since they were due.",
+        "Requests in flight and arrivals without a free user in an open workload, with an age up "
+        "to le since they were due.",
         "le",
     )
-    IN_FLIGHT = gauge("locust_requests_in_flight", "Requests sent and not answered.")
+    IN_FLIGHT = gauge("locust_requests_in_flight", "Requests that are sent and not answered yet.")
     OLDEST = gauge(
         "locust_requests_in_flight_oldest_seconds", "Age of the oldest request in flight."
     )
@@ -265,33 +290,35 @@ class Client:
     )
     ABANDONED = counter(
         "locust_requests_abandoned_total",
-        "Requests that no statistic will ever show, by stage.",
+        "Requests that are in no statistic of Locust, by stage.",
         "stage",
     )
     ABANDONED_AGE = histogram(
         "locust_requests_abandoned_age_seconds",
-        "Age of a request when its user was stopped before the answer came, in an open loop since it was due.",
+        "Age of a request when its user was stopped before the answer; in an open workload since "
+        "it was due.",
     )
     IN_FLIGHT_AGE = gauge(
         "locust_requests_in_flight_age", "Requests in flight with an age up to le.", "le"
     )
     PACING = counter(
         "locust_pacing_intervals_total",
-        "Intervals that users with a fixed pace (constant_pacing) have begun.",
+        "Intervals that users with a fixed pace (constant_pacing) began.",
         "user_class",
     )
     PACING_MISSED = counter(
         "locust_pacing_missed_total",
-        "Those that began late, because the task before had not ended.",
+        "Intervals of users with a fixed pace that began late, because the task before had not "
+        "ended.",
         "user_class",
     )
     COUNTED_BEFORE = gauge(
         "locust_counted_before_test",
-        "What a counter held when the test began: the loads that the same Locust had played before are in it.",
+        "Value of a counter when the test began, after earlier loads of the same Locust.",
         "counter",
     )
-    USERS = gauge("locust_users", "Users running.", "user_class")
-    USERS_TARGET = gauge("locust_users_target", "Users asked for.")
+    USERS = gauge("locust_users", "Running users.", "user_class")
+    USERS_TARGET = gauge("locust_users_target", "Target number of users.")
     STATE = gauge("locust_state", "1 for the state the runner is in.", "state")
     WORKER_STATE = gauge(
         "locust_worker_state", "1 for the state a worker is in.", "worker", "state"
@@ -299,12 +326,12 @@ class Client:
     WORKERS = gauge("locust_workers", "Workers by state.", "state")
     WORKER_CPU = gauge(
         "locust_worker_cpu_ratio",
-        "CPU of a load generator's process, in cores; a master's is `master`.",
+        "CPU use of a load generator process in cores; the master is worker `master`.",
         "worker",
     )
     WORKER_MEMORY = gauge(
         "locust_worker_memory_bytes",
-        "Resident memory of a load generator's process; a master's is `master`.",
+        "Resident memory of a load generator process; the master is worker `master`.",
         "worker",
     )
     WORKER_USERS = gauge("locust_worker_users", "Users on a worker.", "worker")
@@ -315,54 +342,59 @@ class Client:
     )
     WORKER_LAG = counter(
         "locust_worker_loop_lag_seconds_total",
-        "Time the event loop was late; a master's is `master`.",
+        "Time by which the event loop was late; the master is worker `master`.",
         "worker",
     )
     WORKER_LAG_MAX = gauge(
         "locust_worker_loop_lag_max_seconds",
-        "Largest lateness of the event loop in the last interval; a master's is `master`.",
+        "Largest lag of the event loop in the last interval; the master is worker `master`.",
         "worker",
     )
     LOAD_STEP = gauge("locust_load_step", "Index of the active step of the load profile.")
     TEST_INFO = gauge(
-        "locust_test_info", "1; the test that is running.", "run_id", "profile", "host", "version"
+        "locust_test_info",
+        "1, with the running test as labels.",
+        "run_id",
+        "profile",
+        "host",
+        "version",
     )
     TEST_START = gauge("locust_test_start_time_seconds", "Start of the test, Unix time.")
     TEST_END = gauge(
         "locust_test_end_time_seconds",
-        "When the load was told to stop, Unix time; --stop-timeout comes after it.",
+        "End of the load before --stop-timeout, Unix time.",
     )
     STATS_RESETS = counter(
-        "locust_stats_resets_total", "Times that Locust's own statistics were cleared.", "reason"
+        "locust_stats_resets_total", "Resets of Locust's own statistics, by reason.", "reason"
     )
     USER_EXCEPTIONS = counter("locust_user_exceptions_total", "Exceptions that escaped a task.")
     SCRAPE_DURATION = gauge(
         "locust_exporter_scrape_duration_seconds",
-        "Time the exporter took for the page before this one.",
+        "Time that the exporter took for the previous scrape.",
     )
     FOLDED_NAMES = gauge(
-        "locust_exporter_folded_names", "Request names folded into `other` by the cap."
+        "locust_exporter_folded_names",
+        "Request names that are counted as `other` because of the cap on names.",
     )
     SLO_LATENCY = gauge(
-        "firedrill_slo_latency_seconds", "Latency objective of this run.", "quantile"
+        "firedrill_slo_latency_seconds", "Latency objective of this run, by quantile.", "quantile"
     )
-    SLO_ERRORS = gauge(
-        "firedrill_slo_error_ratio", "Largest share of failed requests this run accepts."
-    )
+    SLO_ERRORS = gauge("firedrill_slo_error_ratio", "Largest error ratio that this run accepts.")
     SLO_STARVED = gauge(
-        "firedrill_slo_starved_users", "Most users that this run lets starve at a time."
+        "firedrill_slo_starved_users",
+        "Largest number of starved users that this run accepts at a time.",
     )
     TIME_SCALE = gauge(
-        "firedrill_time_scale", "How many production seconds a drill second stands for."
+        "firedrill_time_scale", "Production seconds that one second of the drill stands for."
     )
 
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
-    """A fault that can be set on the example API: the key of its size in the JSON of /faults, and the largest size taken."""
+    """A kind of fault of the example API: unit and largest value of its size in /faults."""
 
     unit: str | None
-    """None for a fault that is there or not."""
+    """None for a fault without a size."""
     largest: float
     whole: bool = False
 
@@ -375,26 +407,26 @@ FAULT_KINDS = {
     "memory": FaultKind("bytes_per_second", 100e6),
     "stop": FaultKind(None, 1),
 }
-"""Every fault, by the value of its label."""
+"""Every kind of fault, by the value of the label `fault`."""
 
 BUNDLED_USERS = ("BasicUser", "BrowsingUser")
-"""Classes of users of load/users.py, which a profile may name."""
+"""User classes of load/users.py that a profile may name."""
 
 FAULT_LONGEST_SECONDS = 3600.0
-"""A fault ends by itself; so late at most."""
+"""Longest duration of a fault; every fault ends by itself."""
 
 
 def declared(group: type) -> tuple[Metric, ...]:
-    """Metrics declared in `Server` or `Client`, in order of declaration."""
+    """Return the metrics declared in `Server` or `Client`, in order of declaration."""
     return tuple(value for value in vars(group).values() if isinstance(value, Metric))
 
 
 def exported_series() -> frozenset[str]:
-    """Every series name either exporter may export, `process_*` included."""
+    """Return every series name that either exporter may export, `process_*` included."""
     families = (*declared(Server), *PROCESS_METRICS, *declared(Client))
     return frozenset(name for family in families for name in family.series_names())
 
 
 def format_bound(bound: float) -> str:
-    """A bucket bound as the `le` label spells it on both sides: `0.25`, `1.0`, `+Inf`."""
+    """Return a bucket bound as both exporters write it in `le`: `0.25`, `1.0`, `+Inf`."""
     return "+Inf" if bound == float("inf") else repr(float(bound))

@@ -24,9 +24,9 @@ QUERIES = {
         alert_lab_panels,
     )
     for value in vars(module).values()
-    for signal in (value if isinstance(value, tuple) else (value,))
-    if isinstance(signal, golden_signals_panels.Signal)
-    for query in signal.queries
+    for content in (value if isinstance(value, tuple) else (value,))
+    if isinstance(content, golden_signals_panels.PanelContent)
+    for query in content.queries
 }
 """Every query, by its expression."""
 

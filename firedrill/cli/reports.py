@@ -66,7 +66,7 @@ def _write(runs: Sequence[Run], out: Path, interrupt: Interrupt) -> Path:
     from firedrill.report import report_writer  # noqa: PLC0415 -- the charts' library takes longer to load than most commands take to run
 
     return (
-        report_writer.of_run(runs[0], interrupt)
+        report_writer.write_run_report(runs[0], interrupt)
         if len(runs) == 1
-        else report_writer.of_several(runs, out, interrupt)
+        else report_writer.write_comparison(runs, out, interrupt)
     )

@@ -1,1 +1,1 @@
-"""The report: one HTML file over a run, or over several side by side, that opens anywhere without a network."""
+"""Reports: one HTML file about a run, or about several side by side, that needs no network."""

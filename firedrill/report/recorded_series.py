@@ -1,4 +1,4 @@
-"""What a report reads of a run from Prometheus: every panel's series on one grid of time, and what was counted by endpoint."""
+"""Series and request counts of a recorded run, read from Prometheus for a report."""
 
 from __future__ import annotations
 
@@ -29,43 +29,46 @@ if TYPE_CHECKING:
     Values = NDArray[np.float32]
 
 POINTS = 1200
-"""Most points of a series, more than a chart has pixels: a run of 20 minutes is shown second by second, one of an hour every 3 s."""
+"""Most points of a series, more than a chart has pixels.
+
+A run of 20 minutes has a point every second, a run of an hour every 3 s.
+"""
 
 SCRAPE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One series: its name in the legend, and a value for each moment of the grid; NaN where there is none."""
+    """A series: its name in the legend, and a value for each time of the grid (NaN for none)."""
 
     name: str
     values: Values
 
     @property
     def largest(self) -> float | None:
-        """None without any value."""
+        """The largest value; None without any."""
         return None if np.isnan(self.values).all() else float(np.nanmax(self.values))
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What the client asked of one endpoint in the whole run."""
+    """Requests to an endpoint in the whole run, as the client saw them."""
 
     method: str
     name: str
     requests: float
     rate: float | None
-    """None where the load lasted no time at all."""
+    """Requests a second; None where the load had no duration."""
     error_ratio: float | None
     latency_seconds: Mapping[str, float | None]
-    """Of the answered requests."""
+    """Quantiles of the response time of answered requests."""
     errors: Mapping[str, float]
     """Failures by class."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From when to when, in seconds since the load began."""
+    """A span of time in seconds since the start of the load."""
 
     start: float
     end: float
@@ -73,7 +76,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class AlertSpan:
-    """A time in which an alert was pending or firing, with whatever labels."""
+    """A time in which an alert was pending or firing, with any labels."""
 
     name: str
     state: str
@@ -82,26 +85,26 @@ class AlertSpan:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One run's series. Times are seconds since the load began."""
+    """The series of a run. Times are seconds since the start of the load."""
 
     run_id: str
     times: Values
     step_seconds: float
     lines: Mapping[str, tuple[Line, ...]]
-    """By the name of the panel."""
+    """Lines by the name of their panel."""
     gaps: tuple[Span, ...]
-    """Times in which nothing was recorded of the load generator; every series is blank there."""
+    """Times without a scrape of the load generator; every series is blank there."""
     alerts: tuple[AlertSpan, ...]
     endpoints: tuple[Endpoint, ...]
 
     @property
     def seconds(self) -> float:
-        """How long the load lasted; one step at least, so that there is an axis."""
+        """Duration of the load; at least one step, so that there is an axis."""
         return max(float(self.times[-1]), self.step_seconds)
 
 
 def read(recorded: Recorded, interrupt: Interrupt) -> Recording:
-    """Open a run's data and read it.
+    """Open the data of a run and read its series.
 
     Raises:
         Missing: there is no Prometheus, or it cannot open the data.
@@ -137,19 +140,19 @@ class _Reader:
     # -- series
 
     def _lines(self, panel: Panel, blank: NDArray[np.bool_]) -> Iterator[Line]:
-        choices = {
-            **panels.choices(),
+        variables = {
+            **panels.default_variables(),
             "$__rate_interval": f"{max(4 * SCRAPE_SECONDS, self._step + SCRAPE_SECONDS):g}s",
         }
-        for query in panel.signal.queries:
+        for query in panel.content.queries:
             if query.exemplars:
-                continue  # It gives no series.
+                continue  # It returns no series.
             for series in self._prom.range(
-                query.asked(choices), self._start, self._end, self._step
+                query.with_variables(variables), self._start, self._end, self._step
             ):
                 values = self._on_grid(series)
                 values[blank] = np.nan
-                yield Line(named(query.legend, series.labels), values)
+                yield Line(legend_text(query.legend, series.labels), values)
 
     def _on_grid(self, series: Series) -> Values:
         values = np.full(self._points, np.nan, dtype=np.float32)
@@ -177,14 +180,14 @@ class _Reader:
         ):
             key = series.labels["alertname"], series.labels["alertstate"]
             times.setdefault(key, set()).update(time - self._start for time, _ in series.points)
-        for (name, state), moments in times.items():
-            yield from (AlertSpan(name, state, span) for span in _spans(sorted(moments)))
+        for (name, state), evaluations in times.items():
+            yield from (AlertSpan(name, state, span) for span in _spans(sorted(evaluations)))
 
     # -- endpoints
 
     def _endpoints(self) -> Iterator[Endpoint]:
         buckets: dict[tuple[str, str], dict[float, float]] = {}
-        for labels, count in self._gained(
+        for labels, count in self._increases(
             f"{Client.REQUEST_DURATION.name}_bucket", "method, name, le"
         ):
             buckets.setdefault((labels.get("method", ""), labels.get("name", "")), {})[
@@ -193,7 +196,7 @@ class _Reader:
         requests = self._by_endpoint("locust_requests_total")
         failures = self._by_endpoint("locust_request_failures_total")
         errors: dict[tuple[str, str], dict[str, float]] = {}
-        for labels, count in self._gained("locust_request_errors_total", "method, name, error"):
+        for labels, count in self._increases("locust_request_errors_total", "method, name, error"):
             errors.setdefault((labels.get("method", ""), labels.get("name", "")), {})[
                 labels.get("error", "")
             ] = count
@@ -213,11 +216,11 @@ class _Reader:
     def _by_endpoint(self, counter: str) -> dict[tuple[str, str], float]:
         return {
             (labels.get("method", ""), labels.get("name", "")): count
-            for labels, count in self._gained(counter, "method, name")
+            for labels, count in self._increases(counter, "method, name")
         }
 
-    def _gained(self, counter: str, by: str) -> Iterator[tuple[Mapping[str, str], float]]:
-        """What a counter gained in the run: last value minus the one before, without the extrapolation of increase()."""
+    def _increases(self, counter: str, by: str) -> Iterator[tuple[Mapping[str, str], float]]:
+        """Yield the increase of a counter in the run, without the extrapolation of increase()."""
         span = f"{(self._end - self._start + TAIL_SECONDS) * 1000:.0f}ms"
         last = f"last_over_time({counter}[{span}])"
         for sample in self._prom.instant(
@@ -227,13 +230,13 @@ class _Reader:
             yield sample.labels, sample.value
 
 
-def named(legend: str, labels: Mapping[str, str]) -> str:
-    """A legend with the labels that it names."""
-    return re.sub(r"{{\s*(\w+)\s*}}", lambda found: labels.get(found[1], ""), legend)
+def legend_text(legend: str, labels: Mapping[str, str]) -> str:
+    """Return a legend with the values of the labels that it names."""
+    return re.sub(r"{{\s*(\w+)\s*}}", lambda match: labels.get(match[1], ""), legend)
 
 
 def _spans(times: list[float]) -> Iterator[Span]:
-    """Times of 1 s evaluations as spans; a longer break ends one."""
+    """Join times of evaluations (every second) to spans; a longer break ends a span."""
     start = times[0]
     for earlier, later in pairwise([*times, math.inf]):
         if later - earlier > BLIND_LIMIT_SECONDS:

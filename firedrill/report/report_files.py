@@ -1,4 +1,4 @@
-"""Where reports are."""
+"""File names of reports."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ ID_TIME_CHARACTERS = len("20261124-132706")
 COMPARISON = "comparison"
 
 
-def of_run(run: Run) -> Path:
-    """A run's own, which goes where the run goes."""
+def report_file(run: Run) -> Path:
+    """Return the file of a run's report, in the folder of the run."""
     return run.folder / "report.html"
 
 
-def of_several(runs: Sequence[Run], out: Path) -> Path:
-    """The comparison of these runs, named after the times at which they began."""
-    return out / f"{'-'.join([COMPARISON, *map(_began, runs)])}.html"
+def comparison_file(runs: Sequence[Run], out: Path) -> Path:
+    """Return the file of a comparison, named after the start times of its runs."""
+    return out / f"{'-'.join([COMPARISON, *map(_start_time, runs)])}.html"
 
 
 def comparisons_with(runs: Sequence[Run], out: Path) -> list[Path]:
-    """The comparisons in a folder in which at least one of these runs takes part."""
+    """Return the comparisons in a folder that include at least one of these runs."""
     return [
         file
         for file in sorted(out.glob(f"{COMPARISON}-*.html"))
-        if any(f"-{_began(run)}" in file.stem for run in runs)
+        if any(f"-{_start_time(run)}" in file.stem for run in runs)
     ]
 
 
-def _began(run: Run) -> str:
+def _start_time(run: Run) -> str:
     return run.id[:ID_TIME_CHARACTERS]

@@ -1,6 +1,6 @@
-"""Reports as files: beside what they are about, written whole or not at all.
+"""Write reports of one run or of several, each as a whole file or not at all.
 
-The charts' library takes as long to load as a Prometheus to start, so each function has the one begin before the other.
+The chart library takes as long to import as a Prometheus to start, so both happen at once.
 """
 
 from __future__ import annotations
@@ -24,43 +24,43 @@ if TYPE_CHECKING:
     from firedrill.report.recorded_series import Recording
 
 
-def of_run(run: Run, interrupt: Interrupt) -> Path:
+def write_run_report(run: Run, interrupt: Interrupt) -> Path:
     """Write `runs/<id>/report.html`.
 
     Raises:
-        BadInput: the run has no run.json that can be read, or the file cannot be written.
+        BadInput: run.json cannot be read, or the file cannot be written.
         Missing: there is no Prometheus, or it cannot open the data.
-        Interrupted: somebody asked to stop; nothing is written.
+        Interrupted: the user asked to stop; nothing is written.
     """
     facts = Facts(run.id, run.read(), matrix_table.read(run.folder))
     with ThreadPoolExecutor(1) as reading:
         recorded = reading.submit(_recording, run, interrupt)
-        from firedrill.report.pages import run_page  # noqa: PLC0415 -- loaded meanwhile
+        from firedrill.report.pages import run_page  # noqa: PLC0415 -- imported meanwhile
 
-        content = run_page.of_run(facts, recorded.result())
+        content = run_page.render_run(facts, recorded.result())
     interrupt.heed()
-    return _write(report_files.of_run(run), content)
+    return _write(report_files.report_file(run), content)
 
 
-def of_several(runs: Sequence[Run], out: Path, interrupt: Interrupt) -> Path:
+def write_comparison(runs: Sequence[Run], out: Path, interrupt: Interrupt) -> Path:
     """Write the comparison of several runs into the folder of runs.
 
-    Raises what `of_run` raises.
+    Raises the same errors as `write_run_report`.
     """
     facts = [Facts(run.id, run.read()) for run in runs]
     with ThreadPoolExecutor(len(runs)) as reading:
         recorded = reading.map(partial(_recording, interrupt=interrupt), runs)
-        from firedrill.report.pages import comparison_page  # noqa: PLC0415 -- loaded meanwhile
+        from firedrill.report.pages import comparison_page  # noqa: PLC0415 -- imported meanwhile
 
-        content = comparison_page.of_runs(
-            comparison_page.sided(list(zip(facts, recorded, strict=True)))
+        content = comparison_page.render_comparison(
+            comparison_page.compared_runs(list(zip(facts, recorded, strict=True)))
         )
     interrupt.heed()
-    return _write(report_files.of_several(runs, out), content)
+    return _write(report_files.comparison_file(runs, out), content)
 
 
 def _recording(run: Run, interrupt: Interrupt) -> Recording | None:
-    """None where nothing was recorded."""
+    """Read a run's series; None where nothing was recorded."""
     try:
         recorded = run.recorded()
     except BadInput:

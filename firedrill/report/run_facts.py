@@ -1,4 +1,4 @@
-"""What run.json says, read so that a figure which an older Firedrill did not have is None and no error. Pure."""
+"""Tolerant access to run.json: a figure that is missing or damaged is None and no error. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from firedrill.record.figures import ClientSide
     from firedrill.record.run_document import RunDocument
 
-KNOWN = (
+KNOWN_PARTS = (
     "started",
     "profile",
     "versions",
@@ -26,7 +26,7 @@ KNOWN = (
     "notifications",
     "figures",
 )
-"""Parts of run.json that a report reads; some are younger than others."""
+"""Parts of run.json that a report reads; older versions lack some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,11 @@ class Facts:
         return [_mapping(record) for record in records if _is_record(record)]
 
     def texts(self, path: str) -> list[str]:
-        """A list of names."""
-        found = self(path)
+        """Return the strings of a list."""
+        value = self(path)
         return (
-            [name for name in found if isinstance(name, str)]
-            if isinstance(found, list | tuple)
+            [name for name in value if isinstance(name, str)]
+            if isinstance(value, list | tuple)
             else []
         )
 
@@ -114,20 +114,20 @@ class Facts:
 
     @property
     def seconds(self) -> float | None:
-        """How long the load lasted."""
+        """Duration of the load."""
         start, end = self.number("window.start"), self.number("window.end")
         return None if start is None or end is None else end - start
 
     @property
     def started(self) -> str:
-        """When, in UTC."""
+        """Start of the run in UTC."""
         try:
             return f"{datetime.fromisoformat(str(self('started'))):%-d %B %Y, %H:%M:%S} UTC"
         except ValueError:
             return "at an unknown time"
 
     @property
-    def damage(self) -> str | None:
+    def damage_warning(self) -> str | None:
         """A sentence about records that had to be left out; None where there is none."""
         left_out = list(self.document.left_out)
         columns = self("matrix.columns")
@@ -138,24 +138,30 @@ class Facts:
         return f"run.json is damaged: records of {', '.join(left_out)} are left out."
 
     @property
-    def began(self) -> list[str]:
-        """Day and time of its begin, in UTC."""
+    def start_parts(self) -> list[str]:
+        """Day and time of the start in UTC."""
         try:
-            moment = datetime.fromisoformat(str(self("started")))
+            start = datetime.fromisoformat(str(self("started")))
         except ValueError:
             return ["at an unknown time"]
-        return [f"{moment:%-d %B}", f"{moment:%H:%M:%S}"]
+        return [f"{start:%-d %B}", f"{start:%H:%M:%S}"]
 
     @property
-    def age(self) -> str | None:
-        """A sentence about a run.json of another version; None where it is of this one."""
+    def version_warning(self) -> str | None:
+        """A warning about a run.json of another version; None for the current one."""
         schema = self.number("version")
-        missing = [name for name in KNOWN if name not in self.document.model_fields_set]
+        missing = [name for name in KNOWN_PARTS if name not in self.document.model_fields_set]
         if schema is not None and schema > SCHEMA:
-            return "This run was recorded by a newer Firedrill; what this version does not know is not shown."
+            return (
+                "This run was recorded by a newer Firedrill; figures that this version does not"
+                " know are not shown."
+            )
         if schema != SCHEMA or missing:
-            lacking = f" It recorded no {', '.join(missing)}." if missing else ""
-            return f"This run was recorded by an older Firedrill; figures that it did not have are shown as {units.NOTHING}.{lacking}"
+            lacking = f" It did not record: {', '.join(missing)}." if missing else ""
+            return (
+                "This run was recorded by an older Firedrill; figures that it did not record are"
+                f" shown as {units.NOTHING}.{lacking}"
+            )
         return None
 
 
@@ -187,24 +193,24 @@ def _mapping(record: Any) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure of a run: where it stands in run.json, how it is written, and which way is worse."""
+    """A figure of a run: its path in run.json, its format, and which direction is worse."""
 
     section: str
     name: str
     path: str
-    written: Callable[[float | None], str]
+    formatted: Callable[[float | None], str]
     more_is_worse: bool | None = True
-    """None: neither."""
+    """None where neither direction is worse."""
     noise: float = 0.0
-    """A smaller difference is none."""
+    """Largest difference that is not significant."""
 
-    def of(self, facts: Facts) -> float | None:
-        """Its value."""
+    def value(self, facts: Facts) -> float | None:
+        """Return the value of a run."""
         return facts.number(self.path)
 
     def text(self, facts: Facts) -> str:
-        """Its value in words."""
-        text = self.written(self.of(facts))
+        """Return the value of a run as text."""
+        text = self.formatted(self.value(facts))
         return units.at_least(text) if facts.is_lower_bound(self.path) else text
 
 
@@ -215,21 +221,21 @@ def _latency(section: str, path: str) -> tuple[Figure, ...]:
     )
 
 
-A_FEW, STALL_SECONDS = 10, 0.2
-"""Requests that a healthy run has more or less, and how long a machine stalls without a reason in the API."""
+FEW_REQUESTS, STALL_SECONDS = 10, 0.2
+"""Number of requests by which healthy runs differ, and time for which a busy machine may stall."""
 
 FIGURES = (
     *_latency("Client, waiting included", "client.latency_including_waiting_seconds"),
     *_latency("Client, answered only", "client.latency_seconds"),
     *_latency("Server", "server.latency_seconds"),
-    *_latency("Handler alone", "server.handler_latency_seconds"),
+    *_latency("Handler only", "server.handler_latency_seconds"),
     Figure("Traffic", "offered", "figures.client.offered_rate", units.rate, more_is_worse=None),
     Figure("Traffic", "achieved", "figures.client.rate", units.rate, more_is_worse=False),
-    Figure("Traffic", "never sent", "figures.arrivals.unsent", units.count),
-    Figure("Traffic", "left at the end", "figures.arrivals.left", units.count),
+    Figure("Traffic", "dropped arrivals", "figures.arrivals.unsent", units.count),
+    Figure("Traffic", "backlog at end", "figures.arrivals.left", units.count),
     Figure(
         "Traffic",
-        "begun late, p99",
+        "start delay, p99",
         "figures.arrivals.lateness_p99_seconds",
         units.seconds,
         noise=LATENCY_FLOOR_SECONDS,
@@ -240,24 +246,41 @@ FIGURES = (
     Figure(
         "Errors", "server", "figures.server.error_ratio", units.percent, noise=ERROR_FLOOR_RATIO
     ),
-    Figure("Honesty", "most in flight", "figures.honesty.in_flight_max", units.count, noise=A_FEW),
     Figure(
-        "Honesty",
+        "Measurement quality",
+        "most in flight",
+        "figures.honesty.in_flight_max",
+        units.count,
+        noise=FEW_REQUESTS,
+    ),
+    Figure(
+        "Measurement quality",
         "oldest in flight",
         "figures.honesty.oldest_max_seconds",
         units.seconds,
         noise=STALL_SECONDS,
     ),
-    Figure("Honesty", "most starved", "figures.honesty.starved_max", units.count),
-    Figure("Honesty", "abandoned", "figures.honesty.abandoned.in_flight", units.count, noise=A_FEW),
-    Figure("Honesty", "of them failed", "figures.honesty.hung", units.count),
-    Figure("Honesty", "tasks crashed", "figures.honesty.exceptions", units.count),
+    Figure("Measurement quality", "most starved", "figures.honesty.starved_max", units.count),
     Figure(
-        "Honesty",
+        "Measurement quality",
+        "abandoned requests",
+        "figures.honesty.abandoned.in_flight",
+        units.count,
+        noise=FEW_REQUESTS,
+    ),
+    Figure(
+        "Measurement quality",
+        "hung requests counted as failed",
+        "figures.honesty.hung",
+        units.count,
+    ),
+    Figure("Measurement quality", "task exceptions", "figures.honesty.exceptions", units.count),
+    Figure(
+        "Measurement quality",
         "generator CPU",
         "figures.honesty.generator_cpu_max_ratio",
         units.percent,
         noise=0.1,
     ),
 )
-"""The figures that runs are compared by."""
+"""Figures of the comparison of runs."""

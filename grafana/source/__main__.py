@@ -26,11 +26,11 @@ DASHBOARDS = {
 
 
 def built(name: str) -> str:
-    """A dashboard as Grafana reads it."""
+    """Return a dashboard as the JSON that Grafana reads."""
     document = json.loads(json.dumps(DASHBOARDS[name]().build(), cls=JSONEncoder))
-    # Grafana 13 hides links and marks in a menu unless their placement is left open.
-    for each in [*document["annotations"]["list"], *document["links"]]:
-        each.pop("placement", None)
+    # Grafana 13 hides links and annotations in a menu unless their placement is left open.
+    for item in [*document["annotations"]["list"], *document["links"]]:
+        item.pop("placement", None)
     return json.dumps({**document, "schemaVersion": 42}, indent=2, sort_keys=True) + "\n"
 
 

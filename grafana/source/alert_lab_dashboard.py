@@ -1,4 +1,4 @@
-"""The alert lab: what each alert did, what was the cause, and how far each one is from its limit."""
+"""Dashboard 'Alert lab': what each alert did, its cause, and how far it is from its limit."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from typing import TYPE_CHECKING
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models.dashboard import VariableHide, VariableOption, VariableRefresh
 
-from grafana.source import alert_lab_panels as asked
+from grafana.source import alert_lab_panels as panels
 from grafana.source import golden_signals_panels
-from grafana.source.dashboard_layout import Row, leading_to, page
+from grafana.source.dashboard_layout import WIDTH, Row, linked_to, page
 from grafana.source.panel_style import (
+    AGE_THRESHOLDS,
     BLUE,
     DATASOURCE,
-    FRESH,
     GREEN,
     ORANGE,
     RED,
-    chart,
-    named,
-    number,
+    line_chart,
     red_above_zero,
-    states,
+    stat_panel,
+    state_timeline,
+    with_series_names,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-IN_A_ROW = 3
+PANELS_PER_ROW = 3
 STATES = {
     "0": ("quiet", GREEN),
     "1": ("pending", ORANGE),
     "2": ("firing", RED),
-    "3": ("broken on purpose", BLUE),
+    "3": ("fault injected", BLUE),
 }
 
 
@@ -40,43 +40,48 @@ def _rows() -> Iterator[Row]:
     yield Row(
         3,
         [
-            number(golden_signals_panels.TIME_SCALE),
-            *leading_to(
+            stat_panel(golden_signals_panels.TIME_SCALE),
+            *linked_to(
                 "golden-signals",
-                red_above_zero(named(number(asked.ACTIVE, [(None, GREEN)])), "firing"),
+                red_above_zero(
+                    with_series_names(stat_panel(panels.ACTIVE, [(None, GREEN)])), "firing"
+                ),
             ),
-            number(
+            stat_panel(
                 golden_signals_panels.TEST_VALID,
                 [(None, RED), (1.0, GREEN)],
                 {"0": "INVALID", "1": "VALID"},
             ),
-            number(golden_signals_panels.LAST_SCRAPE, FRESH),
+            stat_panel(golden_signals_panels.LAST_SCRAPE, AGE_THRESHOLDS),
         ],
     )
-    yield Row(2 + len(asked.STATES.queries) * 2 // 3, [states(asked.STATES, STATES)])
-    yield Row(6, [chart(asked.LOAD_STEPS)])
-    yield Row(9, leading_to("golden-signals", chart(asked.ERROR_BURN), chart(asked.LATENCY_BURN)))
-    panels = [chart(signal) for signal in asked.AGAINST_LIMITS]
-    for first in range(0, len(panels), IN_A_ROW):
-        beside = panels[first : first + IN_A_ROW]
-        yield Row(7, beside, (24 // IN_A_ROW,) * len(beside))
+    yield Row(2 + len(panels.STATES.queries) * 2 // 3, [state_timeline(panels.STATES, STATES)])
+    yield Row(6, [line_chart(panels.LOAD_STEPS)])
+    yield Row(
+        9,
+        linked_to("golden-signals", line_chart(panels.ERROR_BURN), line_chart(panels.LATENCY_BURN)),
+    )
+    charts = [line_chart(content) for content in panels.AGAINST_LIMITS]
+    for first in range(0, len(charts), PANELS_PER_ROW):
+        row = charts[first : first + PANELS_PER_ROW]
+        yield Row(7, row, (WIDTH // PANELS_PER_ROW,) * len(row))
 
 
 def _variables() -> list[dashboard.QueryVariable]:
-    """Durations at the scale of the drill that is shown; nobody chooses them."""
+    """Return hidden variables: the durations of the rules at the time scale of the shown drill."""
     return [
         dashboard.QueryVariable(name)
         .datasource(DATASOURCE)
-        .query(asked.looked_up(name))
+        .query(panels.variable_query(name))
         .regex(r"/ (\d+) /")
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
         .hide(VariableHide.HIDE_VARIABLE)
         .current(VariableOption(text=str(length_ms), value=str(length_ms)))
-        for name, (length_ms, _) in asked.variables().items()
+        for name, (length_ms, _) in panels.variables().items()
     ]
 
 
 def build() -> dashboard.Dashboard:
-    """The dashboard. It asks so much that a machine under load has to be given time."""
-    question = "What each alert did in this drill, what was the cause, and how far each one was from its limit."
-    return page("alert-lab", "Alert lab", question, list(_rows()), _variables()).refresh("15s")
+    """Build the dashboard, with a slow refresh because it has many queries."""
+    description = "What each alert did in this drill, its cause, and how far it was from its limit."
+    return page("alert-lab", "Alert lab", description, list(_rows()), _variables()).refresh("15s")

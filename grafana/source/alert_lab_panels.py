@@ -1,4 +1,4 @@
-"""What the alert lab asks, made of the rule files: each alert's state, and what its expression measures against its limit."""
+"""Panels of the alert lab, built from the rule files: state, value and limit of each alert."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from firedrill import places
 from firedrill.alerts.rules import durations, expression, rule_file, tokens
 from firedrill.alerts.scaling import shrink
 from grafana.source.golden_signals_panels import (
-    EVERYTHING,
+    ALL_SELECTED,
+    PanelContent,
     Query,
-    Signal,
-    largest,
-    of_runs,
-    ours,
-    total,
+    in_selected_runs,
+    max_by,
+    selected,
+    sum_by,
 )
 
 if TYPE_CHECKING:
@@ -28,29 +28,29 @@ if TYPE_CHECKING:
     from firedrill.alerts.rules.rule_file import Rule
 
 SCALED = "api.yml"
-"""The rule file that a drill shrinks: its durations become variables of the dashboard, which know by how much."""
-WORDS = {
+"""Rule file that a drill scales: its durations become variables of the dashboard."""
+UNIT_NOUNS = {
     "percentunit": "shares",
     "s": "seconds",
     "reqps": "rates",
     "bytes": "bytes",
     "short": "counts",
 }
-"""An alert that compares in several units has a panel a unit."""
-BURNS = (1, 3, 6, 14.4)
-"""Times the budget at which api.yml's burn rates are compared."""
-HIGHEST_SHARE = 0.9
-"""Of bad requests, that they are compared with at most."""
+"""Nouns by unit: an alert that compares in several units has a panel for each."""
+BURN_RATES = (1, 3, 6, 14.4)
+"""Burn rates with which api.yml compares, as multiples of the budget."""
+HIGHEST_ERROR_RATIO = 0.9
+"""Largest error ratio with which api.yml compares."""
 WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
-"""Of its burn rates."""
+"""Windows of the burn rates in api.yml."""
 
-NEEDS = {
+REQUIREMENTS = {
     "container_cpu_": "a CPU quota of the server's container",
     'resource="memory"': "a memory limit of the server's container",
     " offset ": "as much time before as the rule looks back",
     'error=~"Connection': "an API that refuses connections",
 }
-"""What is measured by expressions with these words in them only somewhere."""
+"""Requirements of expressions that contain these words, to give anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +63,13 @@ class Alert:
 
     @property
     def title(self) -> str:
-        """Several have one name."""
+        """The alert's name and severity: several alerts share a name."""
         return f"{self.rule.name}, {self.rule.labels['severity']}"
 
 
 @cache
 def alerts(folder: Path = places.RULES) -> tuple[Alert, ...]:
-    """In order of the files."""
+    """Return the alerts of the rule files, in their order there."""
     return tuple(
         Alert(rule, group.name, file.name == SCALED)
         for file in sorted(folder.glob("*.yml"))
@@ -84,64 +84,69 @@ def alerts(folder: Path = places.RULES) -> tuple[Alert, ...]:
 
 @cache
 def variables() -> dict[str, tuple[int, int]]:
-    """Variables of the dashboard that are durations in milliseconds: each one's length in production, and the shortest that it becomes."""
-    found: dict[str, tuple[int, int]] = {}
+    """Return (production length, shortest length) in ms by name of a duration variable."""
+    durations_by_name: dict[str, tuple[int, int]] = {}
     for alert in alerts():
         if alert.is_scaled:
             shrink.rewrite_durations(
                 alert.rule.expr,
-                lambda duration, shortest_ms: _variable(duration, shortest_ms, found),
-                _lost,
+                lambda duration, shortest_ms: _variable(duration, shortest_ms, durations_by_name),
+                _time_scale,
             )
-    return found
+    return durations_by_name
 
 
-def _variable(duration: str, shortest_ms: int, found: dict[str, tuple[int, int]]) -> str:
+def _variable(
+    duration: str, shortest_ms: int, durations_by_name: dict[str, tuple[int, int]]
+) -> str:
     name = f"at_least_{shortest_ms}_for_{duration}" if shortest_ms else f"for_{duration}"
     length_ms = durations.parse_ms(duration)
-    found[name] = length_ms, min(length_ms, shortest_ms)
+    durations_by_name[name] = length_ms, min(length_ms, shortest_ms)
     return f"${{{name}}}ms"
 
 
-def _lost(before: str, after: str) -> str:
+def _time_scale(before: str, after: str) -> str:
     return f"{durations.parse_ms(before)} / {after.removesuffix('ms')}"
 
 
-def looked_up(name: str) -> str:
-    """The query that gives a variable its value."""
+def variable_query(name: str) -> str:
+    """Return the query that gives a variable its value."""
     length_ms, shortest_ms = variables()[name]
     factor = "scalar(max(max_over_time(firedrill_time_scale[$__range])) or vector(1))"
     return f"query_result(clamp_min(round(vector({length_ms} / {factor})), {shortest_ms}))"
 
 
-def choices(time_scale: float) -> dict[str, str]:
-    """What the dashboards' variables stand for as long as nobody chooses, in a drill of this scale."""
+def variable_values(time_scale: float) -> dict[str, str]:
+    """Return the default values of the dashboards' variables in a drill of this time scale."""
     values = {
         name: max(round(length_ms / time_scale), shortest_ms)
         for name, (length_ms, shortest_ms) in variables().items()
     }
-    return {**EVERYTHING, **{f"${{{name}}}": str(value) for name, value in values.items()}}
+    return {**ALL_SELECTED, **{f"${{{name}}}": str(value) for name, value in values.items()}}
 
 
 # -- value against limit
 
 
-def against_limits(alert: Alert) -> Iterator[Signal]:
-    """A signal for each unit in which an alert compares."""
+def against_limits(alert: Alert) -> Iterator[PanelContent]:
+    """Yield a panel for each unit in which an alert compares."""
     compared = expression.comparisons(alert.rule.expr)
-    for at, unit in enumerate(dict.fromkeys(_unit(one.measured) for one in compared)):
-        listed = [one for one in compared if _unit(one.measured) == unit]
-        yield Signal(
-            f"{alert.title}: {WORDS[unit]}" if at else alert.title,
-            f"How far is it to the alert? {alert.rule.annotations['summary']} {_condition(alert)}",
+    for index, unit in enumerate(
+        dict.fromkeys(_unit(comparison.measured) for comparison in compared)
+    ):
+        same_unit = [comparison for comparison in compared if _unit(comparison.measured) == unit]
+        yield PanelContent(
+            f"{alert.title}: {UNIT_NOUNS[unit]}" if index else alert.title,
+            "How far is the alert from its limit?"
+            f" {alert.rule.annotations['summary']} {_condition(alert)}",
             unit,
-            tuple(dict.fromkeys(_queries(alert, listed))),
+            tuple(dict.fromkeys(_queries(alert, same_unit))),
             "nothing to compare",
         )
 
 
 def _unit(measured: str) -> str:
-    """Grafana's name of the unit, as the names of the series tell it."""
+    """Return Grafana's name of the unit, derived from the names of the series."""
     if re.search(r":ratio| / |pressure_", measured):
         return "percentunit"
     if "bytes" in measured:
@@ -152,38 +157,44 @@ def _unit(measured: str) -> str:
 
 
 def _condition(alert: Alert) -> str:
-    said = re.sub(r"\s+", " ", "".join(tokens.lexemes(alert.rule.expr)))
+    expression_text = re.sub(r"\s+", " ", "".join(tokens.lexemes(alert.rule.expr))).strip()
     held = f", for {durations.format_ms(alert.rule.hold_ms)}" if alert.rule.hold_ms else ""
-    return f"It fires on: {said}{held}{' (production scale)' if alert.is_scaled else ''}."
+    return (
+        f"It fires when: {expression_text}{held}{' (production scale)' if alert.is_scaled else ''}."
+    )
 
 
 def _queries(alert: Alert, compared: Sequence[Comparison]) -> Iterator[Query]:
-    for one in compared:
-        name = re.fullmatch(r"(?:\w+\()?([\w:]+).*", one.measured)
+    for comparison in compared:
+        name = re.fullmatch(r"(?:\w+\()?([\w:]+).*", comparison.measured)
         yield _query(
-            alert, one.measured, f"{name[1] if name and ':' in name[1] else 'value'} {{{{job}}}}"
+            alert,
+            comparison.measured,
+            f"{name[1] if name and ':' in name[1] else 'value'} {{{{job}}}}",
         )
-    limits = list(dict.fromkeys(one.limit for one in compared))
-    for at, limit in enumerate(limits):
+    limits = list(dict.fromkeys(comparison.limit for comparison in compared))
+    for number, limit in enumerate(limits, 1):
         vector = f"vector({limit})" if expression.is_scalar(limit) else limit
-        yield _query(alert, vector, f"limit {at + 1}" if limits[1:] else "limit")
+        yield _query(alert, vector, f"limit {number}" if limits[1:] else "limit")
 
 
 def _query(alert: Alert, expr: str, legend: str) -> Query:
-    asked = (
+    scaled = (
         shrink.rewrite_durations(
-            expr, lambda duration, shortest_ms: _variable(duration, shortest_ms, {}), _lost
+            expr, lambda duration, shortest_ms: _variable(duration, shortest_ms, {}), _time_scale
         )
         if alert.is_scaled
         else expr
     )
     by_run = re.sub(
-        r"\b(by|on) \(", r"\1 (run, ", asked
+        r"\b(by|on) \(", r"\1 (run, ", scaled
     )  # Two runs laid over each other are told apart also where a rule adds up.
     return Query(
-        of_runs(f"({by_run})"),
+        in_selected_runs(f"({by_run})"),
         legend,
-        only_where=next((what for words, what in NEEDS.items() if words in expr), ""),
+        requires=next(
+            (requirement for words, requirement in REQUIREMENTS.items() if words in expr), ""
+        ),
     )
 
 
@@ -196,38 +207,39 @@ def _state(alert: Alert) -> Query:
         f'ALERTS{{{labels}, alertstate="{state}"}}' for state in ("firing", "pending")
     )
     quiet = f'firedrill:rule_evaluation{{group="{alert.group}"}}'
-    return Query(largest(f"(2 * {firing} or {pending} or 0 * {quiet})"), alert.title)
+    return Query(max_by(f"(2 * {firing} or {pending} or 0 * {quiet})"), alert.title)
 
 
-def _others() -> Query:
+def _other_alerts() -> Query:
     known = "|".join(dict.fromkeys(alert.rule.name for alert in alerts()))
     firing, pending = (
         f'ALERTS{{alertname!~"{known}", alertstate="{state}"}}' for state in ("firing", "pending")
     )
     return Query(
-        largest(f"(2 * {firing} or {pending})", "run, alertname, severity"),
+        max_by(f"(2 * {firing} or {pending})", "run, alertname, severity"),
         "{{alertname}} {{severity}}",
-        empty_when_healthy="your own alerts have a row while they are active",
+        empty_when_healthy="alerts of your own rules have a row while they are active",
     )
 
 
 def _burn(kind: str, budget: str, window: str) -> Query:
     return Query(
-        of_runs(f'(api:{kind}:ratio_rate{window}{{job=~"$job"}} / {budget})'),
+        in_selected_runs(f'(api:{kind}:ratio_rate{window}{{job=~"$job"}} / {budget})'),
         f"{window} {{{{job}}}}",
     )
 
 
-def _burn_rates(title: str, question: str, kind: str, budget: str) -> Signal:
+def _burn_rates(title: str, description: str, kind: str, budget: str) -> PanelContent:
     limits = (
         Query(
-            of_runs(f"(clamp_max(vector({times}), {HIGHEST_SHARE} / {budget}))"), f"limit {times:g}"
+            in_selected_runs(f"(clamp_max(vector({times}), {HIGHEST_ERROR_RATIO} / {budget}))"),
+            f"limit {times:g}",
         )
-        for times in BURNS
+        for times in BURN_RATES
     )
-    return Signal(
+    return PanelContent(
         title,
-        question,
+        description,
         "short",
         (*(_burn(kind, budget, window) for window in WINDOWS), *limits),
         "no traffic",
@@ -235,31 +247,37 @@ def _burn_rates(title: str, question: str, kind: str, budget: str) -> Signal:
 
 
 _FAULTS = Query(
-    f"3 * sgn({largest(ours('api_fault_active'), 'run, fault')} > 0)",
+    f"3 * sgn({max_by(selected('api_fault_active'), 'run, fault')} > 0)",
     "fault: {{fault}}",
-    empty_when_healthy="nothing is broken on purpose",
+    empty_when_healthy="no fault is injected",
 )
-STATES = Signal(
+STATES = PanelContent(
     "Alerts and faults",
-    "Which alert is pending, which fires, since when, what was broken on purpose below it? A row without a rule is empty.",
+    "Which alerts are pending or firing, since when, and which faults are injected? The row "
+    "of a rule that is not loaded is empty.",
     "none",
-    (*map(_state, alerts()), _others(), _FAULTS),
+    (*map(_state, alerts()), _other_alerts(), _FAULTS),
     "no rule is evaluated",
 )
-LOAD_STEPS = Signal(
+LOAD_STEPS = PanelContent(
     "Load",
-    "How many users ask, and in which step of the load?",
+    "How many users run, and which step of the load profile is active?",
     "short",
-    (Query(total(ours("locust_users")), "users"), Query(largest(ours("locust_load_step")), "step")),
+    (
+        Query(sum_by(selected("locust_users")), "users"),
+        Query(max_by(selected("locust_load_step")), "step"),
+    ),
 )
-ACTIVE = Signal(
+ACTIVE = PanelContent(
     "Firing / pending now",
-    "How many alerts fire, and how many are about to? Watchdog, which always fires, is left out.",
+    "How many alerts are firing, and how many are pending? Watchdog, which always fires, is "
+    "not counted.",
     "none",
     tuple(
         Query(
-            total(
-                f'(ALERTS{{alertstate="{state}", alertname!="Watchdog"}} or 0 * firedrill:rule_evaluation)'
+            sum_by(
+                f'(ALERTS{{alertstate="{state}", alertname!="Watchdog"}}'
+                " or 0 * firedrill:rule_evaluation)"
             ),
             state,
         )
@@ -269,14 +287,16 @@ ACTIVE = Signal(
 )
 ERROR_BURN = _burn_rates(
     "Error budget: burn rates",
-    "How many times faster than the budget allows do failed requests use it up? An alert needs a long and a short window above its limit.",
+    "How many times faster than the error budget allows do requests fail? An alert needs a "
+    "long and a short window above its limit.",
     "errors",
     "scalar(api:slo_errors:ratio)",
 )
 LATENCY_BURN = _burn_rates(
     "Latency budget: burn rates",
-    "How many times faster than 1 % do requests exceed the SLO latency? An alert needs a long and a short window above its limit.",
+    "How many times faster than the latency budget (1 %) allows do requests exceed the SLO "
+    "latency? An alert needs a long and a short window above its limit.",
     "slow",
     "0.01",
 )
-AGAINST_LIMITS = tuple(signal for alert in alerts() for signal in against_limits(alert))
+AGAINST_LIMITS = tuple(content for alert in alerts() for content in against_limits(alert))

@@ -1,17 +1,17 @@
-"""What the page about the client asks: what Locust asked for, what it got, and whether it could."""
+"""Panels about the client: requests, their answers, and the load generator."""
 
 from __future__ import annotations
 
 from grafana.source.golden_signals_panels import (
     SLO_LATENCY,
+    PanelContent,
     Query,
-    Signal,
-    grown,
-    largest,
-    of_open_loop,
-    ours,
+    in_open_workload,
+    increase_over_range,
+    max_by,
     rate,
-    total,
+    selected,
+    sum_by,
 )
 
 NAME = "{{method}} {{name}}"
@@ -20,168 +20,180 @@ ALL_AGES = ', le="+Inf"'
 
 
 def waiting_longer(bound: str) -> str:
-    """Requests in flight for longer than a bucket's bound."""
+    """Return the query for requests in flight for longer than a bucket bound."""
     all_of_them, younger = (
-        ours("locust_requests_in_flight_age", f', le="{le}"') for le in ("+Inf", bound)
+        selected("locust_requests_in_flight_age", f', le="{le}"') for le in ("+Inf", bound)
     )
-    return largest(f"{all_of_them} - ignoring (le) {younger}")
+    return max_by(f"{all_of_them} - ignoring (le) {younger}")
 
 
-OLDEST = Signal(
+OLDEST = PanelContent(
     "Oldest in flight",
-    "How long has the oldest request been waiting for its answer? It grows with the clock where a server has stopped answering somebody.",
+    "How long has the oldest request in flight waited for its answer? It grows with the clock "
+    "while the server does not answer.",
     "s",
-    (Query(largest(ours("locust_requests_in_flight_oldest_seconds")), "oldest"),),
-    "not seen",
+    (Query(max_by(selected("locust_requests_in_flight_oldest_seconds")), "oldest"),),
+    "not scraped",
 )
-GENERATOR_CPU = Signal(
+GENERATOR_CPU = PanelContent(
     "Generator CPU",
-    "How much of a core does the busiest process of the load generator use? From 90 % on it measures itself.",
+    "How much of a core does the busiest process of the load generator use? From 90 % on, its "
+    "own delays are in every latency.",
     "percentunit",
-    (Query(largest(ours("locust_worker_cpu_ratio")), "busiest"),),
+    (Query(max_by(selected("locust_worker_cpu_ratio")), "busiest"),),
     "not known yet",
 )
-USERS = Signal(
+USERS = PanelContent(
     "Users",
-    "Do as many users run as the profile asks for, and do any of them starve?",
+    "Do as many users run as the profile asks for, and how many are starved?",
     "short",
     (
-        Query(total(ours("locust_users_target")), "asked for"),
-        Query(total(ours("locust_users")), "running"),
-        Query(total(ours("locust_users_starved")), "starved"),
+        Query(sum_by(selected("locust_users_target")), "target"),
+        Query(sum_by(selected("locust_users")), "running"),
+        Query(sum_by(selected("locust_users_starved")), "starved"),
     ),
 )
-RATE_BY_NAME = Signal(
+RATE_BY_NAME = PanelContent(
     "Requests by name",
     "Which requests are answered, and how many a second?",
     "reqps",
-    (Query(total(rate("locust_requests_total"), BY_NAME), NAME),),
+    (Query(sum_by(rate("locust_requests_total"), BY_NAME), NAME),),
 )
-PERCENTILES = Signal(
+PERCENTILES = PanelContent(
     "Response time",
-    "How long do answered requests take, and how much longer is it when those still waiting count?",
+    "How long do answered requests take, and how long with waiting requests included?",
     "s",
     (
         Query(
-            largest(ours("client:response_time_including_waiting_seconds:p99_10s")),
+            max_by(selected("client:response_time_including_waiting_seconds:p99_10s")),
             "p99, waiting included",
         ),
-        Query(largest(ours("client:response_time_seconds:p99_10s")), "p99"),
-        Query(largest(ours("client:response_time_seconds:p95_10s")), "p95"),
-        Query(largest(ours("client:response_time_seconds:p50_10s")), "p50"),
+        Query(max_by(selected("client:response_time_seconds:p99_10s")), "p99"),
+        Query(max_by(selected("client:response_time_seconds:p95_10s")), "p95"),
+        Query(max_by(selected("client:response_time_seconds:p50_10s")), "p50"),
         Query(SLO_LATENCY, "SLO"),
     ),
 )
-P99_BY_NAME = Signal(
+P99_BY_NAME = PanelContent(
     "p99 by name",
-    "Which request is the slow one?",
+    "Which request is slow?",
     "s",
     (
-        Query(largest(ours("client_request:response_time_seconds:p99_10s"), BY_NAME), NAME),
+        Query(max_by(selected("client_request:response_time_seconds:p99_10s"), BY_NAME), NAME),
         Query(SLO_LATENCY, "SLO"),
     ),
 )
-FAILURES_BY_NAME = Signal(
-    "Failed share by name",
+FAILURES_BY_NAME = PanelContent(
+    "Error ratio by name",
     "Which request fails, and how often?",
     "percentunit",
     (
         Query(
-            f"{total(rate('locust_request_failures_total'), BY_NAME)} / ({total(rate('locust_requests_total'), BY_NAME)} > 0)",
+            f"{sum_by(rate('locust_request_failures_total'), BY_NAME)}"
+            f" / ({sum_by(rate('locust_requests_total'), BY_NAME)} > 0)",
             NAME,
         ),
     ),
     "no traffic",
 )
-WAITING = Signal(
+WAITING = PanelContent(
     "Requests in flight",
-    "How many requests wait for their answer, and since when? Those that wait for long are in no figure of the answered.",
+    "How many requests wait for their answer, and for how long? Latency percentiles of "
+    "answered requests do not include them.",
     "short",
     (
-        Query(total(ours("locust_requests_in_flight")), "all"),
+        Query(sum_by(selected("locust_requests_in_flight")), "all"),
         Query(waiting_longer("1.0"), "longer than 1 s"),
         Query(waiting_longer("5.0"), "longer than 5 s"),
     ),
-    "not seen",
+    "not scraped",
 )
-REQUESTS = Signal(
+_ALL_REQUESTS = increase_over_range("locust_requests_total", BY_NAME)
+_DURATION_BUCKETS = increase_over_range("locust_request_duration_seconds_bucket", f"{BY_NAME}, le")
+REQUESTS = PanelContent(
     "Requests over the time shown",
-    "What did the client see of each kind of request, over the whole time shown?",
+    "What did the client see of each kind of request in the time shown?",
     "none",
     (
-        Query(f"{grown('locust_requests_total', BY_NAME)} > 0", "requests", unit="short"),
+        Query(f"{_ALL_REQUESTS} > 0", "requests", unit="short"),
         Query(
-            f"{grown('locust_request_failures_total', BY_NAME)} / ({grown('locust_requests_total', BY_NAME)} > 0)",
+            f"{increase_over_range('locust_request_failures_total', BY_NAME)}"
+            f" / ({_ALL_REQUESTS} > 0)",
             "failed",
             unit="percentunit",
         ),
         *(
             Query(
-                f"histogram_quantile({share}, {grown('locust_request_duration_seconds_bucket', f'{BY_NAME}, le')}) > 0",
+                f"histogram_quantile({share}, {_DURATION_BUCKETS}) > 0",
                 f"p{share * 100:g}",
                 unit="s",
             )
             for share in (0.5, 0.95, 0.99)
         ),
         Query(
-            f"{grown('locust_response_body_bytes_total', BY_NAME)} / ({grown('locust_requests_total', BY_NAME)} > 0)",
+            f"{increase_over_range('locust_response_body_bytes_total', BY_NAME)}"
+            f" / ({_ALL_REQUESTS} > 0)",
             "body",
             unit="bytes",
         ),
     ),
     "no requests",
 )
-INVALID = Signal(
-    "Why the test would be invalid",
-    "Which condition of an honest measurement is broken, and when? The longest of them tells what to mend first.",
+INVALID = PanelContent(
+    "Conditions of a valid test",
+    "Which condition of a valid measurement is broken, and when? Start with the one that is "
+    "broken for longest.",
     "none",
-    (Query(largest(ours("locust:run_invalid_reason:bool"), "run, reason"), "{{reason}}"),),
+    (Query(max_by(selected("locust:run_invalid_reason:bool"), "run, reason"), "{{reason}}"),),
     "no test",
 )
-GENERATOR_BY_PROCESS = Signal(
+GENERATOR_BY_PROCESS = PanelContent(
     "CPU of the load generator",
-    "Is a process of the load generator near its one core? From 90 % on the run is invalid.",
+    "Is a process of the load generator near a whole core? From 90 % on, the run is invalid.",
     "percentunit",
-    (Query(largest(ours("locust_worker_cpu_ratio"), "run, worker"), "{{worker}}"),),
+    (Query(max_by(selected("locust_worker_cpu_ratio"), "run, worker"), "{{worker}}"),),
     "not known yet",
 )
-LATENESS = Signal(
-    "Lateness of the load generator",
-    "How late does its event loop wake up? What it is late is added to every response time that it measures.",
+LATENESS = PanelContent(
+    "Event loop lag",
+    "How late does the load generator's event loop wake up? Its lag is part of every response "
+    "time that it measures.",
     "s",
-    (Query(largest(ours("locust_worker_loop_lag_max_seconds"), "run, worker"), "{{worker}}"),),
+    (Query(max_by(selected("locust_worker_loop_lag_max_seconds"), "run, worker"), "{{worker}}"),),
 )
-GIVEN_UP = Signal(
-    "Requests that no statistic shows",
-    "How many requests were given up unanswered, and how many exceptions escaped the users? Locust counts neither as a failure.",
+GIVEN_UP = PanelContent(
+    "Abandoned requests, exceptions",
+    "How many requests are abandoned without an answer, and how many exceptions escape tasks? "
+    "Locust counts neither as a failure.",
     "cps",
     (
-        Query(total(rate("locust_requests_abandoned_total"), "run, stage"), "given up {{stage}}"),
-        Query(total(rate("locust_user_exceptions_total")), "exceptions of users"),
+        Query(sum_by(rate("locust_requests_abandoned_total"), "run, stage"), "abandoned {{stage}}"),
+        Query(sum_by(rate("locust_user_exceptions_total")), "task exceptions"),
     ),
 )
-BY_WORKER = Signal(
+BY_WORKER = PanelContent(
     "Users by worker",
     "Is the load spread evenly over the processes of the load generator?",
     "short",
-    (Query(total(ours("locust_worker_users"), "run, worker"), "{{worker}}"),),
+    (Query(sum_by(selected("locust_worker_users"), "run, worker"), "{{worker}}"),),
 )
-MEMORY = Signal(
+MEMORY = PanelContent(
     "Memory of the load generator",
-    "Does a process of the load generator grow?",
+    "Does the memory of a load generator process grow?",
     "bytes",
-    (Query(largest(ours("locust_worker_memory_bytes"), "run, worker"), "{{worker}}"),),
+    (Query(max_by(selected("locust_worker_memory_bytes"), "run, worker"), "{{worker}}"),),
 )
-IN_FLIGHT = total(ours("locust_requests_in_flight"))
-WITHOUT_SLOT = f"{total(ours('locust_arrivals_waiting_age', ALL_AGES))} - {IN_FLIGHT}"
-SLOTS = Signal(
-    "Slots of the open loop",
-    "How many requests are in flight of as many as may be? Where the limit is reached, arrivals wait, and the API no longer gets the rate.",
+IN_FLIGHT = sum_by(selected("locust_requests_in_flight"))
+WITHOUT_SLOT = f"{sum_by(selected('locust_arrivals_waiting_age', ALL_AGES))} - {IN_FLIGHT}"
+SLOTS = PanelContent(
+    "Slots of the open workload",
+    "How many requests are in flight, compared with the limit `max_in_flight`? At the limit, "
+    "arrivals wait, and the API no longer gets the offered rate.",
     "short",
     (
-        of_open_loop(IN_FLIGHT, "in flight"),
-        of_open_loop(WITHOUT_SLOT, "waiting for a slot"),
-        of_open_loop(total(ours("locust_users")), "limit"),
+        in_open_workload(IN_FLIGHT, "in flight"),
+        in_open_workload(WITHOUT_SLOT, "waiting for a slot"),
+        in_open_workload(sum_by(selected("locust_users")), "limit"),
     ),
-    "closed loop: no slots",
+    "closed workload: no slots",
 )

@@ -1,4 +1,4 @@
-"""What every dashboard has: variables, links to the others, marks, and panels in rows."""
+"""Parts of every dashboard: variables, links, annotations, and panels in rows."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableRefresh,
 )
 
-from grafana.source.golden_signals_panels import of_runs
+from grafana.source.golden_signals_panels import in_selected_runs
 from grafana.source.panel_style import DATASOURCE, GREEN, ORANGE, RED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 WIDTH = 24
-"""Of Grafana's grid."""
+"""Columns of Grafana's grid."""
 TAG = "firedrill"
 FIRING = 'ALERTS{alertstate="firing", alertname!="Watchdog"}'
 STEP = "5s"
-"""Marks are as exact as this, and what they look back for fits it."""
+"""Resolution of annotations; their look-back fits it."""
 FAULT, FAULT_BEFORE = (
     f"max_over_time(api_fault_active[6s]{offset}) > 0" for offset in ("", " offset 5s")
 )
-"""A fault seen since the step before: of a stop there is one sample only."""
+"""A fault that was seen since the previous step: the fault `stop` has only one sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Panels beside each other."""
+    """A row of panels."""
 
     height: int
     panels: Sequence[Any]
     widths: Sequence[int] = ()
-    """All the same if none are given."""
+    """Widths in columns; equal if none are given."""
 
-    def placed(self, y: int) -> Iterator[tuple[Any, GridPos]]:
-        """Each panel and its place."""
+    def with_positions(self, y: int) -> Iterator[tuple[Any, GridPos]]:
+        """Yield each panel and its position."""
         x = 0
         for panel, width in zip(
             self.panels, self.widths or [WIDTH // len(self.panels)] * len(self.panels), strict=True
@@ -54,12 +54,12 @@ class Row:
 
 
 def uid(name: str) -> str:
-    """A dashboard's address: it stays when the title changes."""
+    """Return a dashboard's uid, which stays the same when the title changes."""
     return f"firedrill-{name}"
 
 
-def leading_to(name: str, *panels: Any) -> list[Any]:
-    """Panels whose titles lead to another dashboard, at the same time and with the same choices."""
+def linked_to(name: str, *panels: Any) -> list[Any]:
+    """Link panels to another dashboard, with the same time range and variables."""
     return [panel.links([_link(name)]) for panel in panels]
 
 
@@ -72,7 +72,7 @@ def _link(name: str) -> dashboard.DashboardLink:
 def page(
     name: str, title: str, description: str, rows: Sequence[Row], more: Sequence[Any] = ()
 ) -> dashboard.Dashboard:
-    """A dashboard, with more variables than all have."""
+    """Build a dashboard, with `more` variables of its own."""
     built = (
         dashboard.Dashboard(title)
         .uid(uid(name))
@@ -83,20 +83,20 @@ def page(
         .timezone("browser")
         .readonly()
         .tooltip(DashboardCursorSync.CROSSHAIR)
-        .variables([_datasource(), *_choices(), *more])
-        .link(_all_others())
+        .variables([_datasource(), *_run_variables(), *more])
+        .link(_links_to_other_dashboards())
     )
-    for mark in marks():
-        built = built.annotation(mark)
-    for panel in _numbered(rows):
+    for annotation in annotation_queries():
+        built = built.annotation(annotation)
+    for panel in _numbered_panels(rows):
         built = built.with_panel(panel)
     return built
 
 
-def _numbered(rows: Sequence[Row]) -> Iterator[Any]:
+def _numbered_panels(rows: Sequence[Row]) -> Iterator[Any]:
     y, number_of = 0, count(1)
     for row in rows:
-        for panel, place in row.placed(y):
+        for panel, place in row.with_positions(y):
             yield panel.id(next(number_of)).grid_pos(place)
         y += row.height
 
@@ -112,16 +112,16 @@ def _datasource() -> dashboard.DatasourceVariable:
     )
 
 
-def _choices() -> list[dashboard.QueryVariable]:
+def _run_variables() -> list[dashboard.QueryVariable]:
     return [
-        _choice("job", "label_values(up, job)"),
-        _choice("instance", 'label_values(up{job=~"$job"}, instance)'),
-        # Not .+: a Locust that was not given a run's id has an empty one.
-        _choice("run", "label_values(locust_test_info, run_id)", ".*"),
+        _label_variable("job", "label_values(up, job)"),
+        _label_variable("instance", 'label_values(up{job=~"$job"}, instance)'),
+        # Not .+, because a Locust that was started without a run id has an empty one.
+        _label_variable("run", "label_values(locust_test_info, run_id)", ".*"),
     ]
 
 
-def _choice(name: str, query: str, everything: str = ".+") -> dashboard.QueryVariable:
+def _label_variable(name: str, query: str, everything: str = ".+") -> dashboard.QueryVariable:
     return (
         dashboard.QueryVariable(name)
         .label(name.capitalize())
@@ -135,8 +135,8 @@ def _choice(name: str, query: str, everything: str = ".+") -> dashboard.QueryVar
     )
 
 
-def _all_others() -> dashboard.DashboardLink:
-    """Every dashboard with our tag, whichever there will be."""
+def _links_to_other_dashboards() -> dashboard.DashboardLink:
+    """Return links to every dashboard with our tag."""
     return (
         dashboard.DashboardLink("Firedrill")
         .type(DashboardLinkType.DASHBOARDS)
@@ -147,21 +147,34 @@ def _all_others() -> dashboard.DashboardLink:
     )
 
 
-def marks() -> list[dashboard.AnnotationQuery]:
-    """Where a step of the load or a fault begins, and where an alert begins to fire; each point that a query returns is one mark."""
+def annotation_queries() -> list[dashboard.AnnotationQuery]:
+    """Return annotations where a load step or fault begins and where an alert begins to fire.
+
+    Each point that a query returns is one annotation.
+    """
     return [
-        _mark(
+        _annotation(
             "Load steps",
-            of_runs("changes(locust_load_step[6s]) > 0"),
-            "next step of the load",
+            in_selected_runs("changes(locust_load_step[6s]) > 0"),
+            "load step",
             GREEN,
         ),
-        _mark("Faults", of_runs(f"({FAULT} unless {FAULT_BEFORE})"), "fault: {{fault}}", ORANGE),
-        _mark("Alerts", of_runs(f"({FIRING} unless {FIRING} offset 5s)"), "{{alertname}}", RED),
+        _annotation(
+            "Faults",
+            in_selected_runs(f"({FAULT} unless {FAULT_BEFORE})"),
+            "fault: {{fault}}",
+            ORANGE,
+        ),
+        _annotation(
+            "Alerts",
+            in_selected_runs(f"({FIRING} unless {FIRING} offset 5s)"),
+            "{{alertname}}",
+            RED,
+        ),
     ]
 
 
-def _mark(name: str, expr: str, title: str, color: str) -> dashboard.AnnotationQuery:
+def _annotation(name: str, expr: str, title: str, color: str) -> dashboard.AnnotationQuery:
     return (
         dashboard.AnnotationQuery()
         .name(name)

@@ -1,46 +1,52 @@
-"""The home page: is the API healthy, is the test honest, what runs out first?"""
+"""Home dashboard 'Golden signals': API health, measurement quality and saturation on one page."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from grafana.source import golden_signals_panels
-from grafana.source.dashboard_layout import Row, leading_to, page
+from grafana.source.dashboard_layout import Row, linked_to, page
 from grafana.source.panel_style import (
-    BAD_BELOW_ONE,
-    FRESH,
+    AGE_THRESHOLDS,
+    BOOLEAN_THRESHOLDS,
     GREEN,
-    LEFT,
-    by_decades,
-    by_status,
-    chart,
-    full_scale,
-    named,
-    number,
-    on_the_right,
+    HEADROOM_THRESHOLDS,
+    heatmap_panel,
+    line_chart,
+    on_logarithmic_axis,
+    on_percent_axis,
     red_above_zero,
-    spread,
+    stacked_by_status,
+    stat_panel,
+    with_seconds_on_right_axis,
+    with_series_names,
 )
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.builders import dashboard
 
 VERDICTS = [
-    *leading_to(
+    *linked_to(
         "alert-lab",
-        number(golden_signals_panels.SLO_KEPT, BAD_BELOW_ONE, {"0": "BROKEN", "1": "KEPT"}),
+        stat_panel(
+            golden_signals_panels.SLO_KEPT, BOOLEAN_THRESHOLDS, {"0": "BROKEN", "1": "KEPT"}
+        ),
     ),
-    number(golden_signals_panels.TEST_VALID, BAD_BELOW_ONE, {"0": "INVALID", "1": "VALID"}),
-    red_above_zero(named(number(golden_signals_panels.USERS, [(None, GREEN)])), "starved"),
-    named(number(golden_signals_panels.HEADROOM, LEFT)),
-    number(golden_signals_panels.LAST_SCRAPE, FRESH),
+    stat_panel(
+        golden_signals_panels.TEST_VALID, BOOLEAN_THRESHOLDS, {"0": "INVALID", "1": "VALID"}
+    ),
+    red_above_zero(
+        with_series_names(stat_panel(golden_signals_panels.USERS, [(None, GREEN)])), "starved"
+    ),
+    with_series_names(stat_panel(golden_signals_panels.HEADROOM, HEADROOM_THRESHOLDS)),
+    stat_panel(golden_signals_panels.LAST_SCRAPE, AGE_THRESHOLDS),
 ]
 FACTS = [
-    number(golden_signals_panels.RATE),
-    number(golden_signals_panels.ERROR_SHARE),
-    number(golden_signals_panels.CLIENT_P99),
-    number(golden_signals_panels.SERVER_P99),
-    number(golden_signals_panels.TIME_SCALE),
+    stat_panel(golden_signals_panels.RATE),
+    stat_panel(golden_signals_panels.ERROR_SHARE),
+    stat_panel(golden_signals_panels.CLIENT_P99),
+    stat_panel(golden_signals_panels.SERVER_P99),
+    stat_panel(golden_signals_panels.TIME_SCALE),
 ]
 
 ROWS = (
@@ -49,50 +55,55 @@ ROWS = (
     Row(
         6,
         [
-            *leading_to("client", chart(golden_signals_panels.TRAFFIC)),
-            *leading_to("server", by_decades(chart(golden_signals_panels.LATENCY))),
+            *linked_to("client", line_chart(golden_signals_panels.TRAFFIC)),
+            *linked_to("server", on_logarithmic_axis(line_chart(golden_signals_panels.LATENCY))),
         ],
     ),
     Row(
         5,
         [
-            *leading_to("saturation", full_scale(chart(golden_signals_panels.SATURATION))),
-            *leading_to(
+            *linked_to("saturation", on_percent_axis(line_chart(golden_signals_panels.SATURATION))),
+            *linked_to(
                 "client",
-                on_the_right(chart(golden_signals_panels.HONESTY), "oldest in flight (seconds)"),
+                with_seconds_on_right_axis(
+                    line_chart(golden_signals_panels.MEASUREMENT_QUALITY),
+                    "oldest in flight (seconds)",
+                ),
             ),
         ],
     ),
     Row(
         8,
         [
-            *leading_to(
+            *linked_to(
                 "client",
-                chart(golden_signals_panels.ERRORS),
-                chart(golden_signals_panels.ERROR_CLASSES),
+                line_chart(golden_signals_panels.ERRORS),
+                line_chart(golden_signals_panels.ERROR_CLASSES),
             ),
-            *leading_to("server", by_status(chart(golden_signals_panels.STATUS_CODES))),
+            *linked_to("server", stacked_by_status(line_chart(golden_signals_panels.STATUS_CODES))),
         ],
     ),
     Row(
         8,
         [
-            *leading_to("client", spread(golden_signals_panels.CLIENT_HEATMAP)),
-            *leading_to("server", spread(golden_signals_panels.SERVER_HEATMAP)),
+            *linked_to("client", heatmap_panel(golden_signals_panels.CLIENT_HEATMAP)),
+            *linked_to("server", heatmap_panel(golden_signals_panels.SERVER_HEATMAP)),
         ],
     ),
     Row(
         8,
         [
-            *leading_to("server", by_decades(chart(golden_signals_panels.QUEUE))),
-            *leading_to("client", full_scale(chart(golden_signals_panels.GENERATOR))),
+            *linked_to("server", on_logarithmic_axis(line_chart(golden_signals_panels.QUEUE))),
+            *linked_to("client", on_percent_axis(line_chart(golden_signals_panels.GENERATOR))),
         ],
     ),
 )
-"""The strip of numbers and two rows of charts are one screen."""
+"""The stat panels and the first two rows of charts fill one screen."""
 
 
 def build() -> dashboard.Dashboard:
-    """The dashboard."""
-    question = "Latency, traffic, errors and saturation of an API under load, from the client's side and the server's."
-    return page("golden-signals", "Golden signals", question, ROWS)
+    """Build the dashboard."""
+    description = (
+        "Latency, traffic, errors and saturation of an API under load, at client and server."
+    )
+    return page("golden-signals", "Golden signals", description, ROWS)

@@ -1,4 +1,7 @@
-"""What the charts show: each panel's question, unit and queries. Pure data, so that whatever else draws the same panels cannot disagree."""
+"""Panels of the golden signals (title, description, unit, queries), and helpers for their queries.
+
+Pure data: the report draws the same panels from this file, so that both cannot disagree.
+"""
 
 from __future__ import annotations
 
@@ -8,340 +11,364 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OURS = 'job=~"$job", instance=~"$instance"'
-"""Selects the jobs and instances that the reader chose."""
+SELECTION = 'job=~"$job", instance=~"$instance"'
+"""Label matchers for the jobs and instances that the reader selected."""
 
-EVERYTHING = {"$job": ".+", "$instance": ".+", "$run": ".*", "$__rate_interval": "4s"}
-"""What a dashboard's variables stand for as long as nobody chooses. `$__range`, which tables read, is the length of the time shown."""
+ALL_SELECTED = {"$job": ".+", "$instance": ".+", "$run": ".*", "$__rate_interval": "4s"}
+"""Default values of a dashboard's variables. `$__range`, which tables read, has none: it is the
+length of the time shown.
+"""
 
 
-OPEN_LOOP = "arrivals that do not wait for answers"
+OPEN_WORKLOAD = "arrivals that do not wait for answers"
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One expression in PromQL, and the name of its series in the legend."""
+    """A PromQL expression, and the name of its series in the legend."""
 
     expr: str
     legend: str
     empty_when_healthy: str = ""
-    """Why it gives nothing as long as nothing is wrong."""
-    only_where: str = ""
-    """What the machine, or the load profile, needs to have for it to give anything."""
-    only_latest: bool = False
-    """Asked once, at the end of the time shown: it picks series, and over a range every series that was ever picked would stay."""
-    exemplars: bool = False
-    """Asked for the exemplars of its series alone: dots that open the trace of a request. Recorded series have none."""
-    unit: str = ""
-    """Grafana's name of the unit, where it is not its panel's."""
+    """Reason why it is empty while nothing is wrong."""
+    requires: str = ""
+    """Requirement on the machine or the load profile, without which it is empty."""
+    is_instant: bool = False
+    """Whether it is evaluated at the end of the time shown only.
 
-    def asked(self, choices: Mapping[str, str]) -> str:
-        """The expression with the variables' values in their places."""
+    A query that picks series would otherwise show every series that it ever picked.
+    """
+    exemplars: bool = False
+    """Whether it only fetches exemplars (dots that open a trace). Recorded series have none."""
+    unit: str = ""
+    """Grafana's name of the unit, where it differs from the panel's."""
+
+    def with_variables(self, values: Mapping[str, str]) -> str:
+        """Return the expression with the values of variables filled in."""
         expr = self.expr
-        for variable, value in choices.items():
+        for variable, value in values.items():
             expr = expr.replace(variable, value)
         return expr
 
 
 @dataclass(frozen=True, slots=True)
-class Signal:
-    """One panel's content."""
+class PanelContent:
+    """Title, description, unit and queries of a panel."""
 
     title: str
-    question: str
-    """What a reader asks of it, and how to read the answer."""
+    description: str
+    """The question that the panel answers, and how to read the answer."""
     unit: str
     """Grafana's name of the unit."""
     queries: tuple[Query, ...]
-    when_empty: str = ""
-    """Shown in place of a chart that has no data."""
+    empty_text: str = ""
+    """Text in place of a chart that has no data."""
 
 
-def ours(name: str, more: str = "") -> str:
-    """A series of the chosen jobs and instances."""
-    return f"{name}{{{OURS}{more}}}"
+def selected(name: str, more: str = "") -> str:
+    """Return a selector of a series, of the selected jobs and instances."""
+    return f"{name}{{{SELECTION}{more}}}"
 
 
 def rate(counter: str, more: str = "") -> str:
-    """A counter's growth per second, over as short a time as the chart resolves."""
-    return f"rate({ours(counter, more)}[$__rate_interval])"
+    """Return the rate of a counter at the resolution of the chart."""
+    return f"rate({selected(counter, more)}[$__rate_interval])"
 
 
-def of_runs(vector: str) -> str:
-    """Without the runs that were not chosen.
+def in_selected_runs(vector: str) -> str:
+    """Exclude the runs that are not selected.
 
-    Where several are laid over each other they are told apart by the label `run`; where there is none, by the time at which each ran.
-    Nothing is taken away while all are chosen, so that the server is seen when Locust is not.
+    Overlaid runs are told apart by the label `run`, other runs by the time at which they ran. While
+    all are selected nothing is excluded, so that the server is seen without Locust.
     """
     return f'{vector} unless on (run) locust_test_info{{run_id!~"$run"}}'
 
 
-def total(vector: str, by: str = "run") -> str:
-    """Their sum, each run for itself."""
-    return f"sum by ({by}) ({of_runs(vector)})"
+def sum_by(vector: str, by: str = "run") -> str:
+    """Sum up series, by default for each run."""
+    return f"sum by ({by}) ({in_selected_runs(vector)})"
 
 
-def largest(vector: str, by: str = "run") -> str:
-    """The largest of them, each run for itself."""
-    return f"max by ({by}) ({of_runs(vector)})"
+def max_by(vector: str, by: str = "run") -> str:
+    """Return the largest of series, by default for each run."""
+    return f"max by ({by}) ({in_selected_runs(vector)})"
 
 
 def quantile(share: float, histogram: str) -> str:
-    """The time within which this share of the events was over."""
-    return f"histogram_quantile({share}, {total(rate(f'{histogram}_bucket'), 'run, le')})"
+    """Return a quantile of a histogram for each run."""
+    return f"histogram_quantile({share}, {sum_by(rate(f'{histogram}_bucket'), 'run, le')})"
 
 
-def grown(counter: str, by: str, more: str = "") -> str:
-    """A counter's growth over the whole time shown, for a table."""
-    return total(f"increase({ours(counter, more)}[$__range])", by)
+def increase_over_range(counter: str, by: str, more: str = "") -> str:
+    """Return the increase of a counter over the whole time shown, for a table."""
+    return sum_by(f"increase({selected(counter, more)}[$__range])", by)
 
 
-WAITING_INCLUDED = ours("client:response_time_including_waiting_seconds:p99_10s")
-ANSWERED = ours("client:response_time_seconds:p99_10s")
-SLO_LATENCY = largest('firedrill_slo_latency_seconds{quantile="0.99"}')
-SLO_ERRORS = largest("firedrill_slo_error_ratio")
-"""What the profile of the run asks for: where it sets no such objective there is no line."""
+CLIENT_P99_WITH_WAITING = selected("client:response_time_including_waiting_seconds:p99_10s")
+CLIENT_P99_OF_ANSWERED = selected("client:response_time_seconds:p99_10s")
+SLO_LATENCY = max_by('firedrill_slo_latency_seconds{quantile="0.99"}')
+SLO_ERRORS = max_by("firedrill_slo_error_ratio")
+"""Objectives of the run's profile; an objective that it does not set has no line."""
 
-SLO_KEPT = Signal(
+SLO_KEPT = PanelContent(
     "SLO kept?",
-    "Does the API keep the profile's objectives right now? Broken while one of them is not kept over the last 10 s, the waiting included; "
-    "what the profile sets no objective for is not judged.",
+    "Does the API keep the profile's objectives right now? BROKEN while at least one is not "
+    "kept over the last 10 s, waiting requests included. An objective that the profile does "
+    "not set is not judged.",
     "none",
-    (Query(f"min by (run) ({of_runs(ours('client:slo_kept:bool'))})", "kept"),),
+    (Query(f"min by (run) ({in_selected_runs(selected('client:slo_kept:bool'))})", "kept"),),
     "not judged",
 )
-TEST_VALID = Signal(
+TEST_VALID = PanelContent(
     "Test valid?",
-    "Can the measurement be trusted? INVALID while the load generator is the bottleneck, is not seen, or does other than was asked of it.",
+    "Can you trust the measurement? INVALID while the load generator is the bottleneck, is "
+    "not scraped, or does not play the load that was asked for.",
     "none",
-    (Query(f"min by (run) ({of_runs(ours('locust:run_valid:bool'))})", "valid"),),
+    (Query(f"min by (run) ({in_selected_runs(selected('locust:run_valid:bool'))})", "valid"),),
     "no test",
 )
-USERS = Signal(
+USERS = PanelContent(
     "Users / starved",
-    "How many users run, and how many of them wait in a request that does not come back? The second number has to be 0.",
+    "How many users run, and how many of them are starved: wait in one request that gets no "
+    "answer? The second number must be 0.",
     "none",
     (
-        Query(total(ours("locust_users")), "users"),
-        Query(total(ours("locust_users_starved")), "starved"),
+        Query(sum_by(selected("locust_users")), "users"),
+        Query(sum_by(selected("locust_users_starved")), "starved"),
     ),
-    "not seen",
+    "not scraped",
 )
-RATE = Signal(
-    "Rate",
+RATE = PanelContent(
+    "Achieved rate",
     "How many requests a second are answered?",
     "reqps",
-    (Query(total(ours("client:requests:rate10s")), "answered"),),
+    (Query(sum_by(selected("client:requests:rate10s")), "answered"),),
     "no data",
 )
-ERROR_SHARE = Signal(
-    "Error share",
+ERROR_SHARE = PanelContent(
+    "Error ratio",
     "Which share of the requests fails, as the client sees it?",
     "percentunit",
-    (Query(largest(ours("client:errors:ratio_rate10s")), "failed"),),
+    (Query(max_by(selected("client:errors:ratio_rate10s")), "failed"),),
     "no traffic",
 )
-CLIENT_P99 = Signal(
+CLIENT_P99 = PanelContent(
     "p99 client",
-    "Below which time are 99 % of the requests answered, those still waiting included? Where nobody sees who waits, of the answered alone.",
+    "Within which time are 99 % of the requests answered, waiting requests included at their "
+    "age so far? Where requests in flight cannot be seen, it includes answered requests only.",
     "s",
-    (Query(largest(f"({WAITING_INCLUDED} or {ANSWERED})"), "p99"),),
+    (Query(max_by(f"({CLIENT_P99_WITH_WAITING} or {CLIENT_P99_OF_ANSWERED})"), "p99"),),
     "not known",
 )
-SERVER_P99 = Signal(
+SERVER_P99 = PanelContent(
     "p99 server",
-    "The same from the server's side: queue wait and handler. The client sees more where requests wait before the server accepts them.",
+    "Within which time does the server answer 99 % of the requests: queue wait and handler? "
+    "The client sees more where requests wait before the server accepts them.",
     "s",
-    (Query(largest(ours("server:response_time_seconds:p99_10s")), "p99"),),
+    (Query(max_by(selected("server:response_time_seconds:p99_10s")), "p99"),),
     "no traffic",
 )
-HEADROOM = Signal(
+HEADROOM = PanelContent(
     "Headroom",
-    "How much of the scarcest resource is left, and which one runs out first?",
+    "Which resource is closest to its limit, and how much of it is left?",
     "percentunit",
     (
         Query(
-            f"bottomk by (run) (1, {of_runs(ours('api:headroom:ratio'))})",
+            f"bottomk by (run) (1, {in_selected_runs(selected('api:headroom:ratio'))})",
             "{{resource}}",
-            only_latest=True,
+            is_instant=True,
         ),
     ),
     "limits unknown",
 )
 
-TRAFFIC = Signal(
+TRAFFIC = PanelContent(
     "Traffic",
-    "How many requests a second does the client get answered, and the server answer? They part where requests are lost between them.",
+    "How many requests a second are answered, as the client and the server count them? The "
+    "lines part where requests are lost in between.",
     "reqps",
     (
-        Query(total(ours("client:requests:rate10s")), "client"),
-        Query(total(ours("server:requests:rate10s")), "server"),
+        Query(sum_by(selected("client:requests:rate10s")), "client"),
+        Query(sum_by(selected("server:requests:rate10s")), "server"),
     ),
 )
-ERRORS = Signal(
+ERRORS = PanelContent(
     "Errors",
-    "Which share of requests fails? Errors that only the client sees (refused, timed out) never reached the application.",
+    "Which share of the requests fails, on either side? Errors that only the client sees "
+    "(refused, timed out) never reached the application.",
     "percentunit",
     (
-        Query(largest(ours("client:errors:ratio_rate10s")), "client"),
-        Query(largest(ours("server:errors:ratio_rate10s")), "server"),
+        Query(max_by(selected("client:errors:ratio_rate10s")), "client"),
+        Query(max_by(selected("server:errors:ratio_rate10s")), "server"),
         Query(SLO_ERRORS, "SLO"),
     ),
     "no traffic",
 )
-LATENCY = Signal(
+LATENCY = PanelContent(
     "Latency",
-    "How long do requests take, seen from both sides? `waiting included` leaves the answered behind where requests hang.",
+    "How long do requests take, as the client and the server see it? `waiting included` rises "
+    "above the other client lines where requests hang.",
     "s",
     (
-        Query(largest(WAITING_INCLUDED), "client p99, waiting included"),
-        Query(largest(ANSWERED), "client p99"),
-        Query(largest(ours("client:response_time_seconds:p50_10s")), "client p50"),
-        Query(largest(ours("server:response_time_seconds:p99_10s")), "server p99"),
-        Query(largest(ours("server:response_time_seconds:p50_10s")), "server p50"),
+        Query(max_by(CLIENT_P99_WITH_WAITING), "client p99, waiting included"),
+        Query(max_by(CLIENT_P99_OF_ANSWERED), "client p99"),
+        Query(max_by(selected("client:response_time_seconds:p50_10s")), "client p50"),
+        Query(max_by(selected("server:response_time_seconds:p99_10s")), "server p99"),
+        Query(max_by(selected("server:response_time_seconds:p50_10s")), "server p50"),
         Query(SLO_LATENCY, "SLO"),
     ),
 )
-SATURATION = Signal(
+SATURATION = PanelContent(
     "Saturation",
-    "How much of each limit is in use? The line that reaches 100 % first is what to raise. A limit nobody knows has no line.",
+    "How much of each limit is in use? The first line that reaches 100 % is the first "
+    "saturated resource: raise its limit first. A resource without a known limit has no line.",
     "percentunit",
-    (Query(largest(ours("api:saturation:ratio"), "run, resource"), "{{resource}}"),),
+    (Query(max_by(selected("api:saturation:ratio"), "run, resource"), "{{resource}}"),),
 )
-HONESTY = Signal(
-    "Honest test?",
-    "How many requests are unanswered, and how many users starve? None of these is in any latency figure of the answered.",
+MEASUREMENT_QUALITY = PanelContent(
+    "Measurement quality",
+    "How many requests are unanswered, and how many users are starved? Latency percentiles of "
+    "answered requests do not include them.",
     "short",
     (
-        Query(total(ours("locust_users")), "users"),
-        Query(total(ours("locust_requests_in_flight")), "in flight"),
-        Query(total(ours("locust_users_starved")), "starved"),
+        Query(sum_by(selected("locust_users")), "users"),
+        Query(sum_by(selected("locust_requests_in_flight")), "in flight"),
+        Query(sum_by(selected("locust_users_starved")), "starved"),
         Query(
-            largest(ours("locust_requests_in_flight_oldest_seconds")), "oldest in flight (seconds)"
+            max_by(selected("locust_requests_in_flight_oldest_seconds")),
+            "oldest in flight (seconds)",
         ),
     ),
 )
-CLIENT_HEATMAP = Signal(
-    "Latency of answered requests, client",
-    "How are response times spread? Two bands are two kinds of request, or a queue.",
+CLIENT_HEATMAP = PanelContent(
+    "Response time distribution, client",
+    "How are the response times of answered requests distributed? Two bands are two kinds of "
+    "request, or a queue.",
     "s",
-    (Query(total(ours("client:response_time_seconds_bucket:rate10s"), "le"), "{{le}}"),),
+    (Query(sum_by(selected("client:response_time_seconds_bucket:rate10s"), "le"), "{{le}}"),),
     "no traffic",
 )
-SERVER_HEATMAP = Signal(
-    "Response time, server",
-    "The same inside the server: from acceptance until the response is handed over. Where requests are traced, a dot is one of them, "
-    "and opens its trace.",
+SERVER_HEATMAP = PanelContent(
+    "Response time distribution, server",
+    "How are response times distributed inside the server, from acceptance until the response "
+    "is handed over? Where requests are traced, a dot is one request and opens its trace.",
     "s",
     (
-        Query(total(ours("server:response_time_seconds_bucket:rate10s"), "le"), "{{le}}"),
-        # No count is below 0: this brings the dots of the histogram itself, and no bucket a second time.
+        Query(sum_by(selected("server:response_time_seconds_bucket:rate10s"), "le"), "{{le}}"),
+        # No count is below 0, so this brings exemplars of the histogram and no series.
         Query(
-            of_runs(f"{ours('http_server_response_time_seconds_bucket')} < 0"),
+            in_selected_runs(f"{selected('http_server_response_time_seconds_bucket')} < 0"),
             "{{le}}",
             exemplars=True,
         ),
     ),
     "no traffic",
 )
-STATUS_CODES = Signal(
+STATUS_CODES = PanelContent(
     "Responses by status, server",
-    "What does the server answer with?",
+    "Which status codes does the server answer with?",
     "reqps",
     (
         Query(
-            total(
+            sum_by(
                 rate("http_server_response_time_seconds_count"), "run, http_response_status_code"
             ),
             "{{http_response_status_code}}",
         ),
     ),
 )
-ERROR_CLASSES = Signal(
+ERROR_CLASSES = PanelContent(
     "Errors by class, client",
-    "What goes wrong, as the client sees it: a status, a refused connection, a timeout?",
+    "Which errors does the client see: a status, a refused connection, a timeout?",
     "reqps",
     (
         Query(
-            total(rate("locust_request_errors_total"), "run, error"),
+            sum_by(rate("locust_request_errors_total"), "run, error"),
             "{{error}}",
             empty_when_healthy="a class of error has no series before the first of its kind",
         ),
     ),
     "no errors",
 )
-QUEUE = Signal(
-    "Waiting for a worker",
-    "How long does an accepted request wait before anyone works on it? The best single sign that the knee is reached.",
+QUEUE = PanelContent(
+    "Queue wait and interpreter lag",
+    "How long does an accepted request wait for a worker? A rising queue wait is the first "
+    "sign that the server is at its capacity. A rising interpreter lag means that threads "
+    "compete for the interpreter.",
     "s",
     (
         Query(quantile(0.95, "http_server_queue_wait_seconds"), "queue wait p95"),
         Query(quantile(0.95, "python_sleep_lag_seconds"), "interpreter lag p95"),
     ),
 )
-GENERATOR = Signal(
+GENERATOR = PanelContent(
     "Load generator",
-    "Is the load generator itself at its limit? Above 90 % of a core, or late for more than 1 % of the time, its figures are its own.",
+    "Is the load generator itself at its limit? Above 90 % of a core, or late for more than 1 "
+    "% of the time, its own delays are in every latency.",
     "percentunit",
     (
-        Query(largest(ours("locust_worker_cpu_ratio")), "CPU of the busiest process"),
-        Query(largest(rate("locust_worker_loop_lag_seconds_total")), "share of time late"),
+        Query(max_by(selected("locust_worker_cpu_ratio")), "CPU of the busiest process"),
+        Query(max_by(rate("locust_worker_loop_lag_seconds_total")), "share of time late"),
     ),
 )
 
 
-def of_open_loop(vector: str, legend: str) -> Query:
-    """A query that gives nothing where users wait for their answers, though its series are there."""
+def in_open_workload(vector: str, legend: str) -> Query:
+    """Return a query that is empty in a closed workload, although its series exist there."""
     return Query(
-        f"{vector} and on (run) {ours('client:arrivals_offered:rate10s')}",
+        f"{vector} and on (run) {selected('client:arrivals_offered:rate10s')}",
         legend,
-        only_where=OPEN_LOOP,
+        requires=OPEN_WORKLOAD,
     )
 
 
-ARRIVALS = Signal(
+ARRIVALS = PanelContent(
     "Arrivals",
-    "Is every request begun that the schedule asks for? What finds no slot waits; after 5 s it is dropped, and never sent.",
+    "Does every arrival of the schedule start? An arrival without a free slot waits; after 5 "
+    "s it is dropped.",
     "reqps",
     (
-        Query(total(rate("locust_arrivals_offered_total")), "asked for", only_where=OPEN_LOOP),
-        Query(total(rate("locust_arrivals_started_total")), "begun", only_where=OPEN_LOOP),
-        Query(total(rate("locust_arrivals_unsent_total")), "dropped", only_where=OPEN_LOOP),
+        Query(sum_by(rate("locust_arrivals_offered_total")), "offered", requires=OPEN_WORKLOAD),
+        Query(sum_by(rate("locust_arrivals_started_total")), "started", requires=OPEN_WORKLOAD),
+        Query(sum_by(rate("locust_arrivals_unsent_total")), "dropped", requires=OPEN_WORKLOAD),
     ),
-    "closed loop: users wait for their answers",
+    "closed workload: users wait for answers",
 )
-FROM_SCHEDULE = Signal(
+FROM_SCHEDULE = PanelContent(
     "Response time from schedule",
-    "How long does a request take from the moment it was due? From the moment it was sent looks shorter where it was sent late.",
+    "How long does a request take from the moment at which it was due? Measured from sending, "
+    "a request that was sent late looks faster.",
     "s",
     (
         Query(
-            largest(ours("client:response_time_from_schedule_seconds:p99_10s")),
+            max_by(selected("client:response_time_from_schedule_seconds:p99_10s")),
             "p99 from schedule",
-            only_where=OPEN_LOOP,
+            requires=OPEN_WORKLOAD,
         ),
-        of_open_loop(largest(ANSWERED), "p99 from sending"),
+        in_open_workload(max_by(CLIENT_P99_OF_ANSWERED), "p99 from sending"),
         Query(
             quantile(0.99, "locust_arrival_lateness_seconds"),
-            "p99 sent late by",
-            only_where=OPEN_LOOP,
+            "p99 start delay",
+            requires=OPEN_WORKLOAD,
         ),
-        of_open_loop(SLO_LATENCY, "SLO"),
+        in_open_workload(SLO_LATENCY, "SLO"),
     ),
-    "closed loop: no request is due",
+    "closed workload: no request is due",
 )
-_AGE = f"time() - timestamp({ours('up')})"
-TIME_SCALE = Signal(
+_AGE = f"time() - timestamp({selected('up')})"
+TIME_SCALE = PanelContent(
     "Time scale",
-    "How many seconds of production does a second stand for? Every window and `for` of the API's alerts is divided by it.",
+    "How many seconds of production does one second of the drill stand for? Every window and "
+    "`for` of the API's alerts is divided by it.",
     "none",
-    (Query(largest(ours("firedrill_time_scale")), "scale"),),
+    (Query(max_by(selected("firedrill_time_scale")), "scale"),),
     "not known",
 )
-LAST_SCRAPE = Signal(
+LAST_SCRAPE = PanelContent(
     "Last scrape",
-    "How old is what this page shows? It says so where a page that Prometheus reads does not answer.",
+    "How old are the figures on this page? `no answer` means that a metrics endpoint does not "
+    "answer scrapes.",
     "s",
-    (Query(f"{largest(_AGE)} unless on (run) ({ours('up')} == 0)", "age"),),
+    (Query(f"{max_by(_AGE)} unless on (run) ({selected('up')} == 0)", "age"),),
     "no answer",
 )

@@ -1,4 +1,4 @@
-"""How every panel looks: line widths, colours, legends; one function a kind of panel."""
+"""Look of the panels: a function for each type of panel, with colours, axes and legends."""
 
 from __future__ import annotations
 
@@ -49,46 +49,46 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    Steps = Sequence[tuple[float | None, str]]
-    """From which value on which colour; None is the smallest."""
+    Thresholds = Sequence[tuple[float | None, str]]
+    """(value from which it applies, colour); None is the smallest value."""
 
-    from grafana.source.golden_signals_panels import Query, Signal
+    from grafana.source.golden_signals_panels import PanelContent, Query
 
 DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 GREEN, ORANGE, RED, BLUE, GREY = "#7EB26D", "#EF843C", "#E24D42", "#6ED0E0", "#8E8E8E"
 STATUS_COLORS = {"2..": GREEN, "3..": BLUE, "4..": ORANGE, "5..": RED}
 
-SMALLEST_SCALE = {"percentunit": 0.05, "cps": 1.0, "reqps": 1.0}
-"""By unit: an axis reaches at least so far, or Grafana draws nothing but zeros on one of 10000 %."""
-PLAIN: Steps = [(None, "text")]
-"""Of a number that is neither good nor bad by itself."""
-BAD_BELOW_ONE: Steps = [(None, RED), (1.0, GREEN)]
-"""Of a yes that is 1."""
-LEFT: Steps = [(None, RED), (0.1, ORANGE), (0.3, GREEN)]
-"""Of what is left of a limit."""
-FRESH: Steps = [(None, GREEN), (5, ORANGE), (15, RED)]
-"""Of an age in seconds, at a scrape a second."""
-LIMITS: Steps = [(None, GREEN), (0.7, ORANGE), (0.9, RED)]
-"""Of a share of a limit: the verdict calls a resource run out from nine tenths on."""
+MINIMUM_AXIS_END = {"percentunit": 0.05, "cps": 1.0, "reqps": 1.0}
+"""Smallest end of an axis by unit; without it Grafana draws zeros on an axis up to 10000 %."""
+NO_THRESHOLDS: Thresholds = [(None, "text")]
+"""For a number that is neither good nor bad in itself."""
+BOOLEAN_THRESHOLDS: Thresholds = [(None, RED), (1.0, GREEN)]
+"""For a boolean, where 1 is good."""
+HEADROOM_THRESHOLDS: Thresholds = [(None, RED), (0.1, ORANGE), (0.3, GREEN)]
+"""For the headroom to a limit."""
+AGE_THRESHOLDS: Thresholds = [(None, GREEN), (5, ORANGE), (15, RED)]
+"""For the age of a scrape in seconds, with a scrape every second."""
+USE_THRESHOLDS: Thresholds = [(None, GREEN), (0.7, ORANGE), (0.9, RED)]
+"""For the used share of a limit: from 0.9 on the verdict calls a resource saturated."""
 
 
 def _targets(
-    signal: Signal, form: PromQueryFormat = PromQueryFormat.TIME_SERIES
+    content: PanelContent, form: PromQueryFormat = PromQueryFormat.TIME_SERIES
 ) -> list[prometheus.Dataquery]:
     return [
         _target(query, name).format(form)
-        for name, query in zip(_names(), signal.queries, strict=False)
+        for name, query in zip(_names(), content.queries, strict=False)
     ]
 
 
 def _names() -> Iterator[str]:
-    """A to Z, AA and so on, as Grafana calls the queries of a panel."""
+    """Yield A to Z, AA and so on, as Grafana names the queries of a panel."""
     for length in count(1):
         yield from map("".join, product(ascii_uppercase, repeat=length))
 
 
 def _target(query: Query, name: str) -> prometheus.Dataquery:
-    # Of several runs laid over each other, each line says whose it is.
+    # Of overlaid runs, each line names its run.
     target = (
         prometheus.Dataquery()
         .datasource(DATASOURCE)
@@ -97,18 +97,18 @@ def _target(query: Query, name: str) -> prometheus.Dataquery:
         .legend_format(f"{query.legend} {{{{run}}}}")
     )
     target = target.exemplar(True) if query.exemplars else target
-    return target.instant() if query.only_latest else target.range()
+    return target.instant() if query.is_instant else target.range()
 
 
-def chart(signal: Signal) -> timeseries.Panel:
-    """Lines over time, on an axis that begins at 0."""
+def line_chart(content: PanelContent) -> timeseries.Panel:
+    """Draw lines over time, on an axis that begins at 0."""
     panel = (
         timeseries.Panel()
-        .title(signal.title)
-        .description(signal.question)
+        .title(content.title)
+        .description(content.description)
         .datasource(DATASOURCE)
-        .targets(list(_targets(signal)))
-        .unit(signal.unit)
+        .targets(list(_targets(content)))
+        .unit(content.unit)
         .min(0)
         .draw_style(GraphDrawStyle.LINE)
         .line_width(2)
@@ -119,16 +119,16 @@ def chart(signal: Signal) -> timeseries.Panel:
             common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
         )
         .legend(_legend())
-        .override_by_regexp(named_like("SLO"), _dashed(RED))
-        .override_by_regexp(named_like("limit|quota|asked for"), _dashed(GREY))
+        .override_by_regexp(legend_pattern("SLO"), _dashed(RED))
+        .override_by_regexp(legend_pattern("limit|quota|offered|target"), _dashed(GREY))
     )
-    if signal.unit in SMALLEST_SCALE:
-        panel = panel.axis_soft_max(SMALLEST_SCALE[signal.unit])
-    return panel.no_value(signal.when_empty) if signal.when_empty else panel
+    if content.unit in MINIMUM_AXIS_END:
+        panel = panel.axis_soft_max(MINIMUM_AXIS_END[content.unit])
+    return panel.no_value(content.empty_text) if content.empty_text else panel
 
 
-def named_like(names: str) -> str:
-    """A pattern of the series with these names, whatever their run."""
+def legend_pattern(names: str) -> str:
+    """Return a pattern for series with these legends, of any run."""
     return f"/^({names})( |$)/"
 
 
@@ -149,18 +149,18 @@ def _dashed(color: str) -> list[DynamicConfigValue]:
     ]
 
 
-def full_scale(panel: timeseries.Panel) -> timeseries.Panel:
-    """On an axis from 0 to 100 %, and further where a value is.
+def on_percent_axis(panel: timeseries.Panel) -> timeseries.Panel:
+    """Draw on an axis from 0 to 100 %, extended where a value is larger.
 
-    Of a largest value beside a softer one, Grafana keeps to the softer, so there is one only.
+    Only a soft maximum is set, because Grafana ignores a hard one beside it.
     """
     return panel.axis_soft_max(1)
 
 
-def by_decades(panel: timeseries.Panel) -> timeseries.Panel:
-    """On a logarithmic axis: milliseconds of the answered stay readable below the minute of who waits.
+def on_logarithmic_axis(panel: timeseries.Panel) -> timeseries.Panel:
+    """Draw on a logarithmic axis, so that milliseconds stay readable below minutes.
 
-    Nothing is filled, for an area over decades measures nothing.
+    Nothing is filled: an area on a logarithmic axis measures nothing.
     """
     return (
         panel.scale_distribution(
@@ -171,43 +171,45 @@ def by_decades(panel: timeseries.Panel) -> timeseries.Panel:
     )
 
 
-def on_the_right(panel: timeseries.Panel, name: str) -> timeseries.Panel:
-    """One series on an axis of its own, in seconds."""
+def with_seconds_on_right_axis(panel: timeseries.Panel, name: str) -> timeseries.Panel:
+    """Draw a series in seconds on an axis of its own."""
     on_it = [DynamicConfigValue("custom.axisPlacement", "right"), DynamicConfigValue("unit", "s")]
-    return panel.override_by_regexp(named_like(re.escape(name)), on_it)
+    return panel.override_by_regexp(legend_pattern(re.escape(name)), on_it)
 
 
-def by_status(panel: timeseries.Panel) -> timeseries.Panel:
-    """Stacked, each class of status codes in its colour."""
+def stacked_by_status(panel: timeseries.Panel) -> timeseries.Panel:
+    """Stack the series, each class of status codes in its colour."""
     panel = panel.stacking(
         common.StackingConfig().mode(StackingMode.NORMAL).group("A")
     ).fill_opacity(30)
     for pattern, color in STATUS_COLORS.items():
         panel = panel.override_by_regexp(
-            named_like(pattern),
+            legend_pattern(pattern),
             [DynamicConfigValue("color", {"mode": "fixed", "fixedColor": color})],
         )
     return panel
 
 
-def number(
-    signal: Signal, steps: Steps = PLAIN, words: Mapping[str, str] | None = None
+def stat_panel(
+    content: PanelContent, steps: Thresholds = NO_THRESHOLDS, words: Mapping[str, str] | None = None
 ) -> stat.Panel:
-    """The value of now in large; on the colour of the threshold that it reached, and in words, where these are given.
+    """Show the current value, coloured by thresholds and replaced by words where these are given.
 
-    It is asked once: the last of the values shown would stand there for long after what it is about has ended.
+    The query is instant: the last value of a range would stay after its source has ended.
     """
     panel = (
         stat.Panel()
-        .title(signal.title)
-        .description(signal.question)
+        .title(content.title)
+        .description(content.description)
         .datasource(DATASOURCE)
-        .targets([target.instant() for target in _targets(signal)])
-        .unit(signal.unit)
-        .no_value(signal.when_empty)
-        .color_mode(BigValueColorMode.NONE if steps is PLAIN else BigValueColorMode.BACKGROUND)
+        .targets([target.instant() for target in _targets(content)])
+        .unit(content.unit)
+        .no_value(content.empty_text)
+        .color_mode(
+            BigValueColorMode.NONE if steps is NO_THRESHOLDS else BigValueColorMode.BACKGROUND
+        )
         .graph_mode(BigValueGraphMode.NONE)
-        .reduce_options(_reduced("lastNotNull"))
+        .reduce_options(_reduced_to("lastNotNull"))
         .thresholds(_thresholds(steps))
     )
     if words:
@@ -219,11 +221,11 @@ def number(
     return panel
 
 
-def _reduced(to: str) -> common.ReduceDataOptions:
+def _reduced_to(to: str) -> common.ReduceDataOptions:
     return common.ReduceDataOptions().calcs([to])
 
 
-def _thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
+def _thresholds(steps: Thresholds) -> dashboard.ThresholdsConfig:
     return (
         dashboard.ThresholdsConfig()
         .mode(ThresholdsMode.ABSOLUTE)
@@ -232,75 +234,82 @@ def _thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
 
 
 def red_above_zero(panel: stat.Panel, name: str) -> stat.Panel:
-    """One number that has to be 0."""
+    """Colour a number red where it is above 0."""
     steps = [{"value": None, "color": GREEN}, {"value": 1, "color": RED}]
     return panel.override_by_regexp(
-        named_like(name), [DynamicConfigValue("thresholds", {"mode": "absolute", "steps": steps})]
+        legend_pattern(name),
+        [DynamicConfigValue("thresholds", {"mode": "absolute", "steps": steps})],
     )
 
 
-def lowest(signal: Signal, steps: Steps) -> stat.Panel:
-    """The smallest value of the time shown, in large."""
-    return number(signal, steps).targets(list(_targets(signal))).reduce_options(_reduced("min"))
+def minimum_panel(content: PanelContent, steps: Thresholds) -> stat.Panel:
+    """Show the smallest value of the time shown."""
+    return (
+        stat_panel(content, steps)
+        .targets(list(_targets(content)))
+        .reduce_options(_reduced_to("min"))
+    )
 
 
-def named(panel: stat.Panel) -> stat.Panel:
-    """With the series' name beside its value."""
+def with_series_names(panel: stat.Panel) -> stat.Panel:
+    """Show the name of each series beside its value."""
     return panel.text_mode(BigValueTextMode.VALUE_AND_NAME)
 
 
-def spread(signal: Signal) -> heatmap.Panel:
-    """A histogram's buckets over time."""
+def heatmap_panel(content: PanelContent) -> heatmap.Panel:
+    """Draw the buckets of a histogram over time."""
     return (
         heatmap.Panel()
-        .title(signal.title)
-        .description(signal.question)
+        .title(content.title)
+        .description(content.description)
         .datasource(DATASOURCE)
-        .targets(list(_targets(signal, PromQueryFormat.HEATMAP)))
+        .targets(list(_targets(content, PromQueryFormat.HEATMAP)))
         .unit("reqps")
         .calculate(False)
         .color(
             heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Oranges").steps(64)
         )
-        .y_axis(heatmap.YAxisConfig().unit(signal.unit))
+        .y_axis(heatmap.YAxisConfig().unit(content.unit))
         .show_value(VisibilityMode.NEVER)
-        .no_value(signal.when_empty)
+        .no_value(content.empty_text)
     )
 
 
-def bars(signal: Signal) -> bargauge.Panel:
-    """A bar a series: its largest value in the time shown, of 100 %."""
+def bar_gauge(content: PanelContent) -> bargauge.Panel:
+    """Draw a bar from 0 to 100 % for each series: its largest value in the time shown."""
     return (
         bargauge.Panel()
-        .title(signal.title)
-        .description(signal.question)
+        .title(content.title)
+        .description(content.description)
         .datasource(DATASOURCE)
-        .targets(list(_targets(signal)))
-        .unit(signal.unit)
+        .targets(list(_targets(content)))
+        .unit(content.unit)
         .min(0)
         .max(1)
-        .no_value(signal.when_empty)
+        .no_value(content.empty_text)
         .orientation(VizOrientation.HORIZONTAL)
         .display_mode(BarGaugeDisplayMode.BASIC)
-        .reduce_options(_reduced("max"))
-        .thresholds(_thresholds(LIMITS))
+        .reduce_options(_reduced_to("max"))
+        .thresholds(_thresholds(USE_THRESHOLDS))
     )
 
 
-def states(signal: Signal, words: Mapping[str, tuple[str, str]]) -> statetimeline.Panel:
-    """A band a series, coloured by what it says: for each value a word and a colour."""
+def state_timeline(
+    content: PanelContent, words: Mapping[str, tuple[str, str]]
+) -> statetimeline.Panel:
+    """Draw a band for each series, with a word and a colour for each value."""
     options = {
         value: ValueMappingResult(text=text, color=color, index=at)
         for at, (value, (text, color)) in enumerate(words.items())
     }
     return (
         statetimeline.Panel()
-        .title(signal.title)
-        .description(signal.question)
+        .title(content.title)
+        .description(content.description)
         .datasource(DATASOURCE)
-        .targets(list(_targets(signal)))
-        .unit(signal.unit)
-        .no_value(signal.when_empty)
+        .targets(list(_targets(content)))
+        .unit(content.unit)
+        .no_value(content.empty_text)
         .mappings([ValueMap(options=options)])
         .show_value(VisibilityMode.NEVER)
         .row_height(0.8)
@@ -309,19 +318,22 @@ def states(signal: Signal, words: Mapping[str, tuple[str, str]]) -> statetimelin
     )
 
 
-def rows(signal: Signal, names: Mapping[str, str]) -> table.Panel:
-    """A table: a row for each set of labels, a column for each label (renamed) and each query, the first query's largest value on top."""
-    columns = {f"Value #{chr(ord('A') + at)}": query for at, query in enumerate(signal.queries)}
+def table_panel(content: PanelContent, names: Mapping[str, str]) -> table.Panel:
+    """Draw a table with a row for each set of labels, sorted by the first query.
+
+    Its columns are the labels, renamed by `names`, and the queries.
+    """
+    columns = {f"Value #{chr(ord('A') + at)}": query for at, query in enumerate(content.queries)}
     renamed = {**names, **{value: query.legend for value, query in columns.items()}}
     order = {name: at for at, name in enumerate(["run", *renamed])}
     panel = (
         table.Panel()
-        .title(signal.title)
-        .description(signal.question)
+        .title(content.title)
+        .description(content.description)
         .datasource(DATASOURCE)
-        .targets([target.instant() for target in _targets(signal, PromQueryFormat.TABLE)])
-        .unit(signal.unit)
-        .no_value(signal.when_empty)
+        .targets([target.instant() for target in _targets(content, PromQueryFormat.TABLE)])
+        .unit(content.unit)
+        .no_value(content.empty_text)
         .min_width(80)
         .with_transformation(DataTransformerConfig(id_val="merge", options={}))
         .with_transformation(
@@ -336,18 +348,20 @@ def rows(signal: Signal, names: Mapping[str, str]) -> table.Panel:
         )
         .with_transformation(
             DataTransformerConfig(
-                id_val="filterByValue", options=_only_with(signal.queries[0].legend)
+                id_val="filterByValue", options=_rows_with_value(content.queries[0].legend)
             )
         )
-        .sort_by([common.TableSortByFieldState().display_name(signal.queries[0].legend).desc(True)])
+        .sort_by(
+            [common.TableSortByFieldState().display_name(content.queries[0].legend).desc(True)]
+        )
     )
-    for query in signal.queries:
+    for query in content.queries:
         panel = panel.override_by_name(query.legend, [DynamicConfigValue("unit", query.unit)])
     return panel
 
 
-def _only_with(column: str) -> dict[str, object]:
-    """A row that only other columns have is left over from counters that did not grow."""
+def _rows_with_value(column: str) -> dict[str, object]:
+    """Keep rows with a value in this column; the others are of counters that did not increase."""
     return {
         "type": "include",
         "match": "all",

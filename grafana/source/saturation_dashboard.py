@@ -1,13 +1,22 @@
-"""The page about limits: how near each one is, which comes first, and what is behind the ratios."""
+"""Dashboard 'Saturation': use of every limit, and what is behind it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from grafana.source import golden_signals_panels, server_panels
-from grafana.source import saturation_panels as asked
-from grafana.source.dashboard_layout import Row, leading_to, page
-from grafana.source.panel_style import FRESH, LEFT, bars, chart, full_scale, lowest, named, number
+from grafana.source import saturation_panels as panels
+from grafana.source.dashboard_layout import Row, linked_to, page
+from grafana.source.panel_style import (
+    AGE_THRESHOLDS,
+    HEADROOM_THRESHOLDS,
+    bar_gauge,
+    line_chart,
+    minimum_panel,
+    on_percent_axis,
+    stat_panel,
+    with_series_names,
+)
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.builders import dashboard
@@ -16,29 +25,42 @@ ROWS = (
     Row(
         6,
         [
-            named(number(golden_signals_panels.HEADROOM, LEFT)),
-            lowest(asked.LOWEST, LEFT),
-            bars(asked.PEAKS),
-            number(golden_signals_panels.LAST_SCRAPE, FRESH),
-            number(golden_signals_panels.TIME_SCALE),
+            with_series_names(stat_panel(golden_signals_panels.HEADROOM, HEADROOM_THRESHOLDS)),
+            minimum_panel(panels.LOWEST, HEADROOM_THRESHOLDS),
+            bar_gauge(panels.PEAKS),
+            stat_panel(golden_signals_panels.LAST_SCRAPE, AGE_THRESHOLDS),
+            stat_panel(golden_signals_panels.TIME_SCALE),
         ],
         (4, 5, 7, 4, 4),
     ),
-    Row(9, [full_scale(chart(golden_signals_panels.SATURATION))]),
-    Row(8, [full_scale(chart(asked.HEADROOM)), *leading_to("server", chart(asked.QUEUED))]),
-    Row(8, [chart(asked.WORKERS), chart(asked.CONNECTIONS), chart(asked.BACKLOG)]),
+    Row(9, [on_percent_axis(line_chart(golden_signals_panels.SATURATION))]),
     Row(
-        8, [chart(asked.CPU), chart(asked.MEMORY), *leading_to("server", chart(server_panels.LAG))]
+        8,
+        [
+            on_percent_axis(line_chart(panels.HEADROOM)),
+            *linked_to("server", line_chart(panels.QUEUED)),
+        ],
     ),
-    Row(8, [full_scale(chart(asked.PRESSURE))]),
+    Row(
+        8, [line_chart(panels.WORKERS), line_chart(panels.CONNECTIONS), line_chart(panels.BACKLOG)]
+    ),
+    Row(
+        8,
+        [
+            line_chart(panels.CPU),
+            line_chart(panels.MEMORY),
+            *linked_to("server", line_chart(server_panels.LAG)),
+        ],
+    ),
+    Row(8, [on_percent_axis(line_chart(panels.PRESSURE))]),
 )
 
 
 def build() -> dashboard.Dashboard:
-    """The dashboard."""
+    """Build the dashboard."""
     return page(
         "saturation",
         "Saturation",
-        "How near every limit is, which one comes first, and what is behind it.",
+        "How much of every limit is used, which one is reached first, and what is behind it.",
         ROWS,
     )

@@ -1,113 +1,130 @@
-"""What the page about saturation asks: how near every limit is, and what is behind each of the ratios."""
+"""Panels about saturation: the use of every limit, and the figures behind each ratio."""
 
 from __future__ import annotations
 
 from grafana.source import golden_signals_panels
-from grafana.source.golden_signals_panels import Query, Signal, largest, of_runs, ours, rate, total
+from grafana.source.golden_signals_panels import (
+    PanelContent,
+    Query,
+    in_selected_runs,
+    max_by,
+    rate,
+    selected,
+    sum_by,
+)
 
 A_QUOTA = "a CPU quota of the server's container"
 A_MEMORY_LIMIT = "a memory limit of the server's container"
 
-LEFT = f"clamp_min(min by (run) ({of_runs(ours('api:headroom:ratio'))}), 0)"
+HEADROOM_LEFT = f"clamp_min(min by (run) ({in_selected_runs(selected('api:headroom:ratio'))}), 0)"
 
-LOWEST = Signal(
+LOWEST = PanelContent(
     "Lowest headroom",
-    "How much was left of the scarcest resource at the worst moment of the time shown? 0 % is a limit that was reached.",
+    "How much was left of the scarcest resource at the worst moment of the time shown? 0 % "
+    "means that a limit was reached.",
     "percentunit",
-    (Query(LEFT, "left"),),
+    (Query(HEADROOM_LEFT, "left"),),
     "limits unknown",
 )
-PEAKS = Signal(
+PEAKS = PanelContent(
     "Highest use of each limit",
-    "How near did each limit come in the time shown? The longest bar is the limit to raise first.",
+    "How much of each limit was in use at most in the time shown? The longest bar is the "
+    "limit to raise first.",
     "percentunit",
     golden_signals_panels.SATURATION.queries,
     "limits unknown",
 )
-HEADROOM = Signal(
+HEADROOM = PanelContent(
     "Headroom over time",
-    "How much is left of the scarcest resource, as the load grows? Extend the line to 0 to see which load is the last one.",
+    "How much of the scarcest resource is left as the load grows? Extend the line to 0 to "
+    "estimate the highest load.",
     "percentunit",
-    (Query(LEFT, "left"),),
+    (Query(HEADROOM_LEFT, "left"),),
     "limits unknown",
 )
-QUEUED = Signal(
-    "Queue against capacity",
-    "How many requests wait for each worker? From 100 % on, whoever comes waits for at least one whole request before its own.",
+QUEUED = PanelContent(
+    "Queue per worker",
+    "How many requests wait for each worker? From 100 % on, a new request waits for at least "
+    "one whole request before it.",
     "percentunit",
     (
         Query(
-            f"{total(ours('http_server_queue_depth'))} / {total(ours('http_server_workers_limit'))}",
+            f"{sum_by(selected('http_server_queue_depth'))}"
+            f" / {sum_by(selected('http_server_workers_limit'))}",
             "waiting per worker",
         ),
     ),
     "no pool",
 )
-WORKERS = Signal(
+WORKERS = PanelContent(
     "Workers",
-    "How many workers serve a request, and how many are there? The mean counts what happens between two scrapes too.",
+    "How many workers are busy, and how many are there? The mean includes what happens "
+    "between two scrapes.",
     "short",
     (
-        Query(total(rate("http_server_busy_seconds_total")), "busy, mean"),
-        Query(total(ours("http_server_workers_busy")), "busy, at the scrape"),
-        Query(total(ours("http_server_workers_limit")), "limit"),
+        Query(sum_by(rate("http_server_busy_seconds_total")), "busy, mean"),
+        Query(sum_by(selected("http_server_workers_busy")), "busy, at the scrape"),
+        Query(sum_by(selected("http_server_workers_limit")), "limit"),
     ),
     "no pool",
 )
-CONNECTIONS = Signal(
+CONNECTIONS = PanelContent(
     "Connections",
-    "How many connections are open, and how many does the server accept? Beyond the limit new ones wait in the kernel; their users starve.",
+    "How many connections are open, and how many does the server accept? Beyond the limit, "
+    "new connections wait in the kernel and their users starve.",
     "short",
     (
-        Query(total(ours("http_server_connections")), "open"),
-        Query(total(ours("http_server_connections_limit")), "limit"),
+        Query(sum_by(selected("http_server_connections")), "open"),
+        Query(sum_by(selected("http_server_connections_limit")), "limit"),
     ),
-    "not seen",
+    "not scraped",
 )
-BACKLOG = Signal(
+BACKLOG = PanelContent(
     "Accept queue of the kernel",
-    "How many connections has the kernel taken that the server has not? No figure of the application knows of them.",
+    "How many connections wait in the kernel for the server to accept them? The application's "
+    "own figures do not include them.",
     "short",
     (
-        Query(largest(ours("tcp_listen_backlog"), "run, port"), "waiting on port {{port}}"),
-        Query(total(rate("tcp_listen_overflows_total")), "dropped a second"),
+        Query(max_by(selected("tcp_listen_backlog"), "run, port"), "waiting on port {{port}}"),
+        Query(sum_by(rate("tcp_listen_overflows_total")), "overflows a second"),
     ),
-    "not seen",
+    "not scraped",
 )
-CPU = Signal(
-    "Computing",
-    "How many cores does the server keep busy, and what is its quota?",
+CPU = PanelContent(
+    "CPU use",
+    "How many cores does the server use, and what is its quota?",
     "suffix: cores",
     (
-        Query(total(rate("process_cpu_seconds_total", ', job="api"')), "in use"),
-        Query(total(ours("container_cpu_limit_cores")), "quota", only_where=A_QUOTA),
+        Query(sum_by(rate("process_cpu_seconds_total", ', job="api"')), "in use"),
+        Query(sum_by(selected("container_cpu_limit_cores")), "quota", requires=A_QUOTA),
     ),
 )
-MEMORY = Signal(
+MEMORY = PanelContent(
     "Memory",
-    "How much memory does the server hold, and how much may its container have?",
+    "How much memory does the server use, and how much may its container use?",
     "bytes",
     (
-        Query(largest(ours("process_resident_memory_bytes", ', job="api"')), "process"),
-        Query(largest(ours("container_memory_usage_bytes")), "container"),
-        Query(largest(ours("container_memory_limit_bytes")), "limit", only_where=A_MEMORY_LIMIT),
+        Query(max_by(selected("process_resident_memory_bytes", ', job="api"')), "process"),
+        Query(max_by(selected("container_memory_usage_bytes")), "container"),
+        Query(max_by(selected("container_memory_limit_bytes")), "limit", requires=A_MEMORY_LIMIT),
     ),
 )
-PRESSURE = Signal(
+PRESSURE = PanelContent(
     "Pressure",
-    "Which share of the time does some task wait for a CPU, for memory or for the disk, and in which share of its periods is the container "
-    "stopped because its CPU quota is used up? It counts the whole container, or the machine.",
+    "For which share of the time does some task wait for CPU, memory or disk, and which share "
+    "of the CPU quota periods is throttled? It counts the whole container, or the machine.",
     "percentunit",
     (
         *(
-            Query(largest(rate(f"pressure_{kind}_waiting_seconds_total")), kind)
+            Query(max_by(rate(f"pressure_{kind}_waiting_seconds_total")), kind)
             for kind in ("cpu", "memory", "io")
         ),
         Query(
-            f"{largest(rate('container_cpu_throttled_periods_total'))} / ({largest(rate('container_cpu_periods_total'))} > 0)",
+            f"{max_by(rate('container_cpu_throttled_periods_total'))}"
+            f" / ({max_by(rate('container_cpu_periods_total'))} > 0)",
             "throttled",
-            only_where=A_QUOTA,
+            requires=A_QUOTA,
         ),
     ),
-    "this kernel does not tell",
+    "not reported by this kernel",
 )

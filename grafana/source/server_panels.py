@@ -1,17 +1,17 @@
-"""What the page about the server asks: what it answers, how fast, and what its requests wait for."""
+"""Panels about the server: responses, their times, and what requests wait for."""
 
 from __future__ import annotations
 
 from grafana.source.golden_signals_panels import (
     SLO_LATENCY,
+    PanelContent,
     Query,
-    Signal,
-    grown,
-    largest,
-    ours,
+    increase_over_range,
+    max_by,
     quantile,
     rate,
-    total,
+    selected,
+    sum_by,
 )
 
 RESPONSES = "http_server_response_time_seconds_count"
@@ -20,118 +20,127 @@ BY_ROUTE = "run, http_request_method, http_route"
 ROUTE = "{{http_request_method}} {{http_route}}"
 NO_FAILURE = "a status has no series before the first response that has it"
 
-RATE = Signal(
-    "Rate",
+RATE = PanelContent(
+    "Response rate",
     "How many responses a second does the server hand over?",
     "reqps",
-    (Query(total(ours("server:requests:rate10s")), "handed over"),),
+    (Query(sum_by(selected("server:requests:rate10s")), "handed over"),),
     "no data",
 )
-ERROR_SHARE = Signal(
-    "Errors",
+ERROR_SHARE = PanelContent(
+    "Error ratio",
     "Which share of the responses has a status of 500 or above?",
     "percentunit",
-    (Query(largest(ours("server:errors:ratio_rate10s")), "5xx"),),
+    (Query(max_by(selected("server:errors:ratio_rate10s")), "5xx"),),
     "no traffic",
 )
-WORKERS_BUSY = Signal(
+WORKERS_BUSY = PanelContent(
     "Workers busy",
-    "Which share of the worker pool is in use? Requests queue before it reaches 100 %.",
+    "Which share of the workers is busy? Requests queue before it reaches 100 %.",
     "percentunit",
-    (Query(largest(ours("api:saturation:ratio", ', resource="workers"')), "busy"),),
+    (Query(max_by(selected("api:saturation:ratio", ', resource="workers"')), "busy"),),
     "no pool",
 )
-QUEUE_WAIT = Signal(
+QUEUE_WAIT = PanelContent(
     "Queue wait",
-    "How long does all but one request in twenty wait at most before a worker takes it?",
+    "How long do 95 % of the requests wait for a worker at most?",
     "s",
-    (Query(largest(ours("server:queue_wait_seconds:p95_10s")), "p95"),),
+    (Query(max_by(selected("server:queue_wait_seconds:p95_10s")), "p95"),),
     "no traffic",
 )
-CPU = Signal(
+CPU = PanelContent(
     "CPU",
-    "Which share of the CPU that the server can use does it use? A Python process computes on one core at a time.",
+    "Which share of its usable CPU does the server use? A Python process computes on one core "
+    "at a time.",
     "percentunit",
-    (Query(largest(ours("api:saturation:ratio", ', resource="cpu"')), "in use"),),
-    "not seen",
+    (Query(max_by(selected("api:saturation:ratio", ', resource="cpu"')), "in use"),),
+    "not scraped",
 )
-MEMORY = Signal(
+MEMORY = PanelContent(
     "Memory",
-    "How much memory does the server's process hold?",
+    "How much memory does the server's process use?",
     "bytes",
-    (Query(largest(ours("process_resident_memory_bytes", ', job="api"')), "resident"),),
-    "not seen",
+    (Query(max_by(selected("process_resident_memory_bytes", ', job="api"')), "resident"),),
+    "not scraped",
 )
-RATE_BY_ROUTE = Signal(
+RATE_BY_ROUTE = PanelContent(
     "Responses by route",
-    "Which routes are asked for, and how often?",
+    "Which routes are requested, and how often?",
     "reqps",
-    (Query(total(rate(RESPONSES), BY_ROUTE), ROUTE),),
+    (Query(sum_by(rate(RESPONSES), BY_ROUTE), ROUTE),),
 )
-TIMES = Signal(
+TIMES = PanelContent(
     "Response time and handler",
-    "How long does the server take, and how much of that is the handler? What lies between the two p99 is waiting for a worker.",
+    "How long does the server take, and how much of that is the handler? The difference "
+    "between the two p99 is the wait for a worker.",
     "s",
     (
-        Query(largest(ours("server:response_time_seconds:p99_10s")), "response p99"),
-        Query(largest(ours("server:request_duration_seconds:p99_10s")), "handler p99"),
-        Query(largest(ours("server:response_time_seconds:p95_10s")), "response p95"),
-        Query(largest(ours("server:response_time_seconds:p50_10s")), "response p50"),
+        Query(max_by(selected("server:response_time_seconds:p99_10s")), "response p99"),
+        Query(max_by(selected("server:request_duration_seconds:p99_10s")), "handler p99"),
+        Query(max_by(selected("server:response_time_seconds:p95_10s")), "response p95"),
+        Query(max_by(selected("server:response_time_seconds:p50_10s")), "response p50"),
         Query(SLO_LATENCY, "SLO"),
     ),
 )
-P99_BY_ROUTE = Signal(
+P99_BY_ROUTE = PanelContent(
     "p99 by route",
-    "Which route is the slow one?",
+    "Which route is slow?",
     "s",
     (
-        Query(largest(ours("server_route:response_time_seconds:p99_10s"), BY_ROUTE), ROUTE),
+        Query(max_by(selected("server_route:response_time_seconds:p99_10s"), BY_ROUTE), ROUTE),
         Query(SLO_LATENCY, "SLO"),
     ),
 )
-ERRORS_BY_ROUTE = Signal(
+ERRORS_BY_ROUTE = PanelContent(
     "Errors by route",
     "Which route fails, and with which status?",
     "reqps",
     (
         Query(
-            total(rate(RESPONSES, FAILED), f"{BY_ROUTE}, http_response_status_code"),
+            sum_by(rate(RESPONSES, FAILED), f"{BY_ROUTE}, http_response_status_code"),
             f"{ROUTE} {{{{http_response_status_code}}}}",
             empty_when_healthy=NO_FAILURE,
         ),
     ),
     "no errors",
 )
-ROUTES = Signal(
+_ALL_RESPONSES = increase_over_range(RESPONSES, BY_ROUTE)
+_RESPONSE_TIME_BUCKETS, _HANDLER_BUCKETS = (
+    increase_over_range(f"{histogram}_bucket", f"{BY_ROUTE}, le")
+    for histogram in ("http_server_response_time_seconds", "http_server_request_duration_seconds")
+)
+ROUTES = PanelContent(
     "Routes over the time shown",
-    "What did the server do on each route, over the whole time shown?",
+    "What did the server do on each route in the time shown?",
     "none",
     (
-        Query(f"{grown(RESPONSES, BY_ROUTE)} > 0", "responses", unit="short"),
+        Query(f"{_ALL_RESPONSES} > 0", "responses", unit="short"),
         Query(
-            f"({grown(RESPONSES, BY_ROUTE, FAILED)} or 0 * {grown(RESPONSES, BY_ROUTE)}) / ({grown(RESPONSES, BY_ROUTE)} > 0)",
+            f"({increase_over_range(RESPONSES, BY_ROUTE, FAILED)} or 0 * {_ALL_RESPONSES})"
+            f" / ({_ALL_RESPONSES} > 0)",
             "failed",
             unit="percentunit",
         ),
         *(
             Query(
-                f"histogram_quantile({share}, {grown('http_server_response_time_seconds_bucket', f'{BY_ROUTE}, le')}) > 0",
+                f"histogram_quantile({share}, {_RESPONSE_TIME_BUCKETS}) > 0",
                 f"p{share * 100:g}",
                 unit="s",
             )
             for share in (0.5, 0.95, 0.99)
         ),
         Query(
-            f"histogram_quantile(0.99, {grown('http_server_request_duration_seconds_bucket', f'{BY_ROUTE}, le')}) > 0",
+            f"histogram_quantile(0.99, {_HANDLER_BUCKETS}) > 0",
             "handler p99",
             unit="s",
         ),
     ),
     "no responses",
 )
-QUEUE = Signal(
-    "Waiting for a worker",
-    "How long does an accepted request wait before a worker takes it? It is the first to rise when the pool is too small.",
+QUEUE = PanelContent(
+    "Queue wait over time",
+    "How long does an accepted request wait for a worker? It rises first when there are too "
+    "few workers.",
     "s",
     (
         Query(quantile(0.99, "http_server_queue_wait_seconds"), "p99"),
@@ -139,47 +148,48 @@ QUEUE = Signal(
         Query(quantile(0.5, "http_server_queue_wait_seconds"), "p50"),
     ),
 )
-INSIDE = Signal(
+INSIDE = PanelContent(
     "Requests inside the server",
-    "Where are the requests right now: at work, or waiting for one of the workers?",
+    "How many requests are in the handler, and how many wait for a worker?",
     "short",
     (
-        Query(total(ours("http_server_queue_depth")), "waiting for a worker"),
-        Query(total(ours("http_server_active_requests")), "in the handler"),
-        Query(total(ours("http_server_workers_limit")), "limit"),
+        Query(sum_by(selected("http_server_queue_depth")), "waiting for a worker"),
+        Query(sum_by(selected("http_server_active_requests")), "in the handler"),
+        Query(sum_by(selected("http_server_workers_limit")), "limit"),
     ),
 )
-LAG = Signal(
+LAG = PanelContent(
     "Interpreter lag",
-    "How late does a thread of the server wake up from a short sleep? It is late where threads compete for the interpreter or for a core.",
+    "How late does a thread of the server wake up from a short sleep? It is late where "
+    "threads compete for the interpreter or for a core.",
     "s",
     (
         Query(quantile(0.99, "python_sleep_lag_seconds"), "p99"),
         Query(quantile(0.5, "python_sleep_lag_seconds"), "p50"),
     ),
 )
-COMPUTING = Signal(
-    "Computing",
-    "How many cores does the server keep busy, and how much of that is spent collecting garbage?",
+COMPUTING = PanelContent(
+    "CPU use",
+    "How many cores does the server use, and how much of that is garbage collection?",
     "suffix: cores",
     (
-        Query(total(rate("process_cpu_seconds_total", ', job="api"')), "CPU"),
-        Query(total(rate("python_gc_pause_seconds_total")), "garbage collection"),
+        Query(sum_by(rate("process_cpu_seconds_total", ', job="api"')), "CPU"),
+        Query(sum_by(rate("python_gc_pause_seconds_total")), "garbage collection"),
     ),
 )
-THREADS = Signal(
+THREADS = PanelContent(
     "Threads and connections",
-    "Does the server gather threads or connections that it does not let go of?",
+    "Does the server accumulate threads, connections or file descriptors?",
     "short",
     (
-        Query(total(ours("python_threads")), "threads"),
-        Query(total(ours("http_server_connections")), "connections"),
-        Query(total(ours("process_open_fds", ', job="api"')), "file descriptors"),
+        Query(sum_by(selected("python_threads")), "threads"),
+        Query(sum_by(selected("http_server_connections")), "connections"),
+        Query(sum_by(selected("process_open_fds", ', job="api"')), "file descriptors"),
     ),
 )
-MEMORY_OVER_TIME = Signal(
+MEMORY_OVER_TIME = PanelContent(
     "Memory over time",
-    "Does the server's process grow under load, and does it shrink again?",
+    "Does the memory of the server's process grow under load, and does it shrink afterwards?",
     "bytes",
     MEMORY.queries,
 )

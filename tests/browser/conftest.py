@@ -109,9 +109,9 @@ def page_of(recorded, series, tmp_path_factory):
         ]
         file = tmp_path_factory.mktemp("page") / "report.html"
         file.write_text(
-            page.of_run(*runs_read[0])
+            page.render_run(*runs_read[0])
             if runs == 1
-            else comparison_page.of_runs(comparison_page.sided(runs_read))
+            else comparison_page.render_comparison(comparison_page.compared_runs(runs_read))
         )
         return file
 

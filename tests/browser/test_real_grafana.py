@@ -50,7 +50,7 @@ MAY_BE_EMPTY = {
     (page, title)
     for page, title, *_ in dashboards.PANEL_QUERIES
     if all(
-        query.empty_when_healthy or query.only_where
+        query.empty_when_healthy or query.requires
         for shown, panel, query, _ in dashboards.PANEL_QUERIES
         if (shown, panel) == (page, title)
     )

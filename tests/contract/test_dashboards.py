@@ -19,16 +19,15 @@ WITHOUT_JOB = {
 }
 AS_THE_RULES = {
     query.expr
-    for signal in (
+    for content in (
         alert_lab_panels.STATES,
         alert_lab_panels.ACTIVE,
         alert_lab_panels.ERROR_BURN,
         alert_lab_panels.LATENCY_BURN,
     )
-    for query in signal.queries
-} | {query.expr for signal in alert_lab_panels.AGAINST_LIMITS for query in signal.queries}
-"""Dashboards without the chosen jobs and windows: an alert reads all jobs, over windows of its own.
-"""
+    for query in content.queries
+} | {query.expr for content in alert_lab_panels.AGAINST_LIMITS for query in content.queries}
+"""An alert reads all jobs and instances, whatever is chosen, over windows of its own."""
 LOGARITHMIC = "nothing is filled: an area over decades measures nothing"
 
 
@@ -78,7 +77,7 @@ def test_its_variables_choose_datasource_job_instance_and_run(page):
         assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (
             True,
             True,
-            golden_signals_panels.EVERYTHING[f"${name}"],
+            golden_signals_panels.ALL_SELECTED[f"${name}"],
         )
         assert variable["refresh"] == 2, "looked up anew when the time range changes"
         assert re.fullmatch(r"label_values\(.*, ?\w+\)", variable["query"])
@@ -214,7 +213,7 @@ def test_a_panel_that_can_be_empty_says_why(page):
     """Nobody understands the answer `No data`."""
     for panel in page["panels"]:
         queries = [dashboards.QUERIES[target["expr"]] for target in panel["targets"]]
-        if all(query.empty_when_healthy or query.only_where for query in queries) or panel[
+        if all(query.empty_when_healthy or query.requires for query in queries) or panel[
             "type"
         ] in {"stat", "table", "bargauge"}:
             assert panel["fieldConfig"]["defaults"]["noValue"], panel["title"]
@@ -252,7 +251,7 @@ def test_the_first_screen_holds_the_strip_and_two_rows():
         "Traffic",
         "Latency",
         "Saturation",
-        "Honest test?",
+        "Measurement quality",
     ]
     assert all(panel["type"] == "stat" for panel in first[:10])
     assert {panel["gridPos"]["y"] for panel in first} == {0, 3, 6, 12}

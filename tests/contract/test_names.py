@@ -33,7 +33,7 @@ DASHBOARDS = [
     json.loads(path.read_text()) for path in sorted((places.GRAFANA / "dashboards").glob("*.json"))
 ]
 TARGETS = [
-    Query(target["expr"], "").asked(alert_lab_panels.choices(12))
+    Query(target["expr"], "").with_variables(alert_lab_panels.variable_values(12))
     for page in DASHBOARDS
     for panel in page["panels"]
     for target in panel["targets"]

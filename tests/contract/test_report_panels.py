@@ -17,35 +17,35 @@ def panels_of_the_home_page():
 
 def test_optional_panels_come_from_the_client_dashboard():
     drawn, client = (
-        {panel.signal.title: panel for panel in PANELS if panel.optional},
+        {panel.content.title: panel for panel in PANELS if panel.optional},
         panels_of("client"),
     )
     assert set(drawn) == {"Arrivals", "Response time from schedule"}
     for title, panel in drawn.items():
-        assert [query.expr for query in panel.signal.queries] == [
+        assert [query.expr for query in panel.content.queries] == [
             target["expr"] for target in client[title]["targets"]
         ]
 
 
 def test_the_report_has_every_panel_of_the_home_page():
-    drawn = {panel.signal.title: panel for panel in PANELS if not panel.optional}
+    drawn = {panel.content.title: panel for panel in PANELS if not panel.optional}
     home = panels_of_the_home_page()
     assert set(drawn) == set(home)
     for title, panel in drawn.items():
-        assert [query.expr for query in panel.signal.queries] == [
+        assert [query.expr for query in panel.content.queries] == [
             target["expr"] for target in home[title]["targets"]
         ]
         if panel.kind != "heatmap":
-            assert panel.signal.unit == home[title]["fieldConfig"]["defaults"]["unit"]
-        assert panel.signal.question == home[title]["description"]
+            assert panel.content.unit == home[title]["fieldConfig"]["defaults"]["unit"]
+        assert panel.content.description == home[title]["description"]
 
 
 def test_panels_are_drawn_as_the_home_page_draws_them():
     home = panels_of_the_home_page()
     for panel in (panel for panel in PANELS if not panel.optional):
-        drawn = home[panel.signal.title]
+        drawn = home[panel.content.title]
         assert (panel.kind == "heatmap") == (drawn["type"] == "heatmap")
         custom = drawn["fieldConfig"]["defaults"].get("custom", {})
         assert (panel.scale == "full") == (
-            panel.signal.unit == "percentunit" and custom.get("axisSoftMax") == 1
+            panel.content.unit == "percentunit" and custom.get("axisSoftMax") == 1
         )

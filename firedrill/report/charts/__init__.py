@@ -1,1 +1,1 @@
-"""Charts of the report: canvas, kinds of chart, axes, colours and panels."""
+"""Charts of a report: types of chart, axes, colours, and the panels that are drawn."""

@@ -1,4 +1,4 @@
-"""What all charts of a page have in common: one axis of time, one cursor, and the marks of what was done to the API."""
+"""Parts that all charts of a page share: time axis, cursor, and marks of steps, faults and gaps."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ HEIGHT_PIXELS = 220
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A time in which something was so. Seconds since the load began."""
+    """A labelled span of time in seconds since the start of the load."""
 
     start: float
     end: float
@@ -55,18 +55,18 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What is marked on every chart."""
+    """The marks on every chart."""
 
     steps: Sequence[Mark] = ()
-    """Of the load."""
+    """Load steps."""
     faults: Sequence[Mark] = ()
     gaps: Sequence[Mark] = ()
 
 
 class Canvas:
-    """Makes the figures of one page.
+    """Factory of the plots of a page.
 
-    They are plots of bare models, which share what they can: the charts' library takes most of its time for each model that there is.
+    Plots share their models, because the time that the chart library takes grows with each model.
     """
 
     def __init__(self, times: Values, end: float, marks: Marks) -> None:
@@ -103,7 +103,7 @@ class Canvas:
             ),
         ]
 
-    def blank(
+    def empty_plot(
         self,
         low: float,
         high: float,
@@ -111,7 +111,7 @@ class Canvas:
         scale: Scale = "linear",
         height: int = HEIGHT_PIXELS,
     ) -> Plot:
-        """An empty figure, its values between two bounds in a unit."""
+        """Return an empty plot for values between two bounds."""
         plot = Plot(
             height=height,
             sizing_mode="stretch_width",
@@ -127,17 +127,17 @@ class Canvas:
             min_border=0,
         )
         values = (LogAxis if scale == "log" else LinearAxis)(
-            formatter=CustomJSTickFormatter(code=axes.tick_code(unit)), **BARE
+            formatter=CustomJSTickFormatter(code=axes.tick_code(unit)), **PLAIN_AXIS
         )
         if scale == "log":
-            values.ticker = FixedTicker(ticks=list(axes.round_numbers(low, high)))
-        times = LinearAxis(formatter=self._clock, ticker=self._ticker, **BARE)
+            values.ticker = FixedTicker(ticks=list(axes.round_ticks(low, high)))
+        times = LinearAxis(formatter=self._clock, ticker=self._ticker, **PLAIN_AXIS)
         for axis, place, dimension in ((times, "below", 0), (values, "left", 1)):
             plot.add_layout(axis, place)
             plot.add_layout(Grid(axis=axis, dimension=dimension))
         for source, band in self._bands:
             if len(source.data["x0"]):
-                # A grid would lie on lines at its level.
+                # At its own level, the grid would be drawn over these lines.
                 draw(
                     plot,
                     band,
@@ -166,14 +166,14 @@ class Canvas:
         )
 
 
-BARE = {"axis_line_color": None, "major_tick_line_color": None, "minor_tick_line_color": None}
-"""Of an axis: its numbers are enough."""
+PLAIN_AXIS = {"axis_line_color": None, "major_tick_line_color": None, "minor_tick_line_color": None}
+"""Options of an axis without lines."""
 
 
 def draw(
     plot: Plot, glyph: Glyph, source: ColumnDataSource, **renderer: object
 ) -> GlyphRenderer[Glyph]:
-    """Draw the columns of a source as this kind of mark."""
+    """Draw the columns of a source with a glyph."""
     return plot.add_glyph(source, glyph, **renderer)
 
 
@@ -183,27 +183,30 @@ def _times(marks: Sequence[Mark]) -> ColumnDataSource:
     )
 
 
-def second_axis(plot: Plot, high: float, unit: str) -> str:
-    """Give a figure an axis on its right, from 0; returns the name of its range."""
+def add_second_axis(plot: Plot, high: float, unit: str) -> str:
+    """Add an axis from 0 on the right of a plot, and return the name of its range."""
     plot.extra_y_ranges = {"aside": Range1d(0, high)}
     plot.add_layout(
         LinearAxis(
-            y_range_name="aside", formatter=CustomJSTickFormatter(code=axes.tick_code(unit)), **BARE
+            y_range_name="aside",
+            formatter=CustomJSTickFormatter(code=axes.tick_code(unit)),
+            **PLAIN_AXIS,
         ),
         "right",
     )
     return "aside"
 
 
-def hover(
+def hover_tool(
     renderer: object,
     rows: Sequence[tuple[str, str, str]],
     codes: Mapping[str, str],
     mode: str = "mouse",
 ) -> HoverTool:
-    """A box beside the pointer: (colour, name, field) a row, and the code that writes each field's value.
+    """Return a tool that shows rows of (colour, name, field) beside the pointer.
 
-    Names are other people's text: nothing in them is taken for markup or for a field.
+    Names come from users, so they are escaped as markup and as field names. `codes` are the
+    JavaScript functions that format fields.
     """
     return HoverTool(
         renderers=[renderer],
@@ -216,7 +219,10 @@ def hover(
     )
 
 
-BOX = "margin:-5px;padding:6px 9px;background:var(--page);color:var(--ink);font:12px/1.5 var(--font);max-width:340px"
+BOX = (
+    "margin:-5px;padding:6px 9px;background:var(--page);color:var(--ink);"
+    "font:12px/1.5 var(--font);max-width:340px"
+)
 SWATCH = "display:inline-block;width:9px;height:9px;margin-right:6px;border-radius:2px;background"
 
 

@@ -1,6 +1,6 @@
-"""The panels of the report: those of the dashboards' home page, and two of an open loop.
+"""Panels of the report: those of the home dashboard, and two for an open workload.
 
-Their questions and queries are read from the dashboards' own definitions.
+Their titles, descriptions and queries are read from the definitions of the dashboards.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from firedrill.report.charts.axes import Scale
-    from grafana.source.golden_signals_panels import Signal
+    from grafana.source.golden_signals_panels import PanelContent
 
-SIGNALS = places.GRAFANA / "source" / "golden_signals_panels.py"
+DEFINITIONS = places.GRAFANA / "source" / "golden_signals_panels.py"
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One panel: what it shows, and how it is drawn."""
+    """A panel of the report: its content, and how it is drawn."""
 
     name: str
-    """The signal's name in the dashboards' definitions."""
+    """Name of its content in the definitions of the dashboards."""
     kind: Literal["lines", "areas", "heatmap"] = "lines"
     scale: Scale = "linear"
     optional: bool = False
-    """Left out where there is nothing to draw, instead of saying so."""
+    """Whether it is left out where there is nothing to draw."""
 
     @property
-    def signal(self) -> Signal:
-        """Its question, unit and queries."""
-        return cast("Signal", getattr(_signals(), self.name))
+    def content(self) -> PanelContent:
+        """Title, description, unit and queries."""
+        return cast("PanelContent", getattr(_panel_definitions(), self.name))
 
 
 TRAFFIC = Panel("TRAFFIC")
 LATENCY = Panel("LATENCY", scale="log")
 SATURATION = Panel("SATURATION", scale="full")
-HONESTY = Panel("HONESTY")
+MEASUREMENT_QUALITY = Panel("MEASUREMENT_QUALITY")
 ERRORS = Panel("ERRORS")
 ERROR_CLASSES = Panel("ERROR_CLASSES")
 STATUS_CODES = Panel("STATUS_CODES", kind="areas")
@@ -62,7 +62,7 @@ PANELS = (
     ARRIVALS,
     FROM_SCHEDULE,
     SATURATION,
-    HONESTY,
+    MEASUREMENT_QUALITY,
     CLIENT_HEATMAP,
     SERVER_HEATMAP,
     ERRORS,
@@ -73,24 +73,26 @@ PANELS = (
 )
 
 
-def choices() -> Mapping[str, str]:
-    """What a dashboard's variables stand for as long as nobody chooses."""
-    return cast("Mapping[str, str]", _signals().EVERYTHING)
+def default_variables() -> Mapping[str, str]:
+    """Return the default values of the dashboards' variables."""
+    return cast("Mapping[str, str]", _panel_definitions().ALL_SELECTED)
 
 
 @cache
-def _signals() -> ModuleType:
-    """The dashboards' definitions, by their file: `grafana` is a folder of the bundle, and no package of ours.
+def _panel_definitions() -> ModuleType:
+    """Import the definitions of the dashboards by path: `grafana` is a folder and no package.
 
     Raises:
-        Missing: the file is not there; the wheel alone has none.
+        Missing: the file is not there; the wheel does not contain it.
     """
-    spec = importlib.util.spec_from_file_location("firedrill.report._signals", SIGNALS)
-    if spec is None or spec.loader is None or not SIGNALS.is_file():
+    spec = importlib.util.spec_from_file_location(
+        "firedrill.report._panel_definitions", DEFINITIONS
+    )
+    if spec is None or spec.loader is None or not DEFINITIONS.is_file():
         raise Missing(
-            f"{SIGNALS}: no such file; expected the bundle's folder with the dashboards' definitions"
+            f"{DEFINITIONS}: no such file; expected a checkout of Firedrill with its dashboards"
         )
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # Dataclasses look up their module there.
+    sys.modules[spec.name] = module  # Dataclasses look up their module here.
     spec.loader.exec_module(module)
     return module

@@ -1,4 +1,4 @@
-"""How a series is drawn and written: its colour, its dashes, its unit. Pure."""
+"""Style of a series: its colour, dashes and unit. Pure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from firedrill.report.recorded_series import Line
 
-WRITTEN = {"s": units.seconds, "percentunit": units.percent, "reqps": units.rate}
-"""How a value is written, by Grafana's name of its unit; others are plain numbers."""
+VALUE_FORMATS = {"s": units.seconds, "percentunit": units.percent, "reqps": units.rate}
+"""Functions that format a value, by Grafana's name of its unit; others are plain numbers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stroke:
-    """One series of a chart."""
+class StyledSeries:
+    """A series of a chart with its style."""
 
     line: Line
     color: str
@@ -29,52 +29,54 @@ class Stroke:
 
     @property
     def name(self) -> str:
-        """As in the legend."""
+        """The name in the legend."""
         return self.line.name
 
     @property
-    def aside(self) -> bool:
-        """Whether it is in seconds among series that are not, on an axis of its own."""
+    def on_second_axis(self) -> bool:
+        """Whether it is drawn on a second axis: seconds among series with other units."""
         return self.name.endswith("(seconds)")
 
     @property
     def dash(self) -> str:
-        """An objective is dashed."""
+        """The line style; an objective is dashed."""
         return "dashed" if self.name == "SLO" else "solid"
 
     @property
     def faint(self) -> bool:
-        """Whether it stands behind the others: a median beside its 99th percentile."""
+        """Whether it is drawn in the background: a median beside its 99th percentile."""
         return "p50" in self.name
 
     @property
-    def most(self) -> str:
-        """Its largest value, written."""
-        text = WRITTEN.get(self.unit, units.count)(self.line.largest)
+    def legend_value(self) -> str:
+        """The value in the legend: the largest one, or the objective."""
+        text = VALUE_FORMATS.get(self.unit, units.count)(self.line.largest)
         return text if self.name == "SLO" else f"max {text}"
 
 
-def of_lines(lines: Sequence[Line], unit: str) -> list[Stroke]:
-    """Each side in the colour that it has on every chart."""
+def styled_lines(lines: Sequence[Line], unit: str) -> list[StyledSeries]:
+    """Style series, with the colour of client and server."""
     return [
-        Stroke(
-            line, colors.of_series(line.name, at), "s" if line.name.endswith("(seconds)") else unit
+        StyledSeries(
+            line,
+            colors.series_color(line.name, at),
+            "s" if line.name.endswith("(seconds)") else unit,
         )
         for at, line in enumerate(lines)
     ]
 
 
-def of_statuses(lines: Sequence[Line], unit: str) -> list[Stroke]:
-    """Each class of status codes in its colour."""
-    return [Stroke(line, colors.of_status(line.name), unit) for line in lines]
+def styled_status_codes(lines: Sequence[Line], unit: str) -> list[StyledSeries]:
+    """Style series of status codes, with the colour of their class."""
+    return [StyledSeries(line, colors.status_color(line.name), unit) for line in lines]
 
 
-def largest(strokes: Sequence[Stroke]) -> float:
-    """The largest value of all; 0 without any."""
-    return max((stroke.line.largest or 0.0 for stroke in strokes), default=0.0)
+def largest(series: Sequence[StyledSeries]) -> float:
+    """Return the largest value of all series; 0 without any."""
+    return max((styled.line.largest or 0.0 for styled in series), default=0.0)
 
 
-def smallest(strokes: Sequence[Stroke]) -> float:
-    """The smallest value above zero; 1 without any."""
-    positive = [values[values > 0] for values in (stroke.line.values for stroke in strokes)]
+def smallest(series: Sequence[StyledSeries]) -> float:
+    """Return the smallest value above zero; 1 without any."""
+    positive = [values[values > 0] for values in (styled.line.values for styled in series)]
     return float(min((values.min() for values in positive if np.size(values)), default=1.0))

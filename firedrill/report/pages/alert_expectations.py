@@ -1,4 +1,4 @@
-"""Where on the timeline an alert was expected: from its cause on, or all the time where the profile alone expects it. Pure."""
+"""Timeline bars for the time in which an alert was expected. Pure."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ if TYPE_CHECKING:
     from firedrill.report.run_facts import Facts
 
 SILENT = ("never", None)
-"""What the scorecard says of alerts that nobody expects."""
+"""Values of `expected` in the scorecard for alerts that are not expected."""
 
 
 def bars(facts: Facts, causes: Sequence[Mark], end: float) -> Iterator[Bar]:
-    """A bar for each alert and cause of the scorecard, to be drawn below what the alert did.
+    """Yield a bar for each alert and cause of the scorecard.
+
+    It spans the cause, or the whole load where only the profile expects the alert.
 
     Args:
         facts: The run.
-        causes: What was broken on purpose, by its name.
-        end: Of the load, in seconds since its beginning.
+        causes: The injected faults, by their text.
+        end: End of the load in seconds since its start.
     """
     for row in facts.rows("scorecard"):
         if row.get("expected") not in SILENT and row.get("judgement") != "quiet":
@@ -43,11 +45,10 @@ def _span(row: Mapping[str, Any], causes: Sequence[Mark], end: float) -> tuple[f
 
 
 def _text(row: Mapping[str, Any], start: float, stop: float) -> str:
-    because = row.get("cause") or "the profile says so"
+    because = row.get("cause") or "by the profile"
     delay = row.get("delay_seconds")
     met = (
-        f"detected {units.seconds(delay)} after it"
-        if delay is not None
-        else str(row.get("judgement"))
+        f"detected after {units.seconds(delay)}" if delay is not None else str(row.get("judgement"))
     )
-    return f"{row.get('alert')} expected, {sentences.clock(start)}–{sentences.clock(stop)} ({because}): {met}"
+    span = f"{sentences.clock(start)}–{sentences.clock(stop)}"
+    return f"{row.get('alert')} expected, {span} ({because}): {met}"

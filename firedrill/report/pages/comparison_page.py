@@ -1,4 +1,4 @@
-"""The page of several runs: verdicts side by side, their differences in a table, their series laid over each other."""
+"""Report page of several runs: verdicts, a table of differences, and overlaid charts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from firedrill.record.played_load import played_load
 from firedrill.report.charts import chart_types, colors, panels
 from firedrill.report.charts.canvas import Canvas, Marks
 from firedrill.report.charts.chart_types import Chart
-from firedrill.report.charts.series_style import Stroke
+from firedrill.report.charts.series_style import StyledSeries
 from firedrill.report.pages import sentences
 from firedrill.report.pages.render import data_of, render
 from firedrill.report.recorded_series import Line
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from firedrill.report.recorded_series import Recording, Values
     from firedrill.report.run_facts import Facts, Figure
 
-NOTEWORTHY = 0.1
-"""A difference of so much, and to the worse, is marked."""
+NOTABLE_RATIO = 0.1
+"""A figure that is worse by more than this ratio is marked."""
 
 OVERLAYS = (
     (panels.LATENCY, "client p99, waiting included"),
     (panels.TRAFFIC, "client"),
     (panels.LATENCY, "client p50"),
     (panels.LATENCY, "server p99"),
-    (panels.HONESTY, "starved"),
-    (panels.HONESTY, "in flight"),
+    (panels.MEASUREMENT_QUALITY, "starved"),
+    (panels.MEASUREMENT_QUALITY, "in flight"),
     (panels.ERRORS, "client"),
     (panels.SATURATION, "workers"),
     (panels.SATURATION, "connections"),
@@ -41,86 +41,89 @@ OVERLAYS = (
     (panels.QUEUE, "queue wait p95"),
     (panels.GENERATOR, "CPU of the busiest process"),
 )
-"""A panel and one of its series: drawn with a line for each run."""
+"""(panel, series) of each chart, which has a line for each run."""
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One run of the comparison; without a recording it has no lines."""
+class ComparedRun:
+    """A compared run; without a recording it has no lines."""
 
     letter: str
     name: str
-    """What sets it apart from the others."""
+    """The part of its name that differs from the other runs."""
     color: str
     facts: Facts
     recording: Recording | None
 
     @property
     def title(self) -> str:
-        """What it is called in legends."""
+        """The name in legends."""
         return f"{self.letter}: {self.name}"
 
     @property
     def warnings(self) -> list[str]:
-        """What a reader has to know before its figures."""
+        """Warnings to read before its figures."""
         return sentences.warnings(self.facts, self.recording)
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A figure, and how it relates to the first run's."""
+    """A figure, and its ratio to the first run's."""
 
     text: str
     ratio: str = ""
     worse: bool = False
 
 
-def of_runs(sides: Sequence[Side]) -> str:
-    """The page as HTML."""
-    profiles = list(dict.fromkeys(side.facts.profile for side in sides))
+def render_comparison(runs: Sequence[ComparedRun]) -> str:
+    """Return the page as HTML."""
+    profiles = list(dict.fromkeys(run.facts.profile for run in runs))
     return render(
         "comparison.html",
-        charts=list(_overlaid(sides)),
-        title=f"{sentences.joined(profiles)}: {len(sides)} runs side by side",
-        sides=sides,
-        different=len({played_load(side.facts.document.profile) for side in sides}) > 1,
-        rows=list(_rows(sides)),
-        exhausted=[sentences.exhausted(side.facts) for side in sides],
-        alerts=[_fired(side.facts) for side in sides],
+        charts=list(_overlay_charts(runs)),
+        title=f"{sentences.joined(profiles)}: {len(runs)} runs side by side",
+        runs=runs,
+        different=len({played_load(run.facts.document.profile) for run in runs}) > 1,
+        rows=list(_rows(runs)),
+        first_saturated=[sentences.first_saturated(run.facts) for run in runs],
+        alerts=[_fired_alerts(run.facts) for run in runs],
         data=data_of(
-            [side.recording for side in sides if side.recording],
-            [side.facts.content for side in sides],
+            [run.recording for run in runs if run.recording],
+            [run.facts.content for run in runs],
         ),
     )
 
 
-def sided(runs: Sequence[tuple[Facts, Recording | None]]) -> list[Side]:
-    """Runs with a letter, a name and a colour each, in the order in which they were given."""
-    named = zip(_names([facts for facts, _ in runs]), runs, strict=True)
+def compared_runs(runs: Sequence[tuple[Facts, Recording | None]]) -> list[ComparedRun]:
+    """Give each run a letter, a name and a colour, in the given order."""
+    named = zip(_distinct_names([facts for facts, _ in runs]), runs, strict=True)
     return [
-        Side(chr(ord("A") + at), name, colors.CYCLE[at], *run)
+        ComparedRun(chr(ord("A") + at), name, colors.CYCLE[at], *run)
         for at, (name, run) in enumerate(named)
     ]
 
 
-def _names(runs: Sequence[Facts]) -> list[str]:
-    """By their servers; by when they began where these are not all different."""
-    for parts in ([facts.server.split(", ") for facts in runs], [facts.began for facts in runs]):
-        short = [", ".join(each) for each in names.distinguishing(parts)]
+def _distinct_names(runs: Sequence[Facts]) -> list[str]:
+    """Name runs by their servers, or by their start where servers are not all different."""
+    for parts in (
+        [facts.server.split(", ") for facts in runs],
+        [facts.start_parts for facts in runs],
+    ):
+        short = [", ".join(part) for part in names.distinguishing(parts)]
         if len(set(short)) == len(runs):
             return short
-    return [" ".join(facts.began) for facts in runs]
+    return [" ".join(facts.start_parts) for facts in runs]
 
 
 # -- table
 
 
-def _rows(sides: Sequence[Side]) -> Iterator[tuple[str, str, list[Cell]]]:
-    """(section, name, cells) of every figure that at least one run has."""
+def _rows(runs: Sequence[ComparedRun]) -> Iterator[tuple[str, str, list[Cell]]]:
+    """Yield (section, name, cells) of every figure that at least one run has."""
     for figure in FIGURES:
-        values = [figure.of(side.facts) for side in sides]
+        values = [figure.value(run.facts) for run in runs]
         if any(value is not None for value in values):
-            texts = [figure.text(side.facts) for side in sides]
+            texts = [figure.text(run.facts) for run in runs]
             others = zip(values[1:], texts[1:], strict=True)
             yield (
                 figure.section,
@@ -132,24 +135,25 @@ def _rows(sides: Sequence[Side]) -> Iterator[tuple[str, str, list[Cell]]]:
 def _cell(figure: Figure, first: float | None, value: float | None, text: str) -> Cell:
     if value is None or first is None:
         return Cell(text)
-    lost = {True: value - first, False: first - value, None: 0.0}[figure.more_is_worse]
-    worse = lost > max(first * NOTEWORTHY, figure.noise)
-    return Cell(text, _times(value / first) if first else "", worse)
+    increase = value - first
+    worsening = increase if figure.more_is_worse else -increase
+    worse = figure.more_is_worse is not None and worsening > max(
+        first * NOTABLE_RATIO, figure.noise
+    )
+    return Cell(text, _change(value / first) if first else "", worse)
 
 
-def _times(ratio: float) -> str:
+def _change(ratio: float) -> str:
     if abs(ratio - 1) < 0.005:
         return "="
-    return (
-        f"×{ratio:.0f}"
-        if ratio >= 10
-        else f"×{ratio:.1f}"
-        if ratio >= 2
-        else f"{(ratio - 1) * 100:+.0f} %".replace("-", "−")
-    )
+    if ratio >= 10:
+        return f"×{ratio:.0f}"
+    if ratio >= 2:
+        return f"×{ratio:.1f}"
+    return f"{(ratio - 1) * 100:+.0f} %".replace("-", "−")
 
 
-def _fired(facts: Facts) -> str:
+def _fired_alerts(facts: Facts) -> str:
     fired = [
         alert
         for alert in facts.rows("figures.alerts")
@@ -165,8 +169,8 @@ def _fired(facts: Facts) -> str:
 # -- charts
 
 
-def _overlaid(sides: Sequence[Side]) -> Iterator[Chart]:
-    recorded = [(side, side.recording) for side in sides if side.recording]
+def _overlay_charts(runs: Sequence[ComparedRun]) -> Iterator[Chart]:
+    recorded = [(run, run.recording) for run in runs if run.recording]
     if not recorded:
         return
     step = max(recording.step_seconds for _, recording in recorded)
@@ -174,22 +178,25 @@ def _overlaid(sides: Sequence[Side]) -> Iterator[Chart]:
     times = np.arange(int(longest / step) + 1, dtype=np.float32) * np.float32(step)
     canvas = Canvas(times, longest, Marks())
     for panel, name in OVERLAYS:
-        unit = panel.signal.unit
+        unit = panel.content.unit
         drawn = [
-            Stroke(Line(side.title, _resampled(line, recording, times)), side.color, unit)
-            for side, recording in recorded
+            StyledSeries(Line(run.title, _resampled(line, recording, times)), run.color, unit)
+            for run, recording in recorded
             for line in recording.lines[panel.name]
             if line.name == name and line.largest is not None
         ]
         if drawn:
-            title = f"{panel.signal.title.rstrip('?')} – {name}"
+            title = f"{panel.content.title.rstrip('?')} – {name}"
             yield Chart(
-                title, panel.signal.question, chart_types.lines(canvas, drawn, panel.scale), drawn
+                title,
+                panel.content.description,
+                chart_types.line_chart(canvas, drawn, panel.scale),
+                drawn,
             )
 
 
 def _resampled(line: Line, recording: Recording, times: Values) -> Values:
-    """The values on a common grid, the nearest moment's each; none beyond the run's end."""
+    """Return the nearest values on a common time grid; NaN after the end of the run."""
     nearest = np.round(times / np.float32(recording.step_seconds)).astype(int)
     inside = nearest < len(line.values)
     return np.where(inside, line.values[np.where(inside, nearest, 0)], np.float32(np.nan))

@@ -1,4 +1,4 @@
-"""The fault matrix, in the report of the quiet run that it was written beside. Pure, but for reading it."""
+"""Table of the fault matrix, in the report of the run without a fault."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def table(facts: Facts) -> Table | None:
-    """A row for each fault and alert that met, as in the terminal; None for a run without a matrix."""
+    """Return a table with a row for each fault and alert; None for a run without a matrix."""
     if not whole_columns(facts.matrix):
         return None
     return Table(
-        ("fault", "alert", "judgement", "delay", "least", "in full"),
+        ("fault", "alert", "judgement", "delay", "earliest", "latest"),
         list(_rows(facts)),
         texts=(0, 1, 2),
     )
@@ -44,9 +44,11 @@ def _rows(facts: Facts) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _row(fault: str, cell: Mapping[str, Any], leasts: Mapping[str, Any]) -> tuple[str, ...]:
-    least = leasts.get(str(cell.get("alert")))
-    taken = least if isinstance(least, dict) else {}
-    times = (cell.get("delay_seconds"), taken.get("seconds"), taken.get("full_seconds"))
-    spelled = (units.seconds(time if isinstance(time, int | float) else None) for time in times)
-    return fault, str(cell.get("alert", units.NOTHING)), str(cell.get("judgement", "")), *spelled
+def _row(
+    fault: str, cell: Mapping[str, Any], bounds_by_alert: Mapping[str, Any]
+) -> tuple[str, ...]:
+    alert_bounds = bounds_by_alert.get(str(cell.get("alert")))
+    bounds = alert_bounds if isinstance(alert_bounds, dict) else {}
+    times = (cell.get("delay_seconds"), bounds.get("seconds"), bounds.get("full_seconds"))
+    texts = (units.seconds(time if isinstance(time, int | float) else None) for time in times)
+    return fault, str(cell.get("alert", units.NOTHING)), str(cell.get("judgement", "")), *texts

@@ -1,4 +1,4 @@
-"""From charts and tables to one HTML file that asks nothing of anybody: styles, scripts and data are inside."""
+"""Render charts and tables to one HTML file that contains its styles, scripts and data."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST_NAME = 120
-"""Characters of a name that a table shows; the whole is its tooltip, and in the data."""
+"""Characters of a name that a table shows; the tooltip and the data have the whole name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Headings, rows of texts, and which columns are texts (the others are figures, and stand to the right)."""
+    """A table: headings, rows, and the columns that are texts (figures are aligned right)."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -39,7 +39,7 @@ class Table:
 
 
 def render(template: str, charts: Sequence[Chart], **context: Any) -> str:
-    """The page. Every text is escaped by the template, whoever wrote it."""
+    """Render a page; the template escapes every text."""
     script, divs = _embedded([chart.figure for chart in charts if chart.figure])
     return (
         _environment()
@@ -57,13 +57,13 @@ def render(template: str, charts: Sequence[Chart], **context: Any) -> str:
 
 
 def _embedded(figures: Sequence[Any]) -> tuple[str, Iterator[str]]:
-    """The script that draws the figures, and the element of each."""
+    """Return the script that draws the plots, and the HTML element of each."""
     if not figures:
         return "", iter(())
     document = Document()
-    with document.models.freeze():  # Else all models are gone through again for each figure.
-        for each in figures:
-            document.add_root(each)
+    with document.models.freeze():  # Without it, all models are traversed again for each plot.
+        for figure in figures:
+            document.add_root(figure)
     script, divs = components(figures)
     return script, iter(divs)
 
@@ -89,7 +89,7 @@ def _library() -> str:
 
 
 def data_of(recordings: Sequence[Recording], documents: Sequence[Mapping[str, Any]]) -> str:
-    """What the page offers as a download, safe inside a script element: run.json of each run and every series drawn."""
+    """Return the downloads (run.json and series of each run) as JSON for a script element."""
     content = {
         "runs": documents,
         "series": [
@@ -98,16 +98,16 @@ def data_of(recordings: Sequence[Recording], documents: Sequence[Mapping[str, An
         "endpoints": [
             {
                 "run": recording.run_id,
-                "method": each.method,
-                "name": each.name,
-                "requests": each.requests,
-                **each.latency_seconds,
+                "method": endpoint.method,
+                "name": endpoint.name,
+                "requests": endpoint.requests,
+                **endpoint.latency_seconds,
             }
             for recording in recordings
-            for each in recording.endpoints
+            for endpoint in recording.endpoints
         ],
     }
-    # No text in it can end the script element.
+    # Escaped, so that no text can end the script element.
     return json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 

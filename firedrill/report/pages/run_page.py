@@ -1,4 +1,4 @@
-"""The page of one run."""
+"""Report page of a single run."""
 
 from __future__ import annotations
 
@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from firedrill.report.recorded_series import Endpoint, Line, Recording
 
 
-def of_run(facts: Facts, recording: Recording | None) -> str:
-    """The page as HTML; without a recording it has no charts, and says so."""
+NOTIFICATIONS = "notifications"
+"""Row of the timeline."""
+
+
+def render_run(facts: Facts, recording: Recording | None) -> str:
+    """Return the page as HTML; without a recording it has a warning and no charts."""
     drawn = list(_charts(facts, recording)) if recording else []
     return render(
         "run.html",
@@ -33,11 +37,11 @@ def of_run(facts: Facts, recording: Recording | None) -> str:
         title=f"{facts.profile} against {facts.server}",
         warnings=sentences.warnings(facts, recording),
         resolution=sentences.resolution(recording),
-        strip=sentences.strip(facts),
-        passed=sentences.passed(facts),
-        saturation=sentences.saturation(facts),
-        limits=sentences.limits(facts),
-        honesty=list(sentences.honesty(facts)) if facts("figures") else [],
+        headline_figures=sentences.headline_figures(facts),
+        passed=sentences.passed_sentence(facts),
+        saturation=sentences.saturation_sentence(facts),
+        limits=sentences.used_limits(facts),
+        measurement_quality=list(sentences.measurement_quality(facts)) if facts("figures") else [],
         alerts=_alerts(facts),
         matrix=matrix_table.table(facts),
         notifications=_notifications(facts),
@@ -62,30 +66,33 @@ def _charts(facts: Facts, recording: Recording) -> Iterator[Chart]:
 
 
 def _chart(canvas: Canvas, panel: Panel, lines: Sequence[Line]) -> Chart:
-    signal = panel.signal
+    content = panel.content
     chart = partial(
-        Chart, signal.title, signal.question, when_empty=signal.when_empty or chart_types.NOTHING
+        Chart,
+        content.title,
+        content.description,
+        empty_text=content.empty_text or chart_types.NOTHING,
     )
     if not lines:
         return chart(None)
     if panel.kind == "heatmap":
         return chart(chart_types.heatmap(canvas, lines))
     if panel.kind == "areas":
-        drawn = series_style.of_statuses(lines, signal.unit)
-        return chart(chart_types.areas(canvas, drawn), drawn)
-    drawn = series_style.of_lines(lines, signal.unit)
-    return chart(chart_types.lines(canvas, drawn, panel.scale), drawn)
+        drawn = series_style.styled_status_codes(lines, content.unit)
+        return chart(chart_types.area_chart(canvas, drawn), drawn)
+    drawn = series_style.styled_lines(lines, content.unit)
+    return chart(chart_types.line_chart(canvas, drawn, panel.scale), drawn)
 
 
 def _marks(facts: Facts, recording: Recording) -> Marks:
     start = facts.number("window.start") or 0.0
     return Marks(
         steps=[
-            Mark(step["start_seconds"], step["end_seconds"], sentences.load_of(facts, step))
+            Mark(step["start_seconds"], step["end_seconds"], sentences.step_load(facts, step))
             for step in facts.rows("figures.steps")
         ],
         faults=[
-            Mark(fault["start"] - start, fault["end"] - start, sentences.fault_of(fault))
+            Mark(fault["start"] - start, fault["end"] - start, sentences.fault_text(fault))
             for fault in facts.rows("faults")
         ],
         gaps=[Mark(gap.start, gap.end, "nothing was recorded") for gap in recording.gaps],
@@ -93,14 +100,15 @@ def _marks(facts: Facts, recording: Recording) -> Marks:
 
 
 def _timeline(canvas: Canvas, facts: Facts, recording: Recording) -> Chart:
-    expected = sentences.alerts_expected(facts)
+    expected = sentences.expected_alerts(facts)
     spans = _alert_spans(facts, recording)
-    began = sorted(
-        (each for each in spans if each.span.start < canvas.end), key=lambda each: each.span.start
+    shown = sorted(
+        (alert for alert in spans if alert.span.start < canvas.end),
+        key=lambda alert: alert.span.start,
     )
-    awaited = list(alert_expectations.bars(facts, canvas.marks.faults, canvas.end))
+    expectations = list(alert_expectations.bars(facts, canvas.marks.faults, canvas.end))
     alerts = dict.fromkeys(
-        [*(each.name for each in began), *(each.row for each in awaited), *expected]
+        [*(alert.name for alert in shown), *(bar.row for bar in expectations), *expected]
     )
     bars = [
         *(Bar("load", step.start, step.end, colors.LOAD, step.text) for step in canvas.marks.steps),
@@ -108,15 +116,15 @@ def _timeline(canvas: Canvas, facts: Facts, recording: Recording) -> Chart:
             Bar("faults", fault.start, fault.end, colors.ORANGE, fault.text)
             for fault in canvas.marks.faults
         ),
-        *awaited,
-        *(_alert_bar(each, canvas.end) for each in began),
+        *expectations,
+        *(_alert_bar(alert, canvas.end) for alert in shown),
     ]
-    told = [
-        _told(note)
-        for note in facts.rows("notifications")
-        if note.get("status") == "firing" and note["after_seconds"] < canvas.end
+    notifications = [
+        _notification_mark(notification)
+        for notification in facts.rows("notifications")
+        if notification.get("status") == "firing" and notification["after_seconds"] < canvas.end
     ]
-    fired = {each.name for each in spans if each.state == "firing"}
+    fired = {alert.name for alert in spans if alert.state == "firing"}
     missed = [
         Bar(name, 0, 0, "", f"{text}: did not fire")
         for name, text in expected.items()
@@ -126,18 +134,22 @@ def _timeline(canvas: Canvas, facts: Facts, recording: Recording) -> Chart:
         "load",
         *(["faults"] if canvas.marks.faults else []),
         *alerts,
-        *(["who is told"] if told else []),
+        *([NOTIFICATIONS] if notifications else []),
     ]
     return Chart(
-        title="What happened when",
-        question="Which alerts were expected (blue), pending (pale red) and firing (red), and who was told, under which load and faults?",
-        figure=chart_types.timeline(canvas, rows, bars, told, missed),
+        title="Timeline",
+        description="Which alerts were expected (blue), pending (pale red) and firing (red), which"
+        " notifications were sent, and under which load and faults?",
+        figure=chart_types.timeline(canvas, rows, bars, notifications, missed),
         wide=True,
     )
 
 
 def _alert_spans(facts: Facts, recording: Recording) -> list[AlertSpan]:
-    """What alerts did: they fired when the scorecard says so. An older run.json has no such times, and none has those of the pending."""
+    """Return when alerts were pending (from the recording) and firing (from the scorecard).
+
+    An older run.json has no times of firings; then both are from the recording.
+    """
     alerts = facts.document.figures.alerts if facts.document.figures else ()
     lacks_times = any(
         alert.firing_after_seconds is not None and not alert.firings for alert in alerts
@@ -147,7 +159,7 @@ def _alert_spans(facts: Facts, recording: Recording) -> list[AlertSpan]:
     firings = dict.fromkeys(
         (alert.name, begin, end) for alert in alerts for begin, end in alert.firings
     )
-    pending = [each for each in recording.alerts if each.state != "firing"]
+    pending = [alert for alert in recording.alerts if alert.state != "firing"]
     return [
         *pending,
         *(AlertSpan(name, "firing", Span(begin, end)) for name, begin, end in firings),
@@ -162,14 +174,15 @@ def _alert_bar(alert: AlertSpan, end: float) -> Bar:
     )
 
 
-def _told(note: Mapping[str, Any]) -> Bar:
-    at = note["after_seconds"]
+def _notification_mark(notification: Mapping[str, Any]) -> Bar:
+    time = notification["after_seconds"]
     return Bar(
-        "who is told",
-        at,
-        at,
+        NOTIFICATIONS,
+        time,
+        time,
         colors.RED,
-        f"{note.get('receiver', '')} {sentences.clock(at)}: {note.get('alertname', '')}",
+        f"{notification.get('receiver', '')} {sentences.clock(time)}:"
+        f" {notification.get('alertname', '')}",
     )
 
 
@@ -177,7 +190,7 @@ def _told(note: Mapping[str, Any]) -> Bar:
 
 
 def _alerts(facts: Facts) -> Table:
-    expected = sentences.alerts_expected(facts)
+    expected = sentences.expected_alerts(facts)
     rows = [
         (
             alert.get("name", ""),
@@ -192,11 +205,11 @@ def _alerts(facts: Facts) -> Table:
         )
         for alert in facts.rows("figures.alerts")
     ]
-    seen = {row[0] for row in rows if row[4] != units.NOTHING}
+    fired = {row[0] for row in rows if row[4] != units.NOTHING}
     rows += [
         (name, "", "", units.NOTHING, units.NOTHING, units.NOTHING, f"{text}; never fired")
         for name, text in expected.items()
-        if name not in seen
+        if name not in fired
     ]
     return Table(
         (
@@ -206,7 +219,7 @@ def _alerts(facts: Facts) -> Table:
             "pending after",
             "firing after",
             "fired for",
-            "profile says",
+            "expectation",
         ),
         rows,
         texts=(0, 1, 2, 6),
@@ -214,41 +227,41 @@ def _alerts(facts: Facts) -> Table:
 
 
 def _notifications(facts: Facts) -> Table | None:
-    """None where nobody could have been told."""
+    """Return the table of notifications; None where no Alertmanager took part."""
     if facts("notifications") is None:
         return None
     rows = [
         (
-            sentences.clock(note.get("after_seconds", 0)),
-            note.get("receiver", ""),
-            note.get("status", ""),
-            note.get("alertname", ""),
-            note.get("summary", ""),
+            sentences.clock(notification.get("after_seconds", 0)),
+            notification.get("receiver", ""),
+            notification.get("status", ""),
+            notification.get("alertname", ""),
+            notification.get("summary", ""),
         )
-        for note in facts.rows("notifications")
+        for notification in facts.rows("notifications")
     ]
-    return Table(("after", "who", "status", "alert", "what they read"), rows, texts=(1, 2, 3, 4))
+    return Table(("after", "receiver", "status", "alert", "summary"), rows, texts=(1, 2, 3, 4))
 
 
 def _endpoints(endpoints: Sequence[Endpoint]) -> Table:
     rows = [
         (
-            f"{each.method} {each.name}".strip(),
-            units.count(each.requests),
-            units.rate(each.rate),
-            units.percent(each.error_ratio),
-            *(units.seconds(each.latency_seconds[name]) for name in ("p50", "p95", "p99")),
+            f"{endpoint.method} {endpoint.name}".strip(),
+            units.count(endpoint.requests),
+            units.rate(endpoint.rate),
+            units.percent(endpoint.error_ratio),
+            *(units.seconds(endpoint.latency_seconds[name]) for name in ("p50", "p95", "p99")),
         )
-        for each in endpoints
+        for endpoint in endpoints
     ]
     return Table(("endpoint", "requests", "rate", "errors", "p50", "p95", "p99"), rows)
 
 
 def _errors(endpoints: Sequence[Endpoint]) -> Table:
     rows = [
-        (f"{each.method} {each.name}".strip(), error, units.count(count))
-        for each in endpoints
-        for error, count in sorted(each.errors.items(), key=lambda item: -item[1])
+        (f"{endpoint.method} {endpoint.name}".strip(), error, units.count(count))
+        for endpoint in endpoints
+        for error, count in sorted(endpoint.errors.items(), key=lambda item: -item[1])
         if count
     ]
     return Table(("endpoint", "error", "requests"), rows, texts=(0, 1))
@@ -259,7 +272,7 @@ def _steps(facts: Facts) -> Table:
     rows = [
         (
             f"{sentences.clock(step.start_seconds)}–{sentences.clock(step.end_seconds)}",
-            sentences.load_of(facts, asdict(step)),
+            sentences.step_load(facts, asdict(step)),
             units.rate(step.client.offered_rate),
             units.rate(step.client.rate),
             units.percent(step.client.error_ratio),

@@ -1,4 +1,4 @@
-"""What a run's figures mean, in sentences. Pure."""
+"""Sentences and headline figures of a report, from a run's figures. Pure."""
 
 from __future__ import annotations
 
@@ -20,12 +20,19 @@ if TYPE_CHECKING:
 
 P99_WITH_WAITING = "figures.client.latency_including_waiting_seconds.p99"
 LONGEST_IN_SECONDS = 100
-"""A longer time is told in minutes."""
+"""A longer duration is written in minutes."""
+
+EXPECTATIONS = {
+    "always": "expected",
+    "if_slo_broken": "expected if the SLO is broken",
+    "never": "must not fire",
+}
+"""Texts by the keys of a profile's expected alerts."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """A large number with its name, and what stands below it."""
+class HeadlineFigure:
+    """A figure at the top of a report: its name, its value, and a note below it."""
 
     name: str
     value: str
@@ -34,8 +41,8 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
-    """One line of the honesty section: what was looked at, the figure, and what it means."""
+class QualityFinding:
+    """A line of the section on measurement quality: a figure and its meaning."""
 
     name: str
     figure: str
@@ -43,288 +50,309 @@ class Statement:
     bad: bool = False
 
 
-def strip(facts: Facts) -> list[Cell]:
-    """The figures that are seen first."""
-    client, honesty = "figures.client", "figures.honesty"
-    slo, waiting = facts.number("profile.slo.latency_seconds.p99"), facts.number(P99_WITH_WAITING)
-    errors, accepted = (
-        facts.number(f"{client}.error_ratio"),
-        facts.number("profile.slo.error_ratio"),
-    )
-    starved, offered = (
-        facts.number(f"{honesty}.starved_sustained"),
-        facts.number(f"{client}.offered_rate"),
-    )
-    of_what = "offered: not known" if offered is None else f"of {units.rate(offered)} offered"
+def headline_figures(facts: Facts) -> list[HeadlineFigure]:
+    """Return the figures at the top of the report."""
+    slo = facts.number("profile.slo.latency_seconds.p99")
+    error_objective = facts.number("profile.slo.error_ratio")
+    errors = facts.number("figures.client.error_ratio")
+    starved = facts.number("figures.honesty.starved_sustained")
+    offered = facts.number("figures.client.offered_rate")
     return [
-        Cell(
+        HeadlineFigure(
             "p99 client",
             facts.time(P99_WITH_WAITING),
-            _of_slo(units.seconds(slo), slo),
-            bad=_above(waiting, slo),
+            _slo_note(units.seconds(slo), slo),
+            bad=_exceeds(facts.number(P99_WITH_WAITING), slo),
         ),
-        Cell(
+        HeadlineFigure(
             "p99 server",
             units.seconds(facts.number("figures.server.latency_seconds.p99")),
-            "queue and handler",
+            "queue wait and handler",
         ),
-        Cell("achieved", units.rate(facts.number(f"{client}.rate")), of_what),
-        Cell(
+        HeadlineFigure(
+            "achieved",
+            units.rate(facts.number("figures.client.rate")),
+            "offered: not known" if offered is None else f"of {units.rate(offered)} offered",
+        ),
+        HeadlineFigure(
             "errors",
             units.percent(errors),
-            _of_slo(units.percent(accepted), accepted),
-            bad=_above(errors, accepted),
+            _slo_note(units.percent(error_objective), error_objective),
+            bad=_exceeds(errors, error_objective),
         ),
-        Cell("starved users", units.count(starved), "stuck in one request", bad=bool(starved)),
-        Cell("ran out first", *exhausted(facts)),
+        HeadlineFigure(
+            "starved users", units.count(starved), "waited in one request", bad=bool(starved)
+        ),
+        HeadlineFigure("first saturated resource", *first_saturated(facts)),
     ]
 
 
-def passed(facts: Facts) -> str:
-    """What it means that a run passed."""
-    kept = (
+def passed_sentence(facts: Facts) -> str:
+    """Return the sentence that explains why a run passed."""
+    objectives = (
         "Every objective of the profile was kept"
         if facts.mapping("profile.slo")
-        else "The profile has no objective that could be broken"
+        else "The profile sets no objective"
     )
-    return f"{kept}{', alerts did what it expects of them' if alerts_expected(facts) else ''}, and the measurement can be trusted."
+    alerts = ", alerts fired as expected" if expected_alerts(facts) else ""
+    return f"{objectives}{alerts}, and the measurement is valid."
 
 
-def exhausted(facts: Facts) -> tuple[str, str, bool]:
-    """The resource that ran out first, when, and whether one did."""
-    first, after = (
-        facts("figures.saturation.ran_out_first"),
-        facts.number("figures.saturation.ran_out_after_seconds"),
-    )
-    if first:
-        return str(first), f"{units.seconds(after)} into the load", True
+def first_saturated(facts: Facts) -> tuple[str, str, bool]:
+    """Return the first saturated resource or `none`, a note, and whether there is one."""
+    resource = facts("figures.saturation.ran_out_first")
+    if resource:
+        after = facts.number("figures.saturation.ran_out_after_seconds")
+        return str(resource), f"{units.seconds(after)} into the load", True
     nearest = facts("figures.saturation.nearest")
     if not nearest:
         return units.NOTHING, "no limit is known", False
     used = facts.number(f"figures.saturation.largest_ratio.{nearest}")
-    return "nothing", f"nearest: {nearest}, {units.percent(used)}", False
+    return "none", f"nearest: {nearest}, {units.percent(used)}", False
 
 
-def saturation(facts: Facts) -> str:
-    """What to raise, in a sentence."""
-    first, after, ran_out = exhausted(facts)
-    if ran_out:
-        return f"{first.capitalize()} ran out first, {after}: nine tenths of the limit were in use for 3 s. Raise that limit first."
-    return (
-        "Nothing ran out."
-        if first == "nothing"
-        else "No limit of the server is known, so nothing can be said about what runs out."
-    )
+def saturation_sentence(facts: Facts) -> str:
+    """Return the sentence that names the limit to raise."""
+    resource, note, is_saturated = first_saturated(facts)
+    if is_saturated:
+        return (
+            f"{resource.capitalize()} saturated first, {note}: at least 90 % of the limit was in"
+            " use for 3 s. Raise this limit first."
+        )
+    if resource == "none":
+        return "No resource saturated."
+    return "No limit of the server is known, so the first saturated resource is not known either."
 
 
-def limits(facts: Facts) -> list[tuple[str, float]]:
-    """How much of each limit was used at most, the fullest first."""
-    at = "figures.saturation.largest_ratio"
-    used = {str(name): facts.number(f"{at}.{name}") for name in facts.mapping(at)}
+def used_limits(facts: Facts) -> list[tuple[str, float]]:
+    """Return (resource, largest used ratio of its limit), the largest ratio first."""
+    path = "figures.saturation.largest_ratio"
+    ratios = {str(name): facts.number(f"{path}.{name}") for name in facts.mapping(path)}
     return sorted(
-        ((name, ratio) for name, ratio in used.items() if ratio is not None),
+        ((name, ratio) for name, ratio in ratios.items() if ratio is not None),
         key=lambda item: -item[1],
     )
 
 
-def honesty(facts: Facts) -> Iterator[Statement]:
-    """What an ordinary load test does not tell."""
-    at = "figures.honesty"
-    in_flight, oldest = (
-        facts.number(f"{at}.in_flight_max"),
-        facts.number(f"{at}.oldest_max_seconds"),
-    )
-    late = oldest is not None and oldest > 1
-    yield Statement(
-        "In flight, most",
-        units.count(in_flight),
-        "requests waited for their answer at the same time.",
-    )
-    hung = "Until it is answered or given up, a request is in no latency figure of an ordinary load test."
-    yield Statement(
-        "Oldest in flight",
-        units.seconds(oldest),
-        f"is how long one request had waited. {hung}",
-        late,
-    )
-    starved = facts.number(f"{at}.starved_sustained")
-    yield Statement(
-        "Starved users",
-        units.count(starved),
-        "sat in one request for five seconds on end and asked for nothing else.",
-        bool(starved),
-    )
-    abandoned = facts.number(f"{at}.abandoned.in_flight")
-    forgotten = "requests were given up when their user was stopped. Locust forgets them; “waiting included” counts each at the age it had."
-    yield Statement("Abandoned", units.count(abandoned), forgotten, (abandoned or 0) > 10)
-    given_up = facts.number(f"{at}.hung")
-    if given_up is not None:
-        failed = "had waited for longer than a second, any latency objective and any answer."
-        yield Statement("Of them failed", units.count(given_up), failed, given_up > 0)
-    yield from _never_sent(facts)
-    answered, waiting = (
-        facts.number("figures.client.latency_seconds.p99"),
-        facts.number(P99_WITH_WAITING),
-    )
-    apart = f"is the p99 of the answered alone; with the waiting: {facts.time(P99_WITH_WAITING)}. An ordinary report shows the first."
-    yield Statement(
-        "What Locust reports",
+def measurement_quality(facts: Facts) -> Iterator[QualityFinding]:
+    """Yield what an ordinary load test does not show, and what makes a run invalid."""
+    yield from _unanswered(facts)
+    yield from _dropped_arrivals(facts)
+    answered = facts.number("figures.client.latency_seconds.p99")
+    yield QualityFinding(
+        "p99 as Locust reports it",
         units.seconds(answered),
-        apart,
-        _above(waiting, (answered or 0) * 1.5),
+        "includes answered requests only. With waiting requests included, the p99 is"
+        f" {facts.time(P99_WITH_WAITING)}.",
+        _exceeds(facts.number(P99_WITH_WAITING), (answered or 0) * 1.5),
     )
     yield from _generator(facts)
     yield _counted(facts)
 
 
-def _never_sent(facts: Facts) -> Iterator[Statement]:
-    unsent, left = (facts.number(f"figures.arrivals.{name}") for name in ("unsent", "left"))
-    age = "“waiting included” counts each at the age it had"
-    if unsent is not None:
-        why = "no slot became free in time, or their worker was gone"
-        yield Statement(
-            "Never sent",
-            units.count(unsent),
-            f"arrivals were dropped: {why}; {age}, the SLO as too slow.",
-            unsent > 0,
-        )
-    if left is not None:
-        why = "still waiting at the end, for slots that requests in flight held"
-        yield Statement(
-            "Left at the end",
-            units.count(left),
-            f"arrivals were never sent either: {why}; {age}.",
-            left > 0,
-        )
-
-
-def _generator(facts: Facts) -> Iterator[Statement]:
-    raised = facts.number("figures.honesty.exceptions")
-    if raised is not None:
-        lost = "tasks ended with an exception, and asked for nothing more; more than 1 % of them void the run."
-        yield Statement("Tasks crashed", units.count(raised), lost, raised > 0)
-    cpu, lag = (
-        facts.number("figures.honesty.generator_cpu_max_ratio"),
-        facts.number("figures.honesty.generator_lag_ratio"),
+def _unanswered(facts: Facts) -> Iterator[QualityFinding]:
+    path = "figures.honesty"
+    yield QualityFinding(
+        "Most in flight",
+        units.count(facts.number(f"{path}.in_flight_max")),
+        "requests waited for their answer at the same time.",
     )
-    busy = "of one core is what the load generator used at most; above 90 % its own slowness would be in every figure."
-    yield Statement("Generator CPU", units.percent(cpu), busy, _above(cpu, 0.9))
-    late = "of the time the load generator's event loop was late. "
-    late += "A fifth of the strictest latency objective for 1 % of a minute voids a run."
-    yield Statement(
-        "Generator late", units.percent(lag), late, "loop_lag" in facts.mapping("figures.invalid")
+    oldest = facts.number(f"{path}.oldest_max_seconds")
+    yield QualityFinding(
+        "Oldest in flight",
+        units.seconds(oldest),
+        "is the longest time that a request had been in flight. Latency percentiles of answered"
+        " requests do not include a request in flight.",
+        _exceeds(oldest, 1),
     )
-    blind = facts.number("figures.blind_seconds")
-    limit = blind_limit(facts.number("figures.seconds") or inf)  # Older runs do not tell.
-    unseen = f"was the longest time for which nothing was recorded of the load generator; more than {units.seconds(limit)} voids the run."
-    yield Statement("Unseen", units.seconds(blind), unseen, _above(blind, limit))
+    starved = facts.number(f"{path}.starved_sustained")
+    yield QualityFinding(
+        "Starved users",
+        units.count(starved),
+        "each waited in one request for at least five seconds and sent no other.",
+        bool(starved),
+    )
+    abandoned = facts.number(f"{path}.abandoned.in_flight")
+    yield QualityFinding(
+        "Abandoned requests",
+        units.count(abandoned),
+        "had no answer when their user was stopped. Locust does not report them; “waiting"
+        " included” counts each at its age.",
+        _exceeds(abandoned, 10),
+    )
+    hung = facts.number(f"{path}.hung")
+    if hung is not None:
+        yield QualityFinding(
+            "Hung requests counted as failed",
+            units.count(hung),
+            "of the abandoned requests had waited longer than 1 s, than every latency objective"
+            " and than every answered request.",
+            hung > 0,
+        )
 
 
-def _counted(facts: Facts) -> Statement:
+def _dropped_arrivals(facts: Facts) -> Iterator[QualityFinding]:
+    dropped, backlog = (facts.number(f"figures.arrivals.{name}") for name in ("unsent", "left"))
+    if dropped is not None:
+        yield QualityFinding(
+            "Dropped arrivals",
+            units.count(dropped),
+            "were never sent: no slot became free in time, or their worker was lost. “Waiting"
+            " included” counts each at its age, the SLO as too slow.",
+            dropped > 0,
+        )
+    if backlog is not None:
+        yield QualityFinding(
+            "Backlog at end",
+            units.count(backlog),
+            "arrivals still waited at the end of the load for slots that requests in flight"
+            " occupied. “Waiting included” counts each at its age.",
+            backlog > 0,
+        )
+
+
+def _generator(facts: Facts) -> Iterator[QualityFinding]:
+    exceptions = facts.number("figures.honesty.exceptions")
+    if exceptions is not None:
+        yield QualityFinding(
+            "Task exceptions",
+            units.count(exceptions),
+            "tasks ended with an exception and sent no further request. More than 1 % of them"
+            " make a run INVALID.",
+            exceptions > 0,
+        )
+    cpu = facts.number("figures.honesty.generator_cpu_max_ratio")
+    yield QualityFinding(
+        "Generator CPU",
+        units.percent(cpu),
+        "of one core is the most that a process of the load generator used. Above 90 %, its own"
+        " delays are in every latency.",
+        _exceeds(cpu, 0.9),
+    )
+    yield QualityFinding(
+        "Event loop lag",
+        units.percent(facts.number("figures.honesty.generator_lag_ratio")),
+        "of the time, the load generator's event loop was late. A run is INVALID if it is late by"
+        " more than a fifth of the strictest latency objective for 1 % of a minute.",
+        "loop_lag" in facts.mapping("figures.invalid"),
+    )
+    unobserved = facts.number("figures.blind_seconds")
+    limit = blind_limit(facts.number("figures.seconds") or inf)  # Older runs lack it.
+    yield QualityFinding(
+        "Longest scrape gap",
+        units.seconds(unobserved),
+        "is the longest time without a scrape of the load generator. More than"
+        f" {units.seconds(limit)} makes the run INVALID.",
+        _exceeds(unobserved, limit),
+    )
+
+
+def _counted(facts: Facts) -> QualityFinding:
     made, failed, finished = (
         facts.number(f"figures.counts.{name}")
         for name in ("client_requests", "client_failures", "server_finished")
     )
-    on_the_server = (
-        "the server counts none of them"
+    server = (
+        "The server does not count them"
         if finished is None
-        else f"the server finished {units.count(finished)}"
+        else f"The server finished {units.count(finished)}"
     )
-    meaning = (
-        f"requests came back to the client, {units.count(failed)} of them failed; {on_the_server}."
+    return QualityFinding(
+        "Requests counted",
+        units.count(made),
+        f"requests were answered or failed at the client; {units.count(failed)} failed. {server}.",
     )
-    return Statement("Counted", units.count(made), meaning)
 
 
 def warnings(facts: Facts, recording: Recording | None) -> list[str]:
-    """What a reader has to know before any figure."""
-    said = [str(remark.get("text", "")) for remark in facts.rows("remarks")]
-    said += [sentence for sentence in (facts.age, facts.damage) if sentence]
+    """Return the warnings to read before any figure."""
+    texts = [str(remark.get("text", "")) for remark in facts.rows("remarks")]
+    texts += [text for text in (facts.version_warning, facts.damage_warning) if text]
     if recording is None:
-        said.append(
+        texts.append(
             "Nothing was recorded in this run: there are no charts, and figures are missing."
         )
-        return said
-    blank = "the charts are hatched and blank there"
-    said += [
-        f"Nothing was recorded from {clock(gap.start)} to {clock(gap.end)}; {blank}."
+        return texts
+    texts += [
+        f"Nothing was recorded from {clock(gap.start)} to {clock(gap.end)}; the charts are blank"
+        " and hatched there."
         for gap in recording.gaps
     ]
     if facts.status == "INTERRUPTED":
-        said.append(
-            f"The run was cut short after {clock(recording.seconds)}; the figures are of that part."
+        texts.append(
+            f"The run was cut short after {clock(recording.seconds)}; its figures cover only that"
+            " part."
         )
-    return said
+    return texts
 
 
 def resolution(recording: Recording | None) -> str:
-    """How fine the charts are, where a point is not a second."""
+    """Return a sentence on the resolution of the charts; empty where it is one second."""
     if recording is None or recording.step_seconds <= 1:
         return ""
-    return f"The charts have a point every {recording.step_seconds:g} s; the figures in the text come from every second."
+    return (
+        f"The charts have a point every {recording.step_seconds:g} s; the figures in the text use"
+        " every second."
+    )
 
 
 def clock(seconds: float) -> str:
-    """`1:05`, minutes and seconds, as on the charts' axis."""
+    """Return minutes and seconds as on the time axis of charts, `1:05`."""
     return f"{round(seconds) // 60}:{round(seconds) % 60:02d}"
 
 
-def lasting(seconds: float) -> str:
-    """`85 s`, `30:00 min`."""
+def duration(seconds: float) -> str:
+    """Return a duration, `85 s` or `30:00 min`."""
     return units.seconds(seconds) if seconds < LONGEST_IN_SECONDS else f"{clock(seconds)} min"
 
 
-def load_of(facts: Facts, step: Mapping[str, Any]) -> str:
-    """A step of the load: its users, or its arrivals where they do not wait for answers."""
-    asked = facts.rows("profile.steps")[step.get("index", 0) :][:1]
-    rate, running = step.get("arrival_rate"), step.get("users_measured")
-    if rate is None and asked:  # Steps of older runs do not record their rate.
-        rate = asked[0].get("rate")
-    if isinstance(running, int | float):
-        return f"{units.count(running)} users of the locustfile's own shape"
+def step_load(facts: Facts, step: Mapping[str, Any]) -> str:
+    """Return the load of a step: users, or arrivals a second in an open workload."""
+    planned = facts.rows("profile.steps")[step.get("index", 0) :][:1]
+    rate = step.get("arrival_rate")
+    if rate is None and planned:  # Steps of older runs do not record their rate.
+        rate = planned[0].get("rate")
+    measured_users = step.get("users_measured")
+    if isinstance(measured_users, int | float):
+        return f"{units.count(measured_users)} users of the locustfile's own shape"
     if isinstance(rate, int | float):
         return f"{rate:g} arrivals/s"
     return f"{step['users']} user{'' if step['users'] == 1 else 's'}"
 
 
-def alerts_expected(facts: Facts) -> dict[str, str]:
-    """What the profile expects of alerts, by name: at all, and of the faults that were set."""
-    of_faults: dict[str, list[str]] = {}
+def expected_alerts(facts: Facts) -> dict[str, str]:
+    """Return the profile's expectation of each alert, in general and of injected faults."""
+    faults: dict[str, list[str]] = {}
     for fault in facts.rows("faults"):
-        for name in fault["alerts"]:
-            of_faults.setdefault(name, []).append(fault_of(fault))
-    said = {
-        "always": "expected",
-        "if_slo_broken": "expected if the SLO is broken",
-        "never": "must not fire",
+        for alert in fault["alerts"]:
+            faults.setdefault(alert, []).append(fault_text(fault))
+    of_profile = {
+        str(alert): text
+        for key, text in EXPECTATIONS.items()
+        for alert in facts.texts(f"profile.alerts.{key}")
     }
-    profile = {
-        str(name): text
-        for key, text in said.items()
-        for name in facts.texts(f"profile.alerts.{key}")
-    }
-    return {name: f"expected of {joined(faults)}" for name, faults in of_faults.items()} | profile
-
-
-def fault_of(fault: Mapping[str, Any]) -> str:
-    """A fault that was set, as people spell it."""
-    return (
-        spell(fault["fault"], fault["size"])
-        if fault["fault"] in FAULT_KINDS
-        else str(fault["fault"])
+    return {alert: f"expected during {joined(names)}" for alert, names in faults.items()} | (
+        of_profile
     )
 
 
-def _of_slo(text: str, bound: float | None) -> str:
-    return f"SLO {text}" if bound is not None else "no SLO"
+def fault_text(fault: Mapping[str, Any]) -> str:
+    """Return an injected fault with its size, as in a profile."""
+    if fault["fault"] in FAULT_KINDS:
+        return spell(fault["fault"], fault["size"])
+    return str(fault["fault"])
 
 
-def _above(value: float | None, bound: float | None) -> bool:
-    return value is not None and bound is not None and value > bound
+def _slo_note(text: str, objective: float | None) -> str:
+    return f"SLO {text}" if objective is not None else "no SLO"
+
+
+def _exceeds(value: float | None, limit: float | None) -> bool:
+    return value is not None and limit is not None and value > limit
 
 
 def joined(names: Sequence[str]) -> str:
-    """`a, b and c`."""
-    return (
-        names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
-    )
+    """Return names as a list in a sentence, `a, b and c`."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"

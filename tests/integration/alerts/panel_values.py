@@ -28,13 +28,13 @@ class PanelValues:
         self.faults = {fault["fault"]: fault for fault in run_json.content(run)["faults"]}
         self._prom = reopened.prom
         self.choices = {
-            **alert_lab_panels.choices(run_json.content(run)["time_scale"]),
+            **alert_lab_panels.variable_values(run_json.content(run)["time_scale"]),
             "$__range": f"{self.end - self.start:.0f}s",
         }
 
     def points(self, query, is_instant):
         """Return how many values a panel gets: of the whole window, or of its end if instant."""
-        expression = query.asked(self.choices)
+        expression = query.with_variables(self.choices)
         if is_instant:
             return len(self._prom.instant(expression, self.end))
         series = self._prom.range(expression, self.start, self.end)
@@ -47,7 +47,7 @@ class PanelValues:
 
     def value(self, query, at, **labels):
         """Return the value of one series at a time; tables cover the ten seconds before it."""
-        samples = self._prom.instant(query.asked({**self.choices, "$__range": "10s"}), at)
+        samples = self._prom.instant(query.with_variables({**self.choices, "$__range": "10s"}), at)
         matching = [sample.value for sample in samples if labels.items() <= sample.labels.items()]
         assert len(matching) == 1, f"{query.expr} at {at}: {samples}"
         return matching[0]
@@ -64,7 +64,7 @@ FRONT_PAGE, ROUTE = {"name": "/"}, {"http_route": "/"}
 FAILED_SHARES = {
     "Errors: client": (golden_signals_panels.ERRORS.queries[0], {}),
     "Errors: server": (golden_signals_panels.ERRORS.queries[1], {}),
-    "Failed share by name": (client_panels.FAILURES_BY_NAME.queries[0], FRONT_PAGE),
+    "Error ratio by name": (client_panels.FAILURES_BY_NAME.queries[0], FRONT_PAGE),
     "Requests over the time shown: failed": (client_panels.REQUESTS.queries[1], FRONT_PAGE),
     "Routes over the time shown: failed": (server_panels.ROUTES.queries[1], ROUTE),
 }

@@ -61,7 +61,7 @@ def test_every_query_of_every_panel_returns_data(healthy):
 def _excused(query):
     return (
         query.empty_when_healthy
-        or query.only_where
+        or query.requires
         or (query.exemplars and "exemplars, and no series")
     )
 
@@ -79,7 +79,7 @@ def test_panels_are_empty_only_for_their_reason(healthy, faulty):
 def test_windows_of_the_lab_are_those_of_the_rules(healthy):
     for name in alert_lab_panels.variables():
         expression = (
-            alert_lab_panels.looked_up(name).removeprefix("query_result(").removesuffix(")")
+            alert_lab_panels.variable_query(name).removeprefix("query_result(").removesuffix(")")
         )
         assert healthy.number(expression) == float(healthy.choices[f"${{{name}}}"])
 
@@ -110,7 +110,7 @@ def test_stuck_workers_and_starved_users_are_counted(faulty, panel):
 @pytest.mark.parametrize(
     "heatmap",
     [golden_signals_panels.CLIENT_HEATMAP, golden_signals_panels.SERVER_HEATMAP],
-    ids=lambda signal: signal.title,
+    ids=lambda content: content.title,
 )
 def test_the_heatmaps_show_the_injected_latency(faulty, heatmap):
     """The latency is 300 ms, and the time that the request takes by itself."""
@@ -146,8 +146,8 @@ def test_overlaid_runs_are_shown_as_chosen(chosen, users):
     with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
         remote.write(reopened.prom.url, series)
         samples = reopened.prom.instant(
-            golden_signals_panels.USERS.queries[0].asked(
-                {**golden_signals_panels.EVERYTHING, "$run": chosen}
+            golden_signals_panels.USERS.queries[0].with_variables(
+                {**golden_signals_panels.ALL_SELECTED, "$run": chosen}
             ),
             now,
         )
@@ -164,8 +164,8 @@ def test_the_time_of_the_chosen_run_is_shown(chosen, users):
     ]
     with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
         remote.write(reopened.prom.url, series)
-        expression = golden_signals_panels.USERS.queries[0].asked(
-            {**golden_signals_panels.EVERYTHING, "$run": chosen}
+        expression = golden_signals_panels.USERS.queries[0].with_variables(
+            {**golden_signals_panels.ALL_SELECTED, "$run": chosen}
         )
         shown = reopened.prom.range(expression, now - 20, now)
     assert {value for line in shown for value in line.values()} == users
@@ -185,13 +185,13 @@ def test_container_limits_are_shown_where_there_are_any():
     excused = {
         query.expr: query
         for dashboard, _, query, _ in dashboards.PANEL_QUERIES
-        if query.only_where not in {"", golden_signals_panels.OPEN_LOOP}
+        if query.requires not in {"", golden_signals_panels.OPEN_WORKLOAD}
         and dashboard != "alert-lab"
     }
     with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
         remote.write(reopened.prom.url, series)
         values = [
-            reopened.prom.number(query.asked(golden_signals_panels.EVERYTHING), now)
+            reopened.prom.number(query.with_variables(golden_signals_panels.ALL_SELECTED), now)
             for query in excused.values()
         ]
     assert values == [1.5, 2**28, 0.25]
@@ -201,7 +201,7 @@ def test_panels_of_open_loops_are_empty_for_closed_ones(healthy, opened):
     of_open_loops = [
         (query, once)
         for _, _, query, once in dashboards.PANEL_QUERIES
-        if query.only_where == golden_signals_panels.OPEN_LOOP
+        if query.requires == golden_signals_panels.OPEN_WORKLOAD
     ]
     assert of_open_loops
     for query, once in of_open_loops:

@@ -43,18 +43,18 @@ def test_a_number_is_not_a_series(text, scalar):
 
 
 def test_lab_windows_are_scaled_and_keep_four_scrapes():
-    at_12, at_36 = alert_lab_panels.choices(12), alert_lab_panels.choices(36)
+    at_12, at_36 = alert_lab_panels.variable_values(12), alert_lab_panels.variable_values(36)
     name = "${at_least_4000_for_1m}"
     assert (at_12[name], at_36[name]) == ("5000", "4000")
-    assert "60000" in alert_lab_panels.looked_up(name.strip("${}"))
+    assert "60000" in alert_lab_panels.variable_query(name.strip("${}"))
 
 
 def test_rules_that_a_drill_does_not_scale_are_queried_unchanged():
     for alert in alert_lab_panels.alerts():
         asked = " ".join(
             query.expr
-            for signal in alert_lab_panels.against_limits(alert)
-            for query in signal.queries
+            for content in alert_lab_panels.against_limits(alert)
+            for query in content.queries
         )
         assert alert.is_scaled or "${" not in asked, alert.title
 
@@ -68,7 +68,7 @@ def test_the_lab_shows_the_limit_of_a_burn_rate():
     shown = [
         query.expr for query in alert_lab_panels.ERROR_BURN.queries if query.legend == "limit 14.4"
     ]
-    highest = alert_lab_panels.HIGHEST_SHARE
+    highest = alert_lab_panels.HIGHEST_ERROR_RATIO
     assert f"clamp_max(14.4 * api:slo_errors:ratio, {highest})" in rule.expr
     assert f"clamp_max(vector(14.4), {highest} / scalar(api:slo_errors:ratio))" in shown[0]
 

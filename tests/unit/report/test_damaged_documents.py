@@ -93,16 +93,16 @@ def damaged(path, junk):
 def test_a_missing_figure_is_no_error(path):
     for junk in JUNK:
         found = facts_of(damaged(path, junk))
-        assert "Nothing was recorded" in run_page.of_run(found, None)
-        assert sentences.load_of(found, STEP)
-        assert "2 runs side by side" in comparison_page.of_runs(
-            comparison_page.sided([(found, None), (facts_of(WHOLE), None)])
+        assert "Nothing was recorded" in run_page.render_run(found, None)
+        assert sentences.step_load(found, STEP)
+        assert "2 runs side by side" in comparison_page.render_comparison(
+            comparison_page.compared_runs([(found, None), (facts_of(WHOLE), None)])
         )
 
 
 @pytest.mark.parametrize("path", RECORDS)
 def test_a_damaged_record_is_left_out_and_reported(path):
-    assert facts_of(WHOLE).damage is None
+    assert facts_of(WHOLE).damage_warning is None
     assert len(facts_of(WHOLE).rows(path)) == 1
     found = facts_of(damaged((*path.split("."), 0, RECORDS[path]), [None]))
     assert f"run.json is damaged: records of {path} are left out." in sentences.warnings(
@@ -140,7 +140,7 @@ def test_an_infinite_number_is_no_figure(tmp_path):
     )
     client = run.read().figures.client
     assert (client.rate, client.error_ratio, client.offered_rate) == (None, None, -2)
-    assert "Nothing was recorded" in run_page.of_run(Facts("run", run.read()), None)
+    assert "Nothing was recorded" in run_page.render_run(Facts("run", run.read()), None)
 
 
 def test_an_endlessly_nested_document_is_no_json(tmp_path):

@@ -11,9 +11,16 @@ from firedrill.prometheus.client import Sample
 from firedrill.prometheus.overlay import Recorded
 from firedrill.record.run_document import RunDocument
 from firedrill.report.charts import axes
-from firedrill.report.charts.series_style import Stroke, largest, of_lines, smallest
+from firedrill.report.charts.series_style import StyledSeries, largest, smallest, styled_lines
 from firedrill.report.pages import comparison_page, run_page, sentences
-from firedrill.report.recorded_series import AlertSpan, Line, Recording, Span, _Reader, named
+from firedrill.report.recorded_series import (
+    AlertSpan,
+    Line,
+    Recording,
+    Span,
+    _Reader,
+    legend_text,
+)
 from firedrill.report.run_facts import FIGURES, Facts
 from firedrill.stack.plan import Server
 from tests.unit.healthy_run import PROFILE
@@ -29,9 +36,11 @@ def recording(seconds=60, step=1.0, gaps=()):
     )
 
 
-def sided(*rates):
+def compared_runs(*rates):
     runs = [(facts(figures={"client": {"rate": rate}}), None) for rate in rates]
-    return {name: cells for _, name, cells in comparison_page._rows(comparison_page.sided(runs))}
+    return {
+        name: cells for _, name, cells in comparison_page._rows(comparison_page.compared_runs(runs))
+    }
 
 
 @pytest.mark.parametrize(
@@ -49,21 +58,21 @@ def test_an_axis_holds_its_values(scale, between, ends):
 
 
 def test_a_logarithmic_axis_has_round_ticks():
-    assert list(axes.round_numbers(0.01, 0.6)) == pytest.approx([0.01, 0.02, 0.05, 0.1, 0.2, 0.5])
-    assert list(axes.round_numbers(0.01, 60)) == pytest.approx([0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30])
+    assert list(axes.round_ticks(0.01, 0.6)) == pytest.approx([0.01, 0.02, 0.05, 0.1, 0.2, 0.5])
+    assert list(axes.round_ticks(0.01, 60)) == pytest.approx([0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30])
 
 
 def test_empty_series_have_a_smallest_and_a_largest_value():
-    drawn = [Stroke(Line("a", np.array([np.nan, np.nan], dtype=np.float32)), "#000000", "s")]
+    drawn = [StyledSeries(Line("a", np.array([np.nan, np.nan], dtype=np.float32)), "#000000", "s")]
     assert (smallest(drawn), largest(drawn)) == (1.0, 0.0)
 
 
 def test_a_legend_takes_its_labels_from_the_series():
     assert (
-        named("{{resource}} of {{ job }}", {"resource": "workers", "job": "api"})
+        legend_text("{{resource}} of {{ job }}", {"resource": "workers", "job": "api"})
         == "workers of api"
     )
-    assert named("{{gone}}", {}) == ""
+    assert legend_text("{{gone}}", {}) == ""
 
 
 @pytest.mark.parametrize(
@@ -79,7 +88,7 @@ def test_a_legend_takes_its_labels_from_the_series():
     ],
 )
 def test_a_figure_is_compared_with_the_first_run(before, after, ratio, worse):
-    (_, cell) = sided(before, after)["achieved"]
+    (_, cell) = compared_runs(before, after)["achieved"]
     assert (cell.ratio, cell.worse) == (ratio, worse)
 
 
@@ -105,15 +114,19 @@ def test_runs_of_different_loads_are_not_comparable():
         facts(profile=replace(PROFILE, think_time_seconds=(9.0, 9.0))),
     )
     said = "did not play the same load"
-    assert said not in comparison_page.of_runs(comparison_page.sided([(same, None), (same, None)]))
-    assert said in comparison_page.of_runs(comparison_page.sided([(same, None), (other, None)]))
+    assert said not in comparison_page.render_comparison(
+        comparison_page.compared_runs([(same, None), (same, None)])
+    )
+    assert said in comparison_page.render_comparison(
+        comparison_page.compared_runs([(same, None), (other, None)])
+    )
 
 
 def test_any_error_is_worse_than_none():
     runs = [(facts(figures={"client": {"error_ratio": ratio}}), None) for ratio in (0.0, 0.02, 0.0)]
     cells = {
         name: cells
-        for section, name, cells in comparison_page._rows(comparison_page.sided(runs))
+        for section, name, cells in comparison_page._rows(comparison_page.compared_runs(runs))
         if section == "Errors"
     }["client"]
     assert [cell.worse for cell in cells] == [False, True, False]
@@ -126,10 +139,10 @@ def test_an_empty_document_has_no_figures():
         "an unknown server",
         "at an unknown time",
     )
-    assert {cell.value for cell in sentences.strip(NOTHING)} == {"–"}
-    assert [statement.figure for statement in sentences.honesty(NOTHING)] == ["–"] * 9
-    assert sentences.saturation(NOTHING).startswith("No limit of the server is known")
-    assert NOTHING.age
+    assert {cell.value for cell in sentences.headline_figures(NOTHING)} == {"–"}
+    assert [statement.figure for statement in sentences.measurement_quality(NOTHING)] == ["–"] * 9
+    assert sentences.saturation_sentence(NOTHING).startswith("No limit of the server is known")
+    assert NOTHING.version_warning
 
 
 def test_a_run_of_an_instant_has_an_axis_of_time():
@@ -151,25 +164,28 @@ def test_the_resolution_of_charts_is_stated_beside_them():
 
 def test_times_are_rounded_and_long_ones_in_minutes():
     assert (sentences.clock(18.7), sentences.clock(59.6)) == ("0:19", "1:00")
-    assert (sentences.lasting(85.4), sentences.lasting(3600.2)) == ("85 s", "60:00 min")
+    assert (sentences.duration(85.4), sentences.duration(3600.2)) == ("85 s", "60:00 min")
 
 
 def test_unknown_values_are_words():
     cells = {
-        cell.name: cell.note for cell in sentences.strip(facts(figures={"client": {"rate": 14.0}}))
+        cell.name: cell.note
+        for cell in sentences.headline_figures(facts(figures={"client": {"rate": 14.0}}))
     }
     assert cells["achieved"] == "offered: not known"
     counted = next(
         each
-        for each in sentences.honesty(facts(figures={"counts": {"client_requests": 3.0}}))
-        if each.name == "Counted"
+        for each in sentences.measurement_quality(
+            facts(figures={"counts": {"client_requests": 3.0}})
+        )
+        if each.name == "Requests counted"
     )
-    assert counted.meaning.endswith("; the server counts none of them.")
+    assert counted.meaning.endswith(" The server does not count them.")
 
 
 def test_an_objective_has_a_level_and_no_maximum():
-    (drawn,) = of_lines([Line("SLO", np.array([np.nan, 1, 1, 1], dtype=np.float32))], "s")
-    assert drawn.most == "1.0 s"
+    (drawn,) = styled_lines([Line("SLO", np.array([np.nan, 1, 1, 1], dtype=np.float32))], "s")
+    assert drawn.legend_value == "1.0 s"
 
 
 SEEN = AlertSpan("A", "firing", Span(10, 40))
@@ -225,10 +241,10 @@ def arrivals(**counts):
 def test_dropped_arrivals_may_have_lost_their_worker():
     (said,) = [
         each
-        for each in sentences.honesty(facts(figures={"arrivals": arrivals(unsent=3)}))
-        if each.name == "Never sent"
+        for each in sentences.measurement_quality(facts(figures={"arrivals": arrivals(unsent=3)}))
+        if each.name == "Dropped arrivals"
     ]
-    assert "no slot became free in time, or their worker was gone" in said.meaning
+    assert "no slot became free in time, or their worker was lost" in said.meaning
 
 
 def test_the_report_names_the_load_generator(tmp_path):
@@ -263,23 +279,27 @@ def test_a_step_is_its_users_or_its_arrivals():
         facts(),
         facts(profile=replace(PROFILE, steps=(Step(0, 9, 9, 50.0), Step(5, 9, 9)))),
     )
-    assert sentences.load_of(of_users, {"index": 0, "users": 200}) == "200 users"
-    assert sentences.load_of(of_users, {"index": 7, "users": 1}) == "1 user"
-    assert sentences.load_of(of_arrivals, {"index": 0, "users": 300}) == "50 arrivals/s"
+    assert sentences.step_load(of_users, {"index": 0, "users": 200}) == "200 users"
+    assert sentences.step_load(of_users, {"index": 7, "users": 1}) == "1 user"
+    assert sentences.step_load(of_arrivals, {"index": 0, "users": 300}) == "50 arrivals/s"
 
 
 def test_only_an_open_loop_shows_dropped_arrivals():
-    assert "Never sent" not in {each.name for each in sentences.honesty(facts())}
+    assert "Dropped arrivals" not in {each.name for each in sentences.measurement_quality(facts())}
     dropping = facts(figures={"arrivals": arrivals(unsent=3)})
-    assert next(each for each in sentences.honesty(dropping) if each.name == "Never sent").bad
+    assert next(
+        each for each in sentences.measurement_quality(dropping) if each.name == "Dropped arrivals"
+    ).bad
     waiting = {
         each.name: each
-        for each in sentences.honesty(facts(figures={"arrivals": arrivals(unsent=0, left=12)}))
+        for each in sentences.measurement_quality(
+            facts(figures={"arrivals": arrivals(unsent=0, left=12)})
+        )
     }
     assert (
-        waiting["Never sent"].bad,
-        waiting["Left at the end"].figure,
-        waiting["Left at the end"].bad,
+        waiting["Dropped arrivals"].bad,
+        waiting["Backlog at end"].figure,
+        waiting["Backlog at end"].bad,
     ) == (False, "12", True)
 
 
@@ -294,7 +314,7 @@ def test_a_percentile_with_waiting_requests_is_a_lower_bound():
         }
     )
     assert (hung.time(f"{path}.p50"), hung.time(f"{path}.p99")) == ("100 ms", "> 24 s")
-    assert sentences.strip(hung)[0].value == "> 24 s"
+    assert sentences.headline_figures(hung)[0].value == "> 24 s"
     assert [figure.text(hung) for figure in FIGURES if figure.path == f"{path}.p99"] == ["> 24 s"]
     assert (
         facts(
@@ -305,9 +325,11 @@ def test_a_percentile_with_waiting_requests_is_a_lower_bound():
 
 
 def test_the_first_saturated_resource_is_named_with_its_time():
-    assert sentences.exhausted(facts()) == ("nothing", "nearest: workers, 40 %", False)
+    assert sentences.first_saturated(facts()) == ("none", "nearest: workers, 40 %", False)
     spent = facts(
         figures={"saturation": {"ran_out_first": "connections", "ran_out_after_seconds": 15.2}}
     )
-    assert sentences.exhausted(spent) == ("connections", "15 s into the load", True)
-    assert sentences.saturation(spent).startswith("Connections ran out first, 15 s into the load")
+    assert sentences.first_saturated(spent) == ("connections", "15 s into the load", True)
+    assert sentences.saturation_sentence(spent).startswith(
+        "Connections saturated first, 15 s into the load"
+    )

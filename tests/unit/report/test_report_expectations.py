@@ -38,7 +38,7 @@ def bars(row, causes=(SLOW,)):
 
 def test_an_alert_is_expected_as_long_as_its_cause_lasts():
     assert bars(DETECTED) == [
-        ("Slow", 2.0, 8.0, "Slow expected, 0:02–0:08 (latency 300 ms): detected 3.5 s after it")
+        ("Slow", 2.0, 8.0, "Slow expected, 0:02–0:08 (latency 300 ms): detected after 3.5 s")
     ]
 
 
@@ -54,7 +54,7 @@ def test_a_load_step_is_a_cause_until_the_end():
 
 def test_an_alert_expected_by_the_profile_is_always_expected():
     assert bars(MISSED) == [
-        ("Down", 0.0, 20.0, "Down expected, 0:00–0:20 (the profile says so): missed")
+        ("Down", 0.0, 20.0, "Down expected, 0:00–0:20 (by the profile): missed")
     ]
 
 
@@ -84,8 +84,8 @@ def test_the_profile_overrides_the_alerts_of_a_fault():
             }
         ),
     )
-    assert sentences.alerts_expected(facts) == {
-        "Slow": "expected of latency 300 ms and errors 30 %",
+    assert sentences.expected_alerts(facts) == {
+        "Slow": "expected during latency 300 ms and errors 30 %",
         "Down": "must not fire",
     }
 

@@ -41,7 +41,7 @@ def test_overlaid_runs_are_named_by_their_ids(ids, short):
 def titles(*documents):
     return [
         side.title
-        for side in comparison_page.sided(
+        for side in comparison_page.compared_runs(
             [(Facts(str(at), RunDocument.parse(each)), None) for at, each in enumerate(documents)]
         )
     ]

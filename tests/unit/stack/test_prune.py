@@ -19,9 +19,10 @@ def test_a_comparison_is_pruned_with_its_first_run(tmp_path):
     for run in (oldest, middle, newest):
         run.folder.mkdir()
         run.write(RunDocument())
-        report_files.of_run(run).write_text("page")
+        report_files.report_file(run).write_text("page")
     pages = [
-        report_files.of_several(runs, tmp_path) for runs in ([newest, oldest], [middle, newest])
+        report_files.comparison_file(runs, tmp_path)
+        for runs in ([newest, oldest], [middle, newest])
     ]
     for page in pages:
         page.write_text("page")

@@ -2,7 +2,7 @@
 (() => {
   const content = () => JSON.parse(document.getElementById("data").textContent);
   const quoted = (value) => value === null ? "" : /[",\n\r]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value);
-  // A spreadsheet must not take a name for a formula.
+  // A spreadsheet would run a name that looks like a formula.
   const inert = (name) => /^[=+\-@\t\r]/.test(name) ? `'${name}` : name;
 
   function csv(series) {
@@ -22,7 +22,7 @@
     });
   }
 
-  // The charts are drawn, not styled: they are told the page's colours, again when it becomes dark or goes to paper.
+  // A canvas knows no style sheet, so charts get the page's colours from here, again in dark mode and in print.
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   function paint(ink = color("--muted"), grid = color("--rule")) {
     const font = color("--font");
@@ -38,17 +38,17 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   dark.addEventListener("change", () => paint());
 
-  // What goes to paper is laid out at once, so the charts are painted at once, and made as narrow as a page of A4.
+  // A printed page is laid out at once, so the charts are repainted at once, and zoomed to the width of A4.
   const PAPER_PIXELS = 690;
   const figures = () => document.querySelectorAll(".chart .bk-Plot");
   addEventListener("beforeprint", () => {
     paint("#4a4f57", "#dfe2e6");
     for (const view of globalThis.Bokeh?.index ?? []) view.repaint?.();
-    for (const each of figures()) each.style.zoom = Math.min(1, PAPER_PIXELS / each.offsetWidth);
+    for (const figure of figures()) figure.style.zoom = Math.min(1, PAPER_PIXELS / figure.offsetWidth);
   });
   addEventListener("afterprint", () => {
     paint();
-    for (const each of figures()) each.style.zoom = "";
+    for (const figure of figures()) figure.style.zoom = "";
   });
 
   // A narrow chart has room for fewer times along its axis, and none for the names of faults.
@@ -63,7 +63,7 @@
   }
   addEventListener("resize", mark);
 
-  // A finger scrolls the page; only a mouse zooms by dragging.
+  // On a touch screen dragging scrolls the page instead of zooming.
   function letScroll() {
     for (const drawn of globalThis.Bokeh?.documents ?? []) {
       for (const model of drawn._all_models.values()) {
