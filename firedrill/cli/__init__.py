@@ -24,13 +24,13 @@ Exit codes:
 COMMANDS = {
     "run": "drills:run",
     "drill": "drills:drill",
-    "up": "standing:up",
+    "up": "stack_commands:up",
     "runs": "recorded:runs",
     "report": "reports:report",
     "open": "recorded:open_runs",
-    "fault": "faults:fault",
+    "fault": "fault_commands:fault",
     "alerts": "rules:alerts",
-    "doctor": "standing:doctor",
+    "doctor": "stack_commands:doctor",
 }
 """Module of this package and attribute, by command."""
 

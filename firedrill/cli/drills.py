@@ -43,7 +43,7 @@ from firedrill.profile import load_profile
 from firedrill.record import run_folder
 from firedrill.record.outcome import Status
 from firedrill.stack.configuration import Scrape
-from firedrill.stack.containers.attached import Attachment
+from firedrill.stack.containers.attached_stack import Attachment
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
-from firedrill import whole_file
+from firedrill import atomic_file
 from firedrill.errors import BadInput
 from firedrill.report import recorded_series, report_files
 from firedrill.report.pages import matrix_table
@@ -71,7 +71,7 @@ def _recording(run: Run, interrupt: Interrupt) -> Recording | None:
 def _write(file: Path, content: str) -> Path:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        whole_file.write(file, content)
+        atomic_file.write(file, content)
     except OSError as error:
         raise BadInput(f"{file}: {error.strerror}; expected a file to write to") from error
     return file
