@@ -61,17 +61,17 @@ class Interrupt:
         """Wait so long, or until somebody asks to stop; True if somebody did."""
         return self._event.wait(seconds)
 
-    def heeded(self, things: Iterable[_Thing]) -> Iterator[_Thing]:
+    def until_requested(self, things: Iterable[_Thing]) -> Iterator[_Thing]:
         """The same one after the other, to be worked on.
 
         Raises:
             Interrupted: somebody asked to stop before the next one.
         """
         for thing in things:
-            self.heed()
+            self.raise_if_requested()
             yield thing
 
-    def heed(self) -> None:
+    def raise_if_requested(self) -> None:
         """Raises Interrupted if somebody asked to stop."""
         if self.requested:
             raise Interrupted("interrupted in the middle of the work")

@@ -32,7 +32,7 @@ class Child:
         """Process id; equal to the id of its process group."""
         return self.process.pid
 
-    def ended(self) -> int | None:
+    def exit_code(self) -> int | None:
         """The exit code (negative: a signal), None while it runs."""
         return self.process.poll()
 
@@ -58,7 +58,7 @@ class Child:
             os.killpg(self.pid, signal.SIGKILL)
         self.process.wait()
 
-    def last_words(self) -> str:
+    def last_log_line(self) -> str:
         """The last line of its log that is not blank."""
         lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
         return lines[-1].strip() if lines else "(it said nothing)"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from firedrill import names
 from firedrill.prometheus import remote
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ MARGIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedRun:
     """The data of one run, and the load's start and end in it (Unix seconds)."""
 
     id: str
@@ -39,14 +39,14 @@ def labels(ids: Sequence[str]) -> list[str]:
     return short if len(set(short)) == len(set(ids)) else list(ids)
 
 
-def fill(url: str, runs: Sequence[Recorded], interrupt: Interrupt) -> None:
+def fill(url: str, runs: Sequence[RecordedRun], interrupt: Interrupt) -> None:
     """Copy the samples of several runs into the empty Prometheus at the URL, all beginning when the latest of them began."""
     latest = max(run.start for run in runs)
     longest = max(run.end - run.start for run in runs) + MARGIN_SECONDS
     with ExitStack() as stack:
         named = zip(labels([run.id for run in runs]), runs, strict=True)
         sources = [
-            (label, run, stack.enter_context(Reopened(run.data, interrupt)).prom.url)
+            (label, run, stack.enter_context(RecordedPrometheus(run.data, interrupt)).prom.url)
             for label, run in named
         ]
         at = -MARGIN_SECONDS

@@ -22,7 +22,7 @@ FOREVER = "100y"
 """Retention: a recorded run may be older than Prometheus's default of 15 days."""
 
 
-class Reopened:
+class RecordedPrometheus:
     """A context manager: a Prometheus on a copy of a data folder (or on an empty one), which is deleted at the end.
 
     Raises (on entering):
@@ -79,9 +79,11 @@ class Reopened:
         ]
         child = self.children.start("prometheus", command)
         self._interrupt.wait_until(
-            lambda: self.prom.is_ready() or child.ended() is not None,
+            lambda: self.prom.is_ready() or child.exit_code() is not None,
             "Prometheus to open the recorded data",
             30,
         )
-        if child.ended() is not None:
-            raise BadInput(f"{self._data or copy}: Prometheus cannot open it: {child.last_words()}")
+        if child.exit_code() is not None:
+            raise BadInput(
+                f"{self._data or copy}: Prometheus cannot open it: {child.last_log_line()}"
+            )

@@ -38,7 +38,7 @@ def of_run(run: Run, interrupt: Interrupt) -> Path:
         from firedrill.report.pages import run_page  # noqa: PLC0415 -- loaded meanwhile
 
         content = run_page.of_run(facts, recorded.result())
-    interrupt.heed()
+    interrupt.raise_if_requested()
     return _write(report_files.of_run(run), content)
 
 
@@ -55,7 +55,7 @@ def of_several(runs: Sequence[Run], out: Path, interrupt: Interrupt) -> Path:
         content = comparison_page.of_runs(
             comparison_page.sided(list(zip(facts, recorded, strict=True)))
         )
-    interrupt.heed()
+    interrupt.raise_if_requested()
     return _write(report_files.of_several(runs, out), content)
 
 

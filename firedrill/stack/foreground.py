@@ -11,18 +11,18 @@ from firedrill.interrupt import Interrupted
 from firedrill.notifications.journal import Tail
 from firedrill.processes import ports, programs
 from firedrill.prometheus import overlay
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from firedrill.stack import grafana, state_file
 from firedrill.stack.plan import Plan
-from firedrill.stack.process_stack import NativeStack
-from firedrill.stack.state_file import Standing
+from firedrill.stack.process_stack import ProcessStack
+from firedrill.stack.state_file import RunningStack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from firedrill.interrupt import Interrupt
-    from firedrill.prometheus.overlay import Recorded
+    from firedrill.prometheus.overlay import RecordedRun
     from firedrill.stack.plan import Ports, Server
     from firedrill.terminal import Terminal
 
@@ -61,7 +61,7 @@ def run(
         web=True,
         takes_faults=takes_faults,
     )
-    with state_file.alone_in(folder), NativeStack(plan, interrupt) as stack:
+    with state_file.alone_in(folder), ProcessStack(plan, interrupt) as stack:
         tail = Tail(plan.notifications)
         try:
             _start(stack, console)
@@ -74,10 +74,10 @@ def run(
                 console.say(notification.line())
 
 
-def _start(stack: NativeStack, console: Terminal) -> None:
+def _start(stack: ProcessStack, console: Terminal) -> None:
     began = time.time()
     stack.start_prometheus()
-    Standing(stack.plan.prometheus_url, stack.plan.time_scale).announce(stack.plan.folder)
+    RunningStack(stack.plan.prometheus_url, stack.plan.time_scale).announce(stack.plan.folder)
     if not stack.start_alerting():
         console.say(f"no notifications: there is no Alertmanager; {programs.HOW_TO_GET}")
     stack.start_api()
@@ -98,7 +98,7 @@ def golden_signals(since: float) -> str:
     return " and on() ".join(f"(timestamp({signal}) > {since:.3f})" for signal in SIGNALS)
 
 
-def _addresses(stack: NativeStack, password: str | None) -> dict[str, str]:
+def _addresses(stack: ProcessStack, password: str | None) -> dict[str, str]:
     chosen = stack.plan.ports
     pages = {
         "API": chosen.api,
@@ -142,7 +142,7 @@ def print_addresses(console: Terminal, addresses: Mapping[str, str]) -> None:
 
 
 def reopen(
-    runs: Sequence[Recorded],
+    runs: Sequence[RecordedRun],
     port: int | None,
     interrupt: Interrupt,
     console: Terminal,
@@ -157,7 +157,7 @@ def reopen(
     chosen = ports.choose(port, PROMETHEUS_PORT, "--prometheus-port")
     alone = runs[0].data if len(runs) == 1 else None
     try:
-        with Reopened(alone, interrupt, chosen) as reopened:
+        with RecordedPrometheus(alone, interrupt, chosen) as reopened:
             if alone is None:
                 overlay.fill(reopened.prom.url, runs, interrupt)
             print_addresses(console, _reopened_addresses(reopened, runs, grafana_port))
@@ -168,7 +168,7 @@ def reopen(
 
 
 def _reopened_addresses(
-    reopened: Reopened, runs: Sequence[Recorded], grafana_port: int | None
+    reopened: RecordedPrometheus, runs: Sequence[RecordedRun], grafana_port: int | None
 ) -> dict[str, str]:
     start = max(run.start for run in runs)
     end = start + max(run.end - run.start for run in runs)

@@ -32,10 +32,10 @@ class Part(Protocol):
     def log(self) -> Path:
         """The file with what it printed."""
 
-    def ended(self) -> int | None:
+    def exit_code(self) -> int | None:
         """The exit code (negative: a signal), None while it runs."""
 
-    def last_words(self) -> str:
+    def last_log_line(self) -> str:
         """The last line it printed that is not blank."""
 
 
@@ -145,9 +145,9 @@ class Stack(ABC):
 
         def reached_or_dead() -> bool:
             for part in (self.prometheus, self.api, self.locust):
-                if part and part.ended() is not None:
+                if part and part.exit_code() is not None:
                     raise Missing(
-                        f"{part.name} ended with exit code {part.ended()} before {what}: {part.last_words()} ({part.log})"
+                        f"{part.name} ended with exit code {part.exit_code()} before {what}: {part.last_log_line()} ({part.log})"
                     )
             return reached()
 

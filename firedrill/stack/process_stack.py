@@ -37,7 +37,7 @@ RESEND_SECONDS = 5
 """After this time what still fires is sent again. Until Prometheus has found its Alertmanager (5 s) it is lost; the default is a minute."""
 
 
-class NativeStack(Stack):
+class ProcessStack(Stack):
     """Child processes on loopback."""
 
     prometheus: Child | None
@@ -226,7 +226,7 @@ class NativeStack(Stack):
 
     def newly_ended(self) -> list[str]:
         """Names of the parts that ended since this was asked before."""
-        ended = {child.name for child in self._children.started if child.ended() is not None}
+        ended = {child.name for child in self._children.started if child.exit_code() is not None}
         new = sorted(ended - self._seen_ended)
         self._seen_ended |= ended
         return new
@@ -246,7 +246,7 @@ class NativeStack(Stack):
 
     def load_ended(self) -> bool:
         """Whether the load profile is over, or its generator is gone."""
-        return self.locust is not None and self.locust.ended() is not None
+        return self.locust is not None and self.locust.exit_code() is not None
 
     def take_snapshot(self, destination: Path) -> None:
         """Move a snapshot of all that Prometheus stored to a folder."""

@@ -19,7 +19,7 @@ NAME = "up"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RunningStack:
     """A stack that is up."""
 
     prometheus: str
@@ -50,7 +50,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
-def find(out: Path) -> Standing:
+def find(out: Path) -> RunningStack:
     """The stack that is up in a folder of runs.
 
     Raises:
@@ -61,7 +61,7 @@ def find(out: Path) -> Standing:
         raise BadInput(
             f"{folder}: no `firedrill up` runs here; start one, or say --into and --reload (Compose watches by itself)"
         )
-    return Standing(**json.loads((folder / "stack.json").read_text()))
+    return RunningStack(**json.loads((folder / "stack.json").read_text()))
 
 
 def _is_held(folder: Path) -> bool:

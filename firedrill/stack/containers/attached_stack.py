@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Self
 from firedrill import __version__
 from firedrill.errors import BadInput, FiredrillError
 from firedrill.prometheus import remote
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from firedrill.stack import saved_rules, versions
-from firedrill.stack.containers.web_control import SteeredStack
+from firedrill.stack.containers.web_control import WebControlledStack
 from firedrill.stack.interface import START_SECONDS
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Attachment:
         )
 
 
-class AttachedStack(SteeredStack):
+class AttachedStack(WebControlledStack):
     """Somebody else's containers: nothing is started but the load, nothing stopped but it."""
 
     opening = "joining the stack that is up"
@@ -125,7 +125,7 @@ class AttachedStack(SteeredStack):
         """Copy what Prometheus recorded of this load to a folder that does not exist."""
         before = saved_rules.longest_reach_seconds(self.plan.folder / "prometheus" / "rules")
         start = self.load_since - min(max(BEFORE_SECONDS, before), MOST_BEFORE_SECONDS)
-        with Reopened(None, self._interrupt) as copy:
+        with RecordedPrometheus(None, self._interrupt) as copy:
             remote.write(copy.prom.url, remote.read(self.prom.url, start, time.time()))
             shutil.move(copy.folder / "data" / "snapshots" / copy.prom.snapshot(), destination)
 

@@ -16,7 +16,7 @@ from firedrill.names import without_userinfo
 from firedrill.profile import profile_file
 from firedrill.stack import configuration
 from firedrill.stack.containers import engine
-from firedrill.stack.containers.web_control import SteeredStack
+from firedrill.stack.containers.web_control import WebControlledStack
 from firedrill.stack.versions import of_machine
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ except urllib.error.HTTPError:
 class Container:
     """One service's container as a part."""
 
-    stack: ComposedStack
+    stack: ContainerStack
     name: str
 
     @property
@@ -75,17 +75,17 @@ class Container:
         """The file with what it printed until now."""
         return self.stack.save_log(PARTS[self.name])
 
-    def ended(self) -> int | None:
+    def exit_code(self) -> int | None:
         """The exit code (negative: a signal), None while it runs."""
         return self.stack.states().get(PARTS[self.name])
 
-    def last_words(self) -> str:
+    def last_log_line(self) -> str:
         """The last line it printed that is not blank."""
         lines = [line for line in self.log.read_text().splitlines() if line.strip()]
         return lines[-1].strip() if lines else "(it said nothing)"
 
 
-class ComposedStack(SteeredStack):
+class ContainerStack(WebControlledStack):
     """Containers, published on loopback; gone with their networks and volumes when it ends."""
 
     def __init__(self, plan: Plan, interrupt: Interrupt) -> None:

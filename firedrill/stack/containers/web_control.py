@@ -19,7 +19,7 @@ LINGER_SECONDS = 8.0
 """How long a stopped load is given: its users' stop, its last reports, and one more scrape of its final figures."""
 
 
-class SteeredStack(Stack):
+class WebControlledStack(Stack):
     """Locust's master and the receiver of notifications answer at these URLs; the load's shape is fixed when Locust starts."""
 
     def __init__(
@@ -50,7 +50,7 @@ class SteeredStack(Stack):
 
     def load_ended(self) -> bool:
         """Whether the load profile is over, or its generator is gone."""
-        if self.locust and self.locust.ended() is not None:
+        if self.locust and self.locust.exit_code() is not None:
             return True
         with suppress(FiredrillError):
             return (
@@ -61,7 +61,7 @@ class SteeredStack(Stack):
 
     def end_locust(self) -> None:
         """End the load, if it still runs, and have its last figures scraped."""
-        if not self.load_since or (self.locust and self.locust.ended() is not None):
+        if not self.load_since or (self.locust and self.locust.exit_code() is not None):
             return
         # A master that does not answer is found dead by whoever watches; what it reported is recorded all the same.
         with suppress(Missing):
