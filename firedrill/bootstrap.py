@@ -1,9 +1,8 @@
 """The set-up of a checkout from a bare Python: .venv with the pinned packages, and the programs.
 
-
 Run by the system's Python, with the standard library only:
-`python3 -m firedrill.bootstrap [REQUIREMENTS]`. Needs no root and changes nothing outside .venv/ and
-.tools/.
+`python3 -m firedrill.bootstrap [REQUIREMENTS]`. Needs no root and changes nothing outside .venv/
+and .tools/.
 """
 
 from __future__ import annotations

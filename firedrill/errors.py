@@ -30,7 +30,7 @@ class ExitCode(IntEnum):
 
 
 class FiredrillError(Exception):
-    """An error that the user can fix; its message names place, value and expectation in one line."""
+    """An error that the user can fix; its one-line message has place, value and expectation."""
 
     exit_code = ExitCode.BAD_INPUT
 

@@ -29,7 +29,7 @@ class Interrupted(FiredrillError):
 class Interrupt:
     """Counts SIGINT, SIGTERM and SIGHUP inside a `with` block; main thread only.
 
-    The first means "stop in order, keep what was recorded", the second "do not wait for stragglers".
+    The first means "stop in order, keep what was recorded", the second "don't wait for stragglers".
     """
 
     def __init__(self) -> None:

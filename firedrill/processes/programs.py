@@ -35,7 +35,7 @@ HOW_TO_GET = (
 
 
 def find(name: str) -> Path | None:
-    """Return a program on PATH, else among those that the set-up unpacked; None if there is none."""
+    """Return a program on PATH, else one that the set-up unpacked; None if there is none."""
     found = (
         shutil.which(name)
         or shutil.which(DEBIAN_CALLS.get(name, name))
@@ -94,9 +94,9 @@ def take(package: str) -> None:
 def relocate_alertmanager() -> None:
     """Make a copy of Debian's unpacked Alertmanager that runs without being installed.
 
-    Debian's program reads its templates from an absolute path, whatever its options say, and does not
-    start without them. In the copy that path is relative to the folder it is started in, `.tools/`, and
-    has the same length.
+    Debian's program reads its templates from an absolute path, whatever its options say, and does
+    not start without them. In the copy that path is relative to the folder it is started in,
+    `.tools/`, and has the same length.
     """
     installed = b"/usr/share/prometheus/alertmanager"
     copy = UNPACKED / "alertmanager"
@@ -116,7 +116,7 @@ def _download(package: str) -> Path:
         _apt_with_own_lists("update"),
         _apt_with_own_lists("download", package),
     )
-    # Most machines have apt's lists already. A bare container has none, and only root could fill them.
+    # Most machines have apt's lists. A bare container has none, and only root could fill them.
     if _succeeds(attempts[0], folder) or (
         _succeeds(attempts[1], folder) and _succeeds(attempts[2], folder)
     ):

@@ -23,7 +23,7 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a program with these environment variables on top of ours and empty standard input.
 
-    It leads a session of its own: a terminal's Ctrl-C reaches us alone, and we end it in order. With
+    It leads a session of its own: a terminal's Ctrl-C reaches us alone; we end it in order. With
     `ends_with_us` the kernel ends it when we are killed, where the system can do that.
     """
     return subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A stack for a person to use: started, its addresses printed, and stopped by Ctrl-C."""
+"""A stack in the foreground, for `firedrill up` and `firedrill open`; Ctrl-C stops it."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def run(
     *,
     takes_faults: bool = False,
 ) -> None:
-    """Start the whole stack and keep it until somebody asks to stop; its state lies in `<out>/up`.
+    """Start the whole stack and keep it until the user asks to stop; its state is in `<out>/up`.
 
     Raises:
-        BadInput: another one uses that folder.
+        BadInput: another `firedrill up` uses that folder.
         Missing: a part is missing or did not start.
     """
     folder = out / state_file.NAME
@@ -94,7 +94,7 @@ def _start(stack: ProcessStack, console: Terminal) -> None:
 
 
 def golden_signals(since: float) -> str:
-    """Gives a result once all four golden signals are in Prometheus; what an earlier stack left there does not count."""
+    """Return a query that has a result once all golden signals have samples after a time."""
     return " and on() ".join(f"(timestamp({signal}) > {since:.3f})" for signal in SIGNALS)
 
 
@@ -121,7 +121,7 @@ def _addresses(stack: ProcessStack, password: str | None) -> dict[str, str]:
 
 
 def describe_prometheus(url: str) -> str:
-    """Its address; Debian's program, unpacked and not installed, has the API but no pages, so no link to them is given."""
+    """Return Prometheus's address; Debian's build has the API and no web pages."""
     try:
         has_pages = http_client.request("GET", f"{url}/graph", timeout_seconds=2).ok
     except http_client.NoAnswer:
@@ -130,12 +130,12 @@ def describe_prometheus(url: str) -> str:
 
 
 def describe_grafana(port: int, password: str, page: str = "") -> str:
-    """Its address, or that of a page of it, and how to log in."""
+    """Return Grafana's address, or that of a page, and how to log in."""
     return f"http://{LOOPBACK}:{port}{page}  (to edit, log in as admin with {password})"
 
 
 def print_addresses(console: Terminal, addresses: Mapping[str, str]) -> None:
-    """A line each, aligned."""
+    """Print names and addresses, aligned."""
     width = max(map(len, addresses))
     for name, address in addresses.items():
         console.say(f"{name:{width}}  {address}")
@@ -148,7 +148,9 @@ def reopen(
     console: Terminal,
     grafana_port: int | None = None,
 ) -> None:
-    """A Prometheus over recorded runs until somebody asks to stop; several of them aligned on the start of the latest.
+    """Keep a Prometheus on recorded runs until the user asks to stop.
+
+    Several runs are aligned on the start of the latest.
 
     Raises:
         BadInput: a port that was asked for is taken.
