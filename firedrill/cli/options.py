@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,27 +26,37 @@ time_scale_option = click.option(
 )
 
 LISTENERS = {
-    "api": "the bundled API",
-    "metrics": "the API's metrics",
+    "api": "The bundled API",
+    "metrics": "The API's metrics",
     "exporter": "Locust's metrics",
     "prometheus": "Prometheus",
     "alertmanager": "Alertmanager",
-    "notifications": "the notification receiver",
+    "notifications": "Notification receiver",
     "web": "Locust's web page",
     "grafana": "Grafana",
 }
 
 
+_RANGE = re.compile(r"\s*\[\d+<=x<=\d+\]|; \d+<=x<=\d+")
+
+
 class CommandWithPorts(click.Command):
-    """A command whose help has the ports in a group of their own, at the end."""
+    """A command with short help: the ports in a group at the end, and no ranges of numbers.
+
+    A number out of range is refused with the range.
+    """
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, then the ports."""
-        records = [(option, option.get_help_record(ctx)) for option in self.get_params(ctx)]
+        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        records = [(option, option.get_help_record(ctx)) for option in options]
         ports = {option for option, _ in PORT_OPTIONS.values()}
-        for title, of_ports in (("Options", False), ("Ports (a free one if taken)", True)):
+        for title, of_ports in (
+            ("Options", False),
+            ("Ports (another one if the default is taken)", True),
+        ):
             rows = [
-                record
+                (record[0], _RANGE.sub("", record[1]))
                 for option, record in records
                 if record and bool(ports & {*option.opts}) == of_ports
             ]
@@ -60,7 +71,7 @@ def port_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., N
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         for name in reversed(names):
             option, default = PORT_OPTIONS[name]
-            text = f"Port of {LISTENERS[name]}. [default: {default}]"
+            text = f"{LISTENERS[name]}. [default: {default}]"
             command = click.option(option, f"{name}_port", type=PORT, metavar="PORT", help=text)(
                 command
             )
