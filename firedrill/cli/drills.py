@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from firedrill.cli import EXIT_CODES_HELP
 from firedrill.cli.console import ERRORS, OUTPUT
 from firedrill.cli.options import (
+    CommandWithPorts,
     asked_ports,
     connections_option,
     docker_option,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 
-@click.command(epilog=EXIT_CODES_HELP)
+@click.command(cls=CommandWithPorts, epilog=EXIT_CODES_HELP)
 @click.argument("profile", default="")
 @server_option
 @threads_option
