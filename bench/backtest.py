@@ -21,7 +21,7 @@ from firedrill.alerts.backtest.backtest import BacktestRequest, backtest
 from firedrill.alerts.replay.evaluation_times import EVALUATION_MARKER
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus import remote
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from firedrill.record.figures import Window
 from firedrill.record.run_document import RunDocument
 from firedrill.record.run_folder import Run
@@ -109,7 +109,7 @@ def made_up_run(
     """
     start = round(time.time()) - seconds - 10
     spans = [(0, unseen.start), (unseen.stop, seconds)] if unseen else [(0, seconds)]
-    with Reopened(None, interrupt) as reopened:
+    with RecordedPrometheus(None, interrupt) as reopened:
         for begin, end in spans:
             for first in range(begin, end, SLICE_SECONDS):
                 remote.write(

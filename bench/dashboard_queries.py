@@ -18,7 +18,7 @@ from bench.loads import long_recording
 from bench.result_tables import save, table
 from firedrill import places
 from firedrill.interrupt import Interrupt
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from grafana.source import alert_lab_panels
 from grafana.source.golden_signals_panels import Query
 
@@ -72,7 +72,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Interrupt() as interrupt:
         samples = long_recording.samples_of(long_recording.record(folder), interrupt)
         start = time.time() - HOUR_SECONDS
-        with Reopened(None, interrupt) as hour:
+        with RecordedPrometheus(None, interrupt) as hour:
             long_recording.fill(hour.prom.url, samples, start, HOUR_SECONDS)
             timed = [
                 (dashboard, panel, target, milliseconds(hour.prom, panel, target, start))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from bench.loads import long_recording
 from bench.result_tables import save, table
 from firedrill.interrupt import Interrupt
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from firedrill.record.run_folder import Run
 from tests import run_json
 
@@ -36,7 +36,7 @@ def long_run(short: Run, samples: Sequence[Any], seconds: int, interrupt: Interr
     made = Run(short.folder.with_name(f"{short.id}-{seconds}"))
     made.folder.mkdir()
     start = time.time() - seconds
-    with Reopened(None, interrupt) as reopened:
+    with RecordedPrometheus(None, interrupt) as reopened:
         long_recording.fill(reopened.prom.url, samples, start, seconds)
         shutil.copytree(
             reopened.folder / "data" / "snapshots" / reopened.prom.snapshot(), made.snapshot

@@ -1,3 +1,3 @@
-"""Firedrill: set your API on fire on purpose, in daylight, and see whether you would have noticed."""
+"""Firedrill: set your API on fire on purpose, and see whether you would have noticed."""
 
 __version__ = "0.1.0"

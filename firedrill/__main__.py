@@ -1,4 +1,7 @@
-"""`firedrill`: what is there before its modules are, which take half a second to load. Ctrl-C ends that, too, in one word."""
+"""The entry point of `firedrill`: handles Ctrl-C before the other modules are loaded.
+
+Loading them takes half a second.
+"""
 
 import os
 import signal
@@ -8,8 +11,11 @@ from firedrill.errors import ExitCode
 
 
 def main() -> None:
-    """The command line. Where nothing heeds Ctrl-C in a way of its own (interrupt.py) it ends the process, tidily, with its exit code."""
-    # While modules load there is nothing to tidy, and an exception would be lost where the interpreter does not let it through.
+    """Run the command line; Ctrl-C ends the process with its exit code.
+
+    A command that handles Ctrl-C itself uses interrupt.py.
+    """
+    # While modules load there is nothing to clean up, and the interpreter may swallow an exception.
     signal.signal(signal.SIGINT, lambda *_: os._exit(ExitCode.INTERRUPTED))
     from firedrill.cli import main as commands  # noqa: PLC0415 -- see above
 

@@ -1,6 +1,8 @@
-"""From a bare Python to a working checkout: .venv with the pins, and the programs. Standard library only.
+"""The set-up of a checkout from a bare Python: .venv with the pinned packages, and the programs.
 
-Run by the system's Python: `python3 -m firedrill.bootstrap [REQUIREMENTS]`. Needs no root and changes nothing outside .venv/ and .tools/.
+Run by the system's Python, with the standard library only:
+`python3 -m firedrill.bootstrap [REQUIREMENTS]`. Needs no root and changes nothing outside .venv/
+and .tools/.
 """
 
 from __future__ import annotations
@@ -19,20 +21,21 @@ PYTHON = VENV / "bin" / "python"
 
 
 def bootstrap(requirements: Path) -> None:
-    """Make .venv if there is none, install the pins of a requirements file and this checkout, and take missing programs.
+    """Create .venv, install a requirements file and this checkout, and take missing programs.
 
     Raises:
         Missing: this Python is too old, or the packages could not be had.
     """
     if sys.version_info < (3, 11):  # noqa: UP036 - run by whatever Python the system has, to say this in a line
         raise Missing(
-            f"python {sys.version.split()[0]} is too old; expected 3.11 or later (make PYTHON=/path/to/python3.11 …)"
+            f"python {sys.version.split()[0]} is too old; expected 3.11 or later "
+            "(make PYTHON=/path/to/python3.11 …)"
         )
     if not PYTHON.exists():
         _say("creating .venv")
         _make_venv()
     _say(f"installing {requirements.name} into .venv (about a minute)")
-    # setuptools warns of every editable install whose packages lie in this folder; that is where they are meant to lie.
+    # setuptools warns of editable installs whose packages lie in this folder; ours are meant to.
     quiet = {"PYTHONWARNINGS": "ignore"}
     _run(
         [
@@ -57,7 +60,7 @@ def _make_venv() -> None:
     if importlib.util.find_spec("ensurepip"):
         _run([sys.executable, "-m", "venv", VENV])
         return
-    # Debian keeps ensurepip in python3-venv, which only root could install; pip itself lies in a package of its own.
+    # Debian keeps ensurepip in python3-venv, which only root can install; pip has its own package.
     _run([sys.executable, "-m", "venv", "--without-pip", VENV])
     programs.take("python3-pip-whl")
     wheels = sorted((places.TOOLS / "usr" / "share" / "python-wheels").glob("pip-*.whl"))

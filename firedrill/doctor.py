@@ -1,4 +1,4 @@
-"""What is there, what is missing, and how to get it."""
+"""The checks of `firedrill doctor`: what is installed, what is missing, and how to get it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ PACKAGES = ("flask", "waitress", "prometheus-client", "locust")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked for."""
+    """A program, package or port, and whether it is there."""
 
     name: str
     found: str | None
-    """What was found; None if it is missing."""
+    """Its version or place; None if it is missing."""
     advice: str
     """How to get it, or what its absence means."""
     is_needed: bool = True
@@ -36,7 +36,7 @@ class Finding:
         return self.is_needed and self.found is None
 
     def line(self) -> Text:
-        """As a line for a terminal."""
+        """Format it as a line for a terminal."""
         mark, style = (
             ("ok", "green")
             if self.found
@@ -47,12 +47,12 @@ class Finding:
         return Text.assemble((f"{mark:8}", style), f"{self.name:26}", self.found or self.advice)
 
     def as_json(self) -> dict[str, Any]:
-        """As a JSON object."""
+        """Return it as a JSON object."""
         return asdict(self)
 
 
 def examine() -> list[Finding]:
-    """Look for everything."""
+    """Check everything that Firedrill needs or can use."""
     return [
         Finding("python", platform.python_version(), ""),
         *(Finding(name, _package(name), "run `make setup`") for name in PACKAGES),
@@ -91,7 +91,10 @@ def _alertmanager() -> Finding:
 
 def _grafana() -> Finding:
     found = grafana.find()
-    advice = "optional: put `grafana` on PATH or set GRAFANA_HOME, and `firedrill up` and `firedrill open` start it with the dashboards"
+    advice = (
+        "optional: put `grafana` on PATH or set GRAFANA_HOME; `firedrill up` and `firedrill open` "
+        "then start it with the dashboards"
+    )
     return Finding("grafana", str(found.program) if found else None, advice, is_needed=False)
 
 

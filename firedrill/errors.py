@@ -1,4 +1,6 @@
-"""The one family of errors a user can meet, and the exit codes they become at the command line's edge.
+"""The errors that a user can cause, and the exit codes of the command line.
+
+The command line turns such an error into one line on stderr, in firedrill/cli/__init__.py.
 
 FiredrillError            one line on stderr, never a traceback
 +-- BadInput        (2)   what was asked for cannot be done: profile, rule file, port, option
@@ -11,7 +13,10 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Exit codes of `firedrill`; when several apply the higher rank wins: interrupted, missing, invalid, failed."""
+    """Exit codes of `firedrill`.
+
+    Where several apply, the first of these wins: interrupted, missing, invalid, failed.
+    """
 
     PASSED = 0
     FAILED = 1
@@ -25,7 +30,7 @@ class ExitCode(IntEnum):
 
 
 class FiredrillError(Exception):
-    """A mistake that names place, value and expectation in one line."""
+    """An error that the user can fix; its one-line message has place, value and expectation."""
 
     exit_code = ExitCode.BAD_INPUT
 

@@ -1,4 +1,4 @@
-"""Arithmetic on cumulative histograms: bucket bound in seconds -> requests up to it. A leaf, and pure."""
+"""Arithmetic on cumulative histograms: bucket bound in seconds -> number of requests. A leaf."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ Buckets = Mapping[float, float]
 
 
 def total(buckets: Buckets) -> float:
-    """How many observations there are."""
+    """Return the number of observations."""
     return buckets.get(math.inf, 0.0)
 
 
 def quantile(q: float, buckets: Buckets) -> float | None:
-    """The q-quantile in seconds, None without observations; linear inside its bucket, as Prometheus's histogram_quantile().
+    """Return the q-quantile in seconds, None without observations.
+
+    It is linear inside its bucket, as Prometheus's histogram_quantile() is.
 
     An observation above the last finite bound counts as that bound.
     """
@@ -31,7 +33,7 @@ def quantile(q: float, buckets: Buckets) -> float | None:
 
 
 def slowest(buckets: Buckets) -> float:
-    """The bound of the last bucket that any observation fell into; 0 without any."""
+    """Return the bound of the highest bucket that has an observation; 0 without any."""
     return (
         min((bound for bound in buckets if buckets[bound] >= total(buckets)), default=0.0)
         if total(buckets)
@@ -40,12 +42,15 @@ def slowest(buckets: Buckets) -> float:
 
 
 def share_above(bound: float, buckets: Buckets) -> float | None:
-    """The share of observations slower than a bucket's bound, exact where the bound is one of the histogram's; None without any."""
+    """Return the share of observations above a bound, None without any.
+
+    It is exact where the bound is one of the histogram's.
+    """
     return 1.0 - buckets.get(bound, 0.0) / total(buckets) if total(buckets) else None
 
 
 def merged(*parts: Buckets) -> dict[float, float]:
-    """The histogram of all observations of several."""
+    """Return the sum of several histograms."""
     return {
         bound: sum(part.get(bound, 0.0) for part in parts) for bound in sorted(set().union(*parts))
     }

@@ -1,4 +1,7 @@
-"""Ctrl-C, SIGTERM and SIGHUP as something to ask for, not an exception at a random place; and waiting that heeds it. A leaf."""
+"""Ctrl-C, SIGTERM and SIGHUP as a flag that is asked for, and waiting that heeds it. A leaf.
+
+A flag, because an exception at a random place leaves half-written state behind.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +21,15 @@ _Thing = TypeVar("_Thing")
 
 
 class Interrupted(FiredrillError):
-    """The user asked to stop while something was awaited, or worked on."""
+    """The user asked to stop before a wait or a piece of work was over."""
 
     exit_code = ExitCode.INTERRUPTED
 
 
 class Interrupt:
-    """Counts SIGINT, SIGTERM and SIGHUP (a terminal that is closed) inside a `with` block; main thread only.
+    """Counts SIGINT, SIGTERM and SIGHUP inside a `with` block; main thread only.
 
-    Once for "stop in order, keep what was recorded", twice for "and do not wait for stragglers".
+    The first means "stop in order, keep what was recorded", the second "don't wait for stragglers".
     """
 
     def __init__(self) -> None:
@@ -49,39 +52,39 @@ class Interrupt:
 
     @property
     def requested(self) -> bool:
-        """Whether somebody asked to stop."""
+        """Whether the user asked to stop."""
         return self._event.is_set()
 
     @property
     def hurry(self) -> bool:
-        """Whether somebody asked twice."""
+        """Whether the user asked twice."""
         return self._hurry.is_set()
 
     def pause(self, seconds: float) -> bool:
-        """Wait so long, or until somebody asks to stop; True if somebody did."""
+        """Wait so long, or until the user asks to stop; return True if the user did."""
         return self._event.wait(seconds)
 
-    def heeded(self, things: Iterable[_Thing]) -> Iterator[_Thing]:
-        """The same one after the other, to be worked on.
+    def until_requested(self, things: Iterable[_Thing]) -> Iterator[_Thing]:
+        """Yield the items one after the other.
 
         Raises:
-            Interrupted: somebody asked to stop before the next one.
+            Interrupted: the user asked to stop before the next one.
         """
         for thing in things:
-            self.heed()
+            self.raise_if_requested()
             yield thing
 
-    def heed(self) -> None:
-        """Raises Interrupted if somebody asked to stop."""
+    def raise_if_requested(self) -> None:
+        """Raise Interrupted if the user asked to stop."""
         if self.requested:
             raise Interrupted("interrupted in the middle of the work")
 
     def wait_until(self, reached: Callable[[], bool], what: str, timeout_seconds: float) -> None:
-        """Wait for a condition, asked often at first and five times a second at last.
+        """Wait for a condition, checked often at first and later five times a second.
 
         Raises:
             Missing: it was not reached in time; the message says what was awaited.
-            Interrupted: somebody asked to stop first.
+            Interrupted: the user asked to stop first.
         """
         began = time.monotonic()
         while not reached():

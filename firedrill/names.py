@@ -1,4 +1,4 @@
-"""Names as they are shown: short ones for things that stand beside each other, and URLs without secrets. A leaf."""
+"""Names for display: short ones that tell things apart, and URLs without passwords. A leaf."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ if TYPE_CHECKING:
 
 
 def distinguishing(names: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Of each name the parts that not all of them have; a name without such a part keeps its first."""
+    """Return the parts of each name that not all names have.
+
+    A name without such a part keeps its first one.
+    """
     common = set.intersection(*map(set, names))
     return [[part for part in name if part not in common] or list(name[:1]) for name in names]
 
 
 def without_userinfo(url: str) -> str:
-    """A URL without the name and password that it may hold; whatever is shown or recorded of a target goes through this."""
+    """Return a URL without the name and password in it.
+
+    Use it for every URL that is shown or recorded.
+    """
     return re.sub(r"(?<=://)[^/?#]*@", "", url)

@@ -1,14 +1,14 @@
-"""What a latency objective accepts. A leaf."""
+"""The share of slow requests that a latency objective accepts. A leaf."""
 
 from __future__ import annotations
 
 
 def accepted_ratio(quantile: str) -> float:
-    """Share of the requests that may be slower than the objective of a quantile: 0.01 for `p99`."""
+    """Return the share of requests that may be slower than the objective: 0.01 for `p99`."""
     return (100 - int(quantile.removeprefix("p"))) / 100
 
 
 def is_exceeded(quantile: str, slower: float, requests: float = 1.0) -> bool:
-    """Whether so many of the requests are more than that; of a share, leave `requests` out."""
+    """Return whether more requests are slower than accepted; for a share, leave `requests` out."""
     # Shares are floating point: 1 - 0.99 is a little more than 0.01.
     return slower > (accepted_ratio(quantile) + 1e-9) * requests

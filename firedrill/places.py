@@ -1,4 +1,4 @@
-"""Where the bundle's files lie in a checkout. A leaf: paths only, nothing is read here."""
+"""Paths of the bundle's files in a checkout. A leaf: nothing is read here."""
 
 from __future__ import annotations
 
@@ -17,4 +17,4 @@ PROMETHEUS = ROOT / "prometheus"
 RULES = PROMETHEUS / "rules"
 GRAFANA = ROOT / "grafana"
 TOOLS = Path(os.environ.get("FIREDRILL_TOOLS", ROOT / ".tools"))
-"""Programs that the set-up step unpacked without installing them; the environment variable moves the folder."""
+"""Programs that the set-up unpacked without installing them; FIREDRILL_TOOLS moves the folder."""

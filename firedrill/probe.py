@@ -1,6 +1,9 @@
-"""`probe.py PORT PATH`: exits 0 if http://127.0.0.1:PORT/PATH answers 200. The containers' health check.
+"""The containers' health check: exits 0 if http://127.0.0.1:PORT/PATH answers 200.
 
-A socket and no HTTP library: it runs every few seconds beside what is measured, and imports are most of what it would cost.
+Usage: `probe.py PORT PATH`.
+
+It uses a socket and no HTTP library: it runs every few seconds beside what is measured, and imports
+would be most of its cost.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import sys
 
 
 def answers(port: int, path: str) -> bool:
-    """Whether the first line of the answer says 200."""
+    """Return whether the first line of the answer says 200."""
     with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
         connection.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
         with connection.makefile("rb") as answer:

@@ -1,4 +1,4 @@
-"""Where lines and tables are printed for a person. A leaf."""
+"""The terminal that lines and tables are printed on. A leaf."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class Terminal(Console):
-    """Prints names of profiles, alerts and folders as they are: in other people's text a bracket is no markup, `:ok:` no emoji."""
+    """Prints text as it is: brackets in names are no markup, and `:ok:` is no emoji."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False)
 
     def say(self, text: str | Text, style: str | None = None) -> None:
-        """One line, however long; where it is broken is the terminal's business."""
+        """Print one line, however long; the terminal wraps it."""
         self.print(text, style=style, soft_wrap=True)

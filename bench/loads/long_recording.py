@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from firedrill.prometheus import remote
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from firedrill.record.run_folder import Run
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def record(folder: str) -> Run:
 def samples_of(run: Run, interrupt: Interrupt) -> Sequence[Any]:
     """Return every series of a drill while its load ran."""
     recorded = run.recorded()
-    with Reopened(recorded.data, interrupt) as source:
+    with RecordedPrometheus(recorded.data, interrupt) as source:
         return remote.read(source.prom.url, recorded.start + 2, recorded.end)
 
 

@@ -1,4 +1,7 @@
-"""The command line: a module a group of commands. Errors become one line and an exit code here, and nowhere else."""
+"""The command line: one module for each group of commands.
+
+Errors become a line and an exit code here, and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +27,13 @@ Exit codes:
 COMMANDS = {
     "run": "drills:run",
     "drill": "drills:drill",
-    "up": "standing:up",
+    "up": "stack_commands:up",
     "runs": "recorded:runs",
     "report": "reports:report",
     "open": "recorded:open_runs",
-    "fault": "faults:fault",
+    "fault": "fault_commands:fault",
     "alerts": "rules:alerts",
-    "doctor": "standing:doctor",
+    "doctor": "stack_commands:doctor",
 }
 """Module of this package and attribute, by command."""
 
@@ -67,13 +70,12 @@ class Commands(click.Group):
 )
 @click.version_option(__version__, prog_name="firedrill")
 def main() -> None:
-    """Set your API on fire on purpose, in daylight, and see whether you would have noticed.
+    """Load-test an API, record both sides of it, and judge what your alerts noticed.
 
     \b
     Examples:
       firedrill run smoke
-      firedrill run launch --server waitress --threads 64 --connection-limit 1000
-      firedrill run launch --target http://127.0.0.1:8000 --locustfile my_load.py --scrape 127.0.0.1:8000/metrics
+      firedrill run launch --target http://127.0.0.1:8000 --locustfile my_load.py
       firedrill runs
       firedrill report RUN [RUN...]
       firedrill open RUN

@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from firedrill.cli import EXIT_CODES_HELP
 from firedrill.cli.console import ERRORS, OUTPUT
 from firedrill.cli.options import (
+    CommandWithPorts,
     asked_ports,
     connections_option,
     docker_option,
@@ -43,13 +44,13 @@ from firedrill.profile import load_profile
 from firedrill.record import run_folder
 from firedrill.record.outcome import Status
 from firedrill.stack.configuration import Scrape
-from firedrill.stack.containers.attached import Attachment
+from firedrill.stack.containers.attached_stack import Attachment
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
 
-@click.command(epilog=EXIT_CODES_HELP)
+@click.command(cls=CommandWithPorts, epilog=EXIT_CODES_HELP)
 @click.argument("profile", default="")
 @server_option
 @threads_option

@@ -1,7 +1,8 @@
-"""Options that several commands have, and what their texts become."""
+"""Options that several commands share, and the layout of their help."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,38 +16,62 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-docker_option = click.option(
-    "--docker",
-    is_flag=True,
-    help="In containers, by the shipped docker-compose.yml, instead of processes.",
-)
+docker_option = click.option("--docker", is_flag=True, help="Use containers instead of processes.")
 time_scale_option = click.option(
     "--time-scale",
     type=click.FloatRange(1, 1000),
     default=12.0,
     show_default=True,
-    help="Production seconds that a drill second stands for, in the bundled alert rules.",
+    help="Divide the durations of the bundled rules by this.",
 )
 
-WHAT_LISTENS = {
-    "api": "the bundled API",
-    "metrics": "the API's metrics page",
-    "exporter": "Locust's metrics page",
+LISTENERS = {
+    "api": "The bundled API",
+    "metrics": "The API's metrics",
+    "exporter": "Locust's metrics",
     "prometheus": "Prometheus",
     "alertmanager": "Alertmanager",
-    "notifications": "the receiver of notifications",
-    "web": "Locust's web page, where it has one",
+    "notifications": "Notification receiver",
+    "web": "Locust's web page",
     "grafana": "Grafana",
 }
 
 
+_RANGE = re.compile(r"\s*\[\d+<=x<=\d+\]|; \d+<=x<=\d+")
+
+
+class CommandWithPorts(click.Command):
+    """A command with short help: the ports in a group at the end, and no ranges of numbers.
+
+    A number out of range is refused with the range.
+    """
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, then the ports."""
+        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        records = [(option, option.get_help_record(ctx)) for option in options]
+        ports = {option for option, _ in PORT_OPTIONS.values()}
+        for title, of_ports in (
+            ("Options", False),
+            ("Ports (another one if the default is taken)", True),
+        ):
+            rows = [
+                (record[0], _RANGE.sub("", record[1]))
+                for option, record in records
+                if record and bool(ports & {*option.opts}) == of_ports
+            ]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
 def port_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """An option for each of these ports."""
+    """Return a decorator that adds an option for each of these ports."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         for name in reversed(names):
             option, default = PORT_OPTIONS[name]
-            text = f"Port of {WHAT_LISTENS[name]}. [default: {default}, or a free one where that is taken]"
+            text = f"{LISTENERS[name]}. [default: {default}]"
             command = click.option(option, f"{name}_port", type=PORT, metavar="PORT", help=text)(
                 command
             )
@@ -62,19 +87,19 @@ server_option = click.option(
     type=click.Choice(["dev", "waitress"]),
     default="waitress",
     show_default=True,
-    help="What serves the bundled API.",
+    help="Serve the bundled API by this server.",
 )
 threads_option = click.option(
     "--threads",
     type=click.IntRange(1, 10_000),
     metavar="N",
-    help="Worker threads of waitress. [default: 4, waitress's own]",
+    help="Threads of waitress. [default: 4]",
 )
 connections_option = click.option(
     "--connection-limit",
     type=click.IntRange(1, 100_000),
     metavar="N",
-    help="Connections waitress accepts at once. [default: 100, waitress's own]",
+    help="Connections waitress accepts. [default: 100]",
 )
 out_option = click.option(
     "--out",
@@ -82,19 +107,19 @@ out_option = click.option(
     default=Path("runs"),
     envvar="FIREDRILL_OUT",
     show_default=True,
-    help="Folder of the recorded runs.",
+    help="Use this folder of recorded runs.",
 )
 
 
 def asked_ports(options: dict[str, Any]) -> dict[str, int | None]:
-    """The ports that were asked for, by name; None for those that were not."""
+    """Return the port asked for by name, None where none was."""
     return {name: options.get(f"{name}_port") for name in PORT_OPTIONS}
 
 
 def read_by(
     parse: Callable[[object], float],
 ) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
-    """An option's callback that reads its text by a function which raises ValueError for what it cannot read."""
+    """Return an option's callback that parses its text; the parser raises ValueError."""
 
     def read(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
         try:
@@ -113,17 +138,18 @@ tolerance = read_by(parse_ratio)
 
 
 def source_of(profile: str) -> str:
-    """What Locust is told: a bundled profile by its name, a file by its whole path."""
+    """Return a profile as Locust gets it: a bundled one's name, or a file's absolute path."""
     from firedrill.profile import bundled_profiles  # noqa: PLC0415 -- takes longer than `runs`
 
     return profile if profile in bundled_profiles() else str(Path(profile).absolute())
 
 
 def server_of(kind: Any, threads: int | None, connection_limit: int | None) -> Server:
-    """How the bundled API is to be served. Raises BadInput for a limit that the server does not have."""
+    """Return how to serve the bundled API. Raises BadInput for a limit the server lacks."""
     for option, value in (("--threads", threads), ("--connection-limit", connection_limit)):
         if kind == "dev" and value is not None:
             raise BadInput(
-                f"{option} {value}: Flask's development server has no such limit; expected --server waitress with it"
+                f"{option} {value}: Flask's development server has no such limit; "
+                "expected --server waitress with it"
             )
     return Server(kind, threads, connection_limit)

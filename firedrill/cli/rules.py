@@ -166,7 +166,7 @@ def backtest_command(
     )
     with Interrupt() as interrupt:
         report = backtest(request, interrupt)
-        interrupt.heed()
+        interrupt.raise_if_requested()
     if as_json:
         click.echo(json.dumps(asdict(report), indent=2))
     else:
@@ -241,7 +241,7 @@ def check(files: tuple[Path, ...], run_name: str | None, out: Path, as_json: boo
             if run_name is not None
             else None
         )
-        interrupt.heed()
+        interrupt.raise_if_requested()
     findings = checks.check_all(files, recorded)
     errors = sum(finding.severity == "error" for finding in findings)
     if as_json:

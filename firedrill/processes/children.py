@@ -1,4 +1,4 @@
-"""Child processes: started with a log file each, stopped for certain, never left behind."""
+"""The child processes of a stack: each with a log file, and none left behind."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOOK_SECONDS = 0.25
-"""How often it is looked whether a process has ended."""
+"""How often a wait looks whether the process has ended."""
 
 
 @dataclass(slots=True)
 class Child:
-    """A started process with its log; it leads a session of its own, so that a terminal's Ctrl-C reaches only us."""
+    """A started process and its log file."""
 
     name: str
     log: Path
@@ -32,8 +32,8 @@ class Child:
         """Process id; equal to the id of its process group."""
         return self.process.pid
 
-    def ended(self) -> int | None:
-        """The exit code (negative: a signal), None while it runs."""
+    def exit_code(self) -> int | None:
+        """Return the exit code (negative: a signal), None while it runs."""
         return self.process.poll()
 
     def send(self, number: signal.Signals) -> None:
@@ -42,7 +42,10 @@ class Child:
             self.process.send_signal(number)
 
     def wait(self, timeout_seconds: float) -> bool:
-        """Wait for its end; False if it still runs after the timeout, of which a machine that stands still uses nothing up."""
+        """Wait for its end; return False if it still runs after the timeout.
+
+        It waits in short steps, so that a machine that stands still does not use up the timeout.
+        """
         looks = max(1, round(timeout_seconds / LOOK_SECONDS))
         for _ in range(looks):
             with suppress(subprocess.TimeoutExpired):
@@ -51,15 +54,15 @@ class Child:
         return self.process.poll() is not None
 
     def stop(self, grace_seconds: float = 5.0) -> None:
-        """End it: politely, and after the grace time for certain, its whole process group included."""
+        """Ask it to end; after the grace time kill its process group."""
         self.send(signal.SIGTERM)
         self.wait(grace_seconds)
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self.process.wait()
 
-    def last_words(self) -> str:
-        """The last line of its log that is not blank."""
+    def last_log_line(self) -> str:
+        """Return the last line of its log that is not blank."""
         lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
         return lines[-1].strip() if lines else "(it said nothing)"
 
@@ -78,7 +81,7 @@ class Children:
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
     ) -> Child:
-        """Start a process, in a folder of its own if it needs one; what it prints goes to `<name>.log` in the stack's."""
+        """Start a process, in a folder if one is given; its output goes to `<name>.log`."""
         log = self.folder / f"{name}.log"
         with log.open("ab") as output:
             process = starter.start(

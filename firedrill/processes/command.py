@@ -1,4 +1,4 @@
-"""Commands that are run to their end, with a time limit, and given up when the user asks to stop."""
+"""Commands that are run to their end, with a time limit and an answer to Ctrl-C."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run(
     folder: Path | None = None,
     captures: bool = True,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command; one that takes longer than the patience counts as failed, with exit code 1.
+    """Run a command; one that takes longer than the patience has failed, with exit code 1.
 
     What it prints is returned, or shown as ours where it is not captured.
 

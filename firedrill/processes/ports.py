@@ -1,4 +1,4 @@
-"""TCP ports on loopback: free ones, taken ones."""
+"""TCP ports on loopback: which are free."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from firedrill.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OURS = range(20_000, 32_768)
-"""Ports to choose from: below those that Linux gives to connections that go out, which a load opens by the thousand."""
+PORT_RANGE = range(20_000, 32_768)
+"""Ports to choose from.
 
-_START = secrets.randbelow(len(OURS))
-_CANDIDATES: Iterator[int] = itertools.cycle((*OURS[_START:], *OURS[:_START]))
-"""Each process walks on from a place of its own, so that those that start at the same time seldom choose alike."""
+They are below those that Linux gives to outgoing connections, of which a load opens thousands.
+"""
+
+_START = secrets.randbelow(len(PORT_RANGE))
+_CANDIDATES: Iterator[int] = itertools.cycle((*PORT_RANGE[_START:], *PORT_RANGE[:_START]))
+"""A random start in each process, so that two of them seldom choose the same port."""
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens on the port of 127.0.0.1."""
+    """Return whether nobody listens on the port of 127.0.0.1."""
     with socket.socket() as probe:
         # As the servers themselves bind: a port in TIME_WAIT is free to a listener.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -34,14 +37,14 @@ def is_free(port: int) -> bool:
 
 
 def any_free() -> int:
-    """A port that is free now."""
+    """Return a port that is free now."""
     return next(port for port in _CANDIDATES if is_free(port))
 
 
 def choose(
     asked: int | None, default: int, option: str, avoid: frozenset[int] = frozenset()
 ) -> int:
-    """The port that was asked for, else the default, else (where the default is taken) a free one.
+    """Return the port that was asked for, else the default, else (if that is taken) a free one.
 
     Raises:
         BadInput: the port that was asked for is taken; the message names the option.

@@ -1,4 +1,4 @@
-"""The programs that are not Python: where they are, and how Debian's packages give them without installing anything."""
+"""The programs that are not Python: finding them, and unpacking Debian's packages of them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PACKAGES = {
     "promtool": "prometheus",
     "alertmanager": "prometheus-alertmanager",
 }
-"""Debian's package of each program that the set-up step can get."""
+"""The Debian package of each program that the set-up can get."""
 
 DEBIAN_CALLS = {"alertmanager": "prometheus-alertmanager"}
-"""What an installed package of Debian calls a program."""
+"""A program's name in Debian, where it has another one."""
 
 OPTIONAL = {"alertmanager"}
-"""Programs without which everything else works."""
+"""Programs that Firedrill works without."""
 
 UNPACKED = places.TOOLS / "usr" / "bin"
 
@@ -35,7 +35,7 @@ HOW_TO_GET = (
 
 
 def find(name: str) -> Path | None:
-    """The program called `name` on PATH, else among those that the set-up step unpacked."""
+    """Return a program on PATH, else one that the set-up unpacked; None if there is none."""
     found = (
         shutil.which(name)
         or shutil.which(DEBIAN_CALLS.get(name, name))
@@ -45,10 +45,10 @@ def find(name: str) -> Path | None:
 
 
 def need(name: str) -> Path:
-    """The program called `name`.
+    """Return a program.
 
     Raises:
-        Missing: it is nowhere; the message says how to get it.
+        Missing: it is not there; the message says how to get it.
     """
     found = find(name)
     if found is None:
@@ -57,7 +57,7 @@ def need(name: str) -> Path:
 
 
 def get_missing() -> list[str]:
-    """Download and unpack Debian's packages of the missing programs into .tools/; returns the packages taken.
+    """Unpack Debian's packages of the missing programs into .tools/; return the packages taken.
 
     Needs no root and changes nothing outside .tools/.
 
@@ -70,7 +70,8 @@ def get_missing() -> list[str]:
         if missing <= OPTIONAL:
             return []
         raise Missing(
-            f"{', '.join(packages)} missing, and this system has no apt-get to take them from: put them on PATH (https://prometheus.io/download/)"
+            f"{', '.join(packages)} missing, and this system has no apt-get to take them from: "
+            "put them on PATH (https://prometheus.io/download/)"
         )
     for package in packages:
         take(package)
@@ -82,7 +83,7 @@ def get_missing() -> list[str]:
 
 
 def take(package: str) -> None:
-    """Download one of Debian's packages and unpack it into .tools/.
+    """Download a Debian package and unpack it into .tools/.
 
     Raises:
         Missing: apt or dpkg could not deliver it.
@@ -91,10 +92,11 @@ def take(package: str) -> None:
 
 
 def relocate_alertmanager() -> None:
-    """Make a copy of Debian's unpacked program, under its own project's name, that runs where it is, started in the folder `.tools/`.
+    """Make a copy of Debian's unpacked Alertmanager that runs without being installed.
 
-    Debian has it read its templates from where an installed package has them, whatever its options say; without it does not start. In the
-    copy that path begins below the folder it is started in, and is as long as before.
+    Debian's program reads its templates from an absolute path, whatever its options say, and does
+    not start without them. In the copy that path is relative to the folder it is started in,
+    `.tools/`, and has the same length.
     """
     installed = b"/usr/share/prometheus/alertmanager"
     copy = UNPACKED / "alertmanager"
@@ -114,7 +116,7 @@ def _download(package: str) -> Path:
         _apt_with_own_lists("update"),
         _apt_with_own_lists("download", package),
     )
-    # Most machines have apt's lists already; a bare container has none, and only root could fill the system's own.
+    # Most machines have apt's lists. A bare container has none, and only root could fill them.
     if _succeeds(attempts[0], folder) or (
         _succeeds(attempts[1], folder) and _succeeds(attempts[2], folder)
     ):

@@ -1,4 +1,4 @@
-"""The one place where a program is started. Standard library only, for any Python that runs the set-up."""
+"""The one function that starts a program. Standard library only."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def start(
     folder: Path | None = None,
     ends_with_us: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start a program, with these environment variables on top of ours, and nothing on standard input.
+    """Start a program with these environment variables on top of ours and empty standard input.
 
-    It leads a session of its own: a terminal's Ctrl-C reaches us alone, and we end it in order. With
+    It leads a session of its own: a terminal's Ctrl-C reaches us alone; we end it in order. With
     `ends_with_us` the kernel ends it when we are killed, where the system can do that.
     """
     return subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Prometheus's HTTP API, as much of it as Firedrill uses. Times are Unix seconds, values floats."""
+"""The client of Prometheus's HTTP API. Times are Unix seconds, values floats."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_POINTS = 11_000
-"""Points per series that one range query may return (Prometheus's own limit)."""
+"""Points per series that a range query may return (Prometheus's own limit)."""
 
 
 class QueryRefused(FiredrillError):
-    """Prometheus answered a query with an error; the message holds the query and its answer."""
+    """Prometheus answered a query with an error; the message holds the query and the error."""
 
     def __init__(self, text: str, kind: str = "", answer: str = "") -> None:
         super().__init__(text)
         self.kind = kind
-        """Prometheus's errorType: `execution` for an expression that is valid and fails on its data."""
+        """Prometheus's errorType: `execution` for a valid expression that fails on its data."""
         self.answer = answer
-        """What Prometheus said, alone."""
+        """Prometheus's own error text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One value of one series."""
+    """A value of a series."""
 
     labels: Mapping[str, str]
     time: float
@@ -46,12 +46,12 @@ class Series:
     points: tuple[tuple[float, float], ...]
 
     def values(self) -> list[float]:
-        """The values that are numbers."""
+        """Return the values that are numbers."""
         return [value for _, value in self.points if not math.isnan(value)]
 
 
 class Prometheus:
-    """A Prometheus at an address; every call asks it anew.
+    """A Prometheus at a URL; no answer is cached.
 
     Raises (all calls but `is_ready`):
         Missing: it does not answer.
@@ -66,14 +66,14 @@ class Prometheus:
         self._http = HttpClient()
 
     def is_ready(self) -> bool:
-        """Whether it serves queries."""
+        """Return whether it serves queries."""
         try:
             return self._http.request("GET", f"{self.url}/-/ready", timeout_seconds=1).status == 200
         except NoAnswer:
             return False
 
     def instant(self, query: str, time: float | None = None) -> list[Sample]:
-        """The value of every series of an expression at a time (now if none is given)."""
+        """Evaluate an expression at a time (default: now)."""
         result = self._query(
             "query", {"query": query, **({} if time is None else {"time": f"{time:.3f}"})}
         )
@@ -82,12 +82,12 @@ class Prometheus:
         return [_sample(row["metric"], row["value"]) for row in result["result"]]
 
     def number(self, query: str, time: float | None = None) -> float | None:
-        """The value of an expression that gives one series; None if it gives none, or no number."""
+        """Evaluate an expression that gives one series; None if it gives none, or no number."""
         samples = self.instant(query, time)
         return samples[0].value if samples and not math.isnan(samples[0].value) else None
 
     def raw(self, selector: str, start: float, end: float) -> list[Series]:
-        """The samples of every series that a selector matches in (start, end], as they were scraped."""
+        """Return the samples in (start, end] of every series that matches, as they were scraped."""
         window = max(1, round((end - start) * 1000))
         result = self._query("query", {"query": f"{selector}[{window}ms]", "time": f"{end:.3f}"})
         return [_series(row) for row in result["result"]]
@@ -95,7 +95,7 @@ class Prometheus:
     def range(
         self, query: str, start: float, end: float, step_seconds: float = 1.0
     ) -> list[Series]:
-        """An expression evaluated from start to end; the step grows where the window would exceed `MAX_POINTS`."""
+        """Evaluate an expression from start to end, with a longer step beyond `MAX_POINTS`."""
         step = step_of(start, end, step_seconds)
         result = self._query(
             "query_range",
@@ -104,7 +104,7 @@ class Prometheus:
         return [_series(row) for row in result["result"]]
 
     def grid(self, query: str, start_ms: int, end_ms: int, step_ms: int) -> list[Series]:
-        """An expression evaluated at exactly these times, `MAX_POINTS` of them at most."""
+        """Evaluate an expression at exactly these times, `MAX_POINTS` of them at most."""
         times = {
             "start": f"{start_ms / 1000:.3f}",
             "end": f"{end_ms / 1000:.3f}",
@@ -115,7 +115,10 @@ class Prometheus:
         ]
 
     def label_sets(self, selector: str, start: float, end: float) -> list[Mapping[str, str]]:
-        """The labels of every series that a selector matches and that has samples about then; far cheaper than the samples."""
+        """Return the labels of every series that matches and has samples in [start, end].
+
+        This is far cheaper than their samples.
+        """
         return list(
             self._call(
                 "POST",
@@ -125,15 +128,15 @@ class Prometheus:
         )
 
     def names(self) -> frozenset[str]:
-        """Of all series that it has."""
+        """Return the metric names of all series that it has."""
         return frozenset(self._call("GET", "/api/v1/label/__name__/values", {}))
 
     def rule_groups(self) -> list[Any]:
-        """The groups of rules that it has loaded, as `/api/v1/rules` tells them."""
+        """Return the rule groups that it has loaded, as `/api/v1/rules` gives them."""
         return list(self._call("GET", "/api/v1/rules", {})["groups"])
 
     def broken_alerts(self) -> dict[str, str]:
-        """What was wrong with the last evaluation of alerts that could not be evaluated, by name."""
+        """Return the evaluation error of each alert that could not be evaluated, by name."""
         rules = (
             rule
             for group in self.rule_groups()
@@ -147,11 +150,11 @@ class Prometheus:
         }
 
     def snapshot(self) -> str:
-        """Write a snapshot of everything stored, the head included; returns its name below `<data>/snapshots/`."""
+        """Write a snapshot of all samples; return its folder's name in `<data>/snapshots/`."""
         return str(self._call("POST", "/api/v1/admin/tsdb/snapshot", {})["name"])
 
     def version(self) -> str:
-        """Its version, such as `2.42.0`."""
+        """Return its version, such as `2.42.0`."""
         return str(self._call("GET", "/api/v1/status/buildinfo", {})["version"])
 
     def _query(self, endpoint: str, parameters: dict[str, str]) -> Any:
@@ -175,7 +178,8 @@ class Prometheus:
         if answer.get("status") != "success":
             reason = str(answer.get("error"))
             raise QueryRefused(
-                f"Prometheus at {self._shown_url} refused {parameters.get('query', path)}: {reason}",
+                f"Prometheus at {self._shown_url} refused "
+                f"{parameters.get('query', path)}: {reason}",
                 str(answer.get("errorType")),
                 reason,
             )
@@ -187,7 +191,7 @@ class Prometheus:
 
 
 def step_of(start: float, end: float, wanted_seconds: float = 1.0) -> float:
-    """Seconds between the points of a range: those that are wanted, or more where there would be too many."""
+    """Return the seconds between points: those wanted, or more where there would be too many."""
     return max(wanted_seconds, math.ceil((end - start) / (MAX_POINTS - 1)))
 
 

@@ -1,4 +1,4 @@
-"""Several recorded runs in one Prometheus: aligned on their start, told apart by the label `run`."""
+"""Several recorded runs in one Prometheus, aligned on their start, with a label `run`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from firedrill import names
 from firedrill.prometheus import remote
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,15 +17,18 @@ if TYPE_CHECKING:
     from firedrill.interrupt import Interrupt
 
 SLICE_SECONDS = 600.0
-"""Samples are copied so much time at once, all runs together: Prometheus takes none that is an hour older than its newest."""
+"""How much time is copied at once, of all runs together.
+
+Prometheus refuses samples that are an hour older than its newest.
+"""
 
 MARGIN_SECONDS = 30.0
-"""What was recorded before and after the load is shown too."""
+"""How much recording before and after the load is copied too."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """The data of one run, and the load's start and end in it (Unix seconds)."""
+class RecordedRun:
+    """A run's data, and the load's start and end in it (Unix seconds)."""
 
     id: str
     data: Path
@@ -34,19 +37,22 @@ class Recorded:
 
 
 def labels(ids: Sequence[str]) -> list[str]:
-    """What runs are told apart by in legends: the words of their ids that not all have; whole ids where that is not enough."""
+    """Return short names of runs: the words of their ids that not all ids have.
+
+    Where these are not unique, the whole ids are returned.
+    """
     short = ["-".join(words) for words in names.distinguishing([each.split("-") for each in ids])]
     return short if len(set(short)) == len(set(ids)) else list(ids)
 
 
-def fill(url: str, runs: Sequence[Recorded], interrupt: Interrupt) -> None:
-    """Copy the samples of several runs into the empty Prometheus at the URL, all beginning when the latest of them began."""
+def fill(url: str, runs: Sequence[RecordedRun], interrupt: Interrupt) -> None:
+    """Copy the samples of several runs into an empty Prometheus, aligned on the latest start."""
     latest = max(run.start for run in runs)
     longest = max(run.end - run.start for run in runs) + MARGIN_SECONDS
     with ExitStack() as stack:
         named = zip(labels([run.id for run in runs]), runs, strict=True)
         sources = [
-            (label, run, stack.enter_context(Reopened(run.data, interrupt)).prom.url)
+            (label, run, stack.enter_context(RecordedPrometheus(run.data, interrupt)).prom.url)
             for label, run in named
         ]
         at = -MARGIN_SECONDS

@@ -1,4 +1,4 @@
-"""Recorded data under a Prometheus of its own: it neither scrapes nor forgets, and works on a copy."""
+"""A Prometheus on a copy of recorded data: it does not scrape, and deletes nothing."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ if TYPE_CHECKING:
     from firedrill.interrupt import Interrupt
 
 LOOKBACK_SECONDS = 300
-"""Prometheus's own: for so long it goes on with the last sample of a series that nobody marked as ended."""
+"""Prometheus's default: how long a series without a stale marker goes on with its last sample."""
 FOREVER = "100y"
 """Retention: a recorded run may be older than Prometheus's default of 15 days."""
 
 
-class Reopened:
-    """A context manager: a Prometheus on a copy of a data folder (or on an empty one), which is deleted at the end.
+class RecordedPrometheus:
+    """A Prometheus on a copy of a data folder, or on an empty one; a context manager.
+
+    The copy is deleted at the end.
 
     Raises (on entering):
-        BadInput: Prometheus ends over the data; the message has its last words.
+        BadInput: Prometheus ends over the data; the message has the last line of its log.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class Reopened:
             shutil.copytree(
                 self._data, copy, ignore=shutil.ignore_patterns("lock", "queries.active")
             )
-        # What is computed from recorded data belongs to the time of that data, long before the newest sample.
+        # Recording rules over recorded data write samples long before the newest one.
         (self.folder / "prometheus.yml").write_text(
             f"storage: {{tsdb: {{out_of_order_time_window: {FOREVER}}}}}\n"
         )
@@ -79,9 +81,11 @@ class Reopened:
         ]
         child = self.children.start("prometheus", command)
         self._interrupt.wait_until(
-            lambda: self.prom.is_ready() or child.ended() is not None,
+            lambda: self.prom.is_ready() or child.exit_code() is not None,
             "Prometheus to open the recorded data",
             30,
         )
-        if child.ended() is not None:
-            raise BadInput(f"{self._data or copy}: Prometheus cannot open it: {child.last_words()}")
+        if child.exit_code() is not None:
+            raise BadInput(
+                f"{self._data or copy}: Prometheus cannot open it: {child.last_log_line()}"
+            )

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from math import isinf
 from typing import TYPE_CHECKING, Self
 
-from firedrill import whole_file
+from firedrill import atomic_file
 from firedrill.errors import BadInput, Missing
-from firedrill.prometheus.overlay import Recorded
+from firedrill.prometheus.overlay import RecordedRun
 from firedrill.record.run_document import RunDocument
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Run:
         """Write run.json, whole or not at all. Raises Missing where the disk has no room for it."""
         text = json.dumps(document.content(), indent=2, allow_nan=False)
         try:
-            whole_file.write(self.json_file, text + "\n")
+            atomic_file.write(self.json_file, text + "\n")
         except OSError as error:
             raise Missing(f"{self.json_file}: {error.strerror}; expected room for it") from error
 
@@ -110,7 +110,7 @@ class Run:
             raise BadInput(f"{self.json_file}: a {kind}; expected a JSON object")
         return RunDocument.parse(content)
 
-    def recorded(self) -> Recorded:
+    def recorded(self) -> RecordedRun:
         """Return the run's data, for a Prometheus to open.
 
         Raises:
@@ -124,7 +124,7 @@ class Run:
                 f"{self.json_file}: window is {window.start} to {window.end}; "
                 "expected the Unix times of its start and end"
             )
-        return Recorded(self.id, self.snapshot, window.start, window.end)
+        return RecordedRun(self.id, self.snapshot, window.start, window.end)
 
     def size_bytes(self) -> int:
         """Return the size of the folder's files."""

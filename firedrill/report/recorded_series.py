@@ -12,7 +12,7 @@ import numpy as np
 
 from firedrill import histogram
 from firedrill.contract import Client
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from firedrill.record.limits import BLIND_LIMIT_SECONDS, QUANTILES, TAIL_SECONDS
 from firedrill.report.charts import panels
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from firedrill.interrupt import Interrupt
     from firedrill.prometheus.client import Prometheus, Series
-    from firedrill.prometheus.overlay import Recorded
+    from firedrill.prometheus.overlay import RecordedRun
     from firedrill.report.charts.panels import Panel
 
     Values = NDArray[np.float32]
@@ -103,18 +103,18 @@ class Recording:
         return max(float(self.times[-1]), self.step_seconds)
 
 
-def read(recorded: Recorded, interrupt: Interrupt) -> Recording:
+def read(recorded: RecordedRun, interrupt: Interrupt) -> Recording:
     """Open the data of a run and read its series.
 
     Raises:
         Missing: there is no Prometheus, or it cannot open the data.
     """
-    with Reopened(recorded.data, interrupt) as reopened:
+    with RecordedPrometheus(recorded.data, interrupt) as reopened:
         return _Reader(reopened.prom, recorded).recording()
 
 
 class _Reader:
-    def __init__(self, prom: Prometheus, recorded: Recorded) -> None:
+    def __init__(self, prom: Prometheus, recorded: RecordedRun) -> None:
         self._prom = prom
         self._recorded = recorded
         self._start, self._end = recorded.start, recorded.end

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
-from firedrill import whole_file
+from firedrill import atomic_file
 from firedrill.errors import BadInput
 from firedrill.report import recorded_series, report_files
 from firedrill.report.pages import matrix_table
@@ -38,7 +38,7 @@ def write_run_report(run: Run, interrupt: Interrupt) -> Path:
         from firedrill.report.pages import run_page  # noqa: PLC0415 -- imported meanwhile
 
         content = run_page.render_run(facts, recorded.result())
-    interrupt.heed()
+    interrupt.raise_if_requested()
     return _write(report_files.report_file(run), content)
 
 
@@ -55,7 +55,7 @@ def write_comparison(runs: Sequence[Run], out: Path, interrupt: Interrupt) -> Pa
         content = comparison_page.render_comparison(
             comparison_page.compared_runs(list(zip(facts, recorded, strict=True)))
         )
-    interrupt.heed()
+    interrupt.raise_if_requested()
     return _write(report_files.comparison_file(runs, out), content)
 
 
@@ -71,7 +71,7 @@ def _recording(run: Run, interrupt: Interrupt) -> Recording | None:
 def _write(file: Path, content: str) -> Path:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        whole_file.write(file, content)
+        atomic_file.write(file, content)
     except OSError as error:
         raise BadInput(f"{file}: {error.strerror}; expected a file to write to") from error
     return file

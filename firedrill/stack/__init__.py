@@ -1,1 +1,1 @@
-"""The embedded stack: the parts as child processes on loopback, without Docker."""
+"""The stack that is measured with: its plan, its configuration, and its parts as processes."""

@@ -1,4 +1,4 @@
-"""Prometheus's folder of one stack: the bundle's own scrape and rule files, with this stack's addresses beside them."""
+"""The configuration of one stack's Prometheus and Alertmanager, adapted from the bundle's."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 AT_DRILL_SCALE = frozenset({"load.yml", "recording.yml"})
-"""The bundle's files of rules that no drill shrinks: they are about the load test itself."""
+"""The bundle's rule files that are not shrunk: they are about the load test itself."""
 GIVEN = "user-"
-"""How the names of files begin that came by `--rules`: they are taken as they are."""
+"""The file name prefix of rules given by `--rules`; they are taken as they are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """A /metrics page to be scraped."""
+    """A metrics endpoint that Prometheus scrapes."""
 
     job: str
     address: str
@@ -33,21 +33,22 @@ class Scrape:
 
     @classmethod
     def parse(cls, text: str, job: str) -> Self:
-        """`[JOB=]HOST:PORT[/path]`, the job defaulting to the one given.
+        """Parse `[JOB=]HOST:PORT[/path]`; without a job it gets the one given.
 
         Raises:
-            BadInput: there is no port, or no number for one.
+            BadInput: the port is missing or not a number.
         """
         named, equals, rest = text.partition("=")
         address, slash, path = (rest if equals else text).removeprefix("http://").partition("/")
         if not address.rpartition(":")[2].isdecimal():
             raise BadInput(
-                f"--scrape {text}: no port in {address!r}; expected [JOB=]HOST:PORT/path, such as localhost:9464/metrics"
+                f"--scrape {text}: no port in {address!r}; "
+                "expected [JOB=]HOST:PORT/path, such as localhost:9464/metrics"
             )
         return cls(named if equals else job, address, f"/{path}" if slash else "/metrics")
 
     def as_file_sd(self) -> dict[str, object]:
-        """Its entry in a file_sd file."""
+        """Return its entry in a file_sd file."""
         return {
             "targets": [self.address],
             "labels": {"job": self.job, "__metrics_path__": self.path},
@@ -55,14 +56,14 @@ class Scrape:
 
 
 def check_rules(files: Sequence[Path]) -> None:
-    """Let promtool read a user's rule files.
+    """Check a user's rule files with promtool.
 
     Raises:
-        BadInput: one is missing or not valid; the message is promtool's, with file and line.
+        BadInput: a file is missing or not valid; the message is promtool's, with file and line.
     """
     for file in files:
         if not file.is_file():
-            raise BadInput(f"--rules {file}: no such file")
+            raise BadInput(f"--rules {file}: no such file; expected a Prometheus rule file")
         mistake = promtool.first_mistake(file)
         if mistake:
             raise BadInput(f"--rules {mistake}")
@@ -75,10 +76,11 @@ def write(
     time_scale: float,
     alertmanager: str | None = None,
 ) -> Path:
-    """Write a folder that Prometheus can run on; returns its configuration file.
+    """Write a folder that Prometheus can run on; return its configuration file.
 
-    The production-scale rules are shrunk by the time scale; the load's own and those given are taken as they are. Alerts are sent to the
-    address of an Alertmanager, if there is one.
+    Production-scale rules are shrunk by the time scale; the load's own and the user's are taken as
+    they are. Alerts are sent to the
+    Alertmanager's address, if there is one.
     """
     for name in ("rules", "targets"):
         shutil.rmtree(folder / name, ignore_errors=True)  # `up` comes back to its folder.
@@ -94,7 +96,7 @@ def write(
 
 
 def add(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path]) -> None:
-    """Put pages to be scraped and a user's rules into a folder that has `targets/` and `rules/`."""
+    """Add metrics endpoints and a user's rules to a folder that has `targets/` and `rules/`."""
     for number, file in enumerate(rules):
         shutil.copy(
             file, folder / "rules" / f"{GIVEN}{number}-{file.stem}.yml"
@@ -106,7 +108,7 @@ def add(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path]) -> None:
 
 
 def write_routing(folder: Path, time_scale: float, receiver_url: str) -> Path:
-    """Write Alertmanager's configuration for a receiver at this URL, its times divided by the time scale; returns the file."""
+    """Write Alertmanager's configuration, its times divided by the time scale; return the file."""
     shutil.rmtree(
         folder, ignore_errors=True
     )  # What `up` told before it was stopped is no reason to keep quiet now.
@@ -121,7 +123,7 @@ def write_routing(folder: Path, time_scale: float, receiver_url: str) -> Path:
 
 
 def scaled(file: Path, time_scale: float) -> str:
-    """A file's text as a drill loads it: production-scale rules and Alertmanager's waits shrunk, all others as they are."""
+    """Return a file's text for a drill: production-scale rules and Alertmanager's waits shrunk."""
     text = file.read_text()
     if file.name == "alertmanager.yml":
         return scale_routing(text, time_scale)
@@ -129,7 +131,7 @@ def scaled(file: Path, time_scale: float) -> str:
 
 
 def kept_longer(time_scale: float) -> list[str]:
-    """A sentence for each duration of the bundle's rules that a drill cannot make as short as its time scale asks."""
+    """Return a sentence for each duration that a drill cannot make as short as asked."""
     files = [file for file in sorted(places.RULES.glob("*.yml")) if at_production_scale(file)]
     return [
         sentence for file in files for sentence in scale_rules(file.read_text(), time_scale).clamped
@@ -137,7 +139,7 @@ def kept_longer(time_scale: float) -> list[str]:
 
 
 def at_production_scale(file: Path) -> bool:
-    """Whether it is a file of rules that a drill shrinks; one without any rule is none."""
+    """Return whether a drill shrinks this rule file; one without any rule is not shrunk."""
     return (
         file.parent.name == "rules"
         and file.name not in AT_DRILL_SCALE

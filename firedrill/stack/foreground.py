@@ -1,4 +1,4 @@
-"""A stack for a person to use: started, its addresses printed, and stopped by Ctrl-C."""
+"""A stack in the foreground, for `firedrill up` and `firedrill open`; Ctrl-C stops it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from firedrill.interrupt import Interrupted
 from firedrill.notifications.journal import Tail
 from firedrill.processes import ports, programs
 from firedrill.prometheus import overlay
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from firedrill.stack import grafana, state_file
 from firedrill.stack.plan import Plan
-from firedrill.stack.process_stack import NativeStack
-from firedrill.stack.state_file import Standing
+from firedrill.stack.process_stack import ProcessStack
+from firedrill.stack.state_file import RunningStack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from firedrill.interrupt import Interrupt
-    from firedrill.prometheus.overlay import Recorded
+    from firedrill.prometheus.overlay import RecordedRun
     from firedrill.stack.plan import Ports, Server
     from firedrill.terminal import Terminal
 
@@ -45,10 +45,10 @@ def run(
     *,
     takes_faults: bool = False,
 ) -> None:
-    """Start the whole stack and keep it until somebody asks to stop; its state lies in `<out>/up`.
+    """Start the whole stack and keep it until the user asks to stop; its state is in `<out>/up`.
 
     Raises:
-        BadInput: another one uses that folder.
+        BadInput: another `firedrill up` uses that folder.
         Missing: a part is missing or did not start.
     """
     folder = out / state_file.NAME
@@ -61,7 +61,7 @@ def run(
         web=True,
         takes_faults=takes_faults,
     )
-    with state_file.alone_in(folder), NativeStack(plan, interrupt) as stack:
+    with state_file.alone_in(folder), ProcessStack(plan, interrupt) as stack:
         tail = Tail(plan.notifications)
         try:
             _start(stack, console)
@@ -74,10 +74,10 @@ def run(
                 console.say(notification.line())
 
 
-def _start(stack: NativeStack, console: Terminal) -> None:
+def _start(stack: ProcessStack, console: Terminal) -> None:
     began = time.time()
     stack.start_prometheus()
-    Standing(stack.plan.prometheus_url, stack.plan.time_scale).announce(stack.plan.folder)
+    RunningStack(stack.plan.prometheus_url, stack.plan.time_scale).announce(stack.plan.folder)
     if not stack.start_alerting():
         console.say(f"no notifications: there is no Alertmanager; {programs.HOW_TO_GET}")
     stack.start_api()
@@ -94,11 +94,11 @@ def _start(stack: NativeStack, console: Terminal) -> None:
 
 
 def golden_signals(since: float) -> str:
-    """Gives a result once all four golden signals are in Prometheus; what an earlier stack left there does not count."""
+    """Return a query that has a result once all golden signals have samples after a time."""
     return " and on() ".join(f"(timestamp({signal}) > {since:.3f})" for signal in SIGNALS)
 
 
-def _addresses(stack: NativeStack, password: str | None) -> dict[str, str]:
+def _addresses(stack: ProcessStack, password: str | None) -> dict[str, str]:
     chosen = stack.plan.ports
     pages = {
         "API": chosen.api,
@@ -121,7 +121,7 @@ def _addresses(stack: NativeStack, password: str | None) -> dict[str, str]:
 
 
 def describe_prometheus(url: str) -> str:
-    """Its address; Debian's program, unpacked and not installed, has the API but no pages, so no link to them is given."""
+    """Return Prometheus's address; Debian's build has the API and no web pages."""
     try:
         has_pages = http_client.request("GET", f"{url}/graph", timeout_seconds=2).ok
     except http_client.NoAnswer:
@@ -130,25 +130,27 @@ def describe_prometheus(url: str) -> str:
 
 
 def describe_grafana(port: int, password: str, page: str = "") -> str:
-    """Its address, or that of a page of it, and how to log in."""
+    """Return Grafana's address, or that of a page, and how to log in."""
     return f"http://{LOOPBACK}:{port}{page}  (to edit, log in as admin with {password})"
 
 
 def print_addresses(console: Terminal, addresses: Mapping[str, str]) -> None:
-    """A line each, aligned."""
+    """Print names and addresses, aligned."""
     width = max(map(len, addresses))
     for name, address in addresses.items():
         console.say(f"{name:{width}}  {address}")
 
 
 def reopen(
-    runs: Sequence[Recorded],
+    runs: Sequence[RecordedRun],
     port: int | None,
     interrupt: Interrupt,
     console: Terminal,
     grafana_port: int | None = None,
 ) -> None:
-    """A Prometheus over recorded runs until somebody asks to stop; several of them aligned on the start of the latest.
+    """Keep a Prometheus on recorded runs until the user asks to stop.
+
+    Several runs are aligned on the start of the latest.
 
     Raises:
         BadInput: a port that was asked for is taken.
@@ -157,7 +159,7 @@ def reopen(
     chosen = ports.choose(port, PROMETHEUS_PORT, "--prometheus-port")
     alone = runs[0].data if len(runs) == 1 else None
     try:
-        with Reopened(alone, interrupt, chosen) as reopened:
+        with RecordedPrometheus(alone, interrupt, chosen) as reopened:
             if alone is None:
                 overlay.fill(reopened.prom.url, runs, interrupt)
             print_addresses(console, _reopened_addresses(reopened, runs, grafana_port))
@@ -168,7 +170,7 @@ def reopen(
 
 
 def _reopened_addresses(
-    reopened: Reopened, runs: Sequence[Recorded], grafana_port: int | None
+    reopened: RecordedPrometheus, runs: Sequence[RecordedRun], grafana_port: int | None
 ) -> dict[str, str]:
     start = max(run.start for run in runs)
     end = start + max(run.end - run.start for run in runs)

@@ -1,4 +1,4 @@
-"""Grafana beside an embedded stack, where one is installed: with the bundle's own provisioning, on loopback, anonymous viewers only."""
+"""An installed Grafana beside a stack: the bundle's dashboards on loopback, read-only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Grafana:
-    """An installed Grafana: its home folder, and the program in it."""
+    """An installed Grafana beside a stack: the bundle's dashboards on loopback, read-only."""
 
     home: Path
     program: Path
@@ -25,7 +25,7 @@ class Grafana:
     def start(
         self, children: Children, data: Path, port: int, prometheus_url: str
     ) -> tuple[Child, str]:
-        """Start it on a Prometheus; returns the process and the generated password of its `admin`."""
+        """Start it on a Prometheus; return the process and the generated password of `admin`."""
         password = secrets.token_urlsafe(12)
         command: list[str | Path] = [self.program, "server", "--homepath", self.home]
         return children.start(
@@ -60,7 +60,7 @@ class Grafana:
 
 
 def find() -> Grafana | None:
-    """The Grafana below GRAFANA_HOME, else the one whose program is on PATH; None where there is none."""
+    """Return the Grafana in GRAFANA_HOME, else the one on PATH; None where there is none."""
     named = os.environ.get("GRAFANA_HOME")
     program = (
         shutil.which("grafana", path=str(Path(named) / "bin")) if named else shutil.which("grafana")
@@ -71,6 +71,10 @@ def find() -> Grafana | None:
 
 
 def _home_of(program: Path) -> Path:
-    """Packages put the program on PATH and the home at /usr/share/grafana; an archive has bin/grafana inside its home."""
+    """Return the home of a Grafana program.
+
+    Packages put the program on PATH and the home at /usr/share/grafana; an archive has bin/grafana
+    in its home.
+    """
     packaged = Path("/usr/share/grafana")
     return program.parent.parent if (program.parent.parent / "conf").is_dir() else packaged

@@ -1,4 +1,4 @@
-"""What a drill needs of a stack, whether its parts are processes of ours or containers."""
+"""The interface of a stack, whether its parts are processes or containers."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ if TYPE_CHECKING:
 
 
 START_SECONDS = 90.0
-"""How long a part may take to start: no part that works needs this, but on a busy machine it takes many times the usual seconds."""
+"""How long a part may take to start; it is far more than a busy machine needs."""
 
 
 class Part(Protocol):
-    """One started part of a stack."""
+    """A started part of a stack."""
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
 
     @property
     def log(self) -> Path:
         """The file with what it printed."""
 
-    def ended(self) -> int | None:
-        """The exit code (negative: a signal), None while it runs."""
+    def exit_code(self) -> int | None:
+        """Return the exit code (negative: a signal), None while it runs."""
 
-    def last_words(self) -> str:
-        """The last line it printed that is not blank."""
+    def last_log_line(self) -> str:
+        """Return the last line it printed that is not blank."""
 
 
 class Stack(ABC):
-    """A stack to be started part by part; a context manager that leaves nothing behind."""
+    """A stack that is started part by part; a context manager that stops it at the end."""
 
     opening = "starting Prometheus and the API"
-    """What a drill says while it waits for `wait_for_start`."""
+    """The progress message while `wait_for_start` waits."""
 
     def __init__(self, plan: Plan, interrupt: Interrupt) -> None:
         self.plan = plan
@@ -52,17 +52,17 @@ class Stack(ABC):
         self.api: Part | None = None
         self.locust: Part | None = None
         self.workers: Sequence[Part] = ()
-        """Locust's, where they are parts of their own."""
+        """Locust's workers, where they are parts of their own."""
         self.load_since = 0.0
-        """When this stack's load was started (Unix seconds); what happened before belongs to another run."""
+        """When the load was started (Unix seconds); earlier figures belong to another run."""
         self.run_id = plan.run_id
-        """What the load's requests are marked with."""
+        """The run ID with which the load's requests are marked."""
         self.lost: str | None = None
-        """Why nobody knows what has become of the load; None where that is known."""
+        """Why the state of the load is unknown; None if it is known."""
         self.records = False
-        """Whether there is a Prometheus to be asked."""
+        """Whether Prometheus was started."""
         self.alerting = False
-        """Whether somebody would be told of alerts; what they are told is recorded in `plan.notifications`."""
+        """Whether notifications are sent; they are recorded in `plan.notifications`."""
         self.alertmanager: Part | None = None
         self.notifications: Part | None = None
         self._interrupt = interrupt
@@ -76,15 +76,15 @@ class Stack(ABC):
 
     @abstractmethod
     def start_prometheus(self) -> None:
-        """Start Prometheus. Do it first: it makes its first scrape more than five seconds after its start."""
+        """Start Prometheus. Do it first: its first scrape comes more than five seconds later."""
 
     @abstractmethod
     def start_alerting(self) -> bool:
-        """Start Alertmanager and the receiver of its notifications; False where there is no Alertmanager."""
+        """Start Alertmanager and the receiver of notifications; False without Alertmanager."""
 
     @abstractmethod
     def fetch_notifications(self, patience_seconds: float = 2.0) -> None:
-        """Bring the file of notifications up to date, where it lies elsewhere."""
+        """Update the file of notifications, where it lies elsewhere."""
 
     @abstractmethod
     def start_api(self) -> None:
@@ -96,7 +96,7 @@ class Stack(ABC):
 
     @abstractmethod
     def load_ended(self) -> bool:
-        """Whether the load profile is over, or its generator is gone."""
+        """Return whether the load profile is over, or its generator is gone."""
 
     @abstractmethod
     def end_locust(self) -> None:
@@ -108,22 +108,22 @@ class Stack(ABC):
 
     @abstractmethod
     def rescue(self, destination: Path) -> bool:
-        """Move there what a Prometheus that died left; False if it left nothing."""
+        """Move there what a dead Prometheus left; return False if it left nothing."""
 
     @abstractmethod
     def discard_data(self) -> None:
-        """Delete what the snapshot is a copy of, once the stack has stopped."""
+        """Delete the data that the snapshot is a copy of, once the stack has stopped."""
 
     @abstractmethod
     def versions(self) -> dict[str, str]:
-        """Version by part."""
+        """Return the version of each part."""
 
     def wait_for_start(self) -> None:
         """Wait until Prometheus answers and the bundled API, if any, is ready.
 
         Raises:
             Missing: a part ended, or was not ready in time.
-            Interrupted: somebody asked to stop.
+            Interrupted: the user asked to stop.
         """
         self.wait_for(self.prom.is_ready, "Prometheus to be ready", START_SECONDS)
         if self.api:
@@ -132,7 +132,7 @@ class Stack(ABC):
             )
 
     def wait_for_scrapes(self) -> None:
-        """Wait until Prometheus has scraped every page that exists before Locust starts."""
+        """Wait until Prometheus has scraped every endpoint that exists before Locust starts."""
         pages = sum(scrape.job != "locust" for scrape in self.plan.all_scrapes())
         self.wait_for(
             lambda: (self.prom.number("count(up{job!='locust'})") or 0) >= pages,
@@ -141,13 +141,14 @@ class Stack(ABC):
         )
 
     def wait_for(self, reached: Callable[[], bool], what: str, timeout_seconds: float) -> None:
-        """Wait for a condition while every part lives; raises as `wait_for_start` does."""
+        """Wait for a condition while every part lives; raises what `wait_for_start` does."""
 
         def reached_or_dead() -> bool:
             for part in (self.prometheus, self.api, self.locust):
-                if part and part.ended() is not None:
+                if part and part.exit_code() is not None:
                     raise Missing(
-                        f"{part.name} ended with exit code {part.ended()} before {what}: {part.last_words()} ({part.log})"
+                        f"{part.name} ended with exit code {part.exit_code()} before {what}: "
+                        f"{part.last_log_line()} ({part.log})"
                     )
             return reached()
 
@@ -155,7 +156,7 @@ class Stack(ABC):
 
 
 def answers(url: str) -> bool:
-    """Whether a URL gives an answer with a status below 400."""
+    """Return whether a URL answers with a status below 400."""
     try:
         return http_client.request("GET", url, timeout_seconds=2).ok
     except http_client.NoAnswer:

@@ -1,4 +1,4 @@
-"""What one stack consists of, decided before anything is started."""
+"""The plan of a stack: its ports, server, profile and folder, before anything is started."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PORT_OPTIONS = {
     "web": ("--web-port", contract.LOCUST_WEB_PORT),
     "grafana": ("--grafana-port", contract.GRAFANA_PORT),
 }
-"""The option of each port on the command line, and the usual port."""
+"""The command line's option of each port, and the default port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Server:
         )
 
     def options(self) -> list[str]:
-        """Options of `python -m api`."""
+        """Return the options of `python -m api`."""
         tuned = {"--threads": self.threads, "--connection-limit": self.connection_limit}
         return [
             "--server",
@@ -73,10 +73,10 @@ class Ports:
 
     @classmethod
     def choose(cls, asked: Mapping[str, int | None]) -> Self:
-        """The ports asked for, else the usual ones, else free ones.
+        """Return the ports asked for, else the default ones, else free ones.
 
         Raises:
-            BadInput: one that was asked for is taken.
+            BadInput: a port that was asked for is taken.
         """
         chosen: dict[str, int] = {}
         # First what was asked for, so that no default takes it away.
@@ -97,7 +97,7 @@ class Plan:
     run_id: str
     ports: Ports
     server: Server | None
-    """None where the user's own target takes the load."""
+    """None where the load goes to the user's own target."""
     target: str | None = None
     profile: str | None = None
     """Name or file of the load profile; None for Locust without one."""
@@ -107,24 +107,24 @@ class Plan:
     time_scale: float = 12.0
     """How many production seconds a drill second stands for, in the alert rules of api.yml."""
     web: bool = False
-    """Locust's page instead of headless."""
+    """Run Locust with its web page instead of headless."""
     takes_faults: bool = False
     """Whether faults can be set on the bundled API."""
     docker: bool = False
-    """Containers instead of processes."""
+    """Start containers instead of processes."""
     workers: int = 1
-    """Locust's workers. As processes, one is Locust alone, and more have a master; in containers there always is one."""
+    """Number of Locust's workers. As processes, several have a master; in containers all do."""
     attached_prometheus: str | None = None
     """Base URL of the Prometheus of a stack that is up already."""
 
     @property
     def host(self) -> str:
-        """Base URL of what takes the load."""
+        """Base URL of the API under load."""
         return self.target or f"http://{contract.LOOPBACK}:{self.ports.api}"
 
     @property
     def faults_url(self) -> str | None:
-        """Base URL of the metrics page on which the API's faults are set; None if nobody knows where that is."""
+        """Base URL of the API's metrics endpoint, which takes faults; None if it is not known."""
         pages = (scrape for scrape in self.all_scrapes() if scrape.job == "api")
         return next((f"http://{page.address}" for page in pages), None)
 
@@ -139,7 +139,7 @@ class Plan:
         return self.folder / "notifications.jsonl"
 
     def all_scrapes(self) -> tuple[Scrape, ...]:
-        """Every page this stack's Prometheus reads."""
+        """Return every endpoint that this stack's Prometheus scrapes."""
         own = {"locust": self.ports.exporter, "prometheus": self.ports.prometheus}
         if self.server:
             own["api"] = self.ports.metrics

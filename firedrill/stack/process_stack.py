@@ -1,4 +1,4 @@
-"""The stack as child processes: Prometheus, the bundled API, Locust, and Alertmanager and Grafana where there are any."""
+"""The stack as child processes: Prometheus, the bundled API, Locust, Alertmanager and Grafana."""
 
 from __future__ import annotations
 
@@ -22,23 +22,29 @@ if TYPE_CHECKING:
     from firedrill.stack.plan import Plan
 
 STOP_TIMEOUT_SECONDS = 2
-"""How long a user that is stopped may still wait for its answer; what hangs longer counts as abandoned."""
+"""How long a stopped user may wait for its answer; requests that hang longer are abandoned."""
 
 LINGER_SECONDS = 8.0
-"""How long Locust is given to end: its users' stop, its last reports, and one more scrape of its final figures."""
+"""How long Locust may take to end; with workers longer, for a slow one."""
 
 WORKERS_SECONDS = STOP_TIMEOUT_SECONDS + 10.0
-"""How much longer a master is given: it waits for its workers' last reports, --stop-timeout and the exporter's QUIT_SECONDS at most."""
+"""How much longer a master may take.
+
+It waits for its workers' last reports, for --stop-timeout and the exporter's QUIT_SECONDS at most.
+"""
 
 CONNECT_SECONDS = 60
-"""How long Locust's workers may take to start: a second of CPU each."""
+"""How long Locust's workers may take to connect; each needs a second of CPU to start."""
 
 RESEND_SECONDS = 5
-"""After this time what still fires is sent again. Until Prometheus has found its Alertmanager (5 s) it is lost; the default is a minute."""
+"""How soon a firing alert is sent again; Prometheus's default is a minute.
+
+Alerts are lost until Prometheus has found its Alertmanager, which takes 5 s.
+"""
 
 
-class NativeStack(Stack):
-    """Child processes on loopback."""
+class ProcessStack(Stack):
+    """A stack of child processes on loopback."""
 
     prometheus: Child | None
     api: Child | None
@@ -60,7 +66,7 @@ class NativeStack(Stack):
         return self.plan.folder / "prometheus" / "data"
 
     def start_prometheus(self) -> None:
-        """Start Prometheus. Do it first: it makes its first scrape more than five seconds after its start."""
+        """Start Prometheus. Do it first: its first scrape comes more than five seconds later."""
         self.records = True
         folder = self.plan.folder / "prometheus"
         alertmanager = (
@@ -86,7 +92,7 @@ class NativeStack(Stack):
         )
 
     def start_alerting(self) -> bool:
-        """Start Alertmanager and the receiver of its notifications; False where there is no Alertmanager."""
+        """Start Alertmanager and the receiver of notifications; False without Alertmanager."""
         program, plan = alertmanager_program(), self.plan
         if program is None:
             return False
@@ -122,7 +128,7 @@ class NativeStack(Stack):
         return True
 
     def fetch_notifications(self, patience_seconds: float = 2.0) -> None:
-        """The receiver writes it where it belongs."""
+        """Do nothing: the receiver writes the file itself."""
 
     def start_api(self) -> None:
         """Start the bundled API, if this stack has it."""
@@ -150,7 +156,7 @@ class NativeStack(Stack):
         )
 
     def start_locust(self) -> None:
-        """Start Locust on the plan's profile: headless, or with its page and the load started by itself."""
+        """Start Locust on the plan's profile, headless or with its web page; start the load."""
         web = [
             "--web-host",
             contract.LOOPBACK,
@@ -169,7 +175,7 @@ class NativeStack(Stack):
         self.locust = self._start_locust("locust", ["--host", self.plan.host, *how, *leads])
 
     def _start_workers(self) -> list[str]:
-        """Start what makes the load of a master, whose options are returned."""
+        """Start the workers; return the options of their master."""
         host, port = contract.LOOPBACK, str(ports.any_free())
         follows = ["--worker", "--master-host", host, "--master-port", port]
         self.workers = [
@@ -212,7 +218,7 @@ class NativeStack(Stack):
         return facts if plan.profile is None else {**facts, "LOAD_PROFILE": plan.profile}
 
     def start_grafana(self) -> str | None:
-        """Start Grafana if there is one installed; returns the password of its `admin`."""
+        """Start Grafana if it is installed; return the password of its `admin`."""
         found = grafana.find()
         if found is None:
             return None
@@ -225,28 +231,29 @@ class NativeStack(Stack):
         return password
 
     def newly_ended(self) -> list[str]:
-        """Names of the parts that ended since this was asked before."""
-        ended = {child.name for child in self._children.started if child.ended() is not None}
+        """Return the names of the parts that ended since the last call."""
+        ended = {child.name for child in self._children.started if child.exit_code() is not None}
         new = sorted(ended - self._seen_ended)
         self._seen_ended |= ended
         return new
 
     @property
     def linger_seconds(self) -> float:
-        """How long Locust may take to end; a worker that is slow and lives is not cut off."""
+        """How long Locust may take to end; with workers longer, for a slow one."""
         return LINGER_SECONDS + (WORKERS_SECONDS if self.workers else 0.0)
 
     def end_locust(self) -> None:
-        """Ask Locust to stop its users, report for the last time and end; for certain if it does not."""
+        """Stop Locust: its users, its last report, its processes; kill it if it does not end."""
         if self.locust:
-            # SIGINT: while a shape runs headless, Locust has no handler for SIGTERM yet and would die with its last figures.
+            # SIGINT, because a headless Locust with a load shape has no handler for SIGTERM: it
+            # would die without its last figures.
             self.locust.send(signal.SIGINT)
             self.locust.wait(0.5 if self._interrupt.hurry else self.linger_seconds)
             self.locust.stop(grace_seconds=0.5)
 
     def load_ended(self) -> bool:
-        """Whether the load profile is over, or its generator is gone."""
-        return self.locust is not None and self.locust.ended() is not None
+        """Return whether the load profile is over, or its generator is gone."""
+        return self.locust is not None and self.locust.exit_code() is not None
 
     def take_snapshot(self, destination: Path) -> None:
         """Move a snapshot of all that Prometheus stored to a folder."""
@@ -254,23 +261,23 @@ class NativeStack(Stack):
         shutil.move(self.data / "snapshots" / name, destination)
 
     def rescue(self, destination: Path) -> bool:
-        """Move there what a Prometheus that died left; False if it left nothing."""
+        """Move there what a dead Prometheus left; return False if it left nothing."""
         if not self.data.is_dir():
             return False
         shutil.move(self.data, destination)
         return True
 
     def discard_data(self) -> None:
-        """Delete what the snapshot is a copy of, once Prometheus has let go of it."""
+        """Delete the data that the snapshot is a copy of, once Prometheus has stopped."""
         shutil.rmtree(self.data, ignore_errors=True)
 
     def versions(self) -> dict[str, str]:
-        """Version by part; the machine's kernel and cores are parts too."""
+        """Return the version of each part; the machine's kernel and cores are parts too."""
         return versions.of_parts(self.prom)
 
 
 def alertmanager_program() -> Path | None:
-    """Alertmanager, if there is one."""
+    """Return Alertmanager's program; None if there is none."""
     return programs.find("alertmanager")
 
 

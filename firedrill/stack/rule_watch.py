@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from firedrill import http_client, whole_file
+from firedrill import atomic_file, http_client
 from firedrill.alerts.lint import checks
 from firedrill.alerts.rules import durations, promtool, reloading, yaml_document
 from firedrill.alerts.scaling.shrink import scale_rules
@@ -74,7 +74,7 @@ class Mirror:
         self._loaded.clear()
         self._anew.clear()
         for place, text in held.items():
-            whole_file.write(place, text)
+            atomic_file.write(place, text)
         return bool(held)
 
     def remarks(self) -> Iterator[str]:
@@ -141,7 +141,7 @@ class Mirror:
             return False
         place = self.into / file.relative_to(self.source)
         place.parent.mkdir(parents=True, exist_ok=True)
-        whole_file.write(
+        atomic_file.write(
             place,
             self._first(place, text, said)
             if file.parent.name == "rules" and place.is_file()
@@ -172,7 +172,7 @@ class Mirror:
                 self._loaded.setdefault(file, texts[file])
                 self._held[file] = texts[file]
                 texts[file] = reloading.without(texts[file], anew)
-                whole_file.write(file, texts[file])
+                atomic_file.write(file, texts[file])
         return texts[place]
 
     def _delete_orphans(self) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The rules that a Prometheus has loaded, kept as files: what a run that is attached to it can know of them."""
+"""The rules of a running Prometheus, saved as files for the run that is attached to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def keep(prom: Prometheus, folder: Path) -> None:
-    """Write the groups that a Prometheus has loaded to files of their own names, in a folder that need not exist."""
+    """Write the rule groups that a Prometheus has loaded to files of the same names."""
     folder.mkdir(parents=True, exist_ok=True)
     files: dict[str, list[Any]] = {}
     for group in prom.rule_groups():
@@ -27,7 +27,7 @@ def keep(prom: Prometheus, folder: Path) -> None:
 
 
 def longest_reach_seconds(folder: Path) -> float:
-    """How far back the alerts in a folder of rule files look at most, `for` included; 0 if there are none."""
+    """Return how far back the alerts in a folder look at most, `for` included; 0 without any."""
     groups = [group for file in folder.glob("*.yml") for group in rule_file.read(file)]
     return max(
         (

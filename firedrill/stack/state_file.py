@@ -1,4 +1,4 @@
-"""The stack that `firedrill up` keeps: what another terminal has to know of it."""
+"""The state file of `firedrill up`: what a command in another terminal needs to know."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME = "up"
-"""Its folder, below the one of the runs."""
+"""Its folder, in the folder of the runs."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RunningStack:
     """A stack that is up."""
 
     prometheus: str
-    """Base URL."""
+    """Base URL of its Prometheus."""
     time_scale: float
 
     def announce(self, folder: Path) -> None:
-        """Write it where others look."""
+        """Write the state file."""
         (folder / "stack.json").write_text(json.dumps(asdict(self)))
 
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Hold a folder against a second stack.
+    """Hold a folder against a second stack; a context manager.
 
     Raises:
-        BadInput: another one uses it.
+        BadInput: another stack uses it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "stack.json").unlink(missing_ok=True)
@@ -45,23 +45,25 @@ def alone_in(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise BadInput(
-                f"{folder} is in use by another `firedrill up`; stop it, or give --out another folder"
+                f"{folder} is in use by another `firedrill up`; "
+                "stop it, or give --out another folder"
             ) from error
         yield
 
 
-def find(out: Path) -> Standing:
-    """The stack that is up in a folder of runs.
+def find(out: Path) -> RunningStack:
+    """Return the stack that is up in a folder of runs.
 
     Raises:
-        BadInput: there is none.
+        BadInput: no stack is up there.
     """
     folder = out / NAME
     if not _is_held(folder) or not (folder / "stack.json").is_file():
         raise BadInput(
-            f"{folder}: no `firedrill up` runs here; start one, or say --into and --reload (Compose watches by itself)"
+            f"{folder}: no `firedrill up` runs here; start one, "
+            "or give --into and --reload (Compose watches by itself)"
         )
-    return Standing(**json.loads((folder / "stack.json").read_text()))
+    return RunningStack(**json.loads((folder / "stack.json").read_text()))
 
 
 def _is_held(folder: Path) -> bool:

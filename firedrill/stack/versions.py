@@ -17,7 +17,7 @@ PACKAGES = ("locust", "gevent", "flask", "werkzeug", "waitress", "prometheus-cli
 
 
 def of_parts(prom: Prometheus) -> dict[str, str]:
-    """Version by part; the machine's kernel and cores are parts too."""
+    """Return the version of each part; the machine's kernel and cores are parts too."""
     alertmanager = programs.find("alertmanager")
     parts = {
         "firedrill": __version__,
@@ -29,7 +29,7 @@ def of_parts(prom: Prometheus) -> dict[str, str]:
 
 
 def of_machine() -> dict[str, str]:
-    """The machine that this runs on; containers share its kernel."""
+    """Return the machine's kernel and cores; containers share them."""
     return {"kernel": platform.release(), "cpu_cores": str(os.cpu_count())}
 
 

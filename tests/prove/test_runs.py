@@ -6,7 +6,7 @@ import time
 
 from firedrill.drill.play.watch import DRAIN_SECONDS
 from firedrill.interrupt import Interrupt
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from firedrill.record.run_folder import Run
 from tests import firedrill_process, run_json
 from tests.integration.runs import locust_statistics, scenarios
@@ -127,7 +127,10 @@ def test_faults_are_set_on_time_and_measured_as_they_are(proof, tmp_path_factory
         drill.finish()
         run = drill.run()
         window, (errors, latency) = run_json.content(run)["window"], run_json.content(run)["faults"]
-        with Interrupt() as interrupt, Reopened(run.recorded().data, interrupt) as reopened:
+        with (
+            Interrupt() as interrupt,
+            RecordedPrometheus(run.recorded().data, interrupt) as reopened,
+        ):
 
             def number(query):
                 return reopened.prom.number(query, window["end"] - 1)

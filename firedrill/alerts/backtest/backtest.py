@@ -185,7 +185,7 @@ class _Backtest:
         self, group: Group, refused: list[RefusedRule]
     ) -> Iterator[tuple[Rule, list[Vector]]]:
         """Yield the group's selected alerts with what their expressions gave; note refused ones."""
-        for rule in self._interrupt.heeded(group.rules):
+        for rule in self._interrupt.until_requested(group.rules):
             if not self._request.selects(rule):
                 continue
             try:
@@ -315,7 +315,7 @@ class _Backtest:
             else [(None, evaluate(rule.expr))]
         )
         for threshold, vectors in by_threshold:
-            for hold_ms in self._interrupt.heeded(request.holds_ms or (rule.hold_ms,)):
+            for hold_ms in self._interrupt.until_requested(request.holds_ms or (rule.hold_ms,)):
                 tried = replace(rule, hold_ms=hold_ms)
                 machine = self._state_machine(group, tried)
                 replayed = episodes(machine, zip(times, vectors, strict=True))

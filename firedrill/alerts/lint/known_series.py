@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from firedrill import places
 from firedrill.alerts.rules import reloading
 from firedrill.alerts.scaling.stretch import MARGIN_SECONDS
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +69,7 @@ def read_run(run: Run, interrupt: Interrupt) -> Inventory:
         BadInput: it recorded none.
     """
     recorded = run.recorded()
-    with Reopened(recorded.data, interrupt) as reopened:
+    with RecordedPrometheus(recorded.data, interrupt) as reopened:
         series = reopened.prom.label_sets(
             '{__name__!=""}', recorded.start - MARGIN_SECONDS, recorded.end + MARGIN_SECONDS
         )

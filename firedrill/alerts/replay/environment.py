@@ -22,7 +22,7 @@ from firedrill.alerts.scaling.stretch import MARGIN_SECONDS, Clock, copy
 from firedrill.errors import BadInput
 from firedrill.prometheus import remote
 from firedrill.prometheus.client import QueryRefused
-from firedrill.prometheus.recorded_data import LOOKBACK_SECONDS, Reopened
+from firedrill.prometheus.recorded_data import LOOKBACK_SECONDS, RecordedPrometheus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -120,7 +120,9 @@ class ReplayEnvironment:
     # -- samples
 
     def _open(self) -> None:
-        source = self._stack.enter_context(Reopened(self._recorded.data, self._interrupt)).prom
+        source = self._stack.enter_context(
+            RecordedPrometheus(self._recorded.data, self._interrupt)
+        ).prom
         scraped = self._scrape_times(source)
         self.gaps_ms = find_gaps(scraped, self._recorded.start)
         units, circular = evaluation_order.units(self._groups)
@@ -146,7 +148,7 @@ class ReplayEnvironment:
         self.timeline = Timeline(
             self.prom, self.span_ms, self.clock.factor, self._groups, self._loaded
         )
-        for unit in self._interrupt.heeded(new):
+        for unit in self._interrupt.until_requested(new):
             if evaluation_order.needs_steps(unit[0][0]):
                 self._evaluate_stepwise(unit, source if id(unit) in known else None)
             else:
@@ -166,7 +168,7 @@ class ReplayEnvironment:
     ) -> Prometheus:
         """Return a Prometheus with the stretched samples, without series that are made anew."""
         target = self._stack.enter_context(
-            Reopened(None, self._interrupt, lookback_seconds=self.lookback_seconds)
+            RecordedPrometheus(None, self._interrupt, lookback_seconds=self.lookback_seconds)
         ).prom
         if self._history:
             self._copy_history(self._history, target, without)
@@ -176,7 +178,7 @@ class ReplayEnvironment:
 
     def _copy_history(self, history: Run, target: Prometheus, without: frozenset[str]) -> None:
         past = history.recorded()
-        source = self._stack.enter_context(Reopened(past.data, self._interrupt)).prom
+        source = self._stack.enter_context(RecordedPrometheus(past.data, self._interrupt)).prom
         end_ms = round(past.end * 1000)
         clock = Clock(self.clock.factor, end_ms, self.span_ms[0] - end_ms - 1000)
         copy(source.url, target.url, (past.start - MARGIN_SECONDS, past.end), clock, without)
@@ -248,7 +250,7 @@ class ReplayEnvironment:
             recorded = remote.read(recorded_by.url, times[0] / 1000, times[-1] / 1000, pattern)
         able = [rule for rule in rules if self._can_be_stepped(rule, times)]
         steps = StepwiseEvaluation(self.prom, group, able, recorded, times, interval_ms)
-        steps.evaluate(self._interrupt.heeded(times))
+        steps.evaluate(self._interrupt.until_requested(times))
         self._stepped |= steps.vectors
         for recorder in steps.recorders.values():
             failures = self.rule_failures(recorder.rule, len(times), recorder.failures)

@@ -17,7 +17,7 @@ from firedrill.alerts.replay.alert_state import AlertStateMachine
 from firedrill.alerts.replay.possible_orderings import PossibleOrderings
 from firedrill.alerts.replay.sample_feed import SampleFeed
 from firedrill.alerts.rules import expression
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -221,12 +221,14 @@ def _answers(
     answers = {(query.rule, query.time_ms): _Answers([], []) for query in queries}
     for number, of_ordering in groupby(queries, attrgetter("ordering")):
         asked = list(of_ordering)
-        with Reopened(None, interrupt, lookback_seconds=environment.lookback_seconds) as reopened:
+        with RecordedPrometheus(
+            None, interrupt, lookback_seconds=environment.lookback_seconds
+        ) as reopened:
             samples = environment.samples({rules[query.rule].expr for query in asked})
             readable = {query.time_ms: query.readable for query in asked}
             feed = SampleFeed(reopened.prom, samples, readable, timing_of)
             by_request = groupby(asked, attrgetter("shared_key"))
-            for (_, readable_at_ms, time_ms), alike in interrupt.heeded(by_request):
+            for (_, readable_at_ms, time_ms), alike in interrupt.until_requested(by_request):
                 feed.advance(readable_at_ms)
                 exprs = {query.rule: rules[query.rule].expr for query in alike}
                 vectors = evaluation_times.evaluate_all_at(reopened.prom, exprs.values(), time_ms)

@@ -38,12 +38,12 @@ def note_ended_parts(state: RunState) -> None:
     """
     for part, name in MEASURED_PARTS.items():
         child = getattr(state.stack, part)
-        code = child.ended() if child else None
+        code = child.exit_code() if child else None
         if code is None or f"{part}_ended" in state.mishaps or (part == "locust" and code == 0):
             continue
         if part == "locust":
             _reject_broken_locustfile(state, child.log)
-        text = f"{name} ended in mid-run ({_exit(code)}): {child.last_words()}"
+        text = f"{name} ended in mid-run ({_exit(code)}): {child.last_log_line()}"
         state.mishaps[f"{part}_ended"] = Reason(f"{part}_ended", text)
     _note_ended_workers(state)
     _note_ended_alerting(state)
@@ -55,7 +55,7 @@ def lacks_a_worker(state: RunState) -> bool:
     Raises:
         BadInput: it could not load the user's locustfile.
     """
-    ended = [worker for worker in state.stack.workers if worker.ended()]
+    ended = [worker for worker in state.stack.workers if worker.exit_code()]
     for worker in ended:
         _reject_broken_locustfile(state, worker.log)
     return bool(ended)
@@ -63,17 +63,17 @@ def lacks_a_worker(state: RunState) -> bool:
 
 def _note_ended_workers(state: RunState) -> None:
     for number, worker in enumerate(state.stack.workers, start=1):
-        code = worker.ended()
+        code = worker.exit_code()
         if code and not state.stack.load_ended():
             happened = f"worker {number} of Locust ended before its load did ({_exit(code)})"
-            reason = Reason("worker_ended", f"{happened}: {worker.last_words()}")
+            reason = Reason("worker_ended", f"{happened}: {worker.last_log_line()}")
             state.mishaps.setdefault(worker.name, reason)
 
 
 def _note_ended_alerting(state: RunState) -> None:
     for part, name in ALERTING_PARTS.items():
         child = getattr(state.stack, part)
-        code = child.ended() if child else None
+        code = child.exit_code() if child else None
         if code is not None and f"{part}_ended" not in state.remarks:
             happened = f"{name} ended in mid-run ({_exit(code)})"
             text = f"{happened}, so later notifications are not recorded; see {child.log.name}"

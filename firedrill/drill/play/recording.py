@@ -16,7 +16,7 @@ from firedrill.drill.measure.measurement import Measurement
 from firedrill.errors import BadInput, FiredrillError
 from firedrill.notifications.journal import Journal
 from firedrill.notifications.notification import HEARTBEAT
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from firedrill.record.figures import Window
 from firedrill.record.limits import SCHEMA, TAIL_SECONDS
 from firedrill.record.outcome import Reason, Verdict
@@ -48,7 +48,7 @@ def record(state: RunState) -> None:
             _keep_samples(state)
             window, figures = _measure(state, stack.prom)
         elif stack.rescue(run.snapshot):
-            with Reopened(run.snapshot, state.interrupt) as reopened:
+            with RecordedPrometheus(run.snapshot, state.interrupt) as reopened:
                 window, figures = _measure(state, reopened.prom)
     except FiredrillError as error:
         _note_loss(state, error)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from firedrill.drill.judge.baseline import Baseline
     from firedrill.profile import Profile
     from firedrill.stack.configuration import Scrape
-    from firedrill.stack.containers.attached import Attachment
+    from firedrill.stack.containers.attached_stack import Attachment
     from firedrill.stack.plan import Server
 
 

@@ -55,4 +55,4 @@ class RunState:
     def has_ended(self, part: str) -> bool:
         """Return whether a part of the stack was started and has ended."""
         child = getattr(self.stack, part)
-        return child is not None and child.ended() is not None
+        return child is not None and child.exit_code() is not None

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from firedrill.processes import programs
 from firedrill.stack import configuration
-from firedrill.stack.containers.attached import AttachedStack
-from firedrill.stack.containers.container_stack import ComposedStack
+from firedrill.stack.containers.attached_stack import AttachedStack
+from firedrill.stack.containers.container_stack import ContainerStack
 from firedrill.stack.plan import Plan, Ports
-from firedrill.stack.process_stack import NativeStack
+from firedrill.stack.process_stack import ProcessStack
 
 if TYPE_CHECKING:
     from firedrill.drill.play.request import Request
@@ -25,8 +25,8 @@ def make_stack(request: Request, run: Run, ports: Ports, interrupt: Interrupt) -
     if request.attachment:
         return AttachedStack(plan, interrupt, request.attachment)
     if request.docker:
-        return ComposedStack(plan, interrupt)
-    return NativeStack(plan, interrupt)
+        return ContainerStack(plan, interrupt)
+    return ProcessStack(plan, interrupt)
 
 
 def _plan(request: Request, run: Run, ports: Ports) -> Plan:

@@ -1,4 +1,4 @@
-"""The composed stack for a person to use: `docker compose up` with a word at each end, stopped by Ctrl-C."""
+"""The composed stack in the foreground, for `firedrill up --docker`; Ctrl-C stops it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from firedrill.terminal import Terminal
 
 SIGNALS_SECONDS = 300.0
-"""How long the first golden signals may take once the containers run. It is half a minute on a machine with nothing else to do."""
+"""How long the first golden signals may take; an idle machine needs half a minute."""
 PROJECT = "firedrill"
 """The project's name in `.env`: the same containers and volumes as a bare `docker compose up`."""
 
@@ -39,7 +39,7 @@ def run(
     with_grafana: bool,
     takes_faults: bool = False,
 ) -> None:
-    """Start docker-compose.yml's project and keep it until somebody asks to stop; its volumes stay for the next time.
+    """Start docker-compose.yml's project and keep it until the user asks to stop; volumes stay.
 
     Raises:
         BadInput: the project runs already.
@@ -58,7 +58,8 @@ def run(
     )
     if None in project.states().values():
         raise BadInput(
-            f"the project {project.name} runs already; stop it with `docker compose down`, or set COMPOSE_PROJECT_NAME"
+            f"the project {project.name} runs already; "
+            "stop it with `docker compose down`, or set COMPOSE_PROJECT_NAME"
         )
     console.say("building the images, starting the containers", "dim")
     project.build()
@@ -92,7 +93,7 @@ def _has_golden_signals(prom: Prometheus, since: float) -> bool:
 
 
 class _Watcher:
-    """Tells of services that ended and of notifications that arrived, each once."""
+    """Prints services that ended and notifications that arrived, each once."""
 
     def __init__(self, project: engine.Project, notifications_url: str, console: Terminal) -> None:
         self._project, self._url, self._console = project, notifications_url, console

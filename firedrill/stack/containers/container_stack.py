@@ -1,4 +1,4 @@
-"""The stack in containers: the shipped docker-compose.yml, as a project of its own for each run."""
+"""The stack in containers: docker-compose.yml as a Compose project of its own for each run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from firedrill.names import without_userinfo
 from firedrill.profile import profile_file
 from firedrill.stack import configuration
 from firedrill.stack.containers import engine
-from firedrill.stack.containers.web_control import SteeredStack
+from firedrill.stack.containers.web_control import WebControlledStack
 from firedrill.stack.versions import of_machine
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ PARTS = {
     **{name: name for name in ("api", "prometheus", "alertmanager", "notifications")},
     "locust": "locust-master",
 }
-"""The service that is each part."""
+"""The Compose service of each part."""
 
 SERVICES = (
     "api",
@@ -41,18 +41,18 @@ SERVICES = (
     "config",
     "notifications",
 )
-"""All but Grafana, which a run does not need, and what Compose profiles switch on."""
+"""All services that a run needs; Grafana and those of Compose profiles are not among them."""
 STATES_ARE_FRESH_SECONDS = 2.0
-"""Asking the engine costs a process; the machine has a load to bear."""
+"""How long an answer of the engine is used; each question costs a process beside the load."""
 
 ENGINE_PATIENCE_SECONDS = 15.0
-"""An engine that does not answer, and is asked again after so long in vain, has lost the containers. One slow answer proves nothing."""
+"""An engine that is silent for so long has lost the containers. One slow answer proves nothing."""
 
 GONE = -9
-"""The end of a container that is no longer there."""
+"""The exit code of a container that no longer exists."""
 
 MOST_THREADS = 4000
-"""Of waitress: what the API's container allows in processes and threads, less a few of its own."""
+"""Most threads of waitress: the API container's limit of processes, less a few of its own."""
 
 ASK = """
 import sys, urllib.error, urllib.request
@@ -65,9 +65,9 @@ except urllib.error.HTTPError:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One service's container as a part."""
+    """A service's container as a part of the stack."""
 
-    stack: ComposedStack
+    stack: ContainerStack
     name: str
 
     @property
@@ -75,18 +75,18 @@ class Container:
         """The file with what it printed until now."""
         return self.stack.save_log(PARTS[self.name])
 
-    def ended(self) -> int | None:
-        """The exit code (negative: a signal), None while it runs."""
+    def exit_code(self) -> int | None:
+        """Return the exit code (negative: a signal), None while it runs."""
         return self.stack.states().get(PARTS[self.name])
 
-    def last_words(self) -> str:
-        """The last line it printed that is not blank."""
+    def last_log_line(self) -> str:
+        """Return the last line it printed that is not blank."""
         lines = [line for line in self.log.read_text().splitlines() if line.strip()]
         return lines[-1].strip() if lines else "(it said nothing)"
 
 
-class ComposedStack(SteeredStack):
-    """Containers, published on loopback; gone with their networks and volumes when it ends."""
+class ContainerStack(WebControlledStack):
+    """Containers with ports on loopback; removed with networks and volumes at the end."""
 
     def __init__(self, plan: Plan, interrupt: Interrupt) -> None:
         super().__init__(
@@ -118,7 +118,10 @@ class ComposedStack(SteeredStack):
             self._project.down(volumes=not self._unsaved)
 
     def states(self) -> dict[str, int | None]:
-        """Exit code of each started service, None while it runs; one that is gone was killed, and so are all when the engine is silent."""
+        """Return the exit code of each started service, None while it runs.
+
+        A container that is gone counts as killed; so do all when the engine is silent.
+        """
         if self._engine_is_lost:
             return dict.fromkeys(self._started, GONE)
         if time.monotonic() - self._asked_at > STATES_ARE_FRESH_SECONDS:
@@ -139,7 +142,7 @@ class ComposedStack(SteeredStack):
             )
 
     def save_log(self, service: str) -> Path:
-        """Write what a service printed to its file in the run's folder; as much as there is room for."""
+        """Write what a service printed to its file in the run's folder; return the file."""
         file = self.plan.folder / f"{service}.log"
         with suppress(OSError):
             file.write_text(self._said(service))
@@ -194,7 +197,7 @@ class ComposedStack(SteeredStack):
             "locust-master", "python3", "-c", ASK, self.plan.target
         ):
             raise Missing(
-                f"--target {without_userinfo(self.plan.target)}: no answer from inside the containers; "
+                f"--target {without_userinfo(self.plan.target)}: no answer inside the containers; "
                 f"is it running, and on more than {contract.LOOPBACK}?"
             )
         self.start_load()
@@ -215,14 +218,15 @@ class ComposedStack(SteeredStack):
             self._unsaved = True
             shutil.rmtree(destination, ignore_errors=True)
             raise Missing(
-                f"{destination} could not be written whole; the samples stay in the volume {self._project.name}_prometheus-data"
+                f"{destination} could not be written whole; "
+                f"the samples stay in the volume {self._project.name}_prometheus-data"
             )
 
     def discard_data(self) -> None:
-        """Nothing: the volumes went with the containers."""
+        """Do nothing: the volumes are gone with the containers."""
 
     def versions(self) -> dict[str, str]:
-        """Version by part; what the containers hold is told by their images."""
+        """Return the version of each part; for those in containers their images."""
         return {
             "firedrill": __version__,
             "prometheus": self.prom.version(),
@@ -233,7 +237,7 @@ class ComposedStack(SteeredStack):
 
 
 def project_name(folder: Path) -> str:
-    """The Compose project of the run in a folder: its time, and a mark that no other run of the same second has."""
+    """Return the name of a run's Compose project: its time, and a hash of its folder."""
     return (
         f"firedrill-{folder.name[:15]}-{hashlib.sha256(bytes(folder.absolute())).hexdigest()[:6]}"
     )
@@ -245,7 +249,7 @@ def build(interrupt: Interrupt) -> None:
 
 
 def published(ports: Ports) -> dict[str, str]:
-    """The variables of docker-compose.yml that say on which ports this machine reaches what."""
+    """Return docker-compose.yml's variables for the published ports."""
     names = {
         "API_PORT": ports.api,
         "API_METRICS_PORT": ports.metrics,
@@ -260,7 +264,7 @@ def published(ports: Ports) -> dict[str, str]:
 
 
 def served(server: Server) -> dict[str, str]:
-    """The variables that say how the API is served."""
+    """Return docker-compose.yml's variables for the API's server."""
     tuned = {"API_THREADS": server.threads, "API_CONNECTION_LIMIT": server.connection_limit}
     return {
         "API_SERVER": server.kind,
@@ -269,7 +273,7 @@ def served(server: Server) -> dict[str, str]:
 
 
 def played(profile: Path) -> dict[str, str]:
-    """The variables that say which profile is played."""
+    """Return docker-compose.yml's variables for the load profile."""
     return {
         "LOAD_PROFILES": str(profile.absolute().parent),
         "LOAD_PROFILE": f"/srv/load/profiles/{profile.name}",
@@ -277,7 +281,7 @@ def played(profile: Path) -> dict[str, str]:
 
 
 def of_run(plan: Plan) -> dict[str, str]:
-    """What a run sets in docker-compose.yml."""
+    """Return all of docker-compose.yml's variables for a run."""
     chosen = {
         "RUN_ID": plan.run_id,
         "PROMETHEUS_SOURCE": str(_source(plan)),
@@ -317,9 +321,10 @@ def _source(plan: Plan) -> Path:
 
 
 def _lay_out(plan: Plan) -> None:
-    """Put what the containers read into the run's folder: the profile, and Prometheus's folder with this run's rules and targets.
+    """Write what the containers read: the profile, and Prometheus's folder with rules and targets.
 
-    Beside it, as in every run, the rules as Prometheus loads them: the containers scale them for themselves.
+    The rules as Prometheus loads them are written too, as in every run; the containers scale
+    their own.
     """
     source, profiles = _source(plan), _profile_copy(plan).parent
     shutil.copytree(places.PROMETHEUS, source, ignore=shutil.ignore_patterns("tests"))

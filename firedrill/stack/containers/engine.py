@@ -1,4 +1,4 @@
-"""The Docker engine, as far as Firedrill talks to it: one Compose project, through whichever Compose is installed."""
+"""The Docker engine: one Compose project, through whichever Compose is installed."""
 
 from __future__ import annotations
 
@@ -22,19 +22,21 @@ if TYPE_CHECKING:
 
 HOW_TO_GET = "https://docs.docker.com/engine/install/, or leave --docker away"
 REFUSALS = {
-    "permission denied": "may not be used by this user; expected membership of the group `docker`, or root",
+    "permission denied": (
+        "may not be used by this user; expected membership of the group `docker`, or root"
+    ),
     "Cannot connect to the Docker daemon": "does not answer; is it running?",
 }
 
 ANSWER_SECONDS = 20.0
-"""What an engine that lives takes to answer a question, even on a machine that is busy or stands still for some seconds."""
+"""How long a working engine may take to answer, even on a machine that stands still."""
 
 REMOVAL_SECONDS = 300.0
-"""What an engine that lives takes to stop and remove a project. One that is gone says so at once."""
+"""How long a working engine may take to remove a project. A dead one says so at once."""
 
 
 def need() -> list[str]:
-    """The command that is Compose: `docker compose`, else the older `docker-compose`.
+    """Return Compose's command: `docker compose`, else the older `docker-compose`.
 
     Raises:
         Missing: there is no Docker, no Compose, or no engine that answers this user.
@@ -47,7 +49,7 @@ def need() -> list[str]:
 
 @functools.cache
 def _find_compose(_path: str | None) -> tuple[str, ...]:
-    """The command that is Compose on this PATH; the older one takes a second to tell."""
+    """Return Compose's command on this PATH; cached, as the older one takes a second to answer."""
     for words in (("docker", "compose"), ("docker-compose",)):
         if shutil.which(words[0]) and command.run([*words, "version"]).returncode == 0:
             return words
@@ -58,13 +60,12 @@ def _need_answer() -> None:
     asked = _ask_version()
     if asked.returncode:
         said = asked.stderr.strip().splitlines() or ["it gave no reason"]
-        raise Missing(
-            f"the Docker engine {next((text for mark, text in REFUSALS.items() if mark in asked.stderr), f'failed: {said[-1]}')}"
-        )
+        known = [text for mark, text in REFUSALS.items() if mark in asked.stderr]
+        raise Missing(f"the Docker engine {known[0] if known else f'failed: {said[-1]}'}")
 
 
 def version() -> str:
-    """The engine's version, such as `28.2.2`."""
+    """Return the engine's version, such as `28.2.2`."""
     return _ask_version().stdout.strip() or "unknown"
 
 
@@ -76,12 +77,12 @@ def _ask_version() -> subprocess.CompletedProcess[str]:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """The services of docker-compose.yml under a name of their own, with these variables on top of `.env`."""
+    """A Compose project of docker-compose.yml, with these variables on top of `.env`."""
 
     name: str
     variables: Mapping[str, str]
     interrupt: Interrupt | None = None
-    """Ends what may take minutes."""
+    """Ends commands that may take minutes."""
     compose: list[str] = field(default_factory=need)
 
     def up(
@@ -105,15 +106,18 @@ class Project:
         self._must("build", "api", "locust-master", "config")
 
     def execute(self, service: str, *words: str) -> bool:
-        """Run a command inside a running service's container; whether it succeeded."""
+        """Run a command in a running service's container; return whether it succeeded."""
         return self._compose("exec", "-T", service, *words).returncode == 0
 
     def images(self) -> dict[str, str]:
-        """Image by service, as `<service> image`."""
+        """Return the images by service, as `<service> image`."""
         return {f"{service} image": image for service, image in self._rows("{{.Image}}")}
 
     def states(self) -> dict[str, int | None]:
-        """Exit code by service, None while it runs. Raises Missing where the engine does not answer."""
+        """Return the exit codes by service, None while it runs.
+
+        Raises Missing where the engine does not answer.
+        """
         states = {
             service: said.split(" ", 1) for service, said in self._rows("{{.State}} {{.Status}}")
         }
@@ -123,7 +127,7 @@ class Project:
         }
 
     def _rows(self, line: str) -> list[tuple[str, str]]:
-        """(service, line) of each of its containers, ended ones included."""
+        """Return (service, line) of each of its containers, ended ones included."""
         line = '{{.Label "com.docker.compose.service"}} ' + line
         asked = [
             "docker",
@@ -143,7 +147,10 @@ class Project:
         ]
 
     def log(self, service: str) -> str:
-        """What a service's containers printed, line by line in the order of time. Raises Missing where the engine does not answer."""
+        """Return what a service's containers printed, in the order of time.
+
+        Raises Missing where the engine does not answer.
+        """
         containers = [container for name, container in self._rows("{{.ID}}") if name == service]
         said = [
             command.run(["docker", "logs", "--timestamps", container]) for container in containers
@@ -157,7 +164,10 @@ class Project:
         return "".join(f"{line.partition(' ')[2]}\n" for line in lines)
 
     def copy(self, service: str, path: str, destination: Path) -> bool:
-        """Copy a file or folder out of a service's container; False if it has none. Raises Missing where the engine does not answer."""
+        """Copy a file or folder out of a service's container; return False if it has none.
+
+        Raises Missing where the engine does not answer.
+        """
         container = dict(self._rows("{{.ID}}")).get(service)
         return (
             bool(container)
@@ -166,7 +176,7 @@ class Project:
         )
 
     def read(self, service: str, path: str) -> str:
-        """A small text file of a running service; empty if it has none."""
+        """Return a small text file of a running service; empty if it has none."""
         return self._compose("exec", "-T", service, "cat", path).stdout.strip()
 
     def down(self, *, volumes: bool) -> None:
@@ -182,7 +192,8 @@ class Project:
             )
         if done.returncode:
             raise Missing(
-                f"{cause(done.stderr)}; when the engine answers: docker compose --project-name {self.name} down --volumes"
+                f"{cause(done.stderr)}; when the engine answers: "
+                f"docker compose --project-name {self.name} down --volumes"
             )
 
     def _must(self, *words: str) -> None:
@@ -213,17 +224,17 @@ class Project:
 
 
 def _exit_code(status: str) -> int:
-    """`Exited (137) 3 seconds ago` is -9: the engine adds 128 to a signal's number."""
+    """Parse `Exited (137) 3 seconds ago` as -9: the engine adds 128 to a signal's number."""
     code = int(status.partition("(")[2].partition(")")[0] or 0)
     return 128 - code if code > 128 else code
 
 
 _NO_CAUSE = "Encountered errors while bringing up the project"
-"""The last line of an older Compose, below the one that tells."""
+"""The last line of an older Compose, below the one that has the cause."""
 
 
 def cause(text: str) -> str:
-    """The line that tells what went wrong, among all that Compose prints."""
+    """Return the line of Compose's output that has the cause of a failure."""
     lines = [
         " ".join(line.split())
         for line in text.splitlines()

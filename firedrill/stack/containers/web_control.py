@@ -1,4 +1,4 @@
-"""A stack whose Locust waits with its web page: the load is started and stopped over HTTP."""
+"""A stack whose load is started and stopped through Locust's web API."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from firedrill.stack.plan import Plan
 
 LINGER_SECONDS = 8.0
-"""How long a stopped load is given: its users' stop, its last reports, and one more scrape of its final figures."""
+"""How long a stopped load may take: stopping users, last reports, one more scrape."""
 
 
-class SteeredStack(Stack):
-    """Locust's master and the receiver of notifications answer at these URLs; the load's shape is fixed when Locust starts."""
+class WebControlledStack(Stack):
+    """A stack whose Locust waits to be started at a URL; its load shape is already chosen."""
 
     def __init__(
         self, plan: Plan, interrupt: Interrupt, locust_url: str, notifications_url: str
@@ -30,7 +30,7 @@ class SteeredStack(Stack):
         self._notifications_url = notifications_url
 
     def fetch_notifications(self, patience_seconds: float = 2.0) -> None:
-        """Bring the file of notifications up to date with what the receiver lists; a receiver that is gone leaves it as it is."""
+        """Update the file of notifications from the receiver; leave it if the receiver is gone."""
         with suppress(http_client.NoAnswer, ValueError, OSError):
             listed = http_client.request(
                 "GET", f"{self._notifications_url}/notifications", timeout_seconds=patience_seconds
@@ -38,7 +38,7 @@ class SteeredStack(Stack):
             self.plan.notifications.write_text("".join(f"{json.dumps(each)}\n" for each in listed))
 
     def start_load(self) -> None:
-        """Have the workers that are asked for play the profile."""
+        """Wait for the workers, and start the load."""
         ready = 'sum(locust_workers{state="ready"})'
         self.wait_for(
             lambda: (self.prom.number(ready) or 0) >= self.plan.workers,
@@ -49,8 +49,8 @@ class SteeredStack(Stack):
         self._ask("swarm")
 
     def load_ended(self) -> bool:
-        """Whether the load profile is over, or its generator is gone."""
-        if self.locust and self.locust.ended() is not None:
+        """Return whether the load profile is over, or its generator is gone."""
+        if self.locust and self.locust.exit_code() is not None:
             return True
         with suppress(FiredrillError):
             return (
@@ -61,9 +61,9 @@ class SteeredStack(Stack):
 
     def end_locust(self) -> None:
         """End the load, if it still runs, and have its last figures scraped."""
-        if not self.load_since or (self.locust and self.locust.ended() is not None):
+        if not self.load_since or (self.locust and self.locust.exit_code() is not None):
             return
-        # A master that does not answer is found dead by whoever watches; what it reported is recorded all the same.
+        # Whoever watches finds out that a master is dead; what it reported is recorded.
         with suppress(Missing):
             self._ask("stop")
         if self.lost:  # No figure would come of waiting.

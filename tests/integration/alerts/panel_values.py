@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from firedrill.interrupt import Interrupt
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from grafana.source import (
     alert_lab_panels,
     client_panels,
@@ -56,7 +56,7 @@ class PanelValues:
 @contextmanager
 def open_run(run):
     """Reopen a run; give the values of its panels."""
-    with Interrupt() as interrupt, Reopened(run.recorded().data, interrupt) as reopened:
+    with Interrupt() as interrupt, RecordedPrometheus(run.recorded().data, interrupt) as reopened:
         yield PanelValues(run, reopened)
 
 

@@ -9,7 +9,7 @@ from firedrill.interrupt import Interrupt
 from firedrill.notifications.journal import Journal
 from firedrill.processes import ports
 from firedrill.stack.plan import PORT_OPTIONS, Plan, Ports
-from firedrill.stack.process_stack import NativeStack
+from firedrill.stack.process_stack import ProcessStack
 from tests import required_programs
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
@@ -97,7 +97,7 @@ def alerting(tmp_path):
         None,
         time_scale=30.0,
     )
-    with Interrupt() as interrupt, NativeStack(plan, interrupt) as stack:
+    with Interrupt() as interrupt, ProcessStack(plan, interrupt) as stack:
         assert stack.start_alerting()
         poll_until(
             lambda: answers(f"http://127.0.0.1:{plan.ports.alertmanager}/-/ready"),

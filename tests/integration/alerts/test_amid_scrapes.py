@@ -22,7 +22,7 @@ from firedrill.alerts.replay.timeline import UNKNOWN_LAG_MS
 from firedrill.alerts.rules import rule_file
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus import remote
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from firedrill.record.figures import Window
 from firedrill.record.run_document import RunDocument
 from firedrill.record.run_folder import Run
@@ -108,7 +108,7 @@ def recorded(folder, scrapes, times, interrupt):
     mark = remote.series({"__name__": EVALUATION_MARKER, "group": "amid"})
     for time_ms in times:
         mark.samples.add(timestamp=time_ms, value=1)
-    with Reopened(None, interrupt) as reopened:
+    with RecordedPrometheus(None, interrupt) as reopened:
         remote.write(reopened.prom.url, [mark, *as_series(scrapes)])
         shutil.move(reopened.folder / "data" / "snapshots" / reopened.prom.snapshot(), run.snapshot)
     (folder / "prometheus" / "rules").mkdir(parents=True)
@@ -187,7 +187,7 @@ def lived(tmp_path_factory):
     start_ms = (round(time.time()) - SECONDS - 10) * 1000
     scrapes = list(drawn(start_ms))
     times = [start_ms + second * 1000 + AFTER_MS for second in range(SECONDS)]
-    with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
+    with Interrupt() as interrupt, RecordedPrometheus(None, interrupt) as reopened:
         run = recorded(tmp_path_factory.mktemp("amid"), scrapes, times, interrupt)
         (group,) = rule_file.read(run.folder / "prometheus" / "rules" / "amid.yml")
         alerts = [rule for rule in group.rules if rule.is_alert]

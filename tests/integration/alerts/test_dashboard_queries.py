@@ -7,7 +7,7 @@ import pytest
 
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus import remote
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from grafana.source import alert_lab_panels, client_panels, golden_signals_panels
 from tests import dashboards, firedrill_process, recorded_drills, required_programs
 from tests.integration.alerts import panel_values
@@ -143,7 +143,7 @@ def test_overlaid_runs_are_shown_as_chosen(chosen, users):
         for run, users in (("a", 3), ("b", 5))
     ]
     series += [made_up("locust_test_info", now, lambda _: 1, run=run, run_id=run) for run in "ab"]
-    with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
+    with Interrupt() as interrupt, RecordedPrometheus(None, interrupt) as reopened:
         remote.write(reopened.prom.url, series)
         samples = reopened.prom.instant(
             golden_signals_panels.USERS.queries[0].with_variables(
@@ -162,7 +162,7 @@ def test_the_time_of_the_chosen_run_is_shown(chosen, users):
         made_up("locust_test_info", now, lambda second: 1 if second < 10 else STALE, run_id="a"),
         made_up("locust_test_info", now, lambda second: STALE if second < 10 else 1, run_id="b"),
     ]
-    with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
+    with Interrupt() as interrupt, RecordedPrometheus(None, interrupt) as reopened:
         remote.write(reopened.prom.url, series)
         expression = golden_signals_panels.USERS.queries[0].with_variables(
             {**golden_signals_panels.ALL_SELECTED, "$run": chosen}
@@ -188,7 +188,7 @@ def test_container_limits_are_shown_where_there_are_any():
         if query.requires not in {"", golden_signals_panels.OPEN_WORKLOAD}
         and dashboard != "alert-lab"
     }
-    with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
+    with Interrupt() as interrupt, RecordedPrometheus(None, interrupt) as reopened:
         remote.write(reopened.prom.url, series)
         values = [
             reopened.prom.number(query.with_variables(golden_signals_panels.ALL_SELECTED), now)

@@ -24,7 +24,7 @@ from firedrill.processes import ports
 from firedrill.processes.children import Children
 from firedrill.prometheus import remote
 from firedrill.prometheus.client import Prometheus
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from tests import required_programs
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
@@ -278,7 +278,7 @@ def lived(tmp_path_factory):
             lambda: f"all of {life.has_had()}",
             every_seconds=0.5,
         )
-    with Interrupt() as interrupt, Reopened(folder / "data", interrupt) as reopened:
+    with Interrupt() as interrupt, RecordedPrometheus(folder / "data", interrupt) as reopened:
         life.prom = reopened.prom
         yield life
 

@@ -10,7 +10,7 @@ from firedrill.alerts.replay.recording_rules import STALE
 from firedrill.alerts.rules import rule_file
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus import remote
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from firedrill.record.figures import Window
 from firedrill.record.run_document import RunDocument
 from firedrill.record.run_folder import Run
@@ -55,7 +55,7 @@ def histories():
 def recorded(folder, start_ms, series, interrupt):
     """Return a recorded run of these values, scraped at the evaluations."""
     run = Run(folder)
-    with Reopened(None, interrupt) as reopened:
+    with RecordedPrometheus(None, interrupt) as reopened:
         written = [
             remote.series({"__name__": "metric", "rule": number, "i": "0"}) for number in series
         ]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 
 from firedrill.alerts.scaling.shrink import Scaler
 from firedrill.interrupt import Interrupt
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from tests import required_programs
 from tests.rules.generated_promql import FACTORS, PHASES, expressions
 from tests.waiting import PATIENCE_SECONDS
@@ -20,7 +20,7 @@ def printed():
     required_programs.require("prometheus")
     with (
         Interrupt() as interrupt,
-        Reopened(None, interrupt) as reopened,
+        RecordedPrometheus(None, interrupt) as reopened,
         requests.Session() as session,
     ):
 

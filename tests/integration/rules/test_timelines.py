@@ -9,7 +9,7 @@ from firedrill.alerts.replay.timeline import UNKNOWN_LAG_MS, Lag, Timeline
 from firedrill.alerts.rules.rule_file import Group, Rule
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus import remote
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from tests import required_programs
 
 SECONDS = 60
@@ -52,7 +52,7 @@ def prom():
     for series, after_ms, value in said:
         for time_ms in range(start_ms, start_ms + SECONDS * 1000, 1000):
             series.samples.add(timestamp=time_ms + after_ms, value=value(time_ms))
-    with Interrupt() as interrupt, Reopened(None, interrupt) as reopened:
+    with Interrupt() as interrupt, RecordedPrometheus(None, interrupt) as reopened:
         remote.write(reopened.prom.url, [series for series, *_ in said])
         yield reopened.prom, (start_ms, start_ms + (SECONDS - 1) * 1000)
 

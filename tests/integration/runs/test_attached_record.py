@@ -19,7 +19,7 @@ from firedrill.prometheus.client import Prometheus
 from firedrill.record.run_folder import Run
 from firedrill.stack import saved_rules
 from firedrill.stack.containers import attached
-from firedrill.stack.containers.attached import AttachedStack, Attachment
+from firedrill.stack.containers.attached_stack import AttachedStack, Attachment
 from firedrill.stack.plan import Plan, Ports
 from tests import required_programs, run_json
 from tests.waiting import PATIENCE_SECONDS, poll_until

@@ -5,7 +5,7 @@ import re
 import signal
 
 from firedrill.interrupt import Interrupt
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from tests import firedrill_process, required_programs, run_json, verdicts
 from tests.integration.runs import locust_statistics
 
@@ -199,6 +199,6 @@ def test_a_killed_prometheus_voids_the_run_that_still_opens(tmp_path):
     assert "prometheus_ended" in {reason["code"] for reason in document["verdict"]["reasons"]}
     assert document["figures"]["counts"]["client_requests"] > 0
     recorded = drill.run().recorded()
-    with Interrupt() as interrupt, Reopened(recorded.data, interrupt) as reopened:
+    with Interrupt() as interrupt, RecordedPrometheus(recorded.data, interrupt) as reopened:
         assert reopened.prom.raw("locust_requests_total", recorded.start, recorded.end)
     assert drill.leftovers() == []

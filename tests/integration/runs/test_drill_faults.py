@@ -3,7 +3,7 @@
 import pytest
 
 from firedrill.interrupt import Interrupt
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from firedrill.record.limits import TAIL_SECONDS
 from tests import firedrill_process, run_json, verdicts
 
@@ -37,7 +37,7 @@ def run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def prom(run):
     """Reopen the run in a Prometheus."""
-    with Interrupt() as interrupt, Reopened(run.recorded().data, interrupt) as reopened:
+    with Interrupt() as interrupt, RecordedPrometheus(run.recorded().data, interrupt) as reopened:
         yield reopened.prom
 
 

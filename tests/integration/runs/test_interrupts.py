@@ -106,7 +106,7 @@ def test_a_backtest_that_is_interrupted_prints_nothing(tmp_path):
 
 def test_work_goes_on_until_somebody_asks_to_stop():
     with Interrupt() as interrupt:
-        work = interrupt.heeded(range(9))
+        work = interrupt.until_requested(range(9))
         assert (next(work), next(work)) == (0, 1)
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(Interrupted):

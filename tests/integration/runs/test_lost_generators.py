@@ -12,7 +12,7 @@ from firedrill.contract import LOOPBACK
 from firedrill.interrupt import Interrupt
 from firedrill.processes.ports import any_free
 from firedrill.stack.plan import PORT_OPTIONS, Plan, Ports
-from firedrill.stack.process_stack import NativeStack
+from firedrill.stack.process_stack import ProcessStack
 from tests import firedrill_process, required_programs, run_json
 from tests.locust_process import Locust
 from tests.target_server import Target
@@ -38,7 +38,7 @@ def stack(tmp_path):
     plan = Plan(
         tmp_path / "stack", "id", Ports.choose({name: any_free() for name in PORT_OPTIONS}), None
     )
-    with Interrupt() as interrupt, NativeStack(plan, interrupt) as stack:
+    with Interrupt() as interrupt, ProcessStack(plan, interrupt) as stack:
         stack.start_prometheus()
         stack.start_alerting()
         stack.wait_for_start()

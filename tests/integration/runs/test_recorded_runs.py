@@ -11,7 +11,7 @@ from firedrill.interrupt import Interrupt
 from firedrill.processes import ports
 from firedrill.prometheus.client import Prometheus
 from firedrill.prometheus.overlay import labels
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from firedrill.record.run_folder import Run
 from tests import firedrill_process, run_json
 from tests.waiting import poll_until
@@ -67,7 +67,7 @@ def test_several_runs_open_on_one_time_axis(two_runs):
     with Interrupt() as interrupt:
         for label, name in zip(labels(ids), ids, strict=True):
             recorded = Run(two_runs / name).recorded()
-            with Reopened(recorded.data, interrupt) as reopened:
+            with RecordedPrometheus(recorded.data, interrupt) as reopened:
                 shown[label] -= first_users(reopened.prom) - recorded.start
     begun_at, also_at = shown.values()
     assert begun_at == pytest.approx(also_at, abs=0.002)

@@ -6,7 +6,7 @@ import pytest
 
 from firedrill.interrupt import Interrupt
 from firedrill.places import ROOT
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from tests import firedrill_process, run_json, verdicts
 from tests.integration.runs import locust_statistics
 
@@ -92,7 +92,7 @@ def test_all_four_signals_are_measured_from_both_sides(smoke):
 
 def test_a_recorded_run_opens_again(smoke):
     recorded = smoke[3].run().recorded()
-    with Interrupt() as interrupt, Reopened(recorded.data, interrupt) as reopened:
+    with Interrupt() as interrupt, RecordedPrometheus(recorded.data, interrupt) as reopened:
         total = sum(
             series.values()[-1]
             for series in reopened.prom.raw(

@@ -9,7 +9,7 @@ import pytest
 from firedrill.interrupt import Interrupt
 from firedrill.processes.children import Children
 from firedrill.stack.plan import Plan, Ports
-from firedrill.stack.process_stack import LINGER_SECONDS, NativeStack
+from firedrill.stack.process_stack import LINGER_SECONDS, ProcessStack
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 DEAF = (
@@ -33,7 +33,7 @@ def test_a_process_that_ignores_sigterm_is_killed(children):
     child = children.start("deaf", [sys.executable, "-c", DEAF])
     poll_until(lambda: "deaf" in child.log.read_text(), "the child to ignore SIGTERM")
     child.stop(grace_seconds=0.2)
-    assert child.ended() == -9
+    assert child.exit_code() == -9
 
 
 def test_stopping_a_process_stops_its_children(children):
@@ -50,18 +50,18 @@ def _runs(pid):
     return False
 
 
-def test_last_words_are_the_last_line_of_the_log(children):
+def test_the_last_log_line_is_the_last_that_is_not_blank(children):
     child = children.start(
         "talker", [sys.executable, "-c", "print('first'); print('last'); print()"]
     )
     assert child.wait(PATIENCE_SECONDS)
-    assert child.last_words() == "last"
+    assert child.last_log_line() == "last"
 
 
 def test_a_master_gets_the_time_that_it_gives_its_workers(tmp_path, children):
     with (
         Interrupt() as interrupt,
-        NativeStack(Plan(tmp_path, "id", Ports.choose({}), None, workers=2), interrupt) as stack,
+        ProcessStack(Plan(tmp_path, "id", Ports.choose({}), None, workers=2), interrupt) as stack,
     ):
         assert stack.linger_seconds == LINGER_SECONDS
         stack.workers = [children.start("locust-worker-1", [sys.executable, "-c", ""])]

@@ -8,7 +8,7 @@ import pytest
 from firedrill.drill.play.request import Request
 from firedrill.profile import Step
 from firedrill.prometheus.client import Sample
-from firedrill.prometheus.overlay import Recorded
+from firedrill.prometheus.overlay import RecordedRun
 from firedrill.record.run_document import RunDocument
 from firedrill.report.charts import axes
 from firedrill.report.charts.series_style import StyledSeries, largest, smallest, styled_lines
@@ -229,7 +229,7 @@ class OneRequest:
 
 def test_a_load_of_no_length_has_no_rate():
     (endpoint,) = _Reader(
-        OneRequest(), Recorded(id="run", data=None, start=100.0, end=100.0)
+        OneRequest(), RecordedRun(id="run", data=None, start=100.0, end=100.0)
     )._endpoints()
     assert (endpoint.requests, endpoint.rate) == (1, None)
 

@@ -16,7 +16,7 @@ from firedrill.record.outcome import Status, Verdict
 from firedrill.record.run_folder import Run
 from firedrill.stack import configuration, foreground, grafana
 from firedrill.stack.configuration import Scrape
-from firedrill.stack.containers.attached import AttachedStack, Attachment
+from firedrill.stack.containers.attached_stack import AttachedStack, Attachment
 from firedrill.stack.plan import PORT_OPTIONS, Plan, Ports, Server
 from tests.target_server import Target
 from tests.unit.healthy_run import run_document

@@ -1,4 +1,4 @@
-"""A composed stack that is up already: its load is started and stopped, its figures are read, and it is left as it was."""
+"""A composed stack that is already up: its load is controlled, its figures are read."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Self
 from firedrill import __version__
 from firedrill.errors import BadInput, FiredrillError
 from firedrill.prometheus import remote
-from firedrill.prometheus.recorded_data import Reopened
+from firedrill.prometheus.recorded_data import RecordedPrometheus
 from firedrill.stack import saved_rules, versions
-from firedrill.stack.containers.web_control import SteeredStack
+from firedrill.stack.containers.web_control import WebControlledStack
 from firedrill.stack.interface import START_SECONDS
 
 if TYPE_CHECKING:
@@ -24,26 +24,32 @@ if TYPE_CHECKING:
     from firedrill.stack.plan import Plan
 
 BEFORE_SECONDS, MOST_BEFORE_SECONDS = 30.0, 900.0
-"""What was recorded before the load belongs to the run: where its counters started, and what was quiet. As much as the alerts look back,
-so that they can be replayed, within these bounds."""
+"""How much recording before the load belongs to the run, in seconds.
+
+It shows where counters started. It is as long as the alerts look back,
+so that they can be replayed, within these bounds.
+"""
 
 SILENT_SECONDS = 10
-"""A Locust whose page was missing for so long is gone, and its load with it: its workers wait no longer for their master."""
+"""A Locust that Prometheus could not scrape for so long is gone, and its load with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """Where a running stack is reached."""
+    """The URLs of a running stack."""
 
     prometheus_url: str
     locust_url: str
     notifications_url: str
     faults_url: str | None = None
-    """Of the API's metrics page; None where nobody told."""
+    """Base URL of the API's metrics endpoint; None if it is not known."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self | None:
-        """The stack named by FIREDRILL_PROMETHEUS_URL, _LOCUST_URL and _NOTIFICATIONS_URL, as in Compose's `firedrill`; else None.
+        """Return the stack that the environment names; None without all three URLs.
+
+        The variables are FIREDRILL_PROMETHEUS_URL, _LOCUST_URL and _NOTIFICATIONS_URL, as in
+        Compose's `firedrill`.
 
         FIREDRILL_FAULTS_URL is needed only by a profile that sets faults.
         """
@@ -58,8 +64,8 @@ class Attachment:
         )
 
 
-class AttachedStack(SteeredStack):
-    """Somebody else's containers: nothing is started but the load, nothing stopped but it."""
+class AttachedStack(WebControlledStack):
+    """A stack of which only the load is started and stopped."""
 
     opening = "joining the stack that is up"
 
@@ -68,20 +74,20 @@ class AttachedStack(SteeredStack):
         self.load_since = time.time()
 
     def __exit__(self, *_: object) -> None:
-        """Nothing was started."""
+        """Do nothing: nothing was started."""
 
     def start_prometheus(self) -> None:
-        """It runs. Its rules are kept: alerts are judged and replayed by them."""
+        """Save the rules of the running Prometheus: alerts are judged and replayed by them."""
         self.records = True
         saved_rules.keep(self.prom, self.plan.folder / "prometheus" / "rules")
 
     def start_alerting(self) -> bool:
-        """It runs."""
+        """Return True: Alertmanager runs already."""
         self.alerting = True
         return True
 
     def start_api(self) -> None:
-        """It runs."""
+        """Do nothing: the API runs already."""
 
     def start_locust(self) -> None:
         """Stop the load that runs, and start it anew from its beginning.
@@ -99,14 +105,15 @@ class AttachedStack(SteeredStack):
         if played.get("profile") != self.plan.profile:
             plays = played.get("profile", "no profile")
             raise BadInput(
-                f"the stack plays {plays}; start it with LOAD_PROFILE={self.plan.profile} docker compose up"
+                f"the stack plays {plays}; "
+                f"start it with LOAD_PROFILE={self.plan.profile} docker compose up"
             )
         self._ask("stop")
         self.wait_for(self._has_stopped_or_waits, "the running load to stop", START_SECONDS)
         self.start_load()
 
     def load_ended(self) -> bool:
-        """Also where nothing was heard of Locust for so long that nobody knows what it does: nobody else sees its process end."""
+        """Return whether the load is over, also if Locust was not scraped for a while."""
         with suppress(FiredrillError):
             if (
                 self.prom.number(f'max(max_over_time(up{{job="locust"}}[{SILENT_SECONDS}s])) == 0')
@@ -125,19 +132,19 @@ class AttachedStack(SteeredStack):
         """Copy what Prometheus recorded of this load to a folder that does not exist."""
         before = saved_rules.longest_reach_seconds(self.plan.folder / "prometheus" / "rules")
         start = self.load_since - min(max(BEFORE_SECONDS, before), MOST_BEFORE_SECONDS)
-        with Reopened(None, self._interrupt) as copy:
+        with RecordedPrometheus(None, self._interrupt) as copy:
             remote.write(copy.prom.url, remote.read(self.prom.url, start, time.time()))
             shutil.move(copy.folder / "data" / "snapshots" / copy.prom.snapshot(), destination)
 
     def rescue(self, destination: Path) -> bool:
-        """False: nothing can be had of a Prometheus that is not ours."""
+        """Return False: the files of this Prometheus cannot be read."""
         return destination.exists()
 
     def discard_data(self) -> None:
-        """It is not ours."""
+        """Do nothing: the data is the running stack's."""
 
     def versions(self) -> dict[str, str]:
-        """Version by part; the machine is known where this runs beside the stack, as Compose's `firedrill` does."""
+        """Return the version of each part; Compose's `firedrill` shares the machine."""
         return {
             "firedrill": __version__,
             "prometheus": self.prom.version(),

@@ -1,4 +1,4 @@
-"""`fault`: break an API on purpose, for a while."""
+"""The `fault` commands: break an API on purpose, for a while."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from firedrill.quantities import parse_fault_time
 
 FAULTS_HELP = """\b
 Kinds:
-  latency=300ms  every request takes so much longer
-  errors=20%     this share of requests is answered with 500
-  cpu=1          cores' worth of computing in the API's process
-  stuck=3        so many workers hold their request until the fault ends
+  latency=300ms  each request takes so much longer
+  errors=20%     this share of requests gets a 500
+  cpu=1          the process computes, in cores
+  stuck=3        so many workers hang until the fault ends
   memory=5MB/s   the process grows, up to 512 MiB, and shrinks at the end
   stop           connections are refused and scrapes unanswered
-Health checks are neither slow nor failing nor stuck."""
+Health checks stay fast, and succeed, except under stop."""
 
 
 @click.group()
 def fault() -> None:
-    """Break an API on purpose, for a while: `python -m api --faults`, or one of your own that takes faults.
+    """Break an API on purpose, for a while.
+
+    The API has to take faults: `firedrill up --faults`, `python -m api --faults`, or your own.
 
     \b
     Examples:
@@ -42,7 +44,7 @@ url_option = click.option(
     default=f"http://{contract.LOOPBACK}:{contract.API_METRICS_PORT}",
     envvar="FIREDRILL_FAULTS_URL",
     show_default=True,
-    help="Where the API's metrics page is.",
+    help="Base URL of the API's metrics endpoint.",
 )
 
 
@@ -54,11 +56,11 @@ url_option = click.option(
     callback=read_by(parse_fault_time),
     required=True,
     metavar="TIME",
-    help="When they end by themselves (30s, 2m; 1h at most).",
+    help="End the faults after this time (30s, 2m; at most 1h).",
 )
 @url_option
 def set_faults(words: tuple[str, ...], seconds: float, url: str) -> None:
-    """Set faults, from now on and for a time. A kind that is set already begins anew.
+    """Set faults for a time, from now on; a kind that is set already begins anew.
 
     \b
     Examples:
@@ -72,9 +74,9 @@ def set_faults(words: tuple[str, ...], seconds: float, url: str) -> None:
 
 @fault.command("list")
 @url_option
-@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def list_faults(url: str, as_json: bool) -> None:
-    """What is set, and for how much longer."""
+    """List the faults that are set, and the time they have left."""
     found = FaultClient(url).active()
     if as_json:
         click.echo(json.dumps([asdict(active) for active in found], indent=2))

@@ -1,4 +1,4 @@
-"""A file that is there whole or not at all. A leaf."""
+"""Files that are written whole or not at all. A leaf."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ if TYPE_CHECKING:
 
 
 def write(file: Path, text: str) -> None:
-    """Write a file whose readers never see half of it. Raises OSError; what was there before is then left as it was."""
+    """Write a file so that its readers never see half of it.
+
+    Raises OSError and then leaves the old content as it was.
+    """
     draft = file.with_name(f".{file.name}.draft")
     try:
         draft.write_text(text)

@@ -1,4 +1,4 @@
-"""`up` and `doctor`: the stack in the foreground, and what it needs."""
+"""The commands `up` and `doctor`: the stack in the foreground, and what it needs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 
 from firedrill.cli.console import ERRORS, OUTPUT
 from firedrill.cli.options import (
+    CommandWithPorts,
     asked_ports,
     connections_option,
     docker_option,
@@ -32,30 +33,32 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command()
+@click.command(cls=CommandWithPorts)
 @click.option(
     "--profile",
     default="soak",
     show_default=True,
-    help="The load that starts by itself; Locust's page steers it.",
+    help="Start this load; Locust's page controls it.",
 )
 @server_option
 @threads_option
 @connections_option
-@out_option
-@port_options(*PORT_OPTIONS)
+@click.option("--faults", is_flag=True, help="Let `firedrill fault set` break the API.")
 @docker_option
 @click.option(
     "--grafana/--no-grafana",
     "with_grafana",
     default=True,
-    help="With --docker: start Grafana too. [default: grafana]",
+    help="Start Grafana with --docker. [default: grafana]",
 )
-@click.option("--faults", is_flag=True, help="Let `firedrill fault set` break the API.")
+@out_option
+@port_options(*PORT_OPTIONS)
 def up(
     profile: str, out: Path, docker: bool, with_grafana: bool, faults: bool, **options: Any
 ) -> NoReturn:
-    """The stack in the foreground: API, Locust with its page, Prometheus; Alertmanager and Grafana where they are. Ctrl-C stops it.
+    """Start the stack in the foreground; Ctrl-C stops it.
+
+    It has the API, Locust with its web page, Prometheus, and Alertmanager and Grafana if installed.
 
     \b
     Examples:
@@ -100,11 +103,19 @@ def up(
 @click.option(
     "--get",
     is_flag=True,
-    help="Take what is missing from Debian's packages, into .tools/: no root, nothing installed.",
+    help="Unpack missing programs into .tools/, without root.",
 )
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(get: bool, as_json: bool) -> NoReturn:
-    """What is there, what is missing, and how to get it. Exits 3 if something needed is missing."""
+    """Show what is installed, what is missing, and how to get it.
+
+    Exits 3 if something needed is missing.
+
+    \b
+    Examples:
+      firedrill doctor
+      firedrill doctor --get
+    """
     if get:
         for package in programs.get_missing():
             ERRORS.say(f"took {package} into .tools/")
