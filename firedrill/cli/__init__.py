@@ -18,7 +18,7 @@ from firedrill.errors import FiredrillError
 EXIT_CODES_HELP = """\b
 Exit codes:
   0    passed
-  1    the SLO, an expectation about alerts or the comparison with a baseline failed
+  1    the SLO, an expected alert or the baseline was not met
   2    bad input
   3    something needed is missing, or the target never answered
   4    the run is INVALID: the measurement cannot be trusted (outranks 1)

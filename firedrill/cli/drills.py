@@ -50,7 +50,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 
-@click.command(cls=CommandWithPorts, epilog=EXIT_CODES_HELP)
+@click.command(
+    cls=CommandWithPorts,
+    epilog=EXIT_CODES_HELP,
+    short_help="Play a load profile, record it and judge it.",
+)
 @click.argument("profile", default="")
 @server_option
 @threads_option
@@ -61,7 +65,7 @@ if TYPE_CHECKING:
     "scrapes",
     multiple=True,
     metavar="[JOB=]HOST:PORT/PATH",
-    help="Scrape this metrics page too (repeatable). With --target its job is `api`, else `extra`.",
+    help="Scrape this metrics endpoint too (repeatable). With --target its job is `api`, else `extra`.",
 )
 @click.option(
     "--locustfile",

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.group(invoke_without_command=True)
+@click.group(
+    invoke_without_command=True,
+    short_help="List the recorded runs; `runs prune` deletes the oldest.",
+)
 @out_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @click.pass_context
@@ -46,7 +49,7 @@ def _row(recorded: run_folder.Run) -> dict[str, Any]:
     return {"id": recorded.id, "status": status, "title": title}
 
 
-@runs.command()
+@runs.command(short_help="Delete the oldest recorded runs.")
 @click.option(
     "--keep",
     type=click.IntRange(0),
@@ -72,7 +75,7 @@ def prune(out: Path, keep: int, dry_run: bool) -> None:
     click.echo(f"{len(doomed)} of {len(found)} runs, {units.size(freed)}")
 
 
-@click.command("open")
+@click.command("open", short_help="Open recorded runs in Prometheus, and in Grafana.")
 @click.argument("names", nargs=-1, required=True, metavar="RUN...")
 @out_option
 @port_options("prometheus", "grafana")

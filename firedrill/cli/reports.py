@@ -23,7 +23,7 @@ MOST_RUNS = 6
 """Runs that one page can tell apart by colour."""
 
 
-@click.command()
+@click.command(short_help="Write the report of a run, or compare several.")
 @click.argument("names", nargs=-1, required=True, metavar="RUN...")
 @out_option
 def report(names: tuple[str, ...], out: Path) -> NoReturn:
