@@ -1,4 +1,4 @@
-"""How much CPU the exporter and the open loop cost a load generator, in requests a CPU second.
+"""How much CPU the exporter and the open workload cost a load generator, in requests a CPU second.
 
 FastHttpUser runs against a server that answers at once, in three variants: plain Locust with 20
 users that do not pause; the same with the exporter, scraped every second; and 1,000 arrivals a

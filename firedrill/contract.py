@@ -1,4 +1,4 @@
-"""The metric contract: every metric name, label, bucket and port that crosses a process boundary.
+"""The metric contract: every metric name, label, bucket and port that processes share.
 
 Both exporters render from these declarations, dashboards and rules are tested against them, and
 docs/metrics.md is generated from them. A leaf: it imports the standard library only, so that every
@@ -389,31 +389,8 @@ class Client:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class FaultKind:
-    """A kind of fault of the example API: unit and largest value of its size in /faults."""
-
-    unit: str | None
-    """None for a fault without a size."""
-    largest: float
-    whole: bool = False
-
-
-FAULT_KINDS = {
-    "latency": FaultKind("seconds", 60.0),
-    "errors": FaultKind("ratio", 1.0),
-    "cpu": FaultKind("cores", 16.0),
-    "stuck": FaultKind("workers", 1000, whole=True),
-    "memory": FaultKind("bytes_per_second", 100e6),
-    "stop": FaultKind(None, 1),
-}
-"""Every kind of fault, by the value of the label `fault`."""
-
 BUNDLED_USERS = ("BasicUser", "BrowsingUser")
 """User classes of load/users.py that a profile may name."""
-
-FAULT_LONGEST_SECONDS = 3600.0
-"""Longest duration of a fault; every fault ends by itself."""
 
 
 def declared(group: type) -> tuple[Metric, ...]:

@@ -1,4 +1,4 @@
-"""The errors that a user can cause, and the exit codes of the command line.
+"""The errors that a user can cause, and the number of every exit code.
 
 The command line turns such an error into one line on stderr, in firedrill/cli/__init__.py.
 

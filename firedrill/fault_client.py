@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from firedrill import http_client, units
-from firedrill.contract import FAULT_KINDS
 from firedrill.errors import BadInput, Missing
+from firedrill.fault_kinds import FAULT_KINDS
 from firedrill.profile_form import FaultForm, complaint, nearest
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from firedrill.contract import FAULT_KINDS, LATENCY_BOUNDS_SECONDS
+from firedrill.contract import LATENCY_BOUNDS_SECONDS
 from firedrill.errors import BadInput
+from firedrill.fault_kinds import FAULT_KINDS
 from firedrill.places import PROFILES
 from firedrill.profile_form import (
     HIGHEST_RATE,

@@ -11,8 +11,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from firedrill.contract import FAULT_KINDS
 from firedrill.errors import BadInput
+from firedrill.fault_kinds import FAULT_KINDS
 from firedrill.quantities import (
     parse_fault_time,
     parse_growth,

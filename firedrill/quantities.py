@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from firedrill.contract import FAULT_LONGEST_SECONDS
+from firedrill.fault_kinds import FAULT_LONGEST_SECONDS
 
 LONGEST_SECONDS = 1000 * 3600.0
 """Longest duration: run.json, which is written after the run, cannot hold infinity."""

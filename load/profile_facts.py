@@ -1,4 +1,4 @@
-"""The facts of a load profile that the exporter exports. Pure."""
+"""The conversion of a load profile into the exporter's ProfileInfo. Pure."""
 
 from __future__ import annotations
 

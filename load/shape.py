@@ -1,4 +1,4 @@
-"""The load shape of a profile, for any locustfile.
+"""The file for `locust -f` that brings the load shape alone; the class is in profile_shape.py.
 
 locust -f yours.py,load/shape.py --load-profile launch
 """

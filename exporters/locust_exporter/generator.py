@@ -1,4 +1,4 @@
-"""This process as a load generator: its requests in flight, its users' pace, its CPU and lag."""
+"""This process as a load generator: wraps Locust's clients and `events.request.measure`."""
 
 from __future__ import annotations
 

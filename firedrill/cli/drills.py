@@ -65,7 +65,8 @@ if TYPE_CHECKING:
     "scrapes",
     multiple=True,
     metavar="[JOB=]HOST:PORT/PATH",
-    help="Scrape this metrics endpoint too (repeatable). With --target its job is `api`, else `extra`.",
+    help="Scrape this metrics endpoint too (repeatable). With --target its job is `api`, else "
+    "`extra`.",
 )
 @click.option(
     "--locustfile",

@@ -1,4 +1,4 @@
-"""TCP ports on loopback: which are free."""
+"""TCP ports on loopback: which are free, and which one is taken if the default is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The outcome of a run: its verdict with reasons, its alerts on a scorecard, an early abort."""
+"""The outcome of a run: status (PASSED, FAILED, INVALID, INTERRUPTED), reasons, alert scorecard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The content of run.json, typed: what is written, read, and published as a JSON Schema."""
+"""run.json as a whole: profile, set-up, figures (figures.py) and verdict (outcome.py), typed."""
 
 from __future__ import annotations
 

@@ -13,8 +13,9 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from firedrill.contract import FAULT_KINDS, FAULT_LONGEST_SECONDS, FaultKind, gauge
+from firedrill.contract import gauge
 from firedrill.errors import BadInput
+from firedrill.fault_kinds import FAULT_KINDS, FAULT_LONGEST_SECONDS, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

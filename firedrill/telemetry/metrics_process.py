@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client.process_collector import ProcessCollector
 
 from firedrill import contract
-from firedrill.contract import FAULT_KINDS, Server
+from firedrill.contract import Server
 from firedrill.exposition import render, render_openmetrics
+from firedrill.fault_kinds import FAULT_KINDS
 from firedrill.telemetry import active_faults, kernel
 from firedrill.telemetry.shared_cells import BUSY_SINCE, FINISHED_BUSY, SAMPLED_AT, Cells, Series
 

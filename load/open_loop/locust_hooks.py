@@ -1,4 +1,4 @@
-"""The hooks that make Locust play an open loop, for the tasks of any user.
+"""The hooks of an open workload in Locust: its request event, TaskSet and WorkerRunner.
 
 A user is a slot: it waits for an arrival before each of its tasks, and has no think time. A nested
 TaskSet takes an arrival for each of its tasks. Spawning, stopping, on_start, cookies, tags and

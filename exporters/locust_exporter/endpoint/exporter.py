@@ -1,4 +1,4 @@
-"""The exporter of the master or the only process: it follows Locust's events and serves metrics."""
+"""The exporter of the master or the only process: follows the test's start, stop and resets."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from firedrill.alerts.rules import rule_file
 from firedrill.drill.judge import default_objectives, notes, scorecard
 from firedrill.drill.judge.validity import ended_early
 from firedrill.drill.judge.verdict import AGAINST_API, judge
-from firedrill.drill.measure import alert_history, recipients
+from firedrill.drill.measure import alert_history, recorded_notifications
 from firedrill.drill.measure.measurement import Measurement
 from firedrill.errors import BadInput, FiredrillError
 from firedrill.notifications.journal import Journal
@@ -182,7 +182,7 @@ def _notifications(
         happened = f"no notification arrived, not even the heartbeat {HEARTBEAT}"
         text = f"{happened}, so missing notifications prove nothing; see alertmanager.log"
         state.remark("notifications_silent", text)
-    return tuple(recipients.record(arrived, window.start))
+    return tuple(recorded_notifications.record(arrived, window.start))
 
 
 def _attribution_seconds(state: RunState) -> dict[str, float]:

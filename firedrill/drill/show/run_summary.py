@@ -1,4 +1,4 @@
-"""The summary of a recorded run, or of several side by side, at the terminal. Reads run.json."""
+"""The terminal summary of one run or several: figures, steps, alerts, notifications, reasons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Report page of several runs: verdicts, a table of differences, and overlaid charts."""
+"""The report page of several runs, in the order given and compared with the first."""
 
 from __future__ import annotations
 

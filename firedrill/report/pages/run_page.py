@@ -1,4 +1,4 @@
-"""Report page of a single run."""
+"""The report page of a single run: verdict, timeline of load, faults and alerts, charts."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from firedrill import units
-from firedrill.contract import FAULT_KINDS
 from firedrill.fault_client import spell
+from firedrill.fault_kinds import FAULT_KINDS
 from firedrill.record.limits import blind_limit
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ import requests
 
 from api.api_settings import Settings
 from api.factory import create_app
-from firedrill.contract import FAULT_KINDS, FAULT_LONGEST_SECONDS, LOOPBACK
+from firedrill.contract import LOOPBACK
+from firedrill.fault_kinds import FAULT_KINDS, FAULT_LONGEST_SECONDS
 from tests.firedrill_process import FIREDRILL
 from tests.integration.api.api_process import module
 from tests.waiting import PATIENCE_SECONDS, poll_until

@@ -4,10 +4,10 @@ import pytest
 from click.testing import CliRunner
 
 from firedrill.cli import main
-from firedrill.contract import FAULT_KINDS
 from firedrill.drill.play.fault_schedule import FaultInjector
 from firedrill.errors import BadInput, Missing
 from firedrill.fault_client import ActiveFault, FaultClient, parse_words
+from firedrill.fault_kinds import FAULT_KINDS
 from firedrill.profile import FaultStep
 from firedrill.profile_form import FaultForm
 

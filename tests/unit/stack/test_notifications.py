@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from firedrill.drill.measure import recipients
+from firedrill.drill.measure import recorded_notifications
 from firedrill.errors import BadInput
 from firedrill.notifications.journal import Journal, Tail
 from firedrill.notifications.notification import from_webhook
@@ -102,7 +102,7 @@ def test_a_tail_reads_only_new_notifications(tmp_path):
 
 
 def test_recorded_notifications_are_timed_from_the_load_start():
-    entry, *more = recipients.record(
+    entry, *more = recorded_notifications.record(
         [replace(DOWN, alertname="Watchdog"), DOWN], start=DOWN.received - 12
     )
     assert not more

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from firedrill.contract import FAULT_KINDS
+from firedrill.fault_kinds import FAULT_KINDS
 from firedrill.errors import BadInput
 from firedrill.telemetry.active_faults import (
     LARGEST_BODY_BYTES,

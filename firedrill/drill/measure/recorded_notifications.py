@@ -1,4 +1,4 @@
-"""The notifications of a run, as they stand in run.json."""
+"""The notifications of a run, as they are written to run.json."""
 
 from __future__ import annotations
 
