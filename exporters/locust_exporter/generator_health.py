@@ -60,7 +60,7 @@ class CpuMeter:
 
 
 class Pacing:
-    """Intervals begun, and begun late, by class of users with a fixed pace.
+    """Intervals started, and started late, by class of users with a fixed pace.
 
     Locust starts the next task of a user that misses its pace at once, and never catches up.
     """

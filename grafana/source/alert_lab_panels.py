@@ -188,7 +188,7 @@ def _query(alert: Alert, expr: str, legend: str) -> Query:
     )
     by_run = re.sub(
         r"\b(by|on) \(", r"\1 (run, ", scaled
-    )  # Two runs laid over each other are told apart also where a rule adds up.
+    )  # Two runs laid over each other differ also where a rule adds up.
     return Query(
         in_selected_runs(f"({by_run})"),
         legend,

@@ -78,7 +78,7 @@ def rate(counter: str, more: str = "") -> str:
 def in_selected_runs(vector: str) -> str:
     """Exclude the runs that are not selected.
 
-    Overlaid runs are told apart by the label `run`, other runs by the time at which they ran. While
+    Overlaid runs differ by the label `run`, other runs by the time at which they ran. While
     all are selected nothing is excluded, so that the server is seen without Locust.
     """
     return f'{vector} unless on (run) locust_test_info{{run_id!~"$run"}}'

@@ -66,7 +66,7 @@ class ProcessReport:
     ages_since_due: LatencyHistogram | None = None
     """Ages of an open loop's requests in flight and backlog, since they were due."""
     pacing: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Intervals begun and begun late, by class of users with a fixed pace."""
+    """Intervals started, and started late, by class of users with a fixed pace."""
     received: float = field(default_factory=time.time)
     """Unix time on the receiver's clock."""
 
@@ -193,7 +193,7 @@ class ProcessReports:
         ]
 
     def pacing(self) -> dict[str, tuple[int, int]]:
-        """Return intervals begun and begun late by class of users, of all workers ever."""
+        """Return intervals started, and started late by class of users, of all workers ever."""
         total: dict[str, tuple[int, int]] = {}
         for report in self.latest.values():
             for name, (intervals, missed) in report.pacing.items():

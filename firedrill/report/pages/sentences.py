@@ -197,8 +197,8 @@ def _dropped_arrivals(facts: Facts) -> Iterator[QualityFinding]:
         yield QualityFinding(
             "Dropped arrivals",
             units.count(dropped),
-            "were never sent: no slot became free in time, or their worker was lost. “Waiting"
-            " included” counts each at its age, the SLO as too slow.",
+            "were dropped: no user was free in time, or their worker was lost. “Waiting"
+            " included” counts each at its age, and the SLO counts it as too slow.",
             dropped > 0,
         )
     if backlog is not None:

@@ -1,4 +1,4 @@
-"""Stalls of the machine are told from scrapes and evaluations that were late."""
+"""Stalls of the machine are found by scrapes and evaluations that were late."""
 
 from firedrill.alerts.replay import evaluation_durations, stalls
 from firedrill.alerts.replay.evaluation_durations import Reading

@@ -81,7 +81,7 @@ def test_a_waiting_arrival_ages_from_its_due_time(in_flight, clock):
 @pytest.mark.parametrize(
     ("error", "abandoned"),
     [(SystemExit, 1), (RuntimeError, 1), (ValueError, 0)],
-    ids=["user stopped", "client failed", "never sent"],
+    ids=["user stopped", "client failed", "dropped"],
 )
 def test_a_hung_request_is_abandoned_at_its_age(in_flight, clock, error, abandoned):
     def request(session):
