@@ -244,7 +244,7 @@ def test_dropped_arrivals_may_have_lost_their_worker():
         for each in sentences.measurement_quality(facts(figures={"arrivals": arrivals(unsent=3)}))
         if each.name == "Dropped arrivals"
     ]
-    assert "no slot became free in time, or their worker was lost" in said.meaning
+    assert "no user was free in time, or their worker was lost" in said.meaning
 
 
 def test_the_report_names_the_load_generator(tmp_path):
