@@ -19,7 +19,10 @@ from tests.waiting import PATIENCE_SECONDS
 
 FAULTS = """\
 faults:
-  - {{start_time: {sick}s, for: 16s, latency: 600ms, alerts: [ApiLatencyBudgetBurn, ApiLatencyP99High]}}
+  - start_time: {sick}s
+    for: 16s
+    latency: 600ms
+    alerts: [ApiLatencyBudgetBurn, ApiLatencyP99High]
   - {{start_time: {sick}s, for: 16s, errors: 90%, alerts: [ApiErrorBudgetFastBurn]}}
   - {{start_time: {sick}s, for: 16s, memory: 12MB/s, alerts: [ApiMemoryGrowing]}}
   - {{start_time: {gone}s, for: 6s, stop: true, alerts: [ApiDown]}}
@@ -55,7 +58,9 @@ HEALTHY_ENDPOINT_RULES = """\
       - {{record: firedrill:rule_evaluation, expr: vector(1), labels: {{group: scraped{n}}}}}
       - {{alert: FewOf{n}, expr: sum by (method) (locust_requests_total) % 8 < 3}}
       - {{alert: FewForLong{n}, expr: sum by (method) (locust_requests_total) % 8 < 5, for: 1s}}
-      - {{alert: FewAndKept{n}, expr: sum by (method) (locust_requests_total) % 8 < 3, keep_firing_for: 1s}}
+      - alert: FewAndKept{n}
+        expr: sum by (method) (locust_requests_total) % 8 < 3
+        keep_firing_for: 1s
 """
 """They read a healthy endpoint whose values change at every scrape."""
 SCRAPED_GROUPS = 3
@@ -72,7 +77,10 @@ SLOW_ENDPOINT_RULES = """\
     rules:
       - {{record: firedrill:rule_evaluation, expr: vector(1), labels: {{group: theirs{n}}}}}
       - {{alert: Odd{n}, expr: odd == 1}}
-      - {{alert: OddForLong{n}, expr: odd == 1, for: 2s, labels: {{severity: "{{{{ $labels.job }}}}"}}}}
+      - alert: OddForLong{n}
+        expr: odd == 1
+        for: 2s
+        labels: {{severity: "{{{{ $labels.job }}}}"}}
       - {{alert: OddAndKept{n}, expr: odd == 1, keep_firing_for: 2s}}
       - {{alert: NotSeen{n}, expr: absent(odd)}}
       - {{alert: GoneForLong{n}, expr: absent(odd), for: 3s}}

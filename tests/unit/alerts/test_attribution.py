@@ -73,7 +73,8 @@ def test_a_firing_belongs_to_the_latest_cause_at_its_start():
 def test_an_alert_lingers_for_the_longest_recording_of_a_name(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text(
-        "groups:\n- name: g\n  rules:\n  - {record: a, expr: 'rate(x[20s])', labels: {of: x}}\n  - {record: a, expr: y, labels: {of: y}}\n"
+        "groups:\n- name: g\n  rules:\n  - {record: a, expr: 'rate(x[20s])', labels: {of: x}}\n"
+        "  - {record: a, expr: y, labels: {of: y}}\n"
         "  - {alert: A, expr: 'a > 1'}\n"
     )
     assert attribution_window.by_alert(rule_file.read(file)) == {
@@ -85,7 +86,8 @@ def test_an_alert_lingers_for_window_for_and_keep_firing_for(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text(
         "groups:\n- name: g\n  rules:\n  - {record: 'a:b', expr: 'rate(x[20s])'}\n"
-        "  - {alert: A, expr: 'a:b > 1', for: 10s, keep_firing_for: 5s}\n  - {alert: A, expr: 'a:b > 2'}\n"
+        "  - {alert: A, expr: 'a:b > 1', for: 10s, keep_firing_for: 5s}\n"
+        "  - {alert: A, expr: 'a:b > 2'}\n"
     )
     assert attribution_window.by_alert(rule_file.read(file)) == {
         "A": 35 + attribution_window.SLACK_SECONDS

@@ -86,7 +86,8 @@ def test_series_recorded_by_later_rules_are_read_early(tmp_path):
 def test_groups_that_read_each_other_have_no_order(tmp_path):
     found = groups(
         tmp_path,
-        "groups:\n  - {name: f, rules: [{record: a, expr: b}, {record: d, expr: e}]}\n  - {name: g, rules: [{record: b, expr: a}]}\n"
+        "groups:\n  - {name: f, rules: [{record: a, expr: b}, {record: d, expr: e}]}\n"
+        "  - {name: g, rules: [{record: b, expr: a}]}\n"
         "  - {name: h, rules: [{record: e, expr: up}]}\n",
     )
     units, circular = evaluation_order.units(found)

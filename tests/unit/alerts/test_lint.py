@@ -10,8 +10,19 @@ from firedrill.alerts.lint.known_series import Inventory
 from firedrill.alerts.rules import expression, promtool
 from tests import required_programs
 
-ALERT = "groups:\n  - name: g\n    interval: 5s\n    rules:\n      - alert: A\n        expr: {expr}\n        for: {hold}\n"
-NOTES = "        labels: {{severity: {severity}}}\n        annotations: {{summary: {summary}, description: d}}\n"
+ALERT = """\
+groups:
+  - name: g
+    interval: 5s
+    rules:
+      - alert: A
+        expr: {expr}
+        for: {hold}
+"""
+NOTES = """\
+        labels: {{severity: {severity}}}
+        annotations: {{summary: {summary}, description: d}}
+"""
 
 
 def findings(folder, recorded=None, expr="up == 0", hold="1m", severity="warning", summary="s"):
@@ -99,9 +110,10 @@ def test_each_mistake_is_found_on_its_line(tmp_path, changed, expected):
 NEVER = {
     "up unless up": "`unless` leaves out what stands before it",
     "(up > 1) unless up": "`unless` leaves out what stands before it",
-    'sum by (job) (rate(up{job="a", instance="b"}[1m] offset 5m)) unless sum by (job) (rate(up{instance="b",job="a"}[60s] offset 5m))': (
-        "`unless` leaves out what stands before it"
-    ),
+    (
+        'sum by (job) (rate(up{job="a", instance="b"}[1m] offset 5m)) '
+        'unless sum by (job) (rate(up{instance="b",job="a"}[60s] offset 5m))'
+    ): "`unless` leaves out what stands before it",
     "up < up": "nothing is < itself",
     "rate(up[1m]) > (rate(up[1m]))": "nothing is > itself",
     "up > 1 and up < 0": "nothing is > 1 and < 0",
@@ -111,7 +123,9 @@ NEVER = {
     "(up > 2 unless on (job) up == 1) < 2": "nothing is > 2 and < 2",
     "max by (job) (up == 1 and up == 0) > 0": "nothing is == 1 and == 0",
     "up == 0 and on (job) (up < up)": "nothing is < itself",
-    "(up unless up) or (up > up)": "`unless` leaves out what stands before it, and nothing is > itself",
+    "(up unless up) or (up > up)": (
+        "`unless` leaves out what stands before it, and nothing is > itself"
+    ),
     'count(up{job="api"}) == 0': "count() is never == 0",
     "count_over_time(up[1m]) < 1": "count_over_time() is never < 1",
     'absent(up{job="api"}) == 0': "absent() is never == 0",
@@ -159,12 +173,13 @@ def test_promtool_finds_nothing_where_the_lint_says_never(tmp_path):
         f"    - {{series: 'up{{job=\"{job}\", instance=\"b\"}}', values: '{VALUES}'}}\n"
         for job in "ab"
     )
-    asked = "".join(
+    queries = "".join(
         f"    - {{expr: 'last_over_time({{__name__=~\"never:.*\"}}[20m])', eval_time: {minute}m}}\n"
         for minute in (5, 15)
     )
     (tmp_path / "t.yml").write_text(
-        f"rule_files: [r.yml]\ntests:\n  - interval: 1m\n    input_series:\n{series}    promql_expr_test:\n{asked}"
+        "rule_files: [r.yml]\ntests:\n  - interval: 1m\n"
+        f"    input_series:\n{series}    promql_expr_test:\n{queries}"
     )
     played = subprocess.run(
         [required_programs.require("promtool"), "test", "rules", tmp_path / "t.yml"],
@@ -280,7 +295,8 @@ def test_reading_a_series_recorded_later_in_its_group_is_found(tmp_path):
     required_programs.require("promtool")
     file = tmp_path / "r.yml"
     file.write_text(
-        "groups:\n  - name: g\n    rules:\n      - {record: a:b:c, expr: d:e:f}\n      - {record: d:e:f, expr: up}\n"
+        "groups:\n  - name: g\n    rules:\n"
+        "      - {record: a:b:c, expr: d:e:f}\n      - {record: d:e:f, expr: up}\n"
     )
     assert [(one.check, one.place) for one in checks.check(file)] == [("order", f"{file}:4")]
 

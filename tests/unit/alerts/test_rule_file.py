@@ -16,7 +16,10 @@ from tests import required_programs
 )
 def test_names_and_labels_are_kept_as_spelled(tmp_path, spelled):
     required_programs.require("promtool")
-    alert = f"      - alert: {spelled}\n        expr: vector(1)\n        labels: {{page: {spelled}, none: ~, nothing: }}\n"
+    alert = (
+        f"      - alert: {spelled}\n        expr: vector(1)\n"
+        f"        labels: {{page: {spelled}, none: ~, nothing: }}\n"
+    )
     (tmp_path / "r.yml").write_text(f"groups:\n  - name: g\n    rules:\n{alert}")
     ((one,),) = [group.rules for group in rule_file.read(tmp_path / "r.yml")]
     fires = {
@@ -49,7 +52,8 @@ def test_a_file_without_rules_is_a_valid_rule_file(tmp_path, text):
 def test_rules_are_read_with_their_lines(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text(
-        "groups:\n  - name: g\n    interval: 15s\n    limit: 2\n    rules:\n      - alert: Off\n        expr: 1\n        for: 1m\n"
+        "groups:\n  - name: g\n    interval: 15s\n    limit: 2\n    rules:\n"
+        "      - alert: Off\n        expr: 1\n        for: 1m\n"
     )
     (group,) = rule_file.read(file)
     (one,) = group.rules
@@ -66,7 +70,8 @@ def test_rules_are_read_with_their_lines(tmp_path):
 def test_an_aliased_expression_keeps_the_line_of_its_rule(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text(
-        "groups:\n  - name: g\n    rules:\n      - &a {alert: A, expr: 1}\n      - <<: *a\n        alert: B\n"
+        "groups:\n  - name: g\n    rules:\n"
+        "      - &a {alert: A, expr: 1}\n      - <<: *a\n        alert: B\n"
     )
     ((_, merged),) = [group.rules for group in rule_file.read(file)]
     assert (merged.name, merged.expr, merged.expr_place) == ("B", "1", f"{file}:5")
@@ -83,7 +88,10 @@ def test_a_binary_file_is_an_error(tmp_path):
     ("text", "message"),
     [
         (
-            "groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: 1\n        for: 5x\n",
+            (
+                "groups:\n  - name: g\n    rules:\n"
+                "      - alert: A\n        expr: 1\n        for: 5x\n"
+            ),
             "r.yml:6: for: 5x is no duration",
         ),
         ("groups: [\n", "r.yml:2"),

@@ -113,7 +113,10 @@ def test_factor_one_changes_nothing():
 
 
 def test_rules_that_share_a_mapping_shrink_once():
-    shared = "groups:\n- name: a\n  rules:\n  - &r {record: a, expr: 'rate(x[1h])'}\n  - *r\n  - {<<: *r, record: b}\n"
+    shared = (
+        "groups:\n- name: a\n  rules:\n"
+        "  - &r {record: a, expr: 'rate(x[1h])'}\n  - *r\n  - {<<: *r, record: b}\n"
+    )
     assert scale_rules(shared, 12).text.count("rate(x[300s])") == scale_rules(
         shared, 12
     ).text.count("rate(")
@@ -153,7 +156,10 @@ def test_a_duration_is_read_as_it_is_spelled(length_ms):
 
 @given(st.text(alphabet="xw5m1h s[](){}:'\"`\\#\noffset-increase0.,", max_size=60))
 def test_text_outside_durations_survives_whatever_it_is(text):
-    """At a factor of 1 only the spelling of durations may change, so without any the text is the same to the character."""
+    """A factor of 1 changes only the spelling of durations.
+
+    A text without durations stays the same to the character.
+    """
     unchanged = (
         text.replace("5m", "5x")
         .replace("1h", "1x")

@@ -5,7 +5,7 @@ from firedrill.alerts.replay.evaluation_durations import Reading
 
 
 def test_scrapes_during_a_stall_are_stored_after_it():
-    """Nobody knows when it began: after the last sign of life before the first thing that was late."""
+    """The start of a stall is unknown: it is taken from the last sign of life before it."""
     found = stalls.find_stalls(
         [(2000, 5000), (2500, 5010), (9000, 9100)], [500, 1900, 5000, 5010, 8990, 9100]
     )
@@ -34,7 +34,10 @@ def test_scrapes_and_evaluations_off_their_phase_were_late():
 
 
 def test_an_evaluation_that_ended_amid_a_scrape_is_bounded_by_it():
-    """Prometheus tells when the last one began and how long it took, and does not read both at once."""
+    """Prometheus exports the start and the duration of the last evaluation.
+
+    It does not read both at the same time.
+    """
     times = [0, 1000, 2000, 3000, 4000]
     took = {
         500: (1, 0.004),

@@ -12,7 +12,10 @@ WINDOW = Window(1000, 1060)
 
 
 def series(state, samples, name="A"):
-    """One whose samples lie so many seconds after the load's beginning; a negative one marks the end."""
+    """Return an ALERTS series with samples at seconds after the load's start.
+
+    A negative number marks the end of the series.
+    """
     one = remote.series(
         {"__name__": "ALERTS", "alertname": name, "alertstate": state, "job": "api"}
     )

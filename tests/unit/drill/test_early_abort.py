@@ -112,7 +112,11 @@ def of(name, **at):
 
 
 def test_an_open_loop_counts_dropped_and_abandoned_requests():
-    """80 answered, half of them in time; 6 wait, 4 of them for long; 10 were dropped; of 5 that were given up one had just been asked."""
+    """The observed requests are the answered, the waiting, the dropped and the abandoned ones.
+
+    80 were answered, half of them within 0.5 s. 6 wait, 4 of them for more than 0.5 s. 10 were
+    dropped. 5 were abandoned, one of them within 1 s.
+    """
     ages = (
         of("locust_response_time_from_schedule_seconds_bucket", **{"0.5": 40.0, "+Inf": 80.0}),
         of("locust_arrivals_waiting_age", **{"0.5": 2.0, "+Inf": 6.0}),

@@ -126,7 +126,10 @@ def opened(loads, slots, chance):
 
 
 def observed_requests(asked, counted, looked):
-    """What a page shows whose requests were counted at one time and whose waiting were looked at later."""
+    """Return the requests that a metrics endpoint shows.
+
+    It counts the answered requests at one time and the waiting ones later.
+    """
     done = [one for one in asked if one.end <= counted]
     waiting = [one for one in asked if one.due <= looked < one.end]
     slow = sum(one.sent == inf or one.age(looked) > BOUND_SECONDS for one in (*done, *waiting))

@@ -1,4 +1,4 @@
-"""A fault matrix is judged from the run.json of its runs, with the detection bounds of each alert."""
+"""A fault matrix is judged from the run.json of its runs and the detection bounds of each alert."""
 
 import json
 from dataclasses import replace
@@ -29,7 +29,10 @@ LEASTS = {
 
 
 def run(*fired, fault=None, named=(), status="PASSED", reasons=()):
-    """A run of 60 s whose fault, if there is one, begins after 10 s, and whose alerts fired at these times."""
+    """Return a run of 60 s with alerts that fired at these times.
+
+    Its fault, if there is one, begins after 10 s.
+    """
     faults = (InjectedFault(fault, 1.0, 1010.0, 1060.0, tuple(named)),) if fault else ()
     alerts = [
         Alert(
@@ -116,7 +119,10 @@ def test_a_fault_without_its_alert_fails_and_is_named():
     found = judged(run(), run(("Odd", 30.0), fault="latency", named=["Slow"]))
     assert found.status is Status.FAILED
     assert found.reasons == (
-        "latency 1.0 s: the alert Slow did not fire; the profile expects it after latency 1.0 s, which began after 10 s",
+        (
+            "latency 1.0 s: the alert Slow did not fire; "
+            "the profile expects it after latency 1.0 s, which began after 10 s"
+        ),
     )
 
 
@@ -290,7 +296,9 @@ groups:
       - {record: a:used:ratio, expr: x, labels: {resource: memory}}
       - {record: a:errors:ratio, expr: 'rate(e_total[1m] offset 1h) / rate(x_total[30s])'}
       - {alert: Recorded, expr: 'avg_over_time(a:used:ratio{resource="cpu"}[5s]) > 0.8', for: 20s}
-      - {alert: Instant, expr: 'a:used:ratio{resource="memory"} > 0.8 * scalar(max_over_time(limit[1h]))', for: 20s}
+      - alert: Instant
+        expr: 'a:used:ratio{resource="memory"} > 0.8 * scalar(max_over_time(limit[1h]))'
+        for: 20s
       - {alert: Both, expr: 'rate(x_total[5m]) > 1 and rate(x_total[1m]) > 1 and x'}
       - {alert: Either, expr: 'x == 0 or rate(x_total[5m]) > 1'}
       - {alert: Ratio, expr: a:errors:ratio > 1}

@@ -199,7 +199,10 @@ def test_a_left_over_alert_that_returns_is_judged():
         (
             document(faults=((10, 20, ["A"]),)),
             [
-                "the alert A did not fire; the profile expects it after latency 300 ms, which began after 10 s"
+                (
+                    "the alert A did not fire; "
+                    "the profile expects it after latency 300 ms, which began after 10 s"
+                )
             ],
         ),
         (document(fired("A", (5, 30))), []),

@@ -136,7 +136,8 @@ def test_a_damaged_window_is_one_line(tmp_path, window):
 def test_an_infinite_number_is_no_figure(tmp_path):
     run = Run(tmp_path)
     run.json_file.write_text(
-        f'{{"figures": {{"client": {{"rate": 1e999, "error_ratio": {"9" * 400}, "offered_rate": -2, "x": 2.5}}}}}}'
+        f'{{"figures": {{"client": {{"rate": 1e999, "error_ratio": {"9" * 400}, '
+        '"offered_rate": -2, "x": 2.5}}}'
     )
     client = run.read().figures.client
     assert (client.rate, client.error_ratio, client.offered_rate) == (None, None, -2)

@@ -1,4 +1,7 @@
-"""Scaling Alertmanager's configuration keeps its routing, shortens its times and redirects its webhooks."""
+"""Scaling Alertmanager's configuration keeps its routing and shortens its times.
+
+It redirects the webhooks.
+"""
 
 import pytest
 from ruamel.yaml import YAML
@@ -48,8 +51,10 @@ def test_only_a_wait_of_zero_stays_zero():
 
 
 def test_receivers_of_others_stay_as_they_are():
-    theirs = "route: {receiver: mine}\nreceivers:\n"
-    theirs += "  - {name: mine, webhook_configs: [{url: 'https://example.com/hook'}, {url_file: /secret}]}\n"
+    theirs = (
+        "route: {receiver: mine}\nreceivers:\n  - name: mine\n"
+        "    webhook_configs: [{url: 'https://example.com/hook'}, {url_file: /secret}]\n"
+    )
     assert read(scale_routing(theirs, 12, RECEIVER)) == read(theirs)
 
 
