@@ -21,17 +21,17 @@ def test_names_and_labels_are_kept_as_spelled(tmp_path, spelled):
         f"        labels: {{page: {spelled}, none: ~, nothing: }}\n"
     )
     (tmp_path / "r.yml").write_text(f"groups:\n  - name: g\n    rules:\n{alert}")
-    ((one,),) = [group.rules for group in rule_file.read(tmp_path / "r.yml")]
+    ((rule,),) = [group.rules for group in rule_file.read(tmp_path / "r.yml")]
     fires = {
-        "alertname": one.name,
-        "exp_alerts": [{"exp_labels": dict(one.labels)}],
+        "alertname": rule.name,
+        "exp_alerts": [{"exp_labels": dict(rule.labels)}],
         "eval_time": "1m",
     }
-    asked = {
+    unit_test = {
         "rule_files": ["r.yml"],
         "tests": [{"interval": "1m", "input_series": [], "alert_rule_test": [fires]}],
     }
-    (tmp_path / "t.yml").write_text(json.dumps(asked))
+    (tmp_path / "t.yml").write_text(json.dumps(unit_test))
     done = subprocess.run(
         [programs.need("promtool"), "test", "rules", "t.yml"],
         cwd=tmp_path,
@@ -40,7 +40,7 @@ def test_names_and_labels_are_kept_as_spelled(tmp_path, spelled):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert (one.name, one.labels) == (spelled.strip("'"), {"page": spelled.strip("'")})
+    assert (rule.name, rule.labels) == (spelled.strip("'"), {"page": spelled.strip("'")})
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "groups:\n", "groups: []\n"])
@@ -56,15 +56,15 @@ def test_rules_are_read_with_their_lines(tmp_path):
         "      - alert: Off\n        expr: 1\n        for: 1m\n"
     )
     (group,) = rule_file.read(file)
-    (one,) = group.rules
-    assert (group.interval_ms, group.limit, one.name, one.expr, one.hold_ms) == (
+    (rule,) = group.rules
+    assert (group.interval_ms, group.limit, rule.name, rule.expr, rule.hold_ms) == (
         15_000,
         2,
         "Off",
         "1",
         60_000,
     )
-    assert (one.place, one.expr_place) == (f"{file}:6", f"{file}:7")
+    assert (rule.place, rule.expr_place) == (f"{file}:6", f"{file}:7")
 
 
 def test_an_aliased_expression_keeps_the_line_of_its_rule(tmp_path):
@@ -150,15 +150,15 @@ def test_mistakes_have_their_line_and_the_rest_is_read(tmp_path, text):
     file.write_text(
         f"groups:\n  - name: a\n{text}\n".replace("*GOOD", "{alert: Good, expr: up == 2}")
     )
-    found = rule_file.read_tolerantly(file)
-    assert {rule.name for group in found.groups for rule in group.rules} == {"Good"}
-    (mistake,) = found.mistakes
+    result = rule_file.read_tolerantly(file)
+    assert {rule.name for group in result.groups for rule in group.rules} == {"Good"}
+    (mistake,) = result.mistakes
     _, listed = promtool.check_file(file)
     assert listed == [mistake], "promtool has nothing against the rest"
     named, line = mistake.place.rsplit(":", 1)
     assert named == str(file)
     assert file.read_text().splitlines()[int(line) - 1].strip() not in {"", "rules:", "- *GOOD"}
-    assert len(found.text.splitlines()) == len(file.read_text().splitlines())
+    assert len(result.text.splitlines()) == len(file.read_text().splitlines())
 
 
 BESIDE = """\
@@ -180,5 +180,5 @@ def test_a_promtool_mistake_among_others_keeps_line_and_rule(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text(BESIDE)
     _, mistakes = promtool.check_file(file)
-    found = [(one.place, one.rule and one.rule.name) for one in mistakes]
-    assert found == [(f"{file}:2", None), (f"{file}:8", None), (f"{file}:10", "Worse")]
+    reported = [(mistake.place, mistake.rule and mistake.rule.name) for mistake in mistakes]
+    assert reported == [(f"{file}:2", None), (f"{file}:8", None), (f"{file}:10", "Worse")]

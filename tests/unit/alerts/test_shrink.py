@@ -75,7 +75,7 @@ def test_text_that_is_no_duration_stays(expression):
 
 
 @pytest.mark.parametrize(
-    ("production", "drill", "said"),
+    ("production", "drill", "message"),
     [
         ("rate(x[30s])", "rate(x[4s])", "rule: 30s is 4s here, not 2500ms"),
         ("rate(x[2s])", "rate(x[2s])", "rule: 2s is 2s here, not 167ms"),
@@ -84,10 +84,10 @@ def test_text_that_is_no_duration_stays(expression):
         ("x offset 5ms", "x offset 1ms", "rule: 5ms is 1ms here, not 0s"),
     ],
 )
-def test_a_window_keeps_four_scrapes_and_reports_it(production, drill, said):
+def test_a_window_keeps_four_scrapes_and_reports_it(production, drill, message):
     scaler = Scaler(12)
     assert scaler.expression(production, "rule") == drill
-    assert scaler.clamped == [said]
+    assert scaler.clamped == [message]
 
 
 def test_every_duration_of_a_rule_file_shrinks():

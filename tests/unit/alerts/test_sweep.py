@@ -29,8 +29,10 @@ from firedrill.errors import BadInput
     ],
 )
 def test_a_single_comparison_with_a_number_splits_at_its_limit(expr, threshold):
-    found = thresholds.single_comparison(expr)
-    assert (found and (found.measured, found.operator, found.value)) == threshold
+    comparison = thresholds.single_comparison(expr)
+    assert (
+        comparison and (comparison.measured, comparison.operator, comparison.value)
+    ) == threshold
 
 
 @pytest.mark.parametrize(
@@ -91,14 +93,14 @@ def test_a_single_comparison_with_a_number_splits_at_its_limit(expr, threshold):
 def test_a_limit_is_a_number_or_a_factor(expr, with_seven):
     blankless = ["".join(text.split()) for text in with_seven]
     assert [
-        "".join(one.with_value(7).split()).replace("7.0", "7")
-        for one in thresholds.find_limits(expr)
+        "".join(limit.with_value(7).split()).replace("7.0", "7")
+        for limit in thresholds.find_limits(expr)
     ] == blankless
 
 
 def test_a_sweep_is_spelled_as_a_range_or_a_list():
-    found = sweep.parse(["for=15s..2m/8", "threshold=0.1..0.5"])
-    assert found == Settings(tuple(range(15_000, 120_001, 15_000)), (0.1, 0.2, 0.3, 0.4, 0.5))
+    settings = sweep.parse(["for=15s..2m/8", "threshold=0.1..0.5"])
+    assert settings == Settings(tuple(range(15_000, 120_001, 15_000)), (0.1, 0.2, 0.3, 0.4, 0.5))
     assert sweep.parse(["for=0,1m"]) == Settings((0, 60_000))
     assert sweep.parse(["threshold.2=1,5", "threshold.2=7"]) == Settings((), (1.0, 5.0, 7.0), 2)
 

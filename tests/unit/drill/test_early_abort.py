@@ -90,8 +90,8 @@ def test_the_breaking_point_is_where_the_first_bad_seconds_began():
     watch = AbortWatch(load_profile("breakpoint"), None, knows_requests=True)
     assert watch._broken_after(None, 30.0) is None
     assert watch._broken_after("p99", 31.0) is None
-    found = watch._abort("p99", watch._broken_after("p99", 36.0))
-    assert (found.after_seconds, found.step, found.load, found.held) == (26.0, 2, "60/s", "40/s")
+    abort = watch._abort("p99", watch._broken_after("p99", 36.0))
+    assert (abort.after_seconds, abort.step, abort.load, abort.held) == (26.0, 2, "60/s", "40/s")
 
 
 class Counters:
@@ -123,7 +123,9 @@ def test_an_open_loop_counts_dropped_and_abandoned_requests():
         of("locust_requests_abandoned_age_seconds_bucket", **{"0.5": 0.0, "1.0": 1.0, "+Inf": 5.0}),
     )
     counted = {"locust_arrivals_unsent_total": 10.0, "locust_request_failures_total": 3.0}
-    prom = Counters(**{name: value for each in (*ages, counted) for name, value in each.items()})
+    prom = Counters(
+        **{name: value for samples in (*ages, counted) for name, value in samples.items()}
+    )
     profile = replace(load_profile("open"), slo=Slo({"p99": 0.5}))
     assert observed_requests(profile, prom, 0, 100) == ObservedRequests(101, 3, {"p99": 59}), (
         "who was given up may prove to have been only slow"

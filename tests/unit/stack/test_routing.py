@@ -24,7 +24,7 @@ def test_scaling_changes_only_times_and_webhooks():
         key: after["route"].pop(key) for key in ("group_wait", "group_interval", "repeat_interval")
     }
     assert times == {"group_wait": "2500ms", "group_interval": "25s", "repeat_interval": "1200s"}
-    assert [one["webhook_configs"][0]["url"] for one in after.pop("receivers")] == [
+    assert [receiver["webhook_configs"][0]["url"] for receiver in after.pop("receivers")] == [
         f"{RECEIVER}{name}" for name in ("page", "ticket", "log")
     ]
     del before["receivers"]
