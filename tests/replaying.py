@@ -19,7 +19,10 @@ from tests.waiting import PATIENCE_SECONDS
 
 FAULTS = """\
 faults:
-  - {{start_time: {sick}s, for: 16s, latency: 600ms, alerts: [ApiLatencyBudgetBurn, ApiLatencyP99High]}}
+  - start_time: {sick}s
+    for: 16s
+    latency: 600ms
+    alerts: [ApiLatencyBudgetBurn, ApiLatencyP99High]
   - {{start_time: {sick}s, for: 16s, errors: 90%, alerts: [ApiErrorBudgetFastBurn]}}
   - {{start_time: {sick}s, for: 16s, memory: 12MB/s, alerts: [ApiMemoryGrowing]}}
   - {{start_time: {gone}s, for: 6s, stop: true, alerts: [ApiDown]}}
@@ -55,7 +58,9 @@ HEALTHY_ENDPOINT_RULES = """\
       - {{record: firedrill:rule_evaluation, expr: vector(1), labels: {{group: scraped{n}}}}}
       - {{alert: FewOf{n}, expr: sum by (method) (locust_requests_total) % 8 < 3}}
       - {{alert: FewForLong{n}, expr: sum by (method) (locust_requests_total) % 8 < 5, for: 1s}}
-      - {{alert: FewAndKept{n}, expr: sum by (method) (locust_requests_total) % 8 < 3, keep_firing_for: 1s}}
+      - alert: FewAndKept{n}
+        expr: sum by (method) (locust_requests_total) % 8 < 3
+        keep_firing_for: 1s
 """
 """They read a healthy endpoint whose values change at every scrape."""
 SCRAPED_GROUPS = 3
@@ -72,7 +77,10 @@ SLOW_ENDPOINT_RULES = """\
     rules:
       - {{record: firedrill:rule_evaluation, expr: vector(1), labels: {{group: theirs{n}}}}}
       - {{alert: Odd{n}, expr: odd == 1}}
-      - {{alert: OddForLong{n}, expr: odd == 1, for: 2s, labels: {{severity: "{{{{ $labels.job }}}}"}}}}
+      - alert: OddForLong{n}
+        expr: odd == 1
+        for: 2s
+        labels: {{severity: "{{{{ $labels.job }}}}"}}
       - {{alert: OddAndKept{n}, expr: odd == 1, keep_firing_for: 2s}}
       - {{alert: NotSeen{n}, expr: absent(odd)}}
       - {{alert: GoneForLong{n}, expr: absent(odd), for: 3s}}
@@ -117,7 +125,7 @@ class SlowEndpoint(ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__((LOOPBACK, 0), Handler)
-        self.asked = itertools.count(1)
+        self.scrape_numbers = itertools.count(1)
 
     def handle_error(self, request, client_address):
         """Ignore that Prometheus gives up a scrape that hangs."""
@@ -125,7 +133,7 @@ class SlowEndpoint(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        number = next(self.server.asked)
+        number = next(self.server.scrape_numbers)
         threading.Event().wait(scrape_seconds(number))
         body = f"odd {number % 12 // 6}\nasked_total {number}\n".encode()
         self.send_response(200 if number % 11 else 503)
@@ -190,12 +198,12 @@ def rule_files(run):
 
 
 def samples(name, shown, time_ms):
-    for labels, one in shown.items():
-        state = (("alertstate", str(one.state)),) if name == "ALERTS" else ()
+    for labels, alert in shown.items():
+        state = (("alertstate", str(alert.state)),) if name == "ALERTS" else ()
         yield (
             tuple(sorted((*labels, *state))),
             time_ms,
-            1 if name == "ALERTS" else one.active_since_ms // 1000,
+            1 if name == "ALERTS" else alert.active_since_ms // 1000,
         )
 
 
@@ -330,7 +338,7 @@ def due_to_stalls(marked, stalls, times):
 
 def compare(run, files):
     """Compare a replay of rules that a run had loaded with what Prometheus wrote in the run."""
-    found = Comparison()
+    comparison = Comparison()
     groups = [group for file in files for group in rule_file.read(file)]
     with (
         Interrupt() as interrupt,
@@ -346,21 +354,25 @@ def compare(run, files):
             for (rule, vectors), seen in zip(
                 rules, visibility.observe(environment, group, rules, interrupt), strict=True
             ):
-                found.replayed |= set(replayed(environment, group, rule, seen.vectors, last_ms))
-                found.by_time_stamps |= set(replayed(environment, group, rule, vectors, last_ms))
-                found.written |= set(written(environment, rule, last_ms))
-                found.marked += [(rule.name, time_ms) for time_ms in seen.ambiguous]
+                comparison.replayed |= set(
+                    replayed(environment, group, rule, seen.vectors, last_ms)
+                )
+                comparison.by_time_stamps |= set(
+                    replayed(environment, group, rule, vectors, last_ms)
+                )
+                comparison.written |= set(written(environment, rule, last_ms))
+                comparison.marked += [(rule.name, time_ms) for time_ms in seen.ambiguous]
                 stalled_times = due_to_stalls(
                     seen.ambiguous,
                     set(stalled(environment, group, rule)),
                     environment.timeline.times_of(group)[0],
                 )
-                found.stalled |= {(rule.name, time_ms) for time_ms in stalled_times}
-                found.evaluations[rule.name] = found.evaluations.get(rule.name, 0) + sum(
+                comparison.stalled |= {(rule.name, time_ms) for time_ms in stalled_times}
+                comparison.evaluations[rule.name] = comparison.evaluations.get(rule.name, 0) + sum(
                     vector is not None for vector in vectors
                 )
-    print(found)
-    return found
+    print(comparison)
+    return comparison
 
 
 def rule_files_named(run, *names):

@@ -9,7 +9,7 @@ from grafana.source import alert_lab_panels
 
 
 @pytest.mark.parametrize(
-    ("expr", "found"),
+    ("expr", "expected"),
     [
         ("up", []),
         ("avg_over_time(a[1m]) > 0.8", [("avg_over_time(a[1m])", ">", "0.8")]),
@@ -23,8 +23,8 @@ from grafana.source import alert_lab_panels
         ("sum by (x) (a > 1) / 2", []),
     ],
 )
-def test_set_operators_join_the_comparisons_of_an_expression(expr, found):
-    assert expression.comparisons(expr) == tuple(Comparison(*one) for one in found)
+def test_set_operators_join_the_comparisons_of_an_expression(expr, expected):
+    assert expression.comparisons(expr) == tuple(Comparison(*parts) for parts in expected)
 
 
 @pytest.mark.parametrize(
@@ -51,12 +51,12 @@ def test_lab_windows_are_scaled_and_keep_four_scrapes():
 
 def test_rules_that_a_drill_does_not_scale_are_queried_unchanged():
     for alert in alert_lab_panels.alerts():
-        asked = " ".join(
+        queries = " ".join(
             query.expr
             for content in alert_lab_panels.against_limits(alert)
             for query in content.queries
         )
-        assert alert.is_scaled or "${" not in asked, alert.title
+        assert alert.is_scaled or "${" not in queries, alert.title
 
 
 def test_the_lab_shows_the_limit_of_a_burn_rate():
@@ -74,10 +74,10 @@ def test_the_lab_shows_the_limit_of_a_burn_rate():
 
 
 def test_a_stack_is_found_while_it_holds_its_folder(tmp_path):
-    found = state_file.RunningStack("http://127.0.0.1:9", 12.0)
+    stack = state_file.RunningStack("http://127.0.0.1:9", 12.0)
     with state_file.alone_in(tmp_path / state_file.NAME):
-        found.announce(tmp_path / state_file.NAME)
-        assert state_file.find(tmp_path) == found
+        stack.announce(tmp_path / state_file.NAME)
+        assert state_file.find(tmp_path) == stack
         with (
             pytest.raises(state_file.BadInput, match="in use by another"),
             state_file.alone_in(tmp_path / state_file.NAME),

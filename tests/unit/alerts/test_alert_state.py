@@ -15,15 +15,16 @@ def states(machine, *evaluations):
     """The states of the written alerts of each evaluation; None where nothing is written."""
     written = (machine.evaluate(time_ms, vector) for time_ms, vector in evaluations)
     return [
-        None if alerts is None else [each.state for each in alerts.values()] for alerts in written
+        None if alerts is None else [instance.state for instance in alerts.values()]
+        for alerts in written
     ]
 
 
 def test_a_failed_evaluation_keeps_the_state():
-    found = states(
+    result = states(
         AlertStateMachine(alert(hold_ms=2000)), (0, {A: 1}), (1000, None), (2000, {A: 1})
     )
-    assert found == [[State.PENDING], None, [State.FIRING]]
+    assert result == [[State.PENDING], None, [State.FIRING]]
 
 
 def test_duplicate_alerts_fail_the_evaluation():
@@ -36,14 +37,14 @@ def test_duplicate_alerts_fail_the_evaluation():
 
 
 def test_more_alerts_than_the_limit_clear_the_state():
-    found = states(
+    result = states(
         AlertStateMachine(alert(hold_ms=1000), limit=1),
         (0, {A: 1}),
         (1000, {A: 1, B: 1}),
         (2000, {A: 1}),
         (3000, {A: 1}),
     )
-    assert found == [[State.PENDING], None, [State.PENDING], [State.FIRING]]
+    assert result == [[State.PENDING], None, [State.PENDING], [State.FIRING]]
 
 
 def test_a_hold_counts_time_and_not_evaluations():
@@ -61,10 +62,10 @@ def test_state_after_start_up_is_kept_but_not_written():
 
 
 def test_keep_firing_for_ends_after_its_time():
-    (one,) = episodes(
+    (episode,) = episodes(
         AlertStateMachine(alert(keep_ms=2000)), [(0, {A: 1}), (1000, {}), (2000, {}), (3000, {})]
     )
-    assert (one.pending_ms, one.firing_ms, one.resolved_ms) == (None, 0, 3000)
+    assert (episode.pending_ms, episode.firing_ms, episode.resolved_ms) == (None, 0, 3000)
 
 
 def test_exceeding_the_limit_ends_an_alert_but_failing_does_not():
@@ -80,8 +81,8 @@ def test_exceeding_the_limit_ends_an_alert_but_failing_does_not():
 
 
 def test_a_value_in_a_label_makes_another_alert_each_time():
-    found = episodes(
+    result = episodes(
         AlertStateMachine(alert(hold_ms=1000, labels={"v": "{{ $value }}"})),
         [(t, {A: t + 0.5}) for t in range(0, 4000, 1000)],
     )
-    assert [one.firing_ms for one in found] == [None] * 4
+    assert [episode.firing_ms for episode in result] == [None] * 4

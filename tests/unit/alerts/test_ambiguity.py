@@ -11,11 +11,11 @@ def test_scrapes_in_progress_are_known_by_their_end():
         ambiguity.scrape_timing("a", {1000: 300, 2000: 20}, [320, 40]),
         ambiguity.scrape_timing("b", {1100: 10}, [30]),
     ]
-    found = [
+    in_progress = [
         ambiguity.in_progress(time_ms, sources)
         for time_ms in (999, 1000, 1100, 1129, 1130, 1319, 1320, 2039)
     ]
-    assert [[one.readable_from_ms for one in at] for at in found] == [
+    assert [[scrape.readable_from_ms for scrape in at] for at in in_progress] == [
         [], [1300], [1110, 1300], [1110, 1300], [1300], [1300], [], [2020],
     ]  # fmt: skip
 
@@ -39,7 +39,7 @@ def test_a_scrape_that_hung_may_still_be_under_way():
 
 
 def other_orders(*done, lag_ms=250):
-    in_progress = sorted(ambiguity.InProgress(*one, 1000) for one in done)
+    in_progress = sorted(ambiguity.InProgress(*fields, 1000) for fields in done)
     return {
         "".join(sorted(source for source, _ in keys))
         for keys in PossibleOrderings(1000, in_progress, lag_ms).other_orders
@@ -67,11 +67,11 @@ HOT, NOTHING = {(("i", "a"),): 1.0}, {}
 def ambiguous(*seen, hold_ms=0, limit=0, labels=None):
     """The numbers of the ambiguous evaluations, which are a second apart."""
     rule = rule_builders.alert(hold_ms=hold_ms, labels=labels)
-    found = ambiguity.ambiguous_times(
+    times_ms = ambiguity.ambiguous_times(
         AlertStateMachine(rule, limit),
         [(number * 1000, vectors) for number, vectors in enumerate(seen)],
     )
-    return sorted(time_ms // 1000 for time_ms in found)
+    return sorted(time_ms // 1000 for time_ms in times_ms)
 
 
 def test_an_ambiguous_evaluation_makes_the_following_ones_ambiguous():

@@ -21,15 +21,15 @@ def fired(since, until=None, active=None):
     )
 
 
-def met(alert, *found):
+def met(alert, *episodes):
     return [
-        (one.cause, one.delay_seconds, one.undecided)
-        for one in Attribution.for_alert(alert, (SLOW, FAILING), 5.0).detections(found)
+        (detection.cause, detection.delay_seconds, detection.undecided)
+        for detection in Attribution.for_alert(alert, (SLOW, FAILING), 5.0).detections(episodes)
     ]
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("episodes", "expected"),
     [
         ([fired(13, 30)], (3, False)),
         ([fired(25)], (15, False)),
@@ -48,8 +48,8 @@ def met(alert, *found):
         ([], (None, False)),
     ],
 )
-def test_a_cause_is_undecided_where_the_alert_fired_already(found, expected):
-    assert met("Slow", *found) == [("latency", *expected)]
+def test_a_cause_is_undecided_where_the_alert_fired_already(episodes, expected):
+    assert met("Slow", *episodes) == [("latency", *expected)]
 
 
 def test_an_alert_named_by_one_cause_ignores_the_others():
@@ -60,8 +60,8 @@ def test_an_alert_named_by_one_cause_ignores_the_others():
 def test_a_firing_belongs_to_the_latest_cause_at_its_start():
     truth = Attribution.for_alert("Other", (SLOW, FAILING), 30.0)
     owed = [
-        truth.cause_of(one)
-        for one in (fired(45, active=38), fired(45, active=41), fired(13, active=8))
+        truth.cause_of(episode)
+        for episode in (fired(45, active=38), fired(45, active=41), fired(13, active=8))
     ]
     assert owed == [SLOW, FAILING, None]
     assert met("Other", fired(45, active=38)) == [
@@ -73,7 +73,8 @@ def test_a_firing_belongs_to_the_latest_cause_at_its_start():
 def test_an_alert_lingers_for_the_longest_recording_of_a_name(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text(
-        "groups:\n- name: g\n  rules:\n  - {record: a, expr: 'rate(x[20s])', labels: {of: x}}\n  - {record: a, expr: y, labels: {of: y}}\n"
+        "groups:\n- name: g\n  rules:\n  - {record: a, expr: 'rate(x[20s])', labels: {of: x}}\n"
+        "  - {record: a, expr: y, labels: {of: y}}\n"
         "  - {alert: A, expr: 'a > 1'}\n"
     )
     assert attribution_window.by_alert(rule_file.read(file)) == {
@@ -85,7 +86,8 @@ def test_an_alert_lingers_for_window_for_and_keep_firing_for(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text(
         "groups:\n- name: g\n  rules:\n  - {record: 'a:b', expr: 'rate(x[20s])'}\n"
-        "  - {alert: A, expr: 'a:b > 1', for: 10s, keep_firing_for: 5s}\n  - {alert: A, expr: 'a:b > 2'}\n"
+        "  - {alert: A, expr: 'a:b > 1', for: 10s, keep_firing_for: 5s}\n"
+        "  - {alert: A, expr: 'a:b > 2'}\n"
     )
     assert attribution_window.by_alert(rule_file.read(file)) == {
         "A": 35 + attribution_window.SLACK_SECONDS

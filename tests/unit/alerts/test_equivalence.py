@@ -6,19 +6,19 @@ from firedrill.alerts.rules import equivalence
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("expr", "other"),
     [
         ("rate(x[60s]) > 0.10", " rate( x[1m] )>1e-1 # often"),
         ("x{a='b'}", 'x{a="b"}'),
         ("x{a=`b`} > 0x10", 'x{a="b"} > 16'),
     ],
 )
-def test_blanks_comments_quotes_and_units_do_not_change_the_meaning(one, other):
-    assert equivalence.normalize(one) == equivalence.normalize(other)
+def test_blanks_comments_quotes_and_units_do_not_change_the_meaning(expr, other):
+    assert equivalence.normalize(expr) == equivalence.normalize(other)
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("expr", "other"),
     [
         ('x{a="b c"}', 'x{a="b  c"}'),
         ('x{a="#b"}', 'x{a="#c"}'),
@@ -26,5 +26,5 @@ def test_blanks_comments_quotes_and_units_do_not_change_the_meaning(one, other):
         ('x == y{a="1"}', "x == y{a=1}"),
     ],
 )
-def test_every_other_difference_changes_the_meaning(one, other):
-    assert equivalence.normalize(one) != equivalence.normalize(other)
+def test_every_other_difference_changes_the_meaning(expr, other):
+    assert equivalence.normalize(expr) != equivalence.normalize(other)

@@ -84,12 +84,13 @@ def test_series_recorded_by_later_rules_are_read_early(tmp_path):
 
 
 def test_groups_that_read_each_other_have_no_order(tmp_path):
-    found = groups(
+    rule_groups = groups(
         tmp_path,
-        "groups:\n  - {name: f, rules: [{record: a, expr: b}, {record: d, expr: e}]}\n  - {name: g, rules: [{record: b, expr: a}]}\n"
+        "groups:\n  - {name: f, rules: [{record: a, expr: b}, {record: d, expr: e}]}\n"
+        "  - {name: g, rules: [{record: b, expr: a}]}\n"
         "  - {name: h, rules: [{record: e, expr: up}]}\n",
     )
-    units, circular = evaluation_order.units(found)
+    units, circular = evaluation_order.units(rule_groups)
     assert [rule.name for unit in units for _, rule in unit] == ["e", "d"]
     assert {rule.name for rule in circular} == {"a", "b"}
 

@@ -10,8 +10,19 @@ from firedrill.alerts.lint.known_series import Inventory
 from firedrill.alerts.rules import expression, promtool
 from tests import required_programs
 
-ALERT = "groups:\n  - name: g\n    interval: 5s\n    rules:\n      - alert: A\n        expr: {expr}\n        for: {hold}\n"
-NOTES = "        labels: {{severity: {severity}}}\n        annotations: {{summary: {summary}, description: d}}\n"
+ALERT = """\
+groups:
+  - name: g
+    interval: 5s
+    rules:
+      - alert: A
+        expr: {expr}
+        for: {hold}
+"""
+NOTES = """\
+        labels: {{severity: {severity}}}
+        annotations: {{summary: {summary}, description: d}}
+"""
 
 
 def findings(folder, recorded=None, expr="up == 0", hold="1m", severity="warning", summary="s"):
@@ -21,8 +32,8 @@ def findings(folder, recorded=None, expr="up == 0", hold="1m", severity="warning
         (ALERT + NOTES).format(expr=expr, hold=hold, severity=severity, summary=summary)
     )
     return [
-        (one.check, int(one.place.rpartition(":")[2]), one.severity)
-        for one in checks.check(file, recorded)
+        (finding.check, int(finding.place.rpartition(":")[2]), finding.severity)
+        for finding in checks.check(file, recorded)
     ]
 
 
@@ -99,9 +110,10 @@ def test_each_mistake_is_found_on_its_line(tmp_path, changed, expected):
 NEVER = {
     "up unless up": "`unless` leaves out what stands before it",
     "(up > 1) unless up": "`unless` leaves out what stands before it",
-    'sum by (job) (rate(up{job="a", instance="b"}[1m] offset 5m)) unless sum by (job) (rate(up{instance="b",job="a"}[60s] offset 5m))': (
-        "`unless` leaves out what stands before it"
-    ),
+    (
+        'sum by (job) (rate(up{job="a", instance="b"}[1m] offset 5m)) '
+        'unless sum by (job) (rate(up{instance="b",job="a"}[60s] offset 5m))'
+    ): "`unless` leaves out what stands before it",
     "up < up": "nothing is < itself",
     "rate(up[1m]) > (rate(up[1m]))": "nothing is > itself",
     "up > 1 and up < 0": "nothing is > 1 and < 0",
@@ -111,7 +123,9 @@ NEVER = {
     "(up > 2 unless on (job) up == 1) < 2": "nothing is > 2 and < 2",
     "max by (job) (up == 1 and up == 0) > 0": "nothing is == 1 and == 0",
     "up == 0 and on (job) (up < up)": "nothing is < itself",
-    "(up unless up) or (up > up)": "`unless` leaves out what stands before it, and nothing is > itself",
+    "(up unless up) or (up > up)": (
+        "`unless` leaves out what stands before it, and nothing is > itself"
+    ),
     'count(up{job="api"}) == 0': "count() is never == 0",
     "count_over_time(up[1m]) < 1": "count_over_time() is never < 1",
     'absent(up{job="api"}) == 0': "absent() is never == 0",
@@ -159,12 +173,13 @@ def test_promtool_finds_nothing_where_the_lint_says_never(tmp_path):
         f"    - {{series: 'up{{job=\"{job}\", instance=\"b\"}}', values: '{VALUES}'}}\n"
         for job in "ab"
     )
-    asked = "".join(
+    queries = "".join(
         f"    - {{expr: 'last_over_time({{__name__=~\"never:.*\"}}[20m])', eval_time: {minute}m}}\n"
         for minute in (5, 15)
     )
     (tmp_path / "t.yml").write_text(
-        f"rule_files: [r.yml]\ntests:\n  - interval: 1m\n    input_series:\n{series}    promql_expr_test:\n{asked}"
+        "rule_files: [r.yml]\ntests:\n  - interval: 1m\n"
+        f"    input_series:\n{series}    promql_expr_test:\n{queries}"
     )
     played = subprocess.run(
         [required_programs.require("promtool"), "test", "rules", tmp_path / "t.yml"],
@@ -209,29 +224,35 @@ def test_a_selector_without_series_suggests_what_the_run_has(tmp_path, selector,
     )
     file = tmp_path / "r.yml"
     file.write_text(f"groups: [{{name: g, rules: [{{record: c, expr: '{selector}'}}]}}]\n")
-    said = [one.text.partition("recorded: ")[2] for one in checks.check(file, Inventory(series))]
-    assert said == ([why] if why else [])
+    texts = [
+        finding.text.partition("recorded: ")[2] for finding in checks.check(file, Inventory(series))
+    ]
+    assert texts == ([why] if why else [])
 
 
 @pytest.mark.parametrize(
-    ("severity", "said"),
+    ("severity", "message"),
     [
         ("page", "A: severity is page; expected critical, warning or info"),
         ("''", "A: no severity; expected critical, warning or info"),
     ],
 )
-def test_a_severity_without_a_route_is_a_finding(tmp_path, severity, said):
+def test_a_severity_without_a_route_is_a_finding(tmp_path, severity, message):
     required_programs.require("promtool")
     file = tmp_path / "r.yml"
     file.write_text((ALERT + NOTES).format(expr="up", hold="1m", severity=severity, summary="s"))
-    assert [one.text for one in checks.check(file)] == [said]
+    assert [finding.text for finding in checks.check(file)] == [message]
 
 
 def test_promtool_findings_come_with_their_line(tmp_path):
     required_programs.require("promtool")
     file = tmp_path / "r.yml"
     file.write_text(ALERT.format(expr="up", hold="1m") + "        fur: 3\n        nonsense: 5\n")
-    mistakes = [(one.place, one.text[:19]) for one in checks.check(file) if one.check == "file"]
+    mistakes = [
+        (finding.place, finding.text[:19])
+        for finding in checks.check(file)
+        if finding.check == "file"
+    ]
     assert mistakes == [(f"{file}:8", "field fur not found"), (f"{file}:9", "field nonsense not ")]
     assert promtool.first_mistake(file).startswith(f"{file}:8: field fur not found")
 
@@ -263,7 +284,7 @@ def test_series_recorded_by_another_given_file_are_known(tmp_path):
     records, file = tmp_path / "records.yml", tmp_path / "r.yml"
     records.write_text("groups: [{name: h, rules: [{record: a:b:c, expr: up}]}]\n")
     file.write_text("groups: [{name: g, rules: [{record: d:e:f, expr: a:b:c}]}]\n")
-    assert [one.check for one in checks.check(file)] == ["unknown_metric"]
+    assert [finding.check for finding in checks.check(file)] == ["unknown_metric"]
     assert checks.check(file, beside=[records, file]) == []
 
 
@@ -272,17 +293,22 @@ def test_an_unreadable_file_is_one_finding_among_others(tmp_path):
     good, broken, missing = (tmp_path / name for name in ("good.yml", "broken.yml", "missing.yml"))
     good.write_text((ALERT + NOTES).format(expr="up", hold="9s", severity="info", summary="s"))
     broken.write_text("groups:\n  - name: [\n")
-    said = [(one.place, one.check) for one in checks.check_all([good, broken, missing])]
-    assert said == [(f"{good}:5", "short_for"), (f"{broken}:3", "file"), (f"{missing}", "file")]
+    reported = [
+        (finding.place, finding.check) for finding in checks.check_all([good, broken, missing])
+    ]
+    assert reported == [(f"{good}:5", "short_for"), (f"{broken}:3", "file"), (f"{missing}", "file")]
 
 
 def test_reading_a_series_recorded_later_in_its_group_is_found(tmp_path):
     required_programs.require("promtool")
     file = tmp_path / "r.yml"
     file.write_text(
-        "groups:\n  - name: g\n    rules:\n      - {record: a:b:c, expr: d:e:f}\n      - {record: d:e:f, expr: up}\n"
+        "groups:\n  - name: g\n    rules:\n"
+        "      - {record: a:b:c, expr: d:e:f}\n      - {record: d:e:f, expr: up}\n"
     )
-    assert [(one.check, one.place) for one in checks.check(file)] == [("order", f"{file}:4")]
+    assert [(finding.check, finding.place) for finding in checks.check(file)] == [
+        ("order", f"{file}:4")
+    ]
 
 
 @pytest.mark.parametrize("key", ["query_offset: 1m", "labels: {team: a}"])
@@ -293,7 +319,9 @@ def test_group_keys_of_a_newer_prometheus_are_findings(tmp_path, key):
     file.write_text(
         f"groups:\n  - name: g\n    {key}\n    rules:\n      - {{record: a:b:c, expr: up}}\n"
     )
-    assert ("versions", f"{file}:2") in {(one.check, one.place) for one in checks.check(file)}
+    assert ("versions", f"{file}:2") in {
+        (finding.check, finding.place) for finding in checks.check(file)
+    }
 
 
 @pytest.mark.parametrize(
@@ -304,7 +332,7 @@ def test_functions_unknown_to_prometheus_2_42_are_findings(tmp_path, expr):
     file = tmp_path / "r.yml"
     file.write_text(f"groups: [{{name: g, rules: [{{record: c, expr: '{expr}'}}]}}]\n")
     assert f"c: Prometheus 2.42 knows no {expr.partition('(')[0].strip()}()" in [
-        one.text for one in checks.check(file)
+        finding.text for finding in checks.check(file)
     ]
 
 
@@ -315,10 +343,10 @@ def test_a_fixed_time_is_not_mistaken_for_a_function():
 
 
 def test_an_expression_looks_back_by_its_ranges_offsets_and_subqueries():
-    found = expression.selectors(
+    selectors = expression.selectors(
         "holt_winters(x[5m], 0.1, 0.2) + y offset 5m + min_over_time(rate(z[1m])[10m:])"
     )
-    assert [(one.name, one.look_back_ms) for one in found] == [
+    assert [(selector.name, selector.look_back_ms) for selector in selectors] == [
         ("x", 300_000),
         ("y", 300_000),
         ("z", 660_000),
@@ -326,8 +354,11 @@ def test_an_expression_looks_back_by_its_ranges_offsets_and_subqueries():
 
 
 def test_expressions_unknown_to_the_parser_are_read_as_prometheus_does():
-    found = expression.selectors(
+    selectors = expression.selectors(
         "rate(x{a=`\\d`}[5m # minutes\n]) + holt_winters (y[1h], 0.1, 0.2)"
     )
-    assert [(one.name, one.look_back_ms) for one in found] == [("x", 300_000), ("y", 3_600_000)]
-    assert found[0].text == r'x{a="\\d"}'
+    assert [(selector.name, selector.look_back_ms) for selector in selectors] == [
+        ("x", 300_000),
+        ("y", 3_600_000),
+    ]
+    assert selectors[0].text == r'x{a="\\d"}'

@@ -16,19 +16,22 @@ from tests import required_programs
 )
 def test_names_and_labels_are_kept_as_spelled(tmp_path, spelled):
     required_programs.require("promtool")
-    alert = f"      - alert: {spelled}\n        expr: vector(1)\n        labels: {{page: {spelled}, none: ~, nothing: }}\n"
+    alert = (
+        f"      - alert: {spelled}\n        expr: vector(1)\n"
+        f"        labels: {{page: {spelled}, none: ~, nothing: }}\n"
+    )
     (tmp_path / "r.yml").write_text(f"groups:\n  - name: g\n    rules:\n{alert}")
-    ((one,),) = [group.rules for group in rule_file.read(tmp_path / "r.yml")]
+    ((rule,),) = [group.rules for group in rule_file.read(tmp_path / "r.yml")]
     fires = {
-        "alertname": one.name,
-        "exp_alerts": [{"exp_labels": dict(one.labels)}],
+        "alertname": rule.name,
+        "exp_alerts": [{"exp_labels": dict(rule.labels)}],
         "eval_time": "1m",
     }
-    asked = {
+    unit_test = {
         "rule_files": ["r.yml"],
         "tests": [{"interval": "1m", "input_series": [], "alert_rule_test": [fires]}],
     }
-    (tmp_path / "t.yml").write_text(json.dumps(asked))
+    (tmp_path / "t.yml").write_text(json.dumps(unit_test))
     done = subprocess.run(
         [programs.need("promtool"), "test", "rules", "t.yml"],
         cwd=tmp_path,
@@ -37,7 +40,7 @@ def test_names_and_labels_are_kept_as_spelled(tmp_path, spelled):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert (one.name, one.labels) == (spelled.strip("'"), {"page": spelled.strip("'")})
+    assert (rule.name, rule.labels) == (spelled.strip("'"), {"page": spelled.strip("'")})
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "groups:\n", "groups: []\n"])
@@ -49,24 +52,26 @@ def test_a_file_without_rules_is_a_valid_rule_file(tmp_path, text):
 def test_rules_are_read_with_their_lines(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text(
-        "groups:\n  - name: g\n    interval: 15s\n    limit: 2\n    rules:\n      - alert: Off\n        expr: 1\n        for: 1m\n"
+        "groups:\n  - name: g\n    interval: 15s\n    limit: 2\n    rules:\n"
+        "      - alert: Off\n        expr: 1\n        for: 1m\n"
     )
     (group,) = rule_file.read(file)
-    (one,) = group.rules
-    assert (group.interval_ms, group.limit, one.name, one.expr, one.hold_ms) == (
+    (rule,) = group.rules
+    assert (group.interval_ms, group.limit, rule.name, rule.expr, rule.hold_ms) == (
         15_000,
         2,
         "Off",
         "1",
         60_000,
     )
-    assert (one.place, one.expr_place) == (f"{file}:6", f"{file}:7")
+    assert (rule.place, rule.expr_place) == (f"{file}:6", f"{file}:7")
 
 
 def test_an_aliased_expression_keeps_the_line_of_its_rule(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text(
-        "groups:\n  - name: g\n    rules:\n      - &a {alert: A, expr: 1}\n      - <<: *a\n        alert: B\n"
+        "groups:\n  - name: g\n    rules:\n"
+        "      - &a {alert: A, expr: 1}\n      - <<: *a\n        alert: B\n"
     )
     ((_, merged),) = [group.rules for group in rule_file.read(file)]
     assert (merged.name, merged.expr, merged.expr_place) == ("B", "1", f"{file}:5")
@@ -83,7 +88,10 @@ def test_a_binary_file_is_an_error(tmp_path):
     ("text", "message"),
     [
         (
-            "groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: 1\n        for: 5x\n",
+            (
+                "groups:\n  - name: g\n    rules:\n"
+                "      - alert: A\n        expr: 1\n        for: 5x\n"
+            ),
             "r.yml:6: for: 5x is no duration",
         ),
         ("groups: [\n", "r.yml:2"),
@@ -142,15 +150,15 @@ def test_mistakes_have_their_line_and_the_rest_is_read(tmp_path, text):
     file.write_text(
         f"groups:\n  - name: a\n{text}\n".replace("*GOOD", "{alert: Good, expr: up == 2}")
     )
-    found = rule_file.read_tolerantly(file)
-    assert {rule.name for group in found.groups for rule in group.rules} == {"Good"}
-    (mistake,) = found.mistakes
+    result = rule_file.read_tolerantly(file)
+    assert {rule.name for group in result.groups for rule in group.rules} == {"Good"}
+    (mistake,) = result.mistakes
     _, listed = promtool.check_file(file)
     assert listed == [mistake], "promtool has nothing against the rest"
     named, line = mistake.place.rsplit(":", 1)
     assert named == str(file)
     assert file.read_text().splitlines()[int(line) - 1].strip() not in {"", "rules:", "- *GOOD"}
-    assert len(found.text.splitlines()) == len(file.read_text().splitlines())
+    assert len(result.text.splitlines()) == len(file.read_text().splitlines())
 
 
 BESIDE = """\
@@ -172,5 +180,5 @@ def test_a_promtool_mistake_among_others_keeps_line_and_rule(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text(BESIDE)
     _, mistakes = promtool.check_file(file)
-    found = [(one.place, one.rule and one.rule.name) for one in mistakes]
-    assert found == [(f"{file}:2", None), (f"{file}:8", None), (f"{file}:10", "Worse")]
+    reported = [(mistake.place, mistake.rule and mistake.rule.name) for mistake in mistakes]
+    assert reported == [(f"{file}:2", None), (f"{file}:8", None), (f"{file}:10", "Worse")]

@@ -75,7 +75,7 @@ def test_text_that_is_no_duration_stays(expression):
 
 
 @pytest.mark.parametrize(
-    ("production", "drill", "said"),
+    ("production", "drill", "message"),
     [
         ("rate(x[30s])", "rate(x[4s])", "rule: 30s is 4s here, not 2500ms"),
         ("rate(x[2s])", "rate(x[2s])", "rule: 2s is 2s here, not 167ms"),
@@ -84,10 +84,10 @@ def test_text_that_is_no_duration_stays(expression):
         ("x offset 5ms", "x offset 1ms", "rule: 5ms is 1ms here, not 0s"),
     ],
 )
-def test_a_window_keeps_four_scrapes_and_reports_it(production, drill, said):
+def test_a_window_keeps_four_scrapes_and_reports_it(production, drill, message):
     scaler = Scaler(12)
     assert scaler.expression(production, "rule") == drill
-    assert scaler.clamped == [said]
+    assert scaler.clamped == [message]
 
 
 def test_every_duration_of_a_rule_file_shrinks():
@@ -113,7 +113,10 @@ def test_factor_one_changes_nothing():
 
 
 def test_rules_that_share_a_mapping_shrink_once():
-    shared = "groups:\n- name: a\n  rules:\n  - &r {record: a, expr: 'rate(x[1h])'}\n  - *r\n  - {<<: *r, record: b}\n"
+    shared = (
+        "groups:\n- name: a\n  rules:\n"
+        "  - &r {record: a, expr: 'rate(x[1h])'}\n  - *r\n  - {<<: *r, record: b}\n"
+    )
     assert scale_rules(shared, 12).text.count("rate(x[300s])") == scale_rules(
         shared, 12
     ).text.count("rate(")
@@ -153,7 +156,10 @@ def test_a_duration_is_read_as_it_is_spelled(length_ms):
 
 @given(st.text(alphabet="xw5m1h s[](){}:'\"`\\#\noffset-increase0.,", max_size=60))
 def test_text_outside_durations_survives_whatever_it_is(text):
-    """At a factor of 1 only the spelling of durations may change, so without any the text is the same to the character."""
+    """A factor of 1 changes only the spelling of durations.
+
+    A text without durations stays the same to the character.
+    """
     unchanged = (
         text.replace("5m", "5x")
         .replace("1h", "1x")

@@ -5,12 +5,12 @@ from firedrill.alerts.replay.evaluation_durations import Reading
 
 
 def test_scrapes_during_a_stall_are_stored_after_it():
-    """Nobody knows when it began: after the last sign of life before the first thing that was late."""
-    found = stalls.find_stalls(
+    """The start of a stall is unknown: it is taken from the last sign of life before it."""
+    result = stalls.find_stalls(
         [(2000, 5000), (2500, 5010), (9000, 9100)], [500, 1900, 5000, 5010, 8990, 9100]
     )
-    assert found.spans == [(1900, 5010), (8990, 9100)]
-    assert [found.stored_by(time_ms) for time_ms in (1800, 1881, 3000, 5009, 5011, 8985)] == [
+    assert result.spans == [(1900, 5010), (8990, 9100)]
+    assert [result.stored_by(time_ms) for time_ms in (1800, 1881, 3000, 5009, 5011, 8985)] == [
         1820,
         5030,
         5030,
@@ -34,7 +34,10 @@ def test_scrapes_and_evaluations_off_their_phase_were_late():
 
 
 def test_an_evaluation_that_ended_amid_a_scrape_is_bounded_by_it():
-    """Prometheus tells when the last one began and how long it took, and does not read both at once."""
+    """Prometheus exports the start and the duration of the last evaluation.
+
+    It does not read both at the same time.
+    """
     times = [0, 1000, 2000, 3000, 4000]
     took = {
         500: (1, 0.004),
@@ -43,9 +46,11 @@ def test_an_evaluation_that_ended_amid_a_scrape_is_bounded_by_it():
         3500: (3001, 0.006),
         4500: (4001, 0.007),
     }
-    readings = [Reading(scraped, scraped + 30, *said) for scraped, said in took.items()]
-    found = evaluation_durations.estimate(times, readings, lambda time_ms: time_ms + 20)
-    assert {time_ms: (one.ended_ms, one.likely_ms) for time_ms, one in found.items()} == {
+    readings = [Reading(scraped, scraped + 30, *figures) for scraped, figures in took.items()]
+    estimates = evaluation_durations.estimate(times, readings, lambda time_ms: time_ms + 20)
+    assert {
+        time_ms: (estimate.ended_ms, estimate.likely_ms) for time_ms, estimate in estimates.items()
+    } == {
         0: (5, 5),
         1000: (1006, 1006),
         2000: (
@@ -56,7 +61,7 @@ def test_an_evaluation_that_ended_amid_a_scrape_is_bounded_by_it():
         4000: (4008, 4008),
     }
     stalled = evaluation_durations.estimate(times, readings, lambda time_ms: time_ms + 600)
-    assert [one.is_certain for one in stalled.values()] == [False] * 5, (
+    assert [estimate.is_certain for estimate in stalled.values()] == [False] * 5, (
         "nor is what follows, where each may have waited for so long"
     )
     under_way = evaluation_durations.estimate(

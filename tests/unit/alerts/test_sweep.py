@@ -29,8 +29,10 @@ from firedrill.errors import BadInput
     ],
 )
 def test_a_single_comparison_with_a_number_splits_at_its_limit(expr, threshold):
-    found = thresholds.single_comparison(expr)
-    assert (found and (found.measured, found.operator, found.value)) == threshold
+    comparison = thresholds.single_comparison(expr)
+    assert (
+        comparison and (comparison.measured, comparison.operator, comparison.value)
+    ) == threshold
 
 
 @pytest.mark.parametrize(
@@ -47,13 +49,24 @@ def test_a_single_comparison_with_a_number_splits_at_its_limit(expr, threshold):
         ("0.5 * a > b", ["7 * a > b"]),
         ("2 * a > 3 * b", ["2 * a > 7 * b", "7 * a > 3 * b"]),
         ("a > 1 and b >= 10", ["a > 7 and b >= 10", "a > 1 and b >= 7"]),
-        ("(a > 1 or b < 2) unless on (x) (c == 3)", ["(a > 7 or b < 2) unless on (x) (c == 3)", "(a > 1 or b < 7) unless on (x) (c == 3)",
-                                                      "(a > 1 or b < 2) unless on (x) (c == 7)"]),
+        (
+            "(a > 1 or b < 2) unless on (x) (c == 3)",
+            [
+                "(a > 7 or b < 2) unless on (x) (c == 3)",
+                "(a > 1 or b < 7) unless on (x) (c == 3)",
+                "(a > 1 or b < 2) unless on (x) (c == 7)",
+            ],
+        ),
         ("a > 1 < 5", ["a > 7 < 5", "a > 1 < 7"]),
         ("(a > 1) < 5", ["(a > 7) < 5", "(a > 1) < 7"]),
         # Two windows, one limit.
-        ("a > scalar(14.4 * b) and c > scalar(14.4*b) and d >= 10", ["a > 7 and c > 7 and d >= 10",
-                                                                     "a > scalar(14.4 * b) and c > scalar(14.4*b) and d >= 7"]),
+        (
+            "a > scalar(14.4 * b) and c > scalar(14.4*b) and d >= 10",
+            [
+                "a > 7 and c > 7 and d >= 10",
+                "a > scalar(14.4 * b) and c > scalar(14.4*b) and d >= 7",
+            ],
+        ),
         ("a > 1 and b < 1", ["a > 7 and b < 1", "a > 1 and b < 7"]),
         ('a{b="> 1"} > 1 # > 2', ['a{b="> 1"} > 7 ']),
         # No number to try others instead of.
@@ -80,14 +93,14 @@ def test_a_single_comparison_with_a_number_splits_at_its_limit(expr, threshold):
 def test_a_limit_is_a_number_or_a_factor(expr, with_seven):
     blankless = ["".join(text.split()) for text in with_seven]
     assert [
-        "".join(one.with_value(7).split()).replace("7.0", "7")
-        for one in thresholds.find_limits(expr)
+        "".join(limit.with_value(7).split()).replace("7.0", "7")
+        for limit in thresholds.find_limits(expr)
     ] == blankless
 
 
 def test_a_sweep_is_spelled_as_a_range_or_a_list():
-    found = sweep.parse(["for=15s..2m/8", "threshold=0.1..0.5"])
-    assert found == Settings(tuple(range(15_000, 120_001, 15_000)), (0.1, 0.2, 0.3, 0.4, 0.5))
+    settings = sweep.parse(["for=15s..2m/8", "threshold=0.1..0.5"])
+    assert settings == Settings(tuple(range(15_000, 120_001, 15_000)), (0.1, 0.2, 0.3, 0.4, 0.5))
     assert sweep.parse(["for=0,1m"]) == Settings((0, 60_000))
     assert sweep.parse(["threshold.2=1,5", "threshold.2=7"]) == Settings((), (1.0, 5.0, 7.0), 2)
 
@@ -95,8 +108,8 @@ def test_a_sweep_is_spelled_as_a_range_or_a_list():
 @pytest.mark.parametrize(
     "text",
     [
-        "for=1..x", "for=", "threshold=1..2/1", "limit=1..2", "threshold=a", "threshold=nan", "threshold=0..inf",
-        "threshold.0=1", "threshold2=1", "for=10s..1s", "threshold=1..0/3",
+        "for=1..x", "for=", "threshold=1..2/1", "limit=1..2", "threshold=a", "threshold=nan",
+        "threshold=0..inf", "threshold.0=1", "threshold2=1", "for=10s..1s", "threshold=1..0/3",
     ],
 )  # fmt: skip
 def test_an_unreadable_sweep_is_an_error(text):
@@ -133,18 +146,27 @@ groups:
         (
             "Two",
             None,
-            "5: Two: --sweep threshold: has 2; expected one of threshold.1 for `up > 0.5`, threshold.2 for `up < 2 * limit`",
+            (
+                "5: Two: --sweep threshold: has 2; expected one of threshold.1 for `up > 0.5`, "
+                "threshold.2 for `up < 2 * limit`"
+            ),
         ),
         ("Two", 3, "5: Two: --sweep threshold.3: has 2; expected threshold.1 to threshold.2"),
         (
             "None",
             None,
-            "6: None: --sweep threshold: compares nothing with a number; expected an alert such as `a > 0.5`",
+            (
+                "6: None: --sweep threshold: compares nothing with a number; "
+                "expected an alert such as `a > 0.5`"
+            ),
         ),
         (
             "Early",
             None,
-            "7: Early: --sweep threshold: reads what its group records after it; expected one comparison with a plain number there",
+            (
+                "7: Early: --sweep threshold: reads what its group records after it; "
+                "expected one comparison with a plain number there"
+            ),
         ),
     ],
 )

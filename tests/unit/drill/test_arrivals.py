@@ -1,4 +1,7 @@
-"""The schedule of an open loop is a pure function, and every arrival is sent, waits or is dropped."""
+"""The schedule of an open loop is a pure function.
+
+Every arrival is sent, waits or is dropped.
+"""
 
 import itertools
 import statistics
@@ -114,7 +117,10 @@ def test_the_number_of_arrivals_is_the_area_below_the_rate(rates, seconds):
     )
 )
 def test_worker_changes_neither_lose_nor_repeat_an_arrival(schedule, turns):
-    """Each turn gives some more time to those that are there; some of them look how far they have come, the others stand still."""
+    """In each turn the present workers get shards of the next seconds.
+
+    Those that are awake take their due arrivals, the others stand still.
+    """
     taken = {name: [] for name in "abc"}
     allocator, parts, now = (
         ShardAllocator(schedule, {}),

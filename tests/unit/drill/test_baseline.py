@@ -138,10 +138,10 @@ def test_a_baseline_without_a_newer_setting_had_its_default(tmp_path):
     assert Baseline.of(before, PROFILE, 0.1).rate == 100.0
 
 
-@pytest.mark.parametrize(("lasted", "asked"), [(85.4, 85), (81, 85), (85, None), (4.2, 4)])
-def test_a_baseline_of_the_same_length_is_taken(tmp_path, lasted, asked):
+@pytest.mark.parametrize(("lasted", "planned"), [(85.4, 85), (81, 85), (85, None), (4.2, 4)])
+def test_a_baseline_of_the_same_length_is_taken(tmp_path, lasted, planned):
     before = recorded(tmp_path, window={"start": 1000.0, "end": 1000.0 + lasted})
-    assert Baseline.of(before, PROFILE, 0.1, asked).rate == HEALTHY.client.rate
+    assert Baseline.of(before, PROFILE, 0.1, planned).rate == HEALTHY.client.rate
 
 
 @pytest.mark.parametrize("lasted", [20, 200])

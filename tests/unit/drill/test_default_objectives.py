@@ -38,7 +38,10 @@ def test_alerts_about_unset_objectives_name_the_default(slo):
     assert texts(
         slo, "ApiQueueWaitHigh", "ApiLatencyBudgetBurn", "ApiErrorBudgetFastBurn", "ApiDown"
     ) == [
-        f"ApiLatencyBudgetBurn, ApiQueueWaitHigh {over} p99 objective of 250 ms, {because} p99 in its slo",
+        (
+            f"ApiLatencyBudgetBurn, ApiQueueWaitHigh {over} p99 objective of 250 ms, "
+            f"{because} p99 in its slo"
+        ),
         f"ApiErrorBudgetFastBurn {over} errors objective of 0.1%, {because} errors in its slo",
     ]
 

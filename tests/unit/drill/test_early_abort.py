@@ -90,8 +90,8 @@ def test_the_breaking_point_is_where_the_first_bad_seconds_began():
     watch = AbortWatch(load_profile("breakpoint"), None, knows_requests=True)
     assert watch._broken_after(None, 30.0) is None
     assert watch._broken_after("p99", 31.0) is None
-    found = watch._abort("p99", watch._broken_after("p99", 36.0))
-    assert (found.after_seconds, found.step, found.load, found.held) == (26.0, 2, "60/s", "40/s")
+    abort = watch._abort("p99", watch._broken_after("p99", 36.0))
+    assert (abort.after_seconds, abort.step, abort.load, abort.held) == (26.0, 2, "60/s", "40/s")
 
 
 class Counters:
@@ -112,14 +112,20 @@ def of(name, **at):
 
 
 def test_an_open_loop_counts_dropped_and_abandoned_requests():
-    """80 answered, half of them in time; 6 wait, 4 of them for long; 10 were dropped; of 5 that were given up one had just been asked."""
+    """The observed requests are the answered, the waiting, the dropped and the abandoned ones.
+
+    80 were answered, half of them within 0.5 s. 6 wait, 4 of them for more than 0.5 s. 10 were
+    dropped. 5 were abandoned, one of them within 1 s.
+    """
     ages = (
         of("locust_response_time_from_schedule_seconds_bucket", **{"0.5": 40.0, "+Inf": 80.0}),
         of("locust_arrivals_waiting_age", **{"0.5": 2.0, "+Inf": 6.0}),
         of("locust_requests_abandoned_age_seconds_bucket", **{"0.5": 0.0, "1.0": 1.0, "+Inf": 5.0}),
     )
     counted = {"locust_arrivals_unsent_total": 10.0, "locust_request_failures_total": 3.0}
-    prom = Counters(**{name: value for each in (*ages, counted) for name, value in each.items()})
+    prom = Counters(
+        **{name: value for samples in (*ages, counted) for name, value in samples.items()}
+    )
     profile = replace(load_profile("open"), slo=Slo({"p99": 0.5}))
     assert observed_requests(profile, prom, 0, 100) == ObservedRequests(101, 3, {"p99": 59}), (
         "who was given up may prove to have been only slow"

@@ -47,7 +47,7 @@ CHANCES = st.builds(Chance, st.integers(0, 10**6), st.floats(0, 1), st.floats(0,
 
 
 @dataclass
-class Asked:
+class Request:
     """One request, or an arrival that was dropped; times since the load began."""
 
     due: float
@@ -105,7 +105,7 @@ def closed(loads, late, chance):
                 begin = (int(begin / length) + 1) * length
                 continue
             took, failed = chance.outcome(begin)
-            yield Asked(begin, begin, begin + took, failed)
+            yield Request(begin, begin, begin + took, failed)
             begin += took + THINK_SECONDS
 
 
@@ -118,21 +118,26 @@ def opened(loads, slots, chance):
             due = index * length + (number + 0.5) / load
             begin = max(due, free[0])
             if begin - due > PATIENCE_SECONDS:
-                yield Asked(due, inf, due + PATIENCE_SECONDS, failed=False)
+                yield Request(due, inf, due + PATIENCE_SECONDS, failed=False)
             else:
                 took, failed = chance.outcome(begin)
                 heapq.heapreplace(free, begin + took)
-                yield Asked(due, begin, begin + took, failed)
+                yield Request(due, begin, begin + took, failed)
 
 
-def observed_requests(asked, counted, looked):
-    """What a page shows whose requests were counted at one time and whose waiting were looked at later."""
-    done = [one for one in asked if one.end <= counted]
-    waiting = [one for one in asked if one.due <= looked < one.end]
-    slow = sum(one.sent == inf or one.age(looked) > BOUND_SECONDS for one in (*done, *waiting))
+def observed_requests(requests, counted, looked):
+    """Return the requests that a metrics endpoint shows.
+
+    It counts the answered requests at one time and the waiting ones later.
+    """
+    done = [request for request in requests if request.end <= counted]
+    waiting = [request for request in requests if request.due <= looked < request.end]
+    slow = sum(
+        request.sent == inf or request.age(looked) > BOUND_SECONDS for request in (*done, *waiting)
+    )
     return ObservedRequests(
         len(done) + len(waiting),
-        sum(one.failed for one in done),
+        sum(request.failed for request in done),
         dict.fromkeys(SLO.latency_seconds, slow),
     )
 
@@ -140,15 +145,20 @@ def observed_requests(asked, counted, looked):
 def hold_what_was_foregone(made, ask, chance, ends, lag):
     """Looked at again and again, each time with nothing to come but what is perfect."""
     for looked in range(5, END_SECONDS):
-        asked = [one for one in ask(replace(chance, perfect_from=looked)) if one.due <= ends]
+        requests = [
+            request for request in ask(replace(chance, perfect_from=looked)) if request.due <= ends
+        ]
         objective = broken_objective(
             SLO,
-            observed_requests(asked, looked - lag, looked),
+            observed_requests(requests, looked - lag, looked),
             most_to_come(made, looked - REPORT_SECONDS, END_SECONDS),
         )
         if objective:
             event(f"{objective} was foregone")
-            whole = [replace(one, end=min(one.end, max(ends, one.due))) for one in asked]
+            whole = [
+                replace(request, end=min(request.end, max(ends, request.due)))
+                for request in requests
+            ]
             assert broken_objective(SLO, observed_requests(whole, inf, inf), 0) is not None
 
 

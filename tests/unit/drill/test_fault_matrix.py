@@ -1,4 +1,4 @@
-"""A fault matrix is judged from the run.json of its runs, with the detection bounds of each alert."""
+"""A fault matrix is judged from the run.json of its runs and the detection bounds of each alert."""
 
 import json
 from dataclasses import replace
@@ -29,7 +29,10 @@ LEASTS = {
 
 
 def run(*fired, fault=None, named=(), status="PASSED", reasons=()):
-    """A run of 60 s whose fault, if there is one, begins after 10 s, and whose alerts fired at these times."""
+    """Return a run of 60 s with alerts that fired at these times.
+
+    Its fault, if there is one, begins after 10 s.
+    """
     faults = (InjectedFault(fault, 1.0, 1010.0, 1060.0, tuple(named)),) if fault else ()
     alerts = [
         Alert(
@@ -67,11 +70,11 @@ def test_a_matrix_passes_when_every_fault_is_detected():
         run(("Slow", 25.0), ("Odd", 30.0), fault="latency", named=["Slow"]),
         run(("Down", 21.0), fault="stop", named=["Down"]),
     )
-    found = judged(run(), slow, gone)
-    assert (found.status, found.reasons) == (Status.PASSED, ())
+    matrix = judged(run(), slow, gone)
+    assert (matrix.status, matrix.reasons) == (Status.PASSED, ())
     assert [
         [(cell.alert, cell.judgement, cell.delay_seconds) for cell in column.cells]
-        for column in found.columns
+        for column in matrix.columns
     ] == [
         [],
         [("Slow", "detected", 15.0), ("Odd", "also", 20.0)],
@@ -80,75 +83,78 @@ def test_a_matrix_passes_when_every_fault_is_detected():
 
 
 def test_alerts_slower_than_the_quiet_run_are_named():
-    found = fault_matrix.judge([run()], {**LEASTS, "SlowBurn": DetectionBounds(75.0, 5.0, 1.25)})
-    assert (found.status, found.unproven) == (Status.PASSED, ("SlowBurn",))
+    matrix = fault_matrix.judge([run()], {**LEASTS, "SlowBurn": DetectionBounds(75.0, 5.0, 1.25)})
+    assert (matrix.status, matrix.unproven) == (Status.PASSED, ("SlowBurn",))
     assert "the quiet run is too short to judge SlowBurn" in printed(
-        matrix_summary.of_matrix(found)
+        matrix_summary.of_matrix(matrix)
     )
     assert "too short" not in printed(matrix_summary.of_matrix(judged(run())))
 
 
 def test_the_quiet_run_lasts_as_long_as_the_slowest_alert():
-    asked = request(load_profile("matrix"))
-    every = matrix_runs.bounds_of_loaded_rules(asked)
-    seconds = matrix_runs.quiet_seconds(asked, every)
+    drill = request(load_profile("matrix"))
+    every = matrix_runs.bounds_of_loaded_rules(drill)
+    seconds = matrix_runs.quiet_seconds(drill, every)
     assert (
         every["ApiErrorBudgetSlowBurn"].latest_seconds
-        == max(one.latest_seconds for one in every.values())
+        == max(bounds.latest_seconds for bounds in every.values())
         < seconds
     )
     assert seconds < matrix_runs.LONGEST_QUIET_SECONDS
     assert (
-        matrix_runs.quiet_seconds(asked, {**every, "Daily": DetectionBounds(86_400.0, 5.0, 1.0)})
+        matrix_runs.quiet_seconds(drill, {**every, "Daily": DetectionBounds(86_400.0, 5.0, 1.0)})
         == matrix_runs.LONGEST_QUIET_SECONDS
     )
-    assert matrix_runs.quiet_seconds(replace(asked, duration_seconds=8.0), every) == 8.0
+    assert matrix_runs.quiet_seconds(replace(drill, duration_seconds=8.0), every) == 8.0
     assert (
-        matrix_runs.quiet_seconds(replace(asked, duration_seconds=300.0), every) == 300.0 > seconds
+        matrix_runs.quiet_seconds(replace(drill, duration_seconds=300.0), every) == 300.0 > seconds
     )
     assert (
-        matrix_runs.quiet_seconds(replace(asked, duration_seconds=3_600.0), every)
-        == asked.profile.duration_seconds
+        matrix_runs.quiet_seconds(replace(drill, duration_seconds=3_600.0), every)
+        == drill.profile.duration_seconds
     )
 
 
 def test_a_fault_without_its_alert_fails_and_is_named():
-    found = judged(run(), run(("Odd", 30.0), fault="latency", named=["Slow"]))
-    assert found.status is Status.FAILED
-    assert found.reasons == (
-        "latency 1.0 s: the alert Slow did not fire; the profile expects it after latency 1.0 s, which began after 10 s",
+    matrix = judged(run(), run(("Odd", 30.0), fault="latency", named=["Slow"]))
+    assert matrix.status is Status.FAILED
+    assert matrix.reasons == (
+        (
+            "latency 1.0 s: the alert Slow did not fire; "
+            "the profile expects it after latency 1.0 s, which began after 10 s"
+        ),
     )
 
 
 def test_false_alerts_fail_the_matrix():
-    found = judged(
+    matrix = judged(
         run(("Slow", 33.0)), run(("Odd", 4.0), ("Down", 21.0), fault="stop", named=["Down"])
     )
-    assert found.status is Status.FAILED
-    assert found.reasons == (
+    assert matrix.status is Status.FAILED
+    assert matrix.reasons == (
         "quiet: the alert Slow fired after 33 s, with nothing wrong yet",
         "stop: the alert Odd fired after 4.0 s, with nothing wrong yet",
     )
 
 
 def test_an_alert_that_fires_before_its_fault_misses_it():
-    found = judged(run(("Down", 4.0), fault="stop", named=["Down"]))
-    assert found.status is Status.FAILED
-    assert [cell.judgement for cell in found.columns[0].cells] == ["false", "undecided"]
-    assert "fired already before stop" in found.reasons[0]
+    matrix = judged(run(("Down", 4.0), fault="stop", named=["Down"]))
+    assert matrix.status is Status.FAILED
+    assert [cell.judgement for cell in matrix.columns[0].cells] == ["false", "undecided"]
+    assert "fired already before stop" in matrix.reasons[0]
 
 
 def test_an_alert_pending_before_its_fault_misses_it():
-    found = judged(run(("Down", 14.0, 8.0), fault="stop", named=["Down"]))
-    assert found.status is Status.FAILED
-    assert [(cell.alert, cell.judgement) for cell in found.columns[0].cells] == [
+    matrix = judged(run(("Down", 14.0, 8.0), fault="stop", named=["Down"]))
+    assert matrix.status is Status.FAILED
+    assert [(cell.alert, cell.judgement) for cell in matrix.columns[0].cells] == [
         ("Down", "undecided")
     ]
-    assert "was pending already before stop" in found.reasons[0]
+    assert "was pending already before stop" in matrix.reasons[0]
 
 
 def test_an_alert_pending_before_another_fault_fails_nothing():
-    found = judged(
+    matrix = judged(
         run(
             ("Odd", 15.0, 9.0),
             ("ApiCpuPressure", 16.0, 9.0),
@@ -157,8 +163,8 @@ def test_an_alert_pending_before_another_fault_fails_nothing():
             named=["Down"],
         )
     )
-    assert (found.status, found.reasons) == (Status.PASSED, ())
-    assert [(cell.alert, cell.judgement) for cell in found.columns[0].cells] == [
+    assert (matrix.status, matrix.reasons) == (Status.PASSED, ())
+    assert [(cell.alert, cell.judgement) for cell in matrix.columns[0].cells] == [
         ("Odd", "undecided"),
         ("ApiCpuPressure", "machine"),
         ("Down", "detected"),
@@ -166,8 +172,8 @@ def test_an_alert_pending_before_another_fault_fails_nothing():
 
 
 def test_alerts_about_the_machine_fail_nothing():
-    found = judged(run(("ApiCpuPressure", 28.0)))
-    assert (found.status, [cell.judgement for cell in found.columns[0].cells]) == (
+    matrix = judged(run(("ApiCpuPressure", 28.0)))
+    assert (matrix.status, [cell.judgement for cell in matrix.columns[0].cells]) == (
         Status.PASSED,
         ["machine"],
     )
@@ -177,11 +183,11 @@ def test_alerts_about_the_machine_fail_nothing():
     ("status", "expected"), [("INVALID", Status.INVALID), ("INTERRUPTED", Status.INTERRUPTED)]
 )
 def test_an_invalid_run_voids_the_matrix(status, expected):
-    found = judged(
+    matrix = judged(
         run(("Slow", 33.0)), run(fault="stop", named=["Down"], status=status, reasons=["why"])
     )
-    assert found.status is expected
-    assert "stop: why" in found.reasons
+    assert matrix.status is expected
+    assert "stop: why" in matrix.reasons
 
 
 def test_a_run_stopped_before_its_load_has_an_empty_column():
@@ -193,14 +199,14 @@ def test_a_run_stopped_before_its_load_has_an_empty_column():
 
 
 def test_the_table_shows_delays_beside_their_bounds():
-    found = judged(
+    matrix = judged(
         run(),
         run(("Slow", 25.0), ("Odd", 30.0), fault="latency", named=["Slow"]),
         run(fault="stop", named=["Down"]),
     )
     lines = [
         line.split()
-        for line in printed(matrix_summary.of_matrix(found)).splitlines()
+        for line in printed(matrix_summary.of_matrix(matrix)).splitlines()
         if "Slow" in line or "Odd" in line or "  Down" in line
     ]
     assert lines == [
@@ -208,15 +214,15 @@ def test_the_table_shows_delays_beside_their_bounds():
         ["Odd", "also", "20", "s", "10", "s", "17", "s"],
         ["stop", "Down", "missed", "–", "10", "s", "17", "s"],
     ]
-    assert json.loads(found.text())["least"]["Down"] == {
+    assert json.loads(matrix.text())["least"]["Down"] == {
         **vars_of(LEASTS["Down"]),
         "seconds": 10.0,
         "full_seconds": 17.25,
     }
 
 
-def vars_of(one):
-    return {name: getattr(one, name) for name in one.__slots__}
+def vars_of(instance):
+    return {name: getattr(instance, name) for name in instance.__slots__}
 
 
 def request(profile):
@@ -261,24 +267,25 @@ def test_each_fault_is_played_alone_until_its_alerts_fired():
     played = dict(matrix_runs.planned_runs(replace(request(profile), time_scale=24), 20.0))
     assert list(played) == ["quiet", "latency 600 ms", "errors 20 % and cpu 1 core"]
     assert (
-        [one.duration_seconds for one in played.values()]
-        == [one.profile.duration_seconds for one in played.values()]
+        [drill.duration_seconds for drill in played.values()]
+        == [drill.profile.duration_seconds for drill in played.values()]
         == [20, 25, 15]
     )
-    assert [[step.start_seconds for step in one.profile.faults] for one in played.values()] == [
+    assert [[step.start_seconds for step in drill.profile.faults] for drill in played.values()] == [
         [],
         [5],
         [5],
     ]
-    assert [one.until_firing for one in played.values()] == [
+    assert [drill.until_firing for drill in played.values()] == [
         (),
         ("ApiLatencyP99High",),
         ("ApiDown",),
     ]
     assert {
-        (one.profile.slo, one.profile.alerts, one.profile.abort_on_slo) for one in played.values()
+        (drill.profile.slo, drill.profile.alerts, drill.profile.abort_on_slo)
+        for drill in played.values()
     } == {(None, AlertExpectations(), False)}
-    assert {one.profile.steps for one in played.values()} == {profile.steps}
+    assert {drill.profile.steps for drill in played.values()} == {profile.steps}
 
 
 RULES = """\
@@ -290,7 +297,9 @@ groups:
       - {record: a:used:ratio, expr: x, labels: {resource: memory}}
       - {record: a:errors:ratio, expr: 'rate(e_total[1m] offset 1h) / rate(x_total[30s])'}
       - {alert: Recorded, expr: 'avg_over_time(a:used:ratio{resource="cpu"}[5s]) > 0.8', for: 20s}
-      - {alert: Instant, expr: 'a:used:ratio{resource="memory"} > 0.8 * scalar(max_over_time(limit[1h]))', for: 20s}
+      - alert: Instant
+        expr: 'a:used:ratio{resource="memory"} > 0.8 * scalar(max_over_time(limit[1h]))'
+        for: 20s
       - {alert: Both, expr: 'rate(x_total[5m]) > 1 and rate(x_total[1m]) > 1 and x'}
       - {alert: Either, expr: 'x == 0 or rate(x_total[5m]) > 1'}
       - {alert: Ratio, expr: a:errors:ratio > 1}
@@ -303,11 +312,11 @@ groups:
 def test_detection_takes_between_the_for_and_a_full_window(tmp_path):
     file = tmp_path / "r.yml"
     file.write_text(RULES)
-    found = {
-        name: (one.window_seconds, one.earliest_seconds, one.latest_seconds)
-        for name, one in detection_bounds.by_alert(rule_file.read(file)).items()
+    by_alert = {
+        name: (bounds.window_seconds, bounds.earliest_seconds, bounds.latest_seconds)
+        for name, bounds in detection_bounds.by_alert(rule_file.read(file)).items()
     }
-    assert found == {
+    assert by_alert == {
         "Recorded": (15, 20, 38),
         "Instant": (0, 20, 23),
         "Both": (60, 0, 63),

@@ -54,7 +54,7 @@ def figures(seconds, **points):
 
 
 def test_the_error_share_includes_late_errors():
-    """rate() would be told of neither the last scrape nor, of a counter that begins at zero, of the first."""
+    """rate() misses the last scrape, and the first scrape of a counter that begins at zero."""
     requests, failures = (
         [(100 + at, at * 10) for at in range(21)],
         [(100 + at, at) for at in range(20)],
@@ -66,7 +66,10 @@ def test_the_error_share_includes_late_errors():
 
 
 def test_the_achieved_rate_is_requests_by_seconds():
-    """Scrapes do not fall on the ends of the window: 200 requests were answered in 20 s, none of them in the first half second."""
+    """200 requests were answered in 20 s, none of them in the first half second.
+
+    Scrapes do not fall on the ends of the window.
+    """
     requests = [(100.4 + at, min(200.0, at * 12)) for at in range(23)]
     assert figures(20, locust_requests_total=requests).client.rate == 10
     assert figures(20).client.rate is None
@@ -92,7 +95,7 @@ def test_the_gain_of_a_counter_is_measured_since_a_time(points, gained):
 
 
 def test_a_scrape_that_outlasts_the_start_takes_no_request_away():
-    """It began 0.4 s before the load, and its page was written when ten requests had been answered."""
+    """The scrape began 0.4 s before the load, but its response counts ten requests of the load."""
     requests = [(98.6, 30.0), (99.6, 40.0), (100.6, 50.0), (121, 130.0)]
     assert figures(20, locust_requests_total=requests).counts.client_requests == 100
 
@@ -176,7 +179,10 @@ class Histograms(Recorded):
 
 
 def test_abandoned_and_dropped_requests_are_in_the_percentiles():
-    """900 answers within 100 ms; 60 arrivals were dropped after 5 s, 40 waited for up to 250 ms when the load ended."""
+    """900 requests were answered within 100 ms and 60 arrivals were dropped after 5 s.
+
+    40 arrivals had waited for up to 250 ms when the load ended.
+    """
     at = {"0.1": 900.0, "0.25": 900.0, "2.5": 900.0, "5.0": 900.0, "60.0": 900.0, "+Inf": 900.0}
     dropped = {"0.1": 0.0, "0.25": 0.0, "2.5": 0.0, "5.0": 60.0, "60.0": 60.0, "+Inf": 60.0}
     left = {"0.1": 0.0, "0.25": 40.0, "2.5": 40.0, "5.0": 40.0, "60.0": 40.0, "+Inf": 40.0}

@@ -218,7 +218,10 @@ def test_faults_are_sorted_and_in_base_units(load):
         (
             "500kB/s",
             "500kB",
-            "launch.yaml:14: faults[0].memory is '500kB'; expected a growth such as 5MB/s or 500kB/s",
+            (
+                "launch.yaml:14: faults[0].memory is '500kB'; "
+                "expected a growth such as 5MB/s or 500kB/s"
+            ),
         ),
         (
             "stop: true",
@@ -276,7 +279,10 @@ def test_smoke_takes_less_than_twenty_seconds():
         (
             "users: 40",
             "user: 40",
-            "steps[2].user is no key; did you mean users? (known: rate, spawn_rate, start_time, users)",
+            (
+                "steps[2].user is no key; did you mean users? "
+                "(known: rate, spawn_rate, start_time, users)"
+            ),
         ),
         (", users: 40", "", "launch.yaml:9: steps[2].users is missing"),
         (
@@ -287,7 +293,10 @@ def test_smoke_takes_less_than_twenty_seconds():
         (
             "90s",
             "20s",
-            "launch.yaml:9: steps[2].start_time is 20s; expected more than the 30s of the step before it",
+            (
+                "launch.yaml:9: steps[2].start_time is 20s; "
+                "expected more than the 30s of the step before it"
+            ),
         ),
         (
             "0s, users: 10,",
@@ -315,7 +324,10 @@ def test_smoke_takes_less_than_twenty_seconds():
         (
             "0.5s..1s",
             "1s..0.5s",
-            "launch.yaml:5: think_time is '1s..0.5s'; expected a range that begins with the shorter duration",
+            (
+                "launch.yaml:5: think_time is '1s..0.5s'; "
+                "expected a range that begins with the shorter duration"
+            ),
         ),
         ("closed", "ajar", "launch.yaml:3: arrivals is 'ajar'; expected 'closed' or 'open'"),
         ("closed", "open", "launch.yaml:1: max_in_flight is missing"),
@@ -374,7 +386,10 @@ def test_a_file_without_keys_is_no_profile(load, text):
     [
         (
             "lanch",
-            f"profile lanch is unknown; did you mean launch? (known: {', '.join(sorted(bundled_profiles()))})",
+            (
+                "profile lanch is unknown; did you mean launch? "
+                f"(known: {', '.join(sorted(bundled_profiles()))})"
+            ),
         ),
         ("nowhere.yaml", "nowhere.yaml: cannot be read: No such file or directory"),
     ],
@@ -398,7 +413,8 @@ def test_a_ramp_rises_no_higher_than_any_rate_may_be(load):
     assert load(f"{RAMP}duration: 2s\n").duration_seconds == 2
     with pytest.raises(
         BadInput,
-        match=r"launch.yaml:4: ramp.add_rate comes to 120000 a second by the end; expected 100000 at most",
+        match=r"launch.yaml:4: ramp.add_rate comes to 120000 a second by the end; "
+        r"expected 100000 at most",
     ):
         load(f"{RAMP}duration: 2500ms\n")
 
@@ -408,7 +424,10 @@ def test_a_ramp_rises_no_higher_than_any_rate_may_be(load):
     [
         (
             "BasicUsr",
-            "launch.yaml:4: user is BasicUsr, which is none of the bundled users; did you mean BasicUser or BrowsingUser? (known: ",
+            (
+                "launch.yaml:4: user is BasicUsr, which is none of the bundled users; "
+                "did you mean BasicUser or BrowsingUser? (known: "
+            ),
         ),
         (
             "[{name: BrowsingUser}, {name: Nobody}]",

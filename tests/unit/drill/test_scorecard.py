@@ -59,7 +59,7 @@ def pending(name, since, *, at_end=True):
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("recorded", "expected"),
     [
         (document(fired("A", (15, 30))), (15, "latency 300 ms", 5, "detected")),
         (
@@ -84,8 +84,8 @@ def pending(name, since, *, at_end=True):
         (document(faults=((10, 20, ["A"]),)), (None, "latency 300 ms", None, "missed")),
     ],
 )
-def test_an_alert_is_judged_by_cause_and_profile(said, expected):
-    (row,) = scorecard.of_run(said)
+def test_an_alert_is_judged_by_cause_and_profile(recorded, expected):
+    (row,) = scorecard.of_run(recorded)
     assert (
         row.firing_after_seconds,
         row.cause,
@@ -126,8 +126,8 @@ def test_an_alert_firing_as_its_fault_begins_is_undecided():
 
 
 def test_an_alert_pending_as_its_fault_begins_is_undecided():
-    said = document(fired("A", (15, 30), active=(8,)), faults=((10, 20, ["A"]),))
-    (row,) = scorecard.of_run(said)
+    recorded = document(fired("A", (15, 30), active=(8,)), faults=((10, 20, ["A"]),))
+    (row,) = scorecard.of_run(recorded)
     assert (row.judgement, row.firing_after_seconds) == ("undecided", None)
     assert "the alert A was pending already before latency 300 ms" in row.text
     (row,) = scorecard.of_run(
@@ -137,8 +137,8 @@ def test_an_alert_pending_as_its_fault_begins_is_undecided():
 
 
 def test_a_firing_belongs_to_the_cause_at_its_start():
-    said = document(fired("A", (45, 50), active=(38,)), faults=((10, 44, ()), (40, 55, ())))
-    (row,) = scorecard.of_run(said)
+    recorded = document(fired("A", (45, 50), active=(38,)), faults=((10, 44, ()), (40, 55, ())))
+    (row,) = scorecard.of_run(recorded)
     assert (row.judgement, row.delay_seconds) == ("detected", 35), "the first of the two"
     (row,) = scorecard.of_run(document(fired("A", (15, 30), active=(8,))))
     assert (row.judgement, row.cause) == ("false", None), "nothing was wrong yet"
@@ -152,20 +152,20 @@ def test_an_alert_left_over_from_before_is_undecided(begun, expectations):
     )
     assert [row.judgement for row in rows] == ["undecided"]
     assert scorecard.reasons(rows) == ()
-    assert [one.text for one in scorecard.remarks(rows)] == [
+    assert [remark.text for remark in scorecard.remarks(rows)] == [
         "the alert A was firing when the load began, so the load did not cause it"
     ]
 
 
 @pytest.mark.parametrize(("begun", "judgement"), [(30, "detected"), (31, "missed")])
 def test_a_past_fault_is_detected_within_the_look_back(begun, judgement):
-    said = document(fired("A", (begun, 50)), faults=((10, 20, ["A"]),))
-    (row,) = scorecard.of_run(said, {"A": 10.0})
+    recorded = document(fired("A", (begun, 50)), faults=((10, 20, ["A"]),))
+    (row,) = scorecard.of_run(recorded, {"A": 10.0})
     assert row.judgement == judgement
     assert ("fired after 31 s, when its rule no longer looked back on the fault" in row.text) is (
         judgement == "missed"
     )
-    assert [row.judgement for row in scorecard.of_run(said)] == ["detected"], (
+    assert [row.judgement for row in scorecard.of_run(recorded)] == ["detected"], (
         "where nobody knows the rule"
     )
 
@@ -180,7 +180,7 @@ def test_a_left_over_alert_that_returns_is_judged():
 
 
 @pytest.mark.parametrize(
-    ("said", "reasons"),
+    ("recorded", "reasons"),
     [
         (
             document(fired("A", (14, 30)), never=["A"]),
@@ -199,7 +199,10 @@ def test_a_left_over_alert_that_returns_is_judged():
         (
             document(faults=((10, 20, ["A"]),)),
             [
-                "the alert A did not fire; the profile expects it after latency 300 ms, which began after 10 s"
+                (
+                    "the alert A did not fire; "
+                    "the profile expects it after latency 300 ms, which began after 10 s"
+                )
             ],
         ),
         (document(fired("A", (5, 30))), []),
@@ -207,8 +210,8 @@ def test_a_left_over_alert_that_returns_is_judged():
         (document(fired("A", (14, 30)), always=["A"]), []),
     ],
 )
-def test_unexpected_alerts_fail_the_run_in_one_line(said, reasons):
-    assert [reason.text for reason in scorecard.reasons(scorecard.of_run(said))] == reasons
+def test_unexpected_alerts_fail_the_run_in_one_line(recorded, reasons):
+    assert [reason.text for reason in scorecard.reasons(scorecard.of_run(recorded))] == reasons
 
 
 def test_an_alert_pending_for_the_whole_run_is_missed():
@@ -241,8 +244,8 @@ def test_an_alert_whose_rule_failed_was_not_quiet():
         f"{text}, so its silence proves nothing"
     ]
     assert [
-        one.text
-        for one in scorecard.reasons(
+        reason.text
+        for reason in scorecard.reasons(
             scorecard.of_run(document(always=["A"]).model_copy(update=broken))
         )
     ] == [f"{text}; the profile expects it"]

@@ -7,7 +7,12 @@ from firedrill.profile import load_profile
 from firedrill.prometheus.client import Series
 from firedrill.record.figures import Window
 
-PROFILE = "name: slow\nuser: BasicUser\nsteps: [{start_time: 0s, users: 60, spawn_rate: 1}]\nduration: 120s\n"
+PROFILE = """\
+name: slow
+user: BasicUser
+steps: [{start_time: 0s, users: 60, spawn_rate: 1}]
+duration: 120s
+"""
 
 
 class Recorded:

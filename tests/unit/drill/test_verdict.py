@@ -324,12 +324,12 @@ def test_wrong_alerts_fail_only_a_run_that_had_passed():
         judge(PROFILE, replace(HEALTHY, client=replace(HEALTHY.client, error_ratio=0.5)), []),
     )
     void = judge(PROFILE, replace(HEALTHY, invalid={"generator_cpu": 12.0}), [])
-    assert [one.with_failures(wrong).status for one in (passed, failed, void)] == [
+    assert [verdict.with_failures(wrong).status for verdict in (passed, failed, void)] == [
         Status.FAILED,
         Status.FAILED,
         Status.INVALID,
     ]
-    assert [codes(one.with_failures(wrong))[-1] for one in (passed, failed, void)] == [
+    assert [codes(verdict.with_failures(wrong))[-1] for verdict in (passed, failed, void)] == [
         "alert_false"
     ] * 3
     assert passed.with_failures(()) == passed

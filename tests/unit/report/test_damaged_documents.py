@@ -65,14 +65,14 @@ WHOLE = {
 }
 
 
-def places(found, path=()):
+def places(node, path=()):
     """Paths of all that is in a document."""
     yield path
     for name, value in (
-        found.items()
-        if isinstance(found, dict)
-        else enumerate(found)
-        if isinstance(found, list)
+        node.items()
+        if isinstance(node, dict)
+        else enumerate(node)
+        if isinstance(node, list)
         else ()
     ):
         yield from places(value, (*path, name))
@@ -92,11 +92,11 @@ def damaged(path, junk):
 )
 def test_a_missing_figure_is_no_error(path):
     for junk in JUNK:
-        found = facts_of(damaged(path, junk))
-        assert "Nothing was recorded" in run_page.render_run(found, None)
-        assert sentences.step_load(found, STEP)
+        facts = facts_of(damaged(path, junk))
+        assert "Nothing was recorded" in run_page.render_run(facts, None)
+        assert sentences.step_load(facts, STEP)
         assert "2 runs side by side" in comparison_page.render_comparison(
-            comparison_page.compared_runs([(found, None), (facts_of(WHOLE), None)])
+            comparison_page.compared_runs([(facts, None), (facts_of(WHOLE), None)])
         )
 
 
@@ -104,9 +104,9 @@ def test_a_missing_figure_is_no_error(path):
 def test_a_damaged_record_is_left_out_and_reported(path):
     assert facts_of(WHOLE).damage_warning is None
     assert len(facts_of(WHOLE).rows(path)) == 1
-    found = facts_of(damaged((*path.split("."), 0, RECORDS[path]), [None]))
+    facts = facts_of(damaged((*path.split("."), 0, RECORDS[path]), [None]))
     assert f"run.json is damaged: records of {path} are left out." in sentences.warnings(
-        found, None
+        facts, None
     )
 
 
@@ -118,8 +118,8 @@ def test_a_run_that_cannot_be_read_hides_no_other(tmp_path):
     ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.json").write_text(text)
-    told = [run_list.outcome_of(Run(folder)) for folder in sorted(tmp_path.iterdir())]
-    assert [status for status, _ in told] == ["PASSED", "DAMAGED", "DAMAGED"]
+    outcomes = [run_list.outcome_of(Run(folder)) for folder in sorted(tmp_path.iterdir())]
+    assert [status for status, _ in outcomes] == ["PASSED", "DAMAGED", "DAMAGED"]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,8 @@ def test_a_damaged_window_is_one_line(tmp_path, window):
 def test_an_infinite_number_is_no_figure(tmp_path):
     run = Run(tmp_path)
     run.json_file.write_text(
-        f'{{"figures": {{"client": {{"rate": 1e999, "error_ratio": {"9" * 400}, "offered_rate": -2, "x": 2.5}}}}}}'
+        f'{{"figures": {{"client": {{"rate": 1e999, "error_ratio": {"9" * 400}, '
+        '"offered_rate": -2, "x": 2.5}}}'
     )
     client = run.read().figures.client
     assert (client.rate, client.error_ratio, client.offered_rate) == (None, None, -2)

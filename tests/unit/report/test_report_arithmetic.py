@@ -104,7 +104,7 @@ def test_a_figure_is_compared_with_the_first_run(before, after, ratio, worse):
     ],
 )
 def test_differences_by_chance_are_not_worse(path, values, worse):
-    figure = next(each for each in FIGURES if each.path == f"figures.{path}")
+    figure = next(candidate for candidate in FIGURES if candidate.path == f"figures.{path}")
     assert comparison_page._cell(figure, *values, "").worse is worse
 
 
@@ -113,11 +113,11 @@ def test_runs_of_different_loads_are_not_comparable():
         facts(),
         facts(profile=replace(PROFILE, think_time_seconds=(9.0, 9.0))),
     )
-    said = "did not play the same load"
-    assert said not in comparison_page.render_comparison(
+    warning = "did not play the same load"
+    assert warning not in comparison_page.render_comparison(
         comparison_page.compared_runs([(same, None), (same, None)])
     )
-    assert said in comparison_page.render_comparison(
+    assert warning in comparison_page.render_comparison(
         comparison_page.compared_runs([(same, None), (other, None)])
     )
 
@@ -151,8 +151,8 @@ def test_a_run_of_an_instant_has_an_axis_of_time():
 
 def test_a_scrape_gap_is_a_warning():
     warnings = sentences.warnings(facts(), recording(3600, step=3.0, gaps=(Span(10, 70),)))
-    assert any("from 0:10 to 1:10" in each for each in warnings)
-    assert not any("a point every" in each for each in warnings)
+    assert any("from 0:10 to 1:10" in warning for warning in warnings)
+    assert not any("a point every" in warning for warning in warnings)
 
 
 def test_the_resolution_of_charts_is_stated_beside_them():
@@ -174,11 +174,11 @@ def test_unknown_values_are_words():
     }
     assert cells["achieved"] == "offered: not known"
     counted = next(
-        each
-        for each in sentences.measurement_quality(
+        finding
+        for finding in sentences.measurement_quality(
             facts(figures={"counts": {"client_requests": 3.0}})
         )
-        if each.name == "Requests counted"
+        if finding.name == "Requests counted"
     )
     assert counted.meaning.endswith(" The server does not count them.")
 
@@ -217,7 +217,7 @@ def test_timeline_and_scorecard_agree_when_an_alert_fires(alert, fired):
     seen = replace(recording(), alerts=(pending, SEEN))
     spans = run_page._alert_spans(facts(figures={"alerts": [{**whole, **alert}]}), seen)
     assert pending in spans
-    assert [each.span for each in spans if each.state == "firing"] == fired
+    assert [span.span for span in spans if span.state == "firing"] == fired
 
 
 class OneRequest:
@@ -239,12 +239,14 @@ def arrivals(**counts):
 
 
 def test_dropped_arrivals_may_have_lost_their_worker():
-    (said,) = [
-        each
-        for each in sentences.measurement_quality(facts(figures={"arrivals": arrivals(unsent=3)}))
-        if each.name == "Dropped arrivals"
+    (dropped,) = [
+        finding
+        for finding in sentences.measurement_quality(
+            facts(figures={"arrivals": arrivals(unsent=3)})
+        )
+        if finding.name == "Dropped arrivals"
     ]
-    assert "no user was free in time, or their worker was lost" in said.meaning
+    assert "no user was free in time, or their worker was lost" in dropped.meaning
 
 
 def test_the_report_names_the_load_generator(tmp_path):
@@ -285,14 +287,18 @@ def test_a_step_is_its_users_or_its_arrivals():
 
 
 def test_only_an_open_loop_shows_dropped_arrivals():
-    assert "Dropped arrivals" not in {each.name for each in sentences.measurement_quality(facts())}
+    assert "Dropped arrivals" not in {
+        finding.name for finding in sentences.measurement_quality(facts())
+    }
     dropping = facts(figures={"arrivals": arrivals(unsent=3)})
     assert next(
-        each for each in sentences.measurement_quality(dropping) if each.name == "Dropped arrivals"
+        finding
+        for finding in sentences.measurement_quality(dropping)
+        if finding.name == "Dropped arrivals"
     ).bad
     waiting = {
-        each.name: each
-        for each in sentences.measurement_quality(
+        finding.name: finding
+        for finding in sentences.measurement_quality(
             facts(figures={"arrivals": arrivals(unsent=0, left=12)})
         )
     }

@@ -42,7 +42,10 @@ def titles(*documents):
     return [
         side.title
         for side in comparison_page.compared_runs(
-            [(Facts(str(at), RunDocument.parse(each)), None) for at, each in enumerate(documents)]
+            [
+                (Facts(str(at), RunDocument.parse(document)), None)
+                for at, document in enumerate(documents)
+            ]
         )
     ]
 
@@ -87,7 +90,9 @@ def test_runs_of_one_server_are_named_by_their_start():
     ],
 )
 def test_a_target_is_named_without_its_password(url, shown):
-    asked = Request(profile=PROFILE, source="launch", out=Path("runs"), server=Server(), target=url)
-    assert asked.shown_target == shown
-    assert asked.title == f"launch {shown.rpartition('://')[2]}"
-    assert asked.target == url, "requests still use it"
+    request = Request(
+        profile=PROFILE, source="launch", out=Path("runs"), server=Server(), target=url
+    )
+    assert request.shown_target == shown
+    assert request.title == f"launch {shown.rpartition('://')[2]}"
+    assert request.target == url, "requests still use it"

@@ -4,7 +4,8 @@ from firedrill.stack.containers import engine
 
 TAKEN = """\
 Creating network "firedrill-1_inside" with driver "bridge"
-ERROR: for prometheus  Cannot start service: Error starting userland proxy: listen tcp4 127.0.0.1:9090: bind: address already in use
+ERROR: for prometheus  Cannot start service: Error starting userland proxy: \
+listen tcp4 127.0.0.1:9090: bind: address already in use
 Encountered errors while bringing up the project.
 """
 

@@ -49,7 +49,7 @@ def test_a_mistake_names_fault_value_and_expectation(words, message):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ("set latency=1 --for 3s", "latency is 1; expected a duration"),
         ("set stop", "Missing option '--for'"),
@@ -58,10 +58,10 @@ def test_a_mistake_names_fault_value_and_expectation(words, message):
         ("list --url nowhere", "nowhere is no address"),
     ],
 )
-def test_bad_input_is_exit_code_2(words, said):
+def test_bad_input_is_exit_code_2(words, message):
     done = CliRunner().invoke(main, ["fault", *words.split()])
     assert done.exit_code == 2
-    assert said in done.output
+    assert message in done.output
 
 
 def test_an_active_fault_reads_as_a_line():

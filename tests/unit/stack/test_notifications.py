@@ -83,7 +83,7 @@ def test_a_journal_keeps_the_latest_within_its_size(tmp_path):
     for second in range(100):
         journal.append([replace(DOWN, received=float(second))])
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 2 * 2500
-    times = [one.received for one in journal.read()]
+    times = [notification.received for notification in journal.read()]
     assert times == [float(second) for second in range(100 - len(times), 100)]
     assert len(times) > 5
 
@@ -96,7 +96,7 @@ def test_a_tail_reads_only_new_notifications(tmp_path):
     assert tail.new() == []
     for second in range(20):
         journal.append([replace(DOWN, received=float(second))])
-        assert [one.received for one in tail.new()] == [second], (
+        assert [notification.received for notification in tail.new()] == [second], (
             "also when the file has moved aside"
         )
 

@@ -21,10 +21,10 @@ def test_a_copy_is_not_taken_for_a_socket_of_the_server():
             socket.socket(),
         )
         assert first.fileno() < listener.fileno() < connection.fileno()
-        expected, found = [listener.fileno()], []
+        expected, copies = [listener.fileno()], []
         for descriptor, copy in _sockets():
             stack.enter_context(copy)
             connection.close()  # while the first copies are made
             if copy.getsockname() == listener.getsockname():
-                found.append(descriptor)
-    assert found == expected
+                copies.append(descriptor)
+    assert copies == expected

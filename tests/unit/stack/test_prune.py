@@ -26,8 +26,8 @@ def test_a_comparison_is_pruned_with_its_first_run(tmp_path):
     ]
     for page in pages:
         page.write_text("page")
-    told = prune(tmp_path, "--keep", "2", "--dry-run")
-    assert told.splitlines()[:2] == [f"would delete {oldest.id}", f"would delete {pages[0].name}"]
+    output = prune(tmp_path, "--keep", "2", "--dry-run")
+    assert output.splitlines()[:2] == [f"would delete {oldest.id}", f"would delete {pages[0].name}"]
     assert oldest.folder.exists()
     assert pages[0].exists()
     prune(tmp_path, "--keep", "2")

@@ -1,4 +1,7 @@
-"""Scaling Alertmanager's configuration keeps its routing, shortens its times and redirects its webhooks."""
+"""Scaling Alertmanager's configuration keeps its routing and shortens its times.
+
+It redirects the webhooks.
+"""
 
 import pytest
 from ruamel.yaml import YAML
@@ -21,7 +24,7 @@ def test_scaling_changes_only_times_and_webhooks():
         key: after["route"].pop(key) for key in ("group_wait", "group_interval", "repeat_interval")
     }
     assert times == {"group_wait": "2500ms", "group_interval": "25s", "repeat_interval": "1200s"}
-    assert [one["webhook_configs"][0]["url"] for one in after.pop("receivers")] == [
+    assert [receiver["webhook_configs"][0]["url"] for receiver in after.pop("receivers")] == [
         f"{RECEIVER}{name}" for name in ("page", "ticket", "log")
     ]
     del before["receivers"]
@@ -48,8 +51,10 @@ def test_only_a_wait_of_zero_stays_zero():
 
 
 def test_receivers_of_others_stay_as_they_are():
-    theirs = "route: {receiver: mine}\nreceivers:\n"
-    theirs += "  - {name: mine, webhook_configs: [{url: 'https://example.com/hook'}, {url_file: /secret}]}\n"
+    theirs = (
+        "route: {receiver: mine}\nreceivers:\n  - name: mine\n"
+        "    webhook_configs: [{url: 'https://example.com/hook'}, {url_file: /secret}]\n"
+    )
     assert read(scale_routing(theirs, 12, RECEIVER)) == read(theirs)
 
 

@@ -1,4 +1,4 @@
-"""Edited rule and routing files are mirrored into the folder that Prometheus and Alertmanager read."""
+"""Edited rule and routing files are copied to the folder of Prometheus and Alertmanager."""
 
 import shutil
 
@@ -73,15 +73,18 @@ def test_a_saved_file_is_scaled_unless_it_already_is(rules):
 
 def test_remarks_name_clamped_durations_and_findings_of_a_saved_file(rules):
     assert "Hot" in "".join(rules.remarks())
-    text = 'groups: [{name: doubtful, rules: [{alert: Odd, expr: "rate(up[30s]) > 0", for: 2m, labels: {at: "{{ $value }}"}}]}]'
+    text = (
+        'groups: [{name: doubtful, rules: [{alert: Odd, expr: "rate(up[30s]) > 0", for: 2m, '
+        'labels: {at: "{{ $value }}"}}]}]'
+    )
     write(rules, text, "doubtful.yml")
     assert rules.update() == (True, [])
-    said = "\n".join(rules.remarks())
+    remarks = "\n".join(rules.remarks())
     assert rules.taken == []
-    assert "doubtful.yml: Odd: 30s is 4s here, not 2500ms" in said
-    assert "doubtful.yml:1: error: Odd: " in said
-    assert "doubtful.yml:1: warning: Odd: " in said
-    assert "mine.yml" not in said, "of what was not saved nothing is said again"
+    assert "doubtful.yml: Odd: 30s is 4s here, not 2500ms" in remarks
+    assert "doubtful.yml:1: error: Odd: " in remarks
+    assert "doubtful.yml:1: warning: Odd: " in remarks
+    assert "mine.yml" not in remarks, "of what was not saved nothing is said again"
     rules.update()
     assert list(rules.remarks()) == []
 
@@ -174,11 +177,14 @@ def test_rules_given_to_the_stack_itself_stay(rules):
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (
             lambda place: place.mkdir(),
-            "odd.yml: Is a directory; expected a file that everybody may read; the rest stays in force",
+            (
+                "odd.yml: Is a directory; expected a file that everybody may read; "
+                "the rest stays in force"
+            ),
         ),
         (
             lambda place: place.write_bytes(b"\xff\xfe\x00"),
@@ -186,9 +192,9 @@ def test_rules_given_to_the_stack_itself_stay(rules):
         ),
     ],
 )
-def test_an_unreadable_file_is_named_once_and_blocks_no_other(rules, make, said):
+def test_an_unreadable_file_is_named_once_and_blocks_no_other(rules, make, message):
     make(rules.source / "rules" / "odd.yml")
-    assert rules.update() == (False, [said])
+    assert rules.update() == (False, [message])
     assert rules.update() == (False, [])
     write(rules, RULES + "      - {alert: New, expr: new}\n")
     assert rules.update() == (True, [])
@@ -222,9 +228,9 @@ def test_a_dangling_link_is_ignored(rules):
 def test_only_the_edited_alert_is_away_for_one_reload(rules):
     edited = RULES.replace("hot > 1", "hot > 2")
     write(rules, edited)
-    changed, (said,) = rules.update()
+    changed, (message,) = rules.update()
     assert changed
-    assert said == "mine.yml: Hot begins anew, without what the old rule had pending"
+    assert message == "mine.yml: Hot begins anew, without what the old rule had pending"
     assert "Hot" not in in_force(rules)
     assert "Cold" in in_force(rules)
     assert rules.settle()
@@ -275,9 +281,9 @@ def test_readers_of_a_changed_recording_begin_anew(rules):
     rules.update()
     rules.settle()
     write(rules, RECORDS.replace("of_heat", "2 * of_heat"), "records.yml")
-    changed, said = rules.update()
+    changed, messages = rules.update()
     assert changed
-    assert said == [
+    assert messages == [
         "records.yml: Cold, Hot, Now, Then begin anew, without what the old rule had pending",
         "records.yml: hot is recorded otherwise from now on; what was recorded before stays",
         "records.yml: Then looks back on what was recorded before the edit for 30s",
@@ -320,7 +326,7 @@ class Turns:
 
 def test_a_program_that_does_not_answer_is_named_once(rules, silent_url):
     write(rules, RULES.replace("hot > 1", "hot > 2"))
-    said = []
-    watch(rules, (silent_url,), Turns(4), said.append)
-    assert said.count(f"{silent_url} does not answer; it reloads once it does") == 1
-    assert not any("is up to date" in sentence for sentence in said)
+    messages = []
+    watch(rules, (silent_url,), Turns(4), messages.append)
+    assert messages.count(f"{silent_url} does not answer; it reloads once it does") == 1
+    assert not any("is up to date" in sentence for sentence in messages)

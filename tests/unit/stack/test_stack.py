@@ -44,9 +44,9 @@ def test_a_default_that_is_taken_moves_to_a_free_port(taken_port):
 
 
 def test_no_two_parts_get_the_same_port():
-    asked = {"prometheus": ports.any_free()}
-    chosen = Ports.choose(asked)
-    assert chosen.prometheus == asked["prometheus"]
+    requested = {"prometheus": ports.any_free()}
+    chosen = Ports.choose(requested)
+    assert chosen.prometheus == requested["prometheus"]
     assert len({getattr(chosen, name) for name in PORT_OPTIONS}) == len(PORT_OPTIONS)
 
 
@@ -96,9 +96,9 @@ def test_given_rule_files_get_names_that_prometheus_reads(tmp_path, name):
     (tmp_path / name).write_text("groups: [{name: theirs, rules: [{alert: Theirs, expr: up}]}]")
     configuration.write(tmp_path / "prometheus", (), [tmp_path / name], 12.0)
     (read,) = (tmp_path / "prometheus" / "rules").glob("user-*.yml")
-    (asked,), (loaded_as,) = rule_file.read(tmp_path / name), rule_file.read(read)
+    (given,), (loaded_as,) = rule_file.read(tmp_path / name), rule_file.read(read)
     namesake = replace(loaded_as, place=f"{tmp_path / 'other.yml'}:1")
-    assert loaded_rules.match([asked], [namesake, loaded_as]) == {asked.place: loaded_as}
+    assert loaded_rules.match([given], [namesake, loaded_as]) == {given.place: loaded_as}
 
 
 def a_run(out, name, status="PASSED"):

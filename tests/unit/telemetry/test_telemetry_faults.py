@@ -34,8 +34,8 @@ def faults(cells):
 def post(faults, body, **headers):
     sent = json.dumps(body).encode() if not isinstance(body, bytes) else body
     given = {**JSON, "Content-Length": str(len(sent)), **headers}
-    status, said = answer(faults, "POST", given, io.BytesIO(sent))
-    return status.value, said
+    status, reply = answer(faults, "POST", given, io.BytesIO(sent))
+    return status.value, reply
 
 
 def test_the_metrics_endpoint_finds_the_faults_of_the_application(cells):
@@ -65,10 +65,10 @@ def test_a_fault_that_is_set_again_begins_anew(faults, clock):
 
 
 def test_faults_are_set_listed_and_ended_by_request(faults, clock):
-    status, said = post(
+    status, reply = post(
         faults, {"latency": {"seconds": 0.3, "for_seconds": 30}, "stop": {"for_seconds": 5}}
     )
-    assert (status, said["latency"]["seconds"]) == (200, 0.3)
+    assert (status, reply["latency"]["seconds"]) == (200, 0.3)
     clock.advance(1)
     assert as_json(faults)["latency"]["remaining_seconds"] == 29
     assert answer(faults, "GET", {}, io.BytesIO())[1].keys() == {"latency", "stop"}
@@ -77,12 +77,12 @@ def test_faults_are_set_listed_and_ended_by_request(faults, clock):
 
 
 def test_one_mistake_among_several_faults_sets_none(faults):
-    status, said = post(
+    status, reply = post(
         faults,
         {"latency": {"seconds": 0.3, "for_seconds": 30}, "cpu": {"cores": 1000, "for_seconds": 30}},
     )
     assert (status, as_json(faults)) == (400, {})
-    assert said == {"error": "cpu.cores is 1000; expected a number above 0, 16 at most"}
+    assert reply == {"error": "cpu.cores is 1000; expected a number above 0, 16 at most"}
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_one_mistake_among_several_faults_sets_none(faults):
     ],
 )
 def test_cross_site_and_oversized_requests_are_refused(faults, headers, status):
-    refused, said = post(faults, {"stop": {"for_seconds": 5}}, **headers)
+    refused, reply = post(faults, {"stop": {"for_seconds": 5}}, **headers)
     assert (refused, as_json(faults)) == (status, {})
-    assert "expected" in said["error"]
+    assert "expected" in reply["error"]
 
 
 def test_a_foreign_web_page_can_neither_see_nor_end_faults(faults):

@@ -26,8 +26,8 @@ def test_waiting_and_accepted_connections_of_a_listener_are_counted_separately(h
         before = own_sockets()
         accepted, _ = listener.accept()
         after = own_sockets()
-        for one in (*clients, accepted):
-            one.close()
+        for connection in (*clients, accepted):
+            connection.close()
     assert before["tcp_listen_backlog", str(port)] == 3
     assert before["tcp_listen_backlog_limit", str(port)] == 7
     assert after["tcp_listen_backlog", str(port)] == 2

@@ -255,7 +255,7 @@ ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
 
 
 @pytest.mark.parametrize(
-    ("environ", "asked", "wanted"),
+    ("environ", "requested", "wanted"),
     [
         ({}, None, False),
         ({}, True, True),
@@ -269,8 +269,8 @@ ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
         ({"OTEL_TRACES_EXPORTER": "console"}, None, False),
     ],
 )
-def test_tracing_is_on_where_a_collector_is_named(environ, asked, wanted):
-    assert wants_tracing(environ, asked) is wanted
+def test_tracing_is_on_where_a_collector_is_named(environ, requested, wanted):
+    assert wants_tracing(environ, requested) is wanted
 
 
 @pytest.mark.parametrize(
