@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from firedrill.fault_kinds import FAULT_KINDS
 from firedrill.errors import BadInput
+from firedrill.fault_kinds import FAULT_KINDS
 from firedrill.telemetry.active_faults import (
     LARGEST_BODY_BYTES,
     ActiveFaults,
