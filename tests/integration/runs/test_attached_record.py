@@ -18,7 +18,7 @@ from firedrill.prometheus import remote
 from firedrill.prometheus.client import Prometheus
 from firedrill.record.run_folder import Run
 from firedrill.stack import saved_rules
-from firedrill.stack.containers import attached
+from firedrill.stack.containers import attached_stack
 from firedrill.stack.containers.attached_stack import AttachedStack, Attachment
 from firedrill.stack.plan import Plan, Ports
 from tests import required_programs, run_json
@@ -104,7 +104,7 @@ def run(tmp_path_factory):
             AttachedStack(plan, interrupt, Attachment(prom.url, prom.url, prom.url)) as stack,
         ):
             stack.start_prometheus()
-            stack.load_since = window["start"] + attached.BEFORE_SECONDS
+            stack.load_since = window["start"] + attached_stack.BEFORE_SECONDS
             stack.take_snapshot(made.snapshot)
     finally:
         children.stop_all()
