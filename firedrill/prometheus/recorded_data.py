@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from firedrill.interrupt import Interrupt
 
 LOOKBACK_SECONDS = 300
-"""Prometheus's default: how long a query returns the last sample of a series without a stale marker."""
+"""Prometheus's default: how long a query returns a last sample that no stale marker follows."""
 FOREVER = "100y"
 """Retention: a recorded run may be older than Prometheus's default of 15 days."""
 

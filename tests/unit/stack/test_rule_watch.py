@@ -1,4 +1,4 @@
-"""Edited rule and routing files are mirrored into the folder that Prometheus and Alertmanager read."""
+"""Edited rule and routing files are copied to the folder that Prometheus reads."""
 
 import shutil
 
@@ -10,7 +10,8 @@ from firedrill.alerts.rules import reloading
 from firedrill.alerts.scaling.shrink import scale_rules
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupt
-from firedrill.stack.rule_watch import Mirror, watch
+from firedrill.stack.rule_watch.mirror import Mirror
+from firedrill.stack.rule_watch.watch_loop import watch
 from tests import required_programs
 
 RULES = """\
@@ -77,11 +78,11 @@ def test_remarks_name_clamped_durations_and_findings_of_a_saved_file(rules):
     write(rules, text, "doubtful.yml")
     assert rules.update() == (True, [])
     said = "\n".join(rules.remarks())
-    assert rules.taken == []
+    assert rules.awaiting_remarks == []
     assert "doubtful.yml: Odd: 30s is 4s here, not 2500ms" in said
     assert "doubtful.yml:1: error: Odd: " in said
     assert "doubtful.yml:1: warning: Odd: " in said
-    assert "mine.yml" not in said, "of what was not saved nothing is said again"
+    assert "mine.yml" not in said, "an unsaved file is not reported again"
     rules.update()
     assert list(rules.remarks()) == []
 
@@ -99,7 +100,7 @@ def test_half_typed_routing_leaves_the_previous_one_in_force(mirror):
     changed, (mistake,) = mirror.update()
     assert not changed
     assert mistake.startswith("alertmanager.yml:3: ")
-    assert mistake.endswith("; the rest stays in force")
+    assert mistake.endswith("; the old version stays loaded")
     assert (mirror.into / "alertmanager.yml").read_text() == before
 
 
@@ -136,7 +137,10 @@ def test_an_emptied_file_takes_its_rules_out_of_force(rules, text):
 
 def test_a_file_with_an_unread_name_is_named_once(rules):
     write(rules, RULES, "other.yaml")
-    assert rules.update() == (False, ["other.yaml: is not read, as it does not end in .yml"])
+    assert rules.update() == (
+        False,
+        ["other.yaml: Prometheus does not read it; rename it so that it ends in .yml"],
+    )
     assert rules.update() == (False, [])
     assert [file.name for file in (rules.into / "rules").iterdir()] == ["mine.yml"]
 
@@ -178,11 +182,11 @@ def test_rules_given_to_the_stack_itself_stay(rules):
     [
         (
             lambda place: place.mkdir(),
-            "odd.yml: Is a directory; expected a file that everybody may read; the rest stays in force",
+            "odd.yml: Is a directory; expected a file that everybody may read; the old version stays loaded",
         ),
         (
             lambda place: place.write_bytes(b"\xff\xfe\x00"),
-            "odd.yml: no text; expected YAML or JSON; the rest stays in force",
+            "odd.yml: no text; expected YAML or JSON; the old version stays loaded",
         ),
     ],
 )
@@ -224,7 +228,7 @@ def test_only_the_edited_alert_is_away_for_one_reload(rules):
     write(rules, edited)
     changed, (said,) = rules.update()
     assert changed
-    assert said == "mine.yml: Hot begins anew, without what the old rule had pending"
+    assert said == "mine.yml: Hot starts again, without the pending time of the old rule"
     assert "Hot" not in in_force(rules)
     assert "Cold" in in_force(rules)
     assert rules.settle()
@@ -269,7 +273,7 @@ groups:
 """
 
 
-def test_readers_of_a_changed_recording_begin_anew(rules):
+def test_readers_of_a_changed_recording_start_again(rules):
     write(rules, RECORDS, "records.yml")
     write(rules, READERS, "readers.yml")
     rules.update()
@@ -278,9 +282,9 @@ def test_readers_of_a_changed_recording_begin_anew(rules):
     changed, said = rules.update()
     assert changed
     assert said == [
-        "records.yml: Cold, Hot, Now, Then begin anew, without what the old rule had pending",
-        "records.yml: hot is recorded otherwise from now on; what was recorded before stays",
-        "records.yml: Then looks back on what was recorded before the edit for 30s",
+        "records.yml: Cold, Hot, Now, Then start again, without the pending time of the old rule",
+        "records.yml: hot is recorded by the new rule; its older samples stay",
+        "records.yml: Then still reads samples of the old recording rule, for 30s",
     ]
     assert [
         name for name in ("Now", "Then", "Neither") if name in in_force(rules, "readers.yml")
@@ -292,7 +296,7 @@ def test_readers_of_a_changed_recording_begin_anew(rules):
     assert rules.update() == (False, [])
 
 
-def test_alerts_of_two_files_saved_at_once_begin_anew(rules):
+def test_alerts_of_two_files_saved_at_once_start_again(rules):
     write(rules, RECORDS, "a-records.yml")
     write(rules, READERS, "readers.yml")
     rules.update()
@@ -322,5 +326,5 @@ def test_a_program_that_does_not_answer_is_named_once(rules, silent_url):
     write(rules, RULES.replace("hot > 1", "hot > 2"))
     said = []
     watch(rules, (silent_url,), Turns(4), said.append)
-    assert said.count(f"{silent_url} does not answer; it reloads once it does") == 1
+    assert said.count(f"{silent_url} does not answer; it is asked again until it reloads") == 1
     assert not any("is up to date" in sentence for sentence in said)
