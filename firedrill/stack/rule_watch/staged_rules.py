@@ -59,7 +59,7 @@ class StagedRules:
             restarting |= {rule.name for rule in in_file if rule.name in look_back_ms}
             if file == place:
                 restarting |= edit.alerts
-            if restarting:
+            if restarting & {rule.name for rule in in_file}:
                 self._loaded.setdefault(file, texts[file])
                 self._complete[file] = texts[file]
                 atomic_file.write(file, reloading.without(texts[file], restarting))

@@ -244,6 +244,16 @@ def test_the_last_of_two_quick_edits_is_in_force(rules):
     assert "hot > 3" in in_force(rules)
 
 
+@pytest.mark.parametrize("text", ["", "# groups:\n", RULES.replace("hot", "cold")])
+def test_an_edited_file_can_be_saved_again_before_the_reload(rules, text):
+    write(rules, RULES.replace("hot > 1", "hot > 2"))
+    rules.update()
+    write(rules, text)
+    assert rules.update()[0]
+    rules.settle()
+    assert in_force(rules) == (shrunk(text) if "groups:\n  -" in text else text)
+
+
 def test_comments_and_blanks_do_not_change_an_alert():
     spaced = RULES.replace("hot > 1", "'hot  >  1'").replace("# a comment", "# another")
     assert not reloading.edit(RULES, spaced).alerts
