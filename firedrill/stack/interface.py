@@ -133,9 +133,9 @@ class Stack(ABC):
 
     def wait_for_scrapes(self) -> None:
         """Wait until Prometheus has scraped every endpoint that exists before Locust starts."""
-        pages = sum(scrape.job != "locust" for scrape in self.plan.all_scrapes())
+        endpoints = sum(scrape.job != "locust" for scrape in self.plan.all_scrapes())
         self.wait_for(
-            lambda: (self.prom.number("count(up{job!='locust'})") or 0) >= pages,
+            lambda: (self.prom.number("count(up{job!='locust'})") or 0) >= endpoints,
             "Prometheus's first scrape",
             START_SECONDS,
         )

@@ -72,7 +72,7 @@ class Ports:
     grafana: int
 
     @classmethod
-    def choose(cls, asked: Mapping[str, int | None]) -> Self:
+    def choose(cls, requested: Mapping[str, int | None]) -> Self:
         """Return the ports asked for, else the default ones, else free ones.
 
         Raises:
@@ -80,10 +80,10 @@ class Ports:
         """
         chosen: dict[str, int] = {}
         # First what was asked for, so that no default takes it away.
-        for name in sorted(PORT_OPTIONS, key=lambda name: asked.get(name) is None):
+        for name in sorted(PORT_OPTIONS, key=lambda name: requested.get(name) is None):
             option, default = PORT_OPTIONS[name]
             chosen[name] = ports.choose(
-                asked.get(name), default, option, frozenset(chosen.values())
+                requested.get(name), default, option, frozenset(chosen.values())
             )
         return cls(**chosen)
 
@@ -125,8 +125,8 @@ class Plan:
     @property
     def faults_url(self) -> str | None:
         """Base URL of the API's metrics endpoint, which takes faults; None if it is not known."""
-        pages = (scrape for scrape in self.all_scrapes() if scrape.job == "api")
-        return next((f"http://{page.address}" for page in pages), None)
+        urls = (f"http://{scrape.address}" for scrape in self.all_scrapes() if scrape.job == "api")
+        return next(urls, None)
 
     @property
     def prometheus_url(self) -> str:

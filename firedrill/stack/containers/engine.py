@@ -29,10 +29,10 @@ REFUSALS = {
 }
 
 ANSWER_SECONDS = 20.0
-"""How long a working engine may take to answer, even on a machine that stands still."""
+"""How long a working engine may take to answer, even on a machine that stalls."""
 
 REMOVAL_SECONDS = 300.0
-"""How long a working engine may take to remove a project. A dead one says so at once."""
+"""How long a working engine may take to remove a project. A dead one fails at once."""
 
 
 def need() -> list[str]:
@@ -57,11 +57,11 @@ def _find_compose(_path: str | None) -> tuple[str, ...]:
 
 
 def _need_answer() -> None:
-    asked = _ask_version()
-    if asked.returncode:
-        said = asked.stderr.strip().splitlines() or ["it gave no reason"]
-        known = [text for mark, text in REFUSALS.items() if mark in asked.stderr]
-        raise Missing(f"the Docker engine {known[0] if known else f'failed: {said[-1]}'}")
+    answer = _ask_version()
+    if answer.returncode:
+        lines = answer.stderr.strip().splitlines() or ["it gave no reason"]
+        known = [text for mark, text in REFUSALS.items() if mark in answer.stderr]
+        raise Missing(f"the Docker engine {known[0] if known else f'failed: {lines[-1]}'}")
 
 
 def version() -> str:
@@ -119,7 +119,7 @@ class Project:
         Raises Missing where the engine does not answer.
         """
         states = {
-            service: said.split(" ", 1) for service, said in self._rows("{{.State}} {{.Status}}")
+            service: row.split(" ", 1) for service, row in self._rows("{{.State}} {{.Status}}")
         }
         return {
             service: _exit_code(status) if state in {"exited", "dead"} else None
@@ -129,7 +129,7 @@ class Project:
     def _rows(self, line: str) -> list[tuple[str, str]]:
         """Return (service, line) of each of its containers, ended ones included."""
         line = '{{.Label "com.docker.compose.service"}} ' + line
-        asked = [
+        query = [
             "docker",
             "ps",
             "--all",
@@ -138,7 +138,7 @@ class Project:
             "--format",
             line,
         ]
-        listed = command.run(asked, patience_seconds=ANSWER_SECONDS)
+        listed = command.run(query, patience_seconds=ANSWER_SECONDS)
         if listed.returncode:
             raise Missing(f"the Docker engine does not answer: {cause(listed.stderr)}")
         return [
@@ -152,14 +152,14 @@ class Project:
         Raises Missing where the engine does not answer.
         """
         containers = [container for name, container in self._rows("{{.ID}}") if name == service]
-        said = [
+        outputs = [
             command.run(["docker", "logs", "--timestamps", container]) for container in containers
         ]
         lines = sorted(
             line
-            for each in said
-            if not each.returncode
-            for line in (each.stdout + each.stderr).splitlines()
+            for output in outputs
+            if not output.returncode
+            for line in (output.stdout + output.stderr).splitlines()
         )
         return "".join(f"{line.partition(' ')[2]}\n" for line in lines)
 
@@ -240,7 +240,7 @@ def cause(text: str) -> str:
         for line in text.splitlines()
         if line.strip() and not line.startswith(_NO_CAUSE)
     ]
-    telling = [
+    with_cause = [
         line
         for line in lines
         if any(
@@ -248,4 +248,4 @@ def cause(text: str) -> str:
             for word in ("error", "cannot", "denied", "no such", "invalid", "refused")
         )
     ]
-    return (telling or lines or ["it gave no reason"])[-1]
+    return (with_cause or lines or ["it gave no reason"])[-1]

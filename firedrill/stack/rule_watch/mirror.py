@@ -80,7 +80,7 @@ class Mirror:
         ]
         if file not in files_with_rules:
             return
-        if configuration.at_production_scale(file):
+        if configuration.is_scaled(file):
             for sentence in scale_rules(file.read_text(), self.time_scale).clamped:
                 yield f"{file.name}: {sentence}"
         for finding in checks.check(file, beside=files_with_rules):
@@ -123,7 +123,7 @@ class Mirror:
 
     def _is_copy(self, file: Path) -> bool:
         """Return whether a file has its source here; rules given to the stack have it elsewhere."""
-        is_given = self.rules_only and file.name.startswith(configuration.GIVEN)
+        is_given = self.rules_only and file.name.startswith(configuration.USER_PREFIX)
         return file.is_file() and not is_given
 
 
@@ -134,7 +134,7 @@ def _scaled_text(file: Path, time_scale: float) -> str:
         BadInput: the file is not valid, or cannot be read.
     """
     try:
-        text = configuration.scaled(file, time_scale)
+        text = configuration.scaled_text(file, time_scale)
         mistake = promtool.first_mistake(file) if file.parent.name == "rules" else None
     except BadInput as error:
         raise BadInput(": ".join(yaml_document.locate(file.name, error))) from error
