@@ -1,6 +1,6 @@
-"""Ctrl-C, SIGTERM and SIGHUP as a flag that is asked for, and waiting that heeds it. A leaf.
+"""Ctrl-C, SIGTERM and SIGHUP set a flag, and waits end when it is set.
 
-A flag, because an exception at a random place leaves half-written state behind.
+A flag is used because an exception at a random place leaves half-written state behind.
 """
 
 from __future__ import annotations

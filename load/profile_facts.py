@@ -1,4 +1,4 @@
-"""The facts of a load profile that the exporter exports. Pure."""
+"""The facts of a load profile that the exporter exports."""
 
 from __future__ import annotations
 

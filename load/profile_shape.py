@@ -1,4 +1,4 @@
-"""The load shape of a load profile.
+"""`ProfileShape`: the Locust load shape that follows a load profile.
 
 Without a profile there is no shape, and Locust's own options rule. A shape in a locustfile before
 this one wins.

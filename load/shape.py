@@ -1,4 +1,4 @@
-"""The load shape of a profile, for any locustfile.
+"""A second locustfile (`-f`) that adds the load shape of a profile to any locustfile.
 
 locust -f yours.py,load/shape.py --load-profile launch
 """

@@ -1,4 +1,4 @@
-"""The exporter inside Locust.
+"""The Locust plugin that starts the exporter in each process.
 
 Import it in a locustfile or name it as a second `-f` file; registering twice is harmless. The
 master or the only process serves the metrics endpoint; workers report to their master.

@@ -1,4 +1,4 @@
-"""TCP ports on loopback: which are free."""
+"""Free TCP ports on loopback."""
 
 from __future__ import annotations
 

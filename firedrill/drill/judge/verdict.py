@@ -1,4 +1,4 @@
-"""The verdict on a run: its figures judged against the profile. Pure."""
+"""The verdict on a run: its figures judged against the profile. No I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bounds, ticks and number formats of axes. Pure; the formats are JavaScript for the browser."""
+"""Bounds, ticks and number formats of axes. The formats are JavaScript for the browser."""
 
 from __future__ import annotations
 
