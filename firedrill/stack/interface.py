@@ -140,19 +140,19 @@ class Stack(ABC):
             START_SECONDS,
         )
 
-    def wait_for(self, reached: Callable[[], bool], what: str, timeout_seconds: float) -> None:
+    def wait_for(self, reached: Callable[[], bool], awaited: str, timeout_seconds: float) -> None:
         """Wait for a condition while every part lives; raises what `wait_for_start` does."""
 
         def reached_or_dead() -> bool:
             for part in (self.prometheus, self.api, self.locust):
                 if part and part.exit_code() is not None:
                     raise Missing(
-                        f"{part.name} ended with exit code {part.exit_code()} before {what}: "
+                        f"{part.name} ended with exit code {part.exit_code()} before {awaited}: "
                         f"{part.last_log_line()} ({part.log})"
                     )
             return reached()
 
-        self._interrupt.wait_until(reached_or_dead, what, timeout_seconds)
+        self._interrupt.wait_until(reached_or_dead, awaited, timeout_seconds)
 
 
 def answers(url: str) -> bool:

@@ -38,20 +38,20 @@ class Server:
     """Connections waitress accepts at once; None leaves its default of 100."""
 
     def __str__(self) -> str:
-        tuned = {"threads": self.threads, "connection_limit": self.connection_limit}
+        tuning = {"threads": self.threads, "connection_limit": self.connection_limit}
         return " ".join(
-            [self.kind, *(f"{name}={value}" for name, value in tuned.items() if value is not None)]
+            [self.kind, *(f"{name}={value}" for name, value in tuning.items() if value is not None)]
         )
 
     def options(self) -> list[str]:
         """Return the options of `python -m api`."""
-        tuned = {"--threads": self.threads, "--connection-limit": self.connection_limit}
+        tuning = {"--threads": self.threads, "--connection-limit": self.connection_limit}
         return [
             "--server",
             self.kind,
             *(
                 word
-                for name, value in tuned.items()
+                for name, value in tuning.items()
                 if value is not None
                 for word in (name, str(value))
             ),

@@ -108,12 +108,12 @@ class _Watcher:
                 lines = self._project.log(service).splitlines() or ["(it printed nothing)"]
                 self._console.say(f"{service} ended with exit code {code}: {lines[-1]}", "red")
         with suppress(http_client.NoAnswer, ValueError):
-            listed = http_client.request(
+            notifications = http_client.request(
                 "GET", f"{self._url}/notifications", timeout_seconds=2
             ).json()
-            for notification in map(Notification.from_json, listed[self._printed :]):
+            for notification in map(Notification.from_json, notifications[self._printed :]):
                 self._console.say(notification.line())
-            self._printed = len(listed)
+            self._printed = len(notifications)
         return False
 
 

@@ -263,10 +263,10 @@ def port_variables(ports: Ports) -> dict[str, str]:
 
 def server_variables(server: Server) -> dict[str, str]:
     """Return docker-compose.yml's variables for the API's server."""
-    tuned = {"API_THREADS": server.threads, "API_CONNECTION_LIMIT": server.connection_limit}
+    tuning = {"API_THREADS": server.threads, "API_CONNECTION_LIMIT": server.connection_limit}
     return {
         "API_SERVER": server.kind,
-        **{name: str(value) for name, value in tuned.items() if value is not None},
+        **{name: str(value) for name, value in tuning.items() if value is not None},
     }
 
 

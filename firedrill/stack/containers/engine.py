@@ -60,8 +60,8 @@ def _need_answer() -> None:
     answer = _ask_version()
     if answer.returncode:
         lines = answer.stderr.strip().splitlines() or ["it gave no reason"]
-        known = [text for mark, text in REFUSALS.items() if mark in answer.stderr]
-        raise Missing(f"the Docker engine {known[0] if known else f'failed: {lines[-1]}'}")
+        refusals = [text for mark, text in REFUSALS.items() if mark in answer.stderr]
+        raise Missing(f"the Docker engine {refusals[0] if refusals else f'failed: {lines[-1]}'}")
 
 
 def version() -> str:
@@ -138,12 +138,12 @@ class Project:
             "--format",
             line,
         ]
-        listed = command.run(query, patience_seconds=ANSWER_SECONDS)
-        if listed.returncode:
-            raise Missing(f"the Docker engine does not answer: {cause(listed.stderr)}")
+        process = command.run(query, patience_seconds=ANSWER_SECONDS)
+        if process.returncode:
+            raise Missing(f"the Docker engine does not answer: {cause(process.stderr)}")
         return [
-            (service, rest)
-            for service, _, rest in (row.partition(" ") for row in listed.stdout.splitlines())
+            (service, text)
+            for service, _, text in (row.partition(" ") for row in process.stdout.splitlines())
         ]
 
     def log(self, service: str) -> str:
@@ -185,23 +185,23 @@ class Project:
         Raises:
             Missing: something may be left; the message says how to remove it.
         """
-        done = _ask_version()
-        if not done.returncode:
-            done = self._compose(
+        process = _ask_version()
+        if not process.returncode:
+            process = self._compose(
                 "down", *(["--volumes"] if volumes else []), "--remove-orphans", "--timeout", "10"
             )
-        if done.returncode:
+        if process.returncode:
             raise Missing(
-                f"{cause(done.stderr)}; when the engine answers: "
+                f"{cause(process.stderr)}; when the engine answers: "
                 f"docker compose --project-name {self.name} down --volumes"
             )
 
     def _must(self, *words: str) -> None:
-        done = command.run(
+        process = command.run(
             self._words(*words), self.variables, patience_seconds=math.inf, interrupt=self.interrupt
         )
-        if done.returncode:
-            raise Missing(f"docker compose {words[0]}: {cause(done.stderr + done.stdout)}")
+        if process.returncode:
+            raise Missing(f"docker compose {words[0]}: {cause(process.stderr + process.stdout)}")
 
     def _compose(self, *words: str) -> subprocess.CompletedProcess[str]:
         # Services behind a profile have volumes too, which `down` would forget.

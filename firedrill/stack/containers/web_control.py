@@ -32,11 +32,11 @@ class WebControlledStack(Stack):
     def fetch_notifications(self, patience_seconds: float = 2.0) -> None:
         """Update the file of notifications from the receiver; leave it if the receiver is gone."""
         with suppress(http_client.NoAnswer, ValueError, OSError):
-            listed = http_client.request(
+            notifications = http_client.request(
                 "GET", f"{self._notifications_url}/notifications", timeout_seconds=patience_seconds
             ).json()
             self.plan.notifications.write_text(
-                "".join(f"{json.dumps(entry)}\n" for entry in listed)
+                "".join(f"{json.dumps(entry)}\n" for entry in notifications)
             )
 
     def start_load(self) -> None:
