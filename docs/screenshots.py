@@ -17,7 +17,7 @@ from firedrill.record.outcome import Status
 from firedrill.record.run_document import ServerSetup
 from firedrill.report import report_writer
 from firedrill.report.run_facts import Facts
-from tests import chromium
+from tests.browser import chromium
 
 if TYPE_CHECKING:
     from firedrill.record.run_folder import Run

@@ -1,3 +1,3 @@
-"""Firedrill: set your API on fire on purpose, and see whether you would have noticed."""
+"""Firedrill: load-test an API, and check that its metrics and alerts show what went wrong."""
 
 __version__ = "0.1.0"

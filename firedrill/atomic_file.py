@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all. A leaf."""
+"""Atomic writes: a file gets its whole new content, or keeps the old one."""
 
 from __future__ import annotations
 

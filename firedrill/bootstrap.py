@@ -68,9 +68,9 @@ def _make_venv() -> None:
 
 
 def _run(words: list[str | Path], environment: dict[str, str] | None = None) -> None:
-    done = command.run(words, environment, patience_seconds=math.inf, captures=False)
-    if done.returncode:
-        raise Missing(f"`{' '.join(done.args)}` failed with exit code {done.returncode}")
+    process = command.run(words, environment, patience_seconds=math.inf, captures=False)
+    if process.returncode:
+        raise Missing(f"`{' '.join(process.args)}` failed with exit code {process.returncode}")
 
 
 def _say(text: str) -> None:

@@ -1,8 +1,8 @@
 """The metric contract: every metric name, label, bucket and port that processes share.
 
 Both exporters render from these declarations, dashboards and rules are tested against them, and
-docs/metrics.md is generated from them. A leaf: it imports the standard library only, so that every
-part of the bundle may import it.
+docs/metrics.md is generated from them. It imports the standard library only, so that every part of
+the bundle may import it.
 """
 
 from __future__ import annotations

@@ -37,13 +37,12 @@ class Finding:
 
     def line(self) -> Text:
         """Format it as a line for a terminal."""
-        mark, style = (
-            ("ok", "green")
-            if self.found
-            else ("missing", "bold red")
-            if self.is_needed
-            else ("absent", "yellow")
-        )
+        if self.found:
+            mark, style = "ok", "green"
+        elif self.is_needed:
+            mark, style = "missing", "bold red"
+        else:
+            mark, style = "absent", "yellow"
         return Text.assemble((f"{mark:8}", style), f"{self.name:26}", self.found or self.advice)
 
     def as_json(self) -> dict[str, Any]:
@@ -72,10 +71,9 @@ def _package(name: str) -> str | None:
 
 
 def _program(name: str) -> Finding:
-    found = programs.find(name)
-    return Finding(
-        name, f"{programs.version(found)}  {_short(found)}" if found else None, programs.HOW_TO_GET
-    )
+    program = programs.find(name)
+    version_and_place = f"{programs.version(program)}  {_short(program)}" if program else None
+    return Finding(name, version_and_place, programs.HOW_TO_GET)
 
 
 def _short(path: Path) -> str:
@@ -85,17 +83,21 @@ def _short(path: Path) -> str:
 def _alertmanager() -> Finding:
     finding = _program("alertmanager")
     return replace(
-        finding, advice=f"optional, tells people of alerts: {finding.advice}", is_needed=False
+        finding,
+        advice=f"optional, sends notifications of alerts: {finding.advice}",
+        is_needed=False,
     )
 
 
 def _grafana() -> Finding:
-    found = grafana.find()
+    installed = grafana.find()
     advice = (
         "optional: put `grafana` on PATH or set GRAFANA_HOME; `firedrill up` and `firedrill open` "
         "then start it with the dashboards"
     )
-    return Finding("grafana", str(found.program) if found else None, advice, is_needed=False)
+    return Finding(
+        "grafana", str(installed.program) if installed else None, advice, is_needed=False
+    )
 
 
 def _docker() -> Finding:

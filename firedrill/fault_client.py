@@ -26,16 +26,16 @@ def parse_words(words: Sequence[str]) -> dict[str, float]:
 
     Raises BadInput.
     """
-    given: dict[str, object] = {}
+    faults: dict[str, object] = {}
     for word in words:
         fault, equals, value = word.partition("=")
         if fault not in FAULT_KINDS:
             raise BadInput(f"{word}: {fault} is no fault{nearest(fault, FAULT_KINDS)}")
-        if fault in given:
+        if fault in faults:
             raise BadInput(f"{word}: {fault} is given twice; expected it once")
-        given[fault] = _as_in_yaml(value) if equals else fault == "stop" or ""
+        faults[fault] = _as_in_yaml(value) if equals else fault == "stop" or ""
     try:
-        return FaultForm.model_validate(given).sizes()
+        return FaultForm.model_validate(faults).sizes()
     except ValidationError as invalid:
         error = invalid.errors(include_url=False)[0]
         raise BadInput(f"{error['loc'][0]} {complaint(error)}") from invalid
@@ -61,8 +61,8 @@ def spell(fault: str, size: float) -> str:
     return f"{fault} {amount}".strip()
 
 
-def _count(number: float, what: str) -> str:
-    return f"{number:g} {what}" if number == 1 else f"{number:g} {what}s"
+def _count(number: float, noun: str) -> str:
+    return f"{number:g} {noun}" if number == 1 else f"{number:g} {noun}s"
 
 
 @dataclass(frozen=True, slots=True)

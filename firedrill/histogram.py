@@ -1,4 +1,4 @@
-"""Arithmetic on cumulative histograms: bucket bound in seconds -> number of requests. A leaf."""
+"""Arithmetic on cumulative histograms: bucket bound in seconds -> number of requests."""
 
 from __future__ import annotations
 

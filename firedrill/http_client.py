@@ -1,6 +1,6 @@
-"""The HTTP client of the command line: a timeout on every request, no proxies, one error. A leaf.
+"""The HTTP client of the command line: a timeout on every request, no proxies, one exception.
 
-No proxy is asked, whatever the environment says: most addresses are on loopback, and a load test
+Proxies in the environment are ignored: most addresses are on loopback, and a load test
 that goes through a proxy measures the proxy.
 """
 

@@ -1,6 +1,6 @@
-"""Ctrl-C, SIGTERM and SIGHUP as a flag that is asked for, and waiting that heeds it. A leaf.
+"""Ctrl-C, SIGTERM and SIGHUP set a flag, and waits end when it is set.
 
-A flag, because an exception at a random place leaves half-written state behind.
+A flag is used because an exception at a random place leaves half-written state behind.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Self
 
-_Thing = TypeVar("_Thing")
+_Item = TypeVar("_Item")
 
 
 class Interrupted(FiredrillError):
@@ -64,22 +64,22 @@ class Interrupt:
         """Wait so long, or until the user asks to stop; return True if the user did."""
         return self._event.wait(seconds)
 
-    def until_requested(self, things: Iterable[_Thing]) -> Iterator[_Thing]:
+    def until_requested(self, items: Iterable[_Item]) -> Iterator[_Item]:
         """Yield the items one after the other.
 
         Raises:
             Interrupted: the user asked to stop before the next one.
         """
-        for thing in things:
+        for item in items:
             self.raise_if_requested()
-            yield thing
+            yield item
 
     def raise_if_requested(self) -> None:
         """Raise Interrupted if the user asked to stop."""
         if self.requested:
             raise Interrupted("interrupted in the middle of the work")
 
-    def wait_until(self, reached: Callable[[], bool], what: str, timeout_seconds: float) -> None:
+    def wait_until(self, reached: Callable[[], bool], awaited: str, timeout_seconds: float) -> None:
         """Wait for a condition, checked often at first and later five times a second.
 
         Raises:
@@ -90,6 +90,6 @@ class Interrupt:
         while not reached():
             waited = time.monotonic() - began
             if waited > timeout_seconds:
-                raise Missing(f"waited {timeout_seconds:g} s for {what}, in vain")
+                raise Missing(f"waited {timeout_seconds:g} s for {awaited}, in vain")
             if self.pause(min(max(0.02, waited), 0.2)):
-                raise Interrupted(f"interrupted while waiting for {what}")
+                raise Interrupted(f"interrupted while waiting for {awaited}")

@@ -1,4 +1,4 @@
-"""Names for display: short ones that tell things apart, and URLs without passwords. A leaf."""
+"""Names for display: names shortened to the parts that differ, and URLs without passwords."""
 
 from __future__ import annotations
 

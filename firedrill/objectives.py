@@ -1,4 +1,4 @@
-"""The share of slow requests that a latency objective accepts. A leaf."""
+"""The share of slow requests that a latency objective accepts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paths of the bundle's files in a checkout. A leaf: nothing is read here."""
+"""Paths of the bundle's files in a checkout."""
 
 from __future__ import annotations
 

@@ -230,10 +230,9 @@ def validate(document: Document) -> ProfileForm:
     try:
         return ProfileForm.model_validate(document.root)
     except ValidationError as invalid:
-        # A mistyped key is also a missing one; the mistyping is the mistake.
-        error = min(
-            invalid.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden"
-        )
+        # A mistyped key is also a missing one; report the mistyped one.
+        errors = invalid.errors(include_url=False)
+        error = min(errors, key=lambda error: error["type"] != "extra_forbidden")
         raise document.mistake(error["loc"], complaint(error)) from invalid
 
 

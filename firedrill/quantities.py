@@ -1,4 +1,4 @@
-"""Quantities of profiles and options (`1m30s`, `5MB/s`, `1%`), read into base units.
+"""Parse quantities of profiles and options (`1m30s`, `5MB/s`, `1%`) into base units.
 
 Durations of rule files are another grammar: see `firedrill.alerts.rules.durations`.
 """

@@ -1,4 +1,4 @@
-"""The terminal that lines and tables are printed on. A leaf."""
+"""The terminal on which lines and tables are printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures written for people: seconds, rates, ratios, bytes. A leaf, and pure."""
+"""Format figures for people: seconds, rates, ratios, bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exporter and the load shape of a profile, for any locustfile.
+"""A Locust plugin for any locustfile: the exporter and the load shape of a profile.
 
     locust -f yours.py,load/firedrill_plugin.py --load-profile launch
 

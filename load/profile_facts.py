@@ -1,4 +1,4 @@
-"""The conversion of a load profile into the exporter's ProfileInfo. Pure."""
+"""The conversion of a load profile into the exporter's ProfileInfo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The option that chooses a load profile, read before Locust reads its command line. Pure."""
+"""The option that chooses a load profile, read before Locust reads its command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The classes of users that a load profile asks for. Pure."""
+"""The classes of users that a load profile asks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A check of where a browser's request comes from. Pure.
+"""A check that a browser's request comes from Locust's own web page.
 
 Locust's web page takes orders from anybody who can post to it, and a page of another origin that
 is open in the same browser can.

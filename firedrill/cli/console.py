@@ -1,4 +1,4 @@
-"""Where the command line prints: results on standard output, all else on standard error. A leaf."""
+"""The command line's output: results on standard output, everything else on standard error."""
 
 from __future__ import annotations
 

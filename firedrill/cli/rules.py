@@ -22,8 +22,9 @@ from firedrill.cli.options import out_option, time_scale_option
 from firedrill.errors import BadInput, ExitCode
 from firedrill.interrupt import Interrupt
 from firedrill.record import run_folder
-from firedrill.stack import rule_watch as watcher
 from firedrill.stack import state_file
+from firedrill.stack.rule_watch import watch_loop
+from firedrill.stack.rule_watch.mirror import Mirror
 
 
 @click.group()
@@ -59,8 +60,8 @@ def watch(
 ) -> None:
     """Check, scale and reload rule files as you save them.
 
-    A broken file is named with its line, and its old rules stay in force. An edited alert begins
-    anew; Prometheus alone would continue what the old rule had pending.
+    A broken file is named with its line, and its old rules stay in force. An edited alert starts
+    again; Prometheus alone would keep the pending time of the old rule.
 
     \b
     Beside `firedrill up`, in another terminal:
@@ -78,14 +79,14 @@ def watch(
                 "--time-scale: the stack that is up has one already; expected it only with --into"
             )
         stack = state_file.find(out)
-        mirror = watcher.Mirror(
+        mirror = Mirror(
             source, out / state_file.NAME / "prometheus", stack.time_scale, rules_only=True
         )
         reload_urls = (stack.prometheus,)
     else:
-        mirror = watcher.Mirror(source, into, time_scale)
+        mirror = Mirror(source, into, time_scale)
     with Interrupt() as interrupt:
-        watcher.watch(mirror, reload_urls, interrupt, click.echo)
+        watch_loop.watch(mirror, reload_urls, interrupt, click.echo)
 
 
 RULE_FILE = click.Path(path_type=Path)

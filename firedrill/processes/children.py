@@ -64,7 +64,7 @@ class Child:
     def last_log_line(self) -> str:
         """Return the last line of its log that is not blank."""
         lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
-        return lines[-1].strip() if lines else "(it said nothing)"
+        return lines[-1].strip() if lines else "(it printed nothing)"
 
 
 @dataclass(slots=True)

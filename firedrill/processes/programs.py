@@ -1,4 +1,4 @@
-"""The programs that are not Python: finding them, and unpacking Debian's packages of them."""
+"""Programs such as Prometheus: find them, or unpack them from Debian's packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one function that starts a program. Standard library only."""
+"""The function that starts every child process. Standard library only."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from firedrill.interrupt import Interrupt
 
 LOOKBACK_SECONDS = 300
-"""Prometheus's default: how long a series without a stale marker goes on with its last sample."""
+"""Prometheus's default: how long a query returns a last sample that no stale marker follows."""
 FOREVER = "100y"
 """Retention: a recorded run may be older than Prometheus's default of 15 days."""
 
@@ -51,11 +51,14 @@ class RecordedPrometheus:
         try:
             self._start()
         except BaseException:
-            self.__exit__()
+            self._discard()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._discard()
+
+    def _discard(self) -> None:
         self.children.stop_all()
         shutil.rmtree(self.folder, ignore_errors=True)
 

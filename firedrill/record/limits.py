@@ -1,4 +1,4 @@
-"""Limits and windows that measuring, judging and reporting a run share. A leaf."""
+"""Limits and windows that measuring, judging and reporting a run share."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from firedrill import histogram
 from firedrill.contract import Client
 from firedrill.prometheus.recorded_data import RecordedPrometheus
 from firedrill.record.limits import BLIND_LIMIT_SECONDS, QUANTILES, TAIL_SECONDS
-from firedrill.report.charts import panels
+from firedrill.report import panels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from firedrill.interrupt import Interrupt
     from firedrill.prometheus.client import Prometheus, Series
     from firedrill.prometheus.overlay import RecordedRun
-    from firedrill.report.charts.panels import Panel
+    from firedrill.report.panels import Panel
 
     Values = NDArray[np.float32]
 

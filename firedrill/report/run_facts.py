@@ -1,4 +1,4 @@
-"""Tolerant access to run.json: a figure that is missing or damaged is None and no error. Pure."""
+"""Tolerant access to run.json: a figure that is missing or damaged is None and no error."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ from firedrill.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-AT_DRILL_SCALE = frozenset({"load.yml", "recording.yml"})
-"""The bundle's rule files that are not shrunk: they are about the load test itself."""
-GIVEN = "user-"
-"""The file name prefix of rules given by `--rules`; they are taken as they are."""
+UNSCALED_RULE_FILES = frozenset({"load.yml", "recording.yml"})
+"""The bundle's rule files that are not scaled: they are about the load test itself."""
+USER_PREFIX = "user-"
+"""The file name prefix of rules given by `--rules`, which are not scaled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,14 @@ class Scrape:
         Raises:
             BadInput: the port is missing or not a number.
         """
-        named, equals, rest = text.partition("=")
-        address, slash, path = (rest if equals else text).removeprefix("http://").partition("/")
+        own_job, equals, endpoint = text.partition("=")
+        address, slash, path = (endpoint if equals else text).removeprefix("http://").partition("/")
         if not address.rpartition(":")[2].isdecimal():
             raise BadInput(
                 f"--scrape {text}: no port in {address!r}; "
                 "expected [JOB=]HOST:PORT/path, such as localhost:9464/metrics"
             )
-        return cls(named if equals else job, address, f"/{path}" if slash else "/metrics")
+        return cls(own_job if equals else job, address, f"/{path}" if slash else "/metrics")
 
     def as_file_sd(self) -> dict[str, object]:
         """Return its entry in a file_sd file."""
@@ -78,16 +78,15 @@ def write(
 ) -> Path:
     """Write a folder that Prometheus can run on; return its configuration file.
 
-    Production-scale rules are shrunk by the time scale; the load's own and the user's are taken as
-    they are. Alerts are sent to the
-    Alertmanager's address, if there is one.
+    The bundle's production rules are scaled; the load's own and the user's are copied unchanged.
+    Alerts are sent to the Alertmanager's address, if there is one.
     """
     for name in ("rules", "targets"):
-        shutil.rmtree(folder / name, ignore_errors=True)  # `up` comes back to its folder.
+        shutil.rmtree(folder / name, ignore_errors=True)  # `up` uses its folder again.
         (folder / name).mkdir(parents=True)
     for file in places.RULES.glob("*.yml"):
-        (folder / "rules" / file.name).write_text(scaled(file, time_scale))
-    add(folder, scrapes, rules)
+        (folder / "rules" / file.name).write_text(scaled_text(file, time_scale))
+    add_scrapes_and_rules(folder, scrapes, rules)
     if alertmanager:
         (folder / "targets" / "alertmanager.json").write_text(
             json.dumps([{"targets": [alertmanager]}])
@@ -95,12 +94,11 @@ def write(
     return Path(shutil.copy(places.PROMETHEUS / "prometheus.yml", folder))
 
 
-def add(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path]) -> None:
+def add_scrapes_and_rules(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path]) -> None:
     """Add metrics endpoints and a user's rules to a folder that has `targets/` and `rules/`."""
     for number, file in enumerate(rules):
-        shutil.copy(
-            file, folder / "rules" / f"{GIVEN}{number}-{file.stem}.yml"
-        )  # What ends otherwise Prometheus would pass over.
+        # Prometheus reads only files that end in .yml.
+        shutil.copy(file, folder / "rules" / f"{USER_PREFIX}{number}-{file.stem}.yml")
     for job in {scrape.job for scrape in scrapes}:
         entries = [scrape.as_file_sd() for scrape in scrapes if scrape.job == job]
         name = job if job in {"api", "locust", "prometheus"} else f"extra-{job}"
@@ -109,9 +107,8 @@ def add(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path]) -> None:
 
 def write_routing(folder: Path, time_scale: float, receiver_url: str) -> Path:
     """Write Alertmanager's configuration, its times divided by the time scale; return the file."""
-    shutil.rmtree(
-        folder, ignore_errors=True
-    )  # What `up` told before it was stopped is no reason to keep quiet now.
+    # Without its old log, Alertmanager notifies again after a restart of `up`.
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     file = folder / "alertmanager.yml"
     file.write_text(
@@ -122,27 +119,27 @@ def write_routing(folder: Path, time_scale: float, receiver_url: str) -> Path:
     return file
 
 
-def scaled(file: Path, time_scale: float) -> str:
-    """Return a file's text for a drill: production-scale rules and Alertmanager's waits shrunk."""
+def scaled_text(file: Path, time_scale: float) -> str:
+    """Return a file's text for a drill, with the times of rules and of routing scaled."""
     text = file.read_text()
     if file.name == "alertmanager.yml":
         return scale_routing(text, time_scale)
-    return scale_rules(text, time_scale).text if at_production_scale(file) else text
+    return scale_rules(text, time_scale).text if is_scaled(file) else text
 
 
-def kept_longer(time_scale: float) -> list[str]:
+def clamped_durations(time_scale: float) -> list[str]:
     """Return a sentence for each duration that a drill cannot make as short as asked."""
-    files = [file for file in sorted(places.RULES.glob("*.yml")) if at_production_scale(file)]
+    files = [file for file in sorted(places.RULES.glob("*.yml")) if is_scaled(file)]
     return [
         sentence for file in files for sentence in scale_rules(file.read_text(), time_scale).clamped
     ]
 
 
-def at_production_scale(file: Path) -> bool:
-    """Return whether a drill shrinks this rule file; one without any rule is not shrunk."""
+def is_scaled(file: Path) -> bool:
+    """Return whether a drill scales this rule file; a file without any rule is not scaled."""
     return (
         file.parent.name == "rules"
-        and file.name not in AT_DRILL_SCALE
-        and not file.name.startswith(GIVEN)
+        and file.name not in UNSCALED_RULE_FILES
+        and not file.name.startswith(USER_PREFIX)
         and bool(reloading.rules_in(file.read_text()))
     )

@@ -61,7 +61,7 @@ def run(
         web=True,
         takes_faults=takes_faults,
     )
-    with state_file.alone_in(folder), ProcessStack(plan, interrupt) as stack:
+    with state_file.locked(folder), ProcessStack(plan, interrupt) as stack:
         tail = Tail(plan.notifications)
         try:
             _start(stack, console)
@@ -100,24 +100,24 @@ def golden_signals(since: float) -> str:
 
 def _addresses(stack: ProcessStack, password: str | None) -> dict[str, str]:
     chosen = stack.plan.ports
-    pages = {
+    chosen_ports = {
         "API": chosen.api,
         "API metrics": chosen.metrics,
         "Locust": chosen.web,
         "Locust metrics": chosen.exporter,
         "Prometheus": chosen.prometheus,
     }
-    found = {
+    addresses = {
         name: f"http://{LOOPBACK}:{port}{'/metrics' if 'metrics' in name else ''}"
-        for name, port in pages.items()
+        for name, port in chosen_ports.items()
     }
-    found["Prometheus"] = describe_prometheus(found["Prometheus"])
+    addresses["Prometheus"] = describe_prometheus(addresses["Prometheus"])
     if stack.alertmanager:
-        found["Alertmanager"] = f"http://{LOOPBACK}:{chosen.alertmanager}"
-        found["Notifications"] = f"http://{LOOPBACK}:{chosen.notifications}/notifications"
+        addresses["Alertmanager"] = f"http://{LOOPBACK}:{chosen.alertmanager}"
+        addresses["Notifications"] = f"http://{LOOPBACK}:{chosen.notifications}/notifications"
     if password:
-        found["Grafana"] = describe_grafana(chosen.grafana, password)
-    return found
+        addresses["Grafana"] = describe_grafana(chosen.grafana, password)
+    return addresses
 
 
 def describe_prometheus(url: str) -> str:
@@ -157,10 +157,10 @@ def reopen(
         Missing: Prometheus is missing or cannot open the data.
     """
     chosen = ports.choose(port, PROMETHEUS_PORT, "--prometheus-port")
-    alone = runs[0].data if len(runs) == 1 else None
+    single_run_data = runs[0].data if len(runs) == 1 else None
     try:
-        with RecordedPrometheus(alone, interrupt, chosen) as reopened:
-            if alone is None:
+        with RecordedPrometheus(single_run_data, interrupt, chosen) as reopened:
+            if single_run_data is None:
                 overlay.fill(reopened.prom.url, runs, interrupt)
             print_addresses(console, _reopened_addresses(reopened, runs, grafana_port))
             while not interrupt.pause(1.0):
@@ -180,12 +180,12 @@ def _reopened_addresses(
     }
     if len(runs) > 1:
         addresses["label run"] = ", ".join(overlay.labels([run.id for run in runs]))
-    found = grafana.find()
-    if found:
+    installed = grafana.find()
+    if installed:
         port = ports.choose(
             grafana_port, GRAFANA_PORT, "--grafana-port", frozenset({reopened.port})
         )
-        _, password = found.start(
+        _, password = installed.start(
             reopened.children, reopened.folder / "grafana", port, reopened.prom.url
         )
         addresses["Grafana"] = describe_grafana(
@@ -196,5 +196,5 @@ def _reopened_addresses(
     return addresses
 
 
-def _utc(moment: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment))
+def _utc(unix_seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(unix_seconds))

@@ -61,13 +61,13 @@ class Grafana:
 
 def find() -> Grafana | None:
     """Return the Grafana in GRAFANA_HOME, else the one on PATH; None where there is none."""
-    named = os.environ.get("GRAFANA_HOME")
+    home = os.environ.get("GRAFANA_HOME")
     program = (
-        shutil.which("grafana", path=str(Path(named) / "bin")) if named else shutil.which("grafana")
+        shutil.which("grafana", path=str(Path(home) / "bin")) if home else shutil.which("grafana")
     )
     if program is None:
         return None
-    return Grafana(Path(named) if named else _home_of(Path(program).resolve()), Path(program))
+    return Grafana(Path(home) if home else _home_of(Path(program).resolve()), Path(program))
 
 
 def _home_of(program: Path) -> Path:

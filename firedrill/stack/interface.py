@@ -133,26 +133,26 @@ class Stack(ABC):
 
     def wait_for_scrapes(self) -> None:
         """Wait until Prometheus has scraped every endpoint that exists before Locust starts."""
-        pages = sum(scrape.job != "locust" for scrape in self.plan.all_scrapes())
+        endpoints = sum(scrape.job != "locust" for scrape in self.plan.all_scrapes())
         self.wait_for(
-            lambda: (self.prom.number("count(up{job!='locust'})") or 0) >= pages,
+            lambda: (self.prom.number("count(up{job!='locust'})") or 0) >= endpoints,
             "Prometheus's first scrape",
             START_SECONDS,
         )
 
-    def wait_for(self, reached: Callable[[], bool], what: str, timeout_seconds: float) -> None:
+    def wait_for(self, reached: Callable[[], bool], awaited: str, timeout_seconds: float) -> None:
         """Wait for a condition while every part lives; raises what `wait_for_start` does."""
 
         def reached_or_dead() -> bool:
             for part in (self.prometheus, self.api, self.locust):
                 if part and part.exit_code() is not None:
                     raise Missing(
-                        f"{part.name} ended with exit code {part.exit_code()} before {what}: "
+                        f"{part.name} ended with exit code {part.exit_code()} before {awaited}: "
                         f"{part.last_log_line()} ({part.log})"
                     )
             return reached()
 
-        self._interrupt.wait_until(reached_or_dead, what, timeout_seconds)
+        self._interrupt.wait_until(reached_or_dead, awaited, timeout_seconds)
 
 
 def answers(url: str) -> bool:

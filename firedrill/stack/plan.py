@@ -38,20 +38,20 @@ class Server:
     """Connections waitress accepts at once; None leaves its default of 100."""
 
     def __str__(self) -> str:
-        tuned = {"threads": self.threads, "connection_limit": self.connection_limit}
+        tuning = {"threads": self.threads, "connection_limit": self.connection_limit}
         return " ".join(
-            [self.kind, *(f"{name}={value}" for name, value in tuned.items() if value is not None)]
+            [self.kind, *(f"{name}={value}" for name, value in tuning.items() if value is not None)]
         )
 
     def options(self) -> list[str]:
         """Return the options of `python -m api`."""
-        tuned = {"--threads": self.threads, "--connection-limit": self.connection_limit}
+        tuning = {"--threads": self.threads, "--connection-limit": self.connection_limit}
         return [
             "--server",
             self.kind,
             *(
                 word
-                for name, value in tuned.items()
+                for name, value in tuning.items()
                 if value is not None
                 for word in (name, str(value))
             ),
@@ -72,7 +72,7 @@ class Ports:
     grafana: int
 
     @classmethod
-    def choose(cls, asked: Mapping[str, int | None]) -> Self:
+    def choose(cls, requested: Mapping[str, int | None]) -> Self:
         """Return the ports asked for, else the default ones, else free ones.
 
         Raises:
@@ -80,10 +80,10 @@ class Ports:
         """
         chosen: dict[str, int] = {}
         # First what was asked for, so that no default takes it away.
-        for name in sorted(PORT_OPTIONS, key=lambda name: asked.get(name) is None):
+        for name in sorted(PORT_OPTIONS, key=lambda name: requested.get(name) is None):
             option, default = PORT_OPTIONS[name]
             chosen[name] = ports.choose(
-                asked.get(name), default, option, frozenset(chosen.values())
+                requested.get(name), default, option, frozenset(chosen.values())
             )
         return cls(**chosen)
 
@@ -125,8 +125,8 @@ class Plan:
     @property
     def faults_url(self) -> str | None:
         """Base URL of the API's metrics endpoint, which takes faults; None if it is not known."""
-        pages = (scrape for scrape in self.all_scrapes() if scrape.job == "api")
-        return next((f"http://{page.address}" for page in pages), None)
+        urls = (f"http://{scrape.address}" for scrape in self.all_scrapes() if scrape.job == "api")
+        return next(urls, None)
 
     @property
     def prometheus_url(self) -> str:

@@ -170,25 +170,29 @@ class ProcessStack(Stack):
             "--json-file",
             str(self.plan.folder / "locust_stats"),
         ]
-        how = [*(web if self.plan.web else headless), "--stop-timeout", str(STOP_TIMEOUT_SECONDS)]
-        leads = self._start_workers() if self.plan.workers > 1 else []
-        self.locust = self._start_locust("locust", ["--host", self.plan.host, *how, *leads])
+        options = [
+            *(web if self.plan.web else headless),
+            "--stop-timeout",
+            str(STOP_TIMEOUT_SECONDS),
+        ]
+        as_master = self._start_workers() if self.plan.workers > 1 else []
+        self.locust = self._start_locust("locust", ["--host", self.plan.host, *options, *as_master])
 
     def _start_workers(self) -> list[str]:
         """Start the workers; return the options of their master."""
         host, port = contract.LOOPBACK, str(ports.any_free())
-        follows = ["--worker", "--master-host", host, "--master-port", port]
+        as_worker = ["--worker", "--master-host", host, "--master-port", port]
         self.workers = [
-            self._start_locust(f"locust-worker-{number}", follows)
+            self._start_locust(f"locust-worker-{number}", as_worker)
             for number in range(1, self.plan.workers + 1)
         ]
-        waits = [
+        worker_wait = [
             "--expect-workers",
             str(self.plan.workers),
             "--expect-workers-max-wait",
             str(CONNECT_SECONDS),
         ]
-        return ["--master", "--master-bind-host", host, "--master-bind-port", port, *waits]
+        return ["--master", "--master-bind-host", host, "--master-bind-port", port, *worker_wait]
 
     def _start_locust(self, name: str, options: Sequence[str]) -> Child:
         command = [
@@ -219,10 +223,10 @@ class ProcessStack(Stack):
 
     def start_grafana(self) -> str | None:
         """Start Grafana if it is installed; return the password of its `admin`."""
-        found = grafana.find()
-        if found is None:
+        installed = grafana.find()
+        if installed is None:
             return None
-        _, password = found.start(
+        _, password = installed.start(
             self._children,
             self.plan.folder / "grafana",
             self.plan.ports.grafana,

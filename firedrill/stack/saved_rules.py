@@ -22,7 +22,7 @@ def keep(prom: Prometheus, folder: Path) -> None:
         name = PurePath(group["file"]).name
         files.setdefault(name if name.endswith(".yml") else f"{name}.yml", []).append(_group(group))
     for name, groups in files.items():
-        # JSON is YAML, too, but for the halves of what lies beyond its escapes.
+        # YAML reads JSON, except for escaped surrogate pairs; ensure_ascii=False writes none.
         (folder / name).write_text(json.dumps({"groups": groups}, indent=1, ensure_ascii=False))
 
 
@@ -38,22 +38,27 @@ def longest_reach_seconds(folder: Path) -> float:
     )
 
 
-def _group(found: Any) -> Any:
-    interval = durations.format_ms(round(found["interval"] * 1000))
+def _group(loaded: Any) -> Any:
+    interval = durations.format_ms(round(loaded["interval"] * 1000))
     return {
-        "name": found["name"],
+        "name": loaded["name"],
         "interval": interval,
-        "limit": found.get("limit", 0),
-        "rules": [_rule(rule) for rule in found["rules"]],
+        "limit": loaded.get("limit", 0),
+        "rules": [_rule(rule) for rule in loaded["rules"]],
     }
 
 
-def _rule(found: Any) -> Any:
-    rule = {"expr": found["query"], "labels": found.get("labels", {})}
-    if found["type"] == "recording":
-        return {"record": found["name"], **rule}
-    lengths = {"for": found.get("duration", 0), "keep_firing_for": found.get("keepFiringFor", 0)}
-    spelled = {
+def _rule(loaded: Any) -> Any:
+    rule = {"expr": loaded["query"], "labels": loaded.get("labels", {})}
+    if loaded["type"] == "recording":
+        return {"record": loaded["name"], **rule}
+    lengths = {"for": loaded.get("duration", 0), "keep_firing_for": loaded.get("keepFiringFor", 0)}
+    durations_as_text = {
         name: durations.format_ms(round(seconds * 1000)) for name, seconds in lengths.items()
     }
-    return {"alert": found["name"], **rule, **spelled, "annotations": found.get("annotations", {})}
+    return {
+        "alert": loaded["name"],
+        **rule,
+        **durations_as_text,
+        "annotations": loaded.get("annotations", {}),
+    }

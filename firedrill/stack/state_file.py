@@ -32,8 +32,8 @@ class RunningStack:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold a folder against a second stack; a context manager.
+def locked(folder: Path) -> Iterator[None]:
+    """Lock a folder, so that no second stack uses it; a context manager.
 
     Raises:
         BadInput: another stack uses it.

@@ -1,6 +1,6 @@
 """Panels of the golden signals (title, description, unit, queries), and helpers for their queries.
 
-Pure data: the report draws the same panels from this file, so that both cannot disagree.
+Data only: the report draws the same panels from this file, so that both cannot disagree.
 """
 
 from __future__ import annotations

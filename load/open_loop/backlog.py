@@ -1,6 +1,6 @@
 """The backlog: arrivals of an open loop that are due and wait for a user.
 
-Pure; times are seconds since the load began.
+No I/O and no clock; times are seconds since the load began.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The schedule of an open loop: when its arrivals are due.
 
-Pure; times are seconds since the load began.
+No I/O and no clock; times are seconds since the load began.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Shards of an open loop's schedule: which arrivals belong to which worker.
 
-Pure; times are seconds since the load began.
+No I/O and no clock; times are seconds since the load began.
 """
 
 from __future__ import annotations

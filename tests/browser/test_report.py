@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from firedrill.report.charts.panels import PANELS
+from firedrill.report.panels import PANELS
 from tests import run_json
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.waiting import poll_until

@@ -3,7 +3,7 @@
 import json
 
 from firedrill import places
-from firedrill.report.charts.panels import PANELS
+from firedrill.report.panels import PANELS
 
 
 def panels_of(dashboard):

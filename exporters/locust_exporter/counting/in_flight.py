@@ -155,9 +155,12 @@ def reporting_response_class(count_unreported: Callable[[], None], base: Any) ->
             try:
                 return super().__exit__(*exception)
             finally:
-                self.__del__()
+                self._count_if_unreported()
 
         def __del__(self) -> None:
+            self._count_if_unreported()
+
+        def _count_if_unreported(self) -> None:
             if self._is_unreported:
                 self._is_unreported = False
                 count_unreported()

@@ -1,4 +1,4 @@
-"""The metric families of the metrics endpoint as text, but for those of answered requests."""
+"""Metric families of the metrics endpoint as text, except those of answered requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which cause an alert's firing is attributed to, and how soon the alert detected each cause."""
+"""Attribution of an alert's firings to causes, and how soon the alert detected each cause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long after a cause has ended an alert's firing is still attributed to it."""
+"""The attribution window: how long after a cause has ended a firing is still attributed to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings to try: `for=15s..2m`, `threshold=0.1..0.5/9`, `threshold.2=1,5`, `for=0,1m,5m`."""
+"""Parser of `--sweep`: `for=15s..2m`, `threshold=0.1..0.5/9`, `threshold.2=1,5`, `for=0,1m,5m`."""
 
 from __future__ import annotations
 

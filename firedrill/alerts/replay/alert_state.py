@@ -1,4 +1,4 @@
-"""The alert state machine: from what an expression gives to pending, firing and resolved.
+"""The alert state machine: an expression's results in, states pending, firing and resolved out.
 
 It follows rules/alerting.go of Prometheus (2.42, the same in 3.x). An alert fires at the first
 evaluation at which it has been active for `for`. One evaluation without it ends a pending alert at

@@ -1,4 +1,4 @@
-"""The evaluations at which a replay cannot know what Prometheus wrote.
+"""Ambiguous evaluations: a replay cannot know what Prometheus wrote at them.
 
 A sample has the time at which its scrape began, and can be read once the scrape has ended; an
 evaluation in between saw the previous sample. The same holds for series that another group

@@ -1,4 +1,4 @@
-"""When evaluations of a group began and ended, from Prometheus's metrics about the last one."""
+"""Start and end times of a group's evaluations, from Prometheus's metrics about the last one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluation times of a group, and queries for what expressions gave at them.
+"""Evaluation times of a group, and queries for the results of expressions at these times.
 
 All times are Unix milliseconds.
 """

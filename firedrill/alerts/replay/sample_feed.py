@@ -1,4 +1,4 @@
-"""A Prometheus that is given each sample when it became readable, and not before."""
+"""A Prometheus that gets each recorded sample at the time at which the run's own could read it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the machine stalled and Prometheus had to wait, told from what it did late.
+"""Stalls of the machine, detected from scrapes and evaluations that came late.
 
 All times are Unix milliseconds.
 """

@@ -1,4 +1,4 @@
-"""When a run's Prometheus evaluated and scraped, from what it recorded about itself.
+"""Times of the evaluations and scrapes of a run's Prometheus, from its own metrics.
 
 All times are Unix milliseconds.
 """

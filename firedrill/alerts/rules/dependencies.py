@@ -1,4 +1,4 @@
-"""Which series an alert reads, directly or through recording rules, and how far back it looks."""
+"""Dependencies of alerts: the series that they read, directly or not, and their look-back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Expressions compared regardless of blanks, comments, quotes and the spelling of units."""
+"""Equivalence of expressions, regardless of whitespace, comments, quotes and spelling of units."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The numbers that an alert compares with, found in its text so that a sweep can replace them."""
+"""Thresholds in an alert's expression: find them, and replace them for a sweep."""
 
 from __future__ import annotations
 

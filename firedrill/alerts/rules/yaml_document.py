@@ -1,4 +1,4 @@
-"""YAML files that are read with line numbers and rewritten in places: comments and quotes stay."""
+"""YAML files read with line numbers, and edited without the loss of comments and quotes."""
 
 from __future__ import annotations
 

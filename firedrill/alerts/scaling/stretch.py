@@ -1,4 +1,4 @@
-"""A recorded run in slow motion, so that production rules can be replayed on it unchanged.
+"""A recorded run stretched in time, so that production rules can be replayed on it unchanged.
 
 One recorded second becomes K seconds. Timestamps are multiplied, and so are counters, buckets and
 sums: a rate over 60 s of the drill is then the rate over K x 60 s. Samples are copied by remote

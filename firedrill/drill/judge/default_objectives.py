@@ -1,4 +1,4 @@
-"""Default objectives: alerts that fired over the bundle's limits, not the profile's. Pure."""
+"""Default objectives: alerts that fired over the bundle's limits, not the profile's. No I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notes on a run that its verdict does not contain. Pure."""
+"""Notes on a run that its verdict does not contain. No I/O."""
 
 from __future__ import annotations
 

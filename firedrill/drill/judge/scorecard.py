@@ -1,4 +1,4 @@
-"""The alert scorecard: which alerts were expected, which fired, how soon after their cause. Pure.
+"""The alert scorecard: alerts that were expected, alerts that fired, and how soon. No I/O.
 
 The profile says before the run what is expected of an alert: `always`, `if_slo_broken`, `never`,
 or that a fault names it. An alert without a named cause is compared with the latest one, which is

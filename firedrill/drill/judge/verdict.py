@@ -1,4 +1,4 @@
-"""The verdict on a run, and its exit code: the figures judged against the profile. Pure."""
+"""The verdict on a run, and its exit code: the figures judged against the profile."""
 
 from __future__ import annotations
 

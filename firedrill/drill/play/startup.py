@@ -77,7 +77,7 @@ def _note_longer_rules(state: RunState) -> None:
     if state.request.attachment:
         return
     scale = state.request.time_scale
-    longer = configuration.kept_longer(scale)
+    longer = configuration.clamped_durations(scale)
     if longer:
         count = f"{len(longer)} durations in the alert rules stayed longer than 1/{scale:g}"
         text = f"{count} of production, so their alerts fire later: {'; '.join(longer[:2])}"

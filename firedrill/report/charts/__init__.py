@@ -1,1 +1,1 @@
-"""Charts of a report: types of chart, axes, colours, and the panels that are drawn."""
+"""Charts of a report: types of chart, axes, colours and styles of series."""

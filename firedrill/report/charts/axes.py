@@ -1,15 +1,14 @@
-"""Bounds, ticks and number formats of axes. Pure; the formats are JavaScript for the browser."""
+"""Bounds, ticks and number formats of axes. The formats are JavaScript for the browser."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Scale = Literal["linear", "log", "full"]
-"""`full` is from 0 to 100 % for any values; `log` shows 50 ms and 50 s on one axis."""
+    from firedrill.report.panels import Scale
 
 TOP_MARGIN, LOGARITHMIC_TOP_MARGIN = 1.06, 1.4
 """End of an axis as a multiple of the largest value."""

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from bokeh.models import Glyph, GlyphRenderer
 
-    from firedrill.report.charts.axes import Scale
+    from firedrill.report.panels import Scale
     from firedrill.report.recorded_series import Values
 
 HEIGHT_PIXELS = 220

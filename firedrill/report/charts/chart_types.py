@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from bokeh.models import Plot
 
-    from firedrill.report.charts.axes import Scale
     from firedrill.report.charts.canvas import Canvas
     from firedrill.report.charts.series_style import StyledSeries
+    from firedrill.report.panels import Scale
     from firedrill.report.recorded_series import Line, Values
 
 NOTHING = "Not measured in this run."

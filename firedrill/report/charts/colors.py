@@ -1,4 +1,4 @@
-"""Colours of series: mid-tones that are visible on white and on dark pages. A leaf."""
+"""Colours of series: mid-tones that are visible on white and on dark pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Style of a series: its colour, dashes and unit. Pure."""
+"""Style of a series: its colour, dashes and unit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Timeline bars for the time in which an alert was expected. Pure."""
+"""Timeline bars for the time in which an alert was expected."""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from firedrill import names, units
 from firedrill.record.played_load import played_load
-from firedrill.report.charts import chart_types, colors, panels
+from firedrill.report import panels
+from firedrill.report.charts import chart_types, colors
 from firedrill.report.charts.canvas import Canvas, Marks
 from firedrill.report.charts.chart_types import Chart
 from firedrill.report.charts.series_style import StyledSeries

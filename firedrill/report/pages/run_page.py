@@ -10,16 +10,16 @@ from firedrill import units
 from firedrill.report.charts import chart_types, colors, series_style
 from firedrill.report.charts.canvas import Canvas, Mark, Marks
 from firedrill.report.charts.chart_types import Bar, Chart
-from firedrill.report.charts.panels import PANELS
 from firedrill.report.pages import alert_expectations, matrix_table, sentences
 from firedrill.report.pages.render import Table, data_of, render
+from firedrill.report.panels import PANELS
 from firedrill.report.recorded_series import AlertSpan, Span
 from firedrill.report.run_facts import Facts, time_with_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from firedrill.report.charts.panels import Panel
+    from firedrill.report.panels import Panel
     from firedrill.report.recorded_series import Endpoint, Line, Recording
 
 

@@ -1,4 +1,4 @@
-"""Sentences and headline figures of a report, from a run's figures. Pure."""
+"""Sentences and headline figures of a report, from a run's figures. No I/O."""
 
 from __future__ import annotations
 

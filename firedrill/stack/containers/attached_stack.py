@@ -90,7 +90,7 @@ class AttachedStack(WebControlledStack):
         """Do nothing: the API runs already."""
 
     def start_locust(self) -> None:
-        """Stop the load that runs, and start it anew from its beginning.
+        """Stop the load that runs, and start it again from its beginning.
 
         Raises:
             BadInput: the stack was started with another profile; its load is left alone.
@@ -99,13 +99,13 @@ class AttachedStack(WebControlledStack):
         self.wait_for(
             lambda: bool(self.prom.instant("locust_test_info")), "Locust's figures", START_SECONDS
         )
-        played = self.prom.instant("locust_test_info")[0].labels
-        # A label without a value is none.
-        self.run_id = played.get("run_id", "")
-        if played.get("profile") != self.plan.profile:
-            plays = played.get("profile", "no profile")
+        test_labels = self.prom.instant("locust_test_info")[0].labels
+        # Prometheus drops labels with an empty value.
+        self.run_id = test_labels.get("run_id", "")
+        if test_labels.get("profile") != self.plan.profile:
+            profile = test_labels.get("profile", "no profile")
             raise BadInput(
-                f"the stack plays {plays}; "
+                f"the stack plays {profile}; "
                 f"start it with LOAD_PROFILE={self.plan.profile} docker compose up"
             )
         self._ask("stop")

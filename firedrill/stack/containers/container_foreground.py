@@ -49,9 +49,9 @@ def run(
     project = engine.Project(
         os.environ.get("COMPOSE_PROJECT_NAME", PROJECT),
         {
-            **container_stack.published(chosen),
-            **container_stack.served(server),
-            **container_stack.played(profile),
+            **container_stack.port_variables(chosen),
+            **container_stack.server_variables(server),
+            **container_stack.profile_variables(profile),
             **chosen_faults,
         },
         interrupt,
@@ -98,29 +98,29 @@ class _Watcher:
     def __init__(self, project: engine.Project, notifications_url: str, console: Terminal) -> None:
         self._project, self._url, self._console = project, notifications_url, console
         self._ended: set[str] = set()
-        self._told = 0
+        self._printed = 0
 
     def look(self) -> bool:
         """Print what is new; always False."""
         for service, code in self._project.states().items():
             if code is not None and service not in self._ended:
                 self._ended.add(service)
-                said = (self._project.log(service).splitlines() or ["(it said nothing)"])[-1]
-                self._console.say(f"{service} ended with exit code {code}: {said}", "red")
+                lines = self._project.log(service).splitlines() or ["(it printed nothing)"]
+                self._console.say(f"{service} ended with exit code {code}: {lines[-1]}", "red")
         with suppress(http_client.NoAnswer, ValueError):
-            listed = http_client.request(
+            notifications = http_client.request(
                 "GET", f"{self._url}/notifications", timeout_seconds=2
             ).json()
-            for notification in map(Notification.from_json, listed[self._told :]):
+            for notification in map(Notification.from_json, notifications[self._printed :]):
                 self._console.say(notification.line())
-            self._told = len(listed)
+            self._printed = len(notifications)
         return False
 
 
 def _composed_addresses(
     project: engine.Project, chosen: Ports, *, with_grafana: bool
 ) -> dict[str, str]:
-    pages = {
+    published = {
         "API": chosen.api,
         "API metrics": chosen.metrics,
         "Locust": chosen.web,
@@ -128,11 +128,11 @@ def _composed_addresses(
         "Alertmanager": chosen.alertmanager,
         "Notifications": chosen.notifications,
     }
-    found = {
+    addresses = {
         name: f"http://{LOOPBACK}:{port}{'/metrics' if 'metrics' in name else ''}"
-        for name, port in pages.items()
+        for name, port in published.items()
     }
     if with_grafana:
         password = project.read("grafana", "/var/lib/grafana/admin-password")
-        found["Grafana"] = describe_grafana(chosen.grafana, password or "the password you gave")
-    return found
+        addresses["Grafana"] = describe_grafana(chosen.grafana, password or "the password you gave")
+    return addresses

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from firedrill.interrupt import Interrupt
     from firedrill.stack.plan import Plan, Ports, Server
 
-PARTS = {
+SERVICE_OF_PART = {
     **{name: name for name in ("api", "prometheus", "alertmanager", "notifications")},
     "locust": "locust-master",
 }
@@ -42,8 +42,8 @@ SERVICES = (
     "notifications",
 )
 """All services that a run needs; Grafana and those of Compose profiles are not among them."""
-STATES_ARE_FRESH_SECONDS = 2.0
-"""How long an answer of the engine is used; each question costs a process beside the load."""
+STATES_VALID_SECONDS = 2.0
+"""How long the states of containers are cached; each query costs a process beside the load."""
 
 ENGINE_PATIENCE_SECONDS = 15.0
 """An engine that is silent for so long has lost the containers. One slow answer proves nothing."""
@@ -54,7 +54,7 @@ GONE = -9
 MOST_THREADS = 4000
 """Most threads of waitress: the API container's limit of processes, less a few of its own."""
 
-ASK = """
+REQUEST_SCRIPT = """
 import sys, urllib.error, urllib.request
 try:
     urllib.request.urlopen(sys.argv[1], timeout=20)
@@ -73,16 +73,16 @@ class Container:
     @property
     def log(self) -> Path:
         """The file with what it printed until now."""
-        return self.stack.save_log(PARTS[self.name])
+        return self.stack.save_log(SERVICE_OF_PART[self.name])
 
     def exit_code(self) -> int | None:
         """Return the exit code (negative: a signal), None while it runs."""
-        return self.stack.states().get(PARTS[self.name])
+        return self.stack.states().get(SERVICE_OF_PART[self.name])
 
     def last_log_line(self) -> str:
         """Return the last line it printed that is not blank."""
         lines = [line for line in self.log.read_text().splitlines() if line.strip()]
-        return lines[-1].strip() if lines else "(it said nothing)"
+        return lines[-1].strip() if lines else "(it printed nothing)"
 
 
 class ContainerStack(WebControlledStack):
@@ -97,20 +97,20 @@ class ContainerStack(WebControlledStack):
                 for port in (plan.ports.web, plan.ports.notifications)
             ),
         )
-        self._project = engine.Project(project_name(plan.folder), of_run(plan), interrupt)
+        self._project = engine.Project(project_name(plan.folder), run_variables(plan), interrupt)
         self._started: list[str] = []
         self._states: dict[str, int | None] = {}
         self._unsaved = False
-        self._asked_at = -STATES_ARE_FRESH_SECONDS
+        self._states_time = -STATES_VALID_SECONDS
         self._silent_since: float | None = None
         self._engine_is_lost = False
-        """Whether the engine was asked in vain for so long that it is not asked again."""
+        """Whether the engine was silent for so long that it is not queried again."""
 
     def __exit__(self, *_: object) -> None:
-        """Remove everything but samples that could be brought nowhere else.
+        """Remove everything except samples that could not be copied out.
 
         Raises:
-            Missing: something is left; the message says what, and what to do.
+            Missing: something may be left; the message says how to remove it.
         """
         for service in self._started:
             self.save_log(service)
@@ -124,31 +124,29 @@ class ContainerStack(WebControlledStack):
         """
         if self._engine_is_lost:
             return dict.fromkeys(self._started, GONE)
-        if time.monotonic() - self._asked_at > STATES_ARE_FRESH_SECONDS:
-            self._ask_for_states()
+        if time.monotonic() - self._states_time > STATES_VALID_SECONDS:
+            self._refresh_states()
         return self._states
 
-    def _ask_for_states(self) -> None:
-        self._asked_at = time.monotonic()
+    def _refresh_states(self) -> None:
+        self._states_time = time.monotonic()
         try:
-            found = self._project.states()
+            states = self._project.states()
         except Missing:
             self._silent_since = self._silent_since or time.monotonic()
-            self._engine_is_lost = self._asked_at - self._silent_since > ENGINE_PATIENCE_SECONDS
+            self._engine_is_lost = self._states_time - self._silent_since > ENGINE_PATIENCE_SECONDS
         else:
-            self._states, self._silent_since = (
-                {service: found.get(service, GONE) for service in self._started},
-                None,
-            )
+            self._states = {service: states.get(service, GONE) for service in self._started}
+            self._silent_since = None
 
     def save_log(self, service: str) -> Path:
         """Write what a service printed to its file in the run's folder; return the file."""
         file = self.plan.folder / f"{service}.log"
         with suppress(OSError):
-            file.write_text(self._said(service))
+            file.write_text(self._log_text(service))
         return file
 
-    def _said(self, service: str) -> str:
+    def _log_text(self, service: str) -> str:
         with suppress(Missing):
             if not self._engine_is_lost:
                 return self._project.log(service)
@@ -167,14 +165,14 @@ class ContainerStack(WebControlledStack):
 
         Compose takes a second for each call and starts the services of one call together.
         """
-        _lay_out(self.plan)
+        _write_inputs(self.plan)
         api = ["api"] if self.plan.server else []
         self._up("config", "prometheus", "alertmanager", "notifications", *api)
         self.prometheus = Container(self, "prometheus")
         self.records = True
 
     def start_alerting(self) -> bool:
-        """Know Alertmanager and the receiver of its notifications, which run already."""
+        """Take over Alertmanager and the receiver of notifications, which run already."""
         self.alertmanager, self.notifications = (
             Container(self, "alertmanager"),
             Container(self, "notifications"),
@@ -183,7 +181,7 @@ class ContainerStack(WebControlledStack):
         return True
 
     def start_api(self) -> None:
-        """Know the bundled API, if this stack has it; it runs already."""
+        """Take over the bundled API, if this stack has it; it runs already."""
         if self.plan.server:
             self.api = Container(self, "api")
 
@@ -194,7 +192,7 @@ class ContainerStack(WebControlledStack):
         )
         self.locust = Container(self, "locust")
         if self.plan.target and not self._project.execute(
-            "locust-master", "python3", "-c", ASK, self.plan.target
+            "locust-master", "python3", "-c", REQUEST_SCRIPT, self.plan.target
         ):
             raise Missing(
                 f"--target {without_userinfo(self.plan.target)}: no answer inside the containers; "
@@ -223,7 +221,7 @@ class ContainerStack(WebControlledStack):
             )
 
     def discard_data(self) -> None:
-        """Do nothing: the volumes are gone with the containers."""
+        """Do nothing: the volumes are removed with the containers."""
 
     def versions(self) -> dict[str, str]:
         """Return the version of each part; for those in containers their images."""
@@ -248,7 +246,7 @@ def build(interrupt: Interrupt) -> None:
     engine.Project("firedrill", {}, interrupt).build()
 
 
-def published(ports: Ports) -> dict[str, str]:
+def port_variables(ports: Ports) -> dict[str, str]:
     """Return docker-compose.yml's variables for the published ports."""
     names = {
         "API_PORT": ports.api,
@@ -263,16 +261,16 @@ def published(ports: Ports) -> dict[str, str]:
     return {name: str(port) for name, port in names.items()}
 
 
-def served(server: Server) -> dict[str, str]:
+def server_variables(server: Server) -> dict[str, str]:
     """Return docker-compose.yml's variables for the API's server."""
-    tuned = {"API_THREADS": server.threads, "API_CONNECTION_LIMIT": server.connection_limit}
+    tuning = {"API_THREADS": server.threads, "API_CONNECTION_LIMIT": server.connection_limit}
     return {
         "API_SERVER": server.kind,
-        **{name: str(value) for name, value in tuned.items() if value is not None},
+        **{name: str(value) for name, value in tuning.items() if value is not None},
     }
 
 
-def played(profile: Path) -> dict[str, str]:
+def profile_variables(profile: Path) -> dict[str, str]:
     """Return docker-compose.yml's variables for the load profile."""
     return {
         "LOAD_PROFILES": str(profile.absolute().parent),
@@ -280,14 +278,14 @@ def played(profile: Path) -> dict[str, str]:
     }
 
 
-def of_run(plan: Plan) -> dict[str, str]:
+def run_variables(plan: Plan) -> dict[str, str]:
     """Return all of docker-compose.yml's variables for a run."""
     chosen = {
         "RUN_ID": plan.run_id,
         "PROMETHEUS_SOURCE": str(_source(plan)),
         "TIME_SCALE": f"{plan.time_scale:g}",
         "AUTOSTART": "false",
-        # Whatever .env says: a run is what it was asked for.
+        # These override .env: a run is started as its options say.
         "LOAD_TARGET": plan.target or "http://api:8080",
         "LOAD_YOURS": str(places.ROOT / "load" / "yours"),
         "LOCUSTFILE": "load/locustfile.py",
@@ -298,7 +296,7 @@ def of_run(plan: Plan) -> dict[str, str]:
         "PROMETHEUS_ADMIN_API": "--web.enable-admin-api",
         "EXPECT_WORKERS": str(plan.workers),
         "API_FAULTS": str(int(plan.takes_faults)),
-        # A part that dies in a run stays dead: that is what is measured.
+        # A part that dies is not restarted, so that the run shows it.
         "RESTART": "no",
     }
     if plan.locustfile:
@@ -306,9 +304,9 @@ def of_run(plan: Plan) -> dict[str, str]:
         chosen["LOCUSTFILE"] = f"/yours/{plan.locustfile.name},load/firedrill_plugin.py"
     return {
         **chosen,
-        **published(plan.ports),
-        **(served(plan.server) if plan.server else {}),
-        **played(_profile_copy(plan)),
+        **port_variables(plan.ports),
+        **(server_variables(plan.server) if plan.server else {}),
+        **profile_variables(_profile_copy(plan)),
     }
 
 
@@ -320,7 +318,7 @@ def _source(plan: Plan) -> Path:
     return plan.folder / "prometheus" / "source"
 
 
-def _lay_out(plan: Plan) -> None:
+def _write_inputs(plan: Plan) -> None:
     """Write what the containers read: the profile, and Prometheus's folder with rules and targets.
 
     The rules as Prometheus loads them are written too, as in every run; the containers scale
@@ -333,11 +331,10 @@ def _lay_out(plan: Plan) -> None:
         shutil.copy(profile_file(plan.profile), _profile_copy(plan))
     if plan.server is None:
         (source / "targets" / "api.json").unlink()
-    configuration.add(source, plan.scrapes, plan.rules)
-    (loaded := plan.folder / "prometheus" / "rules").mkdir()
+    configuration.add_scrapes_and_rules(source, plan.scrapes, plan.rules)
+    (scaled_rules := plan.folder / "prometheus" / "rules").mkdir()
     for file in (source / "rules").glob("*.yml"):
-        (loaded / file.name).write_text(configuration.scaled(file, plan.time_scale))
+        (scaled_rules / file.name).write_text(configuration.scaled_text(file, plan.time_scale))
     for path in (source, profiles, *source.rglob("*"), *profiles.rglob("*")):
-        path.chmod(
-            0o755 if path.is_dir() else 0o644
-        )  # The containers' users are not this one, whatever its umask.
+        # The users in the containers are others, and the umask may keep them out.
+        path.chmod(0o755 if path.is_dir() else 0o644)

@@ -29,10 +29,10 @@ REFUSALS = {
 }
 
 ANSWER_SECONDS = 20.0
-"""How long a working engine may take to answer, even on a machine that stands still."""
+"""How long a working engine may take to answer, even on a machine that stalls."""
 
 REMOVAL_SECONDS = 300.0
-"""How long a working engine may take to remove a project. A dead one says so at once."""
+"""How long a working engine may take to remove a project. A dead one fails at once."""
 
 
 def need() -> list[str]:
@@ -57,11 +57,11 @@ def _find_compose(_path: str | None) -> tuple[str, ...]:
 
 
 def _need_answer() -> None:
-    asked = _ask_version()
-    if asked.returncode:
-        said = asked.stderr.strip().splitlines() or ["it gave no reason"]
-        known = [text for mark, text in REFUSALS.items() if mark in asked.stderr]
-        raise Missing(f"the Docker engine {known[0] if known else f'failed: {said[-1]}'}")
+    answer = _ask_version()
+    if answer.returncode:
+        lines = answer.stderr.strip().splitlines() or ["it gave no reason"]
+        refusals = [text for mark, text in REFUSALS.items() if mark in answer.stderr]
+        raise Missing(f"the Docker engine {refusals[0] if refusals else f'failed: {lines[-1]}'}")
 
 
 def version() -> str:
@@ -119,7 +119,7 @@ class Project:
         Raises Missing where the engine does not answer.
         """
         states = {
-            service: said.split(" ", 1) for service, said in self._rows("{{.State}} {{.Status}}")
+            service: row.split(" ", 1) for service, row in self._rows("{{.State}} {{.Status}}")
         }
         return {
             service: _exit_code(status) if state in {"exited", "dead"} else None
@@ -129,7 +129,7 @@ class Project:
     def _rows(self, line: str) -> list[tuple[str, str]]:
         """Return (service, line) of each of its containers, ended ones included."""
         line = '{{.Label "com.docker.compose.service"}} ' + line
-        asked = [
+        query = [
             "docker",
             "ps",
             "--all",
@@ -138,12 +138,12 @@ class Project:
             "--format",
             line,
         ]
-        listed = command.run(asked, patience_seconds=ANSWER_SECONDS)
-        if listed.returncode:
-            raise Missing(f"the Docker engine does not answer: {cause(listed.stderr)}")
+        process = command.run(query, patience_seconds=ANSWER_SECONDS)
+        if process.returncode:
+            raise Missing(f"the Docker engine does not answer: {cause(process.stderr)}")
         return [
-            (service, rest)
-            for service, _, rest in (row.partition(" ") for row in listed.stdout.splitlines())
+            (service, text)
+            for service, _, text in (row.partition(" ") for row in process.stdout.splitlines())
         ]
 
     def log(self, service: str) -> str:
@@ -152,14 +152,14 @@ class Project:
         Raises Missing where the engine does not answer.
         """
         containers = [container for name, container in self._rows("{{.ID}}") if name == service]
-        said = [
+        outputs = [
             command.run(["docker", "logs", "--timestamps", container]) for container in containers
         ]
         lines = sorted(
             line
-            for each in said
-            if not each.returncode
-            for line in (each.stdout + each.stderr).splitlines()
+            for output in outputs
+            if not output.returncode
+            for line in (output.stdout + output.stderr).splitlines()
         )
         return "".join(f"{line.partition(' ')[2]}\n" for line in lines)
 
@@ -185,23 +185,23 @@ class Project:
         Raises:
             Missing: something may be left; the message says how to remove it.
         """
-        done = _ask_version()
-        if not done.returncode:
-            done = self._compose(
+        process = _ask_version()
+        if not process.returncode:
+            process = self._compose(
                 "down", *(["--volumes"] if volumes else []), "--remove-orphans", "--timeout", "10"
             )
-        if done.returncode:
+        if process.returncode:
             raise Missing(
-                f"{cause(done.stderr)}; when the engine answers: "
+                f"{cause(process.stderr)}; when the engine answers: "
                 f"docker compose --project-name {self.name} down --volumes"
             )
 
     def _must(self, *words: str) -> None:
-        done = command.run(
+        process = command.run(
             self._words(*words), self.variables, patience_seconds=math.inf, interrupt=self.interrupt
         )
-        if done.returncode:
-            raise Missing(f"docker compose {words[0]}: {cause(done.stderr + done.stdout)}")
+        if process.returncode:
+            raise Missing(f"docker compose {words[0]}: {cause(process.stderr + process.stdout)}")
 
     def _compose(self, *words: str) -> subprocess.CompletedProcess[str]:
         # Services behind a profile have volumes too, which `down` would forget.
@@ -240,7 +240,7 @@ def cause(text: str) -> str:
         for line in text.splitlines()
         if line.strip() and not line.startswith(_NO_CAUSE)
     ]
-    telling = [
+    with_cause = [
         line
         for line in lines
         if any(
@@ -248,4 +248,4 @@ def cause(text: str) -> str:
             for word in ("error", "cannot", "denied", "no such", "invalid", "refused")
         )
     ]
-    return (telling or lines or ["it gave no reason"])[-1]
+    return (with_cause or lines or ["it gave no reason"])[-1]

@@ -32,10 +32,12 @@ class WebControlledStack(Stack):
     def fetch_notifications(self, patience_seconds: float = 2.0) -> None:
         """Update the file of notifications from the receiver; leave it if the receiver is gone."""
         with suppress(http_client.NoAnswer, ValueError, OSError):
-            listed = http_client.request(
+            notifications = http_client.request(
                 "GET", f"{self._notifications_url}/notifications", timeout_seconds=patience_seconds
             ).json()
-            self.plan.notifications.write_text("".join(f"{json.dumps(each)}\n" for each in listed))
+            self.plan.notifications.write_text(
+                "".join(f"{json.dumps(entry)}\n" for entry in notifications)
+            )
 
     def start_load(self) -> None:
         """Wait for the workers, and start the load."""
@@ -63,10 +65,10 @@ class WebControlledStack(Stack):
         """End the load, if it still runs, and have its last figures scraped."""
         if not self.load_since or (self.locust and self.locust.exit_code() is not None):
             return
-        # Whoever watches finds out that a master is dead; what it reported is recorded.
+        # The watch reports a dead master; its figures are recorded already.
         with suppress(Missing):
             self._ask("stop")
-        if self.lost:  # No figure would come of waiting.
+        if self.lost:  # No more figures will come.
             return
         deadline = time.monotonic() + (0.5 if self._interrupt.hurry else LINGER_SECONDS)
         while time.monotonic() < deadline and not self._has_stopped():

@@ -30,7 +30,7 @@ def test_a_saved_rule_is_loaded_and_a_broken_one_named(watched):
     assert targets == 1, "the stack's own targets are scraped"
 
 
-def test_an_edited_alert_begins_anew(watched):
+def test_an_edited_alert_starts_again(watched):
     watched.save("1")
     watched.await_loaded("1")
     old = poll_until(
@@ -48,10 +48,10 @@ def test_an_edited_alert_begins_anew(watched):
             and since != old
             and since
         ),
-        "the alert to begin anew",
+        "the alert to start again",
     )
     assert new >= int(time_of_edit)
-    assert "mine.yml: Mine begins anew" in watched.output()
+    assert "mine.yml: Mine starts again" in watched.output()
 
 
 def test_watch_needs_a_running_stack(tmp_path):

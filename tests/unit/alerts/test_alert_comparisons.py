@@ -75,12 +75,12 @@ def test_the_lab_shows_the_limit_of_a_burn_rate():
 
 def test_a_stack_is_found_while_it_holds_its_folder(tmp_path):
     stack = state_file.RunningStack("http://127.0.0.1:9", 12.0)
-    with state_file.alone_in(tmp_path / state_file.NAME):
+    with state_file.locked(tmp_path / state_file.NAME):
         stack.announce(tmp_path / state_file.NAME)
         assert state_file.find(tmp_path) == stack
         with (
             pytest.raises(state_file.BadInput, match="in use by another"),
-            state_file.alone_in(tmp_path / state_file.NAME),
+            state_file.locked(tmp_path / state_file.NAME),
         ):
             pass
     with pytest.raises(state_file.BadInput, match="no `firedrill up` runs here"):

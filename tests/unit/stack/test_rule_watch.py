@@ -1,4 +1,4 @@
-"""Edited rule and routing files are copied to the folder of Prometheus and Alertmanager."""
+"""Edited rule and routing files are copied to the folder that Prometheus reads."""
 
 import shutil
 
@@ -10,7 +10,8 @@ from firedrill.alerts.rules import reloading
 from firedrill.alerts.scaling.shrink import scale_rules
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupt
-from firedrill.stack.rule_watch import Mirror, watch
+from firedrill.stack.rule_watch.mirror import Mirror
+from firedrill.stack.rule_watch.watch_loop import watch
 from tests import required_programs
 
 RULES = """\
@@ -73,18 +74,15 @@ def test_a_saved_file_is_scaled_unless_it_already_is(rules):
 
 def test_remarks_name_clamped_durations_and_findings_of_a_saved_file(rules):
     assert "Hot" in "".join(rules.remarks())
-    text = (
-        'groups: [{name: doubtful, rules: [{alert: Odd, expr: "rate(up[30s]) > 0", for: 2m, '
-        'labels: {at: "{{ $value }}"}}]}]'
-    )
+    text = 'groups: [{name: doubtful, rules: [{alert: Odd, expr: "rate(up[30s]) > 0", for: 2m, labels: {at: "{{ $value }}"}}]}]'
     write(rules, text, "doubtful.yml")
     assert rules.update() == (True, [])
-    remarks = "\n".join(rules.remarks())
-    assert rules.taken == []
-    assert "doubtful.yml: Odd: 30s is 4s here, not 2500ms" in remarks
-    assert "doubtful.yml:1: error: Odd: " in remarks
-    assert "doubtful.yml:1: warning: Odd: " in remarks
-    assert "mine.yml" not in remarks, "of what was not saved nothing is said again"
+    said = "\n".join(rules.remarks())
+    assert rules.awaiting_remarks == []
+    assert "doubtful.yml: Odd: 30s is 4s here, not 2500ms" in said
+    assert "doubtful.yml:1: error: Odd: " in said
+    assert "doubtful.yml:1: warning: Odd: " in said
+    assert "mine.yml" not in said, "an unsaved file is not reported again"
     rules.update()
     assert list(rules.remarks()) == []
 
@@ -102,7 +100,7 @@ def test_half_typed_routing_leaves_the_previous_one_in_force(mirror):
     changed, (mistake,) = mirror.update()
     assert not changed
     assert mistake.startswith("alertmanager.yml:3: ")
-    assert mistake.endswith("; the rest stays in force")
+    assert mistake.endswith("; the old version stays loaded")
     assert (mirror.into / "alertmanager.yml").read_text() == before
 
 
@@ -139,7 +137,10 @@ def test_an_emptied_file_takes_its_rules_out_of_force(rules, text):
 
 def test_a_file_with_an_unread_name_is_named_once(rules):
     write(rules, RULES, "other.yaml")
-    assert rules.update() == (False, ["other.yaml: is not read, as it does not end in .yml"])
+    assert rules.update() == (
+        False,
+        ["other.yaml: Prometheus does not read it; rename it so that it ends in .yml"],
+    )
     assert rules.update() == (False, [])
     assert [file.name for file in (rules.into / "rules").iterdir()] == ["mine.yml"]
 
@@ -177,24 +178,21 @@ def test_rules_given_to_the_stack_itself_stay(rules):
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("make", "said"),
     [
         (
             lambda place: place.mkdir(),
-            (
-                "odd.yml: Is a directory; expected a file that everybody may read; "
-                "the rest stays in force"
-            ),
+            "odd.yml: Is a directory; expected a file that everybody may read; the old version stays loaded",
         ),
         (
             lambda place: place.write_bytes(b"\xff\xfe\x00"),
-            "odd.yml: no text; expected YAML or JSON; the rest stays in force",
+            "odd.yml: no text; expected YAML or JSON; the old version stays loaded",
         ),
     ],
 )
-def test_an_unreadable_file_is_named_once_and_blocks_no_other(rules, make, message):
+def test_an_unreadable_file_is_named_once_and_blocks_no_other(rules, make, said):
     make(rules.source / "rules" / "odd.yml")
-    assert rules.update() == (False, [message])
+    assert rules.update() == (False, [said])
     assert rules.update() == (False, [])
     write(rules, RULES + "      - {alert: New, expr: new}\n")
     assert rules.update() == (True, [])
@@ -228,9 +226,9 @@ def test_a_dangling_link_is_ignored(rules):
 def test_only_the_edited_alert_is_away_for_one_reload(rules):
     edited = RULES.replace("hot > 1", "hot > 2")
     write(rules, edited)
-    changed, (message,) = rules.update()
+    changed, (said,) = rules.update()
     assert changed
-    assert message == "mine.yml: Hot begins anew, without what the old rule had pending"
+    assert said == "mine.yml: Hot starts again, without the pending time of the old rule"
     assert "Hot" not in in_force(rules)
     assert "Cold" in in_force(rules)
     assert rules.settle()
@@ -244,6 +242,16 @@ def test_the_last_of_two_quick_edits_is_in_force(rules):
         assert rules.update()[0]
     assert rules.settle()
     assert "hot > 3" in in_force(rules)
+
+
+@pytest.mark.parametrize("text", ["", "# groups:\n", RULES.replace("hot", "cold")])
+def test_an_edited_file_can_be_saved_again_before_the_reload(rules, text):
+    write(rules, RULES.replace("hot > 1", "hot > 2"))
+    rules.update()
+    write(rules, text)
+    assert rules.update()[0]
+    rules.settle()
+    assert in_force(rules) == (shrunk(text) if "groups:\n  -" in text else text)
 
 
 def test_comments_and_blanks_do_not_change_an_alert():
@@ -275,18 +283,18 @@ groups:
 """
 
 
-def test_readers_of_a_changed_recording_begin_anew(rules):
+def test_readers_of_a_changed_recording_start_again(rules):
     write(rules, RECORDS, "records.yml")
     write(rules, READERS, "readers.yml")
     rules.update()
     rules.settle()
     write(rules, RECORDS.replace("of_heat", "2 * of_heat"), "records.yml")
-    changed, messages = rules.update()
+    changed, said = rules.update()
     assert changed
-    assert messages == [
-        "records.yml: Cold, Hot, Now, Then begin anew, without what the old rule had pending",
-        "records.yml: hot is recorded otherwise from now on; what was recorded before stays",
-        "records.yml: Then looks back on what was recorded before the edit for 30s",
+    assert said == [
+        "records.yml: Cold, Hot, Now, Then start again, without the pending time of the old rule",
+        "records.yml: hot is recorded by the new rule; its older samples stay",
+        "records.yml: Then still reads samples of the old recording rule, for 30s",
     ]
     assert [
         name for name in ("Now", "Then", "Neither") if name in in_force(rules, "readers.yml")
@@ -298,7 +306,7 @@ def test_readers_of_a_changed_recording_begin_anew(rules):
     assert rules.update() == (False, [])
 
 
-def test_alerts_of_two_files_saved_at_once_begin_anew(rules):
+def test_alerts_of_two_files_saved_at_once_start_again(rules):
     write(rules, RECORDS, "a-records.yml")
     write(rules, READERS, "readers.yml")
     rules.update()
@@ -326,7 +334,7 @@ class Turns:
 
 def test_a_program_that_does_not_answer_is_named_once(rules, silent_url):
     write(rules, RULES.replace("hot > 1", "hot > 2"))
-    messages = []
-    watch(rules, (silent_url,), Turns(4), messages.append)
-    assert messages.count(f"{silent_url} does not answer; it reloads once it does") == 1
-    assert not any("is up to date" in sentence for sentence in messages)
+    said = []
+    watch(rules, (silent_url,), Turns(4), said.append)
+    assert said.count(f"{silent_url} does not answer; it is asked again until it reloads") == 1
+    assert not any("is up to date" in sentence for sentence in said)

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType
 
-    from firedrill.report.charts.axes import Scale
     from grafana.source.golden_signals_panels import PanelContent
 
 DEFINITIONS = places.GRAFANA / "source" / "golden_signals_panels.py"
+
+Scale = Literal["linear", "log", "full"]
+"""Scale of an axis: `full` is always 0 to 100 %, `log` shows 50 ms and 50 s on one axis."""
 
 
 @dataclass(frozen=True, slots=True)
