@@ -74,7 +74,10 @@ def test_a_saved_file_is_scaled_unless_it_already_is(rules):
 
 def test_remarks_name_clamped_durations_and_findings_of_a_saved_file(rules):
     assert "Hot" in "".join(rules.remarks())
-    text = 'groups: [{name: doubtful, rules: [{alert: Odd, expr: "rate(up[30s]) > 0", for: 2m, labels: {at: "{{ $value }}"}}]}]'
+    text = (
+        'groups: [{name: doubtful, rules: [{alert: Odd, expr: "rate(up[30s]) > 0", for: 2m, '
+        'labels: {at: "{{ $value }}"}}]}]'
+    )
     write(rules, text, "doubtful.yml")
     assert rules.update() == (True, [])
     said = "\n".join(rules.remarks())
@@ -182,7 +185,8 @@ def test_rules_given_to_the_stack_itself_stay(rules):
     [
         (
             lambda place: place.mkdir(),
-            "odd.yml: Is a directory; expected a file that everybody may read; the old version stays loaded",
+            "odd.yml: Is a directory; expected a file that everybody may read; "
+            "the old version stays loaded",
         ),
         (
             lambda place: place.write_bytes(b"\xff\xfe\x00"),
