@@ -185,8 +185,10 @@ def test_rules_given_to_the_stack_itself_stay(rules):
     [
         (
             lambda place: place.mkdir(),
-            "odd.yml: Is a directory; expected a file that everybody may read; "
-            "the old version stays loaded",
+            (
+                "odd.yml: Is a directory; expected a file that everybody may read; "
+                "the old version stays loaded"
+            ),
         ),
         (
             lambda place: place.write_bytes(b"\xff\xfe\x00"),
