@@ -222,7 +222,7 @@ def test_a_target_that_containers_cannot_reach_ends_the_run(start):
     )
     code, _, errors = drill.finish(PATIENCE_SECONDS)
     assert code == 3, errors
-    assert "no answer from inside the containers" in errors
+    assert "does not answer inside the containers" in errors
 
 
 def test_ctrl_c_keeps_samples_of_a_users_locustfile_and_rules(start, tmp_path):

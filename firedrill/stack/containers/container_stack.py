@@ -195,8 +195,8 @@ class ContainerStack(WebControlledStack):
             "locust-master", "python3", "-c", REQUEST_SCRIPT, self.plan.target
         ):
             raise Missing(
-                f"--target {without_userinfo(self.plan.target)}: no answer inside the containers; "
-                f"is it running, and on more than {contract.LOOPBACK}?"
+                f"--target {without_userinfo(self.plan.target)}: does not answer inside the "
+                f"containers; is it running, and on more than {contract.LOOPBACK}?"
             )
         self.start_load()
 
