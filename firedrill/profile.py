@@ -1,4 +1,4 @@
-"""A load profile: its users or arrivals over time, and the SLO that a run is judged by."""
+"""A load profile: its users or arrivals at each moment, and the SLO that a run is judged by."""
 
 from __future__ import annotations
 

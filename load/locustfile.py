@@ -1,4 +1,4 @@
-"""The locustfile for every load: the users and the shape of a load profile, and the exporter.
+"""The locustfile for every load: the users with a profile's weights and think time, and its shape.
 
     locust -f load/locustfile.py --load-profile launch -H http://127.0.0.1:8080
 

@@ -1,4 +1,4 @@
-"""The load shape of a profile, with the command-line option that chooses it.
+"""The Locust load shape that asks firedrill/profile.py for the users of each moment.
 
 Without a profile there is no shape, and Locust's own options rule. A shape in a locustfile before
 this one wins.

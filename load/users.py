@@ -1,4 +1,4 @@
-"""The bundled Locust users: `BasicUser` and `BrowsingUser`.
+"""The bundled Locust users, whose weights and think time a profile replaces (locustfile.py).
 
 They are FastHttpUsers, because one core sends 3.3 times as many requests with them as with
 HttpUser (1229 against 378 a second). A generator that is short of CPU reports its own delays as

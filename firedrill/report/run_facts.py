@@ -1,4 +1,4 @@
-"""Tolerant access to run.json: a figure that is missing or damaged is None and no error."""
+"""Facts of a run as its report shows them (start, length, figures); a damaged one is None."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The WSGI middleware around an application: it times every request and counts finished ones.
+"""The WSGI middleware: it times every request and counts it by method, route and status.
 
 It takes one object a request and none of the framework's hooks. The cells of a request's method,
 route and status are found by one look-up. They are written under one lock, when the server closes

@@ -1,4 +1,4 @@
-"""Parts of every dashboard: variables, links, annotations, and panels in rows."""
+"""Parts that all dashboards share: common variables, links, annotations, panels in rows."""
 
 from __future__ import annotations
 

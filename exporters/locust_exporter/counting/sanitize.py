@@ -19,6 +19,7 @@ LARGEST_NUMBER = 10**15
 OTHER = "other"
 """Label value of everything beyond a cap."""
 MAX_METHODS = 30
+MAX_ERROR_CLASSES = 30
 """HTTP has nine; a client of another protocol may call a number or an id its method."""
 
 Endpoint = tuple[str, str]

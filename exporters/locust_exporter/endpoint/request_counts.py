@@ -1,4 +1,4 @@
-"""Counts of every request since the process began, whatever Locust clears in between."""
+"""Counts of every request, and of failures by class of error, since the process began."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from locust_exporter.counting.locust_statistics import (
     RequestTotals,
     error_record,
 )
-from locust_exporter.counting.sanitize import Cap, Endpoints, error_class
+from locust_exporter.counting.sanitize import MAX_ERROR_CLASSES, Cap, Endpoints, error_class
 from locust_exporter.time_slice import TimeSlice
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 _COUNTERS = (Client.REQUESTS, Client.FAILURES, Client.UNTIMED, Client.BODY_BYTES)
 _FAMILIES = (Client.REQUEST_DURATION, *_COUNTERS)
-_MAX_ERROR_CLASSES = 30
 _CHUNK = 50
 """Endpoints or errors that are read before other greenlets may run: a millisecond at most."""
 
@@ -101,7 +100,7 @@ class RequestCounts:
 
     def __init__(self, max_names: int) -> None:
         self.endpoints = Endpoints(max_names)
-        self._error_classes = Cap(_MAX_ERROR_CLASSES)
+        self._error_classes = Cap(MAX_ERROR_CLASSES)
         self._rows: dict[Endpoint, _EndpointRow] = {}
         self._row_of: dict[tuple[object, object], _EndpointRow] = {}
         self._failures: Counter[Failure] = Counter()

@@ -1,4 +1,4 @@
-"""The request for one run, checked before anything is started."""
+"""What one run was asked for (profile, server or target, files), checked before it starts."""
 
 from __future__ import annotations
 
