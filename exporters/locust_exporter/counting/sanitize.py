@@ -19,8 +19,9 @@ LARGEST_NUMBER = 10**15
 OTHER = "other"
 """Label value of everything beyond a cap."""
 MAX_METHODS = 30
-MAX_ERROR_CLASSES = 30
 """HTTP has nine; a client of another protocol may call a number or an id its method."""
+MAX_ERROR_CLASSES = 30
+"""Classes of errors, such as `HTTPError`; later ones are `other`."""
 
 Endpoint = tuple[str, str]
 """Label values: method, name."""

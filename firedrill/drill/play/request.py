@@ -1,4 +1,4 @@
-"""What one run was asked for (profile, server or target, files), checked before it starts."""
+"""The request for one run: profile, server or target, and files, checked before it starts."""
 
 from __future__ import annotations
 
