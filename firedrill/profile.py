@@ -1,4 +1,4 @@
-"""A load profile: its users or arrivals at each moment, and the SLO that a run is judged by."""
+"""A load profile, checked across its keys and steps; its users or arrivals at each moment, its SLO."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The YAML form of a load profile: its keys, and the line of a mistake."""
+"""The YAML form of a load profile: its keys and the bounds of each value (the rest: profile.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTTP server of the receiver.
+"""The receiver's HTTP server: takes Alertmanager's webhook, lists the latest notifications.
 
 Alertmanager posts to /page, /ticket and /log; GET /notifications lists the latest.
 """

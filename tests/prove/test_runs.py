@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from firedrill.drill.play.watch import DRAIN_SECONDS
+from firedrill.drill.play.load_watch import DRAIN_SECONDS
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.recorded_data import RecordedPrometheus
 from firedrill.record.run_folder import Run

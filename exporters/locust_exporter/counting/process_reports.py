@@ -1,4 +1,4 @@
-"""Reports of load-generating processes: what each knows beyond Locust's statistics.
+"""Reports of load-generating processes, kept when a worker is gone, beyond Locust's statistics.
 
 A worker sends its report to the master; the only process of a test reports to itself.
 """

@@ -1,4 +1,4 @@
-"""Metric families of the metrics endpoint as text, except those of answered requests."""
+"""Metric families as text: test, profile, workers, health (answered requests: request_counts.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loop of the rule watch: look at the files, copy what was saved, have it reloaded."""
+"""The loop of `alerts watch`: look at the files, copy what was saved, have it reloaded."""
 
 from __future__ import annotations
 

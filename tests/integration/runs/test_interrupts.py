@@ -72,7 +72,7 @@ if as_module or sys.orig_argv[1].endswith("/firedrill"):
 def test_a_second_interrupt_does_not_wait_for_stragglers(tmp_path):
     """Without it, the run would wait for the API's stuck workers."""
     (tmp_path / "sitecustomize.py").write_text(
-        PATIENT.format(module="firedrill.drill.play.watch", name="DRAIN_SECONDS")
+        PATIENT.format(module="firedrill.drill.play.load_watch", name="DRAIN_SECONDS")
     )
     drill = scenarios.start_run_with_stuck_workers(
         tmp_path, environment={"PYTHONPATH": str(tmp_path)}

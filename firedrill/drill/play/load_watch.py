@@ -1,4 +1,4 @@
-"""The watch over a running load, until it has ended: progress, faults, alerts, early abort."""
+"""The watch over a running load until its end: progress, faults, awaited alerts, early abort."""
 
 from __future__ import annotations
 
