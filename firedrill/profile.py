@@ -1,4 +1,4 @@
-"""A load profile, checked across its keys and steps; its users or arrivals at each moment, its SLO."""
+"""A load profile, checked across keys and steps: users or arrivals at each moment, and the SLO."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metric families as text: test, profile, workers, health (answered requests: request_counts.py)."""
+"""Metric families as text: test, profile, workers, health; answered requests: request_counts.py."""
 
 from __future__ import annotations
 

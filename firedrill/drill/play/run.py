@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from firedrill.drill.play.fault_schedule import FaultInjector
+from firedrill.drill.play.load_watch import LoadWatch, end_load
 from firedrill.drill.play.recording import record
 from firedrill.drill.play.run_state import RunState
 from firedrill.drill.play.startup import make_stack, start
-from firedrill.drill.play.load_watch import LoadWatch, end_load
 from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupted
 from firedrill.record.run_folder import Run
