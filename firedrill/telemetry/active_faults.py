@@ -1,4 +1,4 @@
-"""The active faults of an application: set on its metrics endpoint, read by the application.
+"""The active faults of an application: parsed and stored by its metrics endpoint, with an end.
 
 They lie in the shared memory, and only where the application made room for them. A fault ends by
 its time stamp, so it ends even if whoever set it is gone. What a fault does is up to the

@@ -1,4 +1,4 @@
-"""The arrival dispatcher: gives due arrivals to the users of this process."""
+"""The arrival dispatcher: gives due arrivals to users, counts offered and dropped ones."""
 
 from __future__ import annotations
 

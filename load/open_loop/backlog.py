@@ -1,4 +1,4 @@
-"""The backlog: arrivals of an open loop that are due and wait for a user.
+"""The backlog: arrivals that are due and wait for a user, until the dispatcher drops them.
 
 No I/O and no clock; times are seconds since the load began.
 """

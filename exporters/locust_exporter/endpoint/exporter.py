@@ -1,4 +1,4 @@
-"""The exporter of the master or the only process: follows the test's start, stop and resets."""
+"""The exporter of the master or the only process: hooks the test's start, stop and resets."""
 
 from __future__ import annotations
 

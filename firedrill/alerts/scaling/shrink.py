@@ -1,4 +1,4 @@
-"""Production rules shrunk to a drill: every duration is divided by one factor, the time scale.
+"""Production rules shrunk to a drill: each duration (rules/durations.py) divided by the scale.
 
 Only duration tokens are rewritten. Latencies, ratios and thresholds stay. Counts keep their
 production meaning, because an `increase()` over a shrunk window is multiplied back.

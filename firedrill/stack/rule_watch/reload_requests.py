@@ -1,4 +1,4 @@
-"""Requests to reload, to the programs that read the mirrored folder."""
+"""Requests to reload, repeated until every reader of the mirrored folder has reloaded."""
 
 from __future__ import annotations
 
