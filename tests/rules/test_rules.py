@@ -14,8 +14,8 @@ from firedrill.alerts.scaling.shrink import scale_rules
 from tests.rules.promtool import promtool
 
 TESTS = sorted((places.PROMETHEUS / "tests").glob("*.yml"))
-LONG = {"budget.yml"}
-"""Cases of two days of evaluations, which take 15 s; tests/integration/rules plays them."""
+LONG = {"budget.yml", "hours.yml"}
+"""Hours and days of evaluations take 15 s each: tests/integration/rules plays them."""
 RULE_FILES = sorted(places.RULES.glob("*.yml"))
 ALERTS = [
     rule

@@ -1,8 +1,11 @@
-"""The burn-rate alerts fire in time after a quiet day, in two days of evaluations by promtool."""
+"""The burn-rate alerts fire in time over hours, and after a quiet day, as promtool evaluates."""
+
+import pytest
 
 from firedrill import places
 from tests.rules.promtool import promtool
 
 
-def test_burn_rate_alerts_do_what_their_cases_say():
-    assert "SUCCESS" in promtool("test", "rules", places.PROMETHEUS / "tests" / "budget.yml")
+@pytest.mark.parametrize("cases", ["hours.yml", "budget.yml"])
+def test_burn_rate_alerts_do_what_their_cases_say(cases):
+    assert "SUCCESS" in promtool("test", "rules", places.PROMETHEUS / "tests" / cases)
