@@ -44,7 +44,7 @@ class Outage:
         if size and not self._stand_in:
             self._begin()
         elif size:
-            # Those whose accept() was under way as the listener was replaced.
+            # Hang up connections whose accept() was under way when the listener was replaced.
             _hang_up_connections(self._ports)
         elif self._stand_in:
             self._end(self._stand_in)

@@ -11,13 +11,35 @@ from typing import Self
 
 import requests
 
+from firedrill.contract import LOOPBACK
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, ROOT
+from firedrill.processes.ports import any_free
 from tests.scraped_metrics import parse
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 LOCUST = Path(sys.executable).parent / "locust"
 ASKED_TO_END = Path(__file__).parent / "locustfiles" / "asked_to_end.py"
 SCRAPER = {"X-Prometheus-Scrape-Timeout-Seconds": "1", "User-Agent": "Prometheus/test"}
+
+
+def worker_options(workers):
+    """Return the options of a master that waits for so many workers, and of each worker."""
+    bind, port = _bind_options()
+    return (
+        ("--master", "--expect-workers", workers, *bind),
+        ("--worker", "--master-host", LOOPBACK, "--master-port", port),
+    )
+
+
+def forked_options(workers):
+    """Return the options of a process that forks so many workers and becomes their master."""
+    bind, port = _bind_options()
+    return ("--processes", workers, *bind, "--master-port", port)
+
+
+def _bind_options():
+    port = any_free()
+    return ("--master-bind-host", LOOPBACK, "--master-bind-port", port), port
 
 
 class Locust:

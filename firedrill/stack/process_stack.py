@@ -151,8 +151,8 @@ class ProcessStack(Stack):
                 *addresses,
                 *(["--faults"] if self.plan.takes_faults else []),
             ],
-            # After the user's own entries: `api` is a common name.
-            {"PYTHONPATH": os.pathsep.join([*_python_path(), str(places.ROOT)])},
+            # First: users often have an `api` of their own.
+            {"PYTHONPATH": os.pathsep.join([str(places.ROOT), *_python_path()])},
         )
 
     def start_locust(self) -> None:

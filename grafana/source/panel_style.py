@@ -88,7 +88,7 @@ def _names() -> Iterator[str]:
 
 
 def _target(query: Query, name: str) -> prometheus.Dataquery:
-    # Of overlaid runs, each line names its run.
+    # Each line of overlaid runs names its run.
     target = (
         prometheus.Dataquery()
         .datasource(DATASOURCE)

@@ -82,8 +82,8 @@ def test_dashboards_show_an_open_loop_without_slots(proof, tmp_path_factory):
             "due a second, off by (%)": deviation(due, 40),
             "begun a second, off by (%)": deviation(begun, 20),
             "in flight, off by": abs(in_flight - 20),
-            # Of the 40 a second since the fault began, 7 s before, 20 a second were started. The
-            # metrics may be a second old.
+            # The fault began 7 s ago. Since then 40 arrivals a second were due, and 20 started.
+            # The metrics may be a second old.
             "without a slot, off by": abs(without_slot - 20 * 7),
             "p99 from sending (s)": from_sending,
             "p99 from the schedule beyond that (s)": from_schedule - from_sending,

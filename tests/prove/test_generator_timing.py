@@ -18,10 +18,9 @@ from tests.integration.generator.open_loops import (
     final_counts,
     play_api_that_hangs,
     play_breakpoint,
-    worker_options,
     write_profile,
 )
-from tests.locust_process import Locust
+from tests.locust_process import Locust, forked_options, worker_options
 from tests.target_server import Target
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
@@ -148,17 +147,7 @@ def test_a_breakpoint_is_found_at_its_rate(proof, folder):
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_any_number_of_workers_holds_the_rate(proof, folder, workers):
     def measure():
-        port = any_free()
-        forked = (
-            "--processes",
-            workers,
-            "--master-bind-host",
-            "127.0.0.1",
-            "--master-bind-port",
-            port,
-            "--master-port",
-            port,
-        )
+        forked = forked_options(workers)
         load = (
             "--load-profile",
             write_profile(folder() / "open.yaml", 80, seconds=3, until=2),

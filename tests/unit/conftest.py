@@ -1,4 +1,4 @@
-"""What several folders of unit tests use."""
+"""Fixtures that several folders of unit tests use."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""What a terminal shows."""
+"""Text as a terminal shows it."""
 
 import io
 

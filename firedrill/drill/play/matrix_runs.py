@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 from firedrill.alerts.backtest import detection_bounds
 from firedrill.alerts.rules import rule_file
 from firedrill.drill.judge.fault_matrix import QUIET, fault_names
-from firedrill.drill.play import progress as progress_for
-from firedrill.drill.play.run import play
+from firedrill.drill.play.run import play_in_turn
 from firedrill.errors import BadInput
 from firedrill.profile import AlertExpectations
 from firedrill.stack import configuration
@@ -66,14 +65,7 @@ def play_all(
     Raises what `run.play` raises.
     """
     planned = list(planned_runs(request, quiet_seconds(request, bounds)))
-    for number, (title, single) in enumerate(planned, start=1):
-        progress = progress_for.for_console(console, f"{number}/{len(planned)} {title}")
-        try:
-            yield play(single, interrupt, progress)
-        finally:
-            progress.close()
-        if interrupt.requested:
-            return
+    return play_in_turn(planned, console, interrupt)
 
 
 def quiet_seconds(request: Request, bounds: Mapping[str, DetectionBounds]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from firedrill.drill.play import progress as progress_for
 from firedrill.drill.play.fault_schedule import FaultInjector
 from firedrill.drill.play.load_watch import LoadWatch, end_load
 from firedrill.drill.play.recording import record
@@ -17,11 +18,29 @@ from firedrill.stack.containers import container_stack
 from firedrill.stack.plan import Ports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from firedrill.drill.play.progress import Progress
     from firedrill.drill.play.request import Request
     from firedrill.interrupt import Interrupt
+    from firedrill.terminal import Terminal
+
+
+def play_in_turn(
+    runs: Sequence[tuple[str, Request]], console: Terminal, interrupt: Interrupt
+) -> Iterator[Run]:
+    """Play requests, each with its title, one after the other; ends early when interrupted.
+
+    Raises what `play` raises.
+    """
+    for number, (title, request) in enumerate(runs, start=1):
+        progress = progress_for.for_console(console, f"{number}/{len(runs)} {title}")
+        try:
+            yield play(request, interrupt, progress)
+        finally:
+            progress.close()
+        if interrupt.requested:
+            return
 
 
 def play(request: Request, interrupt: Interrupt, progress: Progress) -> Run:

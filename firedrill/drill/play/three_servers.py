@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from firedrill.drill.play import progress as progress_for
-from firedrill.drill.play.run import play
+from firedrill.drill.play.run import play_in_turn
 from firedrill.stack.plan import Server
 
 if TYPE_CHECKING:
@@ -30,12 +29,6 @@ def play_all(request: Request, console: Terminal, interrupt: Interrupt) -> Itera
 
     Raises what `run.play` raises.
     """
-    for number, server in enumerate(SERVERS, start=1):
-        asked = replace(request, server=server)
-        progress = progress_for.for_console(console, f"{number}/{len(SERVERS)} {asked.title}")
-        try:
-            yield play(asked, interrupt, progress)
-        finally:
-            progress.close()
-        if interrupt.requested:
-            return
+    requests = [replace(request, server=server) for server in SERVERS]
+    titles = [served.title for served in requests]
+    return play_in_turn(list(zip(titles, requests, strict=True)), console, interrupt)

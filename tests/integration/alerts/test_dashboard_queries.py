@@ -180,8 +180,8 @@ def test_container_limits_are_shown_where_there_are_any():
         made_up("container_cpu_periods_total", now, lambda second: 8 * second),
         made_up("container_cpu_throttled_periods_total", now, lambda second: 2 * second),
     ]
-    # What alerts read is shown to them by the tests of their rules; an open loop by a drill of its
-    # own.
+    # The tests of the rules cover the series that alerts read; a drill of its own covers an open
+    # workload.
     excused = {
         query.expr: query
         for dashboard, _, query, _ in dashboards.PANEL_QUERIES
@@ -217,8 +217,8 @@ def test_panels_tell_that_an_open_loop_found_no_slot(opened):
         opened.value(query, at) for query in client_panels.SLOTS.queries
     )
     assert (in_flight, limit) == (pytest.approx(20, abs=1), 20)
-    # Of the 40 a second since the fault began, 7 s before, 20 a second were started. The metrics
-    # may be a second old.
+    # The fault began 7 s ago. Since then 40 arrivals a second were due, and 20 started.
+    # The metrics may be a second old.
     assert without_slot == pytest.approx(20 * 7, abs=20 + 5)
     from_schedule, from_sending, late, _ = (
         opened.value(query, at) for query in golden_signals_panels.FROM_SCHEDULE.queries

@@ -116,7 +116,7 @@ def served():
 
 
 def test_queue_workers_connections_and_backlog_match_the_load(served):
-    """Of 14 requests 2 are served, 8 queue in waitress, and 4 wait in the kernel."""
+    """The limits let 2 of 14 requests be served, 8 queue in waitress, and 4 wait in the kernel."""
     accepted = CONNECTION_LIMIT - 2
     begun = perf_counter()
     clients = [served.send("/gate") for _ in range(14)]

@@ -1,6 +1,5 @@
 """Open loops for tests: their profiles, their workers and their counts."""
 
-from firedrill.processes.ports import any_free
 from tests import firedrill_process, run_json
 from tests.target_server import Target
 from tests.waiting import PATIENCE_SECONDS
@@ -26,21 +25,6 @@ def write_profile(
         f"{steps}\nduration: {seconds}s\n"
     )
     return path
-
-
-def worker_options(workers):
-    """Return the options of a master that waits for so many workers, and of each worker."""
-    port = any_free()
-    master = (
-        "--master",
-        "--expect-workers",
-        workers,
-        "--master-bind-host",
-        "127.0.0.1",
-        "--master-bind-port",
-        port,
-    )
-    return master, ("--worker", "--master-host", "127.0.0.1", "--master-port", port)
 
 
 def final_counts(metrics):

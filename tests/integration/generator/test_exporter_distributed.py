@@ -9,9 +9,8 @@ from pathlib import Path
 import psutil
 
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE
-from firedrill.processes.ports import any_free
 from tests import firedrill_process, required_programs
-from tests.locust_process import Locust
+from tests.locust_process import Locust, forked_options, worker_options
 from tests.waiting import poll_until
 
 HANGING = Path(__file__).parent / "locustfiles" / "hanging.py"
@@ -21,18 +20,7 @@ THEIRS = firedrill_process.LOCUSTFILES / "theirs.py"
 
 def processes():
     """Return options for a master and two workers, forked from one process."""
-    port = any_free()
-    return (
-        "--processes",
-        2,
-        "--master-bind-host",
-        "127.0.0.1",
-        "--master-bind-port",
-        port,
-        "--master-port",
-        port,
-        "--headless",
-    )
+    return (*forked_options(2), "--headless")
 
 
 def all_are_reported(metrics):
@@ -95,18 +83,8 @@ def test_a_master_waits_for_a_worker_that_stands_still(target, tmp_path):
 
 
 def test_hung_requests_of_workers_show_on_the_master(target):
-    port = any_free()
     files = (FORGIVING, HANGING, EXPORTER_PLUGIN)
-    master = (
-        "--master",
-        "--expect-workers",
-        2,
-        "--master-bind-host",
-        "127.0.0.1",
-        "--master-bind-port",
-        port,
-    )
-    worker = ("--worker", "--master-host", "127.0.0.1", "--master-port", port)
+    master, worker = worker_options(2)
     with (
         Locust(
             *master,
@@ -165,17 +143,7 @@ def test_users_of_workers_have_their_time_to_stop(target):
 
 
 def test_requests_of_a_worker_with_another_exporter_version_count(target):
-    port = any_free()
-    master = (
-        "--master",
-        "--expect-workers",
-        1,
-        "--master-bind-host",
-        "127.0.0.1",
-        "--master-bind-port",
-        port,
-    )
-    worker = ("--worker", "--master-host", "127.0.0.1", "--master-port", port)
+    master, worker = worker_options(1)
     older = (THEIRS, HANGING.with_name("older_exporter.py"))
     with (
         Locust(
@@ -210,18 +178,9 @@ def test_requests_of_a_worker_with_another_exporter_version_count(target):
 
 def test_absurd_reports_of_a_worker_are_all_counted():
     """A number of more than 64 bits, or a name that is no text, would end a worker's reports."""
-    promtool, port = required_programs.require("promtool"), any_free()
+    promtool = required_programs.require("promtool")
     files = (FORGIVING, HANGING.with_name("absurd.py"), EXPORTER_PLUGIN)
-    master = (
-        "--master",
-        "--expect-workers",
-        1,
-        "--master-bind-host",
-        "127.0.0.1",
-        "--master-bind-port",
-        port,
-    )
-    worker = ("--worker", "--master-host", "127.0.0.1", "--master-port", port)
+    master, worker = worker_options(1)
     with (
         Locust(*master, "--headless", "--only-summary", "-u", 1, files=files) as locust,
         Locust(*worker, files=files, exporter=False) as reporting,

@@ -65,7 +65,7 @@ def test_answers_lost_in_an_unfinished_block_are_counted(target):
 
 
 def test_every_sent_request_was_answered_or_timed_out(target):
-    """Of each client, one user is answered at once, one after a redirect, and one never."""
+    """Each client has a user that is answered at once, one after a redirect, and one never."""
     files = (LOCUSTFILES / "wire.py", EXPORTER_PLUGIN)
     with Locust("--headless", "-u", 6, "-r", 6, "-H", target.url, files=files) as locust:
         locust.until(

@@ -10,7 +10,7 @@ import requests
 from firedrill.places import EXPORTER_PLUGIN, LOCUSTFILE, SHAPE
 from firedrill.processes.ports import any_free
 from tests import firedrill_process
-from tests.locust_process import Locust
+from tests.locust_process import Locust, forked_options
 from tests.waiting import PATIENCE_SECONDS
 
 LOCUSTFILES = Path(__file__).parent / "locustfiles"
@@ -117,18 +117,7 @@ def test_the_simplest_command_runs_one_kind_of_user(target, tmp_path):
 
 
 def test_workers_play_one_profile_together(target, profile, clock):
-    port = any_free()
-    forked = (
-        "--processes",
-        2,
-        "--master-bind-host",
-        "127.0.0.1",
-        "--master-bind-port",
-        port,
-        "--master-port",
-        port,
-        "--headless",
-    )
+    forked = (*forked_options(2), "--headless")
     with Locust(
         "--load-profile", profile, *forked, "-H", target.url, files=CLOCKED, CLOCK=str(clock.file)
     ) as locust:

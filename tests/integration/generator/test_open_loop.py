@@ -16,10 +16,9 @@ from tests.integration.generator.open_loops import (
     final_counts,
     play_api_that_hangs,
     play_breakpoint,
-    worker_options,
     write_profile,
 )
-from tests.locust_process import Locust
+from tests.locust_process import Locust, forked_options, worker_options
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
 LOCUSTFILES = Path(__file__).parent / "locustfiles"
@@ -28,7 +27,7 @@ FORGIVING = LOCUSTFILES / "forgiving.py"
 OURS = (PATIENT, FORGIVING, LOCUSTFILE, EXPORTER_PLUGIN)
 SCHEDULE = "locust_response_time_from_schedule_seconds"
 STARVED_GENERATOR = verdicts.MACHINE_REASONS | {"users_behind", "arrivals_unsent"}
-"""What may void a run on a machine that stands still for seconds."""
+"""Reasons that may void a run on a machine that stands still for seconds."""
 
 
 @pytest.fixture
@@ -152,17 +151,7 @@ def test_a_breakpoint_ends_the_load_and_names_its_step(tmp_path):
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_any_number_of_workers_sends_the_same_arrivals(target, profile, workers):
-    port = any_free()
-    distributed = (
-        "--processes",
-        workers,
-        "--master-bind-host",
-        "127.0.0.1",
-        "--master-bind-port",
-        port,
-        "--master-port",
-        port,
-    )
+    distributed = forked_options(workers)
     load = (
         "--load-profile",
         profile(80, until=2),

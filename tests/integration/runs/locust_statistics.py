@@ -1,4 +1,4 @@
-"""What Locust itself counted in a run, to compare with what the run recorded."""
+"""Locust's own statistics of a run, to compare with what the run recorded."""
 
 import json
 

@@ -65,3 +65,16 @@ def test_modules_beside_a_locustfile_keep_their_names(tmp_path, workers):
         )
         code, output, errors = drill.finish()
     assert verdicts.passed(code, run_json.content(drill.run())), output + errors
+
+
+def test_the_bundled_api_is_started_where_a_user_has_an_api(tmp_path):
+    """The working directory and the user's PYTHONPATH have an `api` of their own."""
+    (tmp_path / "api.py").write_text('raise RuntimeError("the user\'s api.py was started")\n')
+    words = ("smoke", "--duration", "3s")
+    environment = {"PYTHONPATH": str(tmp_path)}
+    drill = firedrill_process.start(
+        tmp_path / "runs", *words, environment=environment, folder=tmp_path
+    )
+    _, output, errors = drill.finish()
+    assert drill.folder(), output + errors
+    assert run_json.content(drill.run())["figures"]["counts"]["client_requests"] > 0, errors

@@ -17,7 +17,7 @@ MET, MISSED, UNDECIDED = (
 
 
 def report(*trials, causes=(SLOW,), detections=()):
-    """One alert's."""
+    """Return the report of a backtest of one alert."""
     alert = AlertResult(
         name="ApiErrorBudgetFastBurn",
         severity="critical",

@@ -161,7 +161,7 @@ def test_expressions_that_never_return_anything_are_found(expr):
 
 
 def test_promtool_finds_nothing_where_the_lint_says_never(tmp_path):
-    """Whatever the series are: promtool plays them, with all kinds of numbers and NaN."""
+    """Promtool evaluates them over series with all kinds of numbers and NaN."""
     required_programs.require("promtool")
     rules = "".join(
         f"  - {{record: 'never:{number}', expr: '{expr}'}}\n"

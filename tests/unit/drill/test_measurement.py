@@ -107,7 +107,7 @@ def test_the_warm_up_is_judged_only_where_nothing_else_exists():
 
 @pytest.mark.parametrize(("seconds", "broken"), [(3600, 3.0), (12 * 3600, 12.0)])
 def test_a_long_run_keeps_the_limits_of_a_short_one(seconds, broken):
-    """Of twelve hours, Prometheus gives a point every four seconds."""
+    """Prometheus gives a point every four seconds of a run of twelve hours."""
     assert figures(seconds).invalid == {"generator_cpu": broken}
 
 
@@ -276,7 +276,7 @@ def test_steps_of_a_custom_shape_show_its_users():
 
 
 def test_requests_that_hung_until_the_end_have_failed():
-    """Of 40 that were given up when the load ended, 10 had waited for no longer than a second."""
+    """The end of the load gave up 40 requests, of which 10 had waited for at most a second."""
     ages = {"0.5": 4.0, "1.0": 10.0, "60.0": 40.0, "+Inf": 40.0}
     counted = {
         "locust_requests_total": {"": 170.0},
@@ -314,7 +314,7 @@ def test_requests_that_hung_until_the_end_have_failed():
 )
 @pytest.mark.parametrize("profile", ["simple", "open"])
 def test_a_request_that_waited_within_answered_times_is_slow(profile, answered, hung):
-    """Of an API that is slow and answers all, a stop cuts short what it would have answered."""
+    """A stop cuts short requests that a slow API would have answered."""
     ages = {"0.1": 0.0, "1.0": 10.0, "7.5": 34.0, "60.0": 40.0, "+Inf": 40.0}
     name = (
         "locust_request_duration_seconds"

@@ -76,7 +76,7 @@ def pending(name, since, *, at_end=True):
             document(fired("A", (50, 55)), faults=((10, 20, ()), (40, 55, ()))),
             (50, "latency 300 ms", 10, "detected"),
         ),
-        # What a fault names is its own, though another one has begun since.
+        # A fault keeps the alerts that it names, also after another fault began.
         (
             document(fired("A", (50, 55)), faults=((10, 20, ["A"]), (40, 55, ()))),
             (50, "latency 300 ms", 40, "detected"),

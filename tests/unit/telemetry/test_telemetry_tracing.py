@@ -36,7 +36,7 @@ NAMED = {
     "traceidratio": TraceIdRatioBased(0.5),
     "parentbased_traceidratio": HALF,
 }
-"""What OTEL_TRACES_SAMPLER can name."""
+"""The samplers that OTEL_TRACES_SAMPLER can name."""
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SAMPLED, UNSAMPLED = (f"00-{TRACE}-b7ad6b7169203331-{flags}" for flags in ("01", "00"))
 

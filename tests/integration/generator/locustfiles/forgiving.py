@@ -10,7 +10,7 @@ import gevent
 from locust import events, runners
 from locust_exporter.worker import QUIT_SECONDS
 
-# Of heartbeats that may fail; Locust reads it as a worker joins, and as it is heard.
+# The number of heartbeats that may fail. Locust reads it when a worker joins and when it reports.
 runners.HEARTBEAT_LIVENESS = int(os.environ.get("LIVENESS", "600"))
 
 WAITED_SECONDS = 2.8
