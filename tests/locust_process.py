@@ -58,9 +58,8 @@ class Locust:
         exporter=True,
         **environment: str,
     ) -> None:
-        # Opened for appending: the process shares the position in the file, and would write where
-        # the test has just read.
-        self._log = tempfile.TemporaryFile("a+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed by __exit__
+        # Read by its name: the process shares this file's position, which a test must not move.
+        self._log = tempfile.NamedTemporaryFile("wb")  # noqa: SIM115 - closed by __exit__
         clean = {
             name: value
             for name, value in os.environ.items()
@@ -86,7 +85,9 @@ class Locust:
 
     def __enter__(self) -> Self:
         if self._exporter:
-            self.url = poll_until(self._find_url, "the exporter's address in the log")
+            self.url = poll_until(
+                self._find_url, lambda: f"the exporter's address in the log:\n{self.log()}"
+            )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -101,8 +102,7 @@ class Locust:
         return lines[0].split("Metrics at ")[1] if lines else None
 
     def log(self):
-        self._log.seek(0)
-        return self._log.read()
+        return Path(self._log.name).read_text(encoding="utf-8", errors="replace")
 
     def get(self, url=None, headers=None):
         """Return an answer of Locust.
