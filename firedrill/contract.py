@@ -1,41 +1,57 @@
 """The metric contract: every metric name, label, bucket and port that processes share.
 
 Both exporters render from these declarations, dashboards and rules are tested against them, and
-docs/metrics.md is generated from them. It imports the standard library only, so that every part of
-the bundle may import it.
+docs/metrics.md is generated from them. It imports the standard library and
+firedrill/objectives.py only, so that every part of the bundle may import it.
 """
 
 from __future__ import annotations
 
+import math
+import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from firedrill.objectives import BOUNDS_VARIABLE, read_bounds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Kind = Literal["counter", "gauge", "histogram"]
 
-LATENCY_BOUNDS_SECONDS = (
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.075,
-    0.1,
-    0.15,
-    0.2,
-    0.25,
-    0.5,
-    0.75,
-    1.0,
-    1.5,
-    2.5,
-    5.0,
-    7.5,
-    10.0,
-    30.0,
-    60.0,
-)
-"""Upper bounds in seconds of every latency histogram of client and server.
+BUCKETS_PER_DECADE = 40
+LOWEST_BOUND_SECONDS = 1e-4
+LONGEST_LATENCY_SECONDS = 600.0
+"""Longest latency that an objective may name; the bounds reach a little beyond it."""
 
-They are the same, so that both can be subtracted; an SLO latency has to be one of them.
+OBJECTIVES_SECONDS = frozenset(
+    read_bounds(os.environ.get(BOUNDS_VARIABLE, ""), LONGEST_LATENCY_SECONDS)
+)
+"""Latency objectives of this run. They are bucket bounds, so that requests above are counted."""
+
+# fmt: off
+ENDPOINT_BOUNDS_SECONDS = tuple(sorted({
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+    *OBJECTIVES_SECONDS,
+}))
+# fmt: on
+"""Upper bounds in seconds of the latency histograms by endpoint (client) and by route (server).
+
+Both sides have the same. They are few, because each endpoint and route has its own series.
+"""
+
+
+def _grid() -> Iterator[float]:
+    decades = math.log10(LONGEST_LATENCY_SECONDS / LOWEST_BOUND_SECONDS)
+    for step in range(math.ceil(BUCKETS_PER_DECADE * decades) + 1):
+        yield float(f"{LOWEST_BOUND_SECONDS * 10 ** (step / BUCKETS_PER_DECADE):.4g}")
+
+
+LATENCY_BOUNDS_SECONDS = tuple(sorted({*_grid(), *ENDPOINT_BOUNDS_SECONDS}))
+"""Upper bounds in seconds of every latency histogram without labels, from 0.1 ms to 631 s.
+
+They are 40 a decade, so that each is at most 6 % above the one before. The geometric middle of a
+bucket is then within 3 % of every latency in it (the estimate of DDSketch, Masson et al. 2019).
 """
 
 LAG_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -89,11 +105,12 @@ def histogram(
     name: str,
     text: str,
     labels: tuple[str, ...] = (),
-    bounds: tuple[float, ...] = LATENCY_BOUNDS_SECONDS,
+    bounds: tuple[float, ...] | None = None,
     *,
     exemplars: bool = False,
 ) -> Metric:
-    """Declare a histogram family, by default with the shared latency bounds."""
+    """Declare a histogram family of latencies: with labels on few bounds, without on many."""
+    bounds = bounds or (ENDPOINT_BOUNDS_SECONDS if labels else LATENCY_BOUNDS_SECONDS)
     return Metric(name, "histogram", text, labels, bounds, exemplars)
 
 
@@ -125,6 +142,14 @@ class Server:
         "handler.",
         ROUTE_LABELS,
         exemplars=True,
+    )
+    ALL_REQUEST_DURATION = histogram(
+        "http_server_all_request_duration_seconds",
+        "Time inside the handler of all requests together, in buckets 6 % wide.",
+    )
+    ALL_RESPONSE_TIME = histogram(
+        "http_server_all_response_time_seconds",
+        "Response time of all requests together, in buckets 6 % wide.",
     )
     ACTIVE_REQUESTS = gauge(
         "http_server_active_requests", "Requests inside the handler.", "http_request_method"
@@ -226,6 +251,26 @@ class Client:
         "Response time of answered and failed requests.",
         REQUEST_LABELS,
     )
+    ALL_REQUEST_DURATION = histogram(
+        "locust_all_request_duration_seconds",
+        "Response time of all requests together, without those that the profile excludes, in "
+        "buckets 6 % wide.",
+    )
+    ENDPOINT_LATENCY = gauge(
+        "locust_endpoint_response_time_seconds",
+        "Response time of an endpoint after the warm-up, by statistic (p50 to p99.9, mean, max); "
+        "present once the load has ended.",
+        *REQUEST_LABELS,
+        "statistic",
+    )
+    ALL_REQUESTS = counter(
+        "locust_all_requests_total",
+        "Requests that were answered or failed, without those that the profile excludes.",
+    )
+    ALL_FAILURES = counter(
+        "locust_all_request_failures_total",
+        "Requests that failed, without those that the profile excludes.",
+    )
     REQUESTS = counter(
         "locust_requests_total", "Requests that were answered or failed.", *REQUEST_LABELS
     )
@@ -249,6 +294,10 @@ class Client:
         "Response time from the moment at which the request was due in the schedule of an open "
         "workload.",
         REQUEST_LABELS,
+    )
+    ALL_FROM_SCHEDULE = histogram(
+        "locust_all_response_time_from_schedule_seconds",
+        "Response time since the due time of all requests together, in buckets 6 % wide.",
     )
     OFFERED = counter(
         "locust_arrivals_offered_total",

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NARROW_RATIO = 1.061
+"""Largest ratio of the bounds of a bucket whose middle stands for all observations in it."""
 
 Buckets = Mapping[float, float]
 """Cumulative counts by upper bound; the bound +Inf holds the total."""
@@ -14,39 +21,98 @@ def total(buckets: Buckets) -> float:
     return buckets.get(math.inf, 0.0)
 
 
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
+"""Percentiles of every latency in run.json and in the report."""
+
+FEWEST_REQUESTS = {"p99.9": 1000}
+"""Requests that a percentile needs; of fewer, the one request above it would be left to chance."""
+
+
+def statistics(buckets: Buckets) -> dict[str, float | None]:
+    """Return the percentiles, the `mean` and the `max`.
+
+    A percentile that needs more requests is None.
+    """
+    count = total(buckets)
+    percentiles = {
+        name: quantile(q, buckets) if count >= FEWEST_REQUESTS.get(name, 0) else None
+        for name, q in QUANTILES.items()
+    }
+    return {**percentiles, "mean": mean(buckets), "max": maximum(buckets)}
+
+
 def quantile(q: float, buckets: Buckets) -> float | None:
     """Return the q-quantile in seconds, None without observations.
 
-    It is linear inside its bucket, as Prometheus's histogram_quantile() is.
-
-    An observation above the last finite bound counts as that bound.
+    In a narrow bucket it is the geometric middle, which is within 3 % of every observation in it.
+    In a wide one, such as those of other services, it is interpolated linearly, as Prometheus's
+    histogram_quantile() does. An observation above the last finite bound counts as that bound.
     """
     rank = q * total(buckets)
-    below_bound, below = 0.0, 0.0
-    for bound in sorted(buckets):
-        if buckets[bound] >= rank and total(buckets) > 0:
-            inside = buckets[bound] - below
-            into = (rank - below) / inside if inside else 1.0
-            return below_bound if math.isinf(bound) else below_bound + (bound - below_bound) * into
-        below_bound, below = bound, buckets[bound]
+    for lower, upper, below, up_to in _spans(buckets):
+        if up_to >= rank:
+            into = (rank - below) / (up_to - below)
+            return _estimate(lower, upper, into)
     return None
+
+
+def maximum(buckets: Buckets) -> float | None:
+    """Return the largest observation, as the quantiles estimate it; None without any."""
+    highest = max(_spans(buckets), default=None)
+    return highest and _estimate(highest[0], highest[1], 1.0)
+
+
+def mean(buckets: Buckets) -> float | None:
+    """Return the mean, with each observation at the middle of its bucket; None without any."""
+    seconds = sum(
+        _estimate(lower, upper, 0.5) * (up_to - below)
+        for lower, upper, below, up_to in _spans(buckets)
+    )
+    return seconds / total(buckets) if total(buckets) else None
+
+
+def _spans(buckets: Buckets) -> Iterator[tuple[float, float, float, float]]:
+    """Yield (lower bound, upper bound, count below, count up to) of each bucket that has any."""
+    lower, below = 0.0, 0.0
+    for upper in sorted(buckets):
+        if buckets[upper] > below:
+            yield lower, upper, below, buckets[upper]
+            below = buckets[upper]
+        lower = upper
+
+
+def _estimate(lower: float, upper: float, into: float) -> float:
+    if math.isinf(upper):
+        return lower
+    if 0 < upper <= NARROW_RATIO * lower:
+        return math.sqrt(lower * upper)
+    return lower + (upper - lower) * into
 
 
 def slowest(buckets: Buckets) -> float:
     """Return the bound of the highest bucket that has an observation; 0 without any."""
-    return (
-        min((bound for bound in buckets if buckets[bound] >= total(buckets)), default=0.0)
-        if total(buckets)
-        else 0.0
-    )
+    return max((upper for _, upper, _, _ in _spans(buckets)), default=0.0)
 
 
-def share_above(bound: float, buckets: Buckets) -> float | None:
-    """Return the share of observations above a bound, None without any.
+def count_within(seconds: float, buckets: Buckets) -> float:
+    """Return how many observations are up to so long.
 
-    It is exact where the bound is one of the histogram's.
+    It is exact where that is one of the bounds, as an objective of the run is. Else it is
+    interpolated.
     """
-    return 1.0 - buckets.get(bound, 0.0) / total(buckets) if total(buckets) else None
+    counted = 0.0
+    for lower, upper, below, up_to in _spans(buckets):
+        if upper <= seconds:
+            counted = up_to
+        elif lower < seconds and not math.isinf(upper):
+            counted = below + (up_to - below) * (seconds - lower) / (upper - lower)
+    return counted
+
+
+def share_above(seconds: float, buckets: Buckets) -> float | None:
+    """Return the share of observations above so many seconds, None without any."""
+    count = total(buckets)
+    return 1.0 - count_within(seconds, buckets) / count if count else None
 
 
 def merged(*parts: Buckets) -> dict[float, float]:

@@ -7,9 +7,8 @@ import math
 from collections.abc import Mapping  # noqa: TC003 -- pydantic reads the annotations
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from firedrill.contract import LATENCY_BOUNDS_SECONDS
 from firedrill.errors import BadInput
 from firedrill.fault_kinds import FAULT_KINDS
 from firedrill.places import PROFILES
@@ -17,6 +16,7 @@ from firedrill.profile_form import (
     HIGHEST_RATE,
     Document,
     Location,
+    ObjectivesForm,
     ProfileForm,
     nearest,
     read_document,
@@ -90,15 +90,31 @@ class OpenLoop:
 
 
 @dataclass(frozen=True, slots=True)
-class Slo:
-    """The objectives that a run is judged by; one that is None is not judged."""
+class Objectives:
+    """Limits of a set of requests; one that is None is not judged."""
 
     latency_seconds: Mapping[str, float] = field(default_factory=dict)
-    """Largest latency by quantile (p50, p90, p95, p99); each is a bucket bound of the contract."""
+    """Largest latency by percentile (`p50` to `p99.9`) or `max`."""
     error_ratio: float | None = None
     """Largest share of failed requests, 0..1."""
+    mean_seconds: float | None = None
+    """Largest mean latency."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slo(Objectives):
+    """The objectives that a run is judged by."""
+
     starved_users: int | None = None
     """Most users that may be stuck in one request at a time."""
+    achieved_ratio: float | None = None
+    """Smallest share of the offered rate that is achieved, 0..1."""
+    endpoints: Mapping[str, Objectives] = field(default_factory=dict)
+    """Objectives of single endpoints, by name or by `METHOD name`."""
+
+    def objectives_of(self, method: str, name: str) -> Objectives | None:
+        """Return the objectives of an endpoint; None without any."""
+        return self.endpoints.get(f"{method} {name}") or self.endpoints.get(name)
 
     @property
     def has_objectives(self) -> bool:
@@ -150,6 +166,17 @@ class Profile:
     """None in a closed loop, whose users wait for their answers."""
     abort_on_slo: bool = False
     """Whether `firedrill run` ends the load when the SLO is broken for certain."""
+    exclude: tuple[str, ...] = ()
+    """Patterns of request names and types that neither rates nor objectives include."""
+
+    def objective_seconds(self) -> set[float]:
+        """Return every latency that an objective of all requests or of an endpoint names."""
+        slo = self.slo or Slo()
+        return {
+            seconds
+            for objectives in (slo, *slo.endpoints.values())
+            for seconds in objectives.latency_seconds.values()
+        }
 
     def all_steps(self) -> Iterator[Step]:
         """Return the steps in order; endless for a ramp."""
@@ -258,6 +285,7 @@ def _build(form: ProfileForm, document: Document) -> Profile:
         if form.max_in_flight
         else None,
         abort_on_slo=form.abort_on_slo,
+        exclude=tuple(form.exclude),
     )
 
 
@@ -396,18 +424,22 @@ def _slo(form: ProfileForm, document: Document) -> Slo | None:
         if form.abort_on_slo:
             raise document.mistake(("abort_on_slo",), "needs objectives; expected slo beside it")
         return None
-    latency = {
-        quantile: value
-        for quantile in ("p50", "p90", "p95", "p99")
-        if (value := getattr(form.slo, quantile)) is not None
-    }
-    for quantile, seconds in latency.items():
-        if seconds not in LATENCY_BOUNDS_SECONDS:
-            bounds = " ".join(f"{bound:g}s" for bound in LATENCY_BOUNDS_SECONDS)
-            raise document.mistake(
-                ("slo", quantile), f"is {seconds:g}s; expected a bucket bound: {bounds}"
-            )
-    slo = Slo(latency, form.slo.errors, form.slo.starved_users)
+    slo = Slo(
+        **_objectives(form.slo),
+        starved_users=form.slo.starved_users,
+        achieved_ratio=form.slo.achieved,
+        endpoints={
+            name: Objectives(**_objectives(limits)) for name, limits in form.slo.endpoints.items()
+        },
+    )
     if form.abort_on_slo and not slo.has_objectives:
         raise document.mistake(("abort_on_slo",), "needs objectives; expected one or more in slo")
     return slo
+
+
+def _objectives(form: ObjectivesForm) -> dict[str, Any]:
+    return {
+        "latency_seconds": form.latency_seconds(),
+        "error_ratio": form.errors,
+        "mean_seconds": form.mean,
+    }

@@ -16,6 +16,7 @@ from firedrill.fault_kinds import FAULT_KINDS
 from firedrill.quantities import (
     parse_fault_time,
     parse_growth,
+    parse_latency_limit,
     parse_presence,
     parse_range,
     parse_ratio,
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 HIGHEST_RATE = 100_000.0
 """Arrivals a second; more than any number of workers that one master can lead."""
 
+MOST_SHOWN = 24
+"""Candidates that the message on an unknown word lists."""
+
 MOST_IN_FLIGHT = 100_000
 
 MOST_USERS = 500_000
@@ -45,6 +49,7 @@ def _as_shares(value: object) -> object:
 
 
 Seconds = Annotated[float, BeforeValidator(parse_seconds)]
+LatencyLimit = Annotated[float, BeforeValidator(parse_latency_limit)]
 PositiveSeconds = Annotated[Seconds, Field(gt=0)]
 Percentage = Annotated[float, BeforeValidator(parse_ratio)]
 Text = Annotated[str, Field(min_length=1)]
@@ -82,15 +87,31 @@ class RampForm(Form):
     add_rate: float | None = Field(default=None, gt=0, le=HIGHEST_RATE, allow_inf_nan=False)
 
 
-class SloForm(Form):
+class ObjectivesForm(Form):
+    """Objectives of all requests, or of those to one endpoint."""
+
+    p50: LatencyLimit | None = None
+    p90: LatencyLimit | None = None
+    p95: LatencyLimit | None = None
+    p99: LatencyLimit | None = None
+    p99_9: LatencyLimit | None = Field(default=None, alias="p99.9")
+    max: LatencyLimit | None = None
+    mean: LatencyLimit | None = None
+    errors: Percentage | None = None
+
+    def latency_seconds(self) -> dict[str, float]:
+        """Return the limits of percentiles and of the maximum, by `p50` to `p99.9` and `max`."""
+        limits = (self.p50, self.p90, self.p95, self.p99, self.p99_9, self.max)
+        names = ("p50", "p90", "p95", "p99", "p99.9", "max")
+        return {name: limit for name, limit in zip(names, limits, strict=True) if limit is not None}
+
+
+class SloForm(ObjectivesForm):
     """The objectives that a run is judged by."""
 
-    p50: Seconds | None = None
-    p90: Seconds | None = None
-    p95: Seconds | None = None
-    p99: Seconds | None = None
-    errors: Percentage | None = None
     starved_users: int | None = Field(default=None, ge=0)
+    achieved: Annotated[Percentage, Field(gt=0)] | None = None
+    endpoints: dict[Text, ObjectivesForm] = {}
 
 
 def _size_of(fault: str) -> Any:
@@ -152,6 +173,7 @@ class ProfileForm(Form):
     abort_on_slo: bool = False
     alerts: AlertsForm = AlertsForm()
     faults: list[FaultStepForm] = []
+    exclude: list[Text] = []
 
 
 _FORMS: dict[str, type[Form]] = {
@@ -286,8 +308,11 @@ def keys() -> dict[str, tuple[str, ...]]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean a or b? (known: a, b, c)`, with a guess only where one is near."""
+    """Return `; did you mean a or b? (known: a, b, c)`, with a guess only where one is near.
+
+    A long list of candidates is not shown.
+    """
     candidates = sorted(known)
     near = difflib.get_close_matches(word, candidates, n=2, cutoff=0.5)
     guess = f"; did you mean {' or '.join(near)}?" if near else ""
-    return f"{guess} (known: {', '.join(candidates)})"
+    return f"{guess} (known: {', '.join(candidates)})" if len(candidates) <= MOST_SHOWN else guess

@@ -12,6 +12,10 @@ from firedrill.fault_kinds import FAULT_LONGEST_SECONDS
 LONGEST_SECONDS = 1000 * 3600.0
 """Longest duration: run.json, which is written after the run, cannot hold infinity."""
 
+SHORTEST_LATENCY_SECONDS = 1e-4
+LONGEST_LATENCY_SECONDS = 600.0
+"""The latencies that an objective may name; the contract's histograms cover them."""
+
 _DURATION = re.compile(r"(?:([\d.]+)h)?(?:([\d.]+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
 
 
@@ -30,6 +34,19 @@ def parse_seconds(text: object) -> float:
     if total > LONGEST_SECONDS:
         raise ValueError(f"a duration of {LONGEST_SECONDS / 3600:g}h at most")
     return total
+
+
+def parse_latency_limit(text: object) -> float:
+    """Read the seconds of a latency objective, which has to be one that the histograms resolve.
+
+    Raises ValueError, whose text is what is expected.
+    """
+    seconds = parse_seconds(text)
+    if not SHORTEST_LATENCY_SECONDS <= seconds <= LONGEST_LATENCY_SECONDS:
+        raise ValueError(
+            f"a latency from {SHORTEST_LATENCY_SECONDS * 1000:g}ms to {LONGEST_LATENCY_SECONDS:g}s"
+        )
+    return seconds
 
 
 def parse_range(text: object) -> tuple[float, float]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import locust
 import locust_exporter.plugin  # registers the exporter
+from firedrill_load.played_profile import PROFILE  # isort: split - before the exporter
 from firedrill_load.profile_option import or_exit
-from firedrill_load.profile_shape import PROFILE, ProfileShape
+from firedrill_load.profile_shape import ProfileShape
 from firedrill_load.profile_users import chosen_weights
 from firedrill_load.users import BasicUser, BrowsingUser, ProfiledUser
 

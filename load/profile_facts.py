@@ -19,11 +19,13 @@ def profile_info(profile: Profile) -> ProfileInfo:
     return ProfileInfo(
         profile=profile.name,
         slo_latency_seconds=latency,
+        warmup_seconds=profile.warmup_seconds,
+        exclude=profile.exclude,
         slo_error_ratio=slo.error_ratio,
         slo_starved_users=slo.starved_users,
     )
 
 
 def quantile_label(name: str) -> str:
-    """Return `0.99` for p99 and `0.5` for p50."""
-    return str(int(name.removeprefix("p")) / 100)
+    """Return `0.99` for p99, `0.999` for p99.9 and `1` for max."""
+    return "1" if name == "max" else f"{float(name.removeprefix('p')) / 100:g}"

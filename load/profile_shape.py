@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
-import sys
 from typing import Any
 
 import flask
@@ -17,11 +15,11 @@ import locust
 from locust_exporter.profile_info import ProfileInfo, announce
 
 from .open_loop import locust_hooks
+from .played_profile import PROFILE
 from .profile_facts import profile_info
-from .profile_option import FLAG, HELP, VARIABLE, chosen_profile, or_exit
+from .profile_option import FLAG, HELP, VARIABLE, or_exit
 from .same_origin import is_foreign
 
-PROFILE = or_exit(lambda: chosen_profile(sys.argv[1:], os.environ))
 ARRIVALS = or_exit(lambda: locust_hooks.install(PROFILE) if PROFILE and PROFILE.open_loop else None)
 
 
@@ -35,6 +33,8 @@ class ProfileShape(locust.LoadTestShape):
         self._info = ProfileInfo()
         if PROFILE:
             self._info = profile_info(PROFILE)
+            if ARRIVALS:
+                ARRIVALS.exclude = PROFILE.exclude
             self._info.arrivals = ARRIVALS
             announce(self._info)
 

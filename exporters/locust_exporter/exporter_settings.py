@@ -27,7 +27,7 @@ class Settings:
     exact_buckets: bool = True
     """FIREDRILL_EXACT_BUCKETS: 0 keeps Locust's own rounding.
 
-    A bucket then counts requests up to 10 % slower than its bound.
+    Latency is then kept with two digits, up to 5 % off.
     """
     starvation_seconds: float = 1.0
     """FIREDRILL_STARVATION_SECONDS: a user whose request is older is starved."""

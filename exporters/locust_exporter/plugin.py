@@ -47,7 +47,7 @@ def configure_statistics(settings: Settings) -> None:
     RequestStats.log_request = sanitize.sanitized_log_request(RequestStats.log_request)  # type: ignore[method-assign]
     RequestStats.log_error = sanitize.sanitized_log_error(RequestStats.log_error)  # type: ignore[method-assign]
     if settings.exact_buckets:
-        locust.stats.bucket_response_time = locust_statistics.round_up  # type: ignore[assignment]
+        locust.stats.bucket_response_time = locust_statistics.bucket_key  # type: ignore[assignment]
     locust.runners.WORKER_REPORT_INTERVAL = worker.REPORT_SECONDS
 
 

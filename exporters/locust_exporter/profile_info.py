@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from locust_exporter.counting.arrival_counts import ArrivalCounts
 
@@ -18,6 +18,10 @@ class ProfileInfo:
     profile: str = ""
     slo_latency_seconds: Mapping[str, float] = field(default_factory=dict)
     """Limits by quantile, spelled as the label is: `0.99`."""
+    warmup_seconds: float = 0.0
+    """Time at the begin of the load that no objective judges."""
+    exclude: Sequence[str] = ()
+    """Patterns of request names and types that are left out of all totals."""
     slo_error_ratio: float | None = None
     slo_starved_users: int | None = None
     step: int | None = None

@@ -13,7 +13,7 @@ EARLY_SECONDS = 1.0
 """A load may end earlier by this much; Locust looks at its profile once a second."""
 
 Latency = Mapping[str, float | None]
-"""Seconds by `p50`, `p95`, `p99`."""
+"""Seconds by `p50`, `p90`, `p95`, `p99`, `p99.9`, `mean` and `max`, each within 3 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,32 @@ class ClientSide:
     """Latency of answered requests from the moment they were due; None in a closed loop."""
     at_least: tuple[str, ...] = ()
     """Percentiles of the latency with the waiting that are lower bounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointFigures:
+    """The requests to one endpoint that the load generator saw after the warm-up."""
+
+    method: str
+    name: str
+    requests: float
+    failures: float
+    latency_seconds: Latency
+    """None where the load generator did not live to report it."""
+    slower_than_slo: Mapping[str, float | None]
+    """Share of requests slower than each latency objective of this endpoint."""
+    is_excluded: bool = False
+    """Whether the profile leaves it out of rates, errors and objectives."""
+
+    @property
+    def label(self) -> str:
+        """Method and name."""
+        return f"{self.method} {self.name}".strip()
+
+    @property
+    def error_ratio(self) -> float | None:
+        """Failed share of the requests; None without any."""
+        return self.failures / self.requests if self.requests else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,3 +221,5 @@ class Figures:
     """Length of the load."""
     arrivals: Arrivals | None = None
     """None in a closed loop."""
+    endpoints: tuple[EndpointFigures, ...] = ()
+    """Requests by method and name, the most first."""

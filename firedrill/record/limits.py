@@ -7,9 +7,6 @@ from math import inf
 SCHEMA = 2
 """Version of run.json that this Firedrill writes."""
 
-QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-"""Percentiles of every latency in run.json and in the report."""
-
 TAIL_SECONDS = 15.0
 """How long after the end of the load the last figures may still arrive."""
 
@@ -23,7 +20,7 @@ BLIND_RATIO = 0.1
 """Share of a run that may pass without a scrape, if it is over `STALL_SECONDS`."""
 
 LATENCY_FLOOR_SECONDS = 0.005
-"""Two latencies that differ by less are equal: histograms resolve no smaller difference."""
+"""Two latencies that differ by less are equal: the generator's own timing is no better."""
 
 ERROR_FLOOR_RATIO = 0.001
 """Two error ratios that differ by less are equal: the difference is a handful of requests."""

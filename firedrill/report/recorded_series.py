@@ -13,7 +13,7 @@ import numpy as np
 from firedrill import histogram
 from firedrill.contract import Client
 from firedrill.prometheus.recorded_data import RecordedPrometheus
-from firedrill.record.limits import BLIND_LIMIT_SECONDS, QUANTILES, TAIL_SECONDS
+from firedrill.record.limits import BLIND_LIMIT_SECONDS, TAIL_SECONDS
 from firedrill.report import panels
 
 if TYPE_CHECKING:
@@ -206,10 +206,7 @@ class _Reader:
                 requests=requests[key],
                 rate=requests[key] / (self._end - self._start) if self._end > self._start else None,
                 error_ratio=failures.get(key, 0.0) / requests[key] if requests[key] else None,
-                latency_seconds={
-                    name: histogram.quantile(q, buckets.get(key, {}))
-                    for name, q in QUANTILES.items()
-                },
+                latency_seconds=histogram.statistics(buckets.get(key, {})),
                 errors=errors.get(key, {}),
             )
 

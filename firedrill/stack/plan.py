@@ -114,6 +114,8 @@ class Plan:
     """Start containers instead of processes."""
     workers: int = 1
     """Number of Locust's workers. As processes, several have a master; in containers all do."""
+    objectives_seconds: frozenset[float] = frozenset()
+    """Latency objectives, which the API's histograms get as bucket bounds."""
     attached_prometheus: str | None = None
     """Base URL of the Prometheus of a stack that is up already."""
 

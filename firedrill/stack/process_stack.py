@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from firedrill import contract, places
+from firedrill.objectives import BOUNDS_VARIABLE, bounds_text
 from firedrill.processes import ports, programs
 from firedrill.processes.children import Child, Children
 from firedrill.stack import configuration, grafana, versions
@@ -152,7 +153,10 @@ class ProcessStack(Stack):
                 *(["--faults"] if self.plan.takes_faults else []),
             ],
             # First: users often have an `api` of their own.
-            {"PYTHONPATH": os.pathsep.join([str(places.ROOT), *_python_path()])},
+            {
+                "PYTHONPATH": os.pathsep.join([str(places.ROOT), *_python_path()]),
+                BOUNDS_VARIABLE: bounds_text(self.plan.objectives_seconds),
+            },
         )
 
     def start_locust(self) -> None:

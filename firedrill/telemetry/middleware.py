@@ -11,7 +11,12 @@ import re
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from firedrill.contract import LATENCY_BOUNDS_SECONDS, RUN_ID_HEADER, Server
+from firedrill.contract import (
+    ENDPOINT_BOUNDS_SECONDS,
+    LATENCY_BOUNDS_SECONDS,
+    RUN_ID_HEADER,
+    Server,
+)
 from firedrill.telemetry.shared_cells import Children, observe
 
 if TYPE_CHECKING:
@@ -28,7 +33,7 @@ TRACE_ID = "firedrill.trace_id"
 """WSGI environment key of a sampled request's trace id, a number; absent in other requests."""
 
 MAX_LABEL_SETS = 200
-"""Sets of (method, route, status), 44 lines of text each.
+"""Sets of (method, route, status), 34 lines of text each.
 
 Later ones keep their status; their method and route become `other`.
 """
@@ -69,6 +74,8 @@ class Middleware:
             fits=short,
             fold=lambda labels: (OTHER, OTHER, labels[2]),
         )
+        self.all_durations = cells.reserve(Server.ALL_REQUEST_DURATION)
+        self.all_response_times = cells.reserve(Server.ALL_RESPONSE_TIME)
         self.runs = Children(
             cells,
             Server.RUN_REQUESTS,
@@ -166,20 +173,23 @@ class Exchange:
         self._finished = True
         now = perf_counter()
         handled, took = now - self._begun, now - self._environ.get(ACCEPTED, self._begun)
-        duration, response_time = self._middleware.routes[
+        middleware = self._middleware
+        duration, response_time = middleware.routes[
             (self._method, self._route, FAILED if failed else self._status)
         ]
         run_id = self._environ.get(_RUN_ID_KEY)
-        cells = self._middleware.cells
+        cells = middleware.cells
         values = cells.values
-        run = self._middleware.runs[(run_id,)][0] if run_id is not None else None
+        run = middleware.runs[(run_id,)][0] if run_id is not None else None
         with cells.lock:
             values[self._active] -= 1
-            observe(values, duration, LATENCY_BOUNDS_SECONDS, handled)
-            observe(values, response_time, LATENCY_BOUNDS_SECONDS, took)
+            observe(values, duration, ENDPOINT_BOUNDS_SECONDS, handled)
+            observe(values, response_time, ENDPOINT_BOUNDS_SECONDS, took)
+            observe(values, middleware.all_durations, LATENCY_BOUNDS_SECONDS, handled)
+            observe(values, middleware.all_response_times, LATENCY_BOUNDS_SECONDS, took)
             if run is not None:
                 values[run] += 1
         trace_id = self._environ.get(TRACE_ID)
         if trace_id is not None:
-            cells.set_exemplar(duration, LATENCY_BOUNDS_SECONDS, handled, trace_id)
-            cells.set_exemplar(response_time, LATENCY_BOUNDS_SECONDS, took, trace_id)
+            cells.set_exemplar(duration, ENDPOINT_BOUNDS_SECONDS, handled, trace_id)
+            cells.set_exemplar(response_time, ENDPOINT_BOUNDS_SECONDS, took, trace_id)

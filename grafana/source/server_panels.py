@@ -7,6 +7,7 @@ from grafana.source.golden_signals_panels import (
     PanelContent,
     Query,
     increase_over_range,
+    latency_quantile,
     max_by,
     quantile,
     rate,
@@ -143,9 +144,9 @@ QUEUE = PanelContent(
     "few workers.",
     "s",
     (
-        Query(quantile(0.99, "http_server_queue_wait_seconds"), "p99"),
-        Query(quantile(0.95, "http_server_queue_wait_seconds"), "p95"),
-        Query(quantile(0.5, "http_server_queue_wait_seconds"), "p50"),
+        Query(latency_quantile(0.99, "http_server_queue_wait_seconds"), "p99"),
+        Query(latency_quantile(0.95, "http_server_queue_wait_seconds"), "p95"),
+        Query(latency_quantile(0.5, "http_server_queue_wait_seconds"), "p50"),
     ),
 )
 INSIDE = PanelContent(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from firedrill.contract import ENDPOINT_BOUNDS_SECONDS
+from firedrill.objectives import is_excluded
 from locust_exporter.counting.latency_histogram import GrowingHistogram, LatencyHistogram
 from locust_exporter.counting.sanitize import Endpoints
 
@@ -18,7 +20,7 @@ START_DELAY: ContextVar[float] = ContextVar("start_delay", default=0.0)
 """Seconds by which the arrival that this greenlet began is late, until its first answer."""
 
 
-HISTOGRAMS = ("dropped_ages", "backlog_at_end", "start_delay")
+HISTOGRAMS = ("dropped_ages", "backlog_at_end", "start_delay", "response_time")
 """Fields of ArrivalCounts that are one histogram each."""
 
 
@@ -40,14 +42,18 @@ class ArrivalCounts:
         """Ages of arrivals that waited for a user at the end of the load because of the target."""
         self.start_delay = GrowingHistogram()
         """Seconds between the due time of an arrival and its start."""
+        self.response_time = GrowingHistogram()
+        """Seconds between an arrival's due time and its answer, of all endpoints."""
         self.response_times: dict[Endpoint, GrowingHistogram] = {}
-        """Seconds between an arrival's due time and its answer, in this process."""
+        """The same by endpoint, in this process."""
         self.assigned: Mapping[str, int] = {}
         """Arrivals assigned to each worker but for those it may still begin, on a master."""
         self.backlog_ages: Callable[[], LatencyHistogram] = LatencyHistogram
         """Ages of the arrivals that wait for a user, in a process with users."""
         self.users_awaiting_answers: Callable[[], int] = int
         """Users that wait for the target, in a process with users; set by the exporter."""
+        self.exclude: Sequence[str] = ()
+        """Patterns of requests that `response_time` leaves out."""
         self._endpoints = Endpoints(max_names)
         self._histogram_of: dict[tuple[object, object], GrowingHistogram] = {}
 
@@ -72,9 +78,11 @@ class ArrivalCounts:
         histogram = self._histogram_of.get((method, name))
         if histogram is None:
             histogram = self._histogram_of[method, name] = self.response_times.setdefault(
-                self._endpoints.of(method, name), GrowingHistogram()
+                self._endpoints.of(method, name), GrowingHistogram(ENDPOINT_BOUNDS_SECONDS)
             )
         histogram.observe(seconds)
+        if not is_excluded(str(method), str(name), self.exclude):
+            self.response_time.observe(seconds)
 
     def add(self, other: ArrivalCounts, assigned: int = 0) -> None:
         """Add another process's counts.
@@ -112,7 +120,7 @@ class ArrivalCounts:
         for name in HISTOGRAMS:
             getattr(arrivals, name).add(LatencyHistogram(*message[name]))
         for method, name, counts, seconds in message["response_times"]:
-            arrivals.response_times.setdefault((method, name), GrowingHistogram()).add(
-                LatencyHistogram(tuple(counts), seconds)
-            )
+            arrivals.response_times.setdefault(
+                (method, name), GrowingHistogram(ENDPOINT_BOUNDS_SECONDS)
+            ).add(LatencyHistogram(tuple(counts), seconds))
         return arrivals

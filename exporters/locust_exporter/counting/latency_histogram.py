@@ -1,4 +1,4 @@
-"""Histograms of seconds on the contract's latency bounds: a frozen one, and one that grows."""
+"""Histograms of seconds on the contract's bounds: a frozen one, and one that grows."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from firedrill.contract import LATENCY_BOUNDS_SECONDS
+from firedrill.contract import ENDPOINT_BOUNDS_SECONDS, LATENCY_BOUNDS_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 _BUCKETS = len(LATENCY_BOUNDS_SECONDS) + 1
+_ENDPOINT_BUCKETS = len(ENDPOINT_BOUNDS_SECONDS) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +27,18 @@ class LatencyHistogram:
 
     def __post_init__(self) -> None:
         """Raise ValueError for counts on other bounds, which another version may send."""
-        if len(self.counts) != _BUCKETS:
-            raise ValueError(f"{len(self.counts)} buckets; expected {_BUCKETS}")
+        if len(self.counts) not in {_BUCKETS, _ENDPOINT_BUCKETS}:
+            raise ValueError(
+                f"{len(self.counts)} buckets; expected {_BUCKETS} or {_ENDPOINT_BUCKETS}"
+            )
 
     @classmethod
     def of(cls, durations_seconds: Iterable[float]) -> LatencyHistogram:
         """Return the histogram of these durations."""
-        counts, total = [0] * _BUCKETS, 0.0
+        histogram = GrowingHistogram()
         for seconds in durations_seconds:
-            counts[bisect_left(LATENCY_BOUNDS_SECONDS, seconds)] += 1
-            total += seconds
-        return cls(tuple(counts), total)
+            histogram.observe(seconds)
+        return histogram.snapshot()
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> LatencyHistogram:
@@ -57,19 +59,21 @@ class LatencyHistogram:
 class GrowingHistogram:
     """A histogram that durations are added to."""
 
-    def __init__(self) -> None:
-        self._counts = [0] * _BUCKETS
+    def __init__(self, bounds_seconds: Sequence[float] = LATENCY_BOUNDS_SECONDS) -> None:
+        self._bounds = bounds_seconds
+        self._counts = [0] * (len(bounds_seconds) + 1)
         self._seconds = 0.0
 
     def observe(self, seconds: float) -> None:
         """Count one duration."""
-        self._counts[bisect_left(LATENCY_BOUNDS_SECONDS, seconds)] += 1
+        self._counts[bisect_left(self._bounds, seconds)] += 1
         self._seconds += seconds
 
     def add(self, other: LatencyHistogram) -> None:
         """Count all durations of another histogram."""
-        for index, count in enumerate(other.counts):
-            self._counts[index] += count
+        self._counts = [
+            mine + theirs for mine, theirs in zip(self._counts, other.counts, strict=True)
+        ]
         self._seconds += other.seconds
 
     @property

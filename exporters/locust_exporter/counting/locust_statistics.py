@@ -7,32 +7,47 @@ import math
 import operator
 from bisect import bisect_left
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
-from firedrill.contract import LATENCY_BOUNDS_SECONDS
+from firedrill.contract import ENDPOINT_BOUNDS_SECONDS, LATENCY_BOUNDS_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _BOUNDS_MILLISECONDS = tuple(bound * 1000 for bound in LATENCY_BOUNDS_SECONDS)
+_ENDPOINT_BUCKETS = tuple(
+    slice(first, last)
+    for first, last in pairwise(
+        (
+            0,
+            *(LATENCY_BOUNDS_SECONDS.index(bound) + 1 for bound in ENDPOINT_BOUNDS_SECONDS),
+            len(LATENCY_BOUNDS_SECONDS) + 1,
+        )
+    )
+)
 
 
-def round_up(milliseconds: float) -> float:
-    """Return the smallest of Locust's keys that is not below a response time.
+def bucket_key(milliseconds: float) -> float:
+    """Return the key under which Locust counts a response time: the middle of its bucket.
 
-    Keys are 0.1 ms apart up to 10 ms, then Locust's own two digits. Every bucket bound is a key,
-    so a time lies within a bound exactly if its key does. Locust's own rounding to the nearest key
-    moves 5.4 ms into the bucket that ends at 5 ms.
+    Locust's own keys have two digits, which moves 5.4 ms into the bucket that ends at 5 ms, and
+    104 ms to 100 ms.
     """
-    if milliseconds <= 10:
-        return math.ceil(milliseconds * 10) / 10
-    if milliseconds <= 100:
-        return math.ceil(milliseconds)
-    if milliseconds <= 1000:
-        return math.ceil(milliseconds / 10) * 10
-    if milliseconds <= 10_000:
-        return math.ceil(milliseconds / 100) * 100
-    return math.ceil(milliseconds / 1000) * 1000
+    return _KEYS[bisect_left(_BOUNDS_MILLISECONDS, milliseconds)]
+
+
+def _key(lower: float, upper: float) -> float:
+    """Return the geometric middle of a bucket, with four digits where they lie in it."""
+    middle = float(f"{math.sqrt(lower * upper):.4g}")
+    return middle if lower < middle <= upper else upper
+
+
+_KEYS = (
+    _BOUNDS_MILLISECONDS[0],
+    *itertools.starmap(_key, pairwise(_BOUNDS_MILLISECONDS)),
+    2 * _BOUNDS_MILLISECONDS[-1],
+)
 
 
 class BucketIndex(dict[float, int]):
@@ -70,7 +85,11 @@ class RequestTotals:
     seconds: float = 0.0
     body_bytes: int = 0
     counts: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS_SECONDS) + 1))
-    """Requests by bucket, not cumulative; the last bucket is +Inf."""
+    """Requests by bucket of LATENCY_BOUNDS_SECONDS, not cumulative; the last bucket is +Inf."""
+
+    def endpoint_counts(self) -> list[int]:
+        """Return the requests by bucket of ENDPOINT_BOUNDS_SECONDS, not cumulative."""
+        return [sum(self.counts[bucket]) for bucket in _ENDPOINT_BUCKETS]
 
     def add(self, other: RequestTotals) -> None:
         """Add the other's sums to these."""
@@ -110,30 +129,34 @@ class EntryReader:
         """Bucket of each key, in the order in which the keys came."""
         self._count_of_key: list[int] = []
 
-    def add_gain(self, entry: StatsEntry, total: RequestTotals) -> bool:
-        """Add to `total` what the entry gained; return whether it gained anything."""
+    def add_gain(self, entry: StatsEntry, *totals: RequestTotals) -> bool:
+        """Add to each of `totals` what the entry gained; return whether it gained anything."""
         if (entry.num_requests, entry.num_failures) == (self._requests, self._failures):
             return False
         seconds = entry.total_response_time / 1000  # Locust speaks milliseconds
-        total.requests += entry.num_requests - self._requests
-        total.failures += entry.num_failures - self._failures
-        total.untimed += entry.num_none_requests - self._untimed
-        total.body_bytes += entry.total_content_length - self._body_bytes
-        # The difference first, so that no sum falls by its last digit: rate() would see a reset.
-        total.seconds += seconds - self._seconds
+        for total in totals:
+            total.requests += entry.num_requests - self._requests
+            total.failures += entry.num_failures - self._failures
+            total.untimed += entry.num_none_requests - self._untimed
+            total.body_bytes += entry.total_content_length - self._body_bytes
+            # The difference first, so that no sum falls by its last digit: rate() would see a
+            # reset.
+            total.seconds += seconds - self._seconds
         self._requests, self._failures = entry.num_requests, entry.num_failures
         self._untimed = entry.num_none_requests
         self._body_bytes, self._seconds = entry.total_content_length, seconds
-        self._add_counts(total.counts)
+        self._add_counts([total.counts for total in totals])
         return True
 
-    def _add_counts(self, counts: list[int]) -> None:
+    def _add_counts(self, histograms: Sequence[list[int]]) -> None:
         now = list(self.response_times.values())
         if len(now) > len(self._count_of_key):
             self._learn_new_keys()
         # Compared in C, because only few of many keys have gained.
         for at in itertools.compress(itertools.count(), map(operator.ne, now, self._count_of_key)):
-            counts[self._bucket_of_key[at]] += now[at] - self._count_of_key[at]
+            bucket, gained = self._bucket_of_key[at], now[at] - self._count_of_key[at]
+            for counts in histograms:
+                counts[bucket] += gained
         self._count_of_key = now
 
     def _learn_new_keys(self) -> None:

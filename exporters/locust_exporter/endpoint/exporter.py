@@ -81,6 +81,9 @@ class Exporter:
         requests = self._requests.render(
             self._environment.stats.entries, self._environment.stats.errors, scrape, time_slice
         )
+        if self._is_warming_up():
+            # The judged part begins with the last scrape in the warm-up, as in Prometheus's data.
+            self._requests.begin_judging()
         self._receive_own_report()
         response_times = self._response_times.render(
             self._reports.response_times(), scrape, time_slice
@@ -92,6 +95,7 @@ class Exporter:
         text = "".join(
             (
                 requests,
+                self._requests.render_latency(time_slice) if self._test_times[1] else "",
                 response_times,
                 metric_families.render_in_flight(self._reports),
                 metric_families.render_arrivals(self._arrivals(), self._reports.ages_since_due()),
@@ -148,6 +152,13 @@ class Exporter:
     def _on_test_start(self, **_: Any) -> None:
         self._test_times = (time.time(), None)
         self._counted_before = self._counts_of_test()
+        self._requests.begin_judging()
+
+    def _is_warming_up(self) -> bool:
+        start, end = self._test_times
+        return (
+            start is not None and end is None and time.time() < start + announced().warmup_seconds
+        )
 
     def _on_test_stopping(self, **_: Any) -> None:
         # Not test_stop: up to --stop-timeout later users still finish their tasks, but no longer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from firedrill.contract import LATENCY_BOUNDS_SECONDS, Client
+from firedrill.contract import ENDPOINT_BOUNDS_SECONDS, LATENCY_BOUNDS_SECONDS, Client
 from firedrill.exposition import (
     bucket_labels,
     family,
@@ -15,13 +15,12 @@ from firedrill.exposition import (
     histogram_values,
 )
 from locust_exporter.counting.in_flight import STAGES
-from locust_exporter.counting.latency_histogram import LatencyHistogram
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from locust_exporter.counting.arrival_counts import ArrivalCounts
-    from locust_exporter.counting.latency_histogram import GrowingHistogram
+    from locust_exporter.counting.latency_histogram import GrowingHistogram, LatencyHistogram
     from locust_exporter.counting.process_reports import ProcessReport, ProcessReports
     from locust_exporter.counting.sanitize import Endpoint
     from locust_exporter.endpoint.scrape import Scrape
@@ -70,6 +69,7 @@ def render_arrivals(arrivals: ArrivalCounts | None, ages_since_due: LatencyHisto
             _histogram(Client.LEFT_AGE, arrivals.backlog_at_end.snapshot()),
             family(Client.WAITING_AGE, _by_le(ages_since_due)),
             _histogram(Client.LATENESS, arrivals.start_delay.snapshot()),
+            _histogram(Client.ALL_FROM_SCHEDULE, arrivals.response_time.snapshot()),
         )
     )
 
@@ -235,7 +235,7 @@ class _EndpointText:
         return self._text
 
     def zero_text(self) -> str:
-        return self._template % histogram_values(LatencyHistogram().counts, 0.0)
+        return self._template % histogram_values([0] * (len(ENDPOINT_BOUNDS_SECONDS) + 1), 0.0)
 
 
 def _histogram(metric: Any, content: LatencyHistogram) -> str:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections import Counter
+from itertools import accumulate
 from typing import TYPE_CHECKING, TypeVar
 
-from firedrill.contract import Client
+from firedrill import histogram as histogram_arithmetic
+from firedrill.contract import LATENCY_BOUNDS_SECONDS, Client
 from firedrill.exposition import (
+    family,
     header,
+    histogram,
     histogram_template,
     histogram_values,
     sample,
     sample_template,
 )
+from firedrill.objectives import is_excluded
 from locust_exporter.counting.locust_statistics import (
     ZERO_TOTALS,
     EntryReader,
@@ -20,6 +27,7 @@ from locust_exporter.counting.locust_statistics import (
     error_record,
 )
 from locust_exporter.counting.sanitize import MAX_ERROR_CLASSES, Cap, Endpoints, error_class
+from locust_exporter.profile_info import announced
 from locust_exporter.time_slice import TimeSlice
 
 if TYPE_CHECKING:
@@ -49,7 +57,8 @@ Failure = tuple[str, str, str]
 class _EndpointRow:
     """The totals of an endpoint over all that Locust ever held of it, and their text."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, *overall: RequestTotals) -> None:
+        """Start at zero; `overall` are totals that this endpoint's requests also belong to."""
         self.endpoint = endpoint
         self._templates = (
             histogram_template(Client.REQUEST_DURATION, endpoint),
@@ -58,6 +67,9 @@ class _EndpointRow:
         self._readers: dict[object, EntryReader] = {}
         """Readers by Locust's entries, tens of thousands of which may be folded into one row."""
         self._total = RequestTotals()
+        self._totals = (self._total, *overall)
+        self._counts_at_begin = list(self._total.counts)
+        """Requests by bucket when the judged part of the load began."""
         self._text: tuple[str, ...] | None = None
 
     def update(self, key: object, entry: StatsEntry) -> None:
@@ -65,17 +77,32 @@ class _EndpointRow:
         reader = self._readers.get(key)
         if reader is None or reader.response_times is not entry.response_times:
             reader = self._readers[key] = EntryReader(entry)
-        if reader.add_gain(entry, self._total):
+        if reader.add_gain(entry, *self._totals):
             self._text = None
 
     def add(self, totals: RequestTotals) -> None:
         """Add requests that are in none of Locust's entries."""
-        self._total.add(totals)
+        for total in self._totals:
+            total.add(totals)
         self._text = None
 
     def forget_entries(self) -> None:
         """Forget Locust's entries, which it is about to clear, and keep the totals."""
         self._readers.clear()
+
+    def begin_judging(self) -> None:
+        """Leave what was counted until now out of the latency."""
+        self._counts_at_begin = list(self._total.counts)
+
+    def latency_text(self) -> str:
+        """Return the latency by statistic since judging began; "" without any."""
+        gained = map(operator.sub, self._total.counts, self._counts_at_begin)
+        buckets = dict(zip((*LATENCY_BOUNDS_SECONDS, math.inf), accumulate(gained), strict=True))
+        return "".join(
+            sample(Client.ENDPOINT_LATENCY, (*self.endpoint, name), value)
+            for name, value in histogram_arithmetic.statistics(buckets).items()
+            if value is not None
+        )
 
     def text(self) -> tuple[str, ...]:
         """Return the lines of this endpoint, by family."""
@@ -88,8 +115,8 @@ class _EndpointRow:
         return self._render(ZERO_TOTALS)
 
     def _render(self, totals: RequestTotals) -> tuple[str, ...]:
-        histogram = histogram_values(totals.counts, totals.seconds)
-        values = (histogram, totals.requests, totals.failures, totals.untimed, totals.body_bytes)
+        buckets = histogram_values(totals.endpoint_counts(), totals.seconds)
+        values = (buckets, totals.requests, totals.failures, totals.untimed, totals.body_bytes)
         return tuple(
             [template % value for template, value in zip(self._templates, values, strict=True)]
         )
@@ -107,6 +134,7 @@ class RequestCounts:
         self._read_errors: dict[object, tuple[Failure, int]] = {}
         """Labels and occurrences that were read, by Locust's errors."""
         self._clearings = 0
+        self._overall = RequestTotals()
 
     def keep_entries(self, entries: Mapping[tuple[object, object], StatsEntry]) -> None:
         """Keep the counts of Locust's entries, which are about to be cleared."""
@@ -146,6 +174,7 @@ class RequestCounts:
         texts = [self._text(row, scrape, time_slice) for row in list(self._rows.values())]
         columns = zip(_FAMILIES, zip(*texts, strict=True), strict=True) if texts else ()
         pieces = [piece for metric, column in columns for piece in (header(metric), *column)]
+        pieces.append(self._render_overall(scrape))
         pieces += self._render_errors(scrape, time_slice)
         time_slice.pause_if_over()
         return "".join(pieces)
@@ -155,6 +184,31 @@ class RequestCounts:
     ) -> tuple[str, ...]:
         time_slice.pause_if_over()
         return row.zero_text() if scrape and scrape.is_new(row.endpoint) else row.text()
+
+    def begin_judging(self) -> None:
+        """Leave what was read until now out of the latency by endpoint."""
+        for row in self._rows.values():
+            row.begin_judging()
+
+    def render_latency(self, time_slice: TimeSlice) -> str:
+        """Return the latency of each endpoint by statistic; "" without any requests."""
+        texts = []
+        for row in list(self._rows.values()):
+            time_slice.pause_if_over()
+            texts.append(row.latency_text())
+        return "".join((header(Client.ENDPOINT_LATENCY), *texts)) if any(texts) else ""
+
+    def _render_overall(self, scrape: Scrape | None) -> str:
+        overall = self._overall
+        if scrape and scrape.is_new(Client.ALL_REQUEST_DURATION):
+            overall = ZERO_TOTALS
+        return "".join(
+            (
+                histogram(Client.ALL_REQUEST_DURATION, overall.counts, overall.seconds),
+                family(Client.ALL_REQUESTS, {(): overall.requests}),
+                family(Client.ALL_FAILURES, {(): overall.failures}),
+            )
+        )
 
     def _render_errors(self, scrape: Scrape | None, time_slice: TimeSlice) -> Iterator[str]:
         if self._failures:
@@ -200,7 +254,9 @@ class RequestCounts:
             name, method = key
             endpoint = self.endpoints.of(method, name)
             if endpoint not in self._rows:
-                self._rows[endpoint] = _EndpointRow(endpoint)
+                excluded = is_excluded(*endpoint, announced().exclude)
+                overall = () if excluded else (self._overall,)
+                self._rows[endpoint] = _EndpointRow(endpoint, *overall)
             row = self._row_of[key] = self._rows[endpoint]
         return row
 

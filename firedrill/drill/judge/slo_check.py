@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from firedrill.profile import Slo
-    from firedrill.record.figures import Figures
+    from firedrill.record.figures import EndpointFigures, Figures
 
 
 def broken_objectives(slo: Slo, figures: Figures) -> Iterator[Reason]:
@@ -20,6 +20,51 @@ def broken_objectives(slo: Slo, figures: Figures) -> Iterator[Reason]:
     yield from _starved_users(slo, figures)
     yield from _slow_requests(slo, figures)
     yield from _failed_requests(slo, figures)
+    yield from _slow_mean(slo, figures)
+    yield from _low_rate(slo, figures)
+    for endpoint in figures.endpoints:
+        yield from _endpoint(slo, endpoint)
+
+
+def _slow_mean(slo: Slo, figures: Figures) -> Iterator[Reason]:
+    mean, limit = figures.client.latency_including_waiting_seconds.get("mean"), slo.mean_seconds
+    if limit is not None and mean is not None and mean > limit:
+        text = f"the client's mean response time is {units.seconds(mean)}"
+        yield Reason("latency_mean", f"{text} (limit: {units.seconds(limit)})")
+
+
+def _low_rate(slo: Slo, figures: Figures) -> Iterator[Reason]:
+    achieved, offered = figures.client.rate, figures.client.offered_rate
+    if slo.achieved_ratio is None or achieved is None or not offered:
+        return
+    if achieved < slo.achieved_ratio * offered:
+        share = f"{units.percent(achieved / offered)} of the offered {units.rate(offered)}"
+        limit = f"limit: {units.percent(slo.achieved_ratio)}"
+        yield Reason("achieved", f"{units.rate(achieved)} was achieved, {share} ({limit})")
+
+
+def _endpoint(slo: Slo, endpoint: EndpointFigures) -> Iterator[Reason]:
+    """Yield a reason for each objective that the requests to one endpoint break."""
+    limits = slo.objectives_of(endpoint.method, endpoint.name)
+    if limits is None:
+        return
+    for name, bound in limits.latency_seconds.items():
+        slower = endpoint.slower_than_slo.get(name)
+        if slower is not None and is_exceeded(name, slower):
+            value = endpoint.latency_seconds.get(name)
+            measured = "" if value is None else f" is {units.seconds(value)}"
+            share = f"{units.percent(slower)} of its requests took longer than"
+            text = f"{endpoint.label}: {name}{measured}: {share} {units.seconds(bound)}"
+            accepted = units.percent(accepted_ratio(name))
+            yield Reason(f"endpoint_{name}", f"{text} (limit: {accepted})")
+    mean = endpoint.latency_seconds.get("mean")
+    if limits.mean_seconds is not None and mean is not None and mean > limits.mean_seconds:
+        text = f"{endpoint.label}: the mean response time is {units.seconds(mean)}"
+        yield Reason("endpoint_mean", f"{text} (limit: {units.seconds(limits.mean_seconds)})")
+    failed = endpoint.error_ratio
+    if limits.error_ratio is not None and failed is not None and failed > limits.error_ratio:
+        text = f"{endpoint.label}: {units.percent(failed)} of its requests failed"
+        yield Reason("endpoint_errors", f"{text} (limit: {units.percent(limits.error_ratio)})")
 
 
 def _starved_users(slo: Slo, figures: Figures) -> Iterator[Reason]:
@@ -38,7 +83,6 @@ def _slow_requests(slo: Slo, figures: Figures) -> Iterator[Reason]:
         slower, accepted = client.slower_than_slo.get(name), accepted_ratio(name)
         if slower is None or not is_exceeded(name, slower):
             continue
-        # p90 is judged by its share of slow requests alone.
         value = client.latency_including_waiting_seconds.get(name)
         at_least = "at least " if name in client.at_least else ""
         measured = "" if value is None else f" is {at_least}{units.seconds(value)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from firedrill import units
+from firedrill.profile_form import nearest
 from firedrill.record.limits import STALL_SECONDS, blind_limit
 from firedrill.record.outcome import Reason
 
@@ -136,6 +137,8 @@ def _crashed_tasks(figures: Figures) -> Iterator[Reason]:
 
 def missing_requests(figures: Figures) -> Reason:
     """Return the reason of a run that has no requests to judge."""
+    if figures.endpoints and all(endpoint.is_excluded for endpoint in figures.endpoints):
+        return Reason("no_requests", "the profile's exclude leaves out every request")
     if figures.counts.client_requests:
         return Reason("no_requests", "the load generator reported no request after the warm-up")
     return Reason("no_requests", "the load generator reported no request")
@@ -155,6 +158,28 @@ def unmeasured_objectives(slo: Slo, figures: Figures) -> Iterator[Reason]:
         why = "the users do not report when their requests begin"
         measure = "wrap them in events.request.measure (docs/bring-your-own.md)"
         yield _unmeasured("starved_users", why, f"{measure}, or drop the objective")
+
+    yield from _unmeasured_rate(slo, figures)
+    yield from _missing_endpoints(slo, figures)
+
+
+def _unmeasured_rate(slo: Slo, figures: Figures) -> Iterator[Reason]:
+    if slo.mean_seconds is not None and figures.client.latency_seconds.get("mean") is None:
+        why = "no request was reported with its time"
+        yield _unmeasured("mean", why, "report it, or drop the objective")
+    if slo.achieved_ratio is not None and not figures.client.offered_rate:
+        why = "the rate that a locustfile's users offer in a closed workload is not known"
+        yield _unmeasured("achieved", why, "use arrivals: open, or drop the objective")
+
+
+def _missing_endpoints(slo: Slo, figures: Figures) -> Iterator[Reason]:
+    """Yield a reason for each endpoint that has an objective and no request."""
+    labels = {endpoint.label for endpoint in figures.endpoints}
+    names = {endpoint.name for endpoint in figures.endpoints}
+    for name in slo.endpoints:
+        if name not in labels | names:
+            text = f"the SLO's endpoint {name!r} got no request{nearest(name, names)}"
+            yield Reason("unmeasured_endpoint", text)
 
 
 def _unmeasured(objective: str, why: str, remedy: str) -> Reason:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite
 from typing import TYPE_CHECKING
 
 from firedrill import histogram
-from firedrill.contract import LATENCY_BOUNDS_SECONDS, Client, Server
-from firedrill.drill.measure.run_queries import latency, ratio, span
+from firedrill.contract import Client, Server
+from firedrill.drill.measure.run_queries import ratio, span
+from firedrill.histogram import QUANTILES, statistics
 from firedrill.record.figures import ClientSide, Window
-from firedrill.record.limits import QUANTILES, TAIL_SECONDS
+from firedrill.record.limits import TAIL_SECONDS
 
 if TYPE_CHECKING:
     from firedrill.drill.measure.run_queries import RunQueries
@@ -42,7 +43,7 @@ class ClientFigures:
         Answers that arrive after the load's end belong to it: they may be the slowest of all.
         """
         queries = self.queries
-        answered = queries.gained_buckets(Client.REQUEST_DURATION, window)
+        answered = queries.gained_buckets(Client.ALL_REQUEST_DURATION, window)
         abandoned = queries.gained_buckets(Client.ABANDONED_AGE, window)
         from_schedule = self._from_schedule(window)
         dropped = queries.gained_buckets(Client.UNSENT_AGE, window)
@@ -52,28 +53,28 @@ class ClientFigures:
         including = histogram.merged(known, waiting, dropped)
         # Dropped arrivals would not have been answered later, so they count as slow for ever.
         judged = histogram.merged(known, waiting, {inf: queries.gain(Client.UNSENT, window)})
-        failures = queries.gain(Client.FAILURES, window)
-        requests = queries.gain(Client.REQUESTS, window)
+        failures = queries.gain(Client.ALL_FAILURES, window)
+        requests = queries.gain(Client.ALL_REQUESTS, window)
         hung = hung_requests(self.profile.slo, known, abandoned)
         slo = self.profile.slo
         return ClientSide(
-            latency_seconds=latency(answered),
-            latency_including_waiting_seconds=latency(including),
+            latency_seconds=statistics(answered),
+            latency_including_waiting_seconds=statistics(including),
             slower_than_slo={
                 name: histogram.share_above(bound, judged)
                 for name, bound in (slo.latency_seconds if slo else {}).items()
             },
-            rate=queries.counted_rate(Client.REQUESTS, window),
+            rate=queries.counted_rate(Client.ALL_REQUESTS, window),
             offered_rate=self._offered_rate(window),
             error_ratio=ratio(failures + hung, requests + hung),
-            latency_from_schedule_seconds=latency(from_schedule) if from_schedule else None,
+            latency_from_schedule_seconds=statistics(from_schedule) if from_schedule else None,
             at_least=lower_bounds(known, including),
         )
 
     def hung(self, window: Window) -> float:
         """Return the hung requests that the share of errors counts as failed."""
         answered = self._from_schedule(window) or self.queries.gained_buckets(
-            Client.REQUEST_DURATION, window
+            Client.ALL_REQUEST_DURATION, window
         )
         abandoned = self.queries.gained_buckets(Client.ABANDONED_AGE, window)
         return hung_requests(self.profile.slo, answered, abandoned)
@@ -81,7 +82,7 @@ class ClientFigures:
     def _from_schedule(self, window: Window) -> Buckets:
         if self.profile.open_loop is None:
             return {}
-        return self.queries.gained_buckets(Client.FROM_SCHEDULE, window)
+        return self.queries.gained_buckets(Client.ALL_FROM_SCHEDULE, window)
 
     def _waiting_ages(self, window: Window) -> Buckets:
         """Return the ages of all that waits at a window's end, in an open loop since it was due.
@@ -125,7 +126,7 @@ def hung_requests(slo: Slo | None, answered: Buckets, abandoned_ages: Buckets) -
     """
     objectives = slo.latency_seconds.values() if slo else ()
     limit = max(HUNG_SECONDS, histogram.slowest(answered), *objectives)
-    return histogram.total(abandoned_ages) - abandoned_ages.get(limit, 0.0)
+    return histogram.total(abandoned_ages) - histogram.count_within(limit, abandoned_ages)
 
 
 def lower_bounds(answered: Buckets, including: Buckets) -> tuple[str, ...]:
@@ -136,9 +137,9 @@ def lower_bounds(answered: Buckets, including: Buckets) -> tuple[str, ...]:
     everything = histogram.total(including)
     for_ever = {**dict.fromkeys(including, 0.0), **answered, inf: everything}
     many = everything - histogram.total(answered) > MANY_RATIO * everything
-    known, waited, most = latency(answered), latency(including), latency(for_ever)
+    known, waited, most = statistics(answered), statistics(including), statistics(for_ever)
     # The last finite bound stands for every larger time.
-    open_ended = LATENCY_BOUNDS_SECONDS[-1]
+    open_ended = max(filter(isfinite, including), default=inf)
 
     def is_lower_bound(name: str) -> bool:
         value, at_most = waited[name] or 0.0, most[name] or 0.0

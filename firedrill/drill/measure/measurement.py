@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firedrill.contract import Client
+from firedrill.drill.measure import endpoint_figures
 from firedrill.drill.measure.client_figures import ClientFigures
 from firedrill.drill.measure.quality_figures import QualityFigures
 from firedrill.drill.measure.run_queries import RunQueries
@@ -50,6 +51,7 @@ class Measurement:
             blind_seconds=quality.longest_scrape_gap(),
             seconds=self.window.seconds,
             arrivals=quality.arrivals(),
+            endpoints=endpoint_figures.measure(queries, self.profile, judged),
         )
 
 

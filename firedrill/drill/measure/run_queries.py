@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from firedrill import histogram
 from firedrill.prometheus.client import step_of
-from firedrill.record.limits import QUANTILES, TAIL_SECONDS
+from firedrill.record.limits import TAIL_SECONDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from firedrill.contract import Metric
     from firedrill.histogram import Buckets
     from firedrill.prometheus.client import Prometheus, Series
-    from firedrill.record.figures import Latency, Window
+    from firedrill.record.figures import Window
 
 BEFORE_SECONDS = 5.0
 """Time before a window within which the first value of its counters is looked for."""
@@ -48,12 +49,19 @@ class RunQueries:
         figures that arrive after it. One that begins with the run starts from a value up to a
         scrape's length older, because nothing was sent in between.
         """
+        gained = self.gains_by(selector, (by,), window)
+        return {key: gain for (key,), gain in gained.items()}
+
+    def gains_by(
+        self, selector: str, labels: Sequence[str], window: Window | None = None
+    ) -> dict[tuple[str, ...], float]:
+        """Return the same by the values of several labels."""
         window = window or self.window
         tail = TAIL_SECONDS if self.ends_with_run(window) else 0.0
         since = window.start - (SCRAPE_SECONDS if window.start == self.window.start else 0.0)
-        gained: dict[str, float] = {}
+        gained: dict[tuple[str, ...], float] = {}
         for series in self.prom.raw(selector, window.start - BEFORE_SECONDS, window.end + tail):
-            key = series.labels.get(by, "")
+            key = tuple(series.labels.get(label, "") for label in labels)
             gained[key] = gained.get(key, 0.0) + increase(series, since)
         return gained
 
@@ -107,11 +115,6 @@ def increase(series: Series, since: float) -> float:
     return sum(
         later - earlier if later >= earlier else later for earlier, later in pairwise(values)
     )
-
-
-def latency(buckets: Buckets) -> Latency:
-    """Return the percentiles of a histogram."""
-    return {name: histogram.quantile(q, buckets) for name, q in QUANTILES.items()}
 
 
 def ratio(part: float, whole: float | None) -> float | None:

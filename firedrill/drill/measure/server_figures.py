@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from firedrill.contract import Server
-from firedrill.drill.measure.run_queries import latency, ratio
+from firedrill.drill.measure.run_queries import ratio
+from firedrill.histogram import statistics
 from firedrill.record.figures import Saturation, ServerSide
 
 if TYPE_CHECKING:
+    from firedrill.contract import Metric
     from firedrill.drill.measure.run_queries import RunQueries
-    from firedrill.record.figures import Window
+    from firedrill.record.figures import Latency, Window
 
 SATURATED_RATIO = 0.9
 """A resource is saturated when this share of its limit is in use for three seconds."""
@@ -22,14 +24,19 @@ def server_side(queries: RunQueries, window: Window) -> ServerSide:
     # Other services that follow OpenTelemetry's conventions have the handler's time alone.
     if queries.rate(f"{total.name}_count", window) is None:
         total = Server.REQUEST_DURATION
+
+    def latency_of(*families: Metric) -> Latency:
+        """Return the latency in the first family that has any buckets."""
+        found = (queries.increased_buckets(metric, window) for metric in families)
+        return statistics(next(filter(None, found), {}))
+
     failed_selector = f'{total.name}_count{{http_response_status_code=~"5.."}}'
     rate = queries.rate(f"{total.name}_count", window)
     failed = queries.rate(failed_selector, window) or 0.0
-    handler, queue = Server.REQUEST_DURATION, Server.QUEUE_WAIT
     return ServerSide(
-        latency_seconds=latency(queries.increased_buckets(total, window)),
-        handler_latency_seconds=latency(queries.increased_buckets(handler, window)),
-        queue_wait_seconds=latency(queries.increased_buckets(queue, window)),
+        latency_seconds=latency_of(Server.ALL_RESPONSE_TIME, total),
+        handler_latency_seconds=latency_of(Server.ALL_REQUEST_DURATION, Server.REQUEST_DURATION),
+        queue_wait_seconds=latency_of(Server.QUEUE_WAIT),
         rate=rate,
         error_ratio=ratio(failed, rate),
     )

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-from firedrill.contract import Client, format_bound
+from firedrill import histogram
+from firedrill.contract import Client
 from firedrill.drill.measure.quality_figures import sustained_starvation
 from firedrill.objectives import is_exceeded
 from firedrill.prometheus.client import step_of
@@ -16,6 +17,8 @@ from firedrill.record.outcome import EarlyAbort
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from firedrill.contract import Metric
+    from firedrill.histogram import Buckets
     from firedrill.profile import Profile, Slo, Step
     from firedrill.prometheus.client import Prometheus
 
@@ -201,24 +204,28 @@ def observed_requests(
 ) -> ObservedRequests:
     """Count the requests of a span of time."""
     if profile.open_loop:
-        answered, waiting = Client.FROM_SCHEDULE, Client.WAITING_AGE
+        answered, waiting = Client.ALL_FROM_SCHEDULE, Client.WAITING_AGE
     else:
-        answered, waiting = Client.REQUEST_DURATION, Client.IN_FLIGHT_AGE
+        answered, waiting = Client.ALL_REQUEST_DURATION, Client.IN_FLIGHT_AGE
 
-    def value(selector: str, time: float) -> float:
-        return prom.number(f"sum({selector})", time) or 0.0
+    def gained(selector: str, by: str = "") -> dict[str, float]:
+        query = f"sum by ({by}) ({selector})"
+        before = {sample.labels.get(by, ""): sample.value for sample in prom.instant(query, start)}
+        return {
+            (key := sample.labels.get(by, "")): sample.value - before.get(key, 0.0)
+            for sample in prom.instant(query, now)
+        }
 
-    def gained(selector: str) -> float:
-        return value(selector, now) - value(selector, start)
+    def buckets(metric: Metric) -> Buckets:
+        return {float(le): count for le, count in gained(f"{metric.name}_bucket", "le").items()}
 
-    def within(bound: str) -> float:
-        bucket = f'{{le="{bound}"}}'
-        abandoned = gained(f"{Client.ABANDONED_AGE.name}_bucket{bucket}")
-        still_waiting = value(f"{waiting.name}{bucket}", now)
-        return gained(f"{answered.name}_bucket{bucket}") + abandoned + still_waiting
-
-    requests = within("+Inf") + gained(Client.UNSENT.name)
+    ages = prom.instant(f"sum by (le) ({waiting.name})", now)
+    waiting_now = {float(sample.labels["le"]): sample.value for sample in ages}
+    known = histogram.merged(buckets(answered), buckets(Client.ABANDONED_AGE), waiting_now)
+    requests = histogram.total(known) + gained(Client.UNSENT.name).get("", 0.0)
     objectives = profile.slo.latency_seconds if profile.slo else {}
-    slower = {name: requests - within(format_bound(bound)) for name, bound in objectives.items()}
+    slower = {
+        name: requests - histogram.count_within(bound, known) for name, bound in objectives.items()
+    }
     # Abandoned requests are no failures yet: only the end tells which of them hung.
-    return ObservedRequests(requests, gained(Client.FAILURES.name), slower)
+    return ObservedRequests(requests, gained(Client.ALL_FAILURES.name).get("", 0.0), slower)

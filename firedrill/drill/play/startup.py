@@ -38,6 +38,7 @@ def _plan(request: Request, run: Run, ports: Ports) -> Plan:
         server=None if request.target else request.server,
         target=request.target,
         profile=request.profile.name if attachment else request.source,
+        objectives_seconds=frozenset(request.profile.objective_seconds()),
         scrapes=request.scrapes,
         locustfile=request.locustfile,
         rules=request.rules,

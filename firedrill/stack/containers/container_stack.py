@@ -13,6 +13,7 @@ from firedrill import __version__, contract, places
 from firedrill.errors import Missing
 from firedrill.interrupt import Interrupted
 from firedrill.names import without_userinfo
+from firedrill.objectives import bounds_text
 from firedrill.profile import profile_file
 from firedrill.stack import configuration
 from firedrill.stack.containers import engine
@@ -284,6 +285,7 @@ def run_variables(plan: Plan) -> dict[str, str]:
         "RUN_ID": plan.run_id,
         "PROMETHEUS_SOURCE": str(_source(plan)),
         "TIME_SCALE": f"{plan.time_scale:g}",
+        "OBJECTIVE_SECONDS": bounds_text(plan.objectives_seconds),
         "AUTOSTART": "false",
         # These override .env: a run is started as its options say.
         "LOAD_TARGET": plan.target or "http://api:8080",
