@@ -71,6 +71,27 @@ def mean(buckets: Buckets) -> float | None:
     return seconds / total(buckets) if total(buckets) else None
 
 
+def standard_errors(buckets: Buckets) -> dict[str, float | None]:
+    """Return the standard error of each statistic but `max`, for independent observations.
+
+    That of a percentile is half its interval between the ranks one standard error below and above
+    (Woodruff 1952).
+    """
+    count, average = total(buckets), mean(buckets)
+    if average is None:
+        return {}
+    squares = sum(
+        (_estimate(lower, upper, 0.5) - average) ** 2 * (up_to - below)
+        for lower, upper, below, up_to in _spans(buckets)
+    )
+    errors: dict[str, float | None] = {"mean": math.sqrt(squares) / count}
+    for name, q in QUANTILES.items():
+        margin = math.sqrt(q * (1 - q) / count)
+        low, high = quantile(max(0.0, q - margin), buckets), quantile(min(1.0, q + margin), buckets)
+        errors[name] = None if low is None or high is None else (high - low) / 2
+    return errors
+
+
 def _spans(buckets: Buckets) -> Iterator[tuple[float, float, float, float]]:
     """Yield (lower bound, upper bound, count below, count up to) of each bucket that has any."""
     lower, below = 0.0, 0.0

@@ -25,24 +25,31 @@ def at_least(text: str) -> str:
     return f"> {text}"
 
 
+def latency(value: float | None) -> str:
+    """Write a response time with three digits: `7.84 ms`, `307 ms`, `1.25 s`."""
+    return NOTHING if value is None else " ".join(_latency(value))
+
+
 def together(values: Sequence[float | None], lower_bounds: Collection[int] = ()) -> str:
-    """Write several times in the unit of the longest: `57 / 96 / 125 ms`, `0.59 / 0.92 / >50 s`.
+    """Write several response times: `57 / 96 / 125 ms`, or `7.8 ms / 20 ms / >3.9 s`.
 
     `lower_bounds` are indexes of `values`.
     """
-    longest = max((value for value in values if value is not None), default=None)
-    if longest is None:
+    parts = [None if value is None else _latency(value) for value in values]
+    shared = {part[1] for part in parts if part}
+    if not shared:
         return NOTHING
-    factor, unit = (1000, "ms") if longest < 1 else (1, "s")
-    texts = [NOTHING if value is None else _short(value * factor) for value in values]
+    texts = [
+        part[0] if part and len(shared) == 1 else " ".join(part or (NOTHING,)) for part in parts
+    ]
     marked = [f">{text}" if at in lower_bounds else text for at, text in enumerate(texts)]
-    return f"{' / '.join(marked)} {unit}"
+    return " / ".join(marked) + (f" {shared.pop()}" if len(shared) == 1 else "")
 
 
-def _short(value: float) -> str:
-    if value >= 10:
-        return f"{value:.0f}"
-    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+def _latency(seconds: float) -> tuple[str, str]:
+    """Return number and unit."""
+    number, unit = (seconds * 1000, "ms") if seconds < 0.9995 else (seconds, "s")
+    return f"{number:.0f}" if number >= 100 else f"{number:.3g}", unit
 
 
 def rate(value: float | None) -> str:

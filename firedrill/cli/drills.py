@@ -109,13 +109,14 @@ if TYPE_CHECKING:
     "--baseline",
     metavar="RUN",
     help="Compare with a recorded run of the same load (id, its beginning, or a folder). FAILED if "
-    "p50, p95 or p99 (waiting included) or the error share rose by more than the tolerance, or the "
-    "achieved rate fell. Differences up to 5 ms or 0.1 % of the requests do not count.",
+    "a latency (mean or percentile, waiting included) or the error share rose by more than the "
+    "tolerance and than chance explains, or the achieved rate fell. Differences up to 5 ms or 0.1 % "
+    "of the requests do not count.",
 )
 @click.option(
     "--tolerance",
     callback=tolerance,
-    default="10%",
+    default="5%",
     show_default=True,
     metavar="PERCENT",
     help="With --baseline.",

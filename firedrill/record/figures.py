@@ -7,7 +7,7 @@ nothing was measured, or it cannot be measured.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 EARLY_SECONDS = 1.0
 """A load may end earlier by this much; Locust looks at its profile once a second."""
@@ -60,6 +60,8 @@ class ClientSide:
     """Latency of answered requests from the moment they were due; None in a closed loop."""
     at_least: tuple[str, ...] = ()
     """Percentiles of the latency with the waiting that are lower bounds."""
+    standard_error_seconds: Latency = field(default_factory=dict)
+    """Standard error of each statistic of the latency with the waiting, of independent requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,11 @@ class EndpointFigures:
     method: str
     name: str
     requests: float
+    rate: float | None
+    """Requests a second."""
     failures: float
     latency_seconds: Latency
-    """None where the load generator did not live to report it."""
+    """Empty where the load generator did not live to report it."""
     slower_than_slo: Mapping[str, float | None]
     """Share of requests slower than each latency objective of this endpoint."""
     is_excluded: bool = False

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from firedrill import units
+from firedrill.histogram import QUANTILES
 from firedrill.record.limits import ERROR_FLOOR_RATIO, LATENCY_FLOOR_SECONDS, SCHEMA
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class Facts:
     def __call__(self, path: str) -> Any:
         """Return the value at a path such as `figures.client.rate`; None where there is none."""
         node: Any = self
-        for name in path.split("."):
+        for name in re.split(r"\.(?!\d)", path):  # p99.9 is one name
             if isinstance(node, Facts):
                 node = self.matrix if name == "matrix" else getattr(self.document, name, None)
             elif isinstance(node, Mapping):
@@ -62,7 +64,7 @@ class Facts:
 
     def time(self, path: str) -> str:
         """Return the time at a path in words, `> 24 s` where it is a lower bound."""
-        text = units.seconds(self.number(path))
+        text = units.latency(self.number(path))
         return units.at_least(text) if self.is_lower_bound(path) else text
 
     def rows(self, path: str) -> list[Mapping[str, Any]]:
@@ -167,7 +169,7 @@ class Facts:
 
 def time_with_waiting(client: ClientSide, percentile: str) -> str:
     """Return a percentile with the waiting in words, `> 24 s` where it is a lower bound."""
-    text = units.seconds(client.latency_including_waiting_seconds.get(percentile))
+    text = units.latency(client.latency_including_waiting_seconds.get(percentile))
     return units.at_least(text) if percentile in client.at_least else text
 
 
@@ -216,8 +218,8 @@ class Figure:
 
 def _latency(section: str, path: str) -> tuple[Figure, ...]:
     return tuple(
-        Figure(section, name, f"figures.{path}.{name}", units.seconds, noise=LATENCY_FLOOR_SECONDS)
-        for name in ("p50", "p95", "p99")
+        Figure(section, name, f"figures.{path}.{name}", units.latency, noise=LATENCY_FLOOR_SECONDS)
+        for name in (*QUANTILES, "mean", "max")
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 LENGTH_RATIO = 0.1
 """Two runs of the same load may differ in length by this share, as a shortened run may not."""
 
+COMPARED_LATENCIES = frozenset({"p50", "p90", "p95", "p99", "mean"})
+"""A minute has too few requests for the others to be the same twice."""
+
+CERTAIN_ERRORS = 2.5
+"""Standard errors of a difference that chance explains: once in 160 comparisons it is larger."""
+
+BUCKET_RATIO = 0.06
+"""Width of a latency bucket: two percentiles that differ by less may be of equal latencies."""
+
 HUNG_FAIL_SCHEMA = 2
 """Since this version of run.json a hung request counts as failed."""
 
@@ -35,7 +45,8 @@ class Baseline:
 
     id: str
     latency_seconds: Mapping[str, float]
-    """p50, p95 and p99 with the waiting included."""
+    """p50, p90, p95, p99 and mean with the waiting included."""
+    standard_error_seconds: Mapping[str, float | None]
     error_ratio: float | None
     rate: float | None
     tolerance: float
@@ -73,7 +84,12 @@ class Baseline:
         is_older = (document.version or HUNG_FAIL_SCHEMA) < HUNG_FAIL_SCHEMA
         return cls(
             id=run.id,
-            latency_seconds={name: value for name, value in latency.items() if value is not None},
+            latency_seconds={
+                name: value
+                for name, value in latency.items()
+                if value is not None and name in COMPARED_LATENCIES
+            },
+            standard_error_seconds=client.standard_error_seconds,
             error_ratio=None if is_older else client.error_ratio,
             rate=client.rate,
             tolerance=tolerance,
@@ -89,13 +105,19 @@ class Baseline:
     def _slower(self, client: ClientSide) -> Iterator[Reason]:
         for name, before in self.latency_seconds.items():
             now = client.latency_including_waiting_seconds.get(name)
-            if now is None or now <= before * (1 + self.tolerance):
+            if now is None or now - before <= self._accepted_rise(name, before, client):
                 continue
-            if now - before > LATENCY_FLOOR_SECONDS:
-                is_lower_bound = name in client.at_least
-                after = units.at_least(units.seconds(now)) if is_lower_bound else units.seconds(now)
-                signal = f"client {name} (waiting included)"
-                yield self._reason(f"regression_{name}", signal, units.seconds(before), after)
+            is_lower_bound = name in client.at_least
+            after = units.at_least(units.latency(now)) if is_lower_bound else units.latency(now)
+            signal = f"client {name} (waiting included)"
+            yield self._reason(f"regression_{name}", signal, units.latency(before), after)
+
+    def _accepted_rise(self, name: str, before: float, client: ClientSide) -> float:
+        """Return the rise in seconds that the tolerance, the buckets and chance explain."""
+        errors = (self.standard_error_seconds.get(name), client.standard_error_seconds.get(name))
+        chance = CERTAIN_ERRORS * math.hypot(*(error or 0.0 for error in errors))
+        buckets = 0.0 if name == "mean" else BUCKET_RATIO * before
+        return max(LATENCY_FLOOR_SECONDS, self.tolerance * before + buckets + chance)
 
     def _more_errors(self, client: ClientSide) -> Iterator[Reason]:
         before, now = self.error_ratio, client.error_ratio

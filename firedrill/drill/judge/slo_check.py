@@ -29,8 +29,8 @@ def broken_objectives(slo: Slo, figures: Figures) -> Iterator[Reason]:
 def _slow_mean(slo: Slo, figures: Figures) -> Iterator[Reason]:
     mean, limit = figures.client.latency_including_waiting_seconds.get("mean"), slo.mean_seconds
     if limit is not None and mean is not None and mean > limit:
-        text = f"the client's mean response time is {units.seconds(mean)}"
-        yield Reason("latency_mean", f"{text} (limit: {units.seconds(limit)})")
+        text = f"the client's mean response time is {units.latency(mean)}"
+        yield Reason("latency_mean", f"{text} (limit: {units.latency(limit)})")
 
 
 def _low_rate(slo: Slo, figures: Figures) -> Iterator[Reason]:
@@ -52,15 +52,15 @@ def _endpoint(slo: Slo, endpoint: EndpointFigures) -> Iterator[Reason]:
         slower = endpoint.slower_than_slo.get(name)
         if slower is not None and is_exceeded(name, slower):
             value = endpoint.latency_seconds.get(name)
-            measured = "" if value is None else f" is {units.seconds(value)}"
+            measured = "" if value is None else f" is {units.latency(value)}"
             share = f"{units.percent(slower)} of its requests took longer than"
-            text = f"{endpoint.label}: {name}{measured}: {share} {units.seconds(bound)}"
+            text = f"{endpoint.label}: {name}{measured}: {share} {units.latency(bound)}"
             accepted = units.percent(accepted_ratio(name))
             yield Reason(f"endpoint_{name}", f"{text} (limit: {accepted})")
     mean = endpoint.latency_seconds.get("mean")
     if limits.mean_seconds is not None and mean is not None and mean > limits.mean_seconds:
-        text = f"{endpoint.label}: the mean response time is {units.seconds(mean)}"
-        yield Reason("endpoint_mean", f"{text} (limit: {units.seconds(limits.mean_seconds)})")
+        text = f"{endpoint.label}: the mean response time is {units.latency(mean)}"
+        yield Reason("endpoint_mean", f"{text} (limit: {units.latency(limits.mean_seconds)})")
     failed = endpoint.error_ratio
     if limits.error_ratio is not None and failed is not None and failed > limits.error_ratio:
         text = f"{endpoint.label}: {units.percent(failed)} of its requests failed"
@@ -85,8 +85,8 @@ def _slow_requests(slo: Slo, figures: Figures) -> Iterator[Reason]:
             continue
         value = client.latency_including_waiting_seconds.get(name)
         at_least = "at least " if name in client.at_least else ""
-        measured = "" if value is None else f" is {at_least}{units.seconds(value)}"
-        share = f"{units.percent(slower)} of the requests took longer than {units.seconds(bound)}"
+        measured = "" if value is None else f" is {at_least}{units.latency(value)}"
+        share = f"{units.percent(slower)} of the requests took longer than {units.latency(bound)}"
         limit = f"limit: {units.percent(accepted)}{_backlog(figures)}"
         yield Reason(f"latency_{name}", f"client {name}{measured}: {share} ({limit})")
 

@@ -14,9 +14,11 @@ from firedrill.record.figures import ClientSide, Window
 from firedrill.record.limits import TAIL_SECONDS
 
 if TYPE_CHECKING:
+    from firedrill.contract import Metric
     from firedrill.drill.measure.run_queries import RunQueries
     from firedrill.histogram import Buckets
     from firedrill.profile import Profile, Slo
+    from firedrill.record.figures import Latency
 
 HUNG_SECONDS = 1.0
 """A request that waited for longer may have hung; a bucket bound, as the exporter's default."""
@@ -58,8 +60,16 @@ class ClientFigures:
         hung = hung_requests(self.profile.slo, known, abandoned)
         slo = self.profile.slo
         return ClientSide(
-            latency_seconds=statistics(answered),
-            latency_including_waiting_seconds=statistics(including),
+            latency_seconds=self._statistics(answered, window, Client.ALL_REQUEST_DURATION),
+            latency_including_waiting_seconds=self._statistics(
+                including,
+                window,
+                Client.ALL_FROM_SCHEDULE if from_schedule else Client.ALL_REQUEST_DURATION,
+                Client.ABANDONED_AGE,
+                Client.UNSENT_AGE,
+                Client.LEFT_AGE,
+            ),
+            standard_error_seconds=histogram.standard_errors(including),
             slower_than_slo={
                 name: histogram.share_above(bound, judged)
                 for name, bound in (slo.latency_seconds if slo else {}).items()
@@ -70,6 +80,25 @@ class ClientFigures:
             latency_from_schedule_seconds=statistics(from_schedule) if from_schedule else None,
             at_least=lower_bounds(known, including),
         )
+
+    def _statistics(self, buckets: Buckets, window: Window, *summed: Metric) -> Latency:
+        """Return the statistics with the mean from exact sums, as far as there are sums.
+
+        What waits has none: it counts with the middle of its bucket.
+        """
+        found = statistics(buckets)
+        gains = [self.queries.gained_buckets(metric, window) for metric in summed]
+        waiting = {
+            bound: count - sum(gain.get(bound, 0.0) for gain in gains)
+            for bound, count in buckets.items()
+        }
+        sums = (self.queries.gains(f"{metric.name}_sum", "", window) for metric in summed)
+        seconds = sum(sum(gained.values()) for gained in sums)
+        seconds += (histogram.mean(waiting) or 0.0) * histogram.total(waiting)
+        if (longest := found["max"]) is not None:
+            average = seconds / histogram.total(buckets)
+            found |= {"mean": average, "max": max(longest, average)}
+        return found
 
     def hung(self, window: Window) -> float:
         """Return the hung requests that the share of errors counts as failed."""

@@ -35,6 +35,7 @@ def measure(queries: RunQueries, profile: Profile, window: Window) -> tuple[Endp
             method=method,
             name=name,
             requests=requests[method, name],
+            rate=requests[method, name] / window.seconds if window.seconds else None,
             failures=failures.get((method, name), 0.0),
             latency_seconds=latency.get((method, name), {}),
             slower_than_slo=slower.get((method, name), {}),

@@ -34,7 +34,7 @@ class Measurement:
     """Whether the users are the bundled ones, so that the rate they offer is known."""
 
     def figures(self, alerts: tuple[Alert, ...]) -> Figures:
-        """Measure everything. The warm-up is left out of the figures of client and server only."""
+        """Measure everything. The warm-up is left out of the figures of client and server."""
         queries = RunQueries(self.prom, self.window)
         client = ClientFigures(queries, self.profile, self.knows_think_time)
         quality = QualityFigures(queries, self.profile)
@@ -68,7 +68,9 @@ def _steps(queries: RunQueries, client: ClientFigures) -> Iterator[StepFigures]:
     for index, begin, end in _reached_steps(profile, run.seconds):
         # The last step ends with the run, and includes what was answered after it.
         stop = run.start + end if end < run.seconds else run.end
-        window = Window(run.start + begin, stop)
+        # The warm-up is left out, unless nothing else would be left.
+        judged = begin if end <= profile.warmup_seconds else max(begin, profile.warmup_seconds)
+        window = Window(run.start + judged, stop)
         users = None if follows_profile else queries.largest(f"sum({Client.USERS.name})", window)
         planned = profile.load_at(begin)
         yield StepFigures(

@@ -86,9 +86,17 @@ class RunQueries:
         return {float(sample.labels["le"]): sample.value for sample in samples}
 
     def counted_rate(self, counter: Metric, window: Window) -> float | None:
-        """Return the gain by the window's seconds; rate() would extrapolate at both ends."""
-        gained = self.gains(counter.name, window=window)
-        return sum(gained.values()) / window.seconds if gained else None
+        """Return the gain between the first and the last sample of a window, by their distance.
+
+        What is answered after the window is left out: offered and achieved rate are of one time.
+        None where there are no two samples.
+        """
+        rates = [
+            increase(series, series.points[0][0]) / (series.points[-1][0] - series.points[0][0])
+            for series in self.prom.raw(counter.name, window.start, window.end)
+            if len(series.points) > 1
+        ]
+        return sum(rates) if rates else None
 
     def rate(self, selector: str, window: Window) -> float | None:
         """Return Prometheus's own rate, summed."""

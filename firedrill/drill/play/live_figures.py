@@ -46,7 +46,7 @@ class Live:
 
     def cells(self) -> dict[str, str]:
         """Return each figure as text, by its title, in the order of the display."""
-        client_p99 = units.seconds(self.client_p99_seconds)
+        client_p99 = units.latency(self.client_p99_seconds)
         if self.client_p99_is_at_least:
             client_p99 = units.at_least(client_p99)
         rate = units.rate(self.rate)
@@ -57,7 +57,7 @@ class Live:
             "users": units.count(self.users),
             "rate": rate,
             "client p99": client_p99,
-            "server p99": units.seconds(self.server_p99_seconds),
+            "server p99": units.latency(self.server_p99_seconds),
             "in flight": units.count(self.in_flight),
             "starved": units.count(self.starved),
             "headroom": self._headroom(),

@@ -132,6 +132,10 @@ def _quantiles(latency: Latency) -> str:
     return units.together([latency.get(name) for name in QUANTILES])
 
 
+def _tail(latency: Latency) -> str:
+    return units.together([latency.get(name) for name in ("mean", "p99.9", "max")])
+
+
 def _waiting_included(figures: Figures) -> str:
     client = figures.client
     latency = client.latency_including_waiting_seconds
@@ -175,6 +179,11 @@ SECTIONS: Mapping[str, Mapping[str, Cell]] = {
         "waiting included": _waiting_included,
         "server": lambda figures: _quantiles(figures.server.latency_seconds),
         "handler alone": lambda figures: _quantiles(figures.server.handler_latency_seconds),
+    },
+    "mean / p99.9 / max": {
+        "client": lambda figures: _tail(figures.client.latency_seconds),
+        "waiting included": lambda figures: _tail(figures.client.latency_including_waiting_seconds),
+        "server": lambda figures: _tail(figures.server.latency_seconds),
     },
     "Traffic": {
         "offered": lambda figures: units.rate(figures.client.offered_rate),

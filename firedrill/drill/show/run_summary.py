@@ -55,7 +55,7 @@ def of_run(run: Run) -> RenderableType:
             Text(),
             FiguresTable([document]),
             Text(),
-            _steps(document.figures.steps),
+            *_steps(document),
             *_faults(document),
             *_alerts(document.figures),
             *_scorecard(document.scorecard),
@@ -92,8 +92,13 @@ def _heading(text: str) -> list[RenderableType]:
     return [Text(), Text(text, style="bold")]
 
 
-def _steps(steps: Sequence[StepFigures]) -> FittedTable:
-    return filled_columns(STEP_COLUMNS, map(_step, steps), units.NOTHING)
+def _steps(document: RunDocument) -> list[RenderableType]:
+    """Show the steps, and what every table leaves out."""
+    steps = document.figures.steps if document.figures else ()
+    warmup = document.profile.warmup_seconds
+    left_out = f"Every figure leaves out the warm-up, the first {units.seconds(warmup)}."
+    table = filled_columns(STEP_COLUMNS, map(_step, steps), units.NOTHING)
+    return [table, *([Text(left_out, style="dim")] if warmup else [])]
 
 
 def _step(step: StepFigures) -> tuple[str, ...]:
@@ -105,9 +110,9 @@ def _step(step: StepFigures) -> tuple[str, ...]:
         units.rate(client.offered_rate),
         units.rate(client.rate),
         units.percent(client.error_ratio),
-        units.seconds(client.latency_seconds.get("p50")),
-        units.seconds(client.latency_seconds.get("p99")),
-        units.seconds(step.server.latency_seconds.get("p99")),
+        units.latency(client.latency_seconds.get("p50")),
+        units.latency(client.latency_seconds.get("p99")),
+        units.latency(step.server.latency_seconds.get("p99")),
     )
 
 

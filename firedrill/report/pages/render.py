@@ -101,7 +101,6 @@ def data_of(recordings: Sequence[Recording], documents: Sequence[Mapping[str, An
                 "method": endpoint.method,
                 "name": endpoint.name,
                 "requests": endpoint.requests,
-                **endpoint.latency_seconds,
             }
             for recording in recordings
             for endpoint in recording.endpoints

@@ -19,6 +19,7 @@ from firedrill.report.run_facts import Facts, time_with_waiting
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from firedrill.record.figures import EndpointFigures
     from firedrill.report.panels import Panel
     from firedrill.report.recorded_series import Endpoint, Line, Recording
 
@@ -45,7 +46,7 @@ def render_run(facts: Facts, recording: Recording | None) -> str:
         alerts=_alerts(facts),
         matrix=matrix_table.table(facts),
         notifications=_notifications(facts),
-        endpoints=_endpoints(recording.endpoints) if recording else None,
+        endpoints=_endpoints(facts, recording),
         errors=_errors(recording.endpoints) if recording else None,
         steps=_steps(facts),
         environment=_environment(facts),
@@ -243,18 +244,24 @@ def _notifications(facts: Facts) -> Table | None:
     return Table(("after", "receiver", "status", "alert", "summary"), rows, texts=(1, 2, 3, 4))
 
 
-def _endpoints(endpoints: Sequence[Endpoint]) -> Table:
+def _endpoints(facts: Facts, recording: Recording | None) -> Table:
+    """Return what the load generator counted; of older runs, what Prometheus has."""
+    figures = facts.document.figures
+    endpoints: Sequence[EndpointFigures | Endpoint] = figures.endpoints if figures else ()
+    if not endpoints and recording:
+        endpoints = recording.endpoints
+    names = ("p50", "p95", "p99", "max")
     rows = [
         (
             f"{endpoint.method} {endpoint.name}".strip(),
             units.count(endpoint.requests),
             units.rate(endpoint.rate),
             units.percent(endpoint.error_ratio),
-            *(units.seconds(endpoint.latency_seconds[name]) for name in ("p50", "p95", "p99")),
+            *(units.latency(endpoint.latency_seconds.get(name)) for name in names),
         )
         for endpoint in endpoints
     ]
-    return Table(("endpoint", "requests", "rate", "errors", "p50", "p95", "p99"), rows)
+    return Table(("endpoint", "requests", "rate", "errors", *names), rows)
 
 
 def _errors(endpoints: Sequence[Endpoint]) -> Table:
@@ -277,7 +284,7 @@ def _steps(facts: Facts) -> Table:
             units.rate(step.client.rate),
             units.percent(step.client.error_ratio),
             *(time_with_waiting(step.client, name) for name in ("p50", "p95", "p99")),
-            units.seconds(step.server.latency_seconds.get("p99")),
+            units.latency(step.server.latency_seconds.get("p99")),
         )
         for step in steps
     ]
@@ -290,13 +297,18 @@ def _environment(facts: Facts) -> list[tuple[str, str]]:
     slo, latency = "profile.slo", "profile.slo.latency_seconds"
     bounds = [
         *(
-            (name, units.seconds(facts.number(f"{latency}.{name}")))
+            (name, units.latency(facts.number(f"{latency}.{name}")))
             for name in facts.mapping(latency)
         ),
+        ("mean", units.latency(facts.number(f"{slo}.mean_seconds"))),
         ("errors", units.percent(facts.number(f"{slo}.error_ratio"))),
         ("starved users", units.count(facts.number(f"{slo}.starved_users"))),
     ]
     objectives = [f"{name} ≤ {bound}" for name, bound in bounds if bound != units.NOTHING]
+    if achieved := facts.number(f"{slo}.achieved_ratio"):
+        objectives.append(f"achieved ≥ {units.percent(achieved)} of the offered rate")
+    if of_endpoints := facts.mapping(f"{slo}.endpoints"):
+        objectives.append(f"of {', '.join(of_endpoints)}")
     baseline = facts("baseline.id")
     rows = {
         "run": facts.id,
