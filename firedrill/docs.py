@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from firedrill import places
 from firedrill.alerts.rules import runbook_links
 from firedrill.contract import (
+    ENDPOINT_BOUNDS_SECONDS,
     LAG_BOUNDS_SECONDS,
     LATENCY_BOUNDS_SECONDS,
     PROCESS_METRICS,
@@ -38,8 +39,12 @@ from firedrill/contract.py and prometheus/rules: edit those, not this file.
 
 - Units are seconds, bytes and ratios from 0 to 1. Counters end in `_total`.
 - A figure that cannot be measured is absent, never 0.
-- Latency histograms of client and server have the same upper bounds in seconds, so that both can be
-  subtracted: {latency}. An SLO latency has to be one of them.
+- Latency histograms over all requests have {count} upper bounds from {lowest} s to {highest} s,
+  40 a decade. A latency objective of the run is a bound besides, so that slower requests are
+  counted exactly. A percentile is the geometric middle of its bucket, which is within 3 %; in
+  PromQL, with a quantile `q`: `10 ^ ((ceil(40 * log10(q) - 0.002) - 0.5) / 40)`.
+- Latency histograms by endpoint and route have these upper bounds in seconds: {latency}.
+  Percentiles from them are rough; those in run.json come from the load generator itself.
 - Histograms of the interpreter lag have these upper bounds in seconds: {lag}.
 
 ## API: job `api`, port 9464
@@ -64,7 +69,10 @@ Series of `api.yml` span production windows, which a drill divides by its time s
 def metrics_document() -> str:
     """Return the content of docs/metrics.md."""
     return TEXT.format(
-        latency=" ".join(map(format_bound, LATENCY_BOUNDS_SECONDS)),
+        count=len(LATENCY_BOUNDS_SECONDS),
+        lowest=format_bound(LATENCY_BOUNDS_SECONDS[0]),
+        highest=format_bound(LATENCY_BOUNDS_SECONDS[-1]),
+        latency=" ".join(map(format_bound, ENDPOINT_BOUNDS_SECONDS)),
         lag=" ".join(map(format_bound, LAG_BOUNDS_SECONDS)),
         server=_families((*declared(Server), *PROCESS_METRICS)),
         client=_families(declared(Client)),

@@ -41,7 +41,7 @@ def parse_latency_limit(text: object) -> float:
 
     Raises ValueError, whose text is what is expected.
     """
-    seconds = parse_seconds(text)
+    seconds = float(f"{parse_seconds(text):.9g}")  # 0.1122ms is 0.0001122 s
     if not SHORTEST_LATENCY_SECONDS <= seconds <= LONGEST_LATENCY_SECONDS:
         raise ValueError(
             f"a latency from {SHORTEST_LATENCY_SECONDS * 1000:g}ms to {LONGEST_LATENCY_SECONDS:g}s"

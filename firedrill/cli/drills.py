@@ -110,8 +110,8 @@ if TYPE_CHECKING:
     metavar="RUN",
     help="Compare with a recorded run of the same load (id, its beginning, or a folder). FAILED if "
     "a latency (mean or percentile, waiting included) or the error share rose by more than the "
-    "tolerance and than chance explains, or the achieved rate fell. Differences up to 5 ms or 0.1 % "
-    "of the requests do not count.",
+    "tolerance and than chance explains, or the achieved rate fell. Differences up to 5 ms or "
+    "0.1 % of the requests do not count.",
 )
 @click.option(
     "--tolerance",

@@ -10,6 +10,7 @@ from firedrill import docs, places
 from firedrill.alerts.lint import known_series
 from firedrill.alerts.lint.checks import PROMETHEUS_OWN_SERIES
 from firedrill.contract import (
+    ENDPOINT_BOUNDS_SECONDS,
     LAG_BOUNDS_SECONDS,
     LATENCY_BOUNDS_SECONDS,
     Client,
@@ -150,7 +151,9 @@ def _without_comments(file):
 def test_histograms_share_bounds_and_only_counters_end_in_total():
     metrics = [*declared(Server), *declared(Client)]
     assert {metric.bounds for metric in metrics if metric.kind == "histogram"} == {
+        ENDPOINT_BOUNDS_SECONDS,
         LATENCY_BOUNDS_SECONDS,
         LAG_BOUNDS_SECONDS,
     }
+    assert set(ENDPOINT_BOUNDS_SECONDS) < set(LATENCY_BOUNDS_SECONDS)
     assert all(metric.name.endswith("_total") == (metric.kind == "counter") for metric in metrics)

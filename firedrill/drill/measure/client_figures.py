@@ -51,7 +51,8 @@ class ClientFigures:
         dropped = queries.gained_buckets(Client.UNSENT_AGE, window)
         backlog = queries.gained_buckets(Client.LEFT_AGE, window)
         known = from_schedule or answered
-        waiting = histogram.merged(abandoned, backlog, self._waiting_ages(window))
+        in_flight = self._waiting_ages(window)
+        waiting = histogram.merged(abandoned, backlog, in_flight)
         including = histogram.merged(known, waiting, dropped)
         # Dropped arrivals would not have been answered later, so they count as slow for ever.
         judged = histogram.merged(known, waiting, {inf: queries.gain(Client.UNSENT, window)})
@@ -60,9 +61,10 @@ class ClientFigures:
         hung = hung_requests(self.profile.slo, known, abandoned)
         slo = self.profile.slo
         return ClientSide(
-            latency_seconds=self._statistics(answered, window, Client.ALL_REQUEST_DURATION),
+            latency_seconds=self._statistics(answered, {}, window, Client.ALL_REQUEST_DURATION),
             latency_including_waiting_seconds=self._statistics(
                 including,
+                in_flight,
                 window,
                 Client.ALL_FROM_SCHEDULE if from_schedule else Client.ALL_REQUEST_DURATION,
                 Client.ABANDONED_AGE,
@@ -81,17 +83,14 @@ class ClientFigures:
             at_least=lower_bounds(known, including),
         )
 
-    def _statistics(self, buckets: Buckets, window: Window, *summed: Metric) -> Latency:
-        """Return the statistics with the mean from exact sums, as far as there are sums.
+    def _statistics(
+        self, buckets: Buckets, waiting: Buckets, window: Window, *summed: Metric
+    ) -> Latency:
+        """Return the statistics, the mean from the sums of these histograms.
 
-        What waits has none: it counts with the middle of its bucket.
+        What waits has no sum: it counts with the middle of its bucket.
         """
         found = statistics(buckets)
-        gains = [self.queries.gained_buckets(metric, window) for metric in summed]
-        waiting = {
-            bound: count - sum(gain.get(bound, 0.0) for gain in gains)
-            for bound, count in buckets.items()
-        }
         sums = (self.queries.gains(f"{metric.name}_sum", "", window) for metric in summed)
         seconds = sum(sum(gained.values()) for gained in sums)
         seconds += (histogram.mean(waiting) or 0.0) * histogram.total(waiting)

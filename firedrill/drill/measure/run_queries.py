@@ -86,17 +86,18 @@ class RunQueries:
         return {float(sample.labels["le"]): sample.value for sample in samples}
 
     def counted_rate(self, counter: Metric, window: Window) -> float | None:
-        """Return the gain between the first and the last sample of a window, by their distance.
+        """Return the gain within a window by its seconds; None where there is no counter.
 
-        What is answered after the window is left out: offered and achieved rate are of one time.
-        None where there are no two samples.
+        What is answered after the window is left out, so that offered and achieved rate are of one
+        time. Between two samples the counter is taken to rise evenly; rate() would extrapolate.
         """
-        rates = [
-            increase(series, series.points[0][0]) / (series.points[-1][0] - series.points[0][0])
-            for series in self.prom.raw(counter.name, window.start, window.end)
-            if len(series.points) > 1
-        ]
-        return sum(rates) if rates else None
+        found = self.prom.raw(
+            counter.name, window.start - BEFORE_SECONDS, window.end + BEFORE_SECONDS
+        )
+        gained = sum(
+            count_at(window.end, series) - count_at(window.start, series) for series in found
+        )
+        return gained / window.seconds if found else None
 
     def rate(self, selector: str, window: Window) -> float | None:
         """Return Prometheus's own rate, summed."""
@@ -123,6 +124,18 @@ def increase(series: Series, since: float) -> float:
     return sum(
         later - earlier if later >= earlier else later for earlier, later in pairwise(values)
     )
+
+
+def count_at(time: float, series: Series) -> float:
+    """Return what a counter has gained from its first sample until a time, read between samples."""
+    gained, (earlier, before) = 0.0, series.points[0]
+    for later, value in series.points[1:]:
+        gain = value - before if value >= before else value
+        if later >= time:
+            share = (time - earlier) / (later - earlier)
+            return gained + gain * max(0.0, share)
+        gained, earlier, before = gained + gain, later, value
+    return gained
 
 
 def ratio(part: float, whole: float | None) -> float | None:

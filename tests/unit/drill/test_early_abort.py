@@ -14,6 +14,7 @@ from firedrill.drill.play.early_abort import (
     observed_requests,
 )
 from firedrill.profile import Slo, Step, load_profile
+from firedrill.prometheus.client import Sample
 from firedrill.record.outcome import EarlyAbort
 
 SLO = Slo({"p99": 0.25}, error_ratio=0.01, starved_users=0)
@@ -100,15 +101,14 @@ class Counters:
     def __init__(self, **now):
         self._now = now
 
-    def number(self, query, time):
-        return next(
-            (value for name, value in self._now.items() if time == 100 and query == f"sum({name})"),
-            0.0,
-        )
+    def instant(self, query, time):
+        name = query.partition(") (")[2].rstrip(")")
+        buckets = self._now.get(name, {}) if time == 100 else {}
+        return [Sample({"le": le} if le else {}, time, value) for le, value in buckets.items()]
 
 
 def of(name, **at):
-    return {f'{name}{{le="{le}"}}': value for le, value in at.items()}
+    return {name: at}
 
 
 def test_an_open_loop_counts_dropped_and_abandoned_requests():
@@ -118,11 +118,14 @@ def test_an_open_loop_counts_dropped_and_abandoned_requests():
     dropped. 5 were abandoned, one of them within 1 s.
     """
     ages = (
-        of("locust_response_time_from_schedule_seconds_bucket", **{"0.5": 40.0, "+Inf": 80.0}),
+        of("locust_all_response_time_from_schedule_seconds_bucket", **{"0.5": 40.0, "+Inf": 80.0}),
         of("locust_arrivals_waiting_age", **{"0.5": 2.0, "+Inf": 6.0}),
         of("locust_requests_abandoned_age_seconds_bucket", **{"0.5": 0.0, "1.0": 1.0, "+Inf": 5.0}),
     )
-    counted = {"locust_arrivals_unsent_total": 10.0, "locust_request_failures_total": 3.0}
+    counted = {
+        "locust_arrivals_unsent_total": {"": 10.0},
+        "locust_all_request_failures_total": {"": 3.0},
+    }
     prom = Counters(
         **{name: value for samples in (*ages, counted) for name, value in samples.items()}
     )

@@ -60,7 +60,9 @@ def test_the_error_share_includes_late_errors():
         [(100 + at, at) for at in range(20)],
     )
     share = figures(
-        20, locust_requests_total=requests, locust_request_failures_total=[*failures, (121, 22)]
+        20,
+        locust_all_requests_total=requests,
+        locust_all_request_failures_total=[*failures, (121, 22)],
     ).client.error_ratio
     assert share == 22 / 200
 
@@ -71,7 +73,7 @@ def test_the_achieved_rate_is_requests_by_seconds():
     Scrapes do not fall on the ends of the window.
     """
     requests = [(100.4 + at, min(200.0, at * 12)) for at in range(23)]
-    assert figures(20, locust_requests_total=requests).client.rate == 10
+    assert figures(20, locust_all_requests_total=requests).client.rate == 10
     assert figures(20).client.rate is None
 
 
@@ -113,7 +115,9 @@ def test_a_long_run_keeps_the_limits_of_a_short_one(seconds, broken):
 
 def test_the_last_step_includes_requests_answered_late():
     slow = [(at, float(at >= 108)) for at in range(100, 112)]
-    (step,) = figures(7.5, locust_requests_total=slow, locust_request_failures_total=slow).steps
+    (step,) = figures(
+        7.5, locust_all_requests_total=slow, locust_all_request_failures_total=slow
+    ).steps
     assert (step.start_seconds, step.end_seconds) == (0, 7.5)
     assert step.client.error_ratio == 1
 
@@ -187,7 +191,7 @@ def test_abandoned_and_dropped_requests_are_in_the_percentiles():
     dropped = {"0.1": 0.0, "0.25": 0.0, "2.5": 0.0, "5.0": 60.0, "60.0": 60.0, "+Inf": 60.0}
     left = {"0.1": 0.0, "0.25": 40.0, "2.5": 40.0, "5.0": 40.0, "60.0": 40.0, "+Inf": 40.0}
     recorded = Histograms(
-        locust_response_time_from_schedule_seconds_bucket=at,
+        locust_all_response_time_from_schedule_seconds_bucket=at,
         locust_arrivals_unsent_age_seconds_bucket=dropped,
         locust_arrivals_left_age_seconds_bucket=left,
         locust_arrivals_offered_total={"": 1000.0},
@@ -200,7 +204,7 @@ def test_abandoned_and_dropped_requests_are_in_the_percentiles():
     ).figures(())
     assert figures.client.latency_including_waiting_seconds["p50"] == pytest.approx(0.1 * 500 / 900)
     assert 2.5 < figures.client.latency_including_waiting_seconds["p99"] < 5
-    assert figures.client.at_least == ("p95", "p99")
+    assert figures.client.at_least == ("p95", "p99", "p99.9")
     assert figures.client.slower_than_slo == pytest.approx({"p95": 0.06, "p99": 0.06})
     assert (figures.arrivals.unsent, figures.arrivals.left) == (60, 40)
 
@@ -212,9 +216,9 @@ NONE, HALF = {"0.1": 0.0, "2.5": 0.0, "60.0": 0.0}, {"0.1": 0.0, "2.5": 50.0, "6
     ("answered", "left", "at_least"),
     [
         ({"0.1": 100.0, "2.5": 100.0, "60.0": 100.0}, NONE, ()),
-        ({"0.1": 0.0, "2.5": 0.0, "60.0": 100.0}, HALF, ("p50", "p95", "p99")),
-        (NONE, HALF, ("p50", "p95", "p99")),
-        ({"0.1": 2000.0, "2.5": 2000.0, "60.0": 2000.0}, HALF, ("p99",)),
+        ({"0.1": 0.0, "2.5": 0.0, "60.0": 100.0}, HALF, ("p50", "p90", "p95", "p99")),
+        (NONE, HALF, ("p50", "p90", "p95", "p99")),
+        ({"0.1": 2000.0, "2.5": 2000.0, "60.0": 2000.0}, HALF, ("p99", "p99.9")),
         ({"0.1": 100.0, "2.5": 100.0, "60.0": 100.0}, {"0.1": 3.0, "2.5": 3.0, "60.0": 3.0}, ()),
     ],
     ids=[
@@ -281,6 +285,8 @@ def test_requests_that_hung_until_the_end_have_failed():
     counted = {
         "locust_requests_total": {"": 170.0},
         "locust_request_failures_total": {"": 5.0},
+        "locust_all_requests_total": {"": 170.0},
+        "locust_all_request_failures_total": {"": 5.0},
         "locust_requests_abandoned_total": {"": 40.0},
     }
     recorded = Histograms(locust_requests_abandoned_age_seconds_bucket=ages, **counted)
@@ -317,11 +323,14 @@ def test_a_request_that_waited_within_answered_times_is_slow(profile, answered, 
     """A stop cuts short requests that a slow API would have answered."""
     ages = {"0.1": 0.0, "1.0": 10.0, "7.5": 34.0, "60.0": 40.0, "+Inf": 40.0}
     name = (
-        "locust_request_duration_seconds"
+        "locust_all_request_duration_seconds"
         if profile == "simple"
-        else "locust_response_time_from_schedule_seconds"
+        else "locust_all_response_time_from_schedule_seconds"
     )
-    counted = {"locust_requests_total": {"": 130.0}, "locust_requests_abandoned_total": {"": 40.0}}
+    counted = {
+        "locust_all_requests_total": {"": 130.0},
+        "locust_requests_abandoned_total": {"": 40.0},
+    }
     recorded = Histograms(
         **{f"{name}_bucket": answered}, locust_requests_abandoned_age_seconds_bucket=ages, **counted
     )

@@ -13,6 +13,8 @@ from locust_exporter.counting.process_reports import (
     is_orphaned,
 )
 
+from firedrill.contract import LATENCY_BOUNDS_SECONDS
+
 
 class Clock:
     def __init__(self):
@@ -96,10 +98,11 @@ def test_a_hung_request_is_abandoned_at_its_age(in_flight, clock, error, abandon
 
 
 def test_a_bound_holds_the_ages_up_to_it():
-    ages = LatencyHistogram.of([0.25, 0.26, 61.0])
-    assert ages.cumulative()[-4:] == (2, 2, 2, 3)
-    assert ages.cumulative()[8:10] == (1, 2)
-    assert ages.seconds == pytest.approx(61.51)
+    ages = LatencyHistogram.of([0.25, 0.26, 700.0])
+    at = LATENCY_BOUNDS_SECONDS.index(0.25)
+    assert ages.cumulative()[at - 1 : at + 3] == (0, 1, 1, 2)
+    assert ages.cumulative()[-2:] == (2, 3)
+    assert ages.seconds == pytest.approx(700.51)
 
 
 def test_a_report_arrives_as_it_was_sent():

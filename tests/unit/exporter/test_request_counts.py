@@ -8,12 +8,15 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from locust_exporter.counting.locust_statistics import UnreportedRequests, round_up
+from locust_exporter.counting.locust_statistics import UnreportedRequests, bucket_key
 from locust_exporter.endpoint.request_counts import RequestCounts
 from locust_exporter.endpoint.scrape import Scrape, Scraper
 from locust_exporter.time_slice import TimeSlice
 
-from firedrill.contract import LATENCY_BOUNDS_SECONDS, format_bound
+from firedrill.contract import (
+    ENDPOINT_BOUNDS_SECONDS,
+    format_bound,
+)
 from tests.scraped_metrics import parse
 
 
@@ -147,7 +150,7 @@ def test_scraped_counts_match_the_log_despite_clearing(requests, every):
         entry.num_requests += 1
         entry.total_response_time += milliseconds
         entry.total_content_length += 7
-        entry.response_times[round_up(milliseconds)] += 1
+        entry.response_times[bucket_key(milliseconds)] += 1
         if number % every == 0:
             counts.render(stats.entries, {})
         if cleared and number % every == 1:
@@ -161,7 +164,7 @@ def test_scraped_counts_match_the_log_despite_clearing(requests, every):
         )
         assert metrics.value("locust_requests_total", name=name) == len(times)
         assert metrics.value("locust_response_body_bytes_total", name=name) == 7 * len(times)
-        for le in LATENCY_BOUNDS_SECONDS:
+        for le in ENDPOINT_BOUNDS_SECONDS:
             bucket = metrics.value(
                 "locust_request_duration_seconds_bucket", name=name, le=format_bound(le)
             )

@@ -23,18 +23,18 @@ def test_seconds_have_a_fitting_unit(value, text):
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ((0.057, 0.0964, 0.125), "57 / 96 / 125 ms"),
-        ((0.591, 0.92, 49.7), "0.59 / 0.92 / 50 s"),
+        ((0.057, 0.0964, 0.125), "57 / 96.4 / 125 ms"),
+        ((0.591, 0.92, 49.7), "591 ms / 920 ms / 49.7 s"),
         ((0.0072, None, 0.2), "7.2 / – / 200 ms"),
         ((None, None), "–"),
     ],
 )
-def test_times_of_one_figure_share_the_longest_unit(values, text):
+def test_each_time_has_its_unit_and_three_digits(values, text):
     assert units.together(values) == text
 
 
 def test_a_lower_bound_of_a_time_is_marked():
-    assert units.together((0.591, 0.92, 49.7), lower_bounds=[1, 2]) == "0.59 / >0.92 / >50 s"
+    assert units.together((0.591, 0.92, 49.7), lower_bounds=[1, 2]) == "591 ms / >920 ms / >49.7 s"
 
 
 @pytest.mark.parametrize(

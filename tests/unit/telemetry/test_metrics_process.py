@@ -7,7 +7,7 @@ from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as openmetrics_families,
 )
 
-from firedrill.contract import LATENCY_BOUNDS_SECONDS, Server, exported_series
+from firedrill.contract import ENDPOINT_BOUNDS_SECONDS, Server, exported_series
 from firedrill.telemetry.metrics_process import (
     NEW_SERIES_SECONDS,
     NewSeries,
@@ -104,9 +104,9 @@ def test_every_exported_series_is_in_the_contract():
 def test_a_bucket_shows_its_last_sampled_request():
     cells = Cells.create()
     first = cells.reserve(Server.REQUEST_DURATION, ("GET", "/", "200"))
-    for trace_id, seconds in ((1, 0.2), (2, 0.19), (2**128 - 1, 99.0)):
-        observe(cells.values, first, LATENCY_BOUNDS_SECONDS, seconds)
-        cells.set_exemplar(first, LATENCY_BOUNDS_SECONDS, seconds, trace_id)
+    for trace_id, seconds in ((1, 0.25), (2, 0.19), (2**128 - 1, 99.0)):
+        observe(cells.values, first, ENDPOINT_BOUNDS_SECONDS, seconds)
+        cells.set_exemplar(first, ENDPOINT_BOUNDS_SECONDS, seconds, trace_id)
     text = ServerMetrics(cells, os.getpid()).render(for_prometheus=False, openmetrics=True).decode()
     marked = {
         sample.labels["le"]: sample.exemplar.value
@@ -114,7 +114,7 @@ def test_a_bucket_shows_its_last_sampled_request():
         for sample in family.samples
         if sample.exemplar
     }
-    assert marked == {"0.2": 0.19, "+Inf": 99.0}
+    assert marked == {"0.25": 0.19, "+Inf": 99.0}
     assert exemplars(text) == {Server.REQUEST_DURATION.name: {f"{2:032x}", "f" * 32}}
 
 
@@ -123,8 +123,8 @@ def test_a_new_series_shown_as_zero_has_no_exemplar():
     metrics = ServerMetrics(cells, os.getpid())
     metrics.render(for_prometheus=True, openmetrics=True)
     first = cells.reserve(Server.REQUEST_DURATION, ("GET", "/", "200"))
-    observe(cells.values, first, LATENCY_BOUNDS_SECONDS, 0.2)
-    cells.set_exemplar(first, LATENCY_BOUNDS_SECONDS, 0.2, 1)
+    observe(cells.values, first, ENDPOINT_BOUNDS_SECONDS, 0.2)
+    cells.set_exemplar(first, ENDPOINT_BOUNDS_SECONDS, 0.2, 1)
     seen = [
         exemplars(metrics.render(for_prometheus=True, openmetrics=True).decode()) for _ in range(2)
     ]
