@@ -21,7 +21,13 @@ from firedrill.profile import (
     load_profile,
 )
 from firedrill.profile_form import keys
-from firedrill.quantities import parse_growth, parse_range, parse_ratio, parse_seconds
+from firedrill.quantities import (
+    parse_growth,
+    parse_range,
+    parse_ratio,
+    parse_latency_limit,
+    parse_seconds,
+)
 
 LAUNCH = """\
 name: launch

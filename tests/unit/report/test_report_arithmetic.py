@@ -326,7 +326,7 @@ def test_a_percentile_with_waiting_requests_is_a_lower_bound():
         facts(
             figures={"client": {"latency_including_waiting_seconds": {"p99": 24.2}, "at_least": 3}}
         ).time(f"{path}.p99")
-        == "24 s"
+        == "24.2 s"
     )
 
 
