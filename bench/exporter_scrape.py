@@ -16,6 +16,7 @@ import gc
 import random
 import statistics
 import time
+from bisect import bisect_left
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,6 @@ from locust.stats import RequestStats
 from locust_exporter.counting.arrival_counts import ArrivalCounts
 from locust_exporter.counting.in_flight import STAGES, InFlightSnapshot
 from locust_exporter.counting.latency_histogram import LatencyHistogram
-from locust_exporter.counting.locust_statistics import BucketIndex
 from locust_exporter.counting.process_reports import ProcessReport
 from locust_exporter.endpoint.exporter import Exporter
 from locust_exporter.endpoint.http_server import gzip_in_slices
@@ -36,7 +36,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 
 from bench.result_tables import save, table
-from firedrill.contract import LATENCY_BOUNDS_SECONDS, REQUEST_LABELS, Client, format_bound
+from firedrill.contract import ENDPOINT_BOUNDS_SECONDS, REQUEST_LABELS, Client, format_bound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 ROUNDS = 5
 ENDPOINTS = (1, 100, 1000)
 RESPONSE_TIMES = 120
-LES = [format_bound(bound) for bound in (*LATENCY_BOUNDS_SECONDS, float("inf"))]
+MILLISECONDS = [bound * 1000 for bound in ENDPOINT_BOUNDS_SECONDS]
+LES = [format_bound(bound) for bound in (*ENDPOINT_BOUNDS_SECONDS, float("inf"))]
 
 
 class Collector:
@@ -52,7 +53,6 @@ class Collector:
 
     def __init__(self, stats: RequestStats) -> None:
         self._stats = stats
-        self._bucket_of = BucketIndex()
 
     def collect(self) -> Iterator[Any]:
         """Yield the same families as the exporter."""
@@ -76,7 +76,7 @@ class Collector:
         for (name, method), entry in self._stats.entries.items():
             counts = [0] * len(LES)
             for milliseconds, count in entry.response_times.items():
-                counts[self._bucket_of[milliseconds]] += count
+                counts[bisect_left(MILLISECONDS, milliseconds)] += count
             seconds.add_metric(
                 [method, name],
                 list(zip(LES, accumulate(counts), strict=True)),

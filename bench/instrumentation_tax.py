@@ -28,7 +28,7 @@ from prometheus_flask_exporter import PrometheusMetrics
 from werkzeug.test import create_environ
 
 from bench.result_tables import save, table
-from firedrill.contract import LATENCY_BOUNDS_SECONDS
+from firedrill.contract import ENDPOINT_BOUNDS_SECONDS
 from firedrill.telemetry import instrument
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def by_hand() -> Flask:
     app, registry = bare(), CollectorRegistry()
     labels = ("method", "route", "status")
     seconds = Histogram(
-        "request_seconds", "Time.", labels, buckets=LATENCY_BOUNDS_SECONDS, registry=registry
+        "request_seconds", "Time.", labels, buckets=ENDPOINT_BOUNDS_SECONDS, registry=registry
     )
     requests = Counter("requests", "Count.", labels, registry=registry)
 

@@ -11,13 +11,8 @@ import re
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from firedrill.contract import (
-    ENDPOINT_BOUNDS_SECONDS,
-    LATENCY_BOUNDS_SECONDS,
-    RUN_ID_HEADER,
-    Server,
-)
-from firedrill.telemetry.shared_cells import Children, observe
+from firedrill.contract import ENDPOINT_BOUNDS_SECONDS, RUN_ID_HEADER, Server
+from firedrill.telemetry.shared_cells import Children, observe_latency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -183,10 +178,8 @@ class Exchange:
         run = middleware.runs[(run_id,)][0] if run_id is not None else None
         with cells.lock:
             values[self._active] -= 1
-            observe(values, duration, ENDPOINT_BOUNDS_SECONDS, handled)
-            observe(values, response_time, ENDPOINT_BOUNDS_SECONDS, took)
-            observe(values, middleware.all_durations, LATENCY_BOUNDS_SECONDS, handled)
-            observe(values, middleware.all_response_times, LATENCY_BOUNDS_SECONDS, took)
+            observe_latency(values, duration, middleware.all_durations, handled)
+            observe_latency(values, response_time, middleware.all_response_times, took)
             if run is not None:
                 values[run] += 1
         trace_id = self._environ.get(TRACE_ID)

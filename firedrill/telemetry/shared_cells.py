@@ -13,6 +13,7 @@ a histogram follow its numbers, one for each bucket.
 from __future__ import annotations
 
 import json
+import math
 import mmap
 import os
 import struct
@@ -21,7 +22,7 @@ from bisect import bisect_left
 from time import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from firedrill.contract import gauge
+from firedrill.contract import ENDPOINT_BOUNDS_SECONDS, LATENCY_BOUNDS_SECONDS, gauge
 from firedrill.exposition import Exemplar
 
 if TYPE_CHECKING:
@@ -200,3 +201,22 @@ class Children(dict[tuple[str, ...], tuple[int, ...]]):
                     self._cells.reserve(metric, labels) for metric in self._metrics
                 )
             return self[labels]
+
+
+_ENDPOINT_BUCKET = tuple(
+    bisect_left(ENDPOINT_BOUNDS_SECONDS, bound) for bound in (*LATENCY_BOUNDS_SECONDS, math.inf)
+)
+"""The bucket of ENDPOINT_BOUNDS_SECONDS that holds each bucket of LATENCY_BOUNDS_SECONDS."""
+_SUM = len(LATENCY_BOUNDS_SECONDS) + 1
+_ENDPOINT_SUM = len(ENDPOINT_BOUNDS_SECONDS) + 1
+
+
+def observe_latency(
+    values: memoryview[float], route_first: int, all_first: int, seconds: float
+) -> None:
+    """Count a latency in its route's histogram and in that of all requests; hold the lock."""
+    bucket = bisect_left(LATENCY_BOUNDS_SECONDS, seconds)
+    values[all_first + bucket] += 1
+    values[all_first + _SUM] += seconds
+    values[route_first + _ENDPOINT_BUCKET[bucket]] += 1
+    values[route_first + _ENDPOINT_SUM] += seconds

@@ -81,7 +81,7 @@ class ArrivalCounts:
                 self._endpoints.of(method, name), GrowingHistogram(ENDPOINT_BOUNDS_SECONDS)
             )
         histogram.observe(seconds)
-        if not is_excluded(str(method), str(name), self.exclude):
+        if not self.exclude or not is_excluded(str(method), str(name), self.exclude):
             self.response_time.observe(seconds)
 
     def add(self, other: ArrivalCounts, assigned: int = 0) -> None:

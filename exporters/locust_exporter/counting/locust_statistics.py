@@ -16,16 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _BOUNDS_MILLISECONDS = tuple(bound * 1000 for bound in LATENCY_BOUNDS_SECONDS)
-_ENDPOINT_BUCKETS = tuple(
-    slice(first, last)
-    for first, last in pairwise(
-        (
-            0,
-            *(LATENCY_BOUNDS_SECONDS.index(bound) + 1 for bound in ENDPOINT_BOUNDS_SECONDS),
-            len(LATENCY_BOUNDS_SECONDS) + 1,
-        )
-    )
+_ENDPOINT_BUCKET_OF = tuple(
+    bisect_left(ENDPOINT_BOUNDS_SECONDS, bound) for bound in (*LATENCY_BOUNDS_SECONDS, math.inf)
 )
+"""The bucket of ENDPOINT_BOUNDS_SECONDS that holds each bucket of LATENCY_BOUNDS_SECONDS."""
 
 
 def bucket_key(milliseconds: float) -> float:
@@ -87,9 +81,10 @@ class RequestTotals:
     counts: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS_SECONDS) + 1))
     """Requests by bucket of LATENCY_BOUNDS_SECONDS, not cumulative; the last bucket is +Inf."""
 
-    def endpoint_counts(self) -> list[int]:
-        """Return the requests by bucket of ENDPOINT_BOUNDS_SECONDS, not cumulative."""
-        return [sum(self.counts[bucket]) for bucket in _ENDPOINT_BUCKETS]
+    endpoint_counts: list[int] = field(
+        default_factory=lambda: [0] * (len(ENDPOINT_BOUNDS_SECONDS) + 1)
+    )
+    """The same by bucket of ENDPOINT_BOUNDS_SECONDS."""
 
     def add(self, other: RequestTotals) -> None:
         """Add the other's sums to these."""
@@ -98,9 +93,9 @@ class RequestTotals:
         self.untimed += other.untimed
         self.seconds += other.seconds
         self.body_bytes += other.body_bytes
-        self.counts = [
-            mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)
-        ]
+        for name in ("counts", "endpoint_counts"):
+            pairs = zip(getattr(self, name), getattr(other, name), strict=True)
+            setattr(self, name, [mine + theirs for mine, theirs in pairs])
 
 
 ZERO_TOTALS = RequestTotals()
@@ -145,18 +140,19 @@ class EntryReader:
         self._requests, self._failures = entry.num_requests, entry.num_failures
         self._untimed = entry.num_none_requests
         self._body_bytes, self._seconds = entry.total_content_length, seconds
-        self._add_counts([total.counts for total in totals])
+        self._add_counts(totals)
         return True
 
-    def _add_counts(self, histograms: Sequence[list[int]]) -> None:
+    def _add_counts(self, totals: Sequence[RequestTotals]) -> None:
         now = list(self.response_times.values())
         if len(now) > len(self._count_of_key):
             self._learn_new_keys()
         # Compared in C, because only few of many keys have gained.
         for at in itertools.compress(itertools.count(), map(operator.ne, now, self._count_of_key)):
             bucket, gained = self._bucket_of_key[at], now[at] - self._count_of_key[at]
-            for counts in histograms:
-                counts[bucket] += gained
+            for total in totals:
+                total.counts[bucket] += gained
+                total.endpoint_counts[_ENDPOINT_BUCKET_OF[bucket]] += gained
         self._count_of_key = now
 
     def _learn_new_keys(self) -> None:

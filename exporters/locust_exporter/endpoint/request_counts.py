@@ -115,7 +115,7 @@ class _EndpointRow:
         return self._render(ZERO_TOTALS)
 
     def _render(self, totals: RequestTotals) -> tuple[str, ...]:
-        buckets = histogram_values(totals.endpoint_counts(), totals.seconds)
+        buckets = histogram_values(totals.endpoint_counts, totals.seconds)
         values = (buckets, totals.requests, totals.failures, totals.untimed, totals.body_bytes)
         return tuple(
             [template % value for template, value in zip(self._templates, values, strict=True)]

@@ -23,9 +23,9 @@ from firedrill.profile import (
 from firedrill.profile_form import keys
 from firedrill.quantities import (
     parse_growth,
+    parse_latency_limit,
     parse_range,
     parse_ratio,
-    parse_latency_limit,
     parse_seconds,
 )
 
@@ -468,7 +468,7 @@ def test_a_duration_is_the_sum_of_its_parts(hours, minutes, seconds, millisecond
 def test_a_bound_written_in_milliseconds_is_the_bound_itself(bound):
     in_range = min(bound, 600.0)
     assert parse_latency_limit(f"{in_range * 1000:.6g}ms") == in_range
-    assert parse_latency_limit(f"{in_range:f}s") == in_range
+    assert parse_latency_limit(f"{in_range:.9f}s") == in_range
 
 
 @given(st.text())
