@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -53,6 +54,11 @@ LATENCY_BOUNDS_SECONDS = tuple(sorted({*_grid(), *ENDPOINT_BOUNDS_SECONDS}))
 They are 40 a decade, so that each is at most 6 % above the one before. The geometric middle of a
 bucket is then within 3 % of every latency in it (the estimate of DDSketch, Masson et al. 2019).
 """
+
+ENDPOINT_BUCKET_OF = tuple(
+    bisect_left(ENDPOINT_BOUNDS_SECONDS, bound) for bound in (*LATENCY_BOUNDS_SECONDS, math.inf)
+)
+"""The bucket of ENDPOINT_BOUNDS_SECONDS that holds each bucket of LATENCY_BOUNDS_SECONDS."""
 
 LAG_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 """Upper bounds in seconds of the interpreter lag (overshoot of a short sleep)."""

@@ -13,7 +13,6 @@ a histogram follow its numbers, one for each bucket.
 from __future__ import annotations
 
 import json
-import math
 import mmap
 import os
 import struct
@@ -22,7 +21,12 @@ from bisect import bisect_left
 from time import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from firedrill.contract import ENDPOINT_BOUNDS_SECONDS, LATENCY_BOUNDS_SECONDS, gauge
+from firedrill.contract import (
+    ENDPOINT_BOUNDS_SECONDS,
+    ENDPOINT_BUCKET_OF,
+    LATENCY_BOUNDS_SECONDS,
+    gauge,
+)
 from firedrill.exposition import Exemplar
 
 if TYPE_CHECKING:
@@ -203,10 +207,6 @@ class Children(dict[tuple[str, ...], tuple[int, ...]]):
             return self[labels]
 
 
-_ENDPOINT_BUCKET = tuple(
-    bisect_left(ENDPOINT_BOUNDS_SECONDS, bound) for bound in (*LATENCY_BOUNDS_SECONDS, math.inf)
-)
-"""The bucket of ENDPOINT_BOUNDS_SECONDS that holds each bucket of LATENCY_BOUNDS_SECONDS."""
 _SUM = len(LATENCY_BOUNDS_SECONDS) + 1
 _ENDPOINT_SUM = len(ENDPOINT_BOUNDS_SECONDS) + 1
 
@@ -218,5 +218,5 @@ def observe_latency(
     bucket = bisect_left(LATENCY_BOUNDS_SECONDS, seconds)
     values[all_first + bucket] += 1
     values[all_first + _SUM] += seconds
-    values[route_first + _ENDPOINT_BUCKET[bucket]] += 1
+    values[route_first + ENDPOINT_BUCKET_OF[bucket]] += 1
     values[route_first + _ENDPOINT_SUM] += seconds

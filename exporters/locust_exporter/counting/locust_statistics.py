@@ -10,16 +10,12 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
-from firedrill.contract import ENDPOINT_BOUNDS_SECONDS, LATENCY_BOUNDS_SECONDS
+from firedrill.contract import ENDPOINT_BOUNDS_SECONDS, ENDPOINT_BUCKET_OF, LATENCY_BOUNDS_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _BOUNDS_MILLISECONDS = tuple(bound * 1000 for bound in LATENCY_BOUNDS_SECONDS)
-_ENDPOINT_BUCKET_OF = tuple(
-    bisect_left(ENDPOINT_BOUNDS_SECONDS, bound) for bound in (*LATENCY_BOUNDS_SECONDS, math.inf)
-)
-"""The bucket of ENDPOINT_BOUNDS_SECONDS that holds each bucket of LATENCY_BOUNDS_SECONDS."""
 
 
 def bucket_key(milliseconds: float) -> float:
@@ -152,7 +148,7 @@ class EntryReader:
             bucket, gained = self._bucket_of_key[at], now[at] - self._count_of_key[at]
             for total in totals:
                 total.counts[bucket] += gained
-                total.endpoint_counts[_ENDPOINT_BUCKET_OF[bucket]] += gained
+                total.endpoint_counts[ENDPOINT_BUCKET_OF[bucket]] += gained
         self._count_of_key = now
 
     def _learn_new_keys(self) -> None:
