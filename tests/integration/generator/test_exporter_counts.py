@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from firedrill.contract import CONTENT_TYPE, LATENCY_BOUNDS_SECONDS, Client, declared, format_bound
+from firedrill.contract import CONTENT_TYPE, ENDPOINT_BOUNDS_SECONDS, Client, declared, format_bound
 from firedrill.places import EXPORTER_PLUGIN
 from firedrill.processes.ports import any_free
 from tests import firedrill_process, required_programs
@@ -209,8 +209,8 @@ def test_a_histogram_equals_the_reported_times():
             "the times to be reported",
         )
     reported = {"method": "TELL", "name": "times"}
-    for index, bound in enumerate(LATENCY_BOUNDS_SECONDS):
-        within = sum(bisect_left(LATENCY_BOUNDS_SECONDS, time / 1000) <= index for time in TIMES)
+    for index, bound in enumerate(ENDPOINT_BOUNDS_SECONDS):
+        within = sum(bisect_left(ENDPOINT_BOUNDS_SECONDS, time / 1000) <= index for time in TIMES)
         assert (
             metrics.value(
                 "locust_request_duration_seconds_bucket", le=format_bound(bound), **reported
