@@ -358,6 +358,10 @@ class Client:
         "worker",
     )
     LOAD_STEP = gauge("locust_load_step", "Index of the active step of the load profile.")
+    PROCESS_START = gauge(
+        "process_start_time_seconds",
+        "Start of the load generator's process, with workers of the master, Unix time.",
+    )
     TEST_INFO = gauge(
         "locust_test_info",
         "1, with the running test as labels.",

@@ -172,7 +172,34 @@ class Counts:
     client_requests: float | None
     client_failures: float | None
     server_finished: float | None
-    """Requests with this run's id that the server finished; None if it counts none."""
+    """Requests with this run's id that the server finished; None if it counts none.
+
+    The counts of restarted processes are added up.
+    """
+    comparable: bool | None = None
+    """Whether the server's count holds every request that it finished.
+
+    After a restart it lacks those between the last scrape of the old process and its end.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Restarts:
+    """Restarts of the processes that one Prometheus job scrapes, during the load."""
+
+    job: str
+    instances: int
+    """Scraped instances of the job."""
+    restarted: int
+    """Instances whose process restarted."""
+    restarts: int
+    """Restarts of all instances together."""
+    counter_resets: int = 0
+    """How often a counter fell on instances without a known restart."""
+    counter: str | None = None
+    """The counter that fell most often there."""
+    mixed: int = 0
+    """Instances at which several processes answered in turn, each with its own counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,3 +222,5 @@ class Figures:
     """Length of the load."""
     arrivals: Arrivals | None = None
     """None in a closed loop."""
+    restarts: tuple[Restarts, ...] = ()
+    """Restarts of what was scraped; empty where nothing restarted."""

@@ -12,8 +12,11 @@ from firedrill.drill.judge.validity import LOST_LIMIT_RATIO
 from firedrill.record.figures import Arrivals, Counts, MeasurementQuality
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from firedrill.drill.measure.run_queries import RunQueries
     from firedrill.profile import Profile
+    from firedrill.record.figures import Restarts
 
 OVER_THE_WHOLE_RUN = frozenset({"arrivals_unsent", "pacing_missed", "task_exceptions"})
 """Conditions on a share of the whole run. The rules, which look on, judge the share so far, which
@@ -74,14 +77,18 @@ class QualityFigures:
         late = self.queries.gains(Client.WORKER_LAG.name, "worker")
         return min(1.0, max(late.values()) / self.queries.window.seconds) if late else None
 
-    def counts(self, run_id: str) -> Counts:
+    def counts(self, run_id: str, restarts: Iterable[Restarts]) -> Counts:
         """Count the requests of both sides over the whole run."""
         own_requests = f'{Server.RUN_REQUESTS.name}{{run_id="{run_id}"}}'
-        finished = self.queries.gains(own_requests)
+        finished = self.queries.gains(own_requests, "job")
+        counting = {*finished, "locust"}
         return Counts(
             client_requests=self.queries.gain(Client.REQUESTS),
             client_failures=self.queries.gain(Client.FAILURES),
             server_finished=sum(finished.values()) if finished else None,
+            comparable=counting.isdisjoint(restarted.job for restarted in restarts)
+            if finished
+            else None,
         )
 
     def arrivals(self) -> Arrivals | None:
