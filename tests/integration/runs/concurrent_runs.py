@@ -1,5 +1,6 @@
 """Runs that are started at the same moment, as by several users of one machine."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tests import firedrill_process, run_json, verdicts
@@ -14,7 +15,7 @@ class Outcome:
 
     run_id: str
     passed: bool
-    told: str
+    reasons: list[str]
     requests: float
     requests_of_its_locust: float
     server_finished: float
@@ -30,24 +31,23 @@ class Outcome:
         )
 
 
-def play(folder, number):
-    """Play so many runs at once, with different numbers of users; return their outcomes."""
-    drills = []
-    for index in range(number):
-        own = folder / str(index)
-        own.mkdir()
-        profile = firedrill_process.write_profile(
-            own,
-            users=2 + index,
-            seconds=SECONDS,
-            slo=firedrill_process.PATIENT_SLO,
-            think_time="0.1s..0.3s",
-        )
-        drills.append(firedrill_process.start(own / "runs", profile, with_ports=False))
-    return list(map(_outcome, drills))
+def play(folder, number, *, at_once):
+    """Play so many runs, some at once, with different numbers of users; return their outcomes."""
+    folders = [folder / str(index) for index in range(number)]
+    with ThreadPoolExecutor(at_once) as pool:
+        return list(pool.map(_play, folders, range(2, 2 + number)))
 
 
-def _outcome(drill):
+def _play(folder, users):
+    folder.mkdir()
+    profile = firedrill_process.write_profile(
+        folder,
+        users=users,
+        seconds=SECONDS,
+        slo=firedrill_process.PATIENT_SLO,
+        think_time="0.1s..0.3s",
+    )
+    drill = firedrill_process.start(folder / "runs", profile, with_ports=False)
     code, _, errors = drill.finish()
     document = run_json.content(drill.run())
     figures = document["figures"]
@@ -55,7 +55,7 @@ def _outcome(drill):
     return Outcome(
         run_id=document["id"],
         passed=verdicts.passed(code, document),
-        told=errors,
+        reasons=[reason["text"] for reason in document["verdict"]["reasons"]],
         requests=figures["counts"]["client_requests"],
         requests_of_its_locust=locust_statistics.request_totals(drill.run())[0],
         server_finished=figures["counts"]["server_finished"],

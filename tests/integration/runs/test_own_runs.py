@@ -34,7 +34,7 @@ os.execv({program!r}, [{program!r}, *sys.argv[1:]])
 
 
 def test_runs_started_at_once_have_their_own_figures(tmp_path):
-    outcomes = concurrent_runs.play(tmp_path, 3)
+    outcomes = concurrent_runs.play(tmp_path, 3, at_once=3)
     assert all(outcome.has_its_own_figures for outcome in outcomes), outcomes
     assert all(outcome.passed for outcome in outcomes), outcomes
     assert len({outcome.run_id for outcome in outcomes}) == 3
