@@ -179,7 +179,7 @@ class Counts:
     comparable: bool | None = None
     """Whether the server's count holds every request that it finished.
 
-    After a restart it lacks those between the last scrape of the old process and its end.
+    It lacks those after the last scrape of a process that restarted or ended. None without a count.
     """
 
 

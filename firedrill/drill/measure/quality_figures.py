@@ -10,6 +10,7 @@ from firedrill import histogram
 from firedrill.contract import Client, Server
 from firedrill.drill.judge.validity import LOST_LIMIT_RATIO
 from firedrill.record.figures import Arrivals, Counts, MeasurementQuality
+from firedrill.record.limits import TAIL_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,15 +82,24 @@ class QualityFigures:
         """Count the requests of both sides over the whole run."""
         own_requests = f'{Server.RUN_REQUESTS.name}{{run_id="{run_id}"}}'
         finished = self.queries.gains(own_requests, "job")
-        counting = {*finished, "locust"}
+        broken = {restarted.job for restarted in restarts} | self._jobs_unseen_at_end()
         return Counts(
             client_requests=self.queries.gain(Client.REQUESTS),
             client_failures=self.queries.gain(Client.FAILURES),
             server_finished=sum(finished.values()) if finished else None,
-            comparable=counting.isdisjoint(restarted.job for restarted in restarts)
-            if finished
-            else None,
+            comparable=broken.isdisjoint({*finished, "locust"}) if finished else None,
         )
+
+    def _jobs_unseen_at_end(self) -> set[str]:
+        """Return the jobs that were not scraped after the load; the generator has ended by then."""
+        window = self.queries.window
+        scrapes = self.queries.prom.raw("up", window.start, window.end + TAIL_SECONDS)
+        return {
+            job
+            for series in scrapes
+            if (job := series.labels.get("job", "")) != "locust"
+            and (not series.points[-1][1] or series.points[-1][0] < window.end)
+        }
 
     def arrivals(self) -> Arrivals | None:
         """Count what became of the schedule; None in a closed loop."""

@@ -256,8 +256,8 @@ def _counted(facts: Facts) -> QualityFinding:
         server = "The server does not count them"
     elif facts("figures.counts.comparable") is False:
         server = (
-            f"The server finished {units.count(finished)} at least: it restarted, and what it"
-            " finished after its last scrape is lost, so the two counts cannot be compared"
+            f"The server finished {units.count(finished)} at least: a process restarted, or was not"
+            " scraped at the end, so the two counts cannot be compared"
         )
     else:
         server = f"The server finished {units.count(finished)}"

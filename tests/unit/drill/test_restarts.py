@@ -116,9 +116,13 @@ def test_a_count_begins_anew_where_its_process_restarted(known, gain):
     assert increase(series, 100.0, known) == gain
 
 
-def counts(*restarted):
+def counts(*restarted, last_scrape=(111.0, 1.0)):
     """The counts of a run with a restarted process in each of these jobs."""
     series = [started({"job": job, "instance": "x:1"}, 50, 103) for job in restarted]
+    series += [
+        ("up", ONE, [(105.0, 1.0), last_scrape]),
+        ("up", {"job": "locust"}, [(105.0, 1.0), (111.0, 0.0)]),
+    ]
     finished = (Server.RUN_REQUESTS.name, ONE, [(100.0 + at, at) for at in range(5)])
     figures = Measurement(
         prom=Recorded([*series, finished]),
@@ -135,6 +139,11 @@ def test_both_sides_are_comparable_unless_one_of_them_restarted():
     assert counts("db", "prometheus").comparable
     assert not counts("api").comparable
     assert not counts("locust").comparable
+
+
+@pytest.mark.parametrize("last_scrape", [(111.0, 0.0), (109.0, 1.0)])
+def test_an_api_that_was_not_scraped_after_the_load_is_not_comparable(last_scrape):
+    assert not counts(last_scrape=last_scrape).comparable
 
 
 @pytest.mark.parametrize("comparable", [True, False])
