@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import sys
-from contextlib import suppress
 
 
 def reserve(name: str) -> socket.socket | None:
     """Reserve a name until the socket is closed or its process ends; None if another has it.
 
     Linux keeps such names beside the ports: one list for each network namespace, for all users, and
-    without files that could be left behind. Elsewhere nothing is reserved.
+    without files that could be left behind. Elsewhere, and where a policy forbids it, nothing is
+    reserved.
     """
     reservation = socket.socket(socket.AF_UNIX)
     if sys.platform == "linux":
-        with suppress(OSError):
+        try:
             reservation.bind(f"\0firedrill-{name}")
-            return reservation
-        reservation.close()
-        return None
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                reservation.close()
+                return None
     return reservation
 
 

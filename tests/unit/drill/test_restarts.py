@@ -116,6 +116,21 @@ def test_a_count_begins_anew_where_its_process_restarted(known, gain):
     assert increase(series, 100.0, known) == gain
 
 
+def test_a_generator_that_restarted_before_the_judged_load_is_told():
+    """Its new process begins a load, and so a window, of its own."""
+    series = [started({"job": "locust", "instance": "x:1"}, 50, 103, 103)]
+    for since, restarted in ((100.0, ["locust"]), (0.0, [])):
+        figures = Measurement(
+            prom=Recorded(series),
+            profile=load_profile("simple"),
+            run_id="run",
+            window=Window(110.0, 120.0),
+            knows_think_time=True,
+            load_since=since,
+        ).figures(())
+        assert [job.job for job in figures.restarts] == restarted
+
+
 def counts(*restarted, last_scrape=(111.0, 1.0)):
     """The counts of a run with a restarted process in each of these jobs."""
     series = [started({"job": job, "instance": "x:1"}, 50, 103) for job in restarted]
