@@ -12,6 +12,7 @@ import os
 from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote, unquote
 
 from firedrill.objectives import BOUNDS_VARIABLE, read_bounds
 
@@ -75,6 +76,12 @@ Only this format has exemplars.
 
 RUN_ID_HEADER = "Firedrill-Run-Id"
 """Header of the bundled users that the server counts, to tell a drill's requests from probes."""
+
+METRICS_PATH = "/metrics"
+"""Path of both metrics endpoints."""
+
+RUN_ID_VARIABLE = "FIREDRILL_RUN_ID"
+"""Environment variable that tells the parts of a run its id."""
 
 API_PORT = 8080
 API_METRICS_PORT = 9464
@@ -406,6 +413,10 @@ class Client:
         "worker",
     )
     LOAD_STEP = gauge("locust_load_step", "Index of the active step of the load profile.")
+    PROCESS_START = gauge(
+        "process_start_time_seconds",
+        "Start of the load generator's process, with workers of the master, Unix time.",
+    )
     TEST_INFO = gauge(
         "locust_test_info",
         "1, with the running test as labels.",
@@ -446,6 +457,16 @@ class Client:
 
 BUNDLED_USERS = ("BasicUser", "BrowsingUser")
 """User classes of load/users.py that a profile may name."""
+
+
+def metrics_path(run_id: str) -> str:
+    """Return the path at which only the endpoints of this run show their metrics."""
+    return f"{METRICS_PATH}/{quote(run_id, safe='')}"
+
+
+def has_metrics(path: str, run_id: str) -> bool:
+    """Return whether a path, without its query, is one of the metrics endpoint of this run."""
+    return path == METRICS_PATH or (bool(run_id) and unquote(path) == f"{METRICS_PATH}/{run_id}")
 
 
 def declared(group: type) -> tuple[Metric, ...]:

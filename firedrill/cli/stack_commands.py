@@ -72,11 +72,11 @@ def up(
         server_of(options["server"], options["threads"], options["connection_limit"]),
         asked_ports(options),
     )
-    with Interrupt() as interrupt:
+    if docker:
+        engine.need()
+    with Interrupt() as interrupt, Ports.choose(chosen) as ports:
         if docker:
-            engine.need()
             file = profile_file(profile)
-            ports = Ports.choose(chosen)
             container_foreground.run(
                 server,
                 file,
@@ -91,7 +91,7 @@ def up(
                 out.absolute(),
                 server,
                 profile,
-                Ports.choose(chosen),
+                ports,
                 interrupt,
                 ERRORS,
                 takes_faults=faults,

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+from firedrill import inherited_sockets
 from firedrill.errors import BadInput
 from firedrill.notifications.notification import RECEIVERS, from_webhook, printable
 
@@ -39,7 +40,13 @@ class WebhookServer(ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         """Bind without asking the name service for this host's name; a container may have none."""
-        socketserver.TCPServer.server_bind(self)
+        host, port = str(self.server_address[0]), int(self.server_address[1])
+        inherited = inherited_sockets.listener(host, port, self.request_queue_size)
+        if inherited:
+            self.socket.close()
+            self.socket = inherited
+        else:
+            socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
     def server_close(self) -> None:

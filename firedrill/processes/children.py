@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from firedrill.processes import starter
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
@@ -80,8 +81,13 @@ class Children:
         command: Sequence[str | Path],
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
+        sockets: Sequence[socket.socket] = (),
     ) -> Child:
-        """Start a process, in a folder if one is given; its output goes to `<name>.log`."""
+        """Start a process, in a folder if one is given; its output goes to `<name>.log`.
+
+        It gets the bound sockets, which are closed here: else a port would seem to be served when
+        its process is gone.
+        """
         log = self.folder / f"{name}.log"
         with log.open("ab") as output:
             process = starter.start(
@@ -90,8 +96,11 @@ class Children:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 folder=folder,
+                sockets=sockets,
                 ends_with_us=True,
             )
+        for bound in sockets:
+            bound.close()
         child = Child(name, log, process)
         self.started.append(child)
         return child

@@ -1,14 +1,16 @@
-"""TCP ports on loopback: which are free, and which one is taken if the default is not."""
+"""TCP ports on loopback, each held from its choice until its part of the stack has bound it."""
 
 from __future__ import annotations
 
 import itertools
 import secrets
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 from firedrill.contract import LOOPBACK
 from firedrill.errors import BadInput
+from firedrill.processes.reservations import reserve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,38 +23,93 @@ They are below those that Linux gives to outgoing connections, of which a load o
 
 _START = secrets.randbelow(len(PORT_RANGE))
 _CANDIDATES: Iterator[int] = itertools.cycle((*PORT_RANGE[_START:], *PORT_RANGE[:_START]))
-"""A random start in each process, so that two of them seldom choose the same port."""
+"""A random start in each process, so that two of them seldom try the same port."""
+
+
+class HeldPort:
+    """A port of 127.0.0.1 that no other process can get until it is released.
+
+    No other Firedrill chooses it, and nobody else can listen on it: a socket of ours is bound to
+    it. A child that inherits this socket has the port from the first moment (`lend`). Programs that
+    bind by themselves get it by `share`, and containers by `hand_over`.
+    """
+
+    def __init__(self, number: int, bound: socket.socket, reservation: socket.socket) -> None:
+        self.number = number
+        self._bound = bound
+        self._reservation = reservation
+
+    def lend(self) -> socket.socket:
+        """Return the bound socket for a child, which listens on it; close it once it has that."""
+        return self._bound
+
+    def share(self) -> None:
+        """Let a child bind the port by itself, as servers do (SO_REUSEADDR)."""
+        if sys.platform == "linux":
+            self._bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        else:
+            self.hand_over()
+
+    def hand_over(self) -> None:
+        """Let anybody bind the port; other Firedrills still keep away from it."""
+        self._bound.close()
+
+    def release(self) -> None:
+        """Give the port up; a child that has bound it keeps it."""
+        self.hand_over()
+        self._reservation.close()
+
+
+def hold(port: int) -> HeldPort | None:
+    """Hold a port; None if somebody listens on it or holds it."""
+    reservation = reserve(f"port-{port}")
+    if reservation is None:
+        return None
+    bound = socket.socket()
+    # As the servers themselves bind: a port in TIME_WAIT is free to a listener.
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((LOOPBACK, port))
+    except OSError:
+        bound.close()
+        reservation.close()
+        return None
+    # From now on the kernel lets nobody else listen.
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    return HeldPort(port, bound, reservation)
+
+
+def hold_any() -> HeldPort:
+    """Hold a port that is free."""
+    return next(held for held in map(hold, _CANDIDATES) if held)
 
 
 def is_free(port: int) -> bool:
-    """Return whether nobody listens on the port of 127.0.0.1."""
-    with socket.socket() as probe:
-        # As the servers themselves bind: a port in TIME_WAIT is free to a listener.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
+    """Return whether nobody listens on the port of 127.0.0.1, or holds it."""
+    held = hold(port)
+    if held:
+        held.release()
+    return held is not None
 
 
 def any_free() -> int:
-    """Return a port that is free now."""
-    return next(port for port in _CANDIDATES if is_free(port))
+    """Return a port that is free now, and not held."""
+    held = hold_any()
+    held.release()
+    return held.number
 
 
-def choose(
-    asked: int | None, default: int, option: str, avoid: frozenset[int] = frozenset()
-) -> int:
-    """Return the port that was asked for, else the default, else (if that is taken) a free one.
+def choose(asked: int | None, default: int, option: str) -> HeldPort:
+    """Hold the port that was asked for, else the default, else (if that is taken) a free one.
 
     Raises:
         BadInput: the port that was asked for is taken; the message names the option.
     """
-    if asked is not None:
-        if asked in avoid or not is_free(asked):
-            raise BadInput(
-                f"{option} {asked}: port {asked} of {LOOPBACK} is taken; expected a free one"
-            )
-        return asked
-    return default if default not in avoid and is_free(default) else any_free()
+    if asked is None:
+        return hold(default) or hold_any()
+    held = hold(asked)
+    if held is None:
+        raise BadInput(
+            f"{option} {asked}: port {asked} of {LOOPBACK} is taken; expected a free one"
+        )
+    return held

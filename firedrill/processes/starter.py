@@ -7,7 +7,10 @@ import shutil
 import subprocess
 from typing import IO, TYPE_CHECKING, Any
 
+from firedrill import inherited_sockets
+
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
@@ -19,19 +22,26 @@ def start(
     stdout: int | IO[Any] | None = None,
     stderr: int | IO[Any] | None = None,
     folder: Path | None = None,
+    sockets: Sequence[socket.socket] = (),
     ends_with_us: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start a program with these environment variables on top of ours and empty standard input.
 
-    It leads a session of its own: a terminal's Ctrl-C reaches us alone; we end it in order. With
-    `ends_with_us` the kernel ends it when we are killed, where the system can do that.
+    It inherits the bound sockets, which `inherited_sockets` finds there. It leads a session of its
+    own: a terminal's Ctrl-C reaches us alone; we end it in order. With `ends_with_us` the kernel
+    ends it when we are killed, where the system can do that.
     """
     return subprocess.Popen(
         [*(_ended_by_kernel() if ends_with_us else []), *command],
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
-        env={**os.environ, **(environment or {})},
+        env={
+            **os.environ,
+            **(environment or {}),
+            **inherited_sockets.environment(sockets),
+        },
+        pass_fds=[bound.fileno() for bound in sockets],
         cwd=folder,
         start_new_session=True,
     )

@@ -13,6 +13,7 @@ from firedrill.names import without_userinfo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 MAX_POINTS = 11_000
 """Points per series that a range query may return (Prometheus's own limit)."""
@@ -58,18 +59,25 @@ class Prometheus:
         QueryRefused: it answered with an error.
     """
 
-    def __init__(self, url: str, timeout_seconds: float = 10.0) -> None:
+    def __init__(
+        self, url: str, timeout_seconds: float = 10.0, config_file: Path | None = None
+    ) -> None:
+        """Take the one at this URL, and only if it runs on this configuration file (None: any)."""
         self.url = url.rstrip("/")
+        self._config_file = config_file
         self._timeout_seconds = timeout_seconds
         # A replay sends thousands of small queries, so connections are kept. No encoding is
         # accepted, so that Prometheus doesn't spend time on packing its answers.
         self._http = HttpClient()
 
     def is_ready(self) -> bool:
-        """Return whether it serves queries."""
+        """Return whether it serves queries, and is the one that was started for us."""
         try:
-            return self._http.request("GET", f"{self.url}/-/ready", timeout_seconds=1).status == 200
-        except NoAnswer:
+            ready = self._http.request("GET", f"{self.url}/-/ready", timeout_seconds=1)
+            return ready.status == 200 and (
+                self._config_file is None or self.flags()["config.file"] == str(self._config_file)
+            )
+        except (NoAnswer, Missing, QueryRefused):
             return False
 
     def instant(self, query: str, time: float | None = None) -> list[Sample]:
@@ -152,6 +160,10 @@ class Prometheus:
     def snapshot(self) -> str:
         """Write a snapshot of all samples; return its folder's name in `<data>/snapshots/`."""
         return str(self._call("POST", "/api/v1/admin/tsdb/snapshot", {})["name"])
+
+    def flags(self) -> Mapping[str, str]:
+        """Return the values of its command line's flags."""
+        return dict(self._call("GET", "/api/v1/status/flags", {}))
 
     def version(self) -> str:
         """Return its version, such as `2.42.0`."""

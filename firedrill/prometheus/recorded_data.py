@@ -35,18 +35,23 @@ class RecordedPrometheus:
         self,
         data: Path | None,
         interrupt: Interrupt,
-        port: int | None = None,
+        port: ports.HeldPort | None = None,
         *,
         lookback_seconds: int = LOOKBACK_SECONDS,
     ) -> None:
         self._data = data
         self._lookback_seconds = lookback_seconds
         self._interrupt = interrupt
-        self.port = port or ports.any_free()
-        self.prom = Prometheus(f"http://{LOOPBACK}:{self.port}", timeout_seconds=60)
+        self._port = port or ports.hold_any()
+        self.folder = Path(tempfile.mkdtemp(prefix="firedrill-"))
+        self._config_file = self.folder / "prometheus.yml"
+        self.prom = Prometheus(
+            f"http://{LOOPBACK}:{self._port.number}",
+            timeout_seconds=60,
+            config_file=self._config_file,
+        )
 
     def __enter__(self) -> Self:
-        self.folder = Path(tempfile.mkdtemp(prefix="firedrill-"))
         self.children = Children(self.folder)
         try:
             self._start()
@@ -61,6 +66,7 @@ class RecordedPrometheus:
     def _discard(self) -> None:
         self.children.stop_all()
         shutil.rmtree(self.folder, ignore_errors=True)
+        self._port.release()
 
     def _start(self) -> None:
         copy = self.folder / "data"
@@ -69,19 +75,20 @@ class RecordedPrometheus:
                 self._data, copy, ignore=shutil.ignore_patterns("lock", "queries.active")
             )
         # Recording rules over recorded data write samples long before the newest one.
-        (self.folder / "prometheus.yml").write_text(
+        self._config_file.write_text(
             f"storage: {{tsdb: {{out_of_order_time_window: {FOREVER}}}}}\n"
         )
         command: list[str | Path] = [
             programs.need("prometheus"),
-            f"--config.file={self.folder / 'prometheus.yml'}",
+            f"--config.file={self._config_file}",
             f"--storage.tsdb.path={copy}",
             f"--storage.tsdb.retention.time={FOREVER}",
-            f"--web.listen-address={LOOPBACK}:{self.port}",
+            f"--web.listen-address={LOOPBACK}:{self._port.number}",
             f"--query.lookback-delta={self._lookback_seconds}s",
             "--web.enable-remote-write-receiver",
             "--web.enable-admin-api",
         ]
+        self._port.share()
         child = self.children.start("prometheus", command)
         self._interrupt.wait_until(
             lambda: self.prom.is_ready() or child.exit_code() is not None,

@@ -202,7 +202,34 @@ class Counts:
     client_requests: float | None
     client_failures: float | None
     server_finished: float | None
-    """Requests with this run's id that the server finished; None if it counts none."""
+    """Requests with this run's id that the server finished; None if it counts none.
+
+    The counts of restarted processes are added up.
+    """
+    comparable: bool | None = None
+    """Whether the server's count holds every request that it finished.
+
+    It lacks those after the last scrape of a process that restarted or ended. None without a count.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Restarts:
+    """Restarts of the processes that one Prometheus job scrapes, during the load."""
+
+    job: str
+    instances: int
+    """Scraped instances of the job."""
+    restarted: int
+    """Instances whose process restarted."""
+    restarts: int
+    """Restarts of all instances together."""
+    counter_resets: int = 0
+    """How often a counter fell on instances without a known restart."""
+    counter: str | None = None
+    """The counter that fell most often there."""
+    mixed: int = 0
+    """Instances at which several processes answered in turn, each with its own counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,3 +254,5 @@ class Figures:
     """None in a closed loop."""
     endpoints: tuple[EndpointFigures, ...] = ()
     """Requests by method and name, the most first."""
+    restarts: tuple[Restarts, ...] = ()
+    """Restarts of what was scraped; empty where nothing restarted."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from firedrill import atomic_file
 from firedrill.errors import BadInput, Missing
+from firedrill.processes import reservations
 from firedrill.prometheus.overlay import RecordedRun
 from firedrill.record.run_document import RunDocument
 
@@ -30,7 +31,7 @@ class Run:
 
     @classmethod
     def create(cls, out: Path, title: str) -> Self:
-        """Make a new folder below `out`, named after the time and the title.
+        """Make a new folder below `out`, named after the time and the title; no run has its name.
 
         Raises:
             BadInput: the folder cannot be made there.
@@ -39,6 +40,9 @@ class Run:
         words = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60]
         stem = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{words}"
         for name in (stem, *(f"{stem}-{number}" for number in range(2, 1000))):
+            # Its id is not that of a run in another folder either.
+            if not reservations.keep(f"run-{name}"):
+                continue
             try:
                 (out / name).mkdir(parents=True)
             except FileExistsError:

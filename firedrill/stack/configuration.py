@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 UNSCALED_RULE_FILES = frozenset({"load.yml", "recording.yml"})
 """The bundle's rule files that are not scaled: they are about the load test itself."""
+FILE = "prometheus.yml"
+"""The configuration file in Prometheus's folder."""
 USER_PREFIX = "user-"
 """The file name prefix of rules given by `--rules`, which are not scaled."""
 
@@ -91,7 +93,7 @@ def write(
         (folder / "targets" / "alertmanager.json").write_text(
             json.dumps([{"targets": [alertmanager]}])
         )
-    return Path(shutil.copy(places.PROMETHEUS / "prometheus.yml", folder))
+    return Path(shutil.copy(places.PROMETHEUS / FILE, folder))
 
 
 def add_scrapes_and_rules(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path]) -> None:

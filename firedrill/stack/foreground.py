@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from firedrill.interrupt import Interrupt
+    from firedrill.processes.ports import HeldPort
     from firedrill.prometheus.overlay import RecordedRun
+    from firedrill.stack.grafana import Grafana
     from firedrill.stack.plan import Ports, Server
     from firedrill.terminal import Terminal
 
@@ -157,12 +159,17 @@ def reopen(
         Missing: Prometheus is missing or cannot open the data.
     """
     chosen = ports.choose(port, PROMETHEUS_PORT, "--prometheus-port")
+    installed = grafana.find()
+    for_grafana = ports.choose(grafana_port, GRAFANA_PORT, "--grafana-port") if installed else None
     single_run_data = runs[0].data if len(runs) == 1 else None
     try:
         with RecordedPrometheus(single_run_data, interrupt, chosen) as reopened:
             if single_run_data is None:
                 overlay.fill(reopened.prom.url, runs, interrupt)
-            print_addresses(console, _reopened_addresses(reopened, runs, grafana_port))
+            addresses = _reopened_addresses(reopened, runs)
+            if installed and for_grafana:
+                addresses["Grafana"] = _start_grafana(installed, for_grafana, reopened, runs)
+            print_addresses(console, addresses)
             while not interrupt.pause(1.0):
                 pass
     except Interrupted:
@@ -170,30 +177,40 @@ def reopen(
 
 
 def _reopened_addresses(
-    reopened: RecordedPrometheus, runs: Sequence[RecordedRun], grafana_port: int | None
+    reopened: RecordedPrometheus, runs: Sequence[RecordedRun]
 ) -> dict[str, str]:
-    start = max(run.start for run in runs)
-    end = start + max(run.end - run.start for run in runs)
+    start, end = _shown_window(runs)
     addresses = {
         "Prometheus": describe_prometheus(reopened.prom.url),
         "window": f"{_utc(start)} to {_utc(end)} (Unix {start:.0f} to {end:.0f})",
     }
     if len(runs) > 1:
         addresses["label run"] = ", ".join(overlay.labels([run.id for run in runs]))
-    installed = grafana.find()
-    if installed:
-        port = ports.choose(
-            grafana_port, GRAFANA_PORT, "--grafana-port", frozenset({reopened.port})
-        )
-        _, password = installed.start(
-            reopened.children, reopened.folder / "grafana", port, reopened.prom.url
-        )
-        addresses["Grafana"] = describe_grafana(
-            port,
-            password,
-            f"/d/firedrill-golden-signals?from={start * 1000:.0f}&to={end * 1000:.0f}",
-        )
     return addresses
+
+
+def _start_grafana(
+    installed: Grafana,
+    port: HeldPort,
+    reopened: RecordedPrometheus,
+    runs: Sequence[RecordedRun],
+) -> str:
+    """Start Grafana on the recorded runs; return its address in words."""
+    start, end = _shown_window(runs)
+    port.share()
+    _, password = installed.start(
+        reopened.children, reopened.folder / "grafana", port.number, reopened.prom.url
+    )
+    return describe_grafana(
+        port.number,
+        password,
+        f"/d/firedrill-golden-signals?from={start * 1000:.0f}&to={end * 1000:.0f}",
+    )
+
+
+def _shown_window(runs: Sequence[RecordedRun]) -> tuple[float, float]:
+    start = max(run.start for run in runs)
+    return start, start + max(run.end - run.start for run in runs)
 
 
 def _utc(unix_seconds: float) -> str:

@@ -21,6 +21,10 @@ START_SECONDS = 90.0
 """How long a part may take to start; it is far more than a busy machine needs."""
 
 
+class PortLost(Missing):
+    """A part could not bind its port, because another process took it."""
+
+
 class Part(Protocol):
     """A started part of a stack."""
 
@@ -141,18 +145,34 @@ class Stack(ABC):
         )
 
     def wait_for(self, reached: Callable[[], bool], awaited: str, timeout_seconds: float) -> None:
-        """Wait for a condition while every part lives; raises what `wait_for_start` does."""
+        """Wait for a condition while every part lives; raises what `wait_for_start` does.
+
+        A part that lost its port raises PortLost.
+        """
 
         def reached_or_dead() -> bool:
+            for part in (self.alertmanager, self.notifications):
+                if part and part.exit_code() is not None and _port_was_taken(part):
+                    raise PortLost(_end_of(part, awaited))
             for part in (self.prometheus, self.api, self.locust):
                 if part and part.exit_code() is not None:
-                    raise Missing(
-                        f"{part.name} ended with exit code {part.exit_code()} before {awaited}: "
-                        f"{part.last_log_line()} ({part.log})"
-                    )
+                    lost = PortLost if _port_was_taken(part) else Missing
+                    raise lost(_end_of(part, awaited))
             return reached()
 
         self._interrupt.wait_until(reached_or_dead, awaited, timeout_seconds)
+
+
+def _end_of(part: Part, awaited: str) -> str:
+    return (
+        f"{part.name} ended with exit code {part.exit_code()} before {awaited}: "
+        f"{part.last_log_line()} ({part.log})"
+    )
+
+
+def _port_was_taken(part: Part) -> bool:
+    """Return whether a part's last words are those of a system that refuses a port."""
+    return "address already in use" in part.last_log_line().lower()
 
 
 def answers(url: str) -> bool:

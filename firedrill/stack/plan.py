@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Self
 
 from firedrill import contract
+from firedrill.errors import BadInput
 from firedrill.processes import ports
 from firedrill.stack.configuration import Scrape
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping
     from pathlib import Path
 
+    from firedrill.processes.ports import HeldPort
 
 PORT_OPTIONS = {
     "api": ("--port", contract.API_PORT),
@@ -60,7 +63,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The TCP ports of one stack, all on 127.0.0.1."""
+    """The TCP ports of one stack, all on 127.0.0.1; a context manager that holds them."""
 
     api: int
     metrics: int
@@ -70,22 +73,50 @@ class Ports:
     notifications: int
     web: int
     grafana: int
+    held: Mapping[str, HeldPort] = field(default_factory=dict, compare=False, repr=False)
+    """The hold on each port that `choose` chose."""
 
     @classmethod
     def choose(cls, requested: Mapping[str, int | None]) -> Self:
-        """Return the ports asked for, else the default ones, else free ones.
+        """Hold the ports asked for, else the default ones, else free ones.
 
         Raises:
             BadInput: a port that was asked for is taken.
         """
-        chosen: dict[str, int] = {}
-        # First what was asked for, so that no default takes it away.
-        for name in sorted(PORT_OPTIONS, key=lambda name: requested.get(name) is None):
-            option, default = PORT_OPTIONS[name]
-            chosen[name] = ports.choose(
-                requested.get(name), default, option, frozenset(chosen.values())
-            )
-        return cls(**chosen)
+        chosen: dict[str, HeldPort] = {}
+        try:
+            # First what was asked for, so that no default takes it away.
+            for name in sorted(PORT_OPTIONS, key=lambda name: requested.get(name) is None):
+                option, default = PORT_OPTIONS[name]
+                chosen[name] = ports.choose(requested.get(name), default, option)
+        except BadInput:
+            for held in chosen.values():
+                held.release()
+            raise
+        return cls(**{name: held.number for name, held in chosen.items()}, held=chosen)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for held in self.held.values():
+            held.release()
+
+    def lend(self, *names: str) -> list[socket.socket]:
+        """Return the bound sockets for a child that listens on them."""
+        return [self.held[name].lend() for name in names if name in self.held]
+
+    def share(self, *names: str) -> None:
+        """Let a child bind these ports by itself."""
+        for name in names:
+            if name in self.held:
+                self.held[name].share()
+
+    def hand_over(self, *names: str) -> None:
+        """Let containers publish these ports."""
+        for name in names:
+            if name in self.held:
+                self.held[name].hand_over()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +173,12 @@ class Plan:
 
     def all_scrapes(self) -> tuple[Scrape, ...]:
         """Return every endpoint that this stack's Prometheus scrapes."""
-        own = {"locust": self.ports.exporter, "prometheus": self.ports.prometheus}
+        own = {"locust": self.ports.exporter}
         if self.server:
             own["api"] = self.ports.metrics
+        path = contract.metrics_path(self.run_id)
         return (
-            *(Scrape(job, f"{contract.LOOPBACK}:{port}") for job, port in own.items()),
+            *(Scrape(job, f"{contract.LOOPBACK}:{port}", path) for job, port in own.items()),
+            Scrape("prometheus", f"{contract.LOOPBACK}:{self.ports.prometheus}"),
             *self.scrapes,
         )

@@ -12,10 +12,12 @@ from firedrill import contract, places
 from firedrill.objectives import BOUNDS_VARIABLE, bounds_text
 from firedrill.processes import ports, programs
 from firedrill.processes.children import Child, Children
+from firedrill.prometheus.client import Prometheus
 from firedrill.stack import configuration, grafana, versions
 from firedrill.stack.interface import Stack
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Sequence
     from pathlib import Path
 
@@ -55,28 +57,40 @@ class ProcessStack(Stack):
 
     def __init__(self, plan: Plan, interrupt: Interrupt) -> None:
         super().__init__(plan, interrupt)
+        # Absolute, so that no other stack's Prometheus is taken for this one.
+        self._configuration = plan.folder.absolute() / "prometheus"
+        self.prom = Prometheus(
+            plan.prometheus_url, config_file=self._configuration / configuration.FILE
+        )
         self._children = Children(plan.folder)
         self._seen_ended: set[str] = set()
+        self._master_port: ports.HeldPort | None = None
 
     def __exit__(self, *_: object) -> None:
         self._children.stop_all()
+        if self._master_port:
+            self._master_port.release()
 
     @property
     def data(self) -> Path:
         """Prometheus's data folder."""
-        return self.plan.folder / "prometheus" / "data"
+        return self._configuration / "data"
 
     def start_prometheus(self) -> None:
         """Start Prometheus. Do it first: its first scrape comes more than five seconds later."""
         self.records = True
-        folder = self.plan.folder / "prometheus"
         alertmanager = (
             f"{contract.LOOPBACK}:{self.plan.ports.alertmanager}"
             if alertmanager_program()
             else None
         )
+        self.plan.ports.share("prometheus")
         file = configuration.write(
-            folder, self.plan.all_scrapes(), self.plan.rules, self.plan.time_scale, alertmanager
+            self._configuration,
+            self.plan.all_scrapes(),
+            self.plan.rules,
+            self.plan.time_scale,
+            alertmanager,
         )
         self.prometheus = self._children.start(
             "prometheus",
@@ -109,11 +123,13 @@ class ProcessStack(Stack):
                 "--out",
                 plan.notifications,
             ],
+            sockets=plan.ports.lend("notifications"),
         )
         folder = plan.folder / "alertmanager"
         file = configuration.write_routing(
             folder, plan.time_scale, f"http://{contract.LOOPBACK}:{plan.ports.notifications}/"
         )
+        plan.ports.share("alertmanager")
         self.alertmanager = self._children.start(
             "alertmanager",
             [
@@ -156,7 +172,9 @@ class ProcessStack(Stack):
             {
                 "PYTHONPATH": os.pathsep.join([str(places.ROOT), *_python_path()]),
                 BOUNDS_VARIABLE: bounds_text(self.plan.objectives_seconds),
+                contract.RUN_ID_VARIABLE: self.plan.run_id,
             },
+            sockets=self.plan.ports.lend("api", "metrics"),
         )
 
     def start_locust(self) -> None:
@@ -180,11 +198,19 @@ class ProcessStack(Stack):
             str(STOP_TIMEOUT_SECONDS),
         ]
         as_master = self._start_workers() if self.plan.workers > 1 else []
-        self.locust = self._start_locust("locust", ["--host", self.plan.host, *options, *as_master])
+        if self.plan.web:
+            self.plan.ports.share("web")
+        self.locust = self._start_locust(
+            "locust",
+            ["--host", self.plan.host, *options, *as_master],
+            self.plan.ports.lend("exporter"),
+        )
 
     def _start_workers(self) -> list[str]:
         """Start the workers; return the options of their master."""
-        host, port = contract.LOOPBACK, str(ports.any_free())
+        self._master_port = ports.hold_any()
+        self._master_port.share()
+        host, port = contract.LOOPBACK, str(self._master_port.number)
         as_worker = ["--worker", "--master-host", host, "--master-port", port]
         self.workers = [
             self._start_locust(f"locust-worker-{number}", as_worker)
@@ -198,7 +224,9 @@ class ProcessStack(Stack):
         ]
         return ["--master", "--master-bind-host", host, "--master-bind-port", port, *worker_wait]
 
-    def _start_locust(self, name: str, options: Sequence[str]) -> Child:
+    def _start_locust(
+        self, name: str, options: Sequence[str], sockets: Sequence[socket.socket] = ()
+    ) -> Child:
         command = [
             sys.executable,
             "-P",
@@ -209,7 +237,9 @@ class ProcessStack(Stack):
             "--exit-code-on-error",
             "0",
         ]
-        return self._children.start(name, [*command, *options], self._locust_environment())
+        return self._children.start(
+            name, [*command, *options], self._locust_environment(), sockets=sockets
+        )
 
     def _locustfiles(self) -> str:
         if self.plan.locustfile is None:
@@ -219,7 +249,7 @@ class ProcessStack(Stack):
     def _locust_environment(self) -> dict[str, str]:
         plan = self.plan
         facts = {
-            "FIREDRILL_RUN_ID": plan.run_id,
+            contract.RUN_ID_VARIABLE: plan.run_id,
             "FIREDRILL_EXPORTER_PORT": str(plan.ports.exporter),
             "FIREDRILL_TIME_SCALE": f"{plan.time_scale:g}",
         }
@@ -230,6 +260,7 @@ class ProcessStack(Stack):
         installed = grafana.find()
         if installed is None:
             return None
+        self.plan.ports.share("grafana")
         _, password = installed.start(
             self._children,
             self.plan.folder / "grafana",

@@ -164,7 +164,10 @@ class ServerMetrics:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers `GET /metrics`, and /faults where the application takes faults."""
+    """Answers `GET /metrics` and `GET /metrics/RUN_ID`, and /faults where there are faults.
+
+    Another run's id gets 404, so that its Prometheus never takes these metrics for its own.
+    """
 
     server: MetricsProcessServer
     protocol_version = "HTTP/1.1"
@@ -172,7 +175,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with the metrics, the active faults, or 404."""
-        if self.path.partition("?")[0] != "/metrics":
+        if not contract.has_metrics(self.path.partition("?")[0], self.server.run_id):
             self._answer_faults()
             return
         for_prometheus = self.headers.get("User-Agent", "").startswith("Prometheus/")
@@ -198,7 +201,7 @@ class Handler(BaseHTTPRequestHandler):
     def _answer_faults(self) -> None:
         faults = self.server.metrics.faults() if self.path == active_faults.PATH else None
         if faults is None:
-            self.send_error(HTTPStatus.NOT_FOUND, "Only /metrics is here")
+            self.send_error(HTTPStatus.NOT_FOUND, "Only this run's /metrics is here")
             return
         headers: Any = self.headers  # a Message, which is no Mapping
         body: Any = self.rfile
@@ -239,6 +242,7 @@ class MetricsProcessServer(ThreadingHTTPServer):
         self.socket.close()
         self.socket = listener
         self.metrics = metrics
+        self.run_id = os.environ.get(contract.RUN_ID_VARIABLE, "")
 
 
 def end_with_application() -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from firedrill import inherited_sockets
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ def listening_socket(host: str, port: int, purpose: str) -> socket.socket:
 
     Raises BadInput if the address cannot be bound.
     """
+    inherited = inherited_sockets.listener(host, port, BACKLOG)
+    if inherited:
+        return inherited
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)

@@ -9,7 +9,7 @@ from firedrill.interrupt import Interrupt
 from firedrill.prometheus.recorded_data import RecordedPrometheus
 from firedrill.record.run_folder import Run
 from tests import firedrill_process, run_json
-from tests.integration.runs import locust_statistics, scenarios
+from tests.integration.runs import concurrent_runs, locust_statistics, scenarios
 
 
 def test_a_smoke_run_passes_three_times_in_three(proof, tmp_path_factory):
@@ -264,3 +264,15 @@ def test_nobody_waits_for_workers_that_cannot_start(proof, tmp_path_factory):
         at_most={"exit code": 2, "until it is named (s)": 50},
         at_least={"exit code": 2},
     )
+
+
+def test_twenty_runs_four_at_a_time_have_their_own_figures(proof, tmp_path):
+    outcomes = concurrent_runs.play(tmp_path, 20, at_once=4)
+    for outcome in outcomes:
+        print(outcome)
+    figures = {
+        "runs with their own figures (of 20)": sum(run.has_its_own_figures for run in outcomes),
+        "runs that passed (of 20)": sum(run.passed for run in outcomes),
+        "run ids": len({run.run_id for run in outcomes}),
+    }
+    proof.holds(lambda: figures, repeats=1, at_least=dict.fromkeys(figures, 20))

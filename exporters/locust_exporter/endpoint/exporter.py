@@ -6,6 +6,8 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+import psutil  # type: ignore[import-untyped]
+
 from firedrill.contract import Client
 from firedrill.exposition import family
 from firedrill.names import without_userinfo
@@ -66,6 +68,7 @@ class Exporter:
         self._test_times: tuple[float | None, float | None] = (None, None)
         self._counted_before: dict[Metric, int] = {}
         self._render_seconds = 0.0
+        self._process_start = psutil.Process().create_time()
         self._server = MetricsServer(self.render)
         self._keep_what_is_cleared(environment.stats)
         self._listen(environment)
@@ -233,6 +236,7 @@ class Exporter:
         return "".join(
             (
                 family(Client.STATE, states),
+                family(Client.PROCESS_START, {(): self._process_start}),
                 family(Client.TEST_INFO, {info: 1}),
                 family(Client.TEST_START, {(): start}),
                 family(Client.TEST_END, {(): end}),

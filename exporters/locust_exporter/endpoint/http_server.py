@@ -12,7 +12,8 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
-from firedrill.contract import CONTENT_TYPE
+from firedrill import inherited_sockets
+from firedrill.contract import CONTENT_TYPE, has_metrics
 from firedrill.errors import BadInput
 from locust_exporter.endpoint.scrape import Scrape, Scraper
 from locust_exporter.time_slice import TimeSlice
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 _PORTS_TO_TRY = 50
 _MAX_SCRAPERS = 16
 _MAX_CONNECTIONS = 8
+_BACKLOG = 256
 _CONNECTION_SECONDS = 5.0
 _POLL_SECONDS = 0.1
 _CHUNK_BYTES = 250_000
@@ -66,6 +68,9 @@ def give_way() -> None:
 class MetricsServer:
     """Serves `/metrics` from `render`, a function of the scrape that asks for it.
 
+    `/metrics/RUN_ID` shows the same for this run's id. Another run's id gets 404, so that its
+    Prometheus never takes these metrics for its own.
+
     A connection is for one request and `connection_seconds`. Few are served at once, and idle ones
     would keep others out for ever.
     """
@@ -80,6 +85,7 @@ class MetricsServer:
         self._scrapers: dict[str, Scraper] = {}
         self._was_scraped = False
         self._is_final = False
+        self._run_id = ""
         self._final_scrape = Event()
         self._wsgi: Any = None
 
@@ -90,10 +96,15 @@ class MetricsServer:
             if settings.port_was_asked_for or settings.port == 0
             else range(settings.port, settings.port + _PORTS_TO_TRY)
         )
+        self._run_id = settings.run_id
         fixed = {"log": None, "error_log": logger, "handler_class": self._handler}
         for port in ports:
+            inherited = inherited_sockets.listener(settings.host, port, _BACKLOG)
             self._wsgi = WSGIServer(
-                (settings.host, port), self._answer, spawn=Pool(_MAX_CONNECTIONS), **fixed
+                inherited or (settings.host, port),
+                self._answer,
+                spawn=Pool(_MAX_CONNECTIONS),
+                **fixed,
             )
             try:
                 self._wsgi.start()
@@ -122,9 +133,9 @@ class MetricsServer:
     def _answer(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != "/metrics":
+        if not has_metrics(environ["PATH_INFO"], self._run_id):
             start_response("404 Not Found", [("Content-Type", "text/plain"), _CLOSE])
-            return [b"The metrics are at /metrics.\n"]
+            return [b"This run's metrics are at /metrics.\n"]
         scrape, time_slice, is_final = self._scrape(environ), TimeSlice(give_way), self._is_final
         text = self._render(scrape, time_slice)
         time_slice.pause_if_over()

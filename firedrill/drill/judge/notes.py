@@ -9,11 +9,14 @@ from firedrill.record.limits import BLIND_RATIO, blind_limit
 from firedrill.record.outcome import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from firedrill.profile import Slo
-    from firedrill.record.figures import Figures, StepFigures
+    from firedrill.record.figures import Figures, Restarts, StepFigures
     from firedrill.record.run_document import RunDocument
+
+PROCESSES = {"api": "the API", "locust": "the load generator", "prometheus": "Prometheus"}
+"""Names of the jobs whose processes are known."""
 
 SCRAPE_GAP_SECONDS = 1.5
 """Scrapes of the load generator are a second apart; a longer gap is a missed scrape."""
@@ -30,6 +33,7 @@ def remarks(document: RunDocument) -> Iterator[Reason]:
     yield from _short_load(figures, document.profile.warmup_seconds)
     yield from _own_load_shape(figures.steps)
     yield from _scrape_gap(figures)
+    yield from _restarts(figures.restarts)
 
 
 def _hung_requests(figures: Figures, slo: Slo | None) -> Iterator[Reason]:
@@ -77,3 +81,29 @@ def _scrape_gap(figures: Figures) -> Iterator[Reason]:
         share = units.percent(blind / seconds)
         text = f"the load generator was not scraped for {units.seconds(blind)}, {share} of the run"
         yield Reason("seen_in_part", f"{text}; peaks in that time are not recorded")
+
+
+def _restarts(jobs: Iterable[Restarts]) -> Iterator[Reason]:
+    """Yield a remark on each job whose counts are not those of one process."""
+    for job in jobs:
+        name = PROCESSES.get(job.job, f"job {job.job}")
+        lost = "what a process counted after its last scrape is lost, so its counts are too low"
+        if job.restarts:
+            times = "once" if job.restarts == 1 else f"{job.restarts} times"
+            who = (
+                f"{name}'s process restarted {times}"
+                if job.instances == 1
+                else f"{job.restarted} of {job.instances} processes of {name} restarted, {times}"
+                " in all"
+            )
+            yield Reason("process_restarted", f"{who}; {lost}")
+        if job.counter_resets:
+            times = "once" if job.counter_resets == 1 else f"{job.counter_resets} times"
+            text = f"{job.counter} of {name} fell {times}, so the counts began anew; {lost}"
+            yield Reason("counter_reset", text)
+        if job.mixed:
+            text = f"several processes answered in turn as {name}"
+            yield Reason(
+                "processes_mixed",
+                f"{text}, so its counts are not sums; expected one process behind each --scrape",
+            )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 from firedrill.contract import Client
-from firedrill.drill.measure import endpoint_figures
+from firedrill.drill.measure import endpoint_figures, restarts
 from firedrill.drill.measure.client_figures import ClientFigures
 from firedrill.drill.measure.quality_figures import QualityFigures
 from firedrill.drill.measure.run_queries import RunQueries
@@ -32,10 +33,16 @@ class Measurement:
     """From the first user to the last."""
     knows_think_time: bool
     """Whether the users are the bundled ones, so that the rate they offer is known."""
+    load_since: float = 0.0
+    """When the load was started; 0 where the window tells it."""
 
     def figures(self, alerts: tuple[Alert, ...]) -> Figures:
         """Measure everything. The warm-up is left out of the figures of client and server."""
-        queries = RunQueries(self.prom, self.window)
+        # A restart of the generator after the start of its load makes a window of its own.
+        since = Window(min(self.window.start, self.load_since or inf), self.window.end)
+        started = restarts.start_times(self.prom, since)
+        restarted = restarts.measure(self.prom, since, started)
+        queries = RunQueries(self.prom, self.window, restarts.by_instance(started))
         client = ClientFigures(queries, self.profile, self.knows_think_time)
         quality = QualityFigures(queries, self.profile)
         judged = without_warmup(self.window, self.profile.warmup_seconds)
@@ -46,12 +53,13 @@ class Measurement:
             saturation=saturation(queries),
             honesty=quality.measure(hung=client.hung(judged)),
             alerts=alerts,
-            counts=quality.counts(self.run_id),
+            counts=quality.counts(self.run_id, restarted),
             invalid=quality.broken_conditions(),
             blind_seconds=quality.longest_scrape_gap(),
             seconds=self.window.seconds,
             arrivals=quality.arrivals(),
             endpoints=endpoint_figures.measure(queries, self.profile, judged),
+            restarts=restarted,
         )
 
 

@@ -10,10 +10,14 @@ from firedrill import histogram
 from firedrill.contract import Client, Server
 from firedrill.drill.judge.validity import LOST_LIMIT_RATIO
 from firedrill.record.figures import Arrivals, Counts, MeasurementQuality
+from firedrill.record.limits import TAIL_SECONDS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from firedrill.drill.measure.run_queries import RunQueries
     from firedrill.profile import Profile
+    from firedrill.record.figures import Restarts
 
 OVER_THE_WHOLE_RUN = frozenset({"arrivals_unsent", "pacing_missed", "task_exceptions"})
 """Conditions on a share of the whole run. The rules, which look on, judge the share so far, which
@@ -74,15 +78,28 @@ class QualityFigures:
         late = self.queries.gains(Client.WORKER_LAG.name, "worker")
         return min(1.0, max(late.values()) / self.queries.window.seconds) if late else None
 
-    def counts(self, run_id: str) -> Counts:
+    def counts(self, run_id: str, restarts: Iterable[Restarts]) -> Counts:
         """Count the requests of both sides over the whole run."""
         own_requests = f'{Server.RUN_REQUESTS.name}{{run_id="{run_id}"}}'
-        finished = self.queries.gains(own_requests)
+        finished = self.queries.gains(own_requests, "job")
+        broken = {restarted.job for restarted in restarts} | self._jobs_unseen_at_end()
         return Counts(
             client_requests=self.queries.gain(Client.REQUESTS),
             client_failures=self.queries.gain(Client.FAILURES),
             server_finished=sum(finished.values()) if finished else None,
+            comparable=broken.isdisjoint({*finished, "locust"}) if finished else None,
         )
+
+    def _jobs_unseen_at_end(self) -> set[str]:
+        """Return the jobs that were not scraped after the load; the generator has ended by then."""
+        window = self.queries.window
+        scrapes = self.queries.prom.raw("up", window.start, window.end + TAIL_SECONDS)
+        return {
+            job
+            for series in scrapes
+            if (job := series.labels.get("job", "")) != "locust"
+            and (not series.points[-1][1] or series.points[-1][0] < window.end)
+        }
 
     def arrivals(self) -> Arrivals | None:
         """Count what became of the schedule; None in a closed loop."""

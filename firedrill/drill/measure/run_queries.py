@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from firedrill.prometheus.client import step_of
 from firedrill.record.limits import TAIL_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from firedrill.contract import Metric
     from firedrill.histogram import Buckets
@@ -32,6 +32,8 @@ class RunQueries:
     prom: Prometheus
     window: Window
     """The whole load, from the first user to the last."""
+    restarts: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """Times at which a restarted process was first scraped, by instance."""
 
     @property
     def step_seconds(self) -> float:
@@ -62,7 +64,8 @@ class RunQueries:
         gained: dict[tuple[str, ...], float] = {}
         for series in self.prom.raw(selector, window.start - BEFORE_SECONDS, window.end + tail):
             key = tuple(series.labels.get(label, "") for label in labels)
-            gained[key] = gained.get(key, 0.0) + increase(series, since)
+            restarts = self.restarts.get(series.labels.get("instance", ""), ())
+            gained[key] = gained.get(key, 0.0) + increase(series, since, restarts)
         return gained
 
     def gain(self, counter: Metric, window: Window | None = None) -> float:
@@ -114,15 +117,19 @@ class RunQueries:
         return max(values, default=None)
 
 
-def increase(series: Series, since: float) -> float:
+def increase(series: Series, since: float, restarts: Sequence[float] = ()) -> float:
     """Return the gain of a counter since a time, from its raw samples.
 
-    It starts at zero where it is new, and anew where it falls.
+    It starts at zero where it is new, and anew where it falls or its process restarted: a new
+    process may have counted more than the one before.
     """
-    before = [value for time, value in series.points if time <= since][-1:] or [0.0]
-    values = before + [value for time, value in series.points if time > since]
+    before = [point for point in series.points if point[0] <= since][-1:] or [(since, 0.0)]
+    points = before + [point for point in series.points if point[0] > since]
     return sum(
-        later - earlier if later >= earlier else later for earlier, later in pairwise(values)
+        later
+        if later < earlier or any(last < restart <= time for restart in restarts)
+        else later - earlier
+        for (last, earlier), (time, later) in pairwise(points)
     )
 
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from firedrill.errors import BadInput
 from firedrill.record.outcome import Reason
+from firedrill.stack.interface import PortLost
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from firedrill.drill.play.run_state import RunState
+    from firedrill.stack.interface import Part
 
 MEASURED_PARTS = {
     "api": "the API's process",
@@ -26,6 +28,9 @@ ALERTING_PARTS = {
 }
 """Parts that may end without any harm to the measurement."""
 
+MASTER_PORT_TAKEN = "Socket bind failure"
+"""How Locust's last line begins to say that its master could not bind the port for its workers."""
+
 LOAD_BEGAN = ("All users spawned", "Ramping to")
 """Lines of Locust's log that show that it could load the locustfile."""
 
@@ -35,6 +40,7 @@ def note_ended_parts(state: RunState) -> None:
 
     Raises:
         BadInput: Locust ended because it could not load the user's locustfile.
+        PortLost: Locust ended because another process took its port.
     """
     for part, name in MEASURED_PARTS.items():
         child = getattr(state.stack, part)
@@ -42,6 +48,7 @@ def note_ended_parts(state: RunState) -> None:
         if code is None or f"{part}_ended" in state.mishaps or (part == "locust" and code == 0):
             continue
         if part == "locust":
+            _raise_if_port_lost(child)
             _reject_broken_locustfile(state, child.log)
         text = f"{name} ended in mid-run ({_exit(code)}): {child.last_log_line()}"
         state.mishaps[f"{part}_ended"] = Reason(f"{part}_ended", text)
@@ -78,6 +85,12 @@ def _note_ended_alerting(state: RunState) -> None:
             happened = f"{name} ended in mid-run ({_exit(code)})"
             text = f"{happened}, so later notifications are not recorded; see {child.log.name}"
             state.remark(f"{part}_ended", text)
+
+
+def _raise_if_port_lost(locust: Part) -> None:
+    line = locust.last_log_line()
+    if MASTER_PORT_TAKEN in line:
+        raise PortLost(f"Locust's master ended before the load: {line} ({locust.log})")
 
 
 def _reject_broken_locustfile(state: RunState, log_file: Path) -> None:

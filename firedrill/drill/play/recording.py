@@ -78,6 +78,7 @@ def _measure(state: RunState, prom: Prometheus) -> tuple[Window | None, Figures 
         run_id=state.stack.run_id,
         window=window,
         knows_think_time=state.request.locustfile is None,
+        load_since=state.stack.load_since,
     )
     return window, measurement.figures(alert_history.read(prom, window, TAIL_SECONDS))
 

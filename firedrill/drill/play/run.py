@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,11 @@ from firedrill.errors import BadInput
 from firedrill.interrupt import Interrupted
 from firedrill.record.run_folder import Run
 from firedrill.stack.containers import container_stack
+from firedrill.stack.interface import PortLost
 from firedrill.stack.plan import Ports
+
+STARTS = 4
+"""How often a stack is started whose ports other processes take."""
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,20 +60,38 @@ def play(request: Request, interrupt: Interrupt, progress: Progress) -> Run:
         progress.phase("building the images")
         # Before ports are chosen: a build takes minutes, in which others may take them.
         container_stack.build(interrupt)
-    ports = Ports.choose(request.ports)
     run = Run.create(request.out.absolute(), request.title)
-    state = _state(request, run, ports, interrupt, progress)
-    with _removed_on_bad_input(run), state.stack:
-        try:
-            start(state)
-            LoadWatch(state).watch()
-            end_load(state)
-        except Interrupted:
-            progress.phase("interrupted before the load began")
-        record(state)
+    with _removed_on_bad_input(run):
+        for starts_left in reversed(range(STARTS)):
+            try:
+                _play_once(request, run, interrupt, progress)
+            except PortLost as error:
+                if not starts_left:
+                    raise
+                progress.phase(f"starting again on another port: {error}")
+                shutil.rmtree(run.folder / "prometheus", ignore_errors=True)
+            else:
+                break
+    return run
+
+
+def _play_once(request: Request, run: Run, interrupt: Interrupt, progress: Progress) -> None:
+    """Play the request on ports of its own.
+
+    Raises what `play` does, and PortLost where another process took one of them.
+    """
+    with Ports.choose(request.ports) as ports:
+        state = _state(request, run, ports, interrupt, progress)
+        with state.stack:
+            try:
+                start(state)
+                LoadWatch(state).watch()
+                end_load(state)
+            except Interrupted:
+                progress.phase("interrupted before the load began")
+            record(state)
     if run.snapshot.is_dir():
         state.stack.discard_data()
-    return run
 
 
 def _state(

@@ -252,11 +252,15 @@ def _counted(facts: Facts) -> QualityFinding:
         facts.number(f"figures.counts.{name}")
         for name in ("client_requests", "client_failures", "server_finished")
     )
-    server = (
-        "The server does not count them"
-        if finished is None
-        else f"The server finished {units.count(finished)}"
-    )
+    if finished is None:
+        server = "The server does not count them"
+    elif facts("figures.counts.comparable") is False:
+        server = (
+            f"The server finished {units.count(finished)} at least: a process restarted, or was not"
+            " scraped at the end, so the two counts cannot be compared"
+        )
+    else:
+        server = f"The server finished {units.count(finished)}"
     return QualityFinding(
         "Requests counted",
         units.count(made),

@@ -15,6 +15,7 @@ from firedrill.notifications.notification import Notification
 from firedrill.prometheus.client import Prometheus
 from firedrill.stack.containers import container_stack, engine
 from firedrill.stack.foreground import describe_grafana, golden_signals, print_addresses
+from firedrill.stack.plan import PORT_OPTIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +66,7 @@ def run(
     project.build()
     began = time.time()
     watcher = _Watcher(project, f"http://{LOOPBACK}:{chosen.notifications}", console)
+    chosen.hand_over(*PORT_OPTIONS)
     try:
         project.up(*container_stack.SERVICES, *(["grafana"] if with_grafana else []))
         print_addresses(console, _composed_addresses(project, chosen, with_grafana=with_grafana))

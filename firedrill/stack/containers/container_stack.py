@@ -168,6 +168,7 @@ class ContainerStack(WebControlledStack):
         """
         _write_inputs(self.plan)
         api = ["api"] if self.plan.server else []
+        self.plan.ports.hand_over("api", "metrics", "prometheus", "alertmanager", "notifications")
         self._up("config", "prometheus", "alertmanager", "notifications", *api)
         self.prometheus = Container(self, "prometheus")
         self.records = True
@@ -188,6 +189,7 @@ class ContainerStack(WebControlledStack):
 
     def start_locust(self) -> None:
         """Start master and workers, and when all are there the load."""
+        self.plan.ports.hand_over("web", "exporter")
         self._up(
             "locust-master", "locust-worker", scale={"locust-worker": self.plan.workers}, alone=True
         )

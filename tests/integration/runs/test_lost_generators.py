@@ -48,6 +48,7 @@ def stack(tmp_path):
 def test_a_drill_that_loses_its_generators_keeps_the_record(stack, tmp_path):
     profile, port, ports = tmp_path / "open.yaml", any_free(), stack.plan.ports
     profile.write_text(PROFILE)
+    ports.share("web", "exporter")
     reached = {
         "FIREDRILL_PROMETHEUS_URL": stack.prom.url,
         "FIREDRILL_LOCUST_URL": f"http://{LOOPBACK}:{ports.web}",
@@ -73,6 +74,7 @@ def test_a_drill_that_loses_its_generators_keeps_the_record(stack, tmp_path):
             "-H",
             target.url,
             FIREDRILL_EXPORTER_PORT=str(ports.exporter),
+            FIREDRILL_RUN_ID=stack.plan.run_id,
         ) as locust,
         Locust(*worker, exporter=False) as first,
         Locust(*worker, exporter=False) as second,

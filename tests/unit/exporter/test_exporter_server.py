@@ -12,6 +12,7 @@ import requests
 from locust_exporter.endpoint.http_server import MetricsServer
 from locust_exporter.exporter_settings import Settings
 
+from firedrill.contract import METRICS_PATH, metrics_path
 from firedrill.errors import BadInput
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
@@ -45,7 +46,8 @@ def served(padding="", patience_seconds=PATIENCE_SECONDS):
         return f"{number}\n{padding}"
 
     def serve():
-        ports.put(MetricsServer(metrics, patience_seconds).start(Settings(port=0)))
+        settings = Settings(port=0, run_id="run/1")
+        ports.put(MetricsServer(metrics, patience_seconds).start(settings))
         while not over.is_set():
             gevent.sleep(0.02)
 
@@ -67,6 +69,22 @@ def scrape(port, name, patience=f"{PATIENCE_SECONDS:g}"):
     return requests.get(
         f"http://127.0.0.1:{port}/metrics", headers=headers, timeout=PATIENCE_SECONDS
     ).text
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        (METRICS_PATH, 200),
+        (metrics_path("run/1"), 200),
+        (metrics_path("run/2"), 404),
+        (metrics_path(""), 404),
+        ("/", 404),
+    ],
+)
+def test_another_runs_prometheus_gets_nothing(path, status):
+    with served() as port:
+        answer = requests.get(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_SECONDS)
+    assert answer.status_code == status
 
 
 def test_scrapers_beyond_sixteen_are_anonymous():

@@ -39,24 +39,23 @@ def test_a_taken_port_that_was_requested_is_an_error(taken_port):
 
 def test_a_default_that_is_taken_moves_to_a_free_port(taken_port):
     chosen = ports.choose(None, taken_port, "--port")
-    assert chosen != taken_port
-    assert ports.is_free(chosen)
+    assert chosen.number != taken_port
+    assert not ports.is_free(chosen.number)
+    chosen.release()
+    assert ports.is_free(chosen.number)
 
 
 def test_no_two_parts_get_the_same_port():
     requested = {"prometheus": ports.any_free()}
-    chosen = Ports.choose(requested)
-    assert chosen.prometheus == requested["prometheus"]
-    assert len({getattr(chosen, name) for name in PORT_OPTIONS}) == len(PORT_OPTIONS)
+    with Ports.choose(requested) as chosen:
+        assert chosen.prometheus == requested["prometheus"]
+        assert len({getattr(chosen, name) for name in PORT_OPTIONS}) == len(PORT_OPTIONS)
 
 
 def test_a_default_avoids_the_requested_port_of_another_part():
-    chosen = (
-        Ports.choose({"metrics": PORT_OPTIONS["api"][1]})
-        if ports.is_free(PORT_OPTIONS["api"][1])
-        else None
-    )
-    assert chosen is None or chosen.api != PORT_OPTIONS["api"][1]
+    if ports.is_free(PORT_OPTIONS["api"][1]):
+        with Ports.choose({"metrics": PORT_OPTIONS["api"][1]}) as chosen:
+            assert chosen.api != PORT_OPTIONS["api"][1]
 
 
 @pytest.mark.parametrize(
