@@ -6,9 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from locust_exporter.counting.arrival_counts import ArrivalCounts
+
+
+def _nothing(_request_type: object, _name: object) -> bool:
+    return False
 
 
 @dataclass(slots=True)
@@ -24,6 +28,8 @@ class ProfileInfo:
     """Index of the active step; None before the first."""
     arrivals: ArrivalCounts | None = None
     """Counts of an open loop's arrivals; None in a closed loop."""
+    is_excluded: Callable[[object, object], bool] = _nothing
+    """Whether the profile leaves out a request of this type and name."""
 
 
 _announced = ProfileInfo()
