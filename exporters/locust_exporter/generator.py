@@ -1,4 +1,4 @@
-"""This process as a load generator: wraps Locust's clients and its request event."""
+"""This process as a load generator: wraps Locust's clients and what they report to."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from locust.exception import (
     StopTest,
     StopUser,
 )
+from locust.stats import RequestStats
 
 from locust_exporter.counting.in_flight import InFlight
 from locust_exporter.counting.process_reports import NONE_REPORTED, ProcessReport
@@ -32,7 +33,7 @@ from locust_exporter.generator_health import CpuMeter, LoopLag, Pacing
 from locust_exporter.profile_info import announced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from locust_exporter.counting.sanitize import Endpoint
     from locust_exporter.exporter_settings import Settings
@@ -68,7 +69,8 @@ class Generator:
             session.__init__ = self._noting_user(session.__init__)  # type: ignore[method-assign]
         HttpSession.request = track(HttpSession.request, watch_requests_body)  # type: ignore[method-assign]
         FastHttpSession.request = track(FastHttpSession.request, watch_geventhttpclient_body)  # type: ignore[method-assign]
-        events.request.fire = self.in_flight.tracked_fire(events.request.fire, self._on_unseen)
+        log_request = self.in_flight.tracked_log(RequestStats.log_request, self._on_unseen)
+        RequestStats.log_request = log_request  # type: ignore[method-assign]
         events.request.measure = self._tracked_measure(events.request.measure)
         events.user_error.add_listener(self._on_user_error)
         # An answer that was dropped unreported may hang in a reference cycle until it is collected.
@@ -151,9 +153,8 @@ class Generator:
 
         return tracked_measure
 
-    def _on_unseen(self, event: Mapping[str, Any]) -> None:
+    def _on_unseen(self, method: object, name: object) -> None:
         """Note the class of the user that reports a request which was not seen to begin."""
-        method, name = event.get("request_type"), event.get("name")
         with suppress(Exception):  # whatever a name's own methods raise
             if not announced().is_excluded(method, name) and (user_class := _acting_user_class()):
                 request = label_value(method), label_value(name)

@@ -13,7 +13,7 @@ from locust_exporter.counting.arrival_counts import START_DELAY
 from locust_exporter.counting.latency_histogram import LatencyHistogram
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
 STAGES = ("in_flight", "unreported")
@@ -128,7 +128,11 @@ class InFlight:
             finally:
                 end_report(before)
             own.awaits_answer = False
-            if not _has_unread_body(watch_body, response, self, own):
+            try:
+                has_unread_body = watch_body(response, self, own)
+            except Exception:  # noqa: BLE001 - a client of another version; its user must not notice
+                has_unread_body = False
+            if not has_unread_body:
                 sent.discard(own)
             # A response with a catch_response block is reported when the block is left.
             if getattr(response, "_catch_response", False):
@@ -142,26 +146,28 @@ class InFlight:
         """Return `block` as a request in flight, for clients that always report."""
         return TrackedBlock(self, block, SentRequest(self._clock(), START_DELAY.get(), id(user)))
 
-    def tracked_fire(
-        self, fire: Callable[..., None], on_unseen: Callable[[Mapping[str, Any]], None]
+    def tracked_log(
+        self, log_request: Callable[..., None], on_unseen: Callable[[object, object], None]
     ) -> Callable[..., None]:
-        """Wrap `fire` of the request event: `on_unseen` gets events that were not seen to begin.
+        """Wrap `log_request` of Locust's statistics, which gets every request that is reported.
 
-        Each request may be reported once. It is no listener, because another listener's StopUser
-        keeps an event from all listeners after it.
+        `on_unseen` gets method and name of those that were not seen to begin. Each that was may be
+        reported once.
         """
         reporting = _REPORTING.get
 
-        @functools.wraps(fire)
-        def firing(**event: Any) -> None:
+        @functools.wraps(log_request)
+        def log(
+            stats: object, method: object, name: object, response_time: object, length: object
+        ) -> None:
             own = reporting()
             if own is None or own.is_reported:
-                on_unseen(event)
+                on_unseen(method, name)
             else:
                 own.is_reported = True
-            fire(**event)
+            log_request(stats, method, name, response_time, length)
 
-        return firing
+        return log
 
     def begin(self, request: SentRequest) -> None:
         """Count a request as in flight."""
@@ -229,18 +235,6 @@ class TrackedBlock(ContextDecorator):
         finally:
             _REPORTING.reset(before)
             self._in_flight.end(self._request)
-
-
-def _has_unread_body(
-    watch_body: Callable[[Any, InFlight, SentRequest], bool],
-    response: Any,
-    in_flight: InFlight,
-    request: SentRequest,
-) -> bool:
-    try:
-        return watch_body(response, in_flight, request)
-    except Exception:  # noqa: BLE001 - a client of another version; its user must not notice
-        return False
 
 
 def reporting_response_class(count_unreported: Callable[[], None], base: Any) -> type:
