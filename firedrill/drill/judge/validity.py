@@ -170,12 +170,13 @@ def unmeasured_objectives(slo: Slo, figures: Figures) -> Iterator[Reason]:
 
 def unseen_waiting(unobserved: Iterable[UnobservedUsers]) -> str:
     """Return why nobody knows whether users of these classes waited; "" if there are none."""
-    texts = []
-    for users in unobserved:
-        request = f" ({users.method} {users.name})" if users.has_request else ""
-        what = "reported requests that were" if request else "sent nothing that was"
-        texts.append(f"users of {users.user_class} {what} not seen to begin{request}")
-    return " and ".join(texts)
+    return " and ".join(
+        f"users of {users.user_class} reported requests that were not seen to begin"
+        f" ({users.method} {users.name})"
+        if users.has_request
+        else f"users of {users.user_class} do not report when their requests begin"
+        for users in unobserved
+    )
 
 
 def _unmeasured(objective: str, why: str, remedy: str) -> Reason:
