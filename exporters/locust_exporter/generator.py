@@ -141,7 +141,8 @@ class Generator:
         @functools.wraps(init)
         def noting_user(session: Any, *args: Any, **kwargs: Any) -> None:
             init(session, *args, **kwargs)
-            self._announcing.add(type(session.user).__name__)
+            if user_class := type(session.user) if session.user else _acting_user_class():
+                self._announcing.add(user_class.__name__)
 
         return noting_user
 
