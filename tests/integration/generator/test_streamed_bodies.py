@@ -25,6 +25,7 @@ from tests.target_server import LINE
 from tests.waiting import poll_until
 
 LOCUSTFILES = Path(__file__).parent / "locustfiles"
+TRANSACTIONS = LOCUSTFILES.parents[2] / "locustfiles" / "transactions.py"
 STREAMING = (LOCUSTFILES / "streaming.py", EXPORTER_PLUGIN)
 
 
@@ -181,7 +182,7 @@ def test_users_that_hang_in_a_body_starve_and_abandon(target, workers):
 def test_a_class_with_unseen_requests_is_not_observed(target, workers):
     """Its other requests are seen to begin: those of its client, judged or not, and measured."""
     load = ("--headless", "-u", 4, "-r", 4, "-H", target.url)
-    files = (LOCUSTFILES.parents[2] / "locustfiles" / "transactions.py", EXPORTER_PLUGIN)
+    files = (TRANSACTIONS, EXPORTER_PLUGIN)
     master, worker = worker_options(workers) if workers else ((), ())
     generators = [Locust(*worker, files=files, exporter=False) for _ in range(workers)]
     with Locust(*master, *load, files=files) as locust:
@@ -202,3 +203,14 @@ def test_a_class_with_unseen_requests_is_not_observed(target, workers):
     assert metrics.value("locust_user_class_unobserved", user_class="Guest") == 0
     assert not metrics.values("locust_users_starved")
     assert metrics.values("locust_requests_abandoned_total") == [0, 0]
+
+
+def test_an_excluded_transaction_leaves_its_class_observed(target):
+    files = (LOCUSTFILES / "excluding.py", TRANSACTIONS, EXPORTER_PLUGIN)
+    with Locust("--headless", "-u", 2, "-r", 2, "-H", target.url, files=files) as locust:
+        metrics = locust.until(
+            lambda metrics: metrics.total("locust_requests_total", name="checkout") > 2,
+            "transactions to be reported",
+        )
+    assert metrics.value("locust_user_class_unobserved", user_class="Shop") == 0
+    assert len(metrics.values("locust_users_starved")) == 1
