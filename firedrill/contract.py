@@ -342,26 +342,43 @@ class Client:
         "to le since they were due.",
         "le",
     )
-    IN_FLIGHT = gauge("locust_requests_in_flight", "Requests that are sent and not answered yet.")
+    IN_FLIGHT = gauge(
+        "locust_requests_in_flight",
+        "Requests that are sent and whose body was not read, closed or dropped yet.",
+    )
     OLDEST = gauge(
-        "locust_requests_in_flight_oldest_seconds", "Age of the oldest request in flight."
+        "locust_requests_in_flight_oldest_seconds",
+        "Age of the oldest request in flight that a user waits for: for the answer, or in a read "
+        "of its body.",
     )
     STARVED = gauge(
         "locust_users_starved",
-        "Users whose current request is older than the starvation threshold.",
+        "Users that wait for an answer, or in a read of its body, and whose request is older than "
+        "the starvation threshold.",
+    )
+    UNOBSERVED = gauge(
+        "locust_user_class_unobserved",
+        "1 for a class of users that may wait unseen, because it reported a request that was not "
+        "seen to begin (the first one's method and name), or never told of one; else 0.",
+        "user_class",
+        "method",
+        "name",
     )
     ABANDONED = counter(
         "locust_requests_abandoned_total",
-        "Requests that are in no statistic of Locust, by stage.",
+        "Requests that were given up: in_flight before the answer or in a read of its body, "
+        "unreported in a catch_response block.",
         "stage",
     )
     ABANDONED_AGE = histogram(
         "locust_requests_abandoned_age_seconds",
-        "Age of a request when its user was stopped before the answer; in an open workload since "
-        "it was due.",
+        "Age of a request when its user was stopped, or its connection broke, before the answer "
+        "or in a read of its body; in an open workload since it was due.",
     )
     IN_FLIGHT_AGE = gauge(
-        "locust_requests_in_flight_age", "Requests in flight with an age up to le.", "le"
+        "locust_requests_in_flight_age",
+        "Requests in flight whose answer has not begun, with an age up to le.",
+        "le",
     )
     PACING = counter(
         "locust_pacing_intervals_total",

@@ -22,6 +22,12 @@ from .same_origin import is_foreign
 
 ARRIVALS = or_exit(lambda: locust_hooks.install(PROFILE) if PROFILE and PROFILE.open_loop else None)
 
+INFO = profile_info(PROFILE) if PROFILE else ProfileInfo()
+if ARRIVALS:
+    ARRIVALS.is_excluded = INFO.is_excluded
+# Here, because a worker has no shape.
+announce(INFO)
+
 
 class ProfileShape(locust.LoadTestShape):
     """Asks Locust for the users that the profile has at each moment."""
@@ -30,20 +36,14 @@ class ProfileShape(locust.LoadTestShape):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._info = ProfileInfo()
-        if PROFILE:
-            self._info = profile_info(PROFILE)
-            if ARRIVALS:
-                ARRIVALS.exclude = PROFILE.exclude
-            self._info.arrivals = ARRIVALS
-            announce(self._info)
+        INFO.arrivals = ARRIVALS
 
     def tick(self) -> tuple[int, float] | None:
         """Return users and spawn rate for this moment; None when the profile is over."""
         if PROFILE is None:
             return None
         seconds = self.get_run_time()  # type: ignore[no-untyped-call]
-        self._info.step = PROFILE.step_at(seconds)
+        INFO.step = PROFILE.step_at(seconds)
         return PROFILE.target_at(seconds)
 
 

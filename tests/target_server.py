@@ -9,12 +9,16 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
+LINE = b"half of a body\r\n"
+"""A body of `/drip` has two."""
+
 
 class Target(ThreadingHTTPServer):
     """A server on a free port while its `with` block lasts.
 
-    `/hang` waits for the end of the block, or until `release` is set. `/redirect` leads to `/`,
-    `/fail` answers 503, any other path answers at once. No request is answered while `gate` is
+    `/hang` waits for the end of the block, or until `release` is set; `/drip` does so in the middle
+    of the body, where `/broken` breaks the connection. `/redirect` leads to `/`, `/fail` answers
+    503, `/none` has no body, any other path answers at once. No request is answered while `gate` is
     cleared; the request with the number `clears_at` clears it. With `seconds_each`, requests are
     answered one after the other, and each takes that long.
     """
@@ -72,13 +76,27 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.release.wait(self.server.seconds_each)
         if self.path == "/hang":
             self.server.release.wait()
-        body = b'{"ok": true}'
-        self.send_response({"/fail": 503, "/redirect": 302}.get(self.path, 200))
+        if self.path in {"/drip", "/broken"}:
+            self.send_begun_body()
+            return
+        body = b"" if self.path == "/none" else b'{"ok": true}'
+        self.send_response({"/fail": 503, "/redirect": 302, "/none": 204}.get(self.path, 200))
         if self.path == "/redirect":
             self.send_header("Location", "/")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def send_begun_body(self) -> None:
+        """Send the first half of a body, then the rest when released, or break the connection."""
+        self.send_response(200)
+        self.send_header("Content-Length", str(2 * len(LINE)))
+        self.end_headers()
+        self.wfile.write(LINE)
+        if self.path == "/drip":
+            self.server.release.wait()
+            self.wfile.write(LINE)
+        self.close_connection = True
 
     do_POST = do_GET  # noqa: N815 - http.server names it
 

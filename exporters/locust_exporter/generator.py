@@ -1,9 +1,11 @@
-"""This process as a load generator: wraps Locust's clients and `events.request.measure`."""
+"""This process as a load generator: wraps Locust's clients and what they report to."""
 
 from __future__ import annotations
 
+import functools
 import gc
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -18,21 +20,25 @@ from locust.exception import (
     StopTest,
     StopUser,
 )
+from locust.stats import RequestStats
 
 from locust_exporter.counting.in_flight import InFlight
-from locust_exporter.counting.process_reports import ProcessReport
+from locust_exporter.counting.process_reports import NONE_REPORTED, ProcessReport
+from locust_exporter.counting.sanitize import label_value
+from locust_exporter.counting.streamed_body import (
+    watch_geventhttpclient_body,
+    watch_requests_body,
+)
 from locust_exporter.generator_health import CpuMeter, LoopLag, Pacing
 from locust_exporter.profile_info import announced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from locust_exporter.counting.sanitize import Endpoint
     from locust_exporter.exporter_settings import Settings
 
 LAG_SLEEP_SECONDS = 0.02
-
-HTTP_USERS = (locust.HttpUser, locust.FastHttpUser)
-"""Users whose requests are seen from their start."""
 
 
 class Generator:
@@ -46,16 +52,25 @@ class Generator:
         self.in_flight = InFlight(harmless=(ValueError, *control))
         self.user_exceptions = 0
         self.pacing = Pacing()
-        self._measuring: set[type[locust.User]] = set()
-        """Classes of users that report when a request of theirs begins."""
+        self._announcing: set[str] = set()
+        """Classes of users with a client whose requests are seen to begin."""
+        self._silent: set[str] = set()
+        """Classes that ran here without such a client."""
+        self._unseen: dict[str, Endpoint] = {}
+        """First request that was reported and not seen to begin, by class of users."""
         self._lag = LoopLag()
         self._cpu = CpuMeter()
         self._process = psutil.Process()
 
     def watch_clients(self, events: Any) -> None:
         """Track the requests of Locust's HTTP clients and those of `events.request.measure`."""
-        HttpSession.request = self.in_flight.tracked(HttpSession.request)  # type: ignore[method-assign]
-        FastHttpSession.request = self.in_flight.tracked(FastHttpSession.request)  # type: ignore[method-assign]
+        track = self.in_flight.tracked
+        for session in (HttpSession, FastHttpSession):
+            session.__init__ = self._noting_user(session.__init__)  # type: ignore[method-assign]
+        HttpSession.request = track(HttpSession.request, watch_requests_body)  # type: ignore[method-assign]
+        FastHttpSession.request = track(FastHttpSession.request, watch_geventhttpclient_body)  # type: ignore[method-assign]
+        log_request = self.in_flight.tracked_log(RequestStats.log_request, self._on_unseen)
+        RequestStats.log_request = log_request  # type: ignore[method-assign]
         events.request.measure = self._tracked_measure(events.request.measure)
         events.user_error.add_listener(self._on_user_error)
         # An answer that was dropped unreported may hang in a reference cycle until it is collected.
@@ -77,18 +92,17 @@ class Generator:
     def report(self, environment: Any) -> ProcessReport:
         """Return the figures of this moment."""
         arrivals = announced().arrivals
-        tracked_users = {
-            user
-            for user in environment.user_classes
-            if user in self._measuring or issubclass(user, HTTP_USERS)
-        }
-        # Seen for some classes of users only, it would say that the others wait for nothing.
-        sees_all_users = tracked_users and tracked_users.issuperset(environment.user_classes)
+        silent = self._silent_classes(environment)
+        unobserved = self._unobserved_classes(silent, environment.runner)
         return ProcessReport(
-            in_flight=self.in_flight.snapshot(self._settings.starvation_seconds)
-            if sees_all_users
+            # Seen for some classes of users only, it would say that the others wait for nothing.
+            in_flight=None
+            if unobserved
+            else self.in_flight.snapshot(self._settings.starvation_seconds),
+            unobserved=unobserved,
+            abandoned=dict(self.in_flight.abandoned)
+            if len(silent) < len(environment.user_classes)
             else None,
-            abandoned=dict(self.in_flight.abandoned) if tracked_users else None,
             abandoned_ages=self.in_flight.abandoned_ages,
             user_exceptions=self.user_exceptions,
             cpu_ratio=self._cpu.ratio,
@@ -105,17 +119,47 @@ class Generator:
             },
         )
 
+    def _silent_classes(self, environment: Any) -> list[str]:
+        """Return the classes of users whose requests would not be seen to begin, so far."""
+        names = [user_class.__name__ for user_class in environment.user_classes]
+        return [name for name in names if name not in self._announcing]
+
+    def _unobserved_classes(self, silent: Sequence[str], runner: Any) -> dict[str, Endpoint]:
+        """Return the classes of users that may wait unseen, with their first unseen request."""
+        running = runner.user_classes_count if silent else {}
+        self._silent |= {name for name in silent if running.get(name)}
+        waits = dict.fromkeys(self._silent.intersection(silent), NONE_REPORTED)
+        return waits | self._unseen
+
     def _users_awaiting_answers(self) -> int:
         """Return users whose request is older than this process leaves an answer unread."""
         return self.in_flight.snapshot(2 * self._lag.max_seconds).starved_users
 
+    def _noting_user(self, init: Any) -> Any:
+        """Wrap `__init__` of a client session, to note the class of its user."""
+
+        @functools.wraps(init)
+        def noting_user(session: Any, *args: Any, **kwargs: Any) -> None:
+            init(session, *args, **kwargs)
+            if user_class := type(session.user) if session.user else _acting_user_class():
+                self._announcing.add(user_class.__name__)
+
+        return noting_user
+
     def _tracked_measure(self, measure: Any) -> Any:
         def tracked_measure(*args: Any, **kwargs: Any) -> Any:
             if user_class := _acting_user_class():
-                self._measuring.add(user_class)
+                self._announcing.add(user_class.__name__)
             return self.in_flight.tracked_block(measure(*args, **kwargs), gevent.getcurrent())
 
         return tracked_measure
+
+    def _on_unseen(self, method: object, name: object) -> None:
+        """Note the class of the user that reports a request which was not seen to begin."""
+        with suppress(Exception):  # whatever a name's own methods raise
+            if not announced().is_excluded(method, name) and (user_class := _acting_user_class()):
+                request = label_value(method), label_value(name)
+                self._unseen.setdefault(user_class.__name__, request)
 
     def _on_user_error(self, **_: Any) -> None:
         self.user_exceptions += 1

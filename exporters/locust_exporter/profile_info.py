@@ -6,9 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from locust_exporter.counting.arrival_counts import ArrivalCounts
+
+
+def _nothing(_request_type: object, _name: object) -> bool:
+    return False
 
 
 @dataclass(slots=True)
@@ -20,14 +24,14 @@ class ProfileInfo:
     """Limits by quantile, spelled as the label is: `0.99`."""
     warmup_seconds: float = 0.0
     """Time at the begin of the load that no objective judges."""
-    exclude: Sequence[str] = ()
-    """Patterns of request names and types that are left out of all totals."""
     slo_error_ratio: float | None = None
     slo_starved_users: int | None = None
     step: int | None = None
     """Index of the active step; None before the first."""
     arrivals: ArrivalCounts | None = None
     """Counts of an open loop's arrivals; None in a closed loop."""
+    is_excluded: Callable[[object, object], bool] = _nothing
+    """Whether all totals leave out a request of this type and name."""
 
 
 _announced = ProfileInfo()

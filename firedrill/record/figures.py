@@ -136,6 +136,21 @@ class Saturation:
 
 
 @dataclass(frozen=True, slots=True)
+class UnobservedUsers:
+    """A class of users that may have waited unseen."""
+
+    user_class: str
+    method: str
+    """Of the first request that was reported and not seen to begin; "" where none was reported."""
+    name: str
+
+    @property
+    def has_request(self) -> bool:
+        """Whether a request was reported that was not seen to begin."""
+        return bool(self.method or self.name)
+
+
+@dataclass(frozen=True, slots=True)
 class MeasurementQuality:
     """Requests that no latency figure shows, and the health of the load generator."""
 
@@ -143,7 +158,7 @@ class MeasurementQuality:
     oldest_max_seconds: float | None
     """Age of the oldest request in flight."""
     starved_max: float | None
-    """Most users that were starved at once."""
+    """Most users that were starved at once; None if users may have waited unseen."""
     starved_sustained: float | None
     """Most users that were starved at once for five seconds without a break."""
     abandoned: Mapping[str, float | None]
@@ -157,6 +172,8 @@ class MeasurementQuality:
     They were given up after the warm-up, after a longer wait than one second, than every latency
     objective and than every answer.
     """
+    unobserved: tuple[UnobservedUsers, ...] = ()
+    """Classes of users that may have waited unseen; starved users are those of the others."""
     exceptions: float | None = None
     """Tasks that ended with an exception and did not send the rest of their requests."""
 

@@ -6,7 +6,6 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from firedrill.contract import ENDPOINT_BOUNDS_SECONDS
-from firedrill.objectives import is_excluded
 from locust_exporter.counting.latency_histogram import GrowingHistogram, LatencyHistogram
 from locust_exporter.counting.sanitize import Endpoints
 
@@ -52,8 +51,8 @@ class ArrivalCounts:
         """Ages of the arrivals that wait for a user, in a process with users."""
         self.users_awaiting_answers: Callable[[], int] = int
         """Users that wait for the target, in a process with users; set by the exporter."""
-        self.exclude: Sequence[str] = ()
-        """Patterns of requests that `response_time` leaves out."""
+        self.is_excluded: Callable[[object, object], bool] = lambda *_: False
+        """Whether `response_time` leaves out a request of this type and name."""
         self._endpoints = Endpoints(max_names)
         self._histogram_of: dict[tuple[object, object], GrowingHistogram] = {}
 
@@ -81,7 +80,7 @@ class ArrivalCounts:
                 self._endpoints.of(method, name), GrowingHistogram(ENDPOINT_BOUNDS_SECONDS)
             )
         histogram.observe(seconds)
-        if not self.exclude or not is_excluded(str(method), str(name), self.exclude):
+        if not self.is_excluded(method, name):
             self.response_time.observe(seconds)
 
     def add(self, other: ArrivalCounts, assigned: int = 0) -> None:

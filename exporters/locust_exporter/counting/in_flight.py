@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import functools
 import time
-from contextlib import contextmanager
+from contextlib import ContextDecorator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from locust_exporter.counting.arrival_counts import START_DELAY
 from locust_exporter.counting.latency_histogram import LatencyHistogram
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
-
-Yielded = TypeVar("Yielded")
-
 
 STAGES = ("in_flight", "unreported")
 """Stages at which a request can be abandoned."""
+
+
+_REPORTING: ContextVar[SentRequest | None] = ContextVar("reporting", default=None)
+"""The request whose event this greenlet may fire: it was seen to begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,11 @@ class InFlightSnapshot:
 
     requests: int = 0
     oldest_seconds: float = 0.0
+    """Age of the oldest request that a user waits for."""
     starved_users: int = 0
-    """Users whose request is older than the threshold."""
+    """Users that wait for a request that is older than the threshold."""
     ages: LatencyHistogram = field(default_factory=LatencyHistogram)
+    """Ages of the requests whose answer has not begun."""
 
     def __add__(self, other: InFlightSnapshot) -> InFlightSnapshot:
         return InFlightSnapshot(
@@ -41,12 +45,34 @@ class InFlightSnapshot:
         )
 
 
-class InFlight:
-    """Keeps account of requests between their start and their report.
+@dataclass(slots=True, eq=False)
+class SentRequest:
+    """A request in flight. It holds nothing of the user's, who may keep the answer for ever."""
 
-    Every request that was sent is reported, still in flight, or abandoned: `in_flight` if it was
-    not answered when its user was stopped, `unreported` if its answer was lost in a catch_response
-    block that was never left in order.
+    sent: float
+    start_delay: float
+    user: int
+    """Identity of the client session, or of the greenlet."""
+    awaits_answer: bool = True
+    """Until the head of the answer has arrived; its body may be left to read then."""
+    readers: int = 0
+    """Greenlets that are blocked in a read of the body."""
+    is_reported: bool = False
+    is_abandoned: bool = False
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for it. An answer that is kept unread delays nobody."""
+        return self.awaits_answer or self.readers > 0
+
+
+class InFlight:
+    """Keeps account of requests from their start until their body was read, closed or dropped.
+
+    Every request that was sent is reported, still in flight, or abandoned: `in_flight` if its user
+    was stopped, or its connection broke, before it was answered or its body was read; `unreported`
+    if its answer was lost in a catch_response block that was never left in order. Where only the
+    body was lost, Locust may have reported the request with the time to its head.
     """
 
     def __init__(
@@ -58,8 +84,7 @@ class InFlight:
 
         `harmless` are exceptions that leave a request only before it is sent or after its report.
         """
-        self._sent: dict[object, tuple[float, object, float]] = {}
-        """Send time, session or user, and start delay, by a token for each request."""
+        self._sent: set[SentRequest] = set()
         self._harmless = harmless
         self._clock = clock
         self.abandoned = dict.fromkeys(STAGES, 0)
@@ -69,73 +94,147 @@ class InFlight:
             functools.partial(reporting_response_class, self._count_unreported)
         )
 
-    def tracked(self, request: Callable[..., Any]) -> Callable[..., Any]:
-        """Wrap `request`, a method of a client session, to account for its time in flight."""
+    def tracked(
+        self,
+        request: Callable[..., Any],
+        watch_body: Callable[[Any, InFlight, SentRequest], bool] = lambda *_: False,
+    ) -> Callable[..., Any]:
+        """Wrap `request`, a method of a client session, to account for its time in flight.
+
+        `watch_body` tells the account when the body of a response is read, and returns whether
+        there is one left to read.
+        """
         sent, clock, harmless, start_delay = (
             self._sent,
             self._clock,
             self._harmless,
             START_DELAY.get,
         )
+        begin_report, end_report = _REPORTING.set, _REPORTING.reset
 
         @functools.wraps(request)
         def tracking(session: object, *args: Any, **kwargs: Any) -> Any:
-            token = object()
-            start, delay = clock(), start_delay()
-            sent[token] = (start, session, delay)
+            own = SentRequest(clock(), start_delay(), id(session))
+            sent.add(own)
+            before = begin_report(own)
             try:
                 response = request(session, *args, **kwargs)
             except harmless:
+                sent.discard(own)
                 raise
             except BaseException:
-                self._count_abandoned(clock() - start + delay)
+                self.abandon(own)
                 raise
             finally:
-                del sent[token]
+                end_report(before)
+            own.awaits_answer = False
+            try:
+                has_unread_body = watch_body(response, self, own)
+            except Exception:  # noqa: BLE001 - a client of another version; its user must not notice
+                has_unread_body = False
+            if not has_unread_body:
+                sent.discard(own)
             # A response with a catch_response block is reported when the block is left.
             if getattr(response, "_catch_response", False):
+                response._sent_as = own  # noqa: SLF001 - an attribute of our own
                 response.__class__ = self._response_class(type(response))
             return response
 
         return tracking
 
-    @contextmanager
-    def tracked_block(
-        self, block: AbstractContextManager[Yielded], user: object
-    ) -> Iterator[Yielded]:
-        """Run `block` as a request in flight, for clients that always report."""
-        token = object()
-        self._sent[token] = (self._clock(), user, START_DELAY.get())
-        try:
-            with block as value:
-                yield value
-        finally:
-            del self._sent[token]
+    def tracked_block(self, block: AbstractContextManager[Any], user: object) -> TrackedBlock:
+        """Return `block` as a request in flight, for clients that always report."""
+        return TrackedBlock(self, block, SentRequest(self._clock(), START_DELAY.get(), id(user)))
+
+    def tracked_log(
+        self, log_request: Callable[..., None], on_unseen: Callable[[object, object], None]
+    ) -> Callable[..., None]:
+        """Wrap `log_request` of Locust's statistics, which gets every request that is reported.
+
+        `on_unseen` gets method and name of those that were not seen to begin. Each that was may be
+        reported once.
+        """
+        reporting = _REPORTING.get
+
+        @functools.wraps(log_request)
+        def log(
+            stats: object, method: object, name: object, response_time: object, length: object
+        ) -> None:
+            own = reporting()
+            if own is None or own.is_reported:
+                on_unseen(method, name)
+            else:
+                own.is_reported = True
+            log_request(stats, method, name, response_time, length)
+
+        return log
+
+    def begin(self, request: SentRequest) -> None:
+        """Count a request as in flight."""
+        self._sent.add(request)
+
+    def end(self, request: SentRequest) -> None:
+        """Count a request as over. A finalizer may call this."""
+        self._sent.discard(request)
+
+    def abandon(self, request: SentRequest) -> None:
+        """Count a request as over whose answer, or the rest of whose body, nobody will have."""
+        self._sent.discard(request)
+        if not request.is_abandoned:
+            request.is_abandoned = True
+            self.abandoned["in_flight"] += 1
+            age = self._clock() - request.sent + request.start_delay
+            self.abandoned_ages += LatencyHistogram.of([age])
 
     def snapshot(self, starvation_seconds: float) -> InFlightSnapshot:
         """Return the requests in flight now; users starve from `starvation_seconds` on."""
-        now = self._clock()
-        ages = [now - start for start, _, _ in self._sent.values()]
-        starved = {
-            id(session)
-            for start, session, _ in self._sent.values()
-            if now - start > starvation_seconds
-        }
+        now, sent = self._clock(), list(self._sent)  # a copy: finalizers change the set
+        awaited = [(now - request.sent, request.user) for request in sent if request.is_awaited]
         return InFlightSnapshot(
-            len(ages), max(ages, default=0.0), len(starved), LatencyHistogram.of(ages)
+            len(sent),
+            max((age for age, _ in awaited), default=0.0),
+            len({user for age, user in awaited if age > starvation_seconds}),
+            LatencyHistogram.of(now - request.sent for request in sent if request.awaits_answer),
         )
 
     def ages_since_due(self) -> LatencyHistogram:
         """Return ages since requests were due, which in an open loop is before they are sent."""
         now = self._clock()
-        return LatencyHistogram.of(now - start + delay for start, _, delay in self._sent.values())
+        return LatencyHistogram.of(
+            now - request.sent + request.start_delay
+            for request in list(self._sent)
+            if request.awaits_answer
+        )
 
     def _count_unreported(self) -> None:
         self.abandoned["unreported"] += 1
 
-    def _count_abandoned(self, age_seconds: float) -> None:
-        self.abandoned["in_flight"] += 1
-        self.abandoned_ages += LatencyHistogram.of([age_seconds])
+
+class TrackedBlock(ContextDecorator):
+    """A context manager that reports a request when it is left, as a request in flight."""
+
+    def __init__(
+        self, in_flight: InFlight, block: AbstractContextManager[Any], request: SentRequest
+    ) -> None:
+        """Wrap `block`."""
+        self._in_flight = in_flight
+        self._block = block
+        self._request = request
+
+    def __enter__(self) -> Any:
+        """Enter the block."""
+        value = self._block.__enter__()
+        self._in_flight.begin(self._request)
+        return value
+
+    def __exit__(self, *exception: Any) -> bool | None:  # noqa: PYI036 - passed on
+        """Leave the block, which reports its request."""
+        before = _REPORTING.set(self._request)
+        try:
+            return self._block.__exit__(*exception)
+        finally:
+            _REPORTING.reset(before)
+            self._in_flight.end(self._request)
 
 
 def reporting_response_class(count_unreported: Callable[[], None], base: Any) -> type:
@@ -147,9 +246,15 @@ def reporting_response_class(count_unreported: Callable[[], None], base: Any) ->
     class Response(base):  # type: ignore[misc]
         _is_unreported = True
 
+        _sent_as: SentRequest
+
         def _report_request(self, *args: Any) -> None:
             self._is_unreported = False
-            super()._report_request(*args)
+            before = _REPORTING.set(self._sent_as)
+            try:
+                super()._report_request(*args)
+            finally:
+                _REPORTING.reset(before)
 
         def __exit__(self, *exception: object) -> Any:
             try:
@@ -163,7 +268,9 @@ def reporting_response_class(count_unreported: Callable[[], None], base: Any) ->
         def _count_if_unreported(self) -> None:
             if self._is_unreported:
                 self._is_unreported = False
-                count_unreported()
+                # Counted already where its body was abandoned.
+                if not self._sent_as.is_abandoned:
+                    count_unreported()
 
     Response.__name__ = Response.__qualname__ = base.__name__
     return Response

@@ -28,6 +28,9 @@ MESSAGE = "firedrill"
 UNREPORTED_MESSAGE = "firedrill_unreported"
 """Type of the message with requests that a worker cleared before it had reported them."""
 
+NONE_REPORTED: Endpoint = ("", "")
+"""Stands for the first unseen request of a class of users that has reported none at all."""
+
 UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
 """Exceptions that reading a message of another version may raise."""
 
@@ -52,7 +55,7 @@ class ProcessReport:
     """The figures of a process; counters are sums since it began, so reports may be lost."""
 
     in_flight: InFlightSnapshot | None
-    """None where the start of a request cannot be seen, or not for all users."""
+    """None where users may wait for a request that was not seen to begin."""
     abandoned: dict[str, int] | None
     """Abandoned requests by stage; None where the start of no request can be seen."""
     abandoned_ages: LatencyHistogram
@@ -65,6 +68,8 @@ class ProcessReport:
     """None where no open loop runs."""
     ages_since_due: LatencyHistogram | None = None
     """Ages of an open loop's requests in flight and backlog, since they were due."""
+    unobserved: dict[str, Endpoint] = field(default_factory=dict)
+    """Method and name of the first request that was not seen to begin, by class of users."""
     pacing: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Intervals started, and started late, by class of users with a fixed pace."""
     received: float = field(default_factory=time.time)
@@ -94,6 +99,10 @@ class ProcessReport:
             "abandoned_ages": LatencyHistogram.from_message(message["abandoned_ages"]),
             "arrivals": arrivals and ArrivalCounts.from_message(arrivals),
             "ages_since_due": ages_since_due and LatencyHistogram.from_message(ages_since_due),
+            "unobserved": {
+                str(user_class): (str(method), str(name))
+                for user_class, (method, name) in message["unobserved"].items()
+            },
             "pacing": {
                 str(name): (int(begun), int(late))
                 for name, (begun, late) in message["pacing"].items()
@@ -108,6 +117,7 @@ class ProcessReports:
     def __init__(self) -> None:
         self.latest: dict[str, ProcessReport] = {}
         self._warned_of: set[str] = set()
+        self._first_unseen: dict[str, Endpoint] = {}
         self._most_offered = self._most_dropped = 0
 
     def receive(self, worker: str, report: ProcessReport) -> None:
@@ -132,9 +142,24 @@ class ProcessReports:
         self._warned_of.add(worker)
 
     def in_flight(self) -> InFlightSnapshot | None:
-        """Return the requests in flight in all processes that can tell; None if none can."""
+        """Return the requests in flight in all processes; None where users may wait unseen."""
+        if self.unobserved():
+            return None
         known = [report.in_flight for report in self._fresh() if report.in_flight is not None]
         return sum(known, start=InFlightSnapshot()) if known else None
+
+    def unobserved(self) -> dict[str, Endpoint]:
+        """Return the first unseen request by class of users, on workers that are gone as well.
+
+        The request of a class stays the same once there is one, because it becomes a label.
+        """
+        classes: dict[str, Endpoint] = {}
+        for report in self.latest.values():
+            classes |= report.unobserved
+            for user_class, request in report.unobserved.items():
+                if request != NONE_REPORTED:
+                    self._first_unseen.setdefault(user_class, request)
+        return classes | self._first_unseen
 
     def ages_since_due(self) -> LatencyHistogram | None:
         """Return the ages of all that an open loop waits for; None where none runs."""

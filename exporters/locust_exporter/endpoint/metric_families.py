@@ -15,6 +15,7 @@ from firedrill.exposition import (
     histogram_values,
 )
 from locust_exporter.counting.in_flight import STAGES
+from locust_exporter.counting.process_reports import NONE_REPORTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -75,7 +76,7 @@ def render_arrivals(arrivals: ArrivalCounts | None, ages_since_due: LatencyHisto
 
 
 def render_users(runner: Any, reports: ProcessReports, user_counts: Mapping[str, int]) -> str:
-    """Return the families of users: how many, their exceptions and their pace."""
+    """Return the families of users: how many, whether they may wait unseen, their pace."""
     pacing = reports.pacing()
     return "".join(
         (
@@ -83,12 +84,22 @@ def render_users(runner: Any, reports: ProcessReports, user_counts: Mapping[str,
                 Client.USERS,
                 {(name,): user_counts.get(name, 0) for name in runner.user_classes_by_name},
             ),
+            family(Client.UNOBSERVED, _unobserved(reports, runner.user_classes_by_name)),
             family(Client.USERS_TARGET, {(): runner.target_user_count}),
             family(Client.USER_EXCEPTIONS, {(): reports.user_exceptions()}),
             family(Client.PACING, {(name,): intervals for name, (intervals, _) in pacing.items()}),
             family(Client.PACING_MISSED, {(name,): missed for name, (_, missed) in pacing.items()}),
         )
     )
+
+
+def _unobserved(
+    reports: ProcessReports, user_classes: Iterable[str]
+) -> dict[tuple[str, str, str], int]:
+    """Return 1 for each class that may wait unseen, with its first unseen request, else 0."""
+    unobserved = reports.unobserved()
+    observed = {(user_class, *NONE_REPORTED): 0 for user_class in user_classes}
+    return observed | {(user_class, *request): 1 for user_class, request in unobserved.items()}
 
 
 def render_objectives(info: ProfileInfo, time_scale: float) -> str:

@@ -19,7 +19,6 @@ from firedrill.exposition import (
     sample,
     sample_template,
 )
-from firedrill.objectives import is_excluded
 from locust_exporter.counting.locust_statistics import (
     ZERO_TOTALS,
     EntryReader,
@@ -254,8 +253,7 @@ class RequestCounts:
             name, method = key
             endpoint = self.endpoints.of(method, name)
             if endpoint not in self._rows:
-                excluded = is_excluded(*endpoint, announced().exclude)
-                overall = () if excluded else (self._overall,)
+                overall = () if announced().is_excluded(*endpoint) else (self._overall,)
                 self._rows[endpoint] = _EndpointRow(endpoint, *overall)
             row = self._row_of[key] = self._rows[endpoint]
         return row

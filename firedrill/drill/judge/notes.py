@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from firedrill import units
+from firedrill.drill.judge.validity import unseen_waiting
 from firedrill.record.limits import BLIND_RATIO, blind_limit
 from firedrill.record.outcome import Reason
 
@@ -44,6 +45,9 @@ def _hung_requests(figures: Figures, slo: Slo | None) -> Iterator[Reason]:
         text = f"{units.count(starved)} users got no answer (oldest request: {oldest})"
         remedy = "no objective judges this: set starved_users in the profile's slo"
         yield Reason("starved_unjudged", f"{text}; {remedy}")
+    unseen = unseen_waiting(figures.honesty.unobserved)
+    if unseen and (slo is None or slo.starved_users is None):
+        yield Reason("starvation_unmeasured", f"starvation was not measured: {unseen}")
     if hung and (slo is None or slo.error_ratio is None):
         text = f"{units.count(hung)} requests hung until they were given up"
         remedy = "no objective judges this: set errors in the profile's slo"

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from firedrill.profile import Slo
-    from firedrill.record.figures import Arrivals, Figures, MeasurementQuality, Window
+    from firedrill.record.figures import (
+        Arrivals,
+        Figures,
+        MeasurementQuality,
+        UnobservedUsers,
+        Window,
+    )
 
 LOST_LIMIT_RATIO = 0.01
 """Largest share of requests that a valid run may fail to send, or send late."""
@@ -25,6 +31,8 @@ LAG_LIMIT_RATIO = 0.25
 """Late share of an event loop that explains dropped arrivals; a healthy one is below 0.1."""
 
 MORE_WORKERS = "use more workers (docs/distributed.md), or users that compute less"
+
+MAKE_VISIBLE = "wrap them in events.request.measure (docs/bring-your-own.md)"
 
 CONDITIONS = {
     "generator_cpu": ("the load generator used more than 0.9 of a core", MORE_WORKERS),
@@ -154,13 +162,26 @@ def unmeasured_objectives(slo: Slo, figures: Figures) -> Iterator[Reason]:
     if slo.error_ratio is not None and client.error_ratio is None:
         why = "no request was answered, or given up"
         yield _unmeasured("errors", why, "play the load for longer, or drop the objective")
-    if slo.starved_users is not None and figures.honesty.starved_sustained is None:
-        why = "the users do not report when their requests begin"
-        measure = "wrap them in events.request.measure (docs/bring-your-own.md)"
-        yield _unmeasured("starved_users", why, f"{measure}, or drop the objective")
-
+    starved, unobserved = figures.honesty.starved_sustained, figures.honesty.unobserved
+    # More starved users than allowed among those that were observed decide the objective.
+    if slo.starved_users is not None and (
+        starved is None or (unobserved and starved <= slo.starved_users)
+    ):
+        why = unseen_waiting(unobserved) or "no load generator told of its requests in flight"
+        yield _unmeasured("starved_users", why, f"{MAKE_VISIBLE}, or drop the objective")
     yield from _unmeasured_rate(slo, figures)
     yield from _missing_endpoints(slo, figures)
+
+
+def unseen_waiting(unobserved: Iterable[UnobservedUsers]) -> str:
+    """Return why nobody knows whether users of these classes waited; "" if there are none."""
+    return " and ".join(
+        f"users of {users.user_class} reported requests that were not seen to begin"
+        f" ({users.method} {users.name})"
+        if users.has_request
+        else f"users of {users.user_class} do not report when their requests begin"
+        for users in unobserved
+    )
 
 
 def _unmeasured_rate(slo: Slo, figures: Figures) -> Iterator[Reason]:

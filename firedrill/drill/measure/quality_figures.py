@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from firedrill import histogram
 from firedrill.contract import Client, Server
 from firedrill.drill.judge.validity import LOST_LIMIT_RATIO
-from firedrill.record.figures import Arrivals, Counts, MeasurementQuality
+from firedrill.record.figures import Arrivals, Counts, MeasurementQuality, UnobservedUsers
 from firedrill.record.limits import TAIL_SECONDS
 
 if TYPE_CHECKING:
@@ -37,8 +37,12 @@ BEHIND_RATIO = 0.99
 
 
 def sustained_starvation(longer_seconds: float = 0.0) -> str:
-    """Return the query for the users that starved for five seconds, or longer, without a break."""
-    return f"min_over_time({Client.STARVED.name}[{STARVED_SECONDS + longer_seconds:.0f}s])"
+    """Return the query for the users that starved for five seconds, or longer, without a break.
+
+    The gauge ends where users begin to wait unseen: its last samples are no five seconds.
+    """
+    gauge = Client.STARVED.name
+    return f"min_over_time({gauge}[{STARVED_SECONDS + longer_seconds:.0f}s]) and {gauge}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +60,42 @@ class QualityFigures:
         """
         queries = self.queries
         abandoned = queries.gains(Client.ABANDONED.name, "stage")
+        unobserved = self._unobserved()
+
+        def most_starved(query: str) -> float | None:
+            """Return the most starved users; 0 of the observed ones says nothing of the others."""
+            most = queries.largest(query)
+            return most if most or not unobserved else None
+
         return MeasurementQuality(
             in_flight_max=queries.largest(Client.IN_FLIGHT.name),
             oldest_max_seconds=queries.largest(Client.OLDEST.name),
-            starved_max=queries.largest(Client.STARVED.name),
-            starved_sustained=queries.largest(sustained_starvation()),
+            starved_max=most_starved(Client.STARVED.name),
+            starved_sustained=most_starved(sustained_starvation()),
             abandoned={stage: abandoned.get(stage) for stage in ("in_flight", "unreported")},
             generator_cpu_max_ratio=queries.largest(
                 "max(avg_over_time(locust_worker_cpu_ratio[10s]))"
             ),
             generator_lag_ratio=self._lag_ratio(),
             hung=hung if abandoned else None,
+            unobserved=unobserved,
             exceptions=queries.gain_or_none(Client.USER_EXCEPTIONS),
         )
+
+    def _unobserved(self) -> tuple[UnobservedUsers, ...]:
+        """Return the classes of users that may have waited unseen, by name."""
+        window = self.queries.window
+        found: dict[str, UnobservedUsers] = {}
+        for series in self.queries.prom.raw(
+            Client.UNOBSERVED.name, window.start, window.end + TAIL_SECONDS
+        ):
+            users = UnobservedUsers(
+                *(series.labels.get(label, "") for label in ("user_class", "method", "name"))
+            )
+            # Without a request, a class is unobserved only until it tells of its first one.
+            if series.values()[-1] == 1 and (users.has_request or users.user_class not in found):
+                found[users.user_class] = users
+        return tuple(found[user_class] for user_class in sorted(found))
 
     def _lag_ratio(self) -> float | None:
         """Return the late share of the process that was late for longest.

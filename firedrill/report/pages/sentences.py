@@ -81,7 +81,10 @@ def headline_figures(facts: Facts) -> list[HeadlineFigure]:
             bad=_exceeds(errors, error_objective),
         ),
         HeadlineFigure(
-            "starved users", units.count(starved), "waited in one request", bad=bool(starved)
+            "starved users",
+            units.count(starved),
+            "not measured" if starved is None else "waited in one request",
+            bad=bool(starved),
         ),
         HeadlineFigure("first saturated resource", *first_saturated(facts)),
     ]
@@ -169,15 +172,17 @@ def _unanswered(facts: Facts) -> Iterator[QualityFinding]:
     yield QualityFinding(
         "Starved users",
         units.count(starved),
-        "each waited in one request for at least five seconds and sent no other.",
+        "were not measured: users may have waited unseen."
+        if starved is None
+        else "each waited in one request for at least five seconds and sent no other.",
         bool(starved),
     )
     abandoned = facts.number(f"{path}.abandoned.in_flight")
     yield QualityFinding(
         "Abandoned requests",
         units.count(abandoned),
-        "had no answer when their user was stopped. Locust does not report them; “waiting"
-        " included” counts each at its age.",
+        "had no answer, or not all of its body, when their user was stopped or the connection"
+        " broke. Locust does not report this; “waiting included” counts each at its age.",
         _exceeds(abandoned, 10),
     )
     hung = facts.number(f"{path}.hung")

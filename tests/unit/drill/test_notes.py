@@ -6,7 +6,7 @@ import pytest
 
 from firedrill.drill.judge import notes
 from firedrill.profile import Slo
-from firedrill.record.figures import StepFigures
+from firedrill.record.figures import StepFigures, UnobservedUsers
 from firedrill.record.outcome import Reason, Status, Verdict
 from tests.unit.healthy_run import HEALTHY, PROFILE, run_document
 
@@ -32,6 +32,13 @@ def codes_of(figures, slo=None, reasons=()):
 def test_hung_requests_are_noted_where_no_objective_judges_them(slo, codes):
     assert codes_of(replace(HEALTHY, honesty=STARVING), slo) == codes
     assert codes_of(HEALTHY, slo) == []
+
+
+def test_users_that_may_wait_unseen_are_noted_where_no_objective_judges_them():
+    unobserved = (UnobservedUsers("Shop", "TRANSACTION", "checkout"),)
+    unseen = replace(HEALTHY, honesty=replace(HEALTHY.honesty, unobserved=unobserved))
+    assert codes_of(unseen) == ["starvation_unmeasured"]
+    assert codes_of(unseen, Slo(starved_users=0)) == []
 
 
 def test_exceptions_of_tasks_are_noted_where_they_void_nothing():

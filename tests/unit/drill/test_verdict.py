@@ -8,7 +8,7 @@ from firedrill.drill.judge.validity import CONDITIONS, ended_early
 from firedrill.drill.judge.verdict import judge
 from firedrill.places import ROOT
 from firedrill.profile import Slo
-from firedrill.record.figures import Arrivals, Counts, Window
+from firedrill.record.figures import Arrivals, Counts, UnobservedUsers, Window
 from firedrill.record.outcome import Reason, Status
 from tests.unit.drill.reasons import codes
 from tests.unit.healthy_run import HEALTHY, PROFILE
@@ -195,6 +195,15 @@ def test_exceptions_explained_by_failed_requests_void_nothing(exceptions, status
         )
 
 
+def test_starved_users_fail_a_run_although_others_were_not_observed():
+    unobserved = (UnobservedUsers("Shop", "TRANSACTION", "checkout"),)
+    quality = replace(HEALTHY.honesty, starved_sustained=5.0, unobserved=unobserved)
+    few, many = (replace(PROFILE, slo=Slo(starved_users=limit)) for limit in (4, 5))
+    starving = replace(HEALTHY, honesty=quality)
+    assert codes(judge(few, starving, [])) == ["starved_users"]
+    assert codes(judge(many, starving, [])) == ["unmeasured_starved_users"]
+
+
 @pytest.mark.parametrize(
     ("figures", "objective", "mend"),
     [
@@ -212,6 +221,20 @@ def test_exceptions_explained_by_failed_requests_void_nothing(exceptions, status
             replace(HEALTHY, honesty=replace(HEALTHY.honesty, starved_sustained=None)),
             "starved_users",
             "events.request.measure",
+        ),
+        (
+            replace(
+                HEALTHY,
+                honesty=replace(
+                    HEALTHY.honesty,
+                    unobserved=(
+                        UnobservedUsers("Bus", "", ""),
+                        UnobservedUsers("Shop", "TRANSACTION", "checkout"),
+                    ),
+                ),
+            ),
+            "starved_users",
+            "Shop reported requests that were not seen to begin (TRANSACTION checkout); wrap them",
         ),
     ],
 )

@@ -1,6 +1,8 @@
 """Every request is answered, in flight or abandoned, and its age is known meanwhile."""
 
+import contextlib
 import contextvars
+from dataclasses import replace
 
 import pytest
 from locust_exporter.counting.arrival_counts import START_DELAY, ArrivalCounts
@@ -12,6 +14,7 @@ from locust_exporter.counting.process_reports import (
     ProcessReports,
     is_orphaned,
 )
+from locust_exporter.counting.streamed_body import StreamedBody
 
 from firedrill.contract import LATENCY_BOUNDS_SECONDS
 
@@ -97,6 +100,106 @@ def test_a_hung_request_is_abandoned_at_its_age(in_flight, clock, error, abandon
     assert in_flight.snapshot(1) == InFlightSnapshot()
 
 
+def test_only_a_body_that_is_being_read_is_awaited(in_flight, clock):
+    """It is no age of a waiting request: Locust has reported the time to its head."""
+    bodies, seen = [], []
+
+    def watch_body(response, account, request):
+        bodies.append(StreamedBody(account, request))
+        return True
+
+    def read():
+        clock.seconds += 3
+        seen.append(in_flight.snapshot(1))
+
+    in_flight.tracked(lambda session: session, watch_body)("session")
+    clock.seconds += 2
+    kept = InFlightSnapshot(requests=1)
+    assert in_flight.snapshot(1) == kept
+    bodies[0].read(read)
+    assert seen == [InFlightSnapshot(requests=1, oldest_seconds=5.0, starved_users=1)]
+    assert in_flight.snapshot(1) == kept
+    assert in_flight.ages_since_due() == LatencyHistogram()
+    bodies[0].end()
+    assert in_flight.snapshot(1) == InFlightSnapshot()
+
+
+def test_a_client_that_cannot_be_watched_harms_nobody(in_flight):
+    def watch_body(response, account, request):
+        raise TypeError("another version")
+
+    assert in_flight.tracked(lambda _: "answer", watch_body)("session") == "answer"
+    assert in_flight.snapshot(1) == InFlightSnapshot()
+
+
+class JudgedResponse:
+    """A response with a catch_response block that reports to `log`."""
+
+    _catch_response = True
+
+    def __init__(self, log):
+        self.log = log
+
+    def __exit__(self, *exception):
+        if not exception[0]:
+            self._report_request()
+
+    def _report_request(self):
+        self.log("statistics", "GET", "judged", 1.0, 2)
+
+
+def test_a_response_lost_with_its_body_is_abandoned_once(in_flight, clock):
+    bodies = []
+
+    def watch_body(response, account, request):
+        bodies.append(StreamedBody(account, request))
+        return True
+
+    def hang():
+        clock.seconds += 9
+        raise SystemExit
+
+    response = in_flight.tracked(lambda _: JudgedResponse(print), watch_body)("session")
+    with pytest.raises(SystemExit):
+        bodies[0].read(hang)
+    response.__exit__(SystemExit, None, None)
+    assert in_flight.abandoned == {"in_flight": 1, "unreported": 0}
+    assert in_flight.abandoned_ages == LatencyHistogram.of([9.0])
+
+
+def test_a_report_is_seen_to_begin_once(in_flight):
+    """Also in its block, and not by another's hand, even inside a tracked request."""
+    logged, unseen = [], []
+    log = in_flight.tracked_log(
+        lambda _stats, _method, name, *_: logged.append(name),
+        on_unseen=lambda _method, name: unseen.append(name),
+    )
+
+    def fire(name):
+        log("statistics", "GET", name, 1.0, 2)
+
+    @contextlib.contextmanager
+    def measure(name):
+        yield
+        fire(name)
+
+    def request(session, *names):
+        for name in names:
+            fire(name)
+
+    in_flight.tracked(request)("session", "request")
+    in_flight.tracked(lambda _: JudgedResponse(log))("session").__exit__(None)
+    with in_flight.tracked_block(measure("measured"), "user"):
+        fire("in the block")
+    in_flight.tracked(request)("session", "first", "second")
+    fire("by hand")
+    assert logged == [
+        *("request", "judged", "in the block", "measured", "first", "second", "by hand")
+    ]
+    assert unseen == ["in the block", "second", "by hand"]
+    assert in_flight.abandoned == {"in_flight": 0, "unreported": 0}
+
+
 def test_a_bound_holds_the_ages_up_to_it():
     ages = LatencyHistogram.of([0.25, 0.26, 700.0])
     at = LATENCY_BOUNDS_SECONDS.index(0.25)
@@ -130,6 +233,30 @@ def test_a_report_arrives_as_it_was_sent():
         0.8,
     )
     assert arrived.received > 0
+
+
+def test_a_class_that_one_worker_does_not_observe_is_unobserved():
+    """Its first unseen request is a label, and stays the same."""
+
+    def report(**unobserved):
+        return replace(
+            SENT,
+            in_flight=None if unobserved else InFlightSnapshot(),
+            unobserved=unobserved,
+            received=float("inf"),
+        )
+
+    reports = ProcessReports()
+    reports.receive("a", report())
+    assert reports.in_flight() == InFlightSnapshot()
+    reports.receive("b", report(Bus=("", "")))
+    assert (reports.in_flight(), reports.unobserved()) == (None, {"Bus": ("", "")})
+    reports.receive("b", report(Bus=("MQTT", "late")))
+    assert reports.unobserved() == {"Bus": ("MQTT", "late")}
+    reports.receive("a", report(Bus=("MQTT", "early")))
+    assert reports.unobserved() == {"Bus": ("MQTT", "late")}
+    arrived = ProcessReport.from_message(reports.latest["a"].to_message())
+    assert arrived.unobserved == {"Bus": ("MQTT", "early")}
 
 
 def test_no_counter_falls_when_a_worker_returns():
@@ -181,6 +308,7 @@ SENT = ProcessReport(
         SENT.to_message() | {"ages_since_due": {"counts": [1, 2], "seconds": 0.1}},
         SENT.to_message() | {"abandoned": {}},
         SENT.to_message() | {"pacing": {"Paced": 3}},
+        SENT.to_message() | {"unobserved": {"Bus": 3}},
         SENT.to_message() | {"arrivals": OPEN.to_message() | {"start_delay": ([0] * 99, 0.0)}},
         SENT.to_message()
         | {"arrivals": OPEN.to_message() | {"response_times": [("GET", "/", [1], 0.1)]}},
