@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
 from locust_exporter.profile_info import ProfileInfo
@@ -22,9 +21,7 @@ def profile_info(profile: Profile) -> ProfileInfo:
         profile=profile.name,
         slo_latency_seconds=latency,
         warmup_seconds=profile.warmup_seconds,
-        is_excluded=functools.lru_cache(
-            lambda kind, name: is_excluded(str(kind), str(name), profile.exclude)
-        ),
+        is_excluded=lambda kind, name: is_excluded(str(kind), str(name), profile.exclude),
         slo_error_ratio=slo.error_ratio,
         slo_starved_users=slo.starved_users,
     )

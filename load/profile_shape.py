@@ -25,8 +25,8 @@ ARRIVALS = or_exit(lambda: locust_hooks.install(PROFILE) if PROFILE and PROFILE.
 INFO = profile_info(PROFILE) if PROFILE else ProfileInfo()
 if ARRIVALS:
     ARRIVALS.is_excluded = INFO.is_excluded
-# Here, because a worker has no shape.
-announce(INFO)
+if PROFILE:
+    announce(INFO)
 
 
 class ProfileShape(locust.LoadTestShape):
