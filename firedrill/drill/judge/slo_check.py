@@ -73,7 +73,7 @@ def _starved_users(slo: Slo, figures: Figures) -> Iterator[Reason]:
         oldest = units.seconds(figures.honesty.oldest_max_seconds)
         users = f"{units.count(starved)} users got no answer"
         evidence = f"(oldest request: {oldest}; limit: {slo.starved_users})"
-        text = f"{users} {evidence}. Latency percentiles do not include them."
+        text = f"{users} {evidence}. No percentile of answered requests includes them."
         yield Reason("starved_users", text)
 
 
