@@ -45,7 +45,8 @@ Both sides have the same. They are few, because each endpoint and route has its 
 
 def _grid() -> Iterator[float]:
     decades = math.log10(LONGEST_LATENCY_SECONDS / LOWEST_BOUND_SECONDS)
-    for step in range(math.ceil(BUCKETS_PER_DECADE * decades) + 1):
+    # One below the lowest, so that the lowest latency has a narrow bucket too.
+    for step in range(-1, math.ceil(BUCKETS_PER_DECADE * decades) + 1):
         yield float(f"{LOWEST_BOUND_SECONDS * 10 ** (step / BUCKETS_PER_DECADE):.4g}")
 
 

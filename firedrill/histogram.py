@@ -50,8 +50,8 @@ def quantile(q: float, buckets: Buckets) -> float | None:
     """
     rank = q * total(buckets)
     for lower, upper, below, up_to in _spans(buckets):
-        if up_to >= rank:
-            into = (rank - below) / (up_to - below)
+        if up_to >= rank - 1e-9:  # 0.95 x 60 is not quite 57
+            into = max(0.0, rank - below) / (up_to - below)
             return _estimate(lower, upper, into)
     return None
 

@@ -17,6 +17,7 @@ LOAD_KEYS = (
     "open_loop",
     "faults",
     "warmup_seconds",
+    "exclude",
 )
 """Keys of a profile that two runs must have in common to be comparable."""
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from firedrill import units
 from firedrill.drill.judge.validity import unseen_waiting
+from firedrill.objectives import is_excluded
+from firedrill.profile_form import nearest
 from firedrill.record.limits import BLIND_RATIO, blind_limit
 from firedrill.record.outcome import Reason
 
@@ -34,6 +36,7 @@ def remarks(document: RunDocument) -> Iterator[Reason]:
     yield from _short_load(figures, document.profile.warmup_seconds)
     yield from _own_load_shape(figures.steps)
     yield from _scrape_gap(figures)
+    yield from _idle_exclusions(document.profile.exclude, figures)
     yield from _restarts(figures.restarts)
 
 
@@ -75,6 +78,17 @@ def _own_load_shape(steps: tuple[StepFigures, ...]) -> Iterator[Reason]:
     if any(step.users_measured is not None for step in steps):
         text = "the locustfile's own load shape replaced the profile's"
         yield Reason("own_shape", f"{text}; the steps show the users that ran")
+
+
+def _idle_exclusions(patterns: Iterable[str], figures: Figures) -> Iterator[Reason]:
+    """Yield a remark for each pattern of `exclude` that no request matched."""
+    names = {endpoint.name for endpoint in figures.endpoints}
+    for pattern in patterns:
+        if not any(
+            is_excluded(endpoint.method, endpoint.name, [pattern]) for endpoint in figures.endpoints
+        ):
+            text = f"the profile's exclude {pattern!r} matched no request{nearest(pattern, names)}"
+            yield Reason("exclude_unmatched", text)
 
 
 def _scrape_gap(figures: Figures) -> Iterator[Reason]:

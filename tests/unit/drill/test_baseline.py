@@ -68,6 +68,25 @@ def test_a_worse_signal_fails_the_run_and_is_named(baseline, worse, code, says):
     assert "since before (tolerance: 10 %)" in verdict.reasons[0].text
 
 
+def test_a_small_slowdown_is_found_by_the_mean(baseline):
+    """Percentiles may lie anywhere in a bucket 6 % wide."""
+    before = replace(baseline, latency_seconds={"p50": 0.26, "mean": 0.2612})
+    slower = now(latency_including_waiting_seconds={"p50": 0.285, "mean": 0.2882})
+    found = replace(before, tolerance=0.05).regressions(slower)
+    assert [reason.code for reason in found] == ["regression_mean"]
+
+
+def test_a_difference_that_chance_explains_is_no_regression(baseline):
+    before = replace(
+        baseline, latency_seconds={"mean": 0.1}, standard_error_seconds={"mean": 0.004}
+    )
+    noisy = now(
+        latency_including_waiting_seconds={"mean": 0.12}, standard_error_seconds={"mean": 0.003}
+    )
+    assert list(before.regressions(noisy)) == []
+    assert list(replace(before, standard_error_seconds={}).regressions(noisy)) != []
+
+
 def test_expected_alerts_are_no_part_of_the_load(tmp_path):
     before = replace(PROFILE, faults=(FaultStep(5, 10, {"latency": 0.3}),))
     now_named = replace(before, faults=(replace(before.faults[0], alerts=("ApiDown",)),))

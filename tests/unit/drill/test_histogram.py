@@ -1,7 +1,9 @@
 """Quantiles and shares of cumulative histograms."""
 
 import math
+import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +27,46 @@ def test_an_empty_histogram_has_no_slow_share():
     assert histogram.share_above(0.25, dict.fromkeys(BOUNDS, 0.0)) is None
 
 
-def test_a_quantile_is_linear_inside_its_bucket():
+@given(
+    st.lists(st.floats(1e-4, 600), min_size=1, max_size=200),
+    st.sampled_from(list(histogram.QUANTILES.values())),
+)
+def test_a_quantile_is_within_three_percent(seconds, q):
+    true = sorted(seconds)[math.ceil(q * len(seconds) - 1e-9) - 1]
+    assert abs(histogram.quantile(q, buckets_of(seconds)) / true - 1) <= 0.03
+
+
+@given(st.lists(st.floats(1e-4, 600), min_size=1, max_size=50))
+def test_statistics_agree_with_each_other(seconds):
+    found = histogram.statistics(buckets_of(seconds))
+    assert found.pop("p99.9") is None, "too few requests"
+    assert all(value <= found["max"] * 1.0000001 for value in found.values())
+    assert abs(found["max"] / max(seconds) - 1) <= 0.03
+    assert abs(found["mean"] / (sum(seconds) / len(seconds)) - 1) <= 0.03
+
+
+def test_the_last_permille_needs_a_thousand_requests():
+    assert histogram.statistics(buckets_of([0.1] * 999 + [2.0]))["p99.9"] is not None
+    assert histogram.statistics(buckets_of([0.1] * 999))["p99.9"] is None
+
+
+def test_a_standard_error_tells_how_far_chance_goes():
+    """Of a normal distribution the median's is 1.25 times the mean's."""
+    draw = random.Random(1)
+    times = [draw.gauss(0.5, 0.1) for _ in range(10_000)]
+    errors = histogram.standard_errors(buckets_of(times))
+    assert errors["mean"] == pytest.approx(0.001, rel=0.1)
+    assert histogram.standard_errors(buckets_of([0.3] * 100))["p99"] == 0
+    assert histogram.standard_errors({}) == {}
+
+
+def test_a_count_between_two_bounds_is_interpolated():
+    assert histogram.count_within(0.15, {0.1: 4.0, 0.2: 8.0, math.inf: 8.0}) == pytest.approx(6.0)
+    assert histogram.count_within(0.1, {0.1: 4.0, 0.2: 8.0, math.inf: 8.0}) == 4.0
+    assert histogram.count_within(5.0, {0.1: 4.0, math.inf: 8.0}) == 4.0
+
+
+def test_a_quantile_is_linear_inside_a_wide_bucket():
     assert histogram.quantile(0.5, {0.1: 0.0, 0.2: 10.0, math.inf: 10.0}) == 0.15000000000000002
 
 

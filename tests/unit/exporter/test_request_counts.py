@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from locust_exporter.counting.locust_statistics import UnreportedRequests, bucket_key
 from locust_exporter.endpoint.request_counts import RequestCounts
 from locust_exporter.endpoint.scrape import Scrape, Scraper
+from locust_exporter.profile_info import ProfileInfo, announce
 from locust_exporter.time_slice import TimeSlice
 
 from firedrill.contract import (
@@ -106,6 +107,37 @@ def test_each_scraper_sees_a_series_begin_at_zero(stats):
         again = Scrape(scraper, timeout_seconds=10)
         assert counted(counts, stats, again) == (1, 1)
         assert again.shows_all_values
+
+
+def test_totals_leave_out_what_the_profile_excludes(stats):
+    announce(ProfileInfo(is_excluded=lambda _method, name: name == "/login"))
+    try:
+        counts = RequestCounts(max_names=9)
+        stats.log(5)
+        stats.log(2, name="/login")
+        metrics = parse(counts.render(stats.entries, stats.errors))
+    finally:
+        announce(ProfileInfo())
+    assert metrics.total("locust_requests_total") == 7
+    assert metrics.value("locust_all_requests_total") == 5
+    assert metrics.value("locust_all_request_failures_total") == 5
+    assert metrics.value("locust_all_request_duration_seconds_count") == 5
+
+
+def test_latency_by_endpoint_leaves_out_the_warm_up(stats):
+    counts = RequestCounts(max_names=9)
+    stats.log(5)
+    counts.render(stats.entries, stats.errors)
+    counts.begin_judging()
+    assert counts.render_latency(TimeSlice()) == ""
+    stats.entries["/", "GET"].response_times[bucket_key(300)] += 3
+    stats.entries["/", "GET"].num_requests += 3
+    counts.render(stats.entries, stats.errors)
+    latency = parse(counts.render_latency(TimeSlice()))
+    labels = {"method": "GET", "name": "/"}
+    for statistic in ("p50", "p99", "mean", "max"):
+        value = latency.value(Client.ENDPOINT_LATENCY.name, statistic=statistic, **labels)
+        assert value == pytest.approx(0.3, rel=0.03)
 
 
 def test_names_with_equal_text_are_one_series(stats):
