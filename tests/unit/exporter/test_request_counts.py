@@ -14,10 +14,7 @@ from locust_exporter.endpoint.scrape import Scrape, Scraper
 from locust_exporter.profile_info import ProfileInfo, announce
 from locust_exporter.time_slice import TimeSlice
 
-from firedrill.contract import (
-    ENDPOINT_BOUNDS_SECONDS,
-    format_bound,
-)
+from firedrill.contract import ENDPOINT_BOUNDS_SECONDS, Client, format_bound
 from tests.scraped_metrics import parse
 
 
