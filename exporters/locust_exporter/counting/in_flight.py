@@ -62,6 +62,10 @@ class InFlight:
         """Send time, session or user, and start delay, by a token for each request."""
         self._harmless = harmless
         self._clock = clock
+        self.is_load_on: Callable[[], bool] = lambda: True
+        """Whether the load is on; requests sent in set-up or tear-down are not tracked."""
+        self.count_outside: Callable[[], None] = lambda: None
+        """Called for each of those that ends without a report."""
         self.abandoned = dict.fromkeys(STAGES, 0)
         self.abandoned_ages = LatencyHistogram()
         """Ages, since they were due, of the requests that were abandoned in flight."""
@@ -80,6 +84,8 @@ class InFlight:
 
         @functools.wraps(request)
         def tracking(session: object, *args: Any, **kwargs: Any) -> Any:
+            if not self.is_load_on():
+                return self._request_outside(request, session, *args, **kwargs)
             token = object()
             start, delay = clock(), start_delay()
             sent[token] = (start, session, delay)
@@ -99,11 +105,24 @@ class InFlight:
 
         return tracking
 
+    def _request_outside(self, request: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            return request(*args, **kwargs)
+        except self._harmless:
+            raise
+        except BaseException:
+            self.count_outside()
+            raise
+
     @contextmanager
     def tracked_block(
         self, block: AbstractContextManager[Yielded], user: object
     ) -> Iterator[Yielded]:
         """Run `block` as a request in flight, for clients that always report."""
+        if not self.is_load_on():
+            with block as value:
+                yield value
+            return
         token = object()
         self._sent[token] = (self._clock(), user, START_DELAY.get())
         try:
