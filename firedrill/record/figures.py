@@ -7,7 +7,7 @@ nothing was measured, or it cannot be measured.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 EARLY_SECONDS = 1.0
 """A load may end earlier by this much; Locust looks at its profile once a second."""
@@ -181,6 +181,8 @@ class Counts:
 
     It lacks those after the last scrape of a process that restarted or ended. None without a count.
     """
+    outside_load: Mapping[str, float] = field(default_factory=dict)
+    """Requests sent in set-up and tear-down, by phase; no other figure of the client has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,3 +226,7 @@ class Figures:
     """None in a closed loop."""
     restarts: tuple[Restarts, ...] = ()
     """Restarts of what was scraped; empty where nothing restarted."""
+    setup_seconds: float | None = None
+    """Time before the load in which listeners of test_start ran."""
+    teardown_seconds: float | None = None
+    """Time after the load in which users stopped and listeners of test_stop ran."""

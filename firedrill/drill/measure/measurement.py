@@ -59,6 +59,8 @@ class Measurement:
             seconds=self.window.seconds,
             arrivals=quality.arrivals(),
             restarts=restarted,
+            setup_seconds=queries.last(Client.SETUP_SECONDS),
+            teardown_seconds=queries.last(Client.TEARDOWN_SECONDS),
         )
 
 
