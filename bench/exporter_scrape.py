@@ -25,6 +25,7 @@ from locust.stats import RequestStats
 from locust_exporter.counting.arrival_counts import ArrivalCounts
 from locust_exporter.counting.in_flight import STAGES, InFlightSnapshot
 from locust_exporter.counting.latency_histogram import LatencyHistogram
+from locust_exporter.counting.load_phase import LoadPhase
 from locust_exporter.counting.process_reports import ProcessReport
 from locust_exporter.endpoint.exporter import Exporter
 from locust_exporter.endpoint.http_server import gzip_in_slices
@@ -168,6 +169,7 @@ def exporter_of(stats: Any, arrivals: ArrivalCounts, endpoints: int) -> Exporter
         settings=Settings(max_names=endpoints),
         locust_version="bench",
         own_report=report,
+        load=LoadPhase(),
         is_master=False,
     )
 

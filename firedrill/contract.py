@@ -443,10 +443,26 @@ class Client:
         "host",
         "version",
     )
-    TEST_START = gauge("locust_test_start_time_seconds", "Start of the test, Unix time.")
+    TEST_START = gauge(
+        "locust_test_start_time_seconds",
+        "Start of the load, Unix time: all listeners of test_start have returned.",
+    )
     TEST_END = gauge(
         "locust_test_end_time_seconds",
-        "End of the load before --stop-timeout, Unix time.",
+        "End of the load, Unix time: Locust told the users to stop.",
+    )
+    SETUP_SECONDS = gauge(
+        "locust_test_setup_seconds",
+        "Time before the load in which listeners of test_start ran, on all workers.",
+    )
+    TEARDOWN_SECONDS = gauge(
+        "locust_test_teardown_seconds",
+        "Time after the load in which users stopped and listeners of test_stop ran.",
+    )
+    OUTSIDE_LOAD = counter(
+        "locust_requests_outside_load_total",
+        "Requests sent in a test's set-up or tear-down; no other metric counts them.",
+        "phase",
     )
     STATS_RESETS = counter(
         "locust_stats_resets_total", "Resets of Locust's own statistics, by reason.", "reason"

@@ -12,6 +12,7 @@ from typing import Any
 
 import flask
 import locust
+from locust_exporter import load_events
 from locust_exporter.profile_info import ProfileInfo, announce
 
 from .open_loop import locust_hooks
@@ -60,6 +61,15 @@ def add_option(parser: Any, **_: Any) -> None:
 
 
 locust.events.init_command_line_parser.add_listener(add_option)  # type: ignore[no-untyped-call]
+
+
+def start_clock_after_set_up(environment: Any, **_: Any) -> None:
+    """Let a load shape's clock start when the listeners of test_start have returned."""
+    load_events.follow(environment)
+
+
+load_events.follow_workers()
+locust.events.init.add_listener(start_clock_after_set_up)  # type: ignore[no-untyped-call]
 
 
 def refuse_foreign_pages(environment: Any, **_: Any) -> None:

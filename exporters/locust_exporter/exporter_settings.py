@@ -39,6 +39,8 @@ class Settings:
     """FIREDRILL_RUN_ID: label of locust_test_info."""
     profile: str = ""
     """LOAD_PROFILE: label of locust_test_info if no load profile announces its name."""
+    outcome_file: str = ""
+    """FIREDRILL_OUTCOME_FILE: file for the JSON of `/outcome`, which outlives the process."""
     time_scale: float = 1.0
     """FIREDRILL_TIME_SCALE: production seconds that one second of the drill stands for."""
 
@@ -59,6 +61,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         max_names=_number(environ, "FIREDRILL_MAX_NAMES", defaults.max_names, smallest=1),
         run_id=environ.get("FIREDRILL_RUN_ID", ""),
         profile=environ.get("LOAD_PROFILE", ""),
+        outcome_file=environ.get("FIREDRILL_OUTCOME_FILE", ""),
         time_scale=_number(environ, "FIREDRILL_TIME_SCALE", defaults.time_scale, smallest=1),
     )
 

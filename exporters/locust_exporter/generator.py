@@ -22,7 +22,9 @@ from locust.exception import (
 )
 from locust.stats import RequestStats
 
+from locust_exporter.counting.exception_kinds import RAISED, TASK
 from locust_exporter.counting.in_flight import InFlight
+from locust_exporter.counting.load_phase import LoadPhase
 from locust_exporter.counting.process_reports import NONE_REPORTED, ProcessReport
 from locust_exporter.counting.sanitize import label_value
 from locust_exporter.counting.streamed_body import (
@@ -51,6 +53,7 @@ class Generator:
         control = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet)
         self.in_flight = InFlight(harmless=(ValueError, *control))
         self.user_exceptions = 0
+        self.load = LoadPhase()
         self.pacing = Pacing()
         self._announcing: set[str] = set()
         """Classes of users with a client whose requests are seen to begin."""
@@ -75,6 +78,18 @@ class Generator:
         events.user_error.add_listener(self._on_user_error)
         # An answer that was dropped unreported may hang in a reference cycle until it is collected.
         events.test_stop.add_listener(lambda **_: gc.collect())
+
+    def follow_load(self, load: LoadPhase) -> None:
+        """Leave out of all figures what happens in set-up and tear-down."""
+        self.load = load
+        self.in_flight.is_load_on = lambda: load.is_on
+        self.in_flight.count_outside = load.count_outside
+        load.on_begin.append(self._restart_health)
+
+    def _restart_health(self) -> None:
+        """Begin anew: a set-up may compute as it likes."""
+        self._cpu = CpuMeter()
+        self._lag.restart()
 
     def watch_users(self, user_classes: Iterable[Any]) -> None:
         """Count the intervals of users with a fixed pace, and users that wait in an open loop."""
@@ -105,7 +120,9 @@ class Generator:
             else None,
             abandoned_ages=self.in_flight.abandoned_ages,
             user_exceptions=self.user_exceptions,
-            cpu_ratio=self._cpu.ratio,
+            exceptions=RAISED.rows(),
+            requests_outside=dict(self.load.requests),
+            cpu_ratio=None if self.load.is_setting_up else self._cpu.ratio,
             memory_bytes=self._process.memory_info().rss,
             lag_seconds=self._lag.total_seconds,
             lag_max_seconds=self._lag.max_seconds,
@@ -161,14 +178,18 @@ class Generator:
                 request = label_value(method), label_value(name)
                 self._unseen.setdefault(user_class.__name__, request)
 
-    def _on_user_error(self, **_: Any) -> None:
-        self.user_exceptions += 1
+    def _on_user_error(self, exception: BaseException, **_: Any) -> None:
+        if self.load.stopped is None:
+            self.user_exceptions += 1
+            RAISED.add(TASK, exception)
 
     def _measure_loop(self) -> None:
         while True:
             before = time.perf_counter()
+            began = self.load.began
             gevent.sleep(LAG_SLEEP_SECONDS)
-            self._lag.observe(max(time.perf_counter() - before - LAG_SLEEP_SECONDS, 0.0))
+            if began == self.load.began and not self.load.is_setting_up:
+                self._lag.observe(max(time.perf_counter() - before - LAG_SLEEP_SECONDS, 0.0))
             self._cpu.update()
 
 

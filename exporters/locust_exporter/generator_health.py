@@ -28,6 +28,11 @@ class LoopLag:
         self.max_seconds = 0.0
         """Largest lag in the last full second, so that each stall is seen in about one scrape."""
 
+    def restart(self) -> None:
+        """Begin a new second, and forget the lag of the last one; the total stays."""
+        self.max_seconds = self._largest = 0.0
+        self._window_end = self._clock() + WINDOW_SECONDS
+
     def observe(self, late_seconds: float) -> None:
         """Count one sleep."""
         self.total_seconds += late_seconds

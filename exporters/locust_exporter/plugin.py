@@ -20,7 +20,7 @@ from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 from locust.stats import RequestStats
 
 from firedrill.errors import BadInput
-from locust_exporter import worker
+from locust_exporter import load_events, worker
 from locust_exporter.counting import locust_statistics, sanitize
 from locust_exporter.endpoint.exporter import Exporter
 from locust_exporter.exporter_settings import Settings, read_settings
@@ -39,6 +39,8 @@ def register(events: Any) -> None:
     configure_statistics(settings)
     generator = Generator(settings)
     generator.watch_clients(events)
+    load_events.record_listeners(events)
+    load_events.follow_workers()
     events.init.add_listener(functools.partial(_on_init, settings, generator))
 
 
@@ -54,6 +56,8 @@ def configure_statistics(settings: Settings) -> None:
 def _on_init(
     settings: Settings, generator: Generator, environment: Any, runner: Any, **_: Any
 ) -> None:
+    load = load_events.follow(environment)
+    generator.follow_load(load)
     generator.watch_loop()
     is_master = isinstance(runner, MasterRunner)
     if is_master:
@@ -69,6 +73,7 @@ def _on_init(
             locust_version=locust.__version__,
             own_report=functools.partial(generator.report, environment),
             is_master=is_master,
+            load=load,
         )
         _or_exit(exporter.start)
 

@@ -228,6 +228,8 @@ class Counts:
 
     It lacks those after the last scrape of a process that restarted or ended. None without a count.
     """
+    outside_load: Mapping[str, float] = field(default_factory=dict)
+    """Requests sent in set-up and tear-down, by phase; no other figure of the client has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,3 +275,7 @@ class Figures:
     """Requests by method and name, the most first."""
     restarts: tuple[Restarts, ...] = ()
     """Restarts of what was scraped; empty where nothing restarted."""
+    setup_seconds: float | None = None
+    """Time before the load in which listeners of test_start ran."""
+    teardown_seconds: float | None = None
+    """Time after the load in which users stopped and listeners of test_stop ran."""

@@ -26,6 +26,31 @@ class Reason:
     text: str
 
 
+TASK = "task"
+"""Source of an exception that ended a task; other sources are events of Locust."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionKind:
+    """A kind of exception that the user's code raised in the generator, of all its processes."""
+
+    source: str
+    """`task`, or the event of Locust whose listener raised; `other` beyond 20 kinds."""
+    type: str
+    message: str
+    """The message of the first one, cut to 200 characters."""
+    place: str
+    """File and line of the innermost frame in the user's code."""
+    count: int
+
+    def text(self) -> str:
+        """Return the kind in words: `KeyError: 'id' (my.py:11, 124 times)`."""
+        words = f"{self.type}: {self.message}" if self.message else self.type
+        times = f"{units.count(self.count)} times" if self.count > 1 else ""
+        where = ", ".join(part for part in (self.place, times) if part)
+        return f"{words} ({where})" if where else words
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """A status, with every reason for it that was found."""

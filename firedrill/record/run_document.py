@@ -13,7 +13,7 @@ from firedrill.profile import AlertExpectations, Profile
 from firedrill.record.document_repair import Repair
 from firedrill.record.figures import Figures, Window
 from firedrill.record.limits import SCHEMA
-from firedrill.record.outcome import EarlyAbort, Reason, ScorecardRow, Verdict
+from firedrill.record.outcome import EarlyAbort, ExceptionKind, Reason, ScorecardRow, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +172,8 @@ class RunDocument(BaseModel):
     """The place at which the SLO broke, where --abort-on-slo ended the load."""
     remarks: tuple[Reason, ...] = ()
     """Notes that are no reason for the verdict."""
+    exceptions: tuple[ExceptionKind, ...] = ()
+    """Exceptions of the locustfile's tasks and listeners by kind, the commonest first."""
     notifications: tuple[RecordedNotification, ...] | None = None
     """The notifications of the run's alerts; null where none could be sent."""
     unevaluated: Mapping[str, str] = Field(default_factory=dict)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from firedrill import http_client
 from firedrill.errors import Missing
 from firedrill.prometheus.client import Prometheus
+from firedrill.record.generator_outcome import GeneratorOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,6 +64,8 @@ class Stack(ABC):
         """The run ID with which the load's requests are marked."""
         self.lost: str | None = None
         """Why the state of the load is unknown; None if it is known."""
+        self.unfinished: str | None = None
+        """Why Locust was killed in its tear-down; None if it was not."""
         self.records = False
         """Whether Prometheus was started."""
         self.alerting = False
@@ -101,6 +104,10 @@ class Stack(ABC):
     @abstractmethod
     def load_ended(self) -> bool:
         """Return whether the load profile is over, or its generator is gone."""
+
+    def generator_outcome(self) -> GeneratorOutcome:
+        """Return what the load generator tells of its test; nothing where it cannot be asked."""
+        return GeneratorOutcome()
 
     @abstractmethod
     def end_locust(self) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from firedrill import contract, places
@@ -13,6 +14,7 @@ from firedrill.objectives import BOUNDS_VARIABLE, bounds_text
 from firedrill.processes import ports, programs
 from firedrill.processes.children import Child, Children
 from firedrill.prometheus.client import Prometheus
+from firedrill.record.generator_outcome import GeneratorOutcome
 from firedrill.stack import configuration, grafana, versions
 from firedrill.stack.interface import Stack
 
@@ -36,6 +38,9 @@ WORKERS_SECONDS = STOP_TIMEOUT_SECONDS + 10.0
 It waits for its workers' last reports, for --stop-timeout and the exporter's QUIT_SECONDS at most.
 """
 
+WORKER_EXIT_SECONDS = 3.0
+"""How long a worker may take to exit after a master that ended in order; its exit code counts."""
+
 CONNECT_SECONDS = 60
 """How long Locust's workers may take to connect; each needs a second of CPU to start."""
 
@@ -54,6 +59,7 @@ class ProcessStack(Stack):
     locust: Child | None
     alertmanager: Child | None
     notifications: Child | None
+    workers: Sequence[Child]
 
     def __init__(self, plan: Plan, interrupt: Interrupt) -> None:
         super().__init__(plan, interrupt)
@@ -252,6 +258,7 @@ class ProcessStack(Stack):
             contract.RUN_ID_VARIABLE: plan.run_id,
             "FIREDRILL_EXPORTER_PORT": str(plan.ports.exporter),
             "FIREDRILL_TIME_SCALE": f"{plan.time_scale:g}",
+            "FIREDRILL_OUTCOME_FILE": str(self._outcome_file),
         }
         return facts if plan.profile is None else {**facts, "LOAD_PROFILE": plan.profile}
 
@@ -287,8 +294,23 @@ class ProcessStack(Stack):
             # SIGINT, because a headless Locust with a load shape has no handler for SIGTERM: it
             # would die without its last figures.
             self.locust.send(signal.SIGINT)
-            self.locust.wait(0.5 if self._interrupt.hurry else self.linger_seconds)
+            patience = 0.5 if self._interrupt.hurry else self.linger_seconds
+            if not self.locust.wait(patience):
+                self.unfinished = f"it had not ended {patience:g} s after it was told to stop"
             self.locust.stop(grace_seconds=0.5)
+            if self.locust.exit_code() in range(256):
+                for worker in self.workers:
+                    worker.wait(WORKER_EXIT_SECONDS)
+
+    @property
+    def _outcome_file(self) -> Path:
+        return self.plan.folder / "locust_outcome.json"
+
+    def generator_outcome(self) -> GeneratorOutcome:
+        """Return what the load generator told of its test until now, even if it is dead."""
+        with suppress(OSError):
+            return GeneratorOutcome.parse(self._outcome_file.read_text())
+        return GeneratorOutcome()
 
     def load_ended(self) -> bool:
         """Return whether the load profile is over, or its generator is gone."""

@@ -14,6 +14,7 @@ from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_WAITING
 from locust_exporter.counting import sanitize
 from locust_exporter.counting.arrival_counts import START_DELAY
 from locust_exporter.counting.latency_histogram import LatencyHistogram
+from locust_exporter.counting.load_phase import OUTSIDE_LOAD
 from locust_exporter.time_slice import TimeSlice
 
 from .backlog import PATIENCE_SECONDS, STOP_SECONDS, Backlog, held_by_target
@@ -127,6 +128,8 @@ class ArrivalDispatcher:
         The first request of an arrival was to be sent when the arrival was due, later ones when
         they were sent.
         """
+        if OUTSIDE_LOAD.get():
+            return
         delay = START_DELAY.get()
         START_DELAY.set(0.0)
         milliseconds = sanitize.milliseconds(response_time)

@@ -18,6 +18,7 @@ from geventhttpclient.connectionpool import ConnectionPool
 from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 from locust.user.task import LOCUST_STATE_STOPPING, TaskSet
+from locust_exporter import load_events
 from locust_exporter.counting.arrival_counts import ArrivalCounts
 from locust_exporter.exporter_settings import read_settings
 
@@ -46,7 +47,7 @@ def install(profile: Profile) -> ArrivalCounts:
     def on_init(environment: Any, runner: Any, **_: Any) -> None:
         if isinstance(runner, MasterRunner):
             coordinator = ScheduleCoordinator(profile, arrivals, runner)
-            environment.events.test_start.add_listener(lambda **_: coordinator.start())
+            load_events.follow(environment).on_begin.append(coordinator.start)
             environment.events.test_stopping.add_listener(lambda **_: coordinator.stop())
             return
         # All users stand still while garbage is collected. Objects that are alive now stay alive:
@@ -56,12 +57,13 @@ def install(profile: Profile) -> ArrivalCounts:
         gc.set_threshold(10_000, 20, 100)
         environment.events.test_stopping.add_listener(lambda **_: dispatcher.end_load())
         if isinstance(runner, WorkerRunner):
-            environment.events.test_start.add_listener(
+            # Which is after the set-up of all workers.
+            environment.events.spawning_complete.add_listener(
                 lambda **_: gevent.spawn_later(SHARD_SECONDS, dispatcher.warn_without_shard)
             )
         else:
-            environment.events.test_start.add_listener(
-                lambda **_: _begin_alone(dispatcher, environment)
+            load_events.follow(environment).on_begin.append(
+                lambda: _begin_alone(dispatcher, environment)
             )
 
     locust.events.init.add_listener(on_init)  # type: ignore[no-untyped-call]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from locust_exporter.counting.arrival_counts import START_DELAY
 from locust_exporter.counting.latency_histogram import LatencyHistogram
+from locust_exporter.counting.load_phase import OUTSIDE_LOAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +88,10 @@ class InFlight:
         self._sent: set[SentRequest] = set()
         self._harmless = harmless
         self._clock = clock
+        self.is_load_on: Callable[[], bool] = lambda: True
+        """Whether the load is on; requests sent in set-up or tear-down are not tracked."""
+        self.count_outside: Callable[[], None] = lambda: None
+        """Called for each of those that ends without a report."""
         self.abandoned = dict.fromkeys(STAGES, 0)
         self.abandoned_ages = LatencyHistogram()
         """Ages, since they were due, of the requests that were abandoned in flight."""
@@ -114,6 +119,8 @@ class InFlight:
 
         @functools.wraps(request)
         def tracking(session: object, *args: Any, **kwargs: Any) -> Any:
+            if not self.is_load_on():
+                return self._request_outside(request, session, *args, **kwargs)
             own = SentRequest(clock(), start_delay(), id(session))
             sent.add(own)
             before = begin_report(own)
@@ -142,8 +149,22 @@ class InFlight:
 
         return tracking
 
-    def tracked_block(self, block: AbstractContextManager[Any], user: object) -> TrackedBlock:
+    def _request_outside(self, request: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Send a request in set-up or tear-down."""
+        try:
+            return request(*args, **kwargs)
+        except self._harmless:
+            raise
+        except BaseException:
+            self.count_outside()
+            raise
+
+    def tracked_block(
+        self, block: AbstractContextManager[Any], user: object
+    ) -> AbstractContextManager[Any]:
         """Return `block` as a request in flight, for clients that always report."""
+        if not self.is_load_on():
+            return block
         return TrackedBlock(self, block, SentRequest(self._clock(), START_DELAY.get(), id(user)))
 
     def tracked_log(
@@ -161,7 +182,9 @@ class InFlight:
             stats: object, method: object, name: object, response_time: object, length: object
         ) -> None:
             own = reporting()
-            if own is None or own.is_reported:
+            if OUTSIDE_LOAD.get():
+                pass
+            elif own is None or own.is_reported:
                 on_unseen(method, name)
             else:
                 own.is_reported = True

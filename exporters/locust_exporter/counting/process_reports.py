@@ -11,8 +11,10 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from locust_exporter.counting.arrival_counts import ArrivalCounts
+from locust_exporter.counting.exception_kinds import summed
 from locust_exporter.counting.in_flight import STAGES, InFlightSnapshot
 from locust_exporter.counting.latency_histogram import LatencyHistogram
+from locust_exporter.counting.load_phase import PHASES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +74,10 @@ class ProcessReport:
     """Method and name of the first request that was not seen to begin, by class of users."""
     pacing: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Intervals started, and started late, by class of users with a fixed pace."""
+    exceptions: list[dict[str, Any]] = field(default_factory=list)
+    """Kinds of exceptions in this process's latest test, as ExceptionKinds has them."""
+    requests_outside: dict[str, int] = field(default_factory=dict)
+    """Requests outside the load, by phase."""
     received: float = field(default_factory=time.time)
     """Unix time on the receiver's clock."""
 
@@ -103,6 +109,10 @@ class ProcessReport:
                 str(user_class): (str(method), str(name))
                 for user_class, (method, name) in message["unobserved"].items()
             },
+            "requests_outside": {
+                phase: int(message["requests_outside"].get(phase, 0)) for phase in PHASES
+            },
+            "exceptions": summed([message["exceptions"]]),
             "pacing": {
                 str(name): (int(begun), int(late))
                 for name, (begun, late) in message["pacing"].items()
@@ -229,3 +239,11 @@ class ProcessReports:
     def user_exceptions(self) -> int:
         """Return the exceptions that escaped a task, on workers that are gone as well."""
         return sum(report.user_exceptions for report in self.latest.values())
+
+    def requests_outside(self, phase: str) -> int:
+        """Return the requests outside the load in that phase, of workers that are gone as well."""
+        return sum(report.requests_outside.get(phase, 0) for report in self.latest.values())
+
+    def exceptions(self, own: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the kinds of exceptions of all processes that report, and of this one's own."""
+        return summed([own, *(report.exceptions for report in self.latest.values())])

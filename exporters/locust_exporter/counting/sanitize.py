@@ -11,6 +11,8 @@ import re
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
+from locust_exporter.counting.load_phase import OUTSIDE_LOAD
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -67,12 +69,14 @@ def encodable(text: str) -> str:
 
 
 def sanitized_log_request(log_request: Callable[..., None]) -> Callable[..., None]:
-    """Wrap `log_request` of Locust's statistics, so that it gets safe values only."""
+    """Wrap `log_request` of Locust's statistics: safe values only, requests of the load only."""
 
     @functools.wraps(log_request)
     def log(
         stats: object, method: object, name: object, response_time: object, content_length: object
     ) -> None:
+        if OUTSIDE_LOAD.get():
+            return
         log_request(
             stats, text(method), text(name), milliseconds(response_time), length(content_length)
         )
@@ -81,10 +85,12 @@ def sanitized_log_request(log_request: Callable[..., None]) -> Callable[..., Non
 
 
 def sanitized_log_error(log_error: Callable[..., None]) -> Callable[..., None]:
-    """Wrap `log_error` of Locust's statistics, so that it gets the same names as `log_request`."""
+    """Wrap `log_error` of Locust's statistics: names and requests as in `log_request`."""
 
     @functools.wraps(log_error)
     def log(stats: object, method: object, name: object, error: object) -> None:
+        if OUTSIDE_LOAD.get():
+            return
         log_error(stats, text(method), text(name), error)
 
     return log

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import gevent
 import psutil  # type: ignore[import-untyped]
 
+from firedrill import atomic_file
 from firedrill.contract import Client
 from firedrill.exposition import family
 from firedrill.names import without_userinfo
+from locust_exporter.counting.load_phase import PHASES
 from locust_exporter.counting.locust_statistics import UnreportedRequests
 from locust_exporter.counting.process_reports import (
     MESSAGE,
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
 
     from firedrill.contract import Metric
     from locust_exporter.counting.arrival_counts import ArrivalCounts
+    from locust_exporter.counting.load_phase import LoadPhase
     from locust_exporter.counting.process_reports import ProcessReport
     from locust_exporter.endpoint.scrape import Scrape
     from locust_exporter.exporter_settings import Settings
@@ -37,6 +44,8 @@ logger = logging.getLogger(__name__)
 
 TEST_STATES = ("ready", "spawning", "running", "cleanup", "stopping", "stopped", "missing")
 RESET_REASONS = ("start", "ui", "spawn")
+OUTCOME_SECONDS = 0.5
+"""How often exceptions are written to the outcome file, if there are new ones."""
 
 
 class Exporter:
@@ -50,8 +59,9 @@ class Exporter:
         locust_version: str,
         own_report: Callable[[], ProcessReport],
         is_master: bool,
+        load: LoadPhase,
     ) -> None:
-        """Listen to Locust's events.
+        """Listen to Locust's events, and to the begin and end of the load.
 
         On a master, whose workers report, `own_report` only tells the master's own health.
         """
@@ -60,16 +70,17 @@ class Exporter:
         self._locust_version = locust_version
         self._own_report = own_report
         self._is_master = is_master
+        self._load = load
         self._requests = RequestCounts(settings.max_names)
         self._response_times = metric_families.ResponseTimesSinceDue(self._requests.endpoints.fold)
         self._reports = ProcessReports()
         self._resets = dict.fromkeys(RESET_REASONS, 0)
         self._reset_was_requested = False
-        self._test_times: tuple[float | None, float | None] = (None, None)
         self._counted_before: dict[Metric, int] = {}
         self._render_seconds = 0.0
         self._process_start = psutil.Process().create_time()
-        self._server = MetricsServer(self.render)
+        self._server = MetricsServer(self.render, outcome=self._outcome_text)
+        self._written = ""
         self._keep_what_is_cleared(environment.stats)
         self._listen(environment)
 
@@ -77,6 +88,9 @@ class Exporter:
         """Serve the metrics endpoint. Raises BadInput if the port that was asked for is taken."""
         port = self._server.start(self._settings)
         logger.info("Metrics at http://%s:%s/metrics", self._settings.host, port)
+        if self._settings.outcome_file:
+            self._load.on_change.append(self._write_outcome)
+            gevent.spawn(self._keep_outcome_written)
 
     def render(self, scrape: Scrape | None, time_slice: TimeSlice) -> str:
         """Return all metrics of now; other greenlets run while endpoints are rendered."""
@@ -98,7 +112,7 @@ class Exporter:
         text = "".join(
             (
                 requests,
-                self._requests.render_latency(time_slice) if self._test_times[1] else "",
+                self._requests.render_latency(time_slice) if self._load.stopped else "",
                 response_times,
                 metric_families.render_in_flight(self._reports),
                 metric_families.render_arrivals(self._arrivals(), self._reports.ages_since_due()),
@@ -115,8 +129,7 @@ class Exporter:
 
     def _listen(self, environment: Any) -> None:
         events = environment.events
-        events.test_start.add_listener(self._on_test_start)
-        events.test_stopping.add_listener(self._on_test_stopping)
+        self._load.on_begin.append(self._on_load_begun)
         events.reset_stats.add_listener(self._on_reset_requested)
         events.quit.add_listener(self._on_quit)
         if self._is_master:
@@ -152,21 +165,13 @@ class Exporter:
         self._requests.keep_entries(self._environment.stats.entries)
         self._requests.keep_errors(self._environment.stats.errors)
 
-    def _on_test_start(self, **_: Any) -> None:
-        self._test_times = (time.time(), None)
+    def _on_load_begun(self) -> None:
         self._counted_before = self._counts_of_test()
         self._requests.begin_judging()
 
     def _is_warming_up(self) -> bool:
-        start, end = self._test_times
-        return (
-            start is not None and end is None and time.time() < start + announced().warmup_seconds
-        )
-
-    def _on_test_stopping(self, **_: Any) -> None:
-        # Not test_stop: up to --stop-timeout later users still finish their tasks, but no longer
-        # at the load that was asked for.
-        self._test_times = (self._test_times[0], time.time())
+        began = self._load.began if self._load.is_on else None
+        return began is not None and time.time() < began + announced().warmup_seconds
 
     def _on_reset_requested(self, **_: Any) -> None:
         self._reset_was_requested = True
@@ -201,6 +206,34 @@ class Exporter:
         intervals, missed = (sum(counts) for counts in zip((0, 0), *pacing, strict=True))
         return {**of_open_loop, Client.PACING: intervals, Client.PACING_MISSED: missed}
 
+    def _outcome_text(self) -> str:
+        """Return what Prometheus cannot hold of the latest test, as JSON."""
+        load = self._load
+        self._receive_own_report()
+        own = self._own_report().exceptions if self._is_master else []
+        return json.dumps(
+            {
+                "setup_began": load.setup_began,
+                "began": load.began,
+                "stopped": load.stopped,
+                "exit_code": load.exit_code,
+                "exceptions": self._reports.exceptions(own),
+            }
+        )
+
+    def _write_outcome(self) -> None:
+        text = self._outcome_text()
+        # A run goes on without the file.
+        with contextlib.suppress(OSError):
+            if text != self._written:
+                atomic_file.write(Path(self._settings.outcome_file), text)
+                self._written = text
+
+    def _keep_outcome_written(self) -> None:
+        while True:
+            gevent.sleep(OUTCOME_SECONDS)
+            self._write_outcome()
+
     def _arrivals(self) -> ArrivalCounts | None:
         arrivals = announced().arrivals
         return self._reports.arrivals(arrivals.assigned) if arrivals else None
@@ -219,7 +252,13 @@ class Exporter:
         return metric_families.render_only_process(runner, latest[metric_families.LOCAL])
 
     def _render_test(self) -> str:
-        start, end = self._test_times
+        load = self._load
+        outside = {
+            (phase,): self._reports.requests_outside(phase)
+            # Of the only process, the reports have them.
+            + (load.requests[phase] if self._is_master else 0)
+            for phase in PHASES
+        }
         runner = self._environment.runner
         host = self._environment.host or next(
             (user.host for user in self._environment.user_classes if user.host), ""
@@ -238,8 +277,11 @@ class Exporter:
                 family(Client.STATE, states),
                 family(Client.PROCESS_START, {(): self._process_start}),
                 family(Client.TEST_INFO, {info: 1}),
-                family(Client.TEST_START, {(): start}),
-                family(Client.TEST_END, {(): end}),
+                family(Client.TEST_START, {(): load.began}),
+                family(Client.TEST_END, {(): load.stopped if load.began else None}),
+                family(Client.SETUP_SECONDS, {(): load.setup_seconds}),
+                family(Client.TEARDOWN_SECONDS, {(): load.teardown_seconds}),
+                family(Client.OUTSIDE_LOAD, outside),
                 family(Client.COUNTED_BEFORE, before),
                 family(Client.STATS_RESETS, resets),
             )

@@ -66,7 +66,7 @@ def give_way() -> None:
 
 
 class MetricsServer:
-    """Serves `/metrics` from `render`, a function of the scrape that asks for it.
+    """Serves `/metrics` from `render`, a function of the scrape that asks for it, and `/outcome`.
 
     `/metrics/RUN_ID` shows the same for this run's id. Another run's id gets 404, so that its
     Prometheus never takes these metrics for its own.
@@ -79,8 +79,10 @@ class MetricsServer:
         self,
         render: Callable[[Scrape | None, TimeSlice], str],
         connection_seconds: float = _CONNECTION_SECONDS,
+        outcome: Callable[[], str] = str,
     ) -> None:
         self._render = render
+        self._outcome = outcome
         self._handler = type("Handler", (_Handler,), {"timeout_seconds": connection_seconds})
         self._scrapers: dict[str, Scraper] = {}
         self._was_scraped = False
@@ -133,6 +135,9 @@ class MetricsServer:
     def _answer(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/outcome":
+            start_response("200 OK", [("Content-Type", "application/json"), _CLOSE])
+            return [self._outcome().encode()]
         if not has_metrics(environ["PATH_INFO"], self._run_id):
             start_response("404 Not Found", [("Content-Type", "text/plain"), _CLOSE])
             return [b"This run's metrics are at /metrics.\n"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from firedrill import units
+from firedrill.drill.judge import user_code
 from firedrill.drill.judge.validity import unseen_waiting
 from firedrill.objectives import is_excluded
 from firedrill.profile_form import nearest
@@ -12,10 +13,11 @@ from firedrill.record.limits import BLIND_RATIO, blind_limit
 from firedrill.record.outcome import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from firedrill.profile import Slo
     from firedrill.record.figures import Figures, Restarts, StepFigures
+    from firedrill.record.outcome import ExceptionKind
     from firedrill.record.run_document import RunDocument
 
 PROCESSES = {"api": "the API", "locust": "the load generator", "prometheus": "Prometheus"}
@@ -31,7 +33,7 @@ def remarks(document: RunDocument) -> Iterator[Reason]:
     if figures is None:
         return
     if "task_exceptions" not in {reason.code for reason in document.reasons}:
-        yield from _crashed_tasks(figures)
+        yield from _crashed_tasks(figures, document.exceptions)
     yield from _hung_requests(figures, document.profile.slo)
     yield from _short_load(figures, document.profile.warmup_seconds)
     yield from _own_load_shape(figures.steps)
@@ -57,11 +59,11 @@ def _hung_requests(figures: Figures, slo: Slo | None) -> Iterator[Reason]:
         yield Reason("hung_unjudged", f"{text}; {remedy}")
 
 
-def _crashed_tasks(figures: Figures) -> Iterator[Reason]:
+def _crashed_tasks(figures: Figures, exceptions: Sequence[ExceptionKind]) -> Iterator[Reason]:
     """Yield a remark on crashed tasks: too few to void the run, or explained by failed requests."""
     crashed, failed = figures.honesty.exceptions, figures.counts.client_failures
     if crashed:
-        tasks = f"{units.count(crashed)} tasks ended with an exception"
+        tasks = user_code.crashed_tasks(crashed, exceptions)
         text = f"{tasks}, beside {units.count(failed)} failed requests"
         lost = "and did not send the rest of their requests; locust.log has the exceptions"
         yield Reason("tasks_raised", f"{text}, {lost}")

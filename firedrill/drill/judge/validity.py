@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from firedrill import units
+from firedrill.drill.judge import user_code
 from firedrill.profile_form import nearest
 from firedrill.record.limits import STALL_SECONDS, blind_limit
 from firedrill.record.outcome import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from firedrill.profile import Slo
     from firedrill.record.figures import (
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         UnobservedUsers,
         Window,
     )
+    from firedrill.record.outcome import ExceptionKind
 
 LOST_LIMIT_RATIO = 0.01
 """Largest share of requests that a valid run may fail to send, or send late."""
@@ -61,8 +63,10 @@ OF_WORKERS = frozenset({"worker_missing", "report_late"})
 OVERLOAD = frozenset({"generator_cpu", "loop_lag"})
 
 
-def broken_conditions(figures: Figures) -> Iterator[Reason]:
-    """Yield a reason for each broken condition, causes first."""
+def broken_conditions(
+    figures: Figures, exceptions: Sequence[ExceptionKind] = ()
+) -> Iterator[Reason]:
+    """Yield a reason for each broken condition, causes first; `exceptions` name the causes."""
     dropped = _too_many_dropped(figures.arrivals)
     texts = _overload(figures.honesty) if dropped else {}
     texts |= {
@@ -74,7 +78,7 @@ def broken_conditions(figures: Figures) -> Iterator[Reason]:
         yield Reason(condition, texts[condition])
     if dropped:
         yield _dropped_arrivals(dropped, texts)
-    yield from _crashed_tasks(figures)
+    yield from _crashed_tasks(figures, exceptions)
     blind = figures.blind_seconds or 0.0
     limit = blind_limit(figures.seconds)
     if blind > limit:
@@ -119,7 +123,7 @@ def _dropped_arrivals(arrivals: Arrivals, broken: Iterable[str]) -> Reason:
     return Reason("arrivals_unsent", f"{count} were dropped: {why}")
 
 
-def _crashed_tasks(figures: Figures) -> Iterator[Reason]:
+def _crashed_tasks(figures: Figures, exceptions: Sequence[ExceptionKind]) -> Iterator[Reason]:
     """Yield a reason where more tasks crashed than failed requests explain.
 
     A task may send many requests, so the share of crashed tasks is at least the one computed here.
@@ -136,7 +140,7 @@ def _crashed_tasks(figures: Figures) -> Iterator[Reason]:
         else f"{units.count(requests)} requests"
     )
     failed = f" ({units.count(failures)} failed)" if failures else ""
-    text = f"{units.count(crashed)} tasks ended with an exception, beside {of}{failed}"
+    text = f"{user_code.crashed_tasks(crashed, exceptions)}, beside {of}{failed}"
     yield Reason(
         "task_exceptions",
         f"{text}, and did not send the rest of their requests; locust.log has the exceptions",

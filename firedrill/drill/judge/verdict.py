@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from firedrill.drill.judge.slo_check import broken_objectives
+from firedrill.drill.judge.user_code import listener_reasons
 from firedrill.drill.judge.validity import (
     broken_conditions,
     missing_requests,
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
     from firedrill.profile import Profile, Slo
     from firedrill.record.figures import Figures
+    from firedrill.record.outcome import ExceptionKind
 
-AGAINST_API = frozenset({"api_ended", "aborted"})
-"""Codes of mishaps that are the API's failure, not the measurement's."""
+AGAINST_API = frozenset({"api_ended", "aborted", "own_check_failed", "tear_down_failed"})
+"""Codes of mishaps that are no failure of the measurement: the API's, or of the user's checks."""
 
 EXIT_CODES = {
     Status.PASSED: ExitCode.PASSED,
@@ -37,6 +39,7 @@ def judge(
     regressions: Iterable[Reason] = (),
     *,
     interrupted: bool = False,
+    exceptions: Sequence[ExceptionKind] = (),
 ) -> Verdict:
     """Judge a run, except for its alerts (see scorecard.py).
 
@@ -47,12 +50,17 @@ def judge(
             against the measurement.
         regressions: Signals that became worse since a baseline; they count against the API.
         interrupted: Whether somebody stopped the run. Its reasons are given all the same.
+        exceptions: Exceptions of the user's code.
     """
+    mishaps = (*mishaps, *listener_reasons(exceptions))
     against_api = [mishap for mishap in mishaps if mishap.code in AGAINST_API]
     void = [mishap for mishap in mishaps if mishap.code not in AGAINST_API]
     if figures is not None:
         known = {mishap.code for mishap in mishaps}
-        against_measurement = (*broken_conditions(figures), *_unjudged(profile.slo, figures))
+        against_measurement = (
+            *broken_conditions(figures, exceptions),
+            *_unjudged(profile.slo, figures),
+        )
         void += (reason for reason in against_measurement if reason.code not in known)
         against_api += _broken_slo(profile.slo, figures)
     against_api += regressions

@@ -60,6 +60,8 @@ class Measurement:
             arrivals=quality.arrivals(),
             endpoints=endpoint_figures.measure(queries, self.profile, judged),
             restarts=restarted,
+            setup_seconds=queries.last(Client.SETUP_SECONDS),
+            teardown_seconds=queries.last(Client.TEARDOWN_SECONDS),
         )
 
 

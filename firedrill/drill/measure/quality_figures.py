@@ -115,6 +115,9 @@ class QualityFigures:
             client_failures=self.queries.gain(Client.FAILURES),
             server_finished=sum(finished.values()) if finished else None,
             comparable=broken.isdisjoint({*finished, "locust"}) if finished else None,
+            outside_load=self.queries.gains_around(
+                Client.OUTSIDE_LOAD.name, "phase", self.queries.last(Client.SETUP_SECONDS) or 0.0
+            ),
         )
 
     def _jobs_unseen_at_end(self) -> set[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from firedrill.prometheus.client import step_of
+from firedrill.record.figures import Window
 from firedrill.record.limits import TAIL_SECONDS
 
 if TYPE_CHECKING:
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from firedrill.contract import Metric
     from firedrill.histogram import Buckets
     from firedrill.prometheus.client import Prometheus, Series
-    from firedrill.record.figures import Window
 
 BEFORE_SECONDS = 5.0
 """Time before a window within which the first value of its counters is looked for."""
@@ -76,6 +77,18 @@ class RunQueries:
         """Return the gain of all series of a counter; None where there is none."""
         gained = self.gains(counter.name)
         return sum(gained.values()) if gained else None
+
+    def gains_around(self, selector: str, by: str, before_seconds: float) -> dict[str, float]:
+        """Return the gain of each counter from so long before the load until now, by a label."""
+        since = self.window.start - before_seconds - SCRAPE_SECONDS
+        series = self.prom.raw(selector, since - BEFORE_SECONDS, time.time())
+        return {one.labels.get(by, ""): increase(one, since) for one in series}
+
+    def last(self, gauge: Metric) -> float | None:
+        """Return the last value of a gauge, after the load included."""
+        now = time.time()
+        length = span(Window(self.window.start, now))
+        return self.prom.number(f"max(last_over_time({gauge.name}[{length}]))", now)
 
     def gained_buckets(self, metric: Metric, window: Window) -> Buckets:
         """Return the gain of a histogram, with answers that came after the load's end."""

@@ -39,6 +39,7 @@ class LoadWatch:
         self._tail = Tail(state.stack.plan.notifications)
         self._began: float | None = None
         """Unix time at which the load began; None before Prometheus knows it."""
+        self._phase = ""
 
     def watch(self) -> None:
         """Wait until the load has ended, or somebody asks to stop."""
@@ -51,18 +52,28 @@ class LoadWatch:
 
     def _look(self) -> None:
         state = self._state
+        if state.outcome.is_setting_up or state.outcome.stopped:
+            phase = "tear-down" if state.outcome.stopped else "set-up"
+            self._show_phase(f"{phase}: waiting for the locustfile's listeners")
+            return
         prom = state.stack.prom
         self._began = self._began or prom.number(
             f"max(locust_test_start_time_seconds) >= {state.stack.load_since:.3f}"
         )
         if not self._began:
             return
+        state.load_has_begun = True
         note_faults(state, state.injector.follow(time.time() - self._began))
         self._check_slo(self._began)
         self._check_awaited_alerts()
         elapsed = time.time() - self._began
         state.progress.show(live_figures.look(prom), elapsed, state.request.ends_after_seconds)
         state.unevaluated |= prom.broken_alerts()
+
+    def _show_phase(self, text: str) -> None:
+        if text != self._phase:
+            self._phase = text
+            self._state.progress.phase(text)
 
     def _check_slo(self, began: float) -> None:
         """End a run that has broken its SLO, whatever is still to come."""
@@ -124,6 +135,7 @@ def end_load(state: RunState) -> None:
     stack = state.stack
     state.progress.phase("stopping the load, waiting for the last figures")
     stack.end_locust()
+    state.load_is_over = state.load_has_begun
     if stack.lost:
         state.mishaps["scrape_gap"] = Reason("scrape_gap", stack.lost)
     note_faults(state, state.injector.end())

@@ -43,6 +43,7 @@ def record(state: RunState) -> None:
     state.progress.phase("measuring and recording")
     stack.fetch_notifications(patience_seconds=LAST_NOTIFICATIONS_SECONDS)
     window, figures = None, None
+    state.outcome = stack.generator_outcome()
     try:
         if stack.records and not state.has_ended("prometheus"):
             _keep_samples(state)
@@ -123,7 +124,8 @@ def _verdict(state: RunState, window: Window | None, figures: Figures | None) ->
     """Judge the figures; the alerts are judged afterwards."""
     request, interrupted = state.request, state.interrupt.requested
     mishaps = list(state.mishaps.values())
-    if figures is None and not mishaps and not interrupted:
+    exceptions = state.outcome.exceptions
+    if figures is None and not mishaps and not interrupted and not exceptions:
         text = "the load generator reported nothing; locust.log may say why"
         mishaps = [Reason("no_requests", text)]
     if window and not _was_stopped(state):
@@ -133,7 +135,14 @@ def _verdict(state: RunState, window: Window | None, figures: Figures | None) ->
         why = f"{baseline.id} is of an older version, which counted no hung request as failed"
         state.remark("baseline_errors", f"the share of errors was not compared: {why}")
     regressions = baseline.regressions(figures) if baseline and figures else ()
-    return judge(request.profile, figures, mishaps, regressions, interrupted=interrupted)
+    return judge(
+        request.profile,
+        figures,
+        mishaps,
+        regressions,
+        interrupted=interrupted,
+        exceptions=exceptions,
+    )
 
 
 def _was_stopped(state: RunState) -> bool:
@@ -165,6 +174,7 @@ def _document(
         verdict=verdict,
         aborted=state.early_abort,
         remarks=(),
+        exceptions=state.outcome.exceptions,
         notifications=notifications,
         unevaluated=state.unevaluated,
         figures=figures,

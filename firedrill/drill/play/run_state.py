@@ -6,9 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from firedrill.processes import oom
+from firedrill.record.generator_outcome import GeneratorOutcome
 from firedrill.record.outcome import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from firedrill.drill.play.fault_schedule import FaultInjector
     from firedrill.drill.play.progress import Progress
     from firedrill.drill.play.request import Request
@@ -36,6 +40,13 @@ class RunState:
     """Failures of the parts, by part or code."""
     remarks: dict[str, Reason] = field(default_factory=dict)
     """Notes that are no reason for the verdict, by code."""
+    outcome: GeneratorOutcome = field(default_factory=GeneratorOutcome)
+    """What the load generator told of its test at the last look."""
+    load_has_begun: bool = False
+    load_is_over: bool = False
+    """Whether the load has ended, by itself or because we ended it."""
+    oom_kills: Callable[[], int] = field(default_factory=oom.counter)
+    """Processes that the kernel killed for want of memory since the run began."""
     early_abort: EarlyAbort | None = None
     awaited_alerts: set[str] = field(default_factory=set)
     """Alerts that have yet to fire before the load ends."""

@@ -170,6 +170,13 @@ def _abandoned(figures: Figures) -> str:
     return units.count(sum(counts) if counts else None)
 
 
+def _outside(figures: Figures, seconds: float | None, phase: str) -> str:
+    """Return the length of a phase that is not judged, with the requests sent in it."""
+    requests = round(figures.counts.outside_load.get(phase) or 0)
+    sent = f", {units.counted(requests, 'request')}" if requests else ""
+    return f"{units.seconds(seconds)}{sent}"
+
+
 SECTIONS: Mapping[str, Mapping[str, Cell]] = {
     "p50 / p95 / p99": {
         "client": lambda figures: _quantiles(figures.client.latency_seconds),
@@ -193,6 +200,10 @@ SECTIONS: Mapping[str, Mapping[str, Cell]] = {
         "start delay, p99": _arrivals(
             lambda arrivals: units.seconds(arrivals.lateness_p99_seconds)
         ),
+    },
+    "Outside the load": {
+        "set-up": lambda figures: _outside(figures, figures.setup_seconds, "setup"),
+        "tear-down": lambda figures: _outside(figures, figures.teardown_seconds, "teardown"),
     },
     "Errors": {
         "client": lambda figures: units.percent(figures.client.error_ratio),

@@ -269,8 +269,19 @@ def _counted(facts: Facts) -> QualityFinding:
     return QualityFinding(
         "Requests counted",
         units.count(made),
-        f"requests were answered or failed at the client; {units.count(failed)} failed. {server}.",
+        f"requests were answered or failed at the client; {units.count(failed)} failed. {server}."
+        f"{''.join(_not_judged(facts))}",
     )
+
+
+def _not_judged(facts: Facts) -> Iterator[str]:
+    """Yield the time of set-up and of tear-down; nothing in older runs."""
+    for word in ("set-up", "tear-down"):
+        name = word.replace("-", "")
+        seconds = facts.number(f"figures.{name}_seconds")
+        if seconds is not None:
+            sent = units.count(facts.number(f"figures.counts.outside_load.{name}") or 0)
+            yield f" {word.capitalize()}: {units.seconds(seconds)}, with {sent} more requests."
 
 
 def warnings(facts: Facts, recording: Recording | None) -> list[str]:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from firedrill.drill.play.part_failures import note_ended_parts
+from firedrill.record.generator_outcome import GeneratorOutcome
 from firedrill.stack.interface import PortLost
 
 TAKEN = (
@@ -32,10 +33,24 @@ class Ended:
 
 def state_of(locust):
     stack = SimpleNamespace(
-        api=None, prometheus=None, locust=locust, workers=(), alertmanager=None, notifications=None
+        api=None,
+        prometheus=None,
+        locust=locust,
+        workers=(),
+        alertmanager=None,
+        notifications=None,
+        unfinished=None,
+        generator_outcome=GeneratorOutcome,
     )
     request = SimpleNamespace(locustfile=locust.log)
-    return SimpleNamespace(stack=stack, request=request, mishaps={}, remarks={})
+    return SimpleNamespace(
+        stack=stack,
+        request=request,
+        mishaps={},
+        remarks={},
+        load_has_begun=False,
+        load_is_over=False,
+    )
 
 
 def test_a_master_whose_port_was_taken_is_started_again(tmp_path):
