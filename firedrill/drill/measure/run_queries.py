@@ -105,13 +105,16 @@ class RunQueries:
         """Return the gain within a window by its seconds; None where there is no counter.
 
         What is answered after the window is left out, so that offered and achieved rate are of one
-        time. Between two samples the counter is taken to rise evenly; rate() would extrapolate.
+        time. Between two samples the counter is taken to rise evenly, or until the end of the load;
+        rate() would extrapolate.
         """
+        stops = self.ends_with_run(window)
         found = self.prom.raw(
             counter.name, window.start - BEFORE_SECONDS, window.end + BEFORE_SECONDS
         )
         gained = sum(
-            count_at(window.end, series) - count_at(window.start, series) for series in found
+            count_at(window.end, series, stops_then=stops) - count_at(window.start, series)
+            for series in found
         )
         return gained / window.seconds if found else None
 
@@ -146,14 +149,17 @@ def increase(series: Series, since: float, restarts: Sequence[float] = ()) -> fl
     )
 
 
-def count_at(time: float, series: Series) -> float:
-    """Return what a counter has gained from its first sample until a time, read between samples."""
+def count_at(time: float, series: Series, *, stops_then: bool = False) -> float:
+    """Return what a counter has gained from its first sample until a time, read between samples.
+
+    One that stops at that time has its value of the next sample.
+    """
     gained, (earlier, before) = 0.0, series.points[0]
     for later, value in series.points[1:]:
         gain = value - before if value >= before else value
         if later >= time:
-            share = (time - earlier) / (later - earlier)
-            return gained + gain * max(0.0, share)
+            share = 1.0 if stops_then else max(0.0, (time - earlier) / (later - earlier))
+            return gained + gain * share
         gained, earlier, before = gained + gain, later, value
     return gained
 

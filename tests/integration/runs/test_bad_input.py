@@ -44,10 +44,10 @@ MISTAKES = {
         2,
         r"mistake\.yaml:4: steps\[0\]\.users is -5; expected",
     ),
-    "an objective between two buckets": (
-        "name: a\nduration: 5s\nsteps:\n  - {start_time: 0s, users: 1}\nslo: {p99: 240ms}\n",
+    "an objective beyond any latency": (
+        "name: a\nduration: 5s\nsteps:\n  - {start_time: 0s, users: 1}\nslo: {p99: 601s}\n",
         2,
-        r"mistake\.yaml:5: slo\.p99 .*0\.2.*0\.25",
+        r"mistake\.yaml:5: slo\.p99 is '601s'; expected a latency from 0\.1ms to 600s",
     ),
 }
 
