@@ -318,6 +318,9 @@ class Client:
         "Arrivals of an open workload that were due (offered load).",
     )
     STARTED = counter("locust_arrivals_started_total", "Arrivals that a user started.")
+    FINISHED = counter(
+        "locust_arrivals_finished_total", "Arrivals whose user has finished its task."
+    )
     UNSENT = counter(
         "locust_arrivals_unsent_total",
         "Arrivals that were dropped: all users were busy for too long, or the worker was lost or "

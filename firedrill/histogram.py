@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+Statistics = Mapping[str, float | None]
+"""Seconds by name of a percentile, `mean` and `max`."""
+
 NARROW_RATIO = 1.061
 """Largest ratio of the bounds of a bucket whose middle stands for all observations in it."""
 
@@ -28,7 +31,7 @@ FEWEST_REQUESTS = {"p99.9": 1000}
 """Requests that a percentile needs; of fewer, the one request above it would be left to chance."""
 
 
-def statistics(buckets: Buckets) -> dict[str, float | None]:
+def statistics(buckets: Buckets) -> Statistics:
     """Return the percentiles, the `mean` and the `max`.
 
     A percentile that needs more requests is None.
@@ -39,6 +42,15 @@ def statistics(buckets: Buckets) -> dict[str, float | None]:
         for name, q in QUANTILES.items()
     }
     return {**percentiles, "mean": mean(buckets), "max": maximum(buckets)}
+
+
+def with_mean(found: Statistics, seconds: float, buckets: Buckets) -> Statistics:
+    """Return the statistics with the mean of an exact sum; no maximum is below it."""
+    longest = found["max"]
+    if longest is None:
+        return found
+    average = seconds / total(buckets)
+    return {**found, "mean": average, "max": max(longest, average)}
 
 
 def quantile(q: float, buckets: Buckets) -> float | None:

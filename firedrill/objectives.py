@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from contextlib import suppress
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 BOUNDS_VARIABLE = "FIREDRILL_OBJECTIVE_SECONDS"
 """Environment variable with the latency objectives of a run, which become bucket bounds."""
@@ -42,7 +43,20 @@ def is_exceeded(quantile: str, slower: float, requests: float = 1.0) -> bool:
     return slower > (accepted_ratio(quantile) + 1e-9) * requests
 
 
-def is_excluded(method: str, name: str, patterns: Iterable[str]) -> bool:
-    """Return whether a pattern matches the request's name, its type, or `TYPE name`."""
+def is_excluded(method: str, name: str, patterns: Sequence[str]) -> bool:
+    """Return whether a pattern matches the request's name, its type, or `TYPE name`.
+
+    `*` in a pattern stands for any text, and nothing else is special: names have brackets.
+    """
+    return bool(patterns) and _is_excluded(method, name, tuple(patterns))
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_excluded(method: str, name: str, patterns: tuple[str, ...]) -> bool:
     texts = (name, method, f"{method} {name}")
-    return any(fnmatchcase(text, pattern) for pattern in patterns for text in texts)
+    return any(_expression(pattern).fullmatch(text) for pattern in patterns for text in texts)
+
+
+@functools.cache
+def _expression(pattern: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)

@@ -113,8 +113,18 @@ class Slo(Objectives):
     """Objectives of single endpoints, by name or by `METHOD name`."""
 
     def objectives_of(self, method: str, name: str) -> Objectives | None:
-        """Return the objectives of an endpoint; None without any."""
-        return self.endpoints.get(f"{method} {name}") or self.endpoints.get(name)
+        """Return the objectives of an endpoint; None without any.
+
+        Those of `METHOD name` come before those of the name.
+        """
+        general, own = self.endpoints.get(name), self.endpoints.get(f"{method} {name}")
+        if general is None or own is None:
+            return own or general
+        return Objectives(
+            {**general.latency_seconds, **own.latency_seconds},
+            general.error_ratio if own.error_ratio is None else own.error_ratio,
+            general.mean_seconds if own.mean_seconds is None else own.mean_seconds,
+        )
 
     @property
     def has_objectives(self) -> bool:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
-from locust_exporter.profile_info import ProfileInfo
+from locust_exporter.counting.sanitize import text
+from locust_exporter.profile_info import ProfileInfo, nothing_excluded
 
 from firedrill.objectives import is_excluded
 from firedrill.profile import Slo
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from firedrill.profile import Profile
 
 
@@ -21,10 +25,16 @@ def profile_info(profile: Profile) -> ProfileInfo:
         profile=profile.name,
         slo_latency_seconds=latency,
         warmup_seconds=profile.warmup_seconds,
-        is_excluded=lambda kind, name: is_excluded(str(kind), str(name), profile.exclude),
+        is_excluded=functools.partial(_is_excluded, profile.exclude)
+        if profile.exclude
+        else nothing_excluded,
         slo_error_ratio=slo.error_ratio,
         slo_starved_users=slo.starved_users,
     )
+
+
+def _is_excluded(patterns: Sequence[str], request_type: object, name: object) -> bool:
+    return is_excluded(text(request_type) or "", text(name) or "", patterns)
 
 
 def quantile_label(name: str) -> str:

@@ -32,7 +32,7 @@ from locust_exporter.counting.streamed_body import (
     watch_requests_body,
 )
 from locust_exporter.generator_health import CpuMeter, LoopLag, Pacing
-from locust_exporter.profile_info import announced
+from locust_exporter.profile_info import announced, nothing_excluded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -93,6 +93,8 @@ class Generator:
 
     def watch_users(self, user_classes: Iterable[Any]) -> None:
         """Count the intervals of users with a fixed pace, and users that wait in an open loop."""
+        if announced().is_excluded is not nothing_excluded:
+            self.in_flight.is_excluded = announced().is_excluded
         if arrivals := announced().arrivals:
             arrivals.users_awaiting_answers = self._users_awaiting_answers
         for user_class in user_classes:
@@ -150,7 +152,7 @@ class Generator:
 
     def _users_awaiting_answers(self) -> int:
         """Return users whose request is older than this process leaves an answer unread."""
-        return self.in_flight.snapshot(2 * self._lag.max_seconds).starved_users
+        return self.in_flight.snapshot(2 * self._lag.max_seconds, with_excluded=True).starved_users
 
     def _noting_user(self, init: Any) -> Any:
         """Wrap `__init__` of a client session, to note the class of its user."""

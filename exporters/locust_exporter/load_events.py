@@ -23,7 +23,7 @@ from locust.exception import (
     StopUser,
 )
 from locust.rpc import Message
-from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
+from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
 
 from locust_exporter.counting import sanitize
 from locust_exporter.counting.exception_kinds import RAISED
@@ -156,7 +156,8 @@ class _Hooks:
         while waiting := [
             client
             for client in runner.clients.all
-            if client.id not in asked or client.state != STATE_RUNNING
+            if client.state != STATE_MISSING
+            and (client.id not in asked or client.state != STATE_RUNNING)
         ]:
             for client in waiting:
                 if client.id not in asked:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from locust_exporter.counting.arrival_counts import ArrivalCounts
 
 
-def _nothing(_request_type: object, _name: object) -> bool:
+def nothing_excluded(_request_type: object, _name: object) -> bool:
+    """Return False: a profile without `exclude`."""
     return False
 
 
@@ -30,7 +31,7 @@ class ProfileInfo:
     """Index of the active step; None before the first."""
     arrivals: ArrivalCounts | None = None
     """Counts of an open loop's arrivals; None in a closed loop."""
-    is_excluded: Callable[[object, object], bool] = _nothing
+    is_excluded: Callable[[object, object], bool] = nothing_excluded
     """Whether all totals leave out a request of this type and name."""
 
 

@@ -191,6 +191,8 @@ class Arrivals:
     """Start delay: from the due time to the start."""
     left: float = 0.0
     """Backlog at the end: arrivals that still waited for users that waited for the target."""
+    finished: float | None = None
+    """Arrivals whose user had finished its task by the end of the load."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from firedrill.contract import GRAFANA_PORT, LOOPBACK, PROMETHEUS_PORT
 from firedrill.interrupt import Interrupted
 from firedrill.notifications.journal import Tail
 from firedrill.processes import ports, programs
+from firedrill.profile import load_profile
 from firedrill.prometheus import overlay
 from firedrill.prometheus.recorded_data import RecordedPrometheus
 from firedrill.stack import grafana, state_file
@@ -60,6 +61,7 @@ def run(
         ports=chosen,
         server=server,
         profile=profile,
+        objectives_seconds=frozenset(load_profile(profile).objective_seconds()),
         web=True,
         takes_faults=takes_faults,
     )

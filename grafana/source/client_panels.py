@@ -109,6 +109,14 @@ WAITING = PanelContent(
     "not scraped",
 )
 _ALL_REQUESTS = increase_over_range("locust_requests_total", BY_NAME)
+
+
+def _endpoint_latency(share: float) -> str:
+    """Return the query for what the load generator itself reports once a load has ended."""
+    series = selected("locust_endpoint_response_time_seconds", f', statistic="p{share * 100:g}"')
+    return max_by(series, BY_NAME)
+
+
 _DURATION_BUCKETS = increase_over_range("locust_request_duration_seconds_bucket", f"{BY_NAME}, le")
 REQUESTS = PanelContent(
     "Requests over the time shown",
@@ -124,7 +132,8 @@ REQUESTS = PanelContent(
         ),
         *(
             Query(
-                f"histogram_quantile({share}, {_DURATION_BUCKETS}) > 0",
+                f"{_endpoint_latency(share)}"
+                f" or histogram_quantile({share}, {_DURATION_BUCKETS}) > 0",
                 f"p{share * 100:g}",
                 unit="s",
             )

@@ -7,6 +7,7 @@ import random
 import time
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import gevent
 from gevent.hub import Waiter
@@ -50,6 +51,8 @@ class ArrivalDispatcher:
         """Due times up to `_computed_until`."""
         self._computed_until = 0.0
         self._backlog = Backlog(PATIENCE_SECONDS)
+        self._working: WeakSet[Any] = WeakSet()
+        """Users that work on an arrival."""
         # The user that came last is woken first: its connection is the least likely to be closed.
         self._idle_users: defaultdict[str, dict[Waiter, None]] = defaultdict(dict)
         self._timer: Any = None
@@ -112,12 +115,16 @@ class ArrivalDispatcher:
 
     def wait_for_arrival(self, user: Any) -> None:
         """Return when the user has an arrival to begin."""
+        if user in self._working:
+            self._arrivals.finished += 1
+            self._working.discard(user)
         self._collect_due()
         due = self._backlog.take(type(user).__name__)
         if due is None:
             due = self._wait_idle(user)
         delay = self._now() - due
         self._arrivals.count_start(delay)
+        self._working.add(user)
         START_DELAY.set(delay)
 
     def on_request(
@@ -125,13 +132,14 @@ class ArrivalDispatcher:
     ) -> None:
         """Count an answer, on Locust's event.
 
-        The first request of an arrival was to be sent when the arrival was due, later ones when
-        they were sent.
+        The first request of an arrival that is judged was to be sent when the arrival was due,
+        later ones when they were sent.
         """
         if OUTSIDE_LOAD.get():
             return
         delay = START_DELAY.get()
-        START_DELAY.set(0.0)
+        if not self._arrivals.is_excluded(request_type, name):
+            START_DELAY.set(0.0)
         milliseconds = sanitize.milliseconds(response_time)
         if milliseconds is not None:
             self._arrivals.count_answer(request_type, name, delay + milliseconds / 1000)

@@ -14,7 +14,15 @@ from firedrill.record.run_document import PlayedProfile, RunDocument
 
 FAST = {"p50": 0.06, "p95": 0.095, "p99": 0.1}
 HEALTHY = Figures(
-    client=ClientSide(FAST, FAST, {"p99": 0.001}, rate=100.0, offered_rate=101.0, error_ratio=0.0),
+    client=ClientSide(
+        FAST,
+        FAST,
+        {"p99": 0.001},
+        rate=100.0,
+        offered_rate=101.0,
+        error_ratio=0.0,
+        standard_error_seconds={"mean": 0.0},
+    ),
     server=ServerSide(FAST, FAST, FAST, rate=100.0, error_ratio=0.0),
     steps=(),
     saturation=Saturation(

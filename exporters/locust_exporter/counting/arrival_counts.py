@@ -34,6 +34,8 @@ class ArrivalCounts:
         """Start at zero; of distinct request names, those after `max_names` become `other`."""
         self.offered = 0
         self.started = 0
+        self.finished = 0
+        """Started arrivals whose user asked for the next one."""
         self.dropped = 0
         self.dropped_ages = GrowingHistogram()
         """Ages of the arrivals that this process dropped."""
@@ -92,6 +94,7 @@ class ArrivalCounts:
         offered = max(other.offered, assigned)
         self.offered += offered
         self.started += other.started
+        self.finished += other.finished
         if assigned > other.offered:
             self.dropped += offered - other.started - other.backlog_at_end.total
         else:
@@ -105,7 +108,8 @@ class ArrivalCounts:
             (*endpoint, *histogram.to_message())
             for endpoint, histogram in self.response_times.items()
         ]
-        counts = {"offered": self.offered, "started": self.started, "dropped": self.dropped}
+        names = ("offered", "started", "finished", "dropped")
+        counts = {name: getattr(self, name) for name in names}
         histograms = {name: getattr(self, name).to_message() for name in HISTOGRAMS}
         return {**counts, **histograms, "response_times": rows}
 
@@ -115,6 +119,7 @@ class ArrivalCounts:
         arrivals = cls()
         arrivals.offered = message["offered"]
         arrivals.started = message["started"]
+        arrivals.finished = message["finished"]
         arrivals.dropped = message["dropped"]
         for name in HISTOGRAMS:
             getattr(arrivals, name).add(LatencyHistogram(*message[name]))

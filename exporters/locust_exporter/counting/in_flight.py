@@ -60,6 +60,8 @@ class SentRequest:
     """Greenlets that are blocked in a read of the body."""
     is_reported: bool = False
     is_abandoned: bool = False
+    is_excluded: bool = False
+    """Whether the profile leaves it out of everything that is judged."""
 
     @property
     def is_awaited(self) -> bool:
@@ -90,6 +92,8 @@ class InFlight:
         self._clock = clock
         self.is_load_on: Callable[[], bool] = lambda: True
         """Whether the load is on; requests sent in set-up or tear-down are not tracked."""
+        self.is_excluded: Callable[[object, object], bool] | None = None
+        """Whether the profile leaves out requests of this method and name; None: none."""
         self.count_outside: Callable[[], None] = lambda: None
         """Called for each of those that ends without a report."""
         self.abandoned = dict.fromkeys(STAGES, 0)
@@ -122,6 +126,8 @@ class InFlight:
             if not self.is_load_on():
                 return self._request_outside(request, session, *args, **kwargs)
             own = SentRequest(clock(), start_delay(), id(session))
+            if self.is_excluded is not None:
+                own.is_excluded = self._excludes(session, *args, **kwargs)
             sent.add(own)
             before = begin_report(own)
             try:
@@ -148,6 +154,16 @@ class InFlight:
             return response
 
         return tracking
+
+    def _excludes(self, session: object, *args: Any, **kwargs: Any) -> bool:
+        """Return whether the profile excludes a request, by its name as far as that is known."""
+        method, url, name, *_ = (*args, None, None, None)
+        renamed = getattr(session, "request_name", None)
+        name = kwargs.get("name", name) or renamed or kwargs.get("url", url)
+        try:
+            return bool(self.is_excluded and self.is_excluded(kwargs.get("method", method), name))
+        except Exception:  # noqa: BLE001 - whatever a name's own methods raise
+            return False
 
     def _request_outside(self, request: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Send a request in set-up or tear-down."""
@@ -203,15 +219,20 @@ class InFlight:
     def abandon(self, request: SentRequest) -> None:
         """Count a request as over whose answer, or the rest of whose body, nobody will have."""
         self._sent.discard(request)
-        if not request.is_abandoned:
+        if not request.is_abandoned and not request.is_excluded:
             request.is_abandoned = True
             self.abandoned["in_flight"] += 1
             age = self._clock() - request.sent + request.start_delay
             self.abandoned_ages += LatencyHistogram.of([age])
 
-    def snapshot(self, starvation_seconds: float) -> InFlightSnapshot:
+    def snapshot(
+        self, starvation_seconds: float, *, with_excluded: bool = False
+    ) -> InFlightSnapshot:
         """Return the requests in flight now; users starve from `starvation_seconds` on."""
-        now, sent = self._clock(), list(self._sent)  # a copy: finalizers change the set
+        now = self._clock()
+        sent = [  # a copy: finalizers change the set
+            request for request in list(self._sent) if with_excluded or not request.is_excluded
+        ]
         awaited = [(now - request.sent, request.user) for request in sent if request.is_awaited]
         return InFlightSnapshot(
             len(sent),
@@ -226,7 +247,7 @@ class InFlight:
         return LatencyHistogram.of(
             now - request.sent + request.start_delay
             for request in list(self._sent)
-            if request.awaits_answer
+            if request.awaits_answer and not request.is_excluded
         )
 
     def _count_unreported(self) -> None:

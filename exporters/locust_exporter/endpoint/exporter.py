@@ -112,7 +112,7 @@ class Exporter:
         text = "".join(
             (
                 requests,
-                self._requests.render_latency(time_slice) if self._load.stopped else "",
+                self._render_latency(time_slice),
                 response_times,
                 metric_families.render_in_flight(self._reports),
                 metric_families.render_arrivals(self._arrivals(), self._reports.ages_since_due()),
@@ -167,7 +167,15 @@ class Exporter:
 
     def _on_load_begun(self) -> None:
         self._counted_before = self._counts_of_test()
-        self._requests.begin_judging()
+        self._requests.begin_load()
+
+    def _render_latency(self, time_slice: TimeSlice) -> str:
+        began, stopped = self._load.began, self._load.stopped
+        if stopped is None or began is None:
+            return ""
+        # A load that ended in its warm-up is judged as a whole.
+        whole = stopped <= began + announced().warmup_seconds
+        return self._requests.render_latency(time_slice, with_warmup=whole)
 
     def _is_warming_up(self) -> bool:
         began = self._load.began if self._load.is_on else None

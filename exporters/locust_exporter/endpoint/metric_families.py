@@ -65,6 +65,7 @@ def render_arrivals(arrivals: ArrivalCounts | None, ages_since_due: LatencyHisto
         (
             family(Client.OFFERED, {(): arrivals.offered}),
             family(Client.STARTED, {(): arrivals.started}),
+            family(Client.FINISHED, {(): arrivals.finished}),
             family(Client.UNSENT, {(): arrivals.dropped}),
             _histogram(Client.UNSENT_AGE, arrivals.dropped_ages.snapshot()),
             _histogram(Client.LEFT_AGE, arrivals.backlog_at_end.snapshot()),

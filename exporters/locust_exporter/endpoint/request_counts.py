@@ -56,8 +56,7 @@ Failure = tuple[str, str, str]
 class _EndpointRow:
     """The totals of an endpoint over all that Locust ever held of it, and their text."""
 
-    def __init__(self, endpoint: Endpoint, *overall: RequestTotals) -> None:
-        """Start at zero; `overall` are totals that this endpoint's requests also belong to."""
+    def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self._templates = (
             histogram_template(Client.REQUEST_DURATION, endpoint),
@@ -66,40 +65,49 @@ class _EndpointRow:
         self._readers: dict[object, EntryReader] = {}
         """Readers by Locust's entries, tens of thousands of which may be folded into one row."""
         self._total = RequestTotals()
-        self._totals = (self._total, *overall)
-        self._counts_at_begin = list(self._total.counts)
-        """Requests by bucket when the judged part of the load began."""
+        self._at_load_begin = self._at_judged_begin = self._counted()
+        """Requests by bucket and their seconds when the load, or its judged part, began."""
         self._text: tuple[str, ...] | None = None
 
-    def update(self, key: object, entry: StatsEntry) -> None:
-        """Add what one of Locust's entries gained."""
+    def update(self, key: object, entry: StatsEntry, *overall: RequestTotals) -> None:
+        """Add what one of Locust's entries gained, also to totals of all endpoints."""
         reader = self._readers.get(key)
         if reader is None or reader.response_times is not entry.response_times:
             reader = self._readers[key] = EntryReader(entry)
-        if reader.add_gain(entry, *self._totals):
+        if reader.add_gain(entry, self._total, *overall):
             self._text = None
 
     def add(self, totals: RequestTotals) -> None:
         """Add requests that are in none of Locust's entries."""
-        for total in self._totals:
-            total.add(totals)
+        self._total.add(totals)
         self._text = None
 
     def forget_entries(self) -> None:
         """Forget Locust's entries, which it is about to clear, and keep the totals."""
         self._readers.clear()
 
-    def begin_judging(self) -> None:
-        """Leave what was counted until now out of the latency."""
-        self._counts_at_begin = list(self._total.counts)
+    def _counted(self) -> tuple[list[int], float]:
+        return list(self._total.counts), self._total.seconds
 
-    def latency_text(self) -> str:
-        """Return the latency by statistic since judging began; "" without any."""
-        gained = map(operator.sub, self._total.counts, self._counts_at_begin)
+    def begin_load(self) -> None:
+        """Leave what was counted until now out of the latency, as of an earlier load."""
+        self._at_load_begin = self._at_judged_begin = self._counted()
+
+    def begin_judging(self) -> None:
+        """Leave what was counted until now out of the latency, as in the warm-up."""
+        self._at_judged_begin = self._counted()
+
+    def latency_text(self, *, with_warmup: bool) -> str:
+        """Return the latency by statistic; "" without any requests."""
+        before, seconds = self._at_load_begin if with_warmup else self._at_judged_begin
+        gained = map(operator.sub, self._total.counts, before)
         buckets = dict(zip((*LATENCY_BOUNDS_SECONDS, math.inf), accumulate(gained), strict=True))
+        found = histogram_arithmetic.with_mean(
+            histogram_arithmetic.statistics(buckets), self._total.seconds - seconds, buckets
+        )
         return "".join(
             sample(Client.ENDPOINT_LATENCY, (*self.endpoint, name), value)
-            for name, value in histogram_arithmetic.statistics(buckets).items()
+            for name, value in found.items()
             if value is not None
         )
 
@@ -128,7 +136,8 @@ class RequestCounts:
         self.endpoints = Endpoints(max_names)
         self._error_classes = Cap(MAX_ERROR_CLASSES)
         self._rows: dict[Endpoint, _EndpointRow] = {}
-        self._row_of: dict[tuple[object, object], _EndpointRow] = {}
+        self._row_of: dict[tuple[object, object], tuple[_EndpointRow, bool]] = {}
+        """Row of each of Locust's entries, and whether the profile excludes the entry."""
         self._failures: Counter[Failure] = Counter()
         self._read_errors: dict[object, tuple[Failure, int]] = {}
         """Labels and occurrences that were read, by Locust's errors."""
@@ -151,7 +160,10 @@ class RequestCounts:
     def add(self, unreported: UnreportedRequests) -> None:
         """Count requests that a worker cleared before it had reported them."""
         for name, method, totals in unreported.rows:
-            self._row((name, method)).add(totals)
+            row, is_excluded = self._row((name, method))
+            row.add(totals)
+            if not is_excluded:
+                self._overall.add(totals)
         for method, name, text, occurrences in unreported.errors:
             self._failures[self._failure(method, name, text)] += occurrences
 
@@ -184,17 +196,22 @@ class RequestCounts:
         time_slice.pause_if_over()
         return row.zero_text() if scrape and scrape.is_new(row.endpoint) else row.text()
 
-    def begin_judging(self) -> None:
+    def begin_load(self) -> None:
         """Leave what was read until now out of the latency by endpoint."""
+        for row in self._rows.values():
+            row.begin_load()
+
+    def begin_judging(self) -> None:
+        """Leave what was read until now out of it too, unless the load ends in its warm-up."""
         for row in self._rows.values():
             row.begin_judging()
 
-    def render_latency(self, time_slice: TimeSlice) -> str:
+    def render_latency(self, time_slice: TimeSlice, *, with_warmup: bool = False) -> str:
         """Return the latency of each endpoint by statistic; "" without any requests."""
         texts = []
         for row in list(self._rows.values()):
             time_slice.pause_if_over()
-            texts.append(row.latency_text())
+            texts.append(row.latency_text(with_warmup=with_warmup))
         return "".join((header(Client.ENDPOINT_LATENCY), *texts)) if any(texts) else ""
 
     def _render_overall(self, scrape: Scrape | None) -> str:
@@ -220,7 +237,8 @@ class RequestCounts:
         self, entries: Mapping[tuple[object, object], StatsEntry], time_slice: TimeSlice
     ) -> None:
         for key, entry in self._in_slices(entries, time_slice):
-            self._row(key).update(key, entry)
+            row, is_excluded = self._row(key)
+            row.update(key, entry, *(() if is_excluded else (self._overall,)))
 
     def _read_all_errors(self, errors: Mapping[object, StatsError], time_slice: TimeSlice) -> None:
         for key, error in self._in_slices(errors, time_slice):
@@ -247,16 +265,17 @@ class RequestCounts:
             self._failures[failure] += error.occurrences - known
             self._read_errors[key] = failure, error.occurrences
 
-    def _row(self, key: tuple[object, object]) -> _EndpointRow:
-        row = self._row_of.get(key)
-        if row is None:
+    def _row(self, key: tuple[object, object]) -> tuple[_EndpointRow, bool]:
+        known = self._row_of.get(key)
+        if known is None:
             name, method = key
             endpoint = self.endpoints.of(method, name)
             if endpoint not in self._rows:
-                overall = () if announced().is_excluded(*endpoint) else (self._overall,)
-                self._rows[endpoint] = _EndpointRow(endpoint, *overall)
-            row = self._row_of[key] = self._rows[endpoint]
-        return row
+                self._rows[endpoint] = _EndpointRow(endpoint)
+            # By its own name: the row of `other` may have both kinds of requests.
+            known = self._rows[endpoint], announced().is_excluded(method, name)
+            self._row_of[key] = known
+        return known
 
     def _failure(self, method: object, name: object, text: str) -> Failure:
         return (*self.endpoints.of(method, name), self._error_classes.fold(error_class(text)))

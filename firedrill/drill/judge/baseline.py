@@ -29,6 +29,9 @@ COMPARED_LATENCIES = frozenset({"p50", "p90", "p95", "p99", "mean"})
 CERTAIN_ERRORS = 2.5
 """Standard errors of a difference that chance explains: once in 160 comparisons it is larger."""
 
+BURST_RATIO = {"p90": 0.05, "p95": 0.05, "p99": 0.15}
+"""Rise of a high percentile by one short stall of a machine, which slows many requests at once."""
+
 BUCKET_RATIO = 0.06
 """Width of a latency bucket: two percentiles that differ by less may be of equal latencies."""
 
@@ -51,6 +54,8 @@ class Baseline:
     rate: float | None
     tolerance: float
     """Share, from 0 to 1, by which each of them may be worse."""
+    has_rough_latency: bool = False
+    """Whether it has percentiles of wide buckets, which are not compared."""
     counts_errors_otherwise: bool = False
     """Whether its share of errors has another meaning, and is not compared."""
 
@@ -81,14 +86,17 @@ class Baseline:
         if client is None:
             raise BadInput(f"--baseline {run.id}: nothing was measured in this run")
         latency = client.latency_including_waiting_seconds
+        # Older versions recorded none, and interpolated percentiles in wide buckets.
+        is_exact = bool(client.standard_error_seconds)
         is_older = (document.version or HUNG_FAIL_SCHEMA) < HUNG_FAIL_SCHEMA
         return cls(
             id=run.id,
             latency_seconds={
                 name: value
                 for name, value in latency.items()
-                if value is not None and name in COMPARED_LATENCIES
+                if value is not None and name in COMPARED_LATENCIES and is_exact
             },
+            has_rough_latency=not is_exact,
             standard_error_seconds=client.standard_error_seconds,
             error_ratio=None if is_older else client.error_ratio,
             rate=client.rate,
@@ -116,8 +124,9 @@ class Baseline:
         """Return the rise in seconds that the tolerance, the buckets and chance explain."""
         errors = (self.standard_error_seconds.get(name), client.standard_error_seconds.get(name))
         chance = CERTAIN_ERRORS * math.hypot(*(error or 0.0 for error in errors))
-        buckets = 0.0 if name == "mean" else BUCKET_RATIO * before
-        return max(LATENCY_FLOOR_SECONDS, self.tolerance * before + buckets + chance)
+        buckets = 0.0 if name == "mean" else BUCKET_RATIO
+        ratio = self.tolerance + buckets + BURST_RATIO.get(name, 0.0)
+        return max(LATENCY_FLOOR_SECONDS, ratio * before + chance)
 
     def _more_errors(self, client: ClientSide) -> Iterator[Reason]:
         before, now = self.error_ratio, client.error_ratio

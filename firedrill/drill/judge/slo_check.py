@@ -35,12 +35,16 @@ def _slow_mean(slo: Slo, figures: Figures) -> Iterator[Reason]:
 
 def _low_rate(slo: Slo, figures: Figures) -> Iterator[Reason]:
     achieved, offered = figures.client.rate, figures.client.offered_rate
+    what = "offered requests a second"
+    # An arrival may send several requests.
+    if figures.arrivals and figures.arrivals.finished is not None:
+        achieved, offered = figures.arrivals.finished, figures.arrivals.offered
+        what = "offered arrivals"
     if slo.achieved_ratio is None or achieved is None or not offered:
         return
     if achieved < slo.achieved_ratio * offered:
-        share = f"{units.percent(achieved / offered)} of the offered {units.rate(offered)}"
-        limit = f"limit: {units.percent(slo.achieved_ratio)}"
-        yield Reason("achieved", f"{units.rate(achieved)} was achieved, {share} ({limit})")
+        share = f"{units.percent(achieved / offered)} of the {offered:.3g} {what} were achieved"
+        yield Reason("achieved", f"{share} (limit: {units.percent(slo.achieved_ratio)})")
 
 
 def _endpoint(slo: Slo, endpoint: EndpointFigures) -> Iterator[Reason]:

@@ -205,6 +205,25 @@ def _missing_endpoints(slo: Slo, figures: Figures) -> Iterator[Reason]:
         if name not in labels | names:
             text = f"the SLO's endpoint {name!r} got no request{nearest(name, names)}"
             yield Reason("unmeasured_endpoint", text)
+    for endpoint in figures.endpoints:
+        limits = slo.objectives_of(endpoint.method, endpoint.name)
+        measured = {**endpoint.slower_than_slo, "mean": endpoint.latency_seconds.get("mean")}
+        wanted = (
+            [*limits.latency_seconds, *(["mean"] * bool(limits.mean_seconds))] if limits else []
+        )
+        for objective in wanted:
+            if measured.get(objective) is None:
+                text = f"the {objective} of {endpoint.label} was not measured"
+                why = "no request was reported with its time, or the load generator was killed"
+                yield Reason("unmeasured_endpoint", f"{text}: {why}")
+    unanswered = figures.honesty.hung or figures.honesty.starved_sustained
+    is_judged = slo.starved_users is not None and slo.error_ratio is not None
+    if slo.endpoints and unanswered and not is_judged:
+        text = (
+            f"{units.count(unanswered)} requests got no answer, and their endpoints are not known"
+        )
+        remedy = "set starved_users and errors in the slo, which judge them"
+        yield Reason("unmeasured_endpoint", f"{text}, so no endpoint is judged by them; {remedy}")
 
 
 def _unmeasured(objective: str, why: str, remedy: str) -> Reason:

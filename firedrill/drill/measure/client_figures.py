@@ -90,14 +90,10 @@ class ClientFigures:
 
         What waits has no sum: it counts with the middle of its bucket.
         """
-        found = statistics(buckets)
         sums = (self.queries.gains(f"{metric.name}_sum", "", window) for metric in summed)
         seconds = sum(sum(gained.values()) for gained in sums)
         seconds += (histogram.mean(waiting) or 0.0) * histogram.total(waiting)
-        if (longest := found["max"]) is not None:
-            average = seconds / histogram.total(buckets)
-            found |= {"mean": average, "max": max(longest, average)}
-        return found
+        return histogram.with_mean(statistics(buckets), seconds, buckets)
 
     def hung(self, window: Window) -> float:
         """Return the hung requests that the share of errors counts as failed."""

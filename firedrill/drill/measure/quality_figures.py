@@ -149,6 +149,7 @@ class QualityFigures:
                 0.99, queries.gained_buckets(Client.LATENESS, run)
             ),
             left=backlog,
+            finished=queries.counted_gain(Client.FINISHED, run),
         )
 
     def broken_conditions(self) -> dict[str, float]:

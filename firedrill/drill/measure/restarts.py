@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from firedrill.contract import Client
 from firedrill.drill.measure.run_queries import BEFORE_SECONDS
-from firedrill.prometheus.client import step_of
+from firedrill.prometheus.client import QueryRefused, step_of
 from firedrill.record.figures import Restarts
 from firedrill.record.limits import TAIL_SECONDS
 
@@ -102,7 +103,10 @@ def _fallen_counters(prom: Prometheus, window: Window) -> Iterator[tuple[str, st
     # resets() drops the names, without which the counters of an instance are all the same.
     named = f'label_replace({COUNTERS}, "counter", "$1", "__name__", "(.+)")'
     query = f"resets({named}[{end - start:.0f}s:{step_of(start, end):.0f}s]) > 0"
-    for sample in prom.instant(query, end):
+    fallen = []
+    with suppress(QueryRefused):  # Too many samples for one query, in a run of hours.
+        fallen = prom.instant(query, end)
+    for sample in fallen:
         job, instance, name = (
             sample.labels.get(label, "") for label in ("job", "instance", "counter")
         )

@@ -101,8 +101,8 @@ class RunQueries:
         samples = self.prom.instant(query, window.end)
         return {float(sample.labels["le"]): sample.value for sample in samples}
 
-    def counted_rate(self, counter: Metric, window: Window) -> float | None:
-        """Return the gain within a window by its seconds; None where there is no counter.
+    def counted_gain(self, counter: Metric, window: Window) -> float | None:
+        """Return the gain within a window; None where there is no counter.
 
         What is answered after the window is left out, so that offered and achieved rate are of one
         time. Between two samples the counter is taken to rise evenly, or until the end of the load;
@@ -116,7 +116,12 @@ class RunQueries:
             count_at(window.end, series, stops_then=stops) - count_at(window.start, series)
             for series in found
         )
-        return gained / window.seconds if found else None
+        return gained if found else None
+
+    def counted_rate(self, counter: Metric, window: Window) -> float | None:
+        """Return the same by the window's seconds."""
+        gained = self.counted_gain(counter, window)
+        return gained / window.seconds if gained is not None and window.seconds else None
 
     def rate(self, selector: str, window: Window) -> float | None:
         """Return Prometheus's own rate, summed."""

@@ -114,7 +114,7 @@ def _note_ended_workers(state: RunState) -> None:
         code = worker.exit_code()
         if not code or (state.outcome.stopped and _is_explained(state, code)):
             continue
-        if state.outcome.stopped and code > 0:
+        if state.outcome.stopped and code > 0 and code != LISTENER_RAISED:
             _note_own_check(state, f"worker {number} ended with exit code {code}")
         elif state.outcome.stopped or not state.stack.load_ended():
             happened = f"worker {number} of Locust ended {_when(state)} ({_exit(state, code)})"

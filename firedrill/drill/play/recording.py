@@ -134,6 +134,9 @@ def _verdict(state: RunState, window: Window | None, figures: Figures | None) ->
     if baseline and baseline.counts_errors_otherwise:
         why = f"{baseline.id} is of an older version, which counted no hung request as failed"
         state.remark("baseline_errors", f"the share of errors was not compared: {why}")
+    if baseline and baseline.has_rough_latency:
+        why = f"{baseline.id} is of an older version, whose percentiles may be off by 60 %"
+        state.remark("baseline_latency", f"the latency was not compared: {why}; record it anew")
     regressions = baseline.regressions(figures) if baseline and figures else ()
     return judge(
         request.profile,

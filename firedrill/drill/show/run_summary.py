@@ -96,7 +96,9 @@ def _steps(document: RunDocument) -> list[RenderableType]:
     """Show the steps, and what every table leaves out."""
     steps = document.figures.steps if document.figures else ()
     warmup = document.profile.warmup_seconds
-    left_out = f"Every figure leaves out the warm-up, the first {units.seconds(warmup)}."
+    left_out = (
+        f"Latency, rates and errors leave out the warm-up, the first {units.seconds(warmup)}."
+    )
     table = filled_columns(STEP_COLUMNS, map(_step, steps), units.NOTHING)
     return [table, *([Text(left_out, style="dim")] if warmup else [])]
 

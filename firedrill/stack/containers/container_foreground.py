@@ -12,6 +12,8 @@ from firedrill.contract import LOOPBACK
 from firedrill.errors import BadInput, Missing
 from firedrill.interrupt import Interrupted
 from firedrill.notifications.notification import Notification
+from firedrill.objectives import bounds_text
+from firedrill.profile import load_profile
 from firedrill.prometheus.client import Prometheus
 from firedrill.stack.containers import container_stack, engine
 from firedrill.stack.foreground import describe_grafana, golden_signals, print_addresses
@@ -53,6 +55,7 @@ def run(
             **container_stack.port_variables(chosen),
             **container_stack.server_variables(server),
             **container_stack.profile_variables(profile),
+            "OBJECTIVE_SECONDS": bounds_text(load_profile(str(profile)).objective_seconds()),
             **chosen_faults,
         },
         interrupt,

@@ -65,7 +65,8 @@ def test_the_achieved_share_of_the_offered_rate_is_judged():
     assert judged(slo, with_client(rate=96.0, offered_rate=101.0)).status is Status.PASSED
     failed = judged(slo, with_client(rate=90.0, offered_rate=100.0))
     assert codes(failed) == ["achieved"]
-    assert "90 % of the offered 100.0/s (limit: 95 %)" in failed.reasons[0].text
+    text = "90 % of the 100 offered requests a second were achieved (limit: 95 %)"
+    assert failed.reasons[0].text == text
     assert codes(judged(slo, with_client(offered_rate=None))) == ["unmeasured_achieved"]
 
 

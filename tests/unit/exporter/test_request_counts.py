@@ -129,12 +129,15 @@ def test_latency_by_endpoint_leaves_out_the_warm_up(stats):
     assert counts.render_latency(TimeSlice()) == ""
     stats.entries["/", "GET"].response_times[bucket_key(300)] += 3
     stats.entries["/", "GET"].num_requests += 3
+    stats.entries["/", "GET"].total_response_time += 900
     counts.render(stats.entries, stats.errors)
     latency = parse(counts.render_latency(TimeSlice()))
     labels = {"method": "GET", "name": "/"}
     for statistic in ("p50", "p99", "mean", "max"):
         value = latency.value(Client.ENDPOINT_LATENCY.name, statistic=statistic, **labels)
         assert value == pytest.approx(0.3, rel=0.03)
+    whole = parse(counts.render_latency(TimeSlice(), with_warmup=True))
+    assert whole.value(Client.ENDPOINT_LATENCY.name, statistic="p50", **labels) < 0.013
 
 
 def test_names_with_equal_text_are_one_series(stats):
