@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from firedrill.interrupt import Interrupt
+    from firedrill.record.generator_outcome import GeneratorOutcome
     from firedrill.stack.plan import Plan
 
 BEFORE_SECONDS, MOST_BEFORE_SECONDS = 30.0, 900.0
@@ -111,6 +112,13 @@ class AttachedStack(WebControlledStack):
         self._ask("stop")
         self.wait_for(self._has_stopped_or_waits, "the running load to stop", START_SECONDS)
         self.start_load()
+
+    def generator_outcome(self) -> GeneratorOutcome:
+        """Return what the load generator tells, at the address that Prometheus scrapes."""
+        with suppress(FiredrillError):
+            for scraped in self.prom.instant('up{job="locust"} == 1'):
+                return self._outcome_at(scraped.labels["instance"])
+        return self._outcome
 
     def load_ended(self) -> bool:
         """Return whether the load is over, also if Locust was not scraped for a while."""

@@ -9,13 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firedrill import __version__, contract, http_client, places
+from firedrill import __version__, contract, places
 from firedrill.errors import Missing
 from firedrill.interrupt import Interrupted
 from firedrill.names import without_userinfo
 from firedrill.objectives import bounds_text
 from firedrill.profile import profile_file
-from firedrill.record.generator_outcome import GeneratorOutcome
 from firedrill.stack import configuration
 from firedrill.stack.containers import engine
 from firedrill.stack.containers.web_control import WebControlledStack
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from firedrill.interrupt import Interrupt
+    from firedrill.record.generator_outcome import GeneratorOutcome
     from firedrill.stack.plan import Plan, Ports, Server
 
 SERVICE_OF_PART = {
@@ -102,7 +102,6 @@ class ContainerStack(WebControlledStack):
         self._project = engine.Project(project_name(plan.folder), run_variables(plan), interrupt)
         self._started: list[str] = []
         self._states: dict[str, int | None] = {}
-        self._outcome = GeneratorOutcome()
         self._unsaved = False
         self._states_time = -STATES_VALID_SECONDS
         self._silent_since: float | None = None
@@ -207,12 +206,7 @@ class ContainerStack(WebControlledStack):
 
     def generator_outcome(self) -> GeneratorOutcome:
         """Return what the load generator told of its test when it was last asked."""
-        url = f"http://{contract.LOOPBACK}:{self.plan.ports.exporter}/outcome"
-        with suppress(http_client.NoAnswer):
-            self._outcome = GeneratorOutcome.parse(
-                http_client.request("GET", url, timeout_seconds=2).text()
-            )
-        return self._outcome
+        return self._outcome_at(f"{contract.LOOPBACK}:{self.plan.ports.exporter}")
 
     def take_snapshot(self, destination: Path) -> None:
         """Copy a snapshot of all that Prometheus stored to a folder that does not exist."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from firedrill import http_client
 from firedrill.errors import FiredrillError, Missing
+from firedrill.record.generator_outcome import GeneratorOutcome
 from firedrill.stack.interface import START_SECONDS, Stack
 
 if TYPE_CHECKING:
@@ -28,6 +29,14 @@ class WebControlledStack(Stack):
         super().__init__(plan, interrupt)
         self._locust_url = locust_url
         self._notifications_url = notifications_url
+        self._outcome = GeneratorOutcome()
+
+    def _outcome_at(self, exporter: str) -> GeneratorOutcome:
+        """Return what the exporter at that address tells, or told when it last answered."""
+        with suppress(http_client.NoAnswer):
+            answer = http_client.request("GET", f"http://{exporter}/outcome", timeout_seconds=2)
+            self._outcome = GeneratorOutcome.parse(answer.text())
+        return self._outcome
 
     def fetch_notifications(self, patience_seconds: float = 2.0) -> None:
         """Update the file of notifications from the receiver; leave it if the receiver is gone."""
