@@ -26,6 +26,8 @@ QUANTILES = ("p50", "p95", "p99")
 SHOWN_LIMITS = 3
 """Resources of which the largest use is shown."""
 SMALLEST_SHOWN_RATIO = 0.01
+WORTH_TELLING_SECONDS = 0.5
+"""Shortest set-up or tear-down without requests that is shown."""
 WIDEST_HEADING = 26
 NARROWEST_COLUMN = 10
 
@@ -174,6 +176,8 @@ def _outside(figures: Figures, seconds: float | None, phase: str) -> str:
     """Return the length of a phase that is not judged, with the requests sent in it."""
     requests = round(figures.counts.outside_load.get(phase) or 0)
     sent = f", {units.counted(requests, 'request')}" if requests else ""
+    if not requests and (seconds is None or seconds < WORTH_TELLING_SECONDS):
+        return units.NOTHING
     return f"{units.seconds(seconds)}{sent}"
 
 

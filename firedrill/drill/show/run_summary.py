@@ -12,6 +12,7 @@ from firedrill.drill.show.figures_table import FiguresTable, fired_alerts, fired
 from firedrill.drill.show.fitted_table import Column, FittedTable, filled_columns
 from firedrill.drill.show.status_style import headline
 from firedrill.fault_client import spell
+from firedrill.histogram import FEWEST_REQUESTS
 from firedrill.notifications.notification import printable
 
 if TYPE_CHECKING:
@@ -93,14 +94,17 @@ def _heading(text: str) -> list[RenderableType]:
 
 
 def _steps(document: RunDocument) -> list[RenderableType]:
-    """Show the steps, and what every table leaves out."""
-    steps = document.figures.steps if document.figures else ()
-    warmup = document.profile.warmup_seconds
-    left_out = (
-        f"Latency, rates and errors leave out the warm-up, the first {units.seconds(warmup)}."
-    )
+    """Show the steps, and what the figures leave out."""
+    figures, warmup = document.figures, document.profile.warmup_seconds
+    steps = figures.steps if figures else ()
+    notes = []
+    if warmup:
+        left_out = f"the first {units.seconds(warmup)} (warm-up)"
+        notes.append(f"Latency, rates and errors leave out {left_out}.")
+    if figures and figures.client.rate and figures.client.latency_seconds.get("p99.9") is None:
+        notes.append(f"p99.9 needs {FEWEST_REQUESTS['p99.9']:,} requests.")
     table = filled_columns(STEP_COLUMNS, map(_step, steps), units.NOTHING)
-    return [table, *([Text(left_out, style="dim")] if warmup else [])]
+    return [table, *([Text(" ".join(notes), style="dim")] if notes else [])]
 
 
 def _step(step: StepFigures) -> tuple[str, ...]:
