@@ -43,10 +43,12 @@ seconds, and its users fall behind.
 def all_are_counted(document):
     """Return whether the server finished every request that the client counted.
 
-    Beside them it may have finished those that clients abandoned when the load ended.
+    Beside them it finished those that users sent while they were being stopped, and may have
+    finished those that clients abandoned when the load ended.
     """
     counts, given_up = document["figures"]["counts"], document["figures"]["honesty"]["abandoned"]
-    beside = counts["server_finished"] - counts["client_requests"]
+    counted = counts["client_requests"] + sum(counts["outside_load"].values())
+    beside = counts["server_finished"] - counted
     return 0 <= beside <= sum(number or 0 for number in given_up.values())
 
 
