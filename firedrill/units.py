@@ -31,19 +31,20 @@ def latency(value: float | None) -> str:
 
 
 def together(values: Sequence[float | None], lower_bounds: Collection[int] = ()) -> str:
-    """Write several response times: `57 / 96 / 125 ms`, or `7.8 ms / 20 ms / >3.9 s`.
+    """Write several response times: `57 / 96 / 125 ms`, or `590 / 776 ms / >53 s`.
 
     `lower_bounds` are indexes of `values`.
     """
-    parts = [None if value is None else _latency(value) for value in values]
-    shared = {part[1] for part in parts if part}
-    if not shared:
+    parts = [(NOTHING, "") if value is None else _latency(value) for value in values]
+    units = [unit for _, unit in parts if unit]
+    if not units:
         return NOTHING
-    texts = [
-        part[0] if part and len(shared) == 1 else " ".join(part or (NOTHING,)) for part in parts
-    ]
-    marked = [f">{text}" if at in lower_bounds else text for at, text in enumerate(texts)]
-    return " / ".join(marked) + (f" {shared.pop()}" if len(shared) == 1 else "")
+    texts = []
+    for at, (number, unit) in enumerate(parts):
+        following = next((later for _, later in parts[at + 1 :] if later), "")
+        shown = f" {unit}" if unit and unit != following else ""
+        texts.append(f"{'>' if at in lower_bounds else ''}{number}{shown}")
+    return " / ".join(texts)
 
 
 def _latency(seconds: float) -> tuple[str, str]:

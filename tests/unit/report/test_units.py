@@ -24,7 +24,7 @@ def test_seconds_have_a_fitting_unit(value, text):
     ("values", "text"),
     [
         ((0.057, 0.0964, 0.125), "57 / 96.4 / 125 ms"),
-        ((0.591, 0.92, 49.7), "591 ms / 920 ms / 49.7 s"),
+        ((0.591, 0.92, 49.7), "591 / 920 ms / 49.7 s"),
         ((0.0072, None, 0.2), "7.2 / – / 200 ms"),
         ((None, None), "–"),
     ],
@@ -34,7 +34,7 @@ def test_each_time_has_its_unit_and_three_digits(values, text):
 
 
 def test_a_lower_bound_of_a_time_is_marked():
-    assert units.together((0.591, 0.92, 49.7), lower_bounds=[1, 2]) == "591 ms / >920 ms / >49.7 s"
+    assert units.together((0.591, 0.92, 49.7), lower_bounds=[1, 2]) == "591 / >920 ms / >49.7 s"
 
 
 @pytest.mark.parametrize(
