@@ -76,7 +76,7 @@ PERCENTILES = PanelContent(
 )
 P99_BY_NAME = PanelContent(
     "p99 by name",
-    "Which request is slow?",
+    "Which request is slow? Rough: each kind of request has 14 buckets.",
     "s",
     (
         Query(max_by(selected("client_request:response_time_seconds:p99_10s"), BY_NAME), NAME),
@@ -120,7 +120,8 @@ def _endpoint_latency(share: float) -> str:
 _DURATION_BUCKETS = increase_over_range("locust_request_duration_seconds_bucket", f"{BY_NAME}, le")
 REQUESTS = PanelContent(
     "Requests over the time shown",
-    "What did the client see of each kind of request in the time shown?",
+    "What did the client see of each kind of request in the time shown? Percentiles are within "
+    "3 % once a load has ended, and rough before.",
     "none",
     (
         Query(f"{_ALL_REQUESTS} > 0", "requests", unit="short"),

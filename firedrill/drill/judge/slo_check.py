@@ -43,7 +43,7 @@ def _low_rate(slo: Slo, figures: Figures) -> Iterator[Reason]:
     if slo.achieved_ratio is None or achieved is None or not offered:
         return
     if achieved < slo.achieved_ratio * offered:
-        share = f"{units.percent(achieved / offered)} of the {offered:.3g} {what} were achieved"
+        share = f"{units.percent(achieved / offered)} of the {offered:,.0f} {what} were achieved"
         yield Reason("achieved", f"{share} (limit: {units.percent(slo.achieved_ratio)})")
 
 

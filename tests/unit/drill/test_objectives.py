@@ -9,7 +9,7 @@ from firedrill.drill.judge.verdict import judge
 from firedrill.errors import BadInput
 from firedrill.objectives import accepted_ratio, bounds_text, is_excluded, read_bounds
 from firedrill.profile import Objectives, Slo, load_profile
-from firedrill.record.figures import EndpointFigures
+from firedrill.record.figures import Arrivals, EndpointFigures
 from firedrill.record.outcome import Status
 from tests.unit.drill.reasons import codes
 from tests.unit.healthy_run import FAST, HEALTHY, PROFILE, run_document
@@ -91,12 +91,59 @@ def test_an_endpoint_that_never_occurred_voids_the_run_and_names_the_nearest():
     assert "'/chekout' got no request; did you mean /checkout?" in verdict.reasons[0].text
 
 
+def test_own_objectives_of_a_method_come_before_those_of_the_name():
+    slo = Slo(
+        endpoints={
+            "/checkout": Objectives({"p95": 2.0, "p50": 0.5}, error_ratio=0.01),
+            "POST /checkout": Objectives({"p95": 0.8}, mean_seconds=0.5),
+        }
+    )
+    assert slo.objectives_of("POST", "/checkout") == Objectives(
+        {"p95": 0.8, "p50": 0.5}, error_ratio=0.01, mean_seconds=0.5
+    )
+    assert slo.objectives_of("GET", "/checkout") == slo.endpoints["/checkout"]
+    assert slo.objectives_of("GET", "/") is None
+
+
+def test_an_endpoint_objective_that_nobody_measured_voids_the_run():
+    slo = Slo(endpoints={"/checkout": Objectives({"p95": 0.8}, mean_seconds=0.5)})
+    untimed = replace(CHECKOUT, slower_than_slo={"p95": None}, latency_seconds={})
+    verdict = judged(slo, replace(HEALTHY, endpoints=(untimed,)))
+    assert codes(verdict) == ["unmeasured_endpoint"] * 2
+    assert verdict.status is Status.INVALID
+
+
+def test_requests_without_an_answer_void_objectives_of_endpoints_alone():
+    """Nobody knows to which endpoint they went."""
+    hung = replace(
+        HEALTHY, endpoints=(CHECKOUT,), honesty=replace(HEALTHY.honesty, starved_sustained=4.0)
+    )
+    of_endpoint = {"/checkout": Objectives(error_ratio=0.5)}
+    assert codes(judged(Slo(endpoints=of_endpoint), hung)) == ["unmeasured_endpoint"]
+    both = Slo(endpoints=of_endpoint, error_ratio=0.5, starved_users=9)
+    assert judged(both, hung).status is Status.PASSED, "judged by the objectives of all requests"
+
+
+def test_an_open_workload_achieves_arrivals():
+    """A task may send several requests."""
+    arrivals = Arrivals(
+        offered=1000, started=1000, unsent=0, lateness_p99_seconds=0.1, finished=900
+    )
+    busy = replace(with_client(rate=300.0, offered_rate=100.0), arrivals=arrivals)
+    failed = judged(Slo(achieved_ratio=0.95), busy)
+    assert (
+        failed.reasons[0].text == "90 % of the 1,000 offered arrivals were achieved (limit: 95 %)"
+    )
+
+
 def test_requests_are_excluded_by_name_type_or_both():
     assert is_excluded("GET", "/login", ["/login"])
     assert is_excluded("TRANSACTION", "buy", ["TRANSACTION"])
     assert is_excluded("GET", "/setup/7", ["GET /setup/*"])
     assert not is_excluded("POST", "/login", ["GET /login", "/log"])
     assert not is_excluded("GET", "/", [])
+    assert is_excluded("GET", "/item/[id]", ["/item/[id]"])
+    assert not is_excluded("GET", "/item/i", ["/item/[id]"])
 
 
 def test_excluding_every_request_is_named():

@@ -62,6 +62,34 @@ def test_ages_and_starved_users_are_current(in_flight, clock):
     assert in_flight.snapshot(1) == InFlightSnapshot()
 
 
+@pytest.mark.parametrize(
+    ("args", "kwargs", "is_excluded"),
+    [
+        (("GET", "/events"), {}, True),
+        (("GET", "/e/7"), {"name": "/events"}, True),
+        (("GET",), {"url": "/events"}, True),
+        (("GET", "/events"), {"name": "/other"}, False),
+        (("GET", "/shop", "/shop"), {}, False),
+    ],
+)
+def test_excluded_requests_starve_nobody_and_are_not_abandoned(
+    in_flight, clock, args, kwargs, is_excluded
+):
+    in_flight.is_excluded = lambda _method, name: name == "/events"
+    seen = []
+
+    def request(session, *_args, **_kwargs):
+        clock.seconds += 5
+        seen.append(in_flight.snapshot(1).starved_users)
+        seen.append(in_flight.snapshot(1, with_excluded=True).starved_users)
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        in_flight.tracked(request)("session", *args, **kwargs)
+    assert seen == [0 if is_excluded else 1, 1]
+    assert in_flight.abandoned["in_flight"] == (0 if is_excluded else 1)
+
+
 def test_a_waiting_arrival_ages_from_its_due_time(in_flight, clock):
     """The user's second request was due when it was sent."""
     seen = []

@@ -121,6 +121,19 @@ def test_totals_leave_out_what_the_profile_excludes(stats):
     assert metrics.value("locust_all_request_duration_seconds_count") == 5
 
 
+def test_names_beyond_the_cap_are_excluded_by_their_own_name(stats):
+    announce(ProfileInfo(is_excluded=lambda _method, name: name.startswith("/tx")))
+    try:
+        counts = RequestCounts(max_names=1)
+        for name in ("/first", "/tx/1", "/second", "/tx/2"):
+            stats.log(2, name=name)
+        metrics = parse(counts.render(stats.entries, stats.errors))
+    finally:
+        announce(ProfileInfo())
+    assert metrics.value("locust_requests_total", method="GET", name="other") == 6
+    assert metrics.value("locust_all_requests_total") == 4
+
+
 def test_latency_by_endpoint_leaves_out_the_warm_up(stats):
     counts = RequestCounts(max_names=9)
     stats.log(5)
