@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from firedrill.prometheus.client import step_of
+from firedrill.prometheus.client import Series, step_of
 from firedrill.record.figures import Window
 from firedrill.record.limits import TAIL_SECONDS
 
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
     from firedrill.contract import Metric
     from firedrill.histogram import Buckets
-    from firedrill.prometheus.client import Prometheus, Series
+    from firedrill.prometheus.client import Prometheus, Sample
 
 BEFORE_SECONDS = 5.0
 """Time before a window within which the first value of its counters is looked for."""
+
+ALL_SAMPLES_SECONDS = 600.0
+"""Longest window of which all samples are read."""
 
 SCRAPE_SECONDS = 1.0
 """Longest duration of a scrape. Samples carry the time of its begin, and may be as young as its
@@ -62,12 +65,35 @@ class RunQueries:
         window = window or self.window
         tail = TAIL_SECONDS if self.ends_with_run(window) else 0.0
         since = window.start - (SCRAPE_SECONDS if window.start == self.window.start else 0.0)
+        end = window.end + tail
         gained: dict[tuple[str, ...], float] = {}
-        for series in self.prom.raw(selector, window.start - BEFORE_SECONDS, window.end + tail):
+        for series in self._samples(selector, window.start - BEFORE_SECONDS, since, end):
             key = tuple(series.labels.get(label, "") for label in labels)
             restarts = self.restarts.get(series.labels.get("instance", ""), ())
             gained[key] = gained.get(key, 0.0) + increase(series, since, restarts)
         return gained
+
+    def _samples(self, selector: str, start: float, since: float, end: float) -> list[Series]:
+        """Return the samples of counters that tell their gain.
+
+        A long run has too many to read them all. If no counter fell, the last one until `since`
+        and the very last one tell it.
+        """
+        if end - start <= ALL_SAMPLES_SECONDS or self.restarts:
+            return self.prom.raw(selector, start, end)
+        length = f"{(end - start) * 1000:.0f}ms"
+        if self.prom.number(f"sum(resets({selector}[{length}]))", end):
+            return self.prom.raw(selector, start, end)
+        before = f"last_over_time({selector}[{(since - start) * 1000:.0f}ms])"
+        firsts = {_identity(sample): sample for sample in self.prom.instant(before, since)}
+        return [
+            Series(
+                last.labels,
+                ((since, first.value), (end, last.value)) if first else ((end, last.value),),
+            )
+            for last in self.prom.instant(f"last_over_time({selector}[{length}])", end)
+            for first in (firsts.get(_identity(last)),)
+        ]
 
     def gain(self, counter: Metric, window: Window | None = None) -> float:
         """Return the gain of all series of a counter; 0 where there is none."""
@@ -136,6 +162,10 @@ class RunQueries:
         """Return the largest value of a query over the run; None where it has none."""
         values = (value for series in self.range(query, window) for value in series.values())
         return max(values, default=None)
+
+
+def _identity(sample: Sample) -> frozenset[tuple[str, str]]:
+    return frozenset(sample.labels.items())
 
 
 def increase(series: Series, since: float, restarts: Sequence[float] = ()) -> float:

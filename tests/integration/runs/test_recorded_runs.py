@@ -6,12 +6,14 @@ import time
 
 import pytest
 
+from firedrill.drill.measure import run_queries
 from firedrill.errors import FiredrillError
 from firedrill.interrupt import Interrupt
 from firedrill.processes import ports
 from firedrill.prometheus.client import Prometheus
 from firedrill.prometheus.overlay import labels
 from firedrill.prometheus.recorded_data import RecordedPrometheus
+from firedrill.record.figures import Window
 from firedrill.record.run_folder import Run
 from tests import firedrill_process, run_json
 from tests.waiting import poll_until
@@ -29,6 +31,27 @@ def two_runs(tmp_path_factory):
         drill.finish()
         assert drill.run().snapshot.is_dir()
     return folder / "runs"
+
+
+def test_a_long_run_is_measured_by_its_first_and_last_samples(two_runs, monkeypatch):
+    recorded = Run(min(two_runs.iterdir()))
+    load = recorded.read().window
+    windows = (load, Window(load.start + 3, load.end), Window(load.start + 2, load.end - 2))
+    families = ("locust_all_request_duration_seconds", "http_server_all_response_time_seconds")
+
+    def gains(prom):
+        queries = run_queries.RunQueries(prom, load)
+        return [
+            queries.gains_by(f"{family}_bucket", ("le",), window)
+            for window in windows
+            for family in families
+        ]
+
+    with Interrupt() as interrupt, RecordedPrometheus(recorded.snapshot, interrupt) as reopened:
+        of_all_samples = gains(reopened.prom)
+        monkeypatch.setattr(run_queries, "ALL_SAMPLES_SECONDS", 0.0)
+        assert gains(reopened.prom) == of_all_samples
+    assert of_all_samples[0]["+Inf",] > 0
 
 
 def first_users(prom, labels=""):
