@@ -19,12 +19,12 @@ class Outcome:
     requests: float
     requests_of_its_locust: float
     server_finished: float
-    abandoned: float
+    beside_the_load: float
 
     @property
     def has_its_own_figures(self):
         """Whether both sides are those of this run."""
-        most = self.requests + self.abandoned
+        most = self.requests + self.beside_the_load
         return (
             self.requests == self.requests_of_its_locust > 0
             and self.requests <= self.server_finished <= most
@@ -59,5 +59,5 @@ def _play(folder, users):
         requests=figures["counts"]["client_requests"],
         requests_of_its_locust=locust_statistics.request_totals(drill.run())[0],
         server_finished=figures["counts"]["server_finished"],
-        abandoned=figures["honesty"]["abandoned"]["in_flight"],
+        beside_the_load=run_json.beside_the_load(figures),
     )

@@ -36,11 +36,9 @@ def test_a_load_that_was_not_asked_for_is_void(tmp_path):
         "unmeasured_starved_users",
     } <= codes(document["verdict"]["reasons"])
     log = (drill.folder() / "locust.log").read_text()
-    assert (
-        document["figures"]["honesty"]["exceptions"]
-        == log.count("KeyError: 'a mistake of mine'")
-        > 0
-    )
+    counted = document["figures"]["honesty"]["exceptions"]
+    logged = log.count("KeyError: 'a mistake of mine'")
+    assert 0 < counted <= logged <= counted + 1, "its only user may raise once while it is stopped"
 
     # The steps show what ran.
     assert [(step["users"], step["users_measured"]) for step in document["figures"]["steps"]] == [
