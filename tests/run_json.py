@@ -22,10 +22,10 @@ def write(run: Run, changed: Mapping[str, Any]) -> None:
     run.json_file.write_text(json.dumps(changed))
 
 
-def beside_the_load(figures):
+def beside_the_load(figures: Mapping[str, Any]) -> float:
     """Return the requests that the server may have finished beside those that are judged.
 
     They are those that clients gave up, and those of the set-up and of users being stopped.
     """
     outside = sum(figures["counts"]["outside_load"].values())
-    return outside + (figures["honesty"]["abandoned"]["in_flight"] or 0)
+    return float(outside + (figures["honesty"]["abandoned"]["in_flight"] or 0))

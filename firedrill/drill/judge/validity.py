@@ -34,7 +34,7 @@ LAG_LIMIT_RATIO = 0.25
 
 MORE_WORKERS = "use more workers (docs/distributed.md), or users that compute less"
 
-MAKE_VISIBLE = "wrap them in events.request.measure (docs/bring-your-own.md)"
+MAKE_VISIBLE = "wrap them in events.request.measure (docs/bring-your-own.md), exclude them"
 
 CONDITIONS = {
     "generator_cpu": ("the load generator used more than 0.9 of a core", MORE_WORKERS),
