@@ -23,9 +23,9 @@ from locust_exporter.counting.locust_statistics import bucket_key, totals_of
 from bench.loads import locust_runs
 from bench.result_tables import save, table
 from firedrill import histogram
-from firedrill.contract import LATENCY_BOUNDS_SECONDS
+from firedrill.contract import ENDPOINT_BOUNDS_SECONDS, LATENCY_BOUNDS_SECONDS
 from firedrill.places import EXPORTER_PLUGIN
-from firedrill.telemetry.shared_cells import observe
+from firedrill.telemetry.shared_cells import observe_latency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,10 +68,11 @@ def counted_by_client(times: Sequence[float]) -> tuple[list[int], float]:
 
 def counted_by_server(times: Sequence[float]) -> tuple[list[int], float]:
     """Return counts by bucket and sum, as the instrumentation keeps them."""
-    cells = memoryview(bytearray(8 * (len(LATENCY_BOUNDS_SECONDS) + 2))).cast("d")
+    route_cells = len(ENDPOINT_BOUNDS_SECONDS) + 2
+    cells = memoryview(bytearray(8 * (route_cells + len(LATENCY_BOUNDS_SECONDS) + 2))).cast("d")
     for seconds in times:
-        observe(cells, 0, LATENCY_BOUNDS_SECONDS, seconds)
-    *counts, total = cells
+        observe_latency(cells, 0, route_cells, seconds)
+    *counts, total = cells[route_cells:]
     return [round(count) for count in counts], total
 
 

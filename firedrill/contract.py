@@ -33,7 +33,7 @@ OBJECTIVES_SECONDS = frozenset(
 
 # fmt: off
 ENDPOINT_BOUNDS_SECONDS = tuple(sorted({
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+    0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
     *OBJECTIVES_SECONDS,
 }))
 # fmt: on

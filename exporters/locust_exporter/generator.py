@@ -169,7 +169,13 @@ class Generator:
         def tracked_measure(*args: Any, **kwargs: Any) -> Any:
             if user_class := _acting_user_class():
                 self._announcing.add(user_class.__name__)
-            return self.in_flight.tracked_block(measure(*args, **kwargs), gevent.getcurrent())
+            request_type, name, *_ = (*args, None, None)
+            is_excluded = self.in_flight.excludes(
+                kwargs.get("request_type", request_type), kwargs.get("name", name)
+            )
+            return self.in_flight.tracked_block(
+                measure(*args, **kwargs), gevent.getcurrent(), is_excluded=is_excluded
+            )
 
         return tracked_measure
 

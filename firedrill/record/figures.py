@@ -141,7 +141,7 @@ class UnobservedUsers:
 
     user_class: str
     method: str
-    """Of the first request that was reported and not seen to begin; "" where none was reported."""
+    """Method of the first request that was not seen to begin; "" where none was reported."""
     name: str
 
     @property

@@ -1,4 +1,4 @@
-"""What a load generator tells of its latest test beside its metrics: times, causes, exit code."""
+"""The outcome of a load generator's latest test beside its metrics: times, causes, exit code."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ TRACE_ID = "firedrill.trace_id"
 """WSGI environment key of a sampled request's trace id, a number; absent in other requests."""
 
 MAX_LABEL_SETS = 200
-"""Sets of (method, route, status), 34 lines of text each.
+"""Sets of (method, route, status), 30 lines of text each.
 
 Later ones keep their status; their method and route become `other`.
 """

@@ -76,7 +76,7 @@ PERCENTILES = PanelContent(
 )
 P99_BY_NAME = PanelContent(
     "p99 by name",
-    "Which request is slow? Rough: each kind of request has 14 buckets.",
+    "Which request is slow? Rough: each kind of request has 13 buckets.",
     "s",
     (
         Query(max_by(selected("client_request:response_time_seconds:p99_10s"), BY_NAME), NAME),

@@ -85,7 +85,7 @@ TIMES = PanelContent(
 )
 P99_BY_ROUTE = PanelContent(
     "p99 by route",
-    "Which route is slow? Rough: each route has 14 buckets.",
+    "Which route is slow? Rough: each route has 13 buckets.",
     "s",
     (
         Query(max_by(selected("server_route:response_time_seconds:p99_10s"), BY_ROUTE), ROUTE),
@@ -113,7 +113,7 @@ _RESPONSE_TIME_BUCKETS, _HANDLER_BUCKETS = (
 ROUTES = PanelContent(
     "Routes over the time shown",
     "What did the server do on each route in the time shown? Percentiles are rough: each route "
-    "has 14 buckets.",
+    "has 13 buckets.",
     "none",
     (
         Query(f"{_ALL_RESPONSES} > 0", "responses", unit="short"),

@@ -160,8 +160,12 @@ class InFlight:
         method, url, name, *_ = (*args, None, None, None)
         renamed = getattr(session, "request_name", None)
         name = kwargs.get("name", name) or renamed or kwargs.get("url", url)
+        return self.excludes(kwargs.get("method", method), name)
+
+    def excludes(self, method: object, name: object) -> bool:
+        """Return whether the profile leaves out requests of this method and name; never raise."""
         try:
-            return bool(self.is_excluded and self.is_excluded(kwargs.get("method", method), name))
+            return self.is_excluded is not None and self.is_excluded(method, name)
         except Exception:  # noqa: BLE001 - whatever a name's own methods raise
             return False
 
@@ -176,12 +180,13 @@ class InFlight:
             raise
 
     def tracked_block(
-        self, block: AbstractContextManager[Any], user: object
+        self, block: AbstractContextManager[Any], user: object, *, is_excluded: bool = False
     ) -> AbstractContextManager[Any]:
         """Return `block` as a request in flight, for clients that always report."""
         if not self.is_load_on():
             return block
-        return TrackedBlock(self, block, SentRequest(self._clock(), START_DELAY.get(), id(user)))
+        own = SentRequest(self._clock(), START_DELAY.get(), id(user), is_excluded=is_excluded)
+        return TrackedBlock(self, block, own)
 
     def tracked_log(
         self, log_request: Callable[..., None], on_unseen: Callable[[object, object], None]

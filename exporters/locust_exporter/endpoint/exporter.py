@@ -263,7 +263,7 @@ class Exporter:
         load = self._load
         outside = {
             (phase,): self._reports.requests_outside(phase)
-            # Of the only process, the reports have them.
+            # The reports already have those of a process without workers.
             + (load.requests[phase] if self._is_master else 0)
             for phase in PHASES
         }

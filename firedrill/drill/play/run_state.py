@@ -41,7 +41,7 @@ class RunState:
     remarks: dict[str, Reason] = field(default_factory=dict)
     """Notes that are no reason for the verdict, by code."""
     outcome: GeneratorOutcome = field(default_factory=GeneratorOutcome)
-    """What the load generator told of its test at the last look."""
+    """The load generator's account of its test, as of the last look."""
     load_has_begun: bool = False
     load_is_over: bool = False
     """Whether the load has ended, by itself or because we ended it."""

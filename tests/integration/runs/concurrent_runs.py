@@ -11,7 +11,7 @@ SECONDS = 5
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one of several runs says of itself, beside what its own Locust counted."""
+    """The figures of one of several runs, beside the counts of its own Locust."""
 
     run_id: str
     passed: bool

@@ -51,7 +51,7 @@ def test_the_last_permille_needs_a_thousand_requests():
 
 
 def test_a_standard_error_tells_how_far_chance_goes():
-    """Of a normal distribution the median's is 1.25 times the mean's."""
+    """The mean of 10,000 normal times with a deviation of 0.1 s has one of 1 ms."""
     draw = random.Random(1)
     times = [draw.gauss(0.5, 0.1) for _ in range(10_000)]
     errors = histogram.standard_errors(buckets_of(times))

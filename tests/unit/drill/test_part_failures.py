@@ -1,4 +1,4 @@
-"""What is said of a process that ended: when, why, and whether the locustfile meant it."""
+"""The reason for a process that ended says when, why, and whether the locustfile meant it."""
 
 import signal
 from dataclasses import dataclass, field

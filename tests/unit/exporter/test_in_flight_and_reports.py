@@ -90,6 +90,15 @@ def test_excluded_requests_starve_nobody_and_are_not_abandoned(
     assert in_flight.abandoned["in_flight"] == (0 if is_excluded else 1)
 
 
+def test_an_excluded_block_starves_nobody(in_flight, clock):
+    in_flight.is_excluded = lambda _method, name: name == "poll"
+    for name, starved in (("poll", 0), ("work", 1)):
+        is_excluded = in_flight.excludes("TELL", name)
+        with in_flight.tracked_block(contextlib.nullcontext(), "user", is_excluded=is_excluded):
+            clock.seconds += 5
+            assert in_flight.snapshot(1).starved_users == starved
+
+
 def test_a_waiting_arrival_ages_from_its_due_time(in_flight, clock):
     """The user's second request was due when it was sent."""
     seen = []

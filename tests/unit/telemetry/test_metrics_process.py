@@ -24,6 +24,17 @@ def read(metrics, *, for_prometheus=False):
     return parse(metrics.render(for_prometheus=for_prometheus).decode())
 
 
+def test_the_metrics_of_twenty_routes_are_below_150_kilobytes():
+    cells = Cells.create()
+    for metric in (Server.ALL_REQUEST_DURATION, Server.ALL_RESPONSE_TIME, Server.QUEUE_WAIT):
+        cells.reserve(metric)
+    for number in range(20):
+        for metric in (Server.REQUEST_DURATION, Server.RESPONSE_TIME):
+            cells.reserve(metric, ("GET", f"/route/{number}/<int:item>", "200"))
+    text = ServerMetrics(cells, os.getpid()).render(for_prometheus=False)
+    assert 100_000 < len(text) < 150_000
+
+
 def test_a_new_counter_is_zero_once_for_prometheus_only():
     cells = Cells.create()
     metrics = ServerMetrics(cells, os.getpid())
