@@ -17,7 +17,7 @@ up: .venv/.ready ## The whole stack in the foreground; Ctrl-C stops it
 
 test: .venv/.ready-dev ## Every test but the proofs: real processes, Docker and a browser (15 minutes)
 	@$(BIN)/python -m tests.machine
-	@$(BIN)/pytest -n 4 tests
+	@$(BIN)/python -m tests.suite
 
 test-unit: .venv/.ready-dev ## The fast tests: no processes but promtool (1 minute)
 	@$(BIN)/pytest -n 2 tests/unit tests/contract tests/rules
