@@ -38,6 +38,9 @@ from grafana_foundation_sdk.models.common import (
 from grafana_foundation_sdk.models.dashboard import (
     DataTransformerConfig,
     DynamicConfigValue,
+    SpecialValueMap,
+    SpecialValueMatch,
+    DashboardSpecialValueMapOptions,
     Threshold,
     ThresholdsMode,
     ValueMap,
