@@ -20,6 +20,7 @@ from firedrill import places
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus.recorded_data import RecordedPrometheus
 from grafana.source import alert_lab_panels
+from grafana.source.dashboard_layout import panels_in
 from grafana.source.golden_signals_panels import Query
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ FULL_WIDTH_STEP_SECONDS, HALF_WIDTH_STEP_SECONDS = 2, 5
 def panels() -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
     """Yield dashboard, panel and target of every query."""
     for file in sorted((places.GRAFANA / "dashboards").glob("*.json")):
-        for panel in json.loads(file.read_text())["panels"]:
+        for panel in panels_in(json.loads(file.read_text())):
             for target in panel["targets"]:
                 yield file.stem, panel, target
 

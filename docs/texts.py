@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from firedrill import places
 from firedrill.cli import main as firedrill
 from firedrill.contract import PROCESS_METRICS, Client, Server, declared
+from grafana.source.dashboard_layout import panels_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +92,7 @@ def panels() -> Iterator[str]:
     for file in sorted((places.GRAFANA / "dashboards").glob("*.json")):
         dashboard = json.loads(file.read_text())
         yield f"### {dashboard['title']}: {dashboard['description']}"
-        for panel in dashboard["panels"]:
+        for panel in panels_in(dashboard):
             empty = panel["fieldConfig"]["defaults"].get("noValue")
             note = f" (empty: {empty})" if empty else ""
             yield f"- {panel['title']}: {panel['description']}{note}"

@@ -487,6 +487,10 @@ class Client:
         "firedrill_slo_starved_users",
         "Largest number of starved users that this run accepts at a time.",
     )
+    THINK_TIME = gauge(
+        "firedrill_think_time_seconds",
+        "Mean think time of the bundled users of a closed workload.",
+    )
     TIME_SCALE = gauge(
         "firedrill_time_scale", "Production seconds that one second of the drill stands for."
     )

@@ -14,6 +14,7 @@ from firedrill_load.profile_option import or_exit
 from firedrill_load.profile_shape import ProfileShape
 from firedrill_load.profile_users import chosen_weights
 from firedrill_load.users import BasicUser, BrowsingUser, ProfiledUser
+from locust_exporter.profile_info import announced
 
 __all__ = ["BasicUser", "BrowsingUser", "ProfileShape", "locust_exporter"]
 
@@ -28,6 +29,8 @@ def choose_users() -> None:
         user.weight = weights.get(name, 0)
     if PROFILE:
         ProfiledUser.wait_time = locust.between(*PROFILE.think_time_seconds)
+        if not PROFILE.open_loop:
+            announced().think_time_seconds = sum(PROFILE.think_time_seconds) / 2
 
 
 or_exit(choose_users)

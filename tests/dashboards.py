@@ -11,6 +11,7 @@ from grafana.source import (
     saturation_panels,
     server_panels,
 )
+from grafana.source.dashboard_layout import panels_in
 
 FILES = sorted((places.GRAFANA / "dashboards").glob("*.json"))
 DASHBOARDS = {file.stem: json.loads(file.read_text()) for file in FILES}
@@ -49,7 +50,7 @@ PANEL_QUERIES = [
         is_instant=target["instant"],
     )
     for name, dashboard in DASHBOARDS.items()
-    for panel in dashboard["panels"]
+    for panel in panels_in(dashboard)
     for target in panel["targets"]
 ]
 """The queries of all panels, in the order of the dashboards."""

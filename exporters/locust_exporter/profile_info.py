@@ -27,6 +27,8 @@ class ProfileInfo:
     """Time at the begin of the load that no objective judges."""
     slo_error_ratio: float | None = None
     slo_starved_users: int | None = None
+    think_time_seconds: float | None = None
+    """Mean think time; None where it is not known, or in an open loop."""
     step: int | None = None
     """Index of the active step; None before the first."""
     arrivals: ArrivalCounts | None = None

@@ -9,7 +9,7 @@ from grafana_foundation_sdk.models.dashboard import VariableHide, VariableOption
 
 from grafana.source import alert_lab_panels as panels
 from grafana.source import golden_signals_panels
-from grafana.source.dashboard_layout import WIDTH, Row, linked_to, page
+from grafana.source.dashboard_layout import WIDTH, Row, Section, linked_to, page
 from grafana.source.panel_style import (
     AGE_THRESHOLDS,
     BLUE,
@@ -18,10 +18,11 @@ from grafana.source.panel_style import (
     ORANGE,
     RED,
     line_chart,
+    on_logarithmic_axis,
+    on_right_axis,
     red_above_zero,
     stat_panel,
     state_timeline,
-    with_series_names,
 )
 
 if TYPE_CHECKING:
@@ -36,16 +37,14 @@ STATES = {
 }
 
 
-def _rows() -> Iterator[Row]:
+def _rows() -> Iterator[Row | Section]:
     yield Row(
         3,
         [
             stat_panel(golden_signals_panels.TIME_SCALE),
             *linked_to(
                 "golden-signals",
-                red_above_zero(
-                    with_series_names(stat_panel(panels.ACTIVE, [(None, GREEN)])), "firing"
-                ),
+                red_above_zero(stat_panel(panels.ACTIVE, [(None, GREEN)]), "firing"),
             ),
             stat_panel(
                 golden_signals_panels.TEST_VALID,
@@ -55,12 +54,19 @@ def _rows() -> Iterator[Row]:
             stat_panel(golden_signals_panels.LAST_SCRAPE, AGE_THRESHOLDS),
         ],
     )
-    yield Row(2 + len(panels.STATES.queries) * 2 // 3, [state_timeline(panels.STATES, STATES)])
-    yield Row(6, [line_chart(panels.LOAD_STEPS)])
+    yield Row(9, [state_timeline(panels.ACTIVE_STATES, STATES)])
+    yield Row(6, [on_right_axis(line_chart(panels.LOAD_STEPS), "step", "none")])
+    yield Section("Error budgets: how fast are they used up?")
     yield Row(
-        9,
-        linked_to("golden-signals", line_chart(panels.ERROR_BURN), line_chart(panels.LATENCY_BURN)),
+        8,
+        [
+            *linked_to("golden-signals", on_logarithmic_axis(line_chart(panels.ERROR_BURN))),
+            *linked_to("golden-signals", on_logarithmic_axis(line_chart(panels.LATENCY_BURN))),
+        ],
     )
+    yield Section("All alerts, in the order of the rule files", is_collapsed=True)
+    yield Row(2 + len(panels.STATES.queries) * 2 // 3, [state_timeline(panels.STATES, STATES)])
+    yield Section("Each alert against its limit", is_collapsed=True)
     charts = [line_chart(content) for content in panels.AGAINST_LIMITS]
     for first in range(0, len(charts), PANELS_PER_ROW):
         row = charts[first : first + PANELS_PER_ROW]
@@ -84,4 +90,4 @@ def _variables() -> list[dashboard.QueryVariable]:
 def build() -> dashboard.Dashboard:
     """Build the dashboard, with a slow refresh because it has many queries."""
     description = "What each alert did in this drill, its cause, and how far it was from its limit."
-    return page("alert-lab", "Alert lab", description, list(_rows()), _variables()).refresh("15s")
+    return page("alert-lab", description, list(_rows()), _variables()).refresh("15s")

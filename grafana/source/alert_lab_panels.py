@@ -44,6 +44,15 @@ HIGHEST_ERROR_RATIO = 0.9
 WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 """Windows of the burn rates in api.yml."""
 
+FIRES = {
+    ">": "above",
+    ">=": "from it up",
+    "<": "below",
+    "<=": "from it down",
+    "==": "at it",
+    "!=": "off it",
+}
+"""Side of a limit on which an alert fires, by the operator that compares with it."""
 REQUIREMENTS = {
     "container_cpu_": "a CPU quota of the server's container",
     'resource="memory"': "a memory limit of the server's container",
@@ -51,6 +60,9 @@ REQUIREMENTS = {
     'error=~"Connection': "an API that refuses connections",
 }
 """Requirements of expressions that contain these words, to give anything."""
+
+
+NO_WATCHDOG = 'alertname!="Watchdog"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +184,11 @@ def _queries(alert: Alert, compared: Sequence[Comparison]) -> Iterator[Query]:
             comparison.measured,
             f"{name[1] if name and ':' in name[1] else 'value'} {{{{job}}}}",
         )
-    limits = list(dict.fromkeys(comparison.limit for comparison in compared))
-    for number, limit in enumerate(limits, 1):
+    limits = list(dict.fromkeys((comparison.limit, comparison.operator) for comparison in compared))
+    for number, (limit, operator) in enumerate(limits, 1):
         vector = f"vector({limit})" if expression.is_scalar(limit) else limit
-        yield _query(alert, vector, f"limit {number}" if limits[1:] else "limit")
+        name = f"limit {number}" if limits[1:] else "limit"
+        yield _query(alert, vector, f"{name}: fires {FIRES[operator]}")
 
 
 def _query(alert: Alert, expr: str, legend: str) -> Query:
@@ -251,12 +264,30 @@ _FAULTS = Query(
     "fault: {{fault}}",
     empty_when_healthy="no fault is injected",
 )
-STATES = PanelContent(
-    "Alerts and faults",
-    "Which alerts are pending or firing, since when, and which faults are injected? The row "
-    "of a rule that is not loaded is empty.",
+ACTIVE_STATES = PanelContent(
+    "Active alerts and faults",
+    "Which alerts were pending or firing in the time shown, since when, and which faults were "
+    "injected? Watchdog, which always fires, is left out.",
     "none",
-    (*map(_state, alerts()), _other_alerts(), _FAULTS),
+    (
+        Query(
+            max_by(
+                f'(2 * ALERTS{{{NO_WATCHDOG}, alertstate="firing"}}'
+                f' or ALERTS{{{NO_WATCHDOG}, alertstate="pending"}})',
+                "run, alertname, severity",
+            ),
+            "{{alertname}}, {{severity}}",
+            empty_when_healthy="no alert was active",
+        ),
+        _FAULTS,
+    ),
+    "no alert was active",
+)
+STATES = PanelContent(
+    "All alerts",
+    "Which alerts are quiet, pending or firing? The row of a rule that is not loaded is empty.",
+    "none",
+    (*map(_state, alerts()), _other_alerts()),
     "no rule is evaluated",
 )
 LOAD_STEPS = PanelContent(
@@ -270,15 +301,17 @@ LOAD_STEPS = PanelContent(
 )
 ACTIVE = PanelContent(
     "Firing / pending now",
-    "How many alerts are firing, and how many are pending? Watchdog, which always fires, is "
-    "not counted.",
+    "How many alerts are firing, and how many are pending? An alert counts once, however many "
+    "series it has; Watchdog, which always fires, is not counted.",
     "none",
     tuple(
         Query(
-            sum_by(
-                f'(ALERTS{{alertstate="{state}", alertname!="Watchdog"}}'
+            "sum by (run) (max by (run, alertname) ("
+            + in_selected_runs(
+                f'(ALERTS{{alertstate="{state}", alertname!="Watchdog"}} ^ 0'
                 " or 0 * firedrill:rule_evaluation)"
-            ),
+            )
+            + "))",
             state,
         )
         for state in ("firing", "pending")

@@ -9,6 +9,7 @@ from grafana.source.golden_signals_panels import (
     in_open_workload,
     increase_over_range,
     max_by,
+    now_and_worst,
     rate,
     selected,
     sum_by,
@@ -32,7 +33,7 @@ OLDEST = PanelContent(
     "How long has the oldest request in flight waited for its answer? It grows with the clock "
     "while the server does not answer.",
     "s",
-    (Query(max_by(selected("locust_requests_in_flight_oldest_seconds")), "oldest"),),
+    now_and_worst("locust_requests_in_flight_oldest_seconds"),
     "not scraped",
 )
 GENERATOR_CPU = PanelContent(
@@ -40,7 +41,7 @@ GENERATOR_CPU = PanelContent(
     "How much of a core does the busiest process of the load generator use? From 90 % on, its "
     "own delays are in every latency.",
     "percentunit",
-    (Query(max_by(selected("locust_worker_cpu_ratio")), "busiest"),),
+    now_and_worst("locust_worker_cpu_ratio"),
     "not known yet",
 )
 USERS = PanelContent(
@@ -148,6 +149,20 @@ REQUESTS = PanelContent(
         ),
     ),
     "no requests",
+)
+ERRORS_BY_REQUEST = PanelContent(
+    "Errors by request and class",
+    "Which requests failed in the time shown, how, and how often?",
+    "none",
+    (
+        Query(
+            f"{increase_over_range('locust_request_errors_total', f'{BY_NAME}, error')} > 0",
+            "failed requests",
+            empty_when_healthy="no request failed",
+            unit="short",
+        ),
+    ),
+    "no request failed, or the load generator is not scraped",
 )
 INVALID = PanelContent(
     "Conditions of a valid test",

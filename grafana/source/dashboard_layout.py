@@ -17,7 +17,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from grafana.source.golden_signals_panels import in_selected_runs
-from grafana.source.panel_style import DATASOURCE, GREEN, ORANGE, RED
+from grafana.source.panel_style import DATASOURCE, GREEN, ORANGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,13 +25,17 @@ if TYPE_CHECKING:
 WIDTH = 24
 """Columns of Grafana's grid."""
 TAG = "firedrill"
+TITLES = {
+    "golden-signals": "Golden signals",
+    "client": "Client (Locust)",
+    "server": "Server (API)",
+    "saturation": "Saturation",
+    "alert-lab": "Alert lab",
+}
+"""Every dashboard, in the order of the links on top of each."""
 FIRING = 'ALERTS{alertstate="firing", alertname!="Watchdog"}'
-STEP = "5s"
-"""Resolution of annotations; their look-back fits it."""
-FAULT, FAULT_BEFORE = (
-    f"max_over_time(api_fault_active[6s]{offset}) > 0" for offset in ("", " offset 5s")
-)
-"""A fault that was seen since the previous step: the fault `stop` has only one sample."""
+STEP = "1s"
+"""Resolution of annotations. Grafana takes a coarser one beyond 11,000 points, about 3 hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,23 @@ class Row:
             x += width
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The title above the rows that follow it, up to the next title."""
+
+    title: str
+    is_collapsed: bool = False
+
+
+def panels_in(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the panels of a built dashboard, those of collapsed sections included."""
+    return [
+        panel
+        for entry in document["panels"]
+        for panel in (entry["panels"] if entry["type"] == "row" else [entry])
+    ]
+
+
 def uid(name: str) -> str:
     """Return a dashboard's uid, which stays the same when the title changes."""
     return f"firedrill-{name}"
@@ -70,11 +91,11 @@ def _link(name: str) -> dashboard.DashboardLink:
 
 
 def page(
-    name: str, title: str, description: str, rows: Sequence[Row], more: Sequence[Any] = ()
+    name: str, description: str, rows: Sequence[Row | Section], more: Sequence[Any] = ()
 ) -> dashboard.Dashboard:
     """Build a dashboard, with `more` variables of its own."""
     built = (
-        dashboard.Dashboard(title)
+        dashboard.Dashboard(TITLES[name])
         .uid(uid(name))
         .description(description)
         .tags([TAG])
@@ -84,21 +105,35 @@ def page(
         .readonly()
         .tooltip(DashboardCursorSync.CROSSHAIR)
         .variables([_datasource(), *_run_variables(), *more])
-        .link(_links_to_other_dashboards())
     )
+    for link in _links_to_dashboards():
+        built = built.link(link)
     for annotation in annotation_queries():
         built = built.annotation(annotation)
-    for panel in _numbered_panels(rows):
-        built = built.with_panel(panel)
+    _add_rows(built, rows)
     return built
 
 
-def _numbered_panels(rows: Sequence[Row]) -> Iterator[Any]:
+def _add_rows(built: dashboard.Dashboard, rows: Sequence[Row | Section]) -> None:
+    """Add panels from the top down; those of a collapsed section lie inside its title."""
     y, number_of = 0, count(1)
+    title: dashboard.Row | None = None
     for row in rows:
+        if isinstance(row, Section):
+            place = GridPos(h=1, w=WIDTH, x=0, y=y)
+            heading = dashboard.Row(row.title).id(next(number_of)).grid_pos(place)
+            built.with_row(heading)
+            title = heading if row.is_collapsed else None
+            y += 1
+            continue
         for panel, place in row.with_positions(y):
-            yield panel.id(next(number_of)).grid_pos(place)
-        y += row.height
+            placed = panel.id(next(number_of)).grid_pos(place)
+            if title is None:
+                built.with_panel(placed)
+            else:
+                title.with_panel(placed)
+        if title is None:  # What is collapsed takes no room.
+            y += row.height
 
 
 def _datasource() -> dashboard.DatasourceVariable:
@@ -135,16 +170,17 @@ def _label_variable(name: str, query: str, everything: str = ".+") -> dashboard.
     )
 
 
-def _links_to_other_dashboards() -> dashboard.DashboardLink:
-    """Return links to every dashboard with our tag."""
-    return (
-        dashboard.DashboardLink("Firedrill")
-        .type(DashboardLinkType.DASHBOARDS)
-        .tags([TAG])
+def _links_to_dashboards() -> list[dashboard.DashboardLink]:
+    """Return a link to each dashboard, in the same order on every page."""
+    return [
+        dashboard.DashboardLink(title)
+        .type(DashboardLinkType.LINK)
+        .icon("dashboard")
+        .url(f"/d/{uid(name)}")
         .keep_time(True)
         .include_vars(True)
-        .as_dropdown(False)
-    )
+        for name, title in TITLES.items()
+    ]
 
 
 def annotation_queries() -> list[dashboard.AnnotationQuery]:
@@ -155,21 +191,21 @@ def annotation_queries() -> list[dashboard.AnnotationQuery]:
     return [
         _annotation(
             "Load steps",
-            in_selected_runs("changes(locust_load_step[6s]) > 0"),
-            "load step",
+            in_selected_runs("(locust_load_step != locust_load_step offset 1s)"),
+            "load step {{run}}",
             GREEN,
         ),
         _annotation(
             "Faults",
-            in_selected_runs(f"({FAULT} unless {FAULT_BEFORE})"),
-            "fault: {{fault}}",
+            in_selected_runs("(api_fault_active > 0 unless api_fault_active offset 1s > 0)"),
+            "fault: {{fault}} {{run}}",
             ORANGE,
         ),
         _annotation(
             "Alerts",
-            in_selected_runs(f"({FIRING} unless {FIRING} offset 5s)"),
-            "{{alertname}}",
-            RED,
+            in_selected_runs(f"({FIRING} unless {FIRING} offset 1s)"),
+            "{{alertname}} {{run}}",
+            ORANGE,
         ),
     ]
 

@@ -107,33 +107,90 @@ def latency_quantile(share: float, histogram: str) -> str:
     return f"10 ^ ((ceil(40 * log10({quantile(share, histogram)}) - 0.002) - 0.5) / 40)"
 
 
+def whole_latency_quantile(share: float, histogram: str) -> str:
+    """Return a quantile over the whole time shown, within 3 %."""
+    increase = f"increase({selected(f'{histogram}_bucket')}[$__range])"
+    quantile_of_all = f"histogram_quantile({share}, {sum_by(increase, 'run, le')})"
+    return f"10 ^ ((ceil(40 * log10({quantile_of_all}) - 0.002) - 0.5) / 40)"
+
+
 def increase_over_range(counter: str, by: str, more: str = "") -> str:
     """Return the increase of a counter over the whole time shown, for a table."""
     return sum_by(f"increase({selected(counter, more)}[$__range])", by)
 
 
+NOT_SCRAPED = "not scraped"
+ENDED = f"max by (run) ({selected('locust:running:bool')}) == 0"
+WATCHED = "a load test that goes on, or an API that is watched without one"
+FINISHED = "a load test that has ended"
+
+
+def now(vector: str, legend: str = "now") -> Query:
+    """Return a tile's query for the present; empty once the load test has ended."""
+    return Query(f"({vector}) unless on (run) ({ENDED})", legend, requires=WATCHED)
+
+
+def over_range(function: str, series: str) -> str:
+    """Apply one of PromQL's functions of a range to the time shown."""
+    return f"{function}({selected(series)}[$__range])"
+
+
+def worst(series: str) -> str:
+    """Return the largest value of each run in the time shown."""
+    return max_by(over_range("max_over_time", series))
+
+
+def worst_boolean(series: str) -> tuple[Query, Query]:
+    """Return a tile's queries for a boolean whose 0 is bad: now, and at any time shown."""
+    shown = in_selected_runs(over_range("min_over_time", series))
+    return (
+        now(f"min by (run) ({in_selected_runs(selected(series))})"),
+        Query(f"min by (run) ({shown})", "worst"),
+    )
+
+
+def now_and_worst(series: str, more: str = "") -> tuple[Query, Query]:
+    """Return a tile's queries for a gauge whose large values are bad."""
+    at_most = f"max_over_time({selected(series, more)}[$__range])"
+    return now(max_by(selected(series, more))), Query(max_by(at_most), "worst")
+
+
+def judged(vector: str, objective: str) -> str:
+    """Add the label `verdict` where there is an objective; a tile is coloured by it."""
+    kept, broken = (
+        f'label_replace({vector} {comparison} on (run) {objective}, "verdict", "{word}", "", "")'
+        for comparison, word in (("<=", "SLO kept"), (">", "SLO broken"))
+    )
+    return f"{kept} or on (run) {broken} or on (run) {vector}"
+
+
 CLIENT_P99_WITH_WAITING = selected("client:response_time_including_waiting_seconds:p99_10s")
 CLIENT_P99_OF_ANSWERED = selected("client:response_time_seconds:p99_10s")
-SLO_LATENCY = max_by('firedrill_slo_latency_seconds{quantile="0.99"}')
-SLO_ERRORS = max_by("firedrill_slo_error_ratio")
+_OBJECTIVES = 'firedrill_slo_latency_seconds{quantile="0.99"}', "firedrill_slo_error_ratio"
+SLO_LATENCY, SLO_ERRORS = map(max_by, _OBJECTIVES)
 """Objectives of the run's profile; an objective that it does not set has no line."""
+SHOWN_SLO_LATENCY, SHOWN_SLO_ERRORS = (
+    max_by(f"last_over_time({objective}[$__range])") for objective in _OBJECTIVES
+)
+"""The same for a tile, whose time may end after the run."""
 
 SLO_KEPT = PanelContent(
     "SLO kept?",
-    "Does the API keep the profile's objectives right now? BROKEN while at least one is not "
-    "kept over the last 10 s, waiting requests included. An objective that the profile does "
-    "not set is not judged.",
+    "Does the API keep the profile's objectives? BROKEN while at least one is not kept over "
+    "10 s, waiting requests included. `worst` is BROKEN if that happened at any moment of the "
+    "time shown. An objective that the profile does not set is not judged.",
     "none",
-    (Query(f"min by (run) ({in_selected_runs(selected('client:slo_kept:bool'))})", "kept"),),
+    worst_boolean("client:slo_kept:bool"),
     "not judged",
 )
 TEST_VALID = PanelContent(
     "Test valid?",
     "Can you trust the measurement? INVALID while the load generator is the bottleneck, is "
-    "not scraped, or does not play the load that was asked for.",
+    "not scraped, or does not play the load that was asked for. `worst` is INVALID if that "
+    "happened at any moment of the time shown.",
     "none",
-    (Query(f"min by (run) ({in_selected_runs(selected('locust:run_valid:bool'))})", "valid"),),
-    "no test",
+    worst_boolean("locust:run_valid:bool"),
+    "no load test",
 )
 USERS = PanelContent(
     "Users / starved",
@@ -141,44 +198,108 @@ USERS = PanelContent(
     "answer? The second number must be 0.",
     "none",
     (
-        Query(sum_by(selected("locust_users")), "users"),
-        Query(sum_by(selected("locust_users_starved")), "starved"),
+        Query(worst("locust_users"), "users at most"),
+        Query(worst("locust_users_starved"), "starved at most"),
+        now(sum_by(selected("locust_users_starved")), "starved now"),
     ),
-    "not scraped",
+    "load generator not scraped",
 )
 RATE = PanelContent(
     "Achieved rate",
-    "How many requests a second are answered?",
+    "How many requests a second are answered, and how many would be sent if none had to wait "
+    "(offered)? Of a load test that has ended: the mean of the time shown.",
     "reqps",
-    (Query(sum_by(selected("client:requests:rate10s")), "answered"),),
-    "no data",
+    (
+        now(sum_by(selected("client:requests:rate10s"))),
+        Query(sum_by(over_range("avg_over_time", "client:requests:rate10s")), "mean"),
+        Query(sum_by(over_range("avg_over_time", "client:requests_offered:rate10s")), "offered"),
+    ),
+    "load generator not scraped",
 )
 ERROR_SHARE = PanelContent(
     "Error ratio",
-    "Which share of the requests fails, as the client sees it?",
+    "Which share of the requests fails, as the client sees it: now, over 10 s at the worst, "
+    "and of all requests of the time shown?",
     "percentunit",
-    (Query(max_by(selected("client:errors:ratio_rate10s")), "failed"),),
-    "no traffic",
+    (
+        now(
+            judged(max_by(selected("client:errors:ratio_rate10s")), SHOWN_SLO_ERRORS),
+            "now {{verdict}}",
+        ),
+        Query(worst("client:errors:ratio_rate10s"), "worst"),
+        Query(
+            judged(
+                f"({sum_by(over_range('increase', 'locust_all_request_failures_total'))}"
+                f" / ({sum_by(over_range('increase', 'locust_all_requests_total'))} > 0))",
+                SHOWN_SLO_ERRORS,
+            ),
+            "whole {{verdict}}",
+        ),
+    ),
+    "load generator not scraped",
 )
 CLIENT_P99 = PanelContent(
     "p99 client",
     "Within which time are 99 % of the requests answered, waiting requests included at their "
-    "age so far? Where requests in flight cannot be seen, it includes answered requests only.",
+    "age so far: now, and over 10 s at the worst? Where requests in flight cannot be seen, it "
+    "includes answered requests only.",
     "s",
-    (Query(max_by(f"({CLIENT_P99_WITH_WAITING} or {CLIENT_P99_OF_ANSWERED})"), "p99"),),
-    "not known",
+    (
+        now(
+            judged(
+                max_by(f"({CLIENT_P99_WITH_WAITING} or {CLIENT_P99_OF_ANSWERED})"),
+                SHOWN_SLO_LATENCY,
+            ),
+            "now {{verdict}}",
+        ),
+        Query(
+            judged(
+                max_by(
+                    f"(max_over_time({CLIENT_P99_WITH_WAITING}[$__range])"
+                    f" or max_over_time({CLIENT_P99_OF_ANSWERED}[$__range]))"
+                ),
+                SHOWN_SLO_LATENCY,
+            ),
+            "worst {{verdict}}",
+        ),
+        Query(whole_latency_quantile(0.99, "locust_all_request_duration_seconds"), "of answered"),
+    ),
+    "load generator not scraped",
 )
 SERVER_P99 = PanelContent(
     "p99 server",
-    "Within which time does the server answer 99 % of the requests: queue wait and handler? "
-    "The client sees more where requests wait before the server accepts them.",
+    "Within which time does the server answer 99 % of the requests, queue wait and handler "
+    "together? The client sees more where requests wait before the server accepts them.",
     "s",
-    (Query(max_by(selected("server:response_time_seconds:p99_10s")), "p99"),),
-    "no traffic",
+    now_and_worst("server:response_time_seconds:p99_10s"),
+    "API not scraped",
+)
+SATURATED_SECONDS = over_range("sum_over_time", "api:bottleneck:bool")
+LEAST_HEADROOM = in_selected_runs(over_range("min_over_time", "api:headroom:ratio"))
+BOTTLENECK = PanelContent(
+    "Bottleneck",
+    "Which resource held the requests up, and for how many seconds of the time shown? It is the "
+    "deepest one that had nine tenths of its limit in use while requests waited for it; the "
+    "resources before it only fill up behind it.",
+    "s",
+    (
+        Query(
+            f"{max_by(SATURATED_SECONDS, 'run, resource')} > 0",
+            "{{resource}}",
+            empty_when_healthy="nothing is saturated",
+        ),
+        Query(
+            f"max by (run) (0 * {in_selected_runs(selected('api:headroom:ratio'))})"
+            f" unless on (run) ({max_by(SATURATED_SECONDS)} > 0)",
+            "no known limit",
+            requires="an API that never reached a limit",
+        ),
+    ),
+    "no limit known",
 )
 HEADROOM = PanelContent(
     "Headroom",
-    "Which resource is closest to its limit, and how much of it is left?",
+    "How much is left of the resource that is closest to its limit, now and at the worst?",
     "percentunit",
     (
         Query(
@@ -186,18 +307,33 @@ HEADROOM = PanelContent(
             "{{resource}}",
             is_instant=True,
         ),
+        Query(
+            f"clamp_min(bottomk by (run) (1, {LEAST_HEADROOM}), 0)",
+            "worst: {{resource}}",
+            is_instant=True,
+        ),
     ),
-    "limits unknown",
+    "no limit known",
 )
+
+SEVERAL_RUNS = "no answers, or several runs: choose one run"
+
+
+def in_one_run(buckets: str) -> str:
+    """Return the buckets of a heatmap; nothing where several runs would be added up."""
+    runs = f"count by (run) ({in_selected_runs(selected('up'))})"
+    return f"{sum_by(selected(buckets), 'le')} unless on () (count({runs}) > 1)"
+
 
 TRAFFIC = PanelContent(
     "Traffic",
     "How many requests a second are answered, as the client and the server count them? The "
-    "lines part where requests are lost in between.",
+    "lines part where requests are lost in between. Below `offered`, requests wait.",
     "reqps",
     (
         Query(sum_by(selected("client:requests:rate10s")), "client"),
         Query(sum_by(selected("server:requests:rate10s")), "server"),
+        Query(sum_by(selected("client:requests_offered:rate10s")), "offered"),
     ),
 )
 ERRORS = PanelContent(
@@ -222,14 +358,13 @@ LATENCY = PanelContent(
         Query(max_by(CLIENT_P99_OF_ANSWERED), "client p99"),
         Query(max_by(selected("client:response_time_seconds:p50_10s")), "client p50"),
         Query(max_by(selected("server:response_time_seconds:p99_10s")), "server p99"),
-        Query(max_by(selected("server:response_time_seconds:p50_10s")), "server p50"),
         Query(SLO_LATENCY, "SLO"),
     ),
 )
 SATURATION = PanelContent(
     "Saturation",
-    "How much of each limit is in use? The first line that reaches 100 % is the first "
-    "saturated resource: raise its limit first. A resource without a known limit has no line.",
+    "How much of each limit is in use? Where several are full, the deepest one holds the others "
+    "up: cpu, then workers, connections, backlog. A resource without a known limit has no line.",
     "percentunit",
     (Query(max_by(selected("api:saturation:ratio"), "run, resource"), "{{resource}}"),),
 )
@@ -239,7 +374,6 @@ MEASUREMENT_QUALITY = PanelContent(
     "answered requests do not include them.",
     "short",
     (
-        Query(sum_by(selected("locust_users")), "users"),
         Query(sum_by(selected("locust_requests_in_flight")), "in flight"),
         Query(sum_by(selected("locust_users_starved")), "starved"),
         Query(
@@ -253,8 +387,8 @@ CLIENT_HEATMAP = PanelContent(
     "How are the response times of answered requests distributed? Two bands are two kinds of "
     "request, or a queue.",
     "s",
-    (Query(sum_by(selected("client:response_time_seconds_bucket:rate10s"), "le"), "{{le}}"),),
-    "no traffic",
+    (Query(in_one_run("client:response_time_seconds_bucket:rate10s"), "{{le}}"),),
+    SEVERAL_RUNS,
 )
 SERVER_HEATMAP = PanelContent(
     "Response time distribution, server",
@@ -262,7 +396,7 @@ SERVER_HEATMAP = PanelContent(
     "is handed over? Where requests are traced, a dot is one request and opens its trace.",
     "s",
     (
-        Query(sum_by(selected("server:response_time_seconds_bucket:rate10s"), "le"), "{{le}}"),
+        Query(in_one_run("server:response_time_seconds_bucket:rate10s"), "{{le}}"),
         # No count is below 0, so this brings exemplars of the histogram and no series.
         Query(
             in_selected_runs(f"{selected('http_server_response_time_seconds_bucket')} < 0"),
@@ -270,7 +404,36 @@ SERVER_HEATMAP = PanelContent(
             exemplars=True,
         ),
     ),
-    "no traffic",
+    SEVERAL_RUNS,
+)
+RUNS = PanelContent(
+    "Runs over the time shown",
+    "What did each run reach in the time shown: its totals, its peaks, and the share of requests "
+    "that failed?",
+    "none",
+    (
+        Query(
+            sum_by(over_range("increase", "locust_all_requests_total")), "requests", unit="short"
+        ),
+        Query(
+            f"{sum_by(over_range('increase', 'locust_all_request_failures_total'))}"
+            f" / ({sum_by(over_range('increase', 'locust_all_requests_total'))} > 0)",
+            "failed",
+            unit="percentunit",
+        ),
+        Query(worst("client:requests:rate10s"), "highest rate", unit="reqps"),
+        Query(worst("locust_users"), "most users", unit="short"),
+        Query(worst("locust_users_starved"), "starved at most", unit="short"),
+        Query(whole_latency_quantile(0.5, "locust_all_request_duration_seconds"), "p50", unit="s"),
+        Query(whole_latency_quantile(0.99, "locust_all_request_duration_seconds"), "p99", unit="s"),
+        Query(
+            worst("client:response_time_including_waiting_seconds:p99_10s"),
+            "worst p99, waiting included",
+            unit="s",
+        ),
+        Query(worst("server:response_time_seconds:p99_10s"), "worst server p99", unit="s"),
+    ),
+    "load generator not scraped",
 )
 STATUS_CODES = PanelContent(
     "Responses by status, server",
@@ -295,8 +458,9 @@ ERROR_CLASSES = PanelContent(
             "{{error}}",
             empty_when_healthy="a class of error has no series before the first of its kind",
         ),
+        Query(f"0 * {sum_by(rate('locust_all_requests_total'))}", "none"),
     ),
-    "no errors",
+    "load generator not scraped",
 )
 QUEUE = PanelContent(
     "Queue wait and interpreter lag",

@@ -8,7 +8,6 @@ from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 from grafana_foundation_sdk.builders import (
-    bargauge,
     common,
     dashboard,
     heatmap,
@@ -19,7 +18,6 @@ from grafana_foundation_sdk.builders import (
     timeseries,
 )
 from grafana_foundation_sdk.models.common import (
-    BarGaugeDisplayMode,
     BigValueColorMode,
     BigValueGraphMode,
     BigValueTextMode,
@@ -30,17 +28,15 @@ from grafana_foundation_sdk.models.common import (
     LineInterpolation,
     ScaleDistribution,
     SortOrder,
-    StackingMode,
     TooltipDisplayMode,
     VisibilityMode,
-    VizOrientation,
 )
 from grafana_foundation_sdk.models.dashboard import (
+    DashboardSpecialValueMapOptions,
     DataTransformerConfig,
     DynamicConfigValue,
     SpecialValueMap,
     SpecialValueMatch,
-    DashboardSpecialValueMapOptions,
     Threshold,
     ThresholdsMode,
     ValueMap,
@@ -60,6 +56,24 @@ if TYPE_CHECKING:
 DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 GREEN, ORANGE, RED, BLUE, GREY = "#7EB26D", "#EF843C", "#E24D42", "#6ED0E0", "#8E8E8E"
 STATUS_COLORS = {"2..": GREEN, "3..": BLUE, "4..": ORANGE, "5..": RED}
+SIDE_COLORS = {
+    "client p99, waiting included": "#0B4F8A",
+    "client p99": "#1F78B4",
+    "client p50": "#9CC9E8",
+    "client": "#1F78B4",
+    "server p99": "#7B4FA3",
+    "server p50": "#C9B1E0",
+    "server": "#7B4FA3",
+}
+"""One hue for each side: blue for the client, violet for the server. Red is for the SLO alone."""
+RESOURCE_COLORS = {
+    "cpu": "#B15928",
+    "workers": "#7B4FA3",
+    "connections": "#1B9E77",
+    "backlog": "#666666",
+    "memory": "#A6A13A",
+    "file_descriptors": "#C0A080",
+}
 
 MINIMUM_AXIS_END = {"percentunit": 0.05, "cps": 1.0, "reqps": 1.0}
 """Smallest end of an axis by unit; without it Grafana draws zeros on an axis up to 10000 %."""
@@ -69,6 +83,8 @@ BOOLEAN_THRESHOLDS: Thresholds = [(None, RED), (1.0, GREEN)]
 """For a boolean, where 1 is good."""
 HEADROOM_THRESHOLDS: Thresholds = [(None, RED), (0.1, ORANGE), (0.3, GREEN)]
 """For the headroom to a limit."""
+SATURATED_THRESHOLDS: Thresholds = [(None, GREEN), (1, ORANGE), (5, RED)]
+"""For the seconds during which a resource was the bottleneck."""
 AGE_THRESHOLDS: Thresholds = [(None, GREEN), (5, ORANGE), (15, RED)]
 """For the age of a scrape in seconds, with a scrape every second."""
 USE_THRESHOLDS: Thresholds = [(None, GREEN), (0.7, ORANGE), (0.9, RED)]
@@ -122,8 +138,12 @@ def line_chart(content: PanelContent) -> timeseries.Panel:
             common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
         )
         .legend(_legend())
-        .override_by_regexp(legend_pattern("SLO"), _dashed(RED))
-        .override_by_regexp(legend_pattern("limit|quota|offered|target"), _dashed(GREY))
+    )
+    for name, color in {**SIDE_COLORS, **RESOURCE_COLORS, "starved": ORANGE}.items():
+        if any(query.legend in {name, "{{resource}}"} for query in content.queries):
+            panel = panel.override_by_regexp(legend_pattern(re.escape(name)), _fixed(color))
+    panel = panel.override_by_regexp(legend_pattern("SLO"), _dashed(RED)).override_by_regexp(
+        legend_pattern("limit.*|quota|offered|target"), _dashed(GREY)
     )
     if content.unit in MINIMUM_AXIS_END:
         panel = panel.axis_soft_max(MINIMUM_AXIS_END[content.unit])
@@ -132,7 +152,11 @@ def line_chart(content: PanelContent) -> timeseries.Panel:
 
 def legend_pattern(names: str) -> str:
     """Return a pattern for series with these legends, of any run."""
-    return f"/^({names})( |$)/"
+    return f"/^({names})( [^ ,]*)?$/"
+
+
+def _fixed(color: str) -> list[DynamicConfigValue]:
+    return [DynamicConfigValue("color", {"mode": "fixed", "fixedColor": color})]
 
 
 def _legend() -> common.VizLegendOptions:
@@ -146,7 +170,7 @@ def _legend() -> common.VizLegendOptions:
 
 def _dashed(color: str) -> list[DynamicConfigValue]:
     return [
-        DynamicConfigValue("color", {"mode": "fixed", "fixedColor": color}),
+        *_fixed(color),
         DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [8, 6]}),
         DynamicConfigValue("custom.fillOpacity", 0),
     ]
@@ -174,32 +198,35 @@ def on_logarithmic_axis(panel: timeseries.Panel) -> timeseries.Panel:
     )
 
 
-def with_seconds_on_right_axis(panel: timeseries.Panel, name: str) -> timeseries.Panel:
-    """Draw a series in seconds on an axis of its own."""
-    on_it = [DynamicConfigValue("custom.axisPlacement", "right"), DynamicConfigValue("unit", "s")]
+def on_right_axis(panel: timeseries.Panel, name: str, unit: str) -> timeseries.Panel:
+    """Draw a series with a unit of its own on an axis of its own."""
+    on_it = [DynamicConfigValue("custom.axisPlacement", "right"), DynamicConfigValue("unit", unit)]
     return panel.override_by_regexp(legend_pattern(re.escape(name)), on_it)
 
 
-def stacked_by_status(panel: timeseries.Panel) -> timeseries.Panel:
-    """Stack the series, each class of status codes in its colour."""
-    panel = panel.stacking(
-        common.StackingConfig().mode(StackingMode.NORMAL).group("A")
-    ).fill_opacity(30)
+def colored_by_status(panel: timeseries.Panel) -> timeseries.Panel:
+    """Draw each class of status codes in its colour.
+
+    Nothing is stacked: a stack of two runs shows a rate that neither had.
+    """
     for pattern, color in STATUS_COLORS.items():
-        panel = panel.override_by_regexp(
-            legend_pattern(pattern),
-            [DynamicConfigValue("color", {"mode": "fixed", "fixedColor": color})],
-        )
+        panel = panel.override_by_regexp(legend_pattern(pattern), _fixed(color))
     return panel
 
 
 def stat_panel(
     content: PanelContent, steps: Thresholds = NO_THRESHOLDS, words: Mapping[str, str] | None = None
 ) -> stat.Panel:
-    """Show the current value, coloured by thresholds and replaced by words where these are given.
+    """Show current values with their names, coloured by thresholds.
 
-    The query is instant: the last value of a range would stay after its source has ended.
+    `words` replace values. What nobody measured is grey and says why. The query is instant: the
+    last value of a range would stay after its source has ended.
     """
+    is_plain = steps is NO_THRESHOLDS
+    options = {
+        value: ValueMappingResult(text=text, index=at)
+        for at, (value, text) in enumerate((words or {}).items())
+    }
     panel = (
         stat.Panel()
         .title(content.title)
@@ -208,20 +235,33 @@ def stat_panel(
         .targets([target.instant() for target in _targets(content)])
         .unit(content.unit)
         .no_value(content.empty_text)
-        .color_mode(
-            BigValueColorMode.NONE if steps is NO_THRESHOLDS else BigValueColorMode.BACKGROUND
-        )
+        .color_mode(BigValueColorMode.VALUE if is_plain else BigValueColorMode.BACKGROUND)
         .graph_mode(BigValueGraphMode.NONE)
         .reduce_options(_reduced_to("lastNotNull"))
         .thresholds(_thresholds(steps))
+        .mappings([*([ValueMap(options=options)] if options else []), _unknown(content.empty_text)])
+        .text(common.VizTextDisplayOptions().title_size(13).value_size(20))
+        .text_mode(
+            BigValueTextMode.VALUE_AND_NAME if content.queries[1:] else BigValueTextMode.AUTO
+        )
     )
-    if words:
-        options = {
-            value: ValueMappingResult(text=text, index=at)
-            for at, (value, text) in enumerate(words.items())
-        }
-        panel = panel.mappings([ValueMap(options=options)])
-    return panel
+    return (
+        panel.override_by_regexp("/SLO broken/", _fixed(RED)).override_by_regexp(
+            "/SLO kept/", _fixed(GREEN)
+        )
+        if is_plain
+        else panel
+    )
+
+
+def _unknown(text: str) -> SpecialValueMap:
+    """Map a value that is absent to a grey text."""
+    return SpecialValueMap(
+        options=DashboardSpecialValueMapOptions(
+            match=SpecialValueMatch.NULL_AND_NAN,
+            result=ValueMappingResult(text=text, color=GREY, index=9),
+        )
+    )
 
 
 def _reduced_to(to: str) -> common.ReduceDataOptions:
@@ -242,15 +282,6 @@ def red_above_zero(panel: stat.Panel, name: str) -> stat.Panel:
     return panel.override_by_regexp(
         legend_pattern(name),
         [DynamicConfigValue("thresholds", {"mode": "absolute", "steps": steps})],
-    )
-
-
-def minimum_panel(content: PanelContent, steps: Thresholds) -> stat.Panel:
-    """Show the smallest value of the time shown."""
-    return (
-        stat_panel(content, steps)
-        .targets(list(_targets(content)))
-        .reduce_options(_reduced_to("min"))
     )
 
 
@@ -275,25 +306,6 @@ def heatmap_panel(content: PanelContent) -> heatmap.Panel:
         .y_axis(heatmap.YAxisConfig().unit(content.unit))
         .show_value(VisibilityMode.NEVER)
         .no_value(content.empty_text)
-    )
-
-
-def bar_gauge(content: PanelContent) -> bargauge.Panel:
-    """Draw a bar from 0 to 100 % for each series: its largest value in the time shown."""
-    return (
-        bargauge.Panel()
-        .title(content.title)
-        .description(content.description)
-        .datasource(DATASOURCE)
-        .targets(list(_targets(content)))
-        .unit(content.unit)
-        .min(0)
-        .max(1)
-        .no_value(content.empty_text)
-        .orientation(VizOrientation.HORIZONTAL)
-        .display_mode(BarGaugeDisplayMode.BASIC)
-        .reduce_options(_reduced_to("max"))
-        .thresholds(_thresholds(USE_THRESHOLDS))
     )
 
 
@@ -360,6 +372,8 @@ def table_panel(content: PanelContent, names: Mapping[str, str]) -> table.Panel:
     )
     for query in content.queries:
         panel = panel.override_by_name(query.legend, [DynamicConfigValue("unit", query.unit)])
+    for label in ("run", *names.values()):  # A run called 051606 is no number.
+        panel = panel.override_by_name(label, [DynamicConfigValue("unit", "string")])
     return panel
 
 

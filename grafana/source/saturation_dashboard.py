@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from grafana.source import golden_signals_panels, server_panels
 from grafana.source import saturation_panels as panels
-from grafana.source.dashboard_layout import Row, linked_to, page
+from grafana.source.dashboard_layout import Row, Section, linked_to, page
 from grafana.source.panel_style import (
     AGE_THRESHOLDS,
     HEADROOM_THRESHOLDS,
-    bar_gauge,
+    SATURATED_THRESHOLDS,
     line_chart,
-    minimum_panel,
     on_percent_axis,
     stat_panel,
+    table_panel,
     with_series_names,
 )
 
@@ -23,36 +23,44 @@ if TYPE_CHECKING:
 
 ROWS = (
     Row(
-        6,
+        3,
         [
+            with_series_names(stat_panel(golden_signals_panels.BOTTLENECK, SATURATED_THRESHOLDS)),
             with_series_names(stat_panel(golden_signals_panels.HEADROOM, HEADROOM_THRESHOLDS)),
-            minimum_panel(panels.LOWEST, HEADROOM_THRESHOLDS),
-            bar_gauge(panels.PEAKS),
             stat_panel(golden_signals_panels.LAST_SCRAPE, AGE_THRESHOLDS),
             stat_panel(golden_signals_panels.TIME_SCALE),
         ],
-        (4, 5, 7, 4, 4),
+        (9, 9, 3, 3),
     ),
-    Row(9, [on_percent_axis(line_chart(golden_signals_panels.SATURATION))]),
+    Row(
+        9,
+        [
+            on_percent_axis(line_chart(golden_signals_panels.SATURATION)),
+            table_panel(panels.LIMITS, {"resource": "resource"}),
+        ],
+        (14, 10),
+    ),
+    Section("Waiting: what fills up, from the client to the handler?"),
+    Row(
+        7, [line_chart(panels.BACKLOG), line_chart(panels.CONNECTIONS), line_chart(panels.WORKERS)]
+    ),
+    Row(
+        7,
+        [
+            *linked_to("server", line_chart(panels.QUEUED)),
+            line_chart(panels.CPU),
+            *linked_to("server", line_chart(server_panels.LAG)),
+        ],
+    ),
+    Section("Machine: headroom, memory and pressure", is_collapsed=True),
     Row(
         8,
         [
             on_percent_axis(line_chart(panels.HEADROOM)),
-            *linked_to("server", line_chart(panels.QUEUED)),
-        ],
-    ),
-    Row(
-        8, [line_chart(panels.WORKERS), line_chart(panels.CONNECTIONS), line_chart(panels.BACKLOG)]
-    ),
-    Row(
-        8,
-        [
-            line_chart(panels.CPU),
             line_chart(panels.MEMORY),
-            *linked_to("server", line_chart(server_panels.LAG)),
+            on_percent_axis(line_chart(panels.PRESSURE)),
         ],
     ),
-    Row(8, [on_percent_axis(line_chart(panels.PRESSURE))]),
 )
 
 
@@ -60,7 +68,6 @@ def build() -> dashboard.Dashboard:
     """Build the dashboard."""
     return page(
         "saturation",
-        "Saturation",
         "How much of every limit is used, which one is reached first, and what is behind it.",
         ROWS,
     )

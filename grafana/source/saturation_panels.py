@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from grafana.source import golden_signals_panels
 from grafana.source.golden_signals_panels import (
     PanelContent,
     Query,
     in_selected_runs,
     max_by,
+    over_range,
     rate,
     selected,
     sum_by,
@@ -18,21 +18,31 @@ A_MEMORY_LIMIT = "a memory limit of the server's container"
 
 HEADROOM_LEFT = f"clamp_min(min by (run) ({in_selected_runs(selected('api:headroom:ratio'))}), 0)"
 
-LOWEST = PanelContent(
-    "Lowest headroom",
-    "How much was left of the scarcest resource at the worst moment of the time shown? 0 % "
-    "means that a limit was reached.",
-    "percentunit",
-    (Query(HEADROOM_LEFT, "left"),),
-    "limits unknown",
-)
-PEAKS = PanelContent(
-    "Highest use of each limit",
-    "How much of each limit was in use at most in the time shown? The longest bar is the "
-    "limit to raise first.",
-    "percentunit",
-    golden_signals_panels.SATURATION.queries,
-    "limits unknown",
+LIMITS = PanelContent(
+    "Limits, in the time shown",
+    "How much of each limit was in use at most, for how long did requests wait for it, and for "
+    "how long was it the bottleneck? A resource that is saturated and no bottleneck fills up "
+    "behind a deeper one. A resource without a known limit has no row.",
+    "none",
+    (
+        Query(
+            max_by(over_range("max_over_time", "api:saturation:ratio"), "run, resource"),
+            "highest use",
+            unit="percentunit",
+        ),
+        Query(
+            max_by(over_range("sum_over_time", "api:saturated:bool"), "run, resource"),
+            "saturated for",
+            unit="s",
+        ),
+        Query(
+            max_by(over_range("sum_over_time", "api:bottleneck:bool"), "run, resource"),
+            "bottleneck for",
+            empty_when_healthy="nothing is saturated",
+            unit="s",
+        ),
+    ),
+    "no limit known: the API is not scraped, or its server tells none",
 )
 HEADROOM = PanelContent(
     "Headroom over time",
@@ -44,9 +54,9 @@ HEADROOM = PanelContent(
 )
 QUEUED = PanelContent(
     "Queue per worker",
-    "How many requests wait for each worker? From 100 % on, a new request waits for at least "
-    "one whole request before it.",
-    "percentunit",
+    "How many requests wait for each worker? From 1 on, a new request waits for at least one "
+    "whole request before it.",
+    "short",
     (
         Query(
             f"{sum_by(selected('http_server_queue_depth'))}"
@@ -54,7 +64,7 @@ QUEUED = PanelContent(
             "waiting per worker",
         ),
     ),
-    "no pool",
+    "no limit known",
 )
 WORKERS = PanelContent(
     "Workers",
@@ -66,7 +76,7 @@ WORKERS = PanelContent(
         Query(sum_by(selected("http_server_workers_busy")), "busy, at the scrape"),
         Query(sum_by(selected("http_server_workers_limit")), "limit"),
     ),
-    "no pool",
+    "no limit known",
 )
 CONNECTIONS = PanelContent(
     "Connections",
@@ -86,6 +96,7 @@ BACKLOG = PanelContent(
     "short",
     (
         Query(max_by(selected("tcp_listen_backlog"), "run, port"), "waiting on port {{port}}"),
+        Query(max_by(selected("tcp_listen_backlog_limit"), "run, port"), "limit {{port}}"),
         Query(sum_by(rate("tcp_listen_overflows_total")), "overflows a second"),
     ),
     "not scraped",

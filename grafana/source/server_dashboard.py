@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from grafana.source import golden_signals_panels
 from grafana.source import server_panels as panels
-from grafana.source.dashboard_layout import Row, linked_to, page
+from grafana.source.dashboard_layout import Row, Section, linked_to, page
 from grafana.source.panel_style import (
     AGE_THRESHOLDS,
     USE_THRESHOLDS,
+    colored_by_status,
     heatmap_panel,
     line_chart,
     on_logarithmic_axis,
-    stacked_by_status,
     stat_panel,
     table_panel,
 )
@@ -37,37 +37,34 @@ ROWS = (
     Row(3, STRIP[:4]),
     Row(3, STRIP[4:], (5, 5, 5, 5, 4)),
     Row(
-        8,
+        7,
         [
-            stacked_by_status(line_chart(golden_signals_panels.STATUS_CODES)),
+            *linked_to("saturation", line_chart(panels.INSIDE)),
             on_logarithmic_axis(line_chart(panels.TIMES)),
         ],
     ),
     Row(
-        8,
+        7,
         [
-            heatmap_panel(golden_signals_panels.SERVER_HEATMAP),
+            colored_by_status(line_chart(golden_signals_panels.STATUS_CODES)),
             on_logarithmic_axis(line_chart(panels.QUEUE)),
         ],
     ),
-    Row(7, [table_panel(panels.ROUTES, {"http_request_method": "method", "http_route": "route"})]),
+    Section("Routes: which one is slow or fails?"),
+    Row(6, [table_panel(panels.ROUTES, {"http_request_method": "method", "http_route": "route"})]),
     Row(
-        8,
+        7,
         [
             line_chart(panels.RATE_BY_ROUTE),
             on_logarithmic_axis(line_chart(panels.P99_BY_ROUTE)),
             line_chart(panels.ERRORS_BY_ROUTE),
         ],
     ),
-    Row(8, linked_to("saturation", line_chart(panels.INSIDE), line_chart(panels.LAG))),
-    Row(
-        8,
-        [
-            *linked_to("saturation", line_chart(panels.COMPUTING)),
-            line_chart(panels.MEMORY_OVER_TIME),
-            line_chart(panels.THREADS),
-        ],
-    ),
+    Section("Process: what does it compute with?", is_collapsed=True),
+    Row(7, linked_to("saturation", line_chart(panels.COMPUTING), line_chart(panels.LAG))),
+    Row(7, [line_chart(panels.MEMORY_OVER_TIME), line_chart(panels.THREADS)]),
+    Section("Distribution of response times", is_collapsed=True),
+    Row(8, [heatmap_panel(golden_signals_panels.SERVER_HEATMAP)]),
 )
 
 
@@ -75,7 +72,6 @@ def build() -> dashboard.Dashboard:
     """Build the dashboard."""
     return page(
         "server",
-        "Server (API)",
         "Responses of the API, their times, and what requests wait for.",
         ROWS,
     )

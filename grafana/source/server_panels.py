@@ -9,10 +9,14 @@ from grafana.source.golden_signals_panels import (
     increase_over_range,
     latency_quantile,
     max_by,
+    now,
+    now_and_worst,
+    over_range,
     quantile,
     rate,
     selected,
     sum_by,
+    worst,
 )
 
 RESPONSES = "http_server_response_time_seconds_count"
@@ -23,30 +27,34 @@ NO_FAILURE = "a status has no series before the first response that has it"
 
 RATE = PanelContent(
     "Response rate",
-    "How many responses a second does the server hand over?",
+    "How many responses a second does the server hand over: now, on average, and at most?",
     "reqps",
-    (Query(sum_by(selected("server:requests:rate10s")), "handed over"),),
-    "no data",
+    (
+        now(sum_by(selected("server:requests:rate10s"))),
+        Query(sum_by(over_range("avg_over_time", "server:requests:rate10s")), "mean"),
+        Query(worst("server:requests:rate10s"), "highest"),
+    ),
+    "API not scraped",
 )
 ERROR_SHARE = PanelContent(
     "Error ratio",
-    "Which share of the responses has a status of 500 or above?",
+    "Which share of the responses has a status of 500 or above: now, and at the worst?",
     "percentunit",
-    (Query(max_by(selected("server:errors:ratio_rate10s")), "5xx"),),
-    "no traffic",
+    now_and_worst("server:errors:ratio_rate10s"),
+    "API not scraped, or no traffic",
 )
 WORKERS_BUSY = PanelContent(
     "Workers busy",
     "Which share of the workers is busy? Requests queue before it reaches 100 %.",
     "percentunit",
-    (Query(max_by(selected("api:saturation:ratio", ', resource="workers"')), "busy"),),
-    "no pool",
+    now_and_worst("api:saturation:ratio", ', resource="workers"'),
+    "no limit known",
 )
 QUEUE_WAIT = PanelContent(
     "Queue wait",
     "How long do 95 % of the requests wait for a worker at most?",
     "s",
-    (Query(max_by(selected("server:queue_wait_seconds:p95_10s")), "p95"),),
+    now_and_worst("server:queue_wait_seconds:p95_10s"),
     "no traffic",
 )
 CPU = PanelContent(
@@ -54,14 +62,14 @@ CPU = PanelContent(
     "Which share of its usable CPU does the server use? A Python process computes on one core "
     "at a time.",
     "percentunit",
-    (Query(max_by(selected("api:saturation:ratio", ', resource="cpu"')), "in use"),),
+    now_and_worst("api:saturation:ratio", ', resource="cpu"'),
     "not scraped",
 )
 MEMORY = PanelContent(
     "Memory",
     "How much memory does the server's process use?",
     "bytes",
-    (Query(max_by(selected("process_resident_memory_bytes", ', job="api"')), "resident"),),
+    now_and_worst("process_resident_memory_bytes", ', job="api"'),
     "not scraped",
 )
 RATE_BY_ROUTE = PanelContent(
@@ -193,5 +201,5 @@ MEMORY_OVER_TIME = PanelContent(
     "Memory over time",
     "Does the memory of the server's process grow under load, and does it shrink afterwards?",
     "bytes",
-    MEMORY.queries,
+    (Query(max_by(selected("process_resident_memory_bytes", ', job="api"')), "resident"),),
 )

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from firedrill import places
+from grafana.source.dashboard_layout import panels_in
 
 DOCUMENTS = sorted(
     file
@@ -38,7 +39,7 @@ def test_panels_that_the_runbook_names_exist():
     titles = {
         panel["title"]
         for file in (places.GRAFANA / "dashboards").glob("*.json")
-        for panel in json.loads(file.read_text())["panels"]
+        for panel in panels_in(json.loads(file.read_text()))
     }
     runbook = (places.ROOT / "docs" / "runbook.md").read_text()
     named = {

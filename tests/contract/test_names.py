@@ -20,6 +20,7 @@ from firedrill.contract import (
 )
 from firedrill.stack.grafana import Grafana
 from grafana.source import alert_lab_panels
+from grafana.source.dashboard_layout import panels_in
 from grafana.source.golden_signals_panels import Query
 from tests.contract.promql import series_read
 
@@ -36,7 +37,7 @@ DASHBOARDS = [
 TARGETS = [
     Query(target["expr"], "").with_variables(alert_lab_panels.variable_values(12))
     for page in DASHBOARDS
-    for panel in page["panels"]
+    for panel in panels_in(page)
     for target in panel["targets"]
 ]
 MARKS = [mark["expr"] for page in DASHBOARDS for mark in page["annotations"]["list"]]
@@ -118,7 +119,7 @@ def test_panels_ask_for_exemplars_of_histograms_that_have_them():
     asking = [
         target["expr"]
         for page in DASHBOARDS
-        for panel in page["panels"]
+        for panel in panels_in(page)
         for target in panel["targets"]
         if target.get("exemplar")
     ]

@@ -4,11 +4,14 @@ import json
 
 from firedrill import places
 from firedrill.report.panels import PANELS
+from grafana.source.dashboard_layout import panels_in
 
 
 def panels_of(dashboard):
     page = json.loads((places.GRAFANA / "dashboards" / f"{dashboard}.json").read_text())
-    return {panel["title"]: panel for panel in page["panels"] if panel["type"] != "stat"}
+    return {
+        panel["title"]: panel for panel in panels_in(page) if panel["type"] not in {"stat", "table"}
+    }
 
 
 def panels_of_the_home_page():

@@ -112,6 +112,7 @@ def render_objectives(info: ProfileInfo, time_scale: float) -> str:
             family(Client.SLO_LATENCY, latency),
             family(Client.SLO_ERRORS, {(): info.slo_error_ratio}),
             family(Client.SLO_STARVED, {(): info.slo_starved_users}),
+            family(Client.THINK_TIME, {(): info.think_time_seconds}),
             family(Client.TIME_SCALE, {(): time_scale}),
         )
     )
