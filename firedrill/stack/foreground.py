@@ -206,7 +206,7 @@ def _start_grafana(
     return describe_grafana(
         port.number,
         password,
-        f"/d/firedrill-golden-signals?from={start * 1000:.0f}&to={end * 1000:.0f}",
+        f"/d/firedrill-golden-signals?from={start * 1000:.0f}&to={end * 1000:.0f}&refresh=",
     )
 
 

@@ -187,8 +187,8 @@ def _queries(alert: Alert, compared: Sequence[Comparison]) -> Iterator[Query]:
     limits = list(dict.fromkeys((comparison.limit, comparison.operator) for comparison in compared))
     for number, (limit, operator) in enumerate(limits, 1):
         vector = f"vector({limit})" if expression.is_scalar(limit) else limit
-        name = f"limit {number}" if limits[1:] else "limit"
-        yield _query(alert, vector, f"{name}: fires {FIRES[operator]}")
+        legend = f"limit {number}" if limits[1:] else "limit"
+        yield _query(alert, vector, f"{legend}: fires {FIRES[operator]}")
 
 
 def _query(alert: Alert, expr: str, legend: str) -> Query:
@@ -277,7 +277,7 @@ ACTIVE_STATES = PanelContent(
                 "run, alertname, severity",
             ),
             "{{alertname}}, {{severity}}",
-            empty_when_healthy="no alert was active",
+            requires="an alert that was active",
         ),
         _FAULTS,
     ),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from grafana.source import client_panels as panels
 from grafana.source import golden_signals_panels
-from grafana.source.dashboard_layout import Row, Section, page
+from grafana.source.dashboard_layout import Row, Section, page, percentile_variable
 from grafana.source.panel_style import (
     AGE_THRESHOLDS,
     BOOLEAN_THRESHOLDS,
@@ -88,7 +88,13 @@ ROWS = (
         ],
     ),
     Section("Distribution of response times", is_collapsed=True),
-    Row(8, [heatmap_panel(golden_signals_panels.CLIENT_HEATMAP)]),
+    Row(
+        8,
+        [
+            heatmap_panel(golden_signals_panels.CLIENT_HEATMAP),
+            on_logarithmic_axis(line_chart(panels.CHOSEN_PERCENTILE)),
+        ],
+    ),
 )
 
 
@@ -98,4 +104,5 @@ def build() -> dashboard.Dashboard:
         "client",
         "Requests that Locust sent, their answers, and whether Locust could measure them.",
         ROWS,
+        [percentile_variable()],
     )

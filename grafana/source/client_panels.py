@@ -8,6 +8,7 @@ from grafana.source.golden_signals_panels import (
     Query,
     in_open_workload,
     increase_over_range,
+    latency_quantile,
     max_by,
     now_and_worst,
     rate,
@@ -73,6 +74,16 @@ PERCENTILES = PanelContent(
         Query(max_by(selected("client:response_time_seconds:p95_10s")), "p95"),
         Query(max_by(selected("client:response_time_seconds:p50_10s")), "p50"),
         Query(SLO_LATENCY, "SLO"),
+    ),
+)
+CHOSEN_PERCENTILE = PanelContent(
+    "Response time at the chosen percentile",
+    "How long do answered requests take at the percentile that you choose on top of the page, as "
+    "the client and the server see it?",
+    "s",
+    (
+        Query(latency_quantile("$quantile", "locust_all_request_duration_seconds"), "client"),
+        Query(latency_quantile("$quantile", "http_server_all_response_time_seconds"), "server"),
     ),
 )
 P99_BY_NAME = PanelContent(

@@ -170,6 +170,17 @@ def _label_variable(name: str, query: str, everything: str = ".+") -> dashboard.
     )
 
 
+def percentile_variable() -> dashboard.CustomVariable:
+    """Return the choice of a percentile, for panels that show one."""
+    shown = {"p50": "0.5", "p90": "0.9", "p95": "0.95", "p99": "0.99", "p99.9": "0.999"}
+    return (
+        dashboard.CustomVariable("quantile")
+        .label("Percentile")
+        .values(", ".join(f"{text} : {value}" for text, value in shown.items()))
+        .current(VariableOption(selected=True, text="p99", value="0.99"))
+    )
+
+
 def _links_to_dashboards() -> list[dashboard.DashboardLink]:
     """Return a link to each dashboard, in the same order on every page."""
     return [

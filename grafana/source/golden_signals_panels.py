@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 SELECTION = 'job=~"$job", instance=~"$instance"'
 """Label matchers for the jobs and instances that the reader selected."""
 
-ALL_SELECTED = {"$job": ".+", "$instance": ".+", "$run": ".*", "$__rate_interval": "4s"}
+ALL_SELECTED = {
+    "$job": ".+",
+    "$instance": ".+",
+    "$run": ".*",
+    "$quantile": "0.99",
+    "$__rate_interval": "4s",
+}
 """Default values of a dashboard's variables. `$__range`, which tables read, has none: it is the
 length of the time shown.
 """
@@ -94,12 +100,12 @@ def max_by(vector: str, by: str = "run") -> str:
     return f"max by ({by}) ({in_selected_runs(vector)})"
 
 
-def quantile(share: float, histogram: str) -> str:
+def quantile(share: float | str, histogram: str) -> str:
     """Return a quantile of a histogram for each run."""
     return f"histogram_quantile({share}, {sum_by(rate(f'{histogram}_bucket'), 'run, le')})"
 
 
-def latency_quantile(share: float, histogram: str) -> str:
+def latency_quantile(share: float | str, histogram: str) -> str:
     """Return a quantile of a histogram on the contract's latency bounds, within 3 %.
 
     It is the geometric middle of the bucket, of which there are 40 a decade.
@@ -286,7 +292,7 @@ BOTTLENECK = PanelContent(
         Query(
             f"{max_by(SATURATED_SECONDS, 'run, resource')} > 0",
             "{{resource}}",
-            empty_when_healthy="nothing is saturated",
+            requires="a resource that was saturated",
         ),
         Query(
             f"max by (run) (0 * {in_selected_runs(selected('api:headroom:ratio'))})"

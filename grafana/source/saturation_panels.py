@@ -38,7 +38,7 @@ LIMITS = PanelContent(
         Query(
             max_by(over_range("sum_over_time", "api:bottleneck:bool"), "run, resource"),
             "bottleneck for",
-            empty_when_healthy="nothing is saturated",
+            requires="a resource that was saturated",
             unit="s",
         ),
     ),

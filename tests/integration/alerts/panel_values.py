@@ -111,7 +111,7 @@ SATURATION_FIGURES = {
         WORKERS,
         1 - STUCK_WORKERS / THREADS,
     ),
-    "Lowest headroom": (saturation_panels.LOWEST.queries[0], {}, 1 - STUCK_WORKERS / THREADS),
+    "Headroom over time": (saturation_panels.HEADROOM.queries[0], {}, 1 - STUCK_WORKERS / THREADS),
     "Workers busy": (server_panels.WORKERS_BUSY.queries[0], {}, STUCK_WORKERS / THREADS),
     "Workers: busy, mean": (saturation_panels.WORKERS.queries[0], {}, STUCK_WORKERS),
     "Workers: limit": (saturation_panels.WORKERS.queries[2], {}, THREADS),

@@ -8,7 +8,12 @@ import pytest
 from firedrill.interrupt import Interrupt
 from firedrill.prometheus import remote
 from firedrill.prometheus.recorded_data import RecordedPrometheus
-from grafana.source import alert_lab_panels, client_panels, golden_signals_panels
+from grafana.source import (
+    alert_lab_panels,
+    client_panels,
+    golden_signals_panels,
+    saturation_panels,
+)
 from tests import dashboards, firedrill_process, recorded_drills, required_programs
 from tests.integration.alerts import panel_values
 from tests.waiting import PATIENCE_SECONDS
@@ -146,7 +151,7 @@ def test_overlaid_runs_are_shown_as_chosen(chosen, users):
     with Interrupt() as interrupt, RecordedPrometheus(None, interrupt) as reopened:
         remote.write(reopened.prom.url, series)
         samples = reopened.prom.instant(
-            golden_signals_panels.USERS.queries[0].with_variables(
+            client_panels.USERS.queries[1].with_variables(
                 {**golden_signals_panels.ALL_SELECTED, "$run": chosen}
             ),
             now,
@@ -164,7 +169,7 @@ def test_the_time_of_the_chosen_run_is_shown(chosen, users):
     ]
     with Interrupt() as interrupt, RecordedPrometheus(None, interrupt) as reopened:
         remote.write(reopened.prom.url, series)
-        expression = golden_signals_panels.USERS.queries[0].with_variables(
+        expression = client_panels.USERS.queries[1].with_variables(
             {**golden_signals_panels.ALL_SELECTED, "$run": chosen}
         )
         shown = reopened.prom.range(expression, now - 20, now)
@@ -180,13 +185,11 @@ def test_container_limits_are_shown_where_there_are_any():
         made_up("container_cpu_periods_total", now, lambda second: 8 * second),
         made_up("container_cpu_throttled_periods_total", now, lambda second: 2 * second),
     ]
-    # The tests of the rules cover the series that alerts read; a drill of its own covers an open
-    # workload.
     excused = {
         query.expr: query
         for dashboard, _, query, _ in dashboards.PANEL_QUERIES
-        if query.requires not in {"", golden_signals_panels.OPEN_WORKLOAD}
-        and dashboard != "alert-lab"
+        if query.requires in {saturation_panels.A_QUOTA, saturation_panels.A_MEMORY_LIMIT}
+        and dashboard == "saturation"
     }
     with Interrupt() as interrupt, RecordedPrometheus(None, interrupt) as reopened:
         remote.write(reopened.prom.url, series)
