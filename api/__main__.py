@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from api.api_settings import WORK_KINDS, Settings, port_number, work_range
 from api.factory import create_app
+from firedrill import inherited_sockets
 from firedrill.contract import API_METRICS_PORT, API_PORT
 from firedrill.errors import BadInput, FiredrillError
 from firedrill.telemetry import instrument
@@ -138,15 +139,26 @@ def port_or_free(host: str, asked: int | None, default: int) -> int:
     return default
 
 
+def check_metrics_port(settings: Settings) -> None:
+    """Raise BadInput if the metrics port that was asked for is taken."""
+    port = settings.metrics_port or 0
+    if not inherited_sockets.has(port):
+        listening_socket(
+            settings.metrics_host or settings.host, port, "the metrics endpoint"
+        ).close()
+
+
 def serve(options: argparse.Namespace) -> None:
     """Bind, print the addresses to stderr, and serve. Raises BadInput before that."""
     settings = settings_from(options)
     port = port_or_free(
         settings.host, port_number(options.port) if options.port else None, API_PORT
     )
+    check_metrics_port(settings)
     with listening_socket(settings.host, port, "the API") as listener:
         app = create_app(settings)
         telemetry = instrument(app)
+        telemetry.start()
         run = runner(options, app, telemetry, listener)
         signal.signal(signal.SIGTERM, stop)
         api_address = "{}:{}".format(*listener.getsockname())

@@ -15,14 +15,17 @@ from firedrill import __version__
 from firedrill.contract import API_METRICS_PORT
 from firedrill.telemetry import instrument
 from firedrill.telemetry.active_faults import ActiveFaults
+from firedrill.telemetry.instrumentation import check_tracing
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the instrumented example; settings come from the environment unless given.
 
-    Raises BadInput, for a taken metrics port as well.
+    Raises BadInput for settings that make no sense, and Missing if traces are wanted without
+    OpenTelemetry: an example that starts with less than it was told would mislead.
     """
     settings = settings or Settings.from_environment(os.environ)
+    check_tracing(os.environ)
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.register_blueprint(routes(settings, Items()))

@@ -208,7 +208,7 @@ class Server:
     GC_PAUSE = counter(
         "python_gc_pause_seconds_total", "Time spent in the cyclic garbage collector."
     )
-    THREADS = gauge("python_threads", "Python threads of the API's process.")
+    THREADS = gauge("python_threads", "Python threads of the API's processes.")
     CPU_THROTTLED = counter(
         "container_cpu_throttled_seconds_total",
         "Time for which the container's processes were throttled by their CPU quota.",
@@ -231,6 +231,20 @@ class Server:
     PRESSURE_IO = counter(
         "pressure_io_waiting_seconds_total", "Time for which some task waited for I/O."
     )
+    PROCESSES = gauge(
+        "api_processes", "Processes of the application that have served a request and still run."
+    )
+    PROCESS_CPU = counter(
+        "api_process_cpu_seconds_total",
+        "CPU time of one process; a successor takes over the number of a process that ended.",
+        "process",
+    )
+    PROCESS_MEMORY = gauge(
+        "api_process_resident_memory_bytes", "Resident memory of one process.", "process"
+    )
+    PROCESS_WORKERS_BUSY = gauge(
+        "api_process_workers_busy", "Workers of one process that are busy.", "process"
+    )
     METRICS_AGE = gauge("api_metrics_age_seconds", "Age of the sampled figures in this scrape.")
     BUILD_INFO = gauge("api_build_info", "1, with the tested version as label.", "version")
     SERVER_INFO = gauge(
@@ -245,14 +259,14 @@ class Server:
 
 
 PROCESS_METRICS = (
-    counter("process_cpu_seconds_total", "CPU time of the API's process."),
-    gauge("process_resident_memory_bytes", "Resident memory of the API's process."),
-    gauge("process_virtual_memory_bytes", "Virtual memory of the API's process."),
-    gauge("process_start_time_seconds", "Start of the API's process, Unix time."),
-    gauge("process_open_fds", "Open file descriptors."),
-    gauge("process_max_fds", "Limit of open file descriptors."),
+    counter("process_cpu_seconds_total", "CPU time of the API's processes, ended ones included."),
+    gauge("process_resident_memory_bytes", "Resident memory of the API's processes."),
+    gauge("process_virtual_memory_bytes", "Virtual memory of the API's processes."),
+    gauge("process_start_time_seconds", "Start of the API, of its oldest process, Unix time."),
+    gauge("process_open_fds", "Open file descriptors of the process that is nearest to its limit."),
+    gauge("process_max_fds", "Limit of open file descriptors of that process."),
 )
-"""Metrics of prometheus_client's ProcessCollector, for the API's process."""
+"""What the API's processes use of the machine, named as client libraries of Prometheus do."""
 
 REQUEST_LABELS = ("method", "name")
 

@@ -21,9 +21,18 @@ def environment(sockets: Sequence[socket.socket]) -> dict[str, str]:
     return {VARIABLE: " ".join(entries)} if sockets else {}
 
 
+def _entries() -> dict[str, str]:
+    return dict(entry.partition("=")[::2] for entry in os.environ.get(VARIABLE, "").split())
+
+
+def has(port: int) -> bool:
+    """Return whether a socket of this port was inherited and not used yet."""
+    return str(port) in _entries()
+
+
 def listener(host: str, port: int, backlog: int) -> socket.socket | None:
     """Listen on the inherited socket of an address; None if there is none, or it is of another."""
-    entries = dict(entry.partition("=")[::2] for entry in os.environ.get(VARIABLE, "").split())
+    entries = _entries()
     try:
         inherited = socket.socket(fileno=int(entries.pop(str(port), "")))
     except (OSError, ValueError):

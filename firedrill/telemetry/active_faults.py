@@ -1,8 +1,8 @@
 """The active faults of an application: parsed and stored by its metrics endpoint, with an end.
 
-They lie in the shared memory, and only where the application made room for them. A fault ends by
-its time stamp, so it ends even if whoever set it is gone. What a fault does is up to the
-application.
+They lie in the shared memory of each process, and only where the application made room for them. A
+fault ends by its time stamp, so it ends even if whoever set it is gone. What a fault does is up to
+the application.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from firedrill.errors import BadInput
 from firedrill.fault_kinds import FAULT_KINDS, FAULT_LONGEST_SECONDS, FaultKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import BinaryIO
 
-    from firedrill.telemetry.shared_cells import Cells, Series
+    from firedrill.telemetry.shared_cells import Cells
 
     Answer = tuple[HTTPStatus, dict[str, Any]]
     Setting = tuple[float, float]
@@ -40,62 +40,97 @@ FOR = "for_seconds"
 
 
 class ActiveFaults:
-    """The faults of one application: the metrics process sets them, the application reads them."""
+    """The faults of one application: the metrics process sets them, the application reads them.
 
-    def __init__(self, cells: Cells, places: Mapping[str, tuple[int, int]]) -> None:
-        """Use the cells of each fault's size and end in `places`."""
-        self._values = cells.values
-        self._places = places
+    Each process of an application reads its own cells; a fault is set in all of them.
+    """
+
+    def __init__(self, cells: Cells, *others: Cells) -> None:
+        """Use the faults for which `cells` and `others` have room; `cells` is read."""
+        self._cells = (cells, *others)
+        self._places = [_places(each) for each in self._cells]
 
     @classmethod
     def create(cls, cells: Cells) -> ActiveFaults:
-        """Make room for every kind, so that faults can be set from now on. Call it once."""
-        return cls(
-            cells,
-            {
-                fault: (cells.reserve(SIZE, (fault,)), cells.reserve(UNTIL, (fault,)))
-                for fault in FAULT_KINDS
-            },
-        )
-
-    @classmethod
-    def from_series(cls, cells: Cells, series: Iterable[Series]) -> ActiveFaults | None:
-        """Return the faults that the application made room for; None if it takes no faults."""
-        first = {
-            (line.name, line.labels): line.first
-            for line in series
-            if line.name in {SIZE.name, UNTIL.name}
-        }
-        if len(first) < 2 * len(FAULT_KINDS):
-            return None
-        return cls(
-            cells,
-            {
-                fault: (first[SIZE.name, (fault,)], first[UNTIL.name, (fault,)])
-                for fault in FAULT_KINDS
-            },
-        )
+        """Make room for every kind, so that faults can be set from now on."""
+        return cls(cells)
 
     def size(self, fault: str) -> float:
         """Return the fault's size in base units; 0 while it is off."""
-        size, until = self._places[fault]
-        return self._values[size] if perf_counter() < self._values[until] else 0.0
+        (size, until), values = self._places[0][fault], self._cells[0].values
+        return values[size] if perf_counter() < values[until] else 0.0
 
     def remaining_seconds(self, fault: str) -> float:
         """Return how long the fault still lasts; 0 while it is off."""
-        return max(0.0, self._values[self._places[fault][1]] - perf_counter())
+        return max(0.0, self._until(fault) - perf_counter())
+
+    def _until(self, fault: str) -> float:
+        return self._cells[0].values[self._places[0][fault][1]]
 
     def set(self, fault: str, size: float, for_seconds: float) -> None:
         """Begin a fault, or replace it."""
-        at, until = self._places[fault]
-        self._values[at] = size
-        # The end last, so that a reader never takes an old size for the new fault's.
-        self._values[until] = perf_counter() + for_seconds
+        self._write(fault, size, perf_counter() + for_seconds)
+
+    def _write(self, fault: str, size: float, until: float) -> None:
+        for cells, places in zip(self._cells, self._places, strict=True):
+            at, ends_at = places[fault]
+            cells.values[at] = size
+            # The end last, so that a reader never takes an old size for the new fault's.
+            cells.values[ends_at] = until
+
+    def copy_to(self, others: Iterable[ActiveFaults], fault: str) -> None:
+        """Give others this fault as it is here."""
+        size, until = self.size(fault), self._until(fault)
+        for faults in others:
+            faults._write(fault, size, until)  # noqa: SLF001 -- its own class
 
     def clear(self) -> None:
         """End every fault."""
-        for _, until in self._places.values():
-            self._values[until] = 0.0
+        for cells, places in zip(self._cells, self._places, strict=True):
+            for _, until in places.values():
+                cells.values[until] = 0.0
+
+
+def _places(cells: Cells) -> dict[str, tuple[int, int]]:
+    """Return the cells of each fault's size and end; only an application's own may be new."""
+    known = {(line.name, line.labels): line.first for line in cells.series()}
+    size, until = (
+        {
+            fault: known.get((metric.name, (fault,))) or cells.reserve(metric, (fault,))
+            for fault in FAULT_KINDS
+        }
+        for metric in (SIZE, UNTIL)
+    )
+    return {fault: (size[fault], until[fault]) for fault in FAULT_KINDS}
+
+
+def find(sources: Iterable[Cells]) -> ActiveFaults | None:
+    """Return the faults of an application from the cells of its processes; None if it takes none.
+
+    Cells without room for faults are left out.
+    """
+    taking = [cells for cells in sources if takes_faults(cells)]
+    return ActiveFaults(*taking) if taking else None
+
+
+def takes_faults(cells: Cells) -> bool:
+    """Return whether the application made room for faults."""
+    room = sum(line.name in {SIZE.name, UNTIL.name} for line in cells.series())
+    return room >= 2 * len(FAULT_KINDS)
+
+
+def share(sources: Sequence[Cells]) -> None:
+    """Give every process the active faults: a new one those of the others.
+
+    The first of `sources` keeps them when all processes have ended.
+    """
+    if not any(takes_faults(cells) for cells in sources):
+        return
+    ActiveFaults(sources[0])
+    everywhere = [ActiveFaults(cells) for cells in sources if takes_faults(cells)]
+    for fault in FAULT_KINDS:
+        remaining = [faults.remaining_seconds(fault) for faults in everywhere]
+        everywhere[remaining.index(max(remaining))].copy_to(everywhere, fault)
 
 
 def answer(faults: ActiveFaults, method: str, headers: Mapping[str, str], body: BinaryIO) -> Answer:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import os
+import weakref
+from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
 from flask.helpers import get_debug_flag
 
 from firedrill.contract import API_METRICS_PORT, LOOPBACK, Metric, Server
-from firedrill.errors import BadInput, Missing
+from firedrill.errors import BadInput, FiredrillError, Missing
+from firedrill.telemetry.application import identity
 from firedrill.telemetry.middleware import Middleware
-from firedrill.telemetry.publisher import Publisher
+from firedrill.telemetry.publisher import Publisher, url
 from firedrill.telemetry.runtime_sampler import Sampler
+from firedrill.telemetry.settings import Settings
 from firedrill.telemetry.shared_cells import Cells
+from firedrill.telemetry.warning_once import warn_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import ModuleType
 
     from flask import Flask
 
@@ -30,42 +37,84 @@ UNBOUNDED = "unbounded"
 class Telemetry:
     """The instrumentation of one application.
 
-    `publisher` is None where nothing is served and so nothing is published. `tracing` is None where
-    it is off.
+    `tracing` is None where it is off.
     """
 
-    def __init__(
-        self, cells: Cells, publisher: Publisher | None, tracing: Tracing | None = None
-    ) -> None:
-        self.cells = cells
-        self.publisher = publisher
-        self.tracing = tracing
-        self._sampler = Sampler(cells)
+    def __init__(self, settings: Settings | None, name: str) -> None:
+        """Measure nothing with `settings` None."""
+        self.tracing: Tracing | None = None
+        self.cells = Cells(self._begin if settings else None)
+        self._settings, self._name = settings, name
+        self._publisher: Publisher | None = None
+        self._sampler: Sampler | None = None
+        _telemetries.add(self)
+
+    def start(self) -> None:
+        """Begin to publish in this process, as its first request would. It waits for nothing.
+
+        For programs that know that they serve.
+        """
+        self.cells.enter()
+
+    def _begin(self) -> None:
+        """Publish the cells of this process. Called once in each process that serves."""
+        settings = self._settings
+        if settings is None:
+            return
+        if self._publisher:
+            self._after_fork()  # forked without Python's hooks
+        self._publisher = Publisher(self.cells, settings, identity.key(settings, self._name))
+        self._publisher.tend()
+        self._sampler = Sampler(self.cells, self._publisher.tend)
         self._sampler.start()
+
+    def _after_fork(self) -> None:
+        """Leave the parent's threads and sockets to the parent."""
+        if self._publisher:
+            self._publisher.after_fork()
+        if self._sampler:
+            self._sampler.stop()
+        self._publisher = self._sampler = None
 
     @property
     def url(self) -> str:
-        """Address of the metrics endpoint; "nowhere" if there is none."""
-        return (
-            f"http://{self.publisher.host}:{self.publisher.port}/metrics"
-            if self.publisher
-            else "nowhere"
-        )
+        """Address of the metrics endpoint, for which it waits.
+
+        It is "nowhere" before the first request.
+        """
+        address = self._publisher.address() if self._publisher else None
+        return url(address) if address else "nowhere"
 
     def set(self, metric: Metric, value: float, *labels: str) -> None:
-        """Publish a gauge that never changes again. Call it once for a set of labels."""
-        self.cells.values[self.cells.reserve(metric, labels)] = value
+        """Publish a gauge that never changes again, in this process and in those it forks."""
+        with suppress(MemoryError):
+            self.cells.set_constant(self.cells.reserve(metric, labels), value)
 
     def close(self) -> None:
         """Stop sampling, tracing and publishing.
 
         The application goes on and is still counted. For tests and programs that go on.
         """
-        self._sampler.stop()
+        if self._sampler:
+            self._sampler.stop()
         if self.tracing:
             self.tracing.close()
-        if self.publisher:
-            self.publisher.close()
+        if self._publisher:
+            self._publisher.close()
+
+
+_telemetries: weakref.WeakSet[Telemetry] = weakref.WeakSet()
+
+
+def _leave_to_parent() -> None:
+    for telemetry in list(_telemetries):
+        telemetry._after_fork()  # noqa: SLF001 -- this module's own
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
+
+_of_address: dict[Settings, Telemetry] = {}
+"""Applications of one process that ask for one address, as a test suite does, share its metrics."""
 
 
 def instrument(
@@ -76,33 +125,55 @@ def instrument(
     version: str = "unknown",
     tracing: bool | None = None,
 ) -> Telemetry:
-    """Measure `app` and publish http://host:port/metrics from a process of its own.
+    """Measure `app`, and publish http://host:port/metrics from a process of its own.
 
-    Instrumenting an application twice changes nothing. Port 0 takes a free one, which is
-    `telemetry.publisher.port`. Raises BadInput if the port is taken. Under `flask run --reload`
-    only the reloader's child publishes. Other commands of `flask` import the application but do not
-    serve it, so they publish nothing.
+    It never raises, and whatever fails later, the application answers as before; a warning of the
+    logger "firedrill" says what is not measured. Nothing is started before the first request, so a
+    process that only imports the application stays as it was. Each process of a server measures
+    itself, and one endpoint adds them up. If the address is taken, the endpoint uses a free port
+    until it can have it. Port 0 takes a free one: `telemetry.url` names it.
+
+    The variables FIREDRILL_METRICS_PORT, FIREDRILL_METRICS_HOST and FIREDRILL_METRICS_DIR go before
+    the arguments (firedrill/telemetry/settings.py). Instrumenting an application twice changes
+    nothing.
 
     With `tracing` None, requests are traced where the environment names a collector
-    (OTEL_EXPORTER_OTLP_ENDPOINT). Raises Missing without OpenTelemetry. An application that
-    OpenTelemetry instruments already keeps the traces it has, and gets no exemplars.
+    (OTEL_EXPORTER_OTLP_ENDPOINT). An application that OpenTelemetry instruments already keeps the
+    traces it has, and gets no exemplars.
     """
-    if EXTENSION in app.extensions:
-        telemetry: Telemetry = app.extensions[EXTENSION]
-        return telemetry
-    cells, serving = Cells.create(), will_serve()
-    traced = (
-        started_tracing(app, version)
-        if serving and wants_tracing(os.environ, tracing) and not traces_already(app)
-        else None
-    )
-    publisher = Publisher(cells, host, port, os.getpid()) if serving else None
-    telemetry = app.extensions[EXTENSION] = Telemetry(cells, publisher, traced)
+    try:
+        if EXTENSION in app.extensions:
+            present: Telemetry = app.extensions[EXTENSION]
+            return present
+        return _instrument(app, host, port, version, tracing)
+    except Exception as error:  # noqa: BLE001 -- the application shall go on, whatever fails here
+        warn_once("the application is not measured", error)
+        return Telemetry(None, "")
+
+
+def _instrument(app: Flask, host: str, port: int, version: str, tracing: bool | None) -> Telemetry:
+    settings = Settings.from_environment(os.environ, host, port)
+    telemetry = _of_address.get(settings) or Telemetry(settings, app.import_name)
+    if settings.port:
+        _of_address[settings] = telemetry
+    app.extensions[EXTENSION] = telemetry
     telemetry.set(Server.BUILD_INFO, 1, version)
     if flask_command() == "run":
         telemetry.set(Server.SERVER_INFO, 1, "werkzeug", UNBOUNDED, "1")
-    app.wsgi_app = Middleware(traced.serve if traced else app.wsgi_app, cells)  # type: ignore[method-assign]  # as Flask documents it
+    traced = started_tracing_or_none(app, version, tracing)
+    telemetry.tracing = traced or telemetry.tracing
+    app.wsgi_app = Middleware(traced.serve if traced else app.wsgi_app, telemetry.cells)  # type: ignore[method-assign]  # as Flask documents it
     return telemetry
+
+
+def started_tracing_or_none(app: Flask, version: str, asked: bool | None) -> Tracing | None:
+    """Start tracing if it is wanted and can be had."""
+    try:
+        if will_serve() and wants_tracing(os.environ, asked) and not traces_already(app):
+            return started_tracing(app, version)
+    except FiredrillError as error:
+        warn_once("requests are not traced", error)
+    return None
 
 
 def wants_tracing(environ: Mapping[str, str], asked: bool | None) -> bool:
@@ -141,16 +212,29 @@ def traces_already(app: Flask) -> bool:
     return bool(getattr(app, "_is_instrumented_by_opentelemetry", False))
 
 
-def started_tracing(app: Flask, version: str) -> Tracing:
-    """Start tracing. Raises Missing without its packages."""
+def check_tracing(environ: Mapping[str, str]) -> None:
+    """Raise BadInput or Missing if the environment asks for traces that cannot be had."""
+    if wants_tracing(environ, None):
+        tracing_module().chosen_sampler(environ)
+
+
+def tracing_module() -> ModuleType:
+    """Return firedrill.telemetry.tracing. Raises Missing without its packages."""
     try:
-        from firedrill.telemetry.tracing import start_tracing  # noqa: PLC0415 -- who does not trace may lack OpenTelemetry
+        return import_module(
+            "firedrill.telemetry.tracing"
+        )  # who does not trace may lack OpenTelemetry
     except ImportError as error:
         raise Missing(
             f"tracing needs {error.name}: pip install 'api-firedrill[tracing]',"
             " or set OTEL_TRACES_EXPORTER=none"
         ) from error
-    return start_tracing(app, version)
+
+
+def started_tracing(app: Flask, version: str) -> Tracing:
+    """Start tracing. Raises Missing without its packages."""
+    tracing: Tracing = tracing_module().start_tracing(app, version)
+    return tracing
 
 
 def flask_command() -> str | None:

@@ -9,17 +9,21 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from firedrill.contract import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from firedrill.contract import Metric
 
     Reading = tuple[Metric, tuple[str, ...], float]
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 _SOCK_DIAG = 4
 _SOCK_DIAG_BY_FAMILY = 20
@@ -212,9 +216,54 @@ def read(file: Path) -> str:
         return ""
 
 
-def readings(pid: int) -> Iterator[Reading]:
-    """Yield all readings of the process `pid`."""
-    yield from socket_readings(tcp_sockets(), owned_inodes(pid))
-    yield from overflow_readings(read(Path(f"/proc/{pid}/net/netstat")))
-    yield from cgroup_readings(read(Path(f"/proc/{pid}/cgroup")))
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a process uses of the machine."""
+
+    cpu_seconds: float = 0.0
+    virtual_bytes: float = 0.0
+    resident_bytes: float = 0.0
+    open_descriptors: int = 0
+    descriptor_limit: int = 0
+    """0 if it is unknown."""
+
+
+def usage(pid: int) -> Usage | None:
+    """Return what a process uses; None if it has ended, or the kernel does not tell."""
+    fields = read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    if len(fields) < 22 or fields[0] in {"Z", "X"}:
+        return None
+    limits = read(Path(f"/proc/{pid}/limits")).partition("Max open files")[2].split()
+    return Usage(
+        (int(fields[11]) + int(fields[12])) / _TICKS,
+        float(fields[20]),
+        int(fields[21]) * _PAGE_BYTES,
+        len(_names(f"/proc/{pid}/fd")),
+        int(limits[0]) if limits and limits[0].isdigit() else 0,
+    )
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 -- many names, and a Path costs more than each
+    except OSError:
+        return []
+
+
+def start_time_seconds(started_ticks: int) -> float | None:
+    """Return the Unix time of a start in clock ticks after boot; None if the boot is unknown."""
+    booted = read(Path("/proc/stat")).partition("\nbtime ")[2].split()
+    return int(booted[0]) + started_ticks / _TICKS if booted else None
+
+
+def readings(pids: Sequence[int]) -> Iterator[Reading]:
+    """Yield the readings of an application's processes that are not each one's own.
+
+    Its processes are in one network namespace and one control group.
+    """
+    owned = frozenset[int]().union(*(owned_inodes(pid) for pid in pids))
+    yield from socket_readings(tcp_sockets(), owned)
+    for pid in pids[:1]:
+        yield from overflow_readings(read(Path(f"/proc/{pid}/net/netstat")))
+        yield from cgroup_readings(read(Path(f"/proc/{pid}/cgroup")))
     yield from pressure_readings()

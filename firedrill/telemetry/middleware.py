@@ -116,6 +116,7 @@ class Exchange:
     def __init__(
         self, middleware: Middleware, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> None:
+        middleware.cells.enter()  # the first request of a process begins to publish
         self._begun = perf_counter()
         self._middleware = middleware
         self._environ = environ

@@ -163,6 +163,7 @@ def waitress_server(
     telemetry.set(Server.SERVER_INFO, 1, "waitress", str(threads), "1")
     telemetry.set(Server.WORKERS_LIMIT, threads)
     telemetry.set(Server.CONNECTIONS_LIMIT, connection_limit - OWN_DESCRIPTORS)
+    telemetry.start()
     return server
 
 
@@ -178,4 +179,5 @@ def development_server(
     server = make_server(host, port, app, threaded=True, fd=listener.fileno())
     server.socket.listen(backlog or server.request_queue_size)
     telemetry.set(Server.SERVER_INFO, 1, "werkzeug", UNBOUNDED, "1")
+    telemetry.start()
     return server

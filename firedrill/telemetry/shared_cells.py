@@ -3,8 +3,11 @@
 A write is an ordinary store into a memory map, without a system call. A scrape costs the
 application nothing, not even the interpreter's lock.
 
-    | cells: doubles; cell 0 holds the directory's length in bytes |
+    | cells: doubles; cell 0 holds the directory's length in bytes, cell 1 the first free cell |
     | directory: one JSON line a series, append-only |
+
+Each process that serves has its own memory. It is sealed, so that nobody can cut it short, and it
+has no name in a file system, so that nobody can delete it.
 
 Histogram buckets are not cumulative here, so that one observation touches one bucket. Exemplars of
 a histogram follow its numbers, one for each bucket.
@@ -12,14 +15,17 @@ a histogram follow its numbers, one for each bucket.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import mmap
 import os
 import struct
 import threading
+import weakref
 from bisect import bisect_left
+from contextlib import suppress
 from time import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from firedrill.contract import (
     ENDPOINT_BOUNDS_SECONDS,
@@ -28,6 +34,7 @@ from firedrill.contract import (
     gauge,
 )
 from firedrill.exposition import Exemplar
+from firedrill.telemetry.warning_once import warn_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,6 +56,9 @@ These three are not exported: the metrics process combines them with its own tim
 a machine share this clock.
 """
 
+FIRST_CELL = 2
+SPARE_CELLS = 1024
+"""Cells at the end that no series has: what finds no room is counted here, and shown nowhere."""
 CELLS = 256 * 1024
 """Number of doubles. Memory is taken only where it is touched.
 
@@ -84,60 +94,190 @@ def width_with_exemplars(metric: Metric) -> int:
     return width(metric) + (EXEMPLAR_CELLS * (len(metric.bounds) + 1) if metric.exemplars else 0)
 
 
-class Cells:
-    """The memory map, on either side.
+class Sink:
+    """Takes every write and keeps none: the cells of a process that does not serve."""
 
-    Writers hold `lock` around `values[i] += x`, which takes the interpreter three steps.
+    def __getitem__(self, cell: int) -> float:
+        return 0.0
+
+    def __setitem__(self, cell: int, value: float) -> None:
+        pass
+
+
+NOWHERE = cast("memoryview[float]", Sink())
+
+
+_in_this_process: weakref.WeakSet[Cells] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for cells in list(_in_this_process):
+        cells.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+class Cells:
+    """The metrics of one process, on either side of the shared memory.
+
+    A process has memory from the first `enter()` on, and so has a child that serves after a fork.
+    Before that, what is written goes nowhere. Writers hold `lock` around `values[i] += x`, which
+    takes the interpreter three steps.
     """
 
-    def __init__(self, descriptor: int) -> None:
-        """Map the shared memory behind `descriptor`, which the caller closes."""
+    def __init__(self, begin: Callable[[], None] | None = None) -> None:
+        """Take no memory yet. `begin` is called once in each process that serves."""
+        self._begin = begin
+        self._lines: dict[tuple[str, tuple[str, ...]], tuple[int, bytes]] = {}
+        """First cell and line of the directory, by name and labels."""
+        self._constants: dict[int, float] = {}
+        self._next, self._bytes = FIRST_CELL, 0
+        self._known: list[Series] = []
+        self._known_bytes = 0
+        self._forget()
+        _in_this_process.add(self)
+
+    def _forget(self) -> None:
+        """Leave the memory to the process that took it."""
         self.lock = threading.Lock()
-        self.descriptor = descriptor
-        self._map = mmap.mmap(descriptor, SIZE_BYTES)
-        self._directory = memoryview(self._map)[CELLS * CELL_BYTES :]
-        self.values = memoryview(self._map)[: CELLS * CELL_BYTES].cast("d")
-        self._next = 1
+        self.labels_lock = threading.Lock()
+        self._entering: dict[int, threading.Lock] = {}
+        self._pid = 0
+        self.values = NOWHERE
+        self._map: mmap.mmap | None = None
+        self.descriptor = -1
+
+    def after_fork(self) -> None:
+        """Forget the parent's memory in a child, which may never serve."""
+        descriptor = self.descriptor
+        self._forget()
+        if descriptor >= 0:
+            with suppress(OSError):
+                os.close(descriptor)
 
     @classmethod
     def create(cls) -> Cells:
-        """Return new memory, all zero, that lives as long as a process holds it."""
-        descriptor = os.memfd_create("firedrill-cells")
-        os.truncate(descriptor, SIZE_BYTES)
-        return cls(descriptor)
+        """Return cells with memory, all zero."""
+        cells = cls()
+        cells.enter()
+        return cells
+
+    @classmethod
+    def attach(cls, descriptor: int) -> Cells:
+        """Return the cells that another process created; `descriptor` is theirs from now on.
+
+        Raises OSError or ValueError if they are none.
+        """
+        cells = cls()
+        cells._map_memory(descriptor)
+        cells._pid = os.getpid()
+        cells._bytes, cells._next = int(cells.values[0]), int(cells.values[1])
+        cells._lines = {(line.name, line.labels): (line.first, b"") for line in cells.series()}
+        return cells
+
+    def enter(self) -> None:
+        """Note that a request begins here. Call it before anything else of a request.
+
+        The first request of a process takes memory and begins to publish. It never raises. The
+        process id is compared because uWSGI forks without Python's hooks.
+        """
+        if self._pid != os.getpid():
+            self._enter_process(os.getpid())
+
+    def _enter_process(self, pid: int) -> None:
+        with self._entering.setdefault(pid, threading.Lock()):
+            if self._pid == pid:
+                return
+            if self._pid:
+                self.after_fork()
+            try:
+                self._take_memory()
+                self._pid = pid
+                if self._begin:
+                    self._begin()
+            except Exception as error:  # noqa: BLE001 -- the application shall answer, whatever fails here
+                self._pid = pid
+                warn_once("requests are served, but not measured", error)
+
+    def _take_memory(self) -> None:
+        descriptor = os.memfd_create("firedrill-cells", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            # Taken whole, so that no later write can fail for want of memory.
+            os.posix_fallocate(descriptor, 0, SIZE_BYTES)
+            fcntl.fcntl(
+                descriptor,
+                fcntl.F_ADD_SEALS,
+                fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL,
+            )
+            with self.lock:
+                self._map_memory(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    def _map_memory(self, descriptor: int) -> None:
+        memory = mmap.mmap(descriptor, SIZE_BYTES)
+        values = memoryview(memory)[: CELLS * CELL_BYTES].cast("d")
+        if self._lines:
+            lines = b"".join(line for _, line in self._lines.values())
+            self._append(memory, values, lines)
+        for cell, value in self._constants.items():
+            values[cell] = value
+        self.values, self._map, self.descriptor = values, memory, descriptor
+
+    def _append(self, memory: mmap.mmap, values: memoryview[float], lines: bytes) -> None:
+        begin = int(values[0])
+        at = CELLS * CELL_BYTES + begin
+        memory[at : at + len(lines)] = lines
+        values[1] = self._next
+        values[0] = begin + len(lines)  # last: a reader sees whole lines only
 
     def reserve(self, metric: Metric, labels: tuple[str, ...] = ()) -> int:
-        """Add a series, exported as 0 from now on, and return its first cell.
+        """Return the first cell of a series, which is exported as 0 from its first call on.
 
-        Call it once for a set of labels.
+        Raises MemoryError if there is no room.
         """
         with self.lock:
-            first, self._next = self._next, self._next + width_with_exemplars(metric)
-            line = (
-                json.dumps([metric.name, labels, first, width(metric)], ensure_ascii=False).encode()
-                + b"\n"
-            )
-            begin = int(self.values[0])
-            if self._next > CELLS or begin + len(line) > DIRECTORY_BYTES:
+            if (metric.name, labels) in self._lines:
+                return self._lines[metric.name, labels][0]
+            first, following = self._next, self._next + width_with_exemplars(metric)
+            entry = json.dumps([metric.name, labels, first, width(metric)], ensure_ascii=False)
+            line = entry.encode("utf-8", "replace") + b"\n"
+            if following > CELLS - SPARE_CELLS or self._bytes + len(line) > DIRECTORY_BYTES:
                 raise MemoryError(
                     f"no room for another series of {metric.name};"
                     " expected the caps on labels to prevent this"
                 )
-            self._directory[begin : begin + len(line)] = line
-            self.values[0] = begin + len(line)  # last: a reader sees whole lines only
+            # In this order, so that a fork in between wastes cells and shares none.
+            self._next = following
+            self._bytes += len(line)
+            self._lines[metric.name, labels] = first, line
+            if self._map:
+                self._append(self._map, self.values, line)
         return first
+
+    def set_constant(self, cell: int, value: float) -> None:
+        """Set a cell in this process and in all that it forks."""
+        self._constants[cell] = value
+        self.values[cell] = value
 
     def series(self) -> list[Series]:
         """Return the directory of now, in the order in which series were added."""
-        lines = bytes(self._directory[: int(self.values[0])]).splitlines()
-        return [
-            Series(name, tuple(labels), first, cells)
-            for name, labels, first, cells in map(json.loads, lines)
-        ]
+        end = int(self.values[0])
+        if self._map and end > self._known_bytes:
+            at = CELLS * CELL_BYTES
+            lines = self._map[at + self._known_bytes : at + end].splitlines()
+            self._known += [
+                Series(name, tuple(labels), first, cells)
+                for name, labels, first, cells in map(json.loads, lines)
+            ]
+            self._known_bytes = end
+        return list(self._known)
 
     def read(self, series: Series) -> list[float]:
         """Return the numbers of one series."""
-        return [self.values[cell] for cell in range(series.first, series.first + series.width)]
+        return list(self.values[series.first : series.first + series.width])
 
     def set_exemplar(
         self, first: int, bounds: Sequence[float], value: float, trace_id: int
@@ -147,6 +287,8 @@ class Cells:
         It takes no lock. Two writers, or a reader at the same moment, could at worst mix two
         requests, and a link would lead nowhere.
         """
+        if self._map is None:
+            return
         cell = first + len(bounds) + 2 + EXEMPLAR_CELLS * bisect_left(bounds, value)
         _EXEMPLAR.pack_into(
             self._map, cell * CELL_BYTES, trace_id.to_bytes(16, "big"), value, time()
@@ -154,11 +296,13 @@ class Cells:
 
     def exemplars(self, series: Series) -> list[Exemplar | None]:
         """Return a histogram's exemplars by bucket; None where no sampled request fell into it."""
+        if self._map is None:
+            return []
         first, buckets = series.first + series.width, series.width - 1
-        unpacked = (
+        unpacked = [
             _EXEMPLAR.unpack_from(self._map, (first + EXEMPLAR_CELLS * at) * CELL_BYTES)
             for at in range(buckets)
-        )
+        ]
         return [
             Exemplar(trace_id.hex(), value, timestamp) if timestamp else None
             for trace_id, value, timestamp in unpacked
@@ -194,16 +338,18 @@ class Children(dict[tuple[str, ...], tuple[int, ...]]):
         super().__init__()
         self._cells, self._metrics = cells, metrics
         self._limit, self._fits, self._fold = limit, fits, fold
-        self._lock = threading.Lock()
 
     def __missing__(self, labels: tuple[str, ...]) -> tuple[int, ...]:
-        with self._lock:
+        with self._cells.labels_lock:
             if labels not in self and (len(self) >= self._limit or not self._fits(labels)):
                 labels = self._fold(labels)
             if labels not in self:
-                self[labels] = tuple(
-                    self._cells.reserve(metric, labels) for metric in self._metrics
-                )
+                try:
+                    self[labels] = tuple(
+                        self._cells.reserve(metric, labels) for metric in self._metrics
+                    )
+                except MemoryError:
+                    return (CELLS - SPARE_CELLS,) * len(self._metrics)
             return self[labels]
 
 

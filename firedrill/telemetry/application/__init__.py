@@ -1,0 +1,1 @@
+"""An application of several processes: which processes belong together, and their sums."""
