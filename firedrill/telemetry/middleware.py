@@ -89,8 +89,8 @@ class Middleware:
         except BaseException:
             exchange.finish(failed=True)
             raise
-        file_wrapper: type | tuple[()] = environ.get("wsgi.file_wrapper", ())
-        if isinstance(exchange.body, file_wrapper):
+        file_wrapper = environ.get("wsgi.file_wrapper")
+        if isinstance(file_wrapper, type) and isinstance(exchange.body, file_wrapper):
             # The server sends its own kind of file by itself, if it recognises it.
             exchange.finish()
             return exchange.body

@@ -8,6 +8,7 @@ a Unix socket, whose abstract name is the application's: no file is written. Not
 from __future__ import annotations
 
 import fcntl
+import ipaddress
 import json
 import os
 import socket
@@ -15,7 +16,8 @@ import struct
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,6 +27,8 @@ from firedrill.telemetry.application import identity
 from firedrill.telemetry.warning_once import warn_once
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from firedrill.telemetry.settings import Settings
     from firedrill.telemetry.shared_cells import Cells
 
@@ -46,7 +50,7 @@ DETACH = (
 )
 """Program that starts another and ends: the endpoint is no child on which the application waits."""
 
-_listeners: dict[tuple[str, int], socket.socket] = {}
+_inherited: dict[tuple[str, int], socket.socket] = {}
 """Sockets for metrics endpoints that this process inherited, kept for an endpoint's successor."""
 
 
@@ -154,9 +158,11 @@ class Publisher:
                 time.sleep(0.001)
                 return
             registry.listen(BACKLOG)
-            self._intermediate = _spawn_detached(
-                registry, _inherited_listener(self._settings), self._settings
-            )
+            # A new endpoint shall be where the old one was, also if that was any free port.
+            port = self._settings.port or (self._address.port if self._address else 0)
+            settings = replace(self._settings, port=port)
+            with _listener(settings) as listener:
+                self._intermediate = _spawn_detached(registry, listener, settings)
 
     def _listen(self, link: socket.socket) -> None:
         try:
@@ -246,14 +252,28 @@ def _user(link: socket.socket) -> int:
     return int(user)
 
 
-def _inherited_listener(settings: Settings) -> socket.socket | None:
+@contextmanager
+def _listener(settings: Settings) -> Iterator[socket.socket | None]:
+    """Yield the socket of the metrics port, or None where only the endpoint can wait for it.
+
+    Scrapes wait in it until the endpoint has started.
+    """
     address = (settings.host, settings.port)
-    if address not in _listeners:
+    if inherited_sockets.has(settings.port):
         inherited = inherited_sockets.listener(*address, BACKLOG)
-        if inherited is None:
-            return None
-        _listeners[address] = inherited
-    return _listeners[address]
+        if inherited:
+            _inherited[address] = inherited
+    if address in _inherited:
+        yield _inherited[address]
+        return
+    try:
+        ipaddress.ip_address(settings.host)  # to resolve a name can take seconds
+        listener = listening_socket(*address, "the metrics endpoint")
+    except (BadInput, ValueError):
+        yield None
+        return
+    with listener:
+        yield listener
 
 
 def _spawn_detached(

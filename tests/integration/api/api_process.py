@@ -19,6 +19,8 @@ from firedrill.processes import ports
 from tests.scraped_metrics import scrape
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
+METRICS_PROCESS = "firedrill.telemetry.metrics_process"
+
 
 class Api:
     """A process, its two addresses and what it says on standard error."""
@@ -52,13 +54,20 @@ class Api:
         return self._errors.read_text().splitlines()
 
     def metrics_process(self):
-        """The process that serves the metrics endpoint."""
+        """The process that serves the metrics endpoint. It is no child of the API."""
         (process,) = [
-            child
-            for child in psutil.Process(self.process.pid).children(recursive=True)
-            if "firedrill.telemetry.metrics_process" in child.cmdline()
+            found
+            for found in psutil.process_iter(["cmdline"])
+            if METRICS_PROCESS in (found.info["cmdline"] or []) and self._publishes(found)
         ]
         return process
+
+    def _publishes(self, found):
+        mine = {self.process.pid, *(child.pid for child in self.children())}
+        return int(found.info["cmdline"][-1]) in mine
+
+    def children(self):
+        return psutil.Process(self.process.pid).children(recursive=True)
 
     def end(self, number):
         """Send a signal; returns the exit code."""

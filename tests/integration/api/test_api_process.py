@@ -24,6 +24,7 @@ ONLY_WITH_A_POOL = {
     Server.QUEUE_DEPTH.name,
     Server.WORKERS_BUSY.name,
     Server.WORKERS_LIMIT.name,
+    Server.PROCESS_WORKERS_BUSY.name,
     Server.BUSY_SECONDS.name,
     Server.CONNECTIONS.name,
     Server.CONNECTIONS_LIMIT.name,

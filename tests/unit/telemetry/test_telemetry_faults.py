@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import pytest
 
@@ -12,7 +13,9 @@ from firedrill.telemetry.active_faults import (
     ActiveFaults,
     answer,
     as_json,
+    find,
     read_settings,
+    share,
 )
 from firedrill.telemetry.shared_cells import Cells
 
@@ -31,6 +34,11 @@ def faults(cells):
     return ActiveFaults.create(cells)
 
 
+def attached(cells):
+    """The cells as another process sees them."""
+    return Cells.attach(os.dup(cells.descriptor))
+
+
 def post(faults, body, **headers):
     sent = json.dumps(body).encode() if not isinstance(body, bytes) else body
     given = {**JSON, "Content-Length": str(len(sent)), **headers}
@@ -39,12 +47,33 @@ def post(faults, body, **headers):
 
 
 def test_the_metrics_endpoint_finds_the_faults_of_the_application(cells):
-    assert ActiveFaults.from_series(cells, cells.series()) is None
+    assert find([cells]) is None
     mine = ActiveFaults.create(cells)
-    theirs = ActiveFaults.from_series(cells, cells.series())
+    theirs = find([attached(cells)])
     theirs.set("latency", 0.3, 60)
     assert mine.size("latency") == 0.3
     assert mine.size("errors") == 0
+
+
+def test_a_fault_acts_on_every_process_and_on_later_ones(clock):
+    store, *processes = (Cells.create() for _ in range(4))
+    faults = [ActiveFaults.create(cells) for cells in processes]
+    share([store, *map(attached, processes[:2])])
+    find(map(attached, processes[:2])).set("latency", 0.3, 60)
+    assert [each.size("latency") for each in faults] == [0.3, 0.3, 0.0]
+    clock.advance(1)
+    share([store, attached(processes[0])])
+    share([store, attached(processes[2])])  # the others have ended
+    assert faults[2].size("latency") == 0.3
+    assert faults[2].remaining_seconds("latency") == 59
+    find([store, attached(processes[2])]).clear()
+    assert faults[2].size("latency") == 0
+
+
+def test_processes_without_room_for_faults_take_none():
+    store, other = Cells.create(), Cells.create()
+    share([store, attached(other)])
+    assert (store.series(), other.series()) == ([], [])
 
 
 def test_a_fault_ends_by_itself(faults, clock):

@@ -10,6 +10,7 @@ from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import FileWrapper
 
 from firedrill.contract import RUN_ID_HEADER
+from firedrill.telemetry.application.members import Members
 from firedrill.telemetry.metrics_process import ServerMetrics
 from firedrill.telemetry.middleware import ACCEPTED, MAX_LABEL_SETS, MAX_RUN_IDS, Middleware
 from firedrill.telemetry.shared_cells import Cells
@@ -23,7 +24,7 @@ class Measured:
         self.app = Flask("measured")
         self.cells = Cells.create()
         self.app.wsgi_app = Middleware(self.app.wsgi_app, self.cells)
-        self._metrics_process = ServerMetrics(self.cells, os.getpid())
+        self._metrics_process = ServerMetrics(Members.of(self.cells, os.getpid()))
 
     def send(self, path, **how):
         """Return a response, read and closed as a server does it."""

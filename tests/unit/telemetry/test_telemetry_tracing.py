@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace.sampling import (
 from opentelemetry.trace import StatusCode, format_trace_id
 
 from firedrill.errors import BadInput
+from firedrill.telemetry.application.members import Members
 from firedrill.telemetry.instrumentation import wants_tracing
 from firedrill.telemetry.metrics_process import ServerMetrics
 from firedrill.telemetry.middleware import Middleware
@@ -60,7 +61,7 @@ class Traced:
         self.tracing.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
         cells = Cells.create()
         app.wsgi_app = Middleware(self.tracing.serve, cells)
-        self._page = ServerMetrics(cells, os.getpid())
+        self._page = ServerMetrics(Members.of(cells, os.getpid()))
 
     def send(self, path="/items/1", **headers):
         """Return a response, read and closed as a server does it."""
