@@ -31,8 +31,12 @@ LARGEST_BYTES = 120_000
 def newest() -> list[Run]:
     """Return the newest valid run of each of the drill's servers; empty if one is missing."""
     by_server = {run.read().server: run for run in run_folder.runs_in(RUNS) if _is_shown(run)}
-    wanted = [ServerSetup(**asdict(server)) for server in three_servers.SERVERS]
-    return [by_server[server] for server in wanted] if set(wanted) <= set(by_server) else []
+    runs = [by_server.get(ServerSetup(**asdict(server))) for server in three_servers.SERVERS]
+    last = runs[-1]
+    advised = three_servers.advised(last.read().diagnosis) if last else None
+    runs.append(by_server.get(ServerSetup(**asdict(advised))) if advised else None)
+    found = [run for run in runs if run]
+    return found if len(found) == len(runs) else []
 
 
 def _is_shown(run: Run) -> bool:

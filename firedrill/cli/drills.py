@@ -267,7 +267,8 @@ def _refuse(why: str, names: Collection[str]) -> None:
 def drill(profile: str, out: Path, as_json: bool) -> NoReturn:
     """Run one load profile against three servers and compare them.
 
-    The servers: Flask's development server, waitress with its defaults, waitress tuned.
+    The servers: Flask's development server, waitress with its defaults, and waitress as the
+    diagnosis of the second run says, with prediction against measurement.
 
     Exits 0 when the experiment ran to its end: a run that fails its SLO is the point.
     """

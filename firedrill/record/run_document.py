@@ -10,6 +10,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from firedrill.profile import AlertExpectations, Profile
+from firedrill.record.diagnosis import Diagnosis
 from firedrill.record.document_repair import Repair
 from firedrill.record.figures import Figures, Window
 from firedrill.record.limits import SCHEMA
@@ -54,6 +55,13 @@ class ServerSetup:
     kind: str
     threads: int | None = None
     connection_limit: int | None = None
+
+    @property
+    def settings(self) -> dict[str, int]:
+        """The settings that were in effect; none of Flask's development server."""
+        if self.kind != "waitress":
+            return {}
+        return {"threads": self.threads or 4, "connection_limit": self.connection_limit or 100}
 
     def __str__(self) -> str:
         name = "Flask's development server" if self.kind == "dev" else self.kind
@@ -180,6 +188,8 @@ class RunDocument(BaseModel):
     """Alerts whose rule could not be evaluated, with Prometheus's error."""
     figures: Figures | None = None
     """Everything that was measured; null where nothing was."""
+    diagnosis: Diagnosis | None = None
+    """The stage that limited the run, and the settings that would help; null in older runs."""
     scorecard: tuple[ScorecardRow, ...] = ()
     """Every alert that fired or was expected, with its cause and delay."""
 

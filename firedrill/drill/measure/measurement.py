@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from firedrill.contract import Client
-from firedrill.drill.measure import endpoint_figures, restarts
+from firedrill.drill.measure import endpoint_figures, restarts, stage_evidence
 from firedrill.drill.measure.client_figures import ClientFigures
 from firedrill.drill.measure.quality_figures import QualityFigures
 from firedrill.drill.measure.run_queries import RunQueries
@@ -15,11 +15,14 @@ from firedrill.drill.measure.server_figures import saturation, server_side
 from firedrill.record.figures import Figures, StepFigures, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from firedrill.diagnosis.evidence import Evidence
     from firedrill.profile import Profile
     from firedrill.prometheus.client import Prometheus
+    from firedrill.record.diagnosis import Diagnosis
     from firedrill.record.figures import Alert
+    from firedrill.record.run_document import InjectedFault
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +39,30 @@ class Measurement:
     load_since: float = 0.0
     """When the load was started; 0 where the window tells it."""
 
-    def figures(self, alerts: tuple[Alert, ...]) -> Figures:
-        """Measure everything. The warm-up is left out of the figures of client and server."""
+    def evidence(
+        self, settings: Mapping[str, int], faults: Sequence[InjectedFault], cores: float | None
+    ) -> Evidence:
+        """Read the evidence for a diagnosis: see `stage_evidence.read`."""
+        started = restarts.start_times(self.prom, self._since)
+        return stage_evidence.read(
+            RunQueries(self.prom, self.window, restarts.by_instance(started)),
+            without_warmup(self.window, self.profile.warmup_seconds),
+            self.profile,
+            settings=settings,
+            knows_think_time=self.knows_think_time,
+            faults=faults,
+            cores=cores,
+        )
+
+    @property
+    def _since(self) -> Window:
         # A restart of the generator after the start of its load makes a window of its own.
-        since = Window(min(self.window.start, self.load_since or inf), self.window.end)
-        started = restarts.start_times(self.prom, since)
-        restarted = restarts.measure(self.prom, since, started)
+        return Window(min(self.window.start, self.load_since or inf), self.window.end)
+
+    def figures(self, alerts: tuple[Alert, ...], diagnosis: Diagnosis | None = None) -> Figures:
+        """Measure everything. The warm-up is left out of the figures of client and server."""
+        started = restarts.start_times(self.prom, self._since)
+        restarted = restarts.measure(self.prom, self._since, started)
         queries = RunQueries(self.prom, self.window, restarts.by_instance(started))
         client = ClientFigures(queries, self.profile, self.knows_think_time)
         quality = QualityFigures(queries, self.profile)
@@ -50,7 +71,7 @@ class Measurement:
             client=client.measure(judged),
             server=server_side(queries, judged),
             steps=tuple(_steps(queries, client)),
-            saturation=saturation(queries),
+            saturation=saturation(queries, diagnosis),
             honesty=quality.measure(hung=client.hung(judged)),
             alerts=alerts,
             counts=quality.counts(self.run_id, restarted),

@@ -97,7 +97,11 @@ class RunQueries:
 
     def gain(self, counter: Metric, window: Window | None = None) -> float:
         """Return the gain of all series of a counter; 0 where there is none."""
-        return sum(self.gains(counter.name, window=window).values())
+        return self.gain_of(counter.name, window or self.window)
+
+    def gain_of(self, selector: str, window: Window) -> float:
+        """Return the gain of all series of a selector; 0 where there is none."""
+        return sum(self.gains(selector, window=window).values())
 
     def gain_or_none(self, counter: Metric) -> float | None:
         """Return the gain of all series of a counter; None where there is none."""

@@ -12,10 +12,11 @@ from firedrill.record.figures import Saturation, ServerSide
 if TYPE_CHECKING:
     from firedrill.contract import Metric
     from firedrill.drill.measure.run_queries import RunQueries
+    from firedrill.record.diagnosis import Diagnosis
     from firedrill.record.figures import Latency, Window
 
-SATURATED_RATIO = 0.9
-"""A resource is saturated when this share of its limit is in use for three seconds."""
+OF_CLIENT = frozenset({"generator", "slots"})
+"""Stages that are no part of the API."""
 
 
 def server_side(queries: RunQueries, window: Window) -> ServerSide:
@@ -42,15 +43,14 @@ def server_side(queries: RunQueries, window: Window) -> ServerSide:
     )
 
 
-def saturation(queries: RunQueries) -> Saturation:
-    """Measure the use of each limit over the whole run."""
+def saturation(queries: RunQueries, diagnosis: Diagnosis | None) -> Saturation:
+    """Return the use of each limit over the whole run, and the first stage that was saturated."""
     used = queries.range("max by (resource) (min_over_time(api:saturation:ratio[3s]))")
     largest = {series.labels["resource"]: max(series.values(), default=0.0) for series in used}
     saturated_after = {
-        series.labels["resource"]: time - queries.window.start
-        for series in used
-        for time, value in reversed(series.points)
-        if value >= SATURATED_RATIO
+        use.stage: use.saturated_after_seconds
+        for use in (diagnosis.stages if diagnosis else ())
+        if use.saturated_after_seconds is not None and use.stage not in OF_CLIENT
     }
     first = min(saturated_after, key=lambda name: saturated_after[name], default=None)
     return Saturation(

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firedrill import units
+from firedrill.diagnosis.evidence import STAGES
+from firedrill.diagnosis.stages import is_saturated
+from firedrill.drill.measure import stage_queries
 
 if TYPE_CHECKING:
     from firedrill.prometheus.client import Prometheus
@@ -41,6 +44,8 @@ class Live:
     """The resource with the least headroom."""
     offered: float | None = None
     """Arrivals a second of an open loop; None in a closed one."""
+    bottleneck: str | None = None
+    """The deepest stage that is saturated now."""
     client_p99_is_at_least: bool = False
     """Whether waiting requests have raised the percentile, so that it is a lower bound."""
 
@@ -61,6 +66,7 @@ class Live:
             "in flight": units.count(self.in_flight),
             "starved": units.count(self.starved),
             "headroom": self._headroom(),
+            "bottleneck": (self.bottleneck or "none").replace("_", " "),
         }
 
     def _headroom(self) -> str:
@@ -70,8 +76,27 @@ class Live:
         return f"{text} ({self.nearest})" if self.nearest else text
 
 
+def bottleneck_now(prom: Prometheus, *, is_open: bool) -> str | None:
+    """Return the deepest stage that is saturated now, by the definition of the diagnosis."""
+    used, waiting = (
+        {
+            sample.labels["stage"]: sample.value
+            for sample in prom.instant(stage_queries.together(asked))
+        }
+        for asked in (stage_queries.USED, stage_queries.WAITING)
+    )
+    saturated = [
+        stage
+        for stage in STAGES
+        if is_saturated(stage, used.get(stage), waiting.get(stage))
+        and (is_open or stage != "slots")
+    ]
+    return saturated[-1] if saturated else None
+
+
 def look(prom: Prometheus) -> Live:
     """Ask Prometheus for all live figures."""
+    offered = prom.number("sum(client:arrivals_offered:rate10s)")
     headroom = min(
         prom.instant("api:headroom:ratio"), key=lambda sample: sample.value, default=None
     )
@@ -85,6 +110,7 @@ def look(prom: Prometheus) -> Live:
         starved=prom.number("sum(locust_users_starved)"),
         headroom_ratio=headroom.value if headroom else None,
         nearest=headroom.labels.get("resource") if headroom else None,
-        offered=prom.number("sum(client:arrivals_offered:rate10s)"),
+        offered=offered,
+        bottleneck=bottleneck_now(prom, is_open=offered is not None),
         client_p99_is_at_least=prom.number(RAISED) is not None,
     )

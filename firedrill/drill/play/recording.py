@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, TypeAlias
 
 from firedrill.alerts.backtest import attribution_window
 from firedrill.alerts.rules import rule_file
+from firedrill.diagnosis import prediction
+from firedrill.diagnosis.diagnose import diagnose
 from firedrill.drill.judge import default_objectives, notes, scorecard
 from firedrill.drill.judge.validity import ended_early
 from firedrill.drill.judge.verdict import AGAINST_API, judge
@@ -17,6 +21,7 @@ from firedrill.errors import BadInput, FiredrillError
 from firedrill.notifications.journal import Journal
 from firedrill.notifications.notification import HEARTBEAT
 from firedrill.prometheus.recorded_data import RecordedPrometheus
+from firedrill.record import run_folder
 from firedrill.record.figures import Window
 from firedrill.record.limits import SCHEMA, TAIL_SECONDS
 from firedrill.record.outcome import Reason, Verdict
@@ -28,13 +33,21 @@ from firedrill.record.run_document import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from firedrill.drill.play.run_state import RunState
     from firedrill.prometheus.client import Prometheus
+    from firedrill.record.diagnosis import Diagnosis
     from firedrill.record.figures import Figures
     from firedrill.record.run_document import RecordedNotification
 
+    Measured: TypeAlias = tuple[Window | None, Figures | None, Diagnosis | None]
+
 LAST_NOTIFICATIONS_SECONDS = 15.0
 """Time that the receiver may take for its last list of notifications."""
+
+EARLIER_RUNS = 50
+"""Runs of the same folder among which the prediction of a run is looked for."""
 
 
 def record(state: RunState) -> None:
@@ -42,18 +55,18 @@ def record(state: RunState) -> None:
     stack, run = state.stack, state.run
     state.progress.phase("measuring and recording")
     stack.fetch_notifications(patience_seconds=LAST_NOTIFICATIONS_SECONDS)
-    window, figures = None, None
+    measured: Measured = None, None, None
     state.outcome = stack.generator_outcome()
     try:
         if stack.records and not state.has_ended("prometheus"):
             _keep_samples(state)
-            window, figures = _measure(state, stack.prom)
+            measured = _measure(state, stack.prom)
         elif stack.rescue(run.snapshot):
             with RecordedPrometheus(run.snapshot, state.interrupt) as reopened:
-                window, figures = _measure(state, reopened.prom)
+                measured = _measure(state, reopened.prom)
     except FiredrillError as error:
         _note_loss(state, error)
-    run.write(_judged(state, window, figures))
+    run.write(_judged(state, *measured))
 
 
 def _keep_samples(state: RunState) -> None:
@@ -69,10 +82,10 @@ def _note_loss(state: RunState, error: FiredrillError) -> None:
     state.mishaps["recording"] = Reason("recording", text)
 
 
-def _measure(state: RunState, prom: Prometheus) -> tuple[Window | None, Figures | None]:
+def _measure(state: RunState, prom: Prometheus) -> Measured:
     window = _load_window(prom, state.stack.load_since)
     if window is None:
-        return None, None
+        return None, None, None
     measurement = Measurement(
         prom=prom,
         profile=state.request.profile,
@@ -81,7 +94,23 @@ def _measure(state: RunState, prom: Prometheus) -> tuple[Window | None, Figures 
         knows_think_time=state.request.locustfile is None,
         load_since=state.stack.load_since,
     )
-    return window, measurement.figures(alert_history.read(prom, window, TAIL_SECONDS))
+    diagnosis = _diagnosis(state, measurement)
+    alerts = alert_history.read(prom, window, TAIL_SECONDS)
+    return window, measurement.figures(alerts, diagnosis), diagnosis
+
+
+def _diagnosis(state: RunState, measurement: Measurement) -> Diagnosis:
+    setup, request = _server_setup(state), state.request
+    evidence = measurement.evidence(
+        settings=setup.settings if setup else {},
+        faults=tuple(state.injector.injected()),
+        cores=None if request.target or request.docker else len(os.sched_getaffinity(0)),
+    )
+    return diagnose(evidence)
+
+
+def _server_setup(state: RunState) -> ServerSetup | None:
+    return None if state.request.target else ServerSetup(**asdict(state.request.server))
 
 
 def _load_window(prom: Prometheus, since: float) -> Window | None:
@@ -100,10 +129,18 @@ def _load_window(prom: Prometheus, since: float) -> Window | None:
     return Window(start, end) if end > start else None
 
 
-def _judged(state: RunState, window: Window | None, figures: Figures | None) -> RunDocument:
-    """Return the run's document, with verdict, scorecard and remarks."""
+def _judged(
+    state: RunState,
+    window: Window | None,
+    figures: Figures | None,
+    diagnosis: Diagnosis | None,
+) -> RunDocument:
+    """Return the run's document, with verdict, diagnosis, scorecard and remarks."""
     verdict = _verdict(state, window, figures)
     document = _document(state, window, figures, verdict)
+    if diagnosis:
+        diagnosis = replace(diagnosis, check=prediction.check(document, _earlier(state)))
+        document = document.model_copy(update={"diagnosis": diagnosis})
     card = scorecard.of_run(document, _attribution_seconds(state))
     remarks = (
         *state.remarks.values(),
@@ -118,6 +155,13 @@ def _judged(state: RunState, window: Window | None, figures: Figures | None) -> 
             "scorecard": card,
         }
     )
+
+
+def _earlier(state: RunState) -> Iterator[RunDocument]:
+    """Yield the latest runs of the same folder that can be read."""
+    for run in run_folder.runs_in(state.run.folder.parent)[-EARLIER_RUNS:]:
+        with suppress(BadInput):
+            yield run.read()
 
 
 def _verdict(state: RunState, window: Window | None, figures: Figures | None) -> Verdict:
@@ -167,7 +211,7 @@ def _document(
         started=state.started.isoformat(timespec="seconds"),
         profile=PlayedProfile.of(request.profile, request.source),
         target=request.shown_target or "bundled API",
-        server=None if request.target else ServerSetup(**asdict(request.server)),
+        server=_server_setup(state),
         generator=state.generator,
         time_scale=request.time_scale,
         versions=state.versions,

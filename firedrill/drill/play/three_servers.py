@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from firedrill.drill.play.run import play_in_turn
+from firedrill.drill.play import progress as progress_for
+from firedrill.drill.play.run import play
 from firedrill.stack.plan import Server
 
 if TYPE_CHECKING:
@@ -13,22 +14,41 @@ if TYPE_CHECKING:
 
     from firedrill.drill.play.request import Request
     from firedrill.interrupt import Interrupt
+    from firedrill.record.diagnosis import Diagnosis
     from firedrill.record.run_folder import Run
     from firedrill.terminal import Terminal
 
-SERVERS = (
-    Server("dev"),
-    Server("waitress"),
-    Server("waitress", threads=64, connection_limit=1000),
-)
-"""Flask's development server, a production server with its defaults, and the same one tuned."""
+SERVERS = (Server("dev"), Server("waitress"))
+"""Flask's development server, and a production server with its defaults."""
 
 
 def play_all(request: Request, console: Terminal, interrupt: Interrupt) -> Iterator[Run]:
-    """Play the request once against each server; ends early when interrupted.
+    """Play the request against each server, and then as the diagnosis of the last run says.
 
-    Raises what `run.play` raises.
+    Ends early when interrupted, and after two runs where the diagnosis predicts nothing. Raises
+    what `run.play` raises.
     """
-    requests = [replace(request, server=server) for server in SERVERS]
-    titles = [served.title for served in requests]
-    return play_in_turn(list(zip(titles, requests, strict=True)), console, interrupt)
+    server: Server | None = None
+    for number in range(1, len(SERVERS) + 2):
+        server = SERVERS[number - 1] if number <= len(SERVERS) else server
+        if server is None:
+            console.say("no third run: the diagnosis of the second advises no other setting")
+            return
+        served = replace(request, server=server)
+        progress = progress_for.for_console(console, f"{number}/{len(SERVERS) + 1} {served.title}")
+        try:
+            run = play(served, interrupt, progress)
+        finally:
+            progress.close()
+        yield run
+        if interrupt.requested:
+            return
+        server = advised(run.read().diagnosis)
+
+
+def advised(diagnosis: Diagnosis | None) -> Server | None:
+    """Return the server with the settings that a diagnosis advises; None without a prediction."""
+    settings = diagnosis.prediction.settings if diagnosis and diagnosis.prediction else {}
+    if not settings or not {"threads", "connection_limit"}.issuperset(settings):
+        return None
+    return Server("waitress", settings.get("threads"), settings.get("connection_limit"))

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from firedrill import units
+from firedrill.diagnosis import sentences
 from firedrill.drill.show.figures_table import FiguresTable, fired_alerts, fired_names
 from firedrill.drill.show.fitted_table import Column, FittedTable, filled_columns
 from firedrill.drill.show.status_style import headline
@@ -50,6 +51,7 @@ def of_run(run: Run) -> RenderableType:
         headline(document.status, document.title),
         *_reasons(document),
         *_remarks(document),
+        *_diagnosis(document),
     ]
     if document.figures:
         parts += [
@@ -73,6 +75,7 @@ def side_by_side(documents: Sequence[RunDocument]) -> RenderableType:
             headline(document.status, document.title),
             *_reasons(document),
             *_remarks(document),
+            *_diagnosis(document),
             *_alert_names(document),
             Text(),
         ]
@@ -87,6 +90,20 @@ def _reasons(document: RunDocument) -> list[Text]:
 
 def _remarks(document: RunDocument) -> list[Text]:
     return [Text(f" • {remark.text}", style="dim") for remark in document.remarks]
+
+
+def _diagnosis(document: RunDocument) -> list[RenderableType]:
+    """Show what limited the run, and the command of a run that would go further."""
+    diagnosis = document.diagnosis
+    if diagnosis is None:
+        return []
+    command = sentences.next_command(document)
+    return [
+        *_heading("Diagnosis"),
+        *(Text(f" • {text}") for text in sentences.of_diagnosis(diagnosis)),
+        *(Text(f" • {text}", style="dim") for text in diagnosis.missing),
+        *([Text(f" $ {command}")] if command else []),
+    ]
 
 
 def _heading(text: str) -> list[RenderableType]:

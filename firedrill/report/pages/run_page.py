@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from firedrill import units
+from firedrill.diagnosis import sentences as diagnosis_sentences
 from firedrill.report.charts import chart_types, colors, series_style
 from firedrill.report.charts.canvas import Canvas, Mark, Marks
 from firedrill.report.charts.chart_types import Bar, Chart
@@ -41,6 +42,8 @@ def render_run(facts: Facts, recording: Recording | None) -> str:
         headline_figures=sentences.headline_figures(facts),
         passed=sentences.passed_sentence(facts),
         saturation=sentences.saturation_sentence(facts),
+        diagnosis=_diagnosis(facts),
+        stages=_stages(facts),
         limits=sentences.used_limits(facts),
         measurement_quality=list(sentences.measurement_quality(facts)) if facts("figures") else [],
         alerts=_alerts(facts),
@@ -188,6 +191,33 @@ def _notification_mark(notification: Mapping[str, Any]) -> Bar:
 
 
 # -- tables
+
+
+def _diagnosis(facts: Facts) -> list[str]:
+    """Return the diagnosis as sentences; nothing of an older run."""
+    diagnosis = facts.document.diagnosis
+    return [*diagnosis_sentences.of_diagnosis(diagnosis), *diagnosis.missing] if diagnosis else []
+
+
+def _stages(facts: Facts) -> Table | None:
+    diagnosis = facts.document.diagnosis
+    if diagnosis is None:
+        return None
+    rows = [
+        (
+            use.stage.replace("_", " "),
+            use.role.replace("_", " "),
+            units.percent(use.used_max),
+            units.seconds(use.waiting_max)
+            if use.stage in {"generator", "cpu"}
+            else units.count(use.waiting_max),
+            units.seconds(use.saturated_after_seconds),
+            units.seconds(use.saturated_seconds) if use.saturated_seconds else units.NOTHING,
+        )
+        for use in diagnosis.stages
+    ]
+    heads = ("stage", "role", "most used", "most waiting", "saturated after", "saturated for")
+    return Table(heads, rows, texts=(0, 1))
 
 
 def _alerts(facts: Facts) -> Table:

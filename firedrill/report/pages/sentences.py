@@ -115,13 +115,10 @@ def first_saturated(facts: Facts) -> tuple[str, str, bool]:
 
 
 def saturation_sentence(facts: Facts) -> str:
-    """Return the sentence that names the limit to raise."""
+    """Return the sentence that names the first saturated stage, which may be a consequence."""
     resource, note, is_saturated = first_saturated(facts)
     if is_saturated:
-        return (
-            f"{resource.capitalize()} saturated first, {note}: at least 90 % of the limit was in"
-            " use for 3 s. Raise this limit first."
-        )
+        return f"{resource.replace('_', ' ').capitalize()} saturated first, {note}."
     if resource == "none":
         return "No resource saturated."
     return "No limit of the server is known, so the first saturated resource is not known either."
