@@ -129,7 +129,10 @@ class Saturation:
     largest_ratio: Mapping[str, float]
     """Highest use of a limit that held for three seconds, by resource."""
     ran_out_first: str | None
-    """The first saturated resource: nine tenths of its limit in use for three seconds."""
+    """The first saturated stage of the API: nine tenths of its limit in use while something waited.
+
+    The diagnosis tells whether it is the bottleneck or a consequence of one.
+    """
     ran_out_after_seconds: float | None
     nearest: str | None
     """The resource that came nearest to its limit."""

@@ -1,7 +1,9 @@
 """Queries for the use of every stage that a request passes, and for what waits in front of it.
 
-Every query looks back over two scrapes: rates over three seconds hold three samples, gauges are
-averaged over two seconds. The stages are those of `firedrill/diagnosis/evidence.py`.
+Every query looks back over the same time, two scrapes. The recording rules look back over four
+seconds, because an alert must outlast a failed scrape; here such a window is left out.
+
+The stages are those of `firedrill/diagnosis/evidence.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 def gauge(name: str) -> str:
     """Return the query for the mean of a gauge, summed."""
-    return f"sum(avg_over_time({name}[2s]))"
+    return f"sum(avg_over_time({name}[3s]))"
 
 
 def rate(name: str) -> str:
@@ -40,10 +42,10 @@ ACCEPT_QUEUE = gauge(Server.LISTEN_BACKLOG.name)
 SLOTS = f"sum({Client.USERS_TARGET.name})"
 
 USED: Mapping[str, str] = {
-    "generator": f"max(avg_over_time({Client.WORKER_CPU.name}[2s]))",
+    "generator": f"max(avg_over_time({Client.WORKER_CPU.name}[3s]))",
     "slots": f"{gauge(Client.IN_FLIGHT.name)} / {SLOTS}",
     "backlog": (
-        f"max(avg_over_time({Server.LISTEN_BACKLOG.name}[2s]) / {Server.LISTEN_BACKLOG_LIMIT.name})"
+        f"max(avg_over_time({Server.LISTEN_BACKLOG.name}[3s]) / {Server.LISTEN_BACKLOG_LIMIT.name})"
     ),
     "file_descriptors": 'max(process_open_fds{job="api"} / process_max_fds{job="api"})',
     "connections": (f"{gauge(Server.CONNECTIONS.name)} / sum({Server.CONNECTIONS_LIMIT.name})"),
