@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from firedrill.cli import EXIT_CODES_HELP
 from firedrill.cli.console import ERRORS, OUTPUT
+from firedrill.cli.live import live_option, live_runs
 from firedrill.cli.options import (
     CommandWithPorts,
     asked_ports,
@@ -34,7 +35,6 @@ from firedrill.drill.judge import fault_matrix
 from firedrill.drill.judge.baseline import Baseline
 from firedrill.drill.judge.verdict import EXIT_CODES
 from firedrill.drill.play import matrix_runs, three_servers
-from firedrill.drill.play import progress as progress_for
 from firedrill.drill.play.request import Request
 from firedrill.drill.play.run import play
 from firedrill.drill.show import matrix_summary, run_summary
@@ -135,6 +135,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Write the run's report.html (never with --matrix).",
 )
+@live_option
 @click.option(
     "--json",
     "as_json",
@@ -195,13 +196,14 @@ def run(
         request = replace(request, baseline=earlier)
     if as_matrix:
         _play_matrix(request, as_json=as_json)
-    with Interrupt() as interrupt:
-        progress = progress_for.for_console(ERRORS, request.title)
-        try:
-            recorded = play(request, interrupt, progress)
-        finally:
-            progress.close()
-    page = written([recorded], options["out"]) if options["report"] else None
+    with live_runs(is_live=options["is_live"]) as shown:
+        with Interrupt() as interrupt:
+            progress = shown.progress(ERRORS, request.title)
+            try:
+                recorded = shown.ended(play(request, interrupt, progress))
+            finally:
+                progress.close()
+        page = shown.report = written([recorded], options["out"]) if options["report"] else None
     if as_json:
         click.echo(recorded.json_file.read_text(), nl=False)
     else:
@@ -234,7 +236,16 @@ def _play_matrix(request: Request, *, as_json: bool) -> NoReturn:
 
 def _refuse_what_cannot_be_changed() -> None:
     """Raise BadInput for an option that a running stack cannot take any more."""
-    kept = {"profile", "out", "as_json", "duration", "workers", "baseline", "tolerance"}
+    kept = {
+        "profile",
+        "out",
+        "as_json",
+        "duration",
+        "workers",
+        "baseline",
+        "tolerance",
+        "is_live",
+    }
     _refuse(
         "a running stack keeps its settings; "
         "set this in .env, or run on a stack of its own with --docker",
@@ -264,7 +275,8 @@ def _refuse(why: str, names: Collection[str]) -> None:
     is_flag=True,
     help="Print the three run.json as a list on standard output, and nothing else there.",
 )
-def drill(profile: str, out: Path, as_json: bool) -> NoReturn:
+@live_option
+def drill(profile: str, out: Path, as_json: bool, is_live: bool) -> NoReturn:
     """Run one load profile against three servers and compare them.
 
     The servers: Flask's development server, waitress with its defaults, and waitress as the
@@ -278,13 +290,15 @@ def drill(profile: str, out: Path, as_json: bool) -> NoReturn:
         out=out,
         server=three_servers.SERVERS[0],
     )
-    with Interrupt() as interrupt:
-        runs = list(three_servers.play_all(request, ERRORS, interrupt))
-        interrupted = interrupt.requested
-    documents = [recorded.read() for recorded in runs]
-    for recorded in runs:
-        written([recorded], out)
-    page = written(runs, out) if len(runs) > 1 else None
+    with live_runs(is_live=is_live) as shown:
+        with Interrupt() as interrupt:
+            played = three_servers.play_all(request, ERRORS, interrupt, shown.progress)
+            runs = list(map(shown.ended, played))
+            interrupted = interrupt.requested
+        documents = [recorded.read() for recorded in runs]
+        for recorded in runs:
+            written([recorded], out)
+        page = shown.report = written(runs, out) if len(runs) > 1 else None
     if as_json:
         click.echo(json.dumps([document.content() for document in documents], indent=2))
     else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from firedrill.cli.console import ERRORS, OUTPUT
+from firedrill.cli.live import live_option, live_runs
 from firedrill.cli.options import (
     CommandWithPorts,
     asked_ports,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     help="Start Grafana with --docker. [default: grafana]",
 )
 @out_option
+@live_option
 @port_options(*PORT_OPTIONS)
 def up(
     profile: str, out: Path, docker: bool, with_grafana: bool, faults: bool, **options: Any
@@ -87,15 +89,17 @@ def up(
                 takes_faults=faults,
             )
         else:
-            foreground.run(
-                out.absolute(),
-                server,
-                profile,
-                ports,
-                interrupt,
-                ERRORS,
-                takes_faults=faults,
-            )
+            with live_runs(is_live=options["is_live"]) as shown:
+                foreground.run(
+                    out.absolute(),
+                    server,
+                    profile,
+                    ports,
+                    interrupt,
+                    ERRORS,
+                    takes_faults=faults,
+                    follow=shown.stack(profile),
+                )
     sys.exit(ExitCode.PASSED)
 
 

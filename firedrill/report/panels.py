@@ -6,6 +6,7 @@ Their titles, descriptions and queries are read from the definitions of the dash
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -78,6 +79,11 @@ PANELS = (
 def default_variables() -> Mapping[str, str]:
     """Return the default values of the dashboards' variables."""
     return cast("Mapping[str, str]", _panel_definitions().ALL_SELECTED)
+
+
+def legend_text(legend: str, labels: Mapping[str, str]) -> str:
+    """Return a legend with the values of the labels that it names."""
+    return re.sub(r"{{\s*(\w+)\s*}}", lambda match: labels.get(match[1], ""), legend)
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from firedrill.contract import Client
 from firedrill.prometheus.recorded_data import RecordedPrometheus
 from firedrill.record.limits import BLIND_LIMIT_SECONDS, TAIL_SECONDS
 from firedrill.report import panels
+from firedrill.report.panels import legend_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -225,11 +225,6 @@ class _Reader:
             self._end + TAIL_SECONDS,
         ):
             yield sample.labels, sample.value
-
-
-def legend_text(legend: str, labels: Mapping[str, str]) -> str:
-    """Return a legend with the values of the labels that it names."""
-    return re.sub(r"{{\s*(\w+)\s*}}", lambda match: labels.get(match[1], ""), legend)
 
 
 def _spans(times: list[float]) -> Iterator[Span]:

@@ -19,11 +19,12 @@ from firedrill.stack.process_stack import ProcessStack
 from firedrill.stack.state_file import RunningStack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from firedrill.interrupt import Interrupt
     from firedrill.processes.ports import HeldPort
+    from firedrill.prometheus.client import Prometheus
     from firedrill.prometheus.overlay import RecordedRun
     from firedrill.stack.grafana import Grafana
     from firedrill.stack.plan import Ports, Server
@@ -47,8 +48,11 @@ def run(
     console: Terminal,
     *,
     takes_faults: bool = False,
+    follow: Callable[[Prometheus], None] = lambda _: None,
 ) -> None:
     """Start the whole stack and keep it until the user asks to stop; its state is in `<out>/up`.
+
+    `follow` gets the Prometheus once the stack is up.
 
     Raises:
         BadInput: another `firedrill up` uses that folder.
@@ -71,6 +75,7 @@ def run(
             _start(stack, console)
         except Interrupted:
             return
+        follow(stack.prom)
         while not interrupt.pause(1.0):
             for name in stack.newly_ended():
                 console.say(f"{name} ended; its log: {folder / name}.log", "red")

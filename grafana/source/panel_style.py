@@ -57,15 +57,16 @@ DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 GREEN, ORANGE, RED, BLUE, GREY = "#7EB26D", "#EF843C", "#E24D42", "#6ED0E0", "#8E8E8E"
 STATUS_COLORS = {"2..": GREEN, "3..": BLUE, "4..": ORANGE, "5..": RED}
 SIDE_COLORS = {
-    "client p99, waiting included": "#0B4F8A",
-    "client p99": "#1F78B4",
-    "client p50": "#9CC9E8",
-    "client": "#1F78B4",
-    "server p99": "#7B4FA3",
-    "server p50": "#C9B1E0",
-    "server": "#7B4FA3",
+    "client p99, waiting included": "#B563C9",
+    "client p99": "#4C86E0",
+    "client p50": "#9DBDF0",
+    "client": "#4C86E0",
+    "server p99": "#1FA294",
+    "server": "#1FA294",
 }
-"""One hue for each side: blue for the client, violet for the server. Red is for the SLO alone."""
+"""A hue for each side, as in the report: blue for the client, violet with its waiting requests, and
+teal for the server. Red is for the SLO and trouble alone.
+"""
 RESOURCE_COLORS = {
     "cpu": "#B15928",
     "workers": "#7B4FA3",

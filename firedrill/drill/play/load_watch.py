@@ -44,6 +44,7 @@ class LoadWatch:
     def watch(self) -> None:
         """Wait until the load has ended, or somebody asks to stop."""
         state = self._state
+        state.progress.follow(state.stack.prom)
         while not self._is_over() and not state.interrupt.pause(LOOK_EVERY_SECONDS):
             state.stack.fetch_notifications()
             state.progress.notified(self._new_notifications())

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from firedrill.drill.play.live_figures import Live
     from firedrill.notifications.notification import Notification
+    from firedrill.prometheus.client import Prometheus
     from firedrill.terminal import Terminal
 
 LINE_EVERY_SECONDS = 10.0
@@ -29,6 +30,9 @@ SHOWN_NOTIFICATIONS = 3
 
 class Progress(Protocol):
     """Shows a person how a run goes."""
+
+    def follow(self, prom: Prometheus) -> None:
+        """Take the series of this Prometheus, if the display shows any."""
 
     def phase(self, text: str) -> None:
         """Show what is being done now."""
@@ -55,6 +59,9 @@ class Lines:
         self._console = console
         self._title = title
         self._next = 0.0
+
+    def follow(self, prom: Prometheus) -> None:
+        """Do nothing: lines show the figures they are given."""
 
     def phase(self, text: str) -> None:
         """Print a line at once."""
@@ -90,6 +97,9 @@ class Panels:
         self._bar = ProgressBar(total=1.0, completed=0)
         self._screen = Screen(console=console, refresh_per_second=4, transient=True)
         self._screen.start()
+
+    def follow(self, prom: Prometheus) -> None:
+        """Do nothing: the panel shows the figures it is given."""
 
     def phase(self, text: str) -> None:
         """Show the text below the last figures."""

@@ -23,7 +23,7 @@ STARTS = 4
 """How often a stack is started whose ports other processes take."""
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from firedrill.drill.play.progress import Progress
     from firedrill.drill.play.request import Request
@@ -32,14 +32,17 @@ if TYPE_CHECKING:
 
 
 def play_in_turn(
-    runs: Sequence[tuple[str, Request]], console: Terminal, interrupt: Interrupt
+    runs: Sequence[tuple[str, Request]],
+    console: Terminal,
+    interrupt: Interrupt,
+    progress_of: Callable[[Terminal, str], Progress] = progress_for.for_console,
 ) -> Iterator[Run]:
     """Play requests, each with its title, one after the other; ends early when interrupted.
 
     Raises what `play` raises.
     """
     for number, (title, request) in enumerate(runs, start=1):
-        progress = progress_for.for_console(console, f"{number}/{len(runs)} {title}")
+        progress = progress_of(console, f"{number}/{len(runs)} {title}")
         try:
             yield play(request, interrupt, progress)
         finally:

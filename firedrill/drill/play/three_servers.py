@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from firedrill.drill.play import progress as progress_for
 from firedrill.drill.play.run import play
 from firedrill.stack.plan import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from firedrill.drill.play.progress import Progress
     from firedrill.drill.play.request import Request
     from firedrill.interrupt import Interrupt
     from firedrill.record.diagnosis import Diagnosis
@@ -22,7 +22,12 @@ SERVERS = (Server("dev"), Server("waitress"))
 """Flask's development server, and a production server with its defaults."""
 
 
-def play_all(request: Request, console: Terminal, interrupt: Interrupt) -> Iterator[Run]:
+def play_all(
+    request: Request,
+    console: Terminal,
+    interrupt: Interrupt,
+    progress_of: Callable[[Terminal, str], Progress],
+) -> Iterator[Run]:
     """Play the request against each server, and then as the diagnosis of the last run says.
 
     Ends early when interrupted, and after two runs where the diagnosis predicts nothing. Raises
@@ -35,7 +40,7 @@ def play_all(request: Request, console: Terminal, interrupt: Interrupt) -> Itera
             console.say("no third run: the diagnosis of the second advises no other setting")
             return
         served = replace(request, server=server)
-        progress = progress_for.for_console(console, f"{number}/{len(SERVERS) + 1} {served.title}")
+        progress = progress_of(console, f"{number}/{len(SERVERS) + 1} {served.title}")
         try:
             run = play(served, interrupt, progress)
         finally:

@@ -20,6 +20,8 @@ def series_color(name: str, at: int) -> str:
     """
     if name == "SLO":
         return RED
+    if name == "offered":
+        return STEP
     if "waiting included" in name:
         return WAITING
     if name.startswith("client"):

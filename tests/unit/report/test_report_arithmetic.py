@@ -13,13 +13,13 @@ from firedrill.record.run_document import RunDocument
 from firedrill.report.charts import axes
 from firedrill.report.charts.series_style import StyledSeries, largest, smallest, styled_lines
 from firedrill.report.pages import comparison_page, run_page, sentences
+from firedrill.report.panels import legend_text
 from firedrill.report.recorded_series import (
     AlertSpan,
     Line,
     Recording,
     Span,
     _Reader,
-    legend_text,
 )
 from firedrill.report.run_facts import FIGURES, Facts
 from firedrill.stack.plan import Server
