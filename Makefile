@@ -48,7 +48,7 @@ screenshots: .venv/.ready-dev ## Take docs/images anew, of the last drill (or of
 clean: ## Remove .venv and .tools; recorded runs stay
 	rm -rf .venv .tools build *.egg-info
 
-.venv/.ready: requirements.txt pyproject.toml firedrill/bootstrap.py
+.venv/.ready: requirements.txt pyproject.toml setup.py firedrill/bootstrap.py
 	@$(PYTHON) -m firedrill.bootstrap requirements.txt
 	@touch $@
 

@@ -54,7 +54,7 @@ def examine() -> list[Finding]:
     """Check everything that Firedrill needs or can use."""
     return [
         Finding("python", platform.python_version(), ""),
-        *(Finding(name, _package(name), "run `make setup`") for name in PACKAGES),
+        *(Finding(name, _package(name), f"pip install {name}") for name in PACKAGES),
         *(_program(name) for name in ("prometheus", "promtool")),
         _alertmanager(),
         _grafana(),

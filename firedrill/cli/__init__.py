@@ -25,6 +25,7 @@ Exit codes:
   130  interrupted; what was recorded is kept"""
 
 COMMANDS = {
+    "setup": "stack_commands:setup",
     "run": "drills:run",
     "drill": "drills:drill",
     "up": "stack_commands:up",
@@ -36,6 +37,20 @@ COMMANDS = {
     "doctor": "stack_commands:doctor",
 }
 """Module of this package and attribute, by command."""
+
+SHORT_HELP = {
+    "setup": "Find Prometheus and Alertmanager, or take them.",
+    "run": "Play a load profile, record it and judge it.",
+    "drill": "Run one load profile against three servers.",
+    "up": "Start the stack in the foreground; Ctrl-C stops it.",
+    "runs": "List the recorded runs; `runs prune` deletes the oldest.",
+    "report": "Write the report of a run, or compare several.",
+    "open": "Open recorded runs in Prometheus, and in Grafana.",
+    "fault": "Break an API on purpose, for a while.",
+    "alerts": "Check, backtest, scale and watch alert rules.",
+    "doctor": "Show what is installed, what is missing, how to get it.",
+}
+"""A line on each command, so that `--help` imports none of them."""
 
 
 class Commands(click.Group):
@@ -56,6 +71,13 @@ class Commands(click.Group):
         command: click.Command = getattr(import_module(f"firedrill.cli.{module}"), attribute)
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, SHORT_HELP.get(name, "")) for name in self.list_commands(ctx)]
+            )
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
@@ -74,6 +96,7 @@ def main() -> None:
 
     \b
     Examples:
+      firedrill setup
       firedrill run smoke
       firedrill run launch --target http://127.0.0.1:8000 --locustfile my_load.py
       firedrill runs

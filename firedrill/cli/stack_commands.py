@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from firedrill import places
 from firedrill.cli.console import ERRORS, OUTPUT
 from firedrill.cli.live import live_option, live_runs
 from firedrill.cli.options import (
@@ -104,10 +105,28 @@ def up(
 
 
 @click.command()
+def setup() -> NoReturn:
+    """Find Prometheus and Alertmanager, and take the missing ones without root.
+
+    They come from the package archive of Debian or Ubuntu and are unpacked into the user's cache
+    (FIREDRILL_TOOLS names another folder). Elsewhere it says what to install, and exits 3.
+
+    \b
+    Example:
+      firedrill setup
+    """
+    for package in programs.get_missing():
+        ERRORS.say(f"took {package} into {places.TOOLS}")
+    for name in programs.PACKAGES:
+        click.echo(f"{name:13}{programs.find(name) or 'absent (optional)'}")
+    sys.exit(ExitCode.PASSED)
+
+
+@click.command()
 @click.option(
     "--get",
     is_flag=True,
-    help="Unpack missing programs into .tools/, without root.",
+    help="Take missing programs first, as `firedrill setup` does.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(get: bool, as_json: bool) -> NoReturn:
@@ -122,7 +141,7 @@ def doctor(get: bool, as_json: bool) -> NoReturn:
     """
     if get:
         for package in programs.get_missing():
-            ERRORS.say(f"took {package} into .tools/")
+            ERRORS.say(f"took {package} into {places.TOOLS}")
     findings = examine()
     if as_json:
         click.echo(json.dumps([finding.as_json() for finding in findings], indent=2))

@@ -19,7 +19,7 @@ PACKAGES = {
     "promtool": "prometheus",
     "alertmanager": "prometheus-alertmanager",
 }
-"""The Debian package of each program that the set-up can get."""
+"""The Debian package of each program that the set-up can take."""
 
 DEBIAN_CALLS = {"alertmanager": "prometheus-alertmanager"}
 """A program's name in Debian, where it has another one."""
@@ -30,7 +30,7 @@ OPTIONAL = {"alertmanager"}
 UNPACKED = places.TOOLS / "usr" / "bin"
 
 HOW_TO_GET = (
-    "run `make setup` on Debian or Ubuntu, or put it on PATH (https://prometheus.io/download/)"
+    "run `firedrill setup` on Debian or Ubuntu, or put it on PATH (https://prometheus.io/download/)"
 )
 
 
@@ -57,12 +57,12 @@ def need(name: str) -> Path:
 
 
 def get_missing() -> list[str]:
-    """Unpack Debian's packages of the missing programs into .tools/; return the packages taken.
+    """Unpack Debian's packages of the missing programs into places.TOOLS; return the packages.
 
-    Needs no root and changes nothing outside .tools/.
+    Needs no root and changes nothing outside that folder.
 
     Raises:
-        Missing: this system has no apt, or apt could not deliver.
+        Missing: this system has no apt, apt could not deliver, or the folder cannot be written.
     """
     missing = {program for program in PACKAGES if find(program) is None}
     packages = sorted({PACKAGES[program] for program in missing})
@@ -83,12 +83,18 @@ def get_missing() -> list[str]:
 
 
 def take(package: str) -> None:
-    """Download a Debian package and unpack it into .tools/.
+    """Download a Debian package and unpack it into places.TOOLS.
 
     Raises:
         Missing: apt or dpkg could not deliver it.
     """
-    _unpack(_download(package))
+    try:
+        _unpack(_download(package))
+    except OSError as error:
+        raise Missing(
+            f"{error.filename or places.TOOLS}: {error.strerror}; expected a folder to unpack "
+            f"{package} into (FIREDRILL_TOOLS moves it)"
+        ) from error
 
 
 def relocate_alertmanager() -> None:
@@ -96,7 +102,7 @@ def relocate_alertmanager() -> None:
 
     Debian's program reads its templates from an absolute path, whatever its options say, and does
     not start without them. In the copy that path is relative to the folder it is started in,
-    `.tools/`, and has the same length.
+    places.TOOLS, and has the same length.
     """
     installed = b"/usr/share/prometheus/alertmanager"
     copy = UNPACKED / "alertmanager"

@@ -91,15 +91,13 @@ def _panel_definitions() -> ModuleType:
     """Import the definitions of the dashboards by path: `grafana` is a folder and no package.
 
     Raises:
-        Missing: the file is not there; the wheel does not contain it.
+        Missing: the file is not there.
     """
     spec = importlib.util.spec_from_file_location(
         "firedrill.report._panel_definitions", DEFINITIONS
     )
     if spec is None or spec.loader is None or not DEFINITIONS.is_file():
-        raise Missing(
-            f"{DEFINITIONS}: no such file; expected a checkout of Firedrill with its dashboards"
-        )
+        raise Missing(f"{DEFINITIONS}: no such file; expected Firedrill with its dashboards")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # Dataclasses look up their module here.
     spec.loader.exec_module(module)

@@ -296,7 +296,7 @@ def run_variables(plan: Plan) -> dict[str, str]:
         "AUTOSTART": "false",
         # These override .env: a run is started as its options say.
         "LOAD_TARGET": plan.target or "http://api:8080",
-        "LOAD_YOURS": str(places.ROOT / "load" / "yours"),
+        "LOAD_YOURS": str(places.LOAD / "yours"),
         "LOCUSTFILE": "load/locustfile.py",
         "BIND_ADDRESS": contract.LOOPBACK,
         "API_SERVER": "waitress",

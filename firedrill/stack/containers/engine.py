@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from firedrill import places
 from firedrill.errors import Missing
 from firedrill.processes import command
+from firedrill.stack.containers import compose_folder
 
 if TYPE_CHECKING:
     import subprocess
@@ -214,9 +215,9 @@ class Project:
     def _words(self, *words: str) -> list[str]:
         where = [
             "--project-directory",
-            str(places.ROOT),
+            str(compose_folder.find()),
             "--file",
-            str(places.COMPOSE),
+            str(compose_folder.find() / places.COMPOSE.name),
             "--project-name",
             self.name,
         ]

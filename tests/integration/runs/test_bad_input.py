@@ -114,7 +114,7 @@ def test_without_prometheus_the_line_says_how_to_get_it(tmp_path):
     )
     assert code == 3
     assert "prometheus" in said
-    assert "run `make setup`" in said
+    assert "run `firedrill setup`" in said
     assert drill.folder() is None
 
 

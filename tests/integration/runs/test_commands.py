@@ -109,4 +109,4 @@ def test_the_doctor_says_how_to_get_what_is_missing(tmp_path):
     code, findings = doctor(PATH=str(tmp_path), FIREDRILL_TOOLS=str(tmp_path))
     assert code == 3
     assert not findings["prometheus"]["found"]
-    assert "make setup" in findings["prometheus"]["advice"]
+    assert "firedrill setup" in findings["prometheus"]["advice"]

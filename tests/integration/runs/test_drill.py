@@ -183,7 +183,7 @@ def test_a_run_without_alertmanager_says_how_to_get_it(tmp_path):
             [
                 line
                 for line in errors.splitlines()
-                if "Alertmanager is not installed; run `make setup`" in line
+                if "Alertmanager is not installed; run `firedrill setup`" in line
             ]
         )
         == 1
