@@ -168,6 +168,15 @@ class Server:
     ACTIVE_REQUESTS = gauge(
         "http_server_active_requests", "Requests inside the handler.", "http_request_method"
     )
+    ACTIVE_WEBSOCKETS = gauge(
+        "http_server_active_websocket_sessions",
+        "Open websocket sessions; absent before the first.",
+    )
+    WEBSOCKET_SESSIONS = counter(
+        "http_server_websocket_sessions_total",
+        "Websocket sessions that were accepted. Their handshakes are requests with status 101.",
+        "http_route",
+    )
     QUEUE_WAIT = histogram(
         "http_server_queue_wait_seconds",
         "Time from acceptance by the server until a worker takes it.",

@@ -1,7 +1,7 @@
-"""The server side of the golden signals, for any Flask application: `instrument(app)`.
+"""The server side of the golden signals, for an application of any framework: `instrument(app)`.
 
-`firedrill.telemetry.servers` adds what only the server knows (queue, workers, limits). It is a
-separate import because it needs waitress.
+`firedrill.telemetry.middleware` measures requests. `firedrill.telemetry.servers` adds what only the
+server knows (queue, workers, limits).
 """
 
 from firedrill.telemetry.instrumentation import Telemetry, instrument

@@ -1,20 +1,18 @@
-"""The call that measures a Flask application and publishes its metrics: `instrument(app)`."""
+"""The call that measures an application and publishes its metrics: `instrument(app)`."""
 
 from __future__ import annotations
 
 import os
+import sys
 import weakref
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING
-
-import click
-from flask.helpers import get_debug_flag
+from typing import TYPE_CHECKING, Any
 
 from firedrill.contract import API_METRICS_PORT, LOOPBACK, Metric, Server
 from firedrill.errors import BadInput, FiredrillError, Missing
 from firedrill.telemetry.application import identity
-from firedrill.telemetry.middleware import Middleware
+from firedrill.telemetry.middleware import frameworks
 from firedrill.telemetry.publisher import Publisher, url
 from firedrill.telemetry.runtime_sampler import Sampler
 from firedrill.telemetry.settings import Settings
@@ -22,14 +20,13 @@ from firedrill.telemetry.shared_cells import Cells
 from firedrill.telemetry.warning_once import warn_once
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import ModuleType
 
     from flask import Flask
 
     from firedrill.telemetry.tracing import Tracing
 
-EXTENSION = "firedrill"
 UNBOUNDED = "unbounded"
 """Label of a server that starts a thread for each connection."""
 
@@ -103,6 +100,32 @@ class Telemetry:
             self._publisher.close()
 
 
+class Instrumented(Telemetry):
+    """The telemetry of one application, and what a server may call in place of the application.
+
+    Applications of one address share a telemetry.
+    """
+
+    def __init__(self, app: Callable[..., Any], telemetry: Telemetry) -> None:
+        self.app = app
+        self._telemetry = telemetry
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._telemetry, name)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Serve one request."""
+        return self.app(*arguments)
+
+
+class InstrumentedAsgi(Instrumented):
+    """The same of an ASGI application, which servers recognise by this method."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection."""
+        await self.app(scope, receive, send)
+
+
 _telemetries: weakref.WeakSet[Telemetry] = weakref.WeakSet()
 
 
@@ -118,14 +141,17 @@ _of_address: dict[Settings, Telemetry] = {}
 
 
 def instrument(
-    app: Flask,
+    app: Any,
     *,
     port: int = API_METRICS_PORT,
     host: str = LOOPBACK,
     version: str = "unknown",
     tracing: bool | None = None,
-) -> Telemetry:
+) -> Instrumented:
     """Measure `app`, and publish http://host:port/metrics from a process of its own.
+
+    An application object of Flask, Quart, Starlette, FastAPI or Litestar is changed in place. Of
+    any other WSGI or ASGI callable, serve what this returns: `app = instrument(app)`.
 
     It never raises, and whatever fails later, the application answers as before; a warning of the
     logger "firedrill" says what is not measured. Nothing is started before the first request, so a
@@ -137,39 +163,42 @@ def instrument(
     the arguments (firedrill/telemetry/settings.py). Instrumenting an application twice changes
     nothing.
 
-    With `tracing` None, requests are traced where the environment names a collector
-    (OTEL_EXPORTER_OTLP_ENDPOINT). An application that OpenTelemetry instruments already keeps the
-    traces it has, and gets no exemplars.
+    With `tracing` None, requests of a Flask application are traced where the environment names a
+    collector (OTEL_EXPORTER_OTLP_ENDPOINT). An application that OpenTelemetry instruments already
+    keeps the traces it has, and gets no exemplars.
     """
     try:
-        if EXTENSION in app.extensions:
-            present: Telemetry = app.extensions[EXTENSION]
-            return present
+        known = app if isinstance(app, Instrumented) else frameworks.instrumentation_of(app)
+        if isinstance(known, Instrumented):
+            return known
         return _instrument(app, host, port, version, tracing)
     except Exception as error:  # noqa: BLE001 -- the application shall go on, whatever fails here
         warn_once("the application is not measured", error)
-        return Telemetry(None, "")
+        kind = InstrumentedAsgi if frameworks.is_coroutine_function(app) else Instrumented
+        return kind(app, Telemetry(None, ""))
 
 
-def _instrument(app: Flask, host: str, port: int, version: str, tracing: bool | None) -> Telemetry:
+def _instrument(app: Any, host: str, port: int, version: str, tracing: bool | None) -> Instrumented:
+    kind = InstrumentedAsgi if frameworks.interface(app) == "asgi" else Instrumented
     settings = Settings.from_environment(os.environ, host, port)
-    telemetry = _of_address.get(settings) or Telemetry(settings, app.import_name)
+    telemetry = _of_address.get(settings) or Telemetry(settings, frameworks.name(app))
     if settings.port:
         _of_address[settings] = telemetry
-    app.extensions[EXTENSION] = telemetry
     telemetry.set(Server.BUILD_INFO, 1, version)
     if flask_command() == "run":
         telemetry.set(Server.SERVER_INFO, 1, "werkzeug", UNBOUNDED, "1")
     traced = started_tracing_or_none(app, version, tracing)
     telemetry.tracing = traced or telemetry.tracing
-    app.wsgi_app = Middleware(traced.serve if traced else app.wsgi_app, telemetry.cells)  # type: ignore[method-assign]  # as Flask documents it
-    return telemetry
+    served = frameworks.install(app, telemetry.cells, traced.serve if traced else None)
+    instrumented = kind(served, telemetry)
+    frameworks.remember(app, instrumented)
+    return instrumented
 
 
-def started_tracing_or_none(app: Flask, version: str, asked: bool | None) -> Tracing | None:
+def started_tracing_or_none(app: Any, version: str, asked: bool | None) -> Tracing | None:
     """Start tracing if it is wanted and can be had."""
     try:
-        if will_serve() and wants_tracing(os.environ, asked) and not traces_already(app):
+        if will_serve() and wants_tracing(os.environ, asked) and can_trace(app):
             return started_tracing(app, version)
     except FiredrillError as error:
         warn_once("requests are not traced", error)
@@ -207,9 +236,9 @@ def wants_tracing(environ: Mapping[str, str], asked: bool | None) -> bool:
     return True
 
 
-def traces_already(app: Flask) -> bool:
-    """Return whether OpenTelemetry instruments the application already."""
-    return bool(getattr(app, "_is_instrumented_by_opentelemetry", False))
+def can_trace(app: object) -> bool:
+    """Return whether an application is Flask's, and not instrumented by OpenTelemetry already."""
+    return frameworks.is_flask(app) and not getattr(app, "_is_instrumented_by_opentelemetry", False)
 
 
 def check_tracing(environ: Mapping[str, str]) -> None:
@@ -239,8 +268,14 @@ def started_tracing(app: Flask, version: str) -> Tracing:
 
 def flask_command() -> str | None:
     """Return the command of `flask` that imports this application, or None."""
-    context = click.get_current_context(silent=True)
+    context = command_context()
     return context.info_name if context and os.environ.get("FLASK_RUN_FROM_CLI") == "true" else None
+
+
+def command_context() -> Any:
+    """Return the context of the running command; None if click does not run it."""
+    click: Any = sys.modules.get("click")
+    return click.get_current_context(silent=True) if click else None
 
 
 def will_serve() -> bool:
@@ -251,5 +286,5 @@ def will_serve() -> bool:
     command = flask_command()
     if command != "run" or os.environ.get("WERKZEUG_RUN_MAIN") == "true":
         return command in {None, "run"}
-    reload = click.get_current_context().params.get("reload")
-    return not (get_debug_flag() if reload is None else reload)
+    reload = command_context().params.get("reload")
+    return not (sys.modules["flask.helpers"].get_debug_flag() if reload is None else reload)

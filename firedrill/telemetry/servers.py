@@ -18,7 +18,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from firedrill.contract import LATENCY_BOUNDS_SECONDS, Server
 from firedrill.telemetry.instrumentation import UNBOUNDED
-from firedrill.telemetry.middleware import ACCEPTED
+from firedrill.telemetry.middleware.request_metrics import ACCEPTED
 from firedrill.telemetry.shared_cells import BUSY_SINCE, FINISHED_BUSY, Cells, observe
 
 if TYPE_CHECKING:

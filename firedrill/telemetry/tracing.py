@@ -45,7 +45,7 @@ from opentelemetry.sdk.trace.sampling import (
 from opentelemetry.trace import ProxyTracerProvider
 
 from firedrill.errors import BadInput
-from firedrill.telemetry.middleware import TRACE_ID
+from firedrill.telemetry.middleware.request_metrics import TRACE_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -19,6 +19,6 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    for module in ("active_faults", "middleware", "metrics_process"):
+    for module in ("active_faults", "middleware.asgi", "middleware.wsgi", "metrics_process"):
         monkeypatch.setattr(f"firedrill.telemetry.{module}.perf_counter", clock)
     return clock

@@ -23,7 +23,8 @@ from firedrill.errors import BadInput
 from firedrill.telemetry.application.members import Members
 from firedrill.telemetry.instrumentation import wants_tracing
 from firedrill.telemetry.metrics_process import ServerMetrics
-from firedrill.telemetry.middleware import Middleware
+from firedrill.telemetry.middleware.request_metrics import RequestMetrics
+from firedrill.telemetry.middleware.wsgi import WsgiMiddleware
 from firedrill.telemetry.shared_cells import Cells
 from firedrill.telemetry.tracing import Tracing, chosen_sampler, resource, sampled_below
 from tests.scraped_metrics import exemplars
@@ -60,7 +61,7 @@ class Traced:
         self._exporter = InMemorySpanExporter()
         self.tracing.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
         cells = Cells.create()
-        app.wsgi_app = Middleware(self.tracing.serve, cells)
+        app.wsgi_app = WsgiMiddleware(self.tracing.serve, RequestMetrics(cells))
         self._page = ServerMetrics(Members.of(cells, os.getpid()))
 
     def send(self, path="/items/1", **headers):
