@@ -15,8 +15,13 @@ from tests import required_programs
 from tests.integration.api.api_process import flask, module
 from tests.waiting import PATIENCE_SECONDS, poll_until
 
-ONLY_ON_REQUEST = {Server.RUN_REQUESTS.name, Server.FAULT_ACTIVE.name}
-"""Metrics that appear with a drill's first request, or where faults can be set."""
+ONLY_ON_REQUEST = {
+    Server.RUN_REQUESTS.name,
+    Server.FAULT_ACTIVE.name,
+    Server.ACTIVE_WEBSOCKETS.name,
+    Server.WEBSOCKET_SESSIONS.name,
+}
+"""Metrics that appear with a first request of their kind, or where faults can be set."""
 NEVER_HERE = {"container_", "pressure_"}
 """Metrics that depend on the kernel and the container of the tests."""
 ONLY_WITH_A_POOL = {
