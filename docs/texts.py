@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 from firedrill import places
 from firedrill.cli import main as firedrill
+from firedrill.cli.options import HELP_ALL
 from firedrill.contract import PROCESS_METRICS, Client, Server, declared
 from grafana.source.dashboard_layout import panels_in
 
@@ -40,6 +41,7 @@ def help_texts() -> Iterator[str]:
 
     def walk(command: click.Command, path: str, parent: click.Context | None) -> Iterator[str]:
         context = click.Context(command, info_name=path, parent=parent, max_content_width=100)
+        context.meta[HELP_ALL] = True
         yield f"### {context.command_path}\n\n```\n{command.get_help(context)}\n```"
         if isinstance(command, click.Group):
             for name in command.list_commands(context):

@@ -18,6 +18,14 @@ def distinguishing(names: Sequence[Sequence[str]]) -> list[list[str]]:
     return [[part for part in name if part not in common] or list(name[:1]) for name in names]
 
 
+def shortened(name: str, width: int) -> str:
+    """Return a name that is too wide with its middle left out; both ends tell names apart."""
+    if len(name) <= width:
+        return name
+    tail = (width - 1) // 2
+    return f"{name[: width - 1 - tail]}…{name[len(name) - tail :]}"
+
+
 def without_userinfo(url: str) -> str:
     """Return a URL without the name and password in it.
 

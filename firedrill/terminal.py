@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -11,10 +12,21 @@ if TYPE_CHECKING:
 
 
 class Terminal(Console):
-    """Prints text as it is: brackets in names are no markup, and `:ok:` is no emoji."""
+    """Prints text as it is: brackets in names are no markup, and `:ok:` is no emoji.
+
+    NO_COLOR, CLICOLOR=0 and TERM=dumb leave colors out; CLICOLOR_FORCE=1 keeps them in a pipe.
+    """
 
     def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False)
+        without, forced = os.environ.get("NO_COLOR"), os.environ.get("CLICOLOR_FORCE", "0")
+        super().__init__(
+            stderr=stderr,
+            markup=False,
+            emoji=False,
+            highlight=False,
+            no_color=bool(without) or os.environ.get("CLICOLOR") == "0",
+            color_system="auto" if without or forced in {"", "0"} else "standard",
+        )
 
     def say(self, text: str | Text, style: str | None = None) -> None:
         """Print one line, however long; the terminal wraps it."""

@@ -30,11 +30,14 @@ COMMANDS = {
     "drill": "drills:drill",
     "up": "stack_commands:up",
     "runs": "recorded:runs",
+    "show": "recorded:show",
+    "history": "results:history_command",
     "report": "reports:report",
     "open": "recorded:open_runs",
     "fault": "fault_commands:fault",
     "alerts": "rules:alerts",
     "doctor": "stack_commands:doctor",
+    "completion": "completion:completion",
 }
 """Module of this package and attribute, by command."""
 
@@ -99,7 +102,7 @@ def main() -> None:
       firedrill setup
       firedrill run smoke
       firedrill run launch --target http://127.0.0.1:8000 --locustfile my_load.py
-      firedrill runs
+      firedrill show last
       firedrill report RUN [RUN...]
       firedrill open RUN
       firedrill fault set latency=300ms --for 30s

@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from firedrill.cli import EXIT_CODES_HELP
+from firedrill.cli.completion import complete_profile
 from firedrill.cli.console import ERRORS, OUTPUT
 from firedrill.cli.live import live_option, live_runs
 from firedrill.cli.options import (
@@ -31,6 +32,7 @@ from firedrill.cli.options import (
     tolerance,
 )
 from firedrill.cli.reports import written
+from firedrill.cli.results import check_folders, result_options, write_results
 from firedrill.drill.judge import fault_matrix
 from firedrill.drill.judge.baseline import Baseline
 from firedrill.drill.judge.verdict import EXIT_CODES
@@ -47,15 +49,32 @@ from firedrill.stack.configuration import Scrape
 from firedrill.stack.containers.attached_stack import Attachment
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
+
+
+COMMON_OPTIONS = (
+    "target",
+    "locustfile",
+    "scrapes",
+    "duration",
+    "workers",
+    "abort_on_slo",
+    "baseline",
+    "junit",
+    "summary",
+    "is_live",
+    "as_json",
+)
+"""What the short help of `run` shows."""
 
 
 @click.command(
     cls=CommandWithPorts,
+    common=COMMON_OPTIONS,
     epilog=EXIT_CODES_HELP,
     short_help="Play a load profile, record it and judge it.",
 )
-@click.argument("profile", default="")
+@click.argument("profile", default="", shell_complete=complete_profile)
 @server_option
 @threads_option
 @connections_option
@@ -98,6 +117,7 @@ if TYPE_CHECKING:
 @click.option(
     "--workers",
     type=click.IntRange(1, 64),
+    metavar="N",
     default=1,
     show_default=True,
     help="Processes that share the load, one a core: Locust's workers, with a master beside them. "
@@ -136,6 +156,7 @@ if TYPE_CHECKING:
     help="Write the run's report.html (never with --matrix).",
 )
 @live_option
+@result_options
 @click.option(
     "--json",
     "as_json",
@@ -156,7 +177,6 @@ def run(
     Examples:
       firedrill run smoke
       firedrill run launch --server dev
-      firedrill run launch --workers 4
       firedrill run launch --threads 64 --baseline 20261124-1327 --tolerance 20%
       firedrill run my-profile.yaml --target http://127.0.0.1:8000 --locustfile my_load.py
       firedrill run --matrix
@@ -164,6 +184,7 @@ def run(
     profile = profile or ("matrix" if as_matrix else "")
     if not profile:
         raise click.UsageError("no PROFILE; expected a bundled one's name, or a YAML file")
+    check_folders(options["junit"], options["summary"])
     target, attachment = options["target"], Attachment.from_environment(os.environ)
     if attachment:
         _refuse_what_cannot_be_changed()
@@ -195,7 +216,7 @@ def run(
         )
         request = replace(request, baseline=earlier)
     if as_matrix:
-        _play_matrix(request, as_json=as_json)
+        _play_matrix(request, options, as_json=as_json)
     with live_runs(is_live=options["is_live"]) as shown:
         with Interrupt() as interrupt:
             progress = shown.progress(ERRORS, request.title)
@@ -209,10 +230,11 @@ def run(
     else:
         OUTPUT.print(run_summary.of_run(recorded))
         _print_page(page)
+    write_results([recorded], options["junit"], options["summary"], options["history"])
     sys.exit(EXIT_CODES[Status(recorded.read().status)])
 
 
-def _play_matrix(request: Request, *, as_json: bool) -> NoReturn:
+def _play_matrix(request: Request, options: Mapping[str, Any], *, as_json: bool) -> NoReturn:
     _refuse(
         "--matrix plays several runs, each as long as its fault",
         {"abort_on_slo", "baseline", "tolerance"},
@@ -231,6 +253,7 @@ def _play_matrix(request: Request, *, as_json: bool) -> NoReturn:
         for recorded in runs:
             OUTPUT.say(f"recorded in {recorded.folder}", "dim")
         OUTPUT.say(f"matrix   in {file}", "dim")
+    write_results(runs, options["junit"], options["summary"], options["history"])
     sys.exit(EXIT_CODES[judged.status])
 
 
@@ -245,6 +268,9 @@ def _refuse_what_cannot_be_changed() -> None:
         "baseline",
         "tolerance",
         "is_live",
+        "junit",
+        "summary",
+        "history",
     }
     _refuse(
         "a running stack keeps its settings; "
@@ -269,6 +295,7 @@ def _refuse(why: str, names: Collection[str]) -> None:
     "--profile", default="launch", show_default=True, help="The load profile of all three runs."
 )
 @out_option
+@result_options
 @click.option(
     "--json",
     "as_json",
@@ -276,7 +303,15 @@ def _refuse(why: str, names: Collection[str]) -> None:
     help="Print the three run.json as a list on standard output, and nothing else there.",
 )
 @live_option
-def drill(profile: str, out: Path, as_json: bool, is_live: bool) -> NoReturn:
+def drill(
+    profile: str,
+    out: Path,
+    junit: Path | None,
+    summary: Path | None,
+    history: Path | None,
+    as_json: bool,
+    is_live: bool,
+) -> NoReturn:
     """Run one load profile against three servers and compare them.
 
     The servers: Flask's development server, waitress with its defaults, and waitress as the
@@ -284,6 +319,7 @@ def drill(profile: str, out: Path, as_json: bool, is_live: bool) -> NoReturn:
 
     Exits 0 when the experiment ran to its end: a run that fails its SLO is the point.
     """
+    check_folders(junit, summary)
     request = Request(
         profile=load_profile(profile),
         source=source_of(profile),
@@ -306,6 +342,7 @@ def drill(profile: str, out: Path, as_json: bool, is_live: bool) -> NoReturn:
         for recorded in runs:
             OUTPUT.say(f"recorded in {recorded.folder}", "dim")
         _print_page(page)
+    write_results(runs, junit, summary, history)
     sys.exit(ExitCode.INTERRUPTED if interrupted else ExitCode.PASSED)
 
 

@@ -13,7 +13,7 @@ from firedrill.quantities import parse_ratio, parse_seconds
 from firedrill.stack.plan import PORT_OPTIONS, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 
 docker_option = click.option("--docker", is_flag=True, help="Use containers instead of processes.")
@@ -40,15 +40,54 @@ LISTENERS = {
 _RANGE = re.compile(r"\s*\[\d+<=x<=\d+\]|; \d+<=x<=\d+")
 
 
-class CommandWithPorts(click.Command):
-    """A command with short help: the ports in a group at the end, and no ranges of numbers.
+HELP_ALL = "firedrill.help_all"
+"""Key of a context's `meta`: whether its help shows every option."""
 
-    A number out of range is refused with the range.
+SHORT_EXIT_CODES = (
+    "Exit codes: 0 passed, 1 failed, 2 bad input, 3 something is missing, 4 INVALID, "
+    "130 interrupted."
+)
+
+
+class CommandWithPorts(click.Command):
+    """A command whose help shows its common options, and with --help-all every one.
+
+    The ports are in a group at the end, and ranges of numbers are left out. A number out of range
+    is refused with the range.
     """
+
+    def __init__(self, *args: Any, common: Collection[str], **options: Any) -> None:
+        """Take the names of the common parameters, and what every command takes."""
+        super().__init__(*args, **options)
+        self._common = frozenset({*common, "help_all"})
+        self.params.append(
+            click.Option(
+                ["--help-all"],
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=_show_everything,
+                help="Show every option and exit.",
+            )
+        )
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the exit codes, in the short help as one sentence."""
+        if self.epilog and not ctx.meta.get(HELP_ALL):
+            formatter.write_paragraph()
+            formatter.write_text(SHORT_EXIT_CODES)
+        else:
+            super().format_epilog(ctx, formatter)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, then the ports."""
-        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        shows_all = ctx.meta.get(HELP_ALL, False)
+        options = [
+            param
+            for param in self.get_params(ctx)
+            if isinstance(param, click.Option)
+            and (shows_all or param.name in self._common or "--help" in param.opts)
+        ]
         records = [(option, option.get_help_record(ctx)) for option in options]
         ports = {option for option, _ in PORT_OPTIONS.values()}
         for title, of_ports in (
@@ -56,7 +95,7 @@ class CommandWithPorts(click.Command):
             ("Ports (another one if the default is taken)", True),
         ):
             rows = [
-                (record[0], _RANGE.sub("", record[1]))
+                (record[0], _help_text(record[1], shows_all=shows_all))
                 for option, record in records
                 if record and bool(ports & {*option.opts}) == of_ports
             ]
@@ -78,6 +117,22 @@ def port_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., N
         return command
 
     return decorate
+
+
+def _help_text(text: str, *, shows_all: bool) -> str:
+    """Return an option's help, its first sentence in the short help."""
+    whole = _RANGE.sub("", text)
+    if shows_all:
+        return whole
+    sentence, dot, _ = whole.partition(". ")
+    return f"{sentence}{dot}".rstrip()
+
+
+def _show_everything(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        context.meta[HELP_ALL] = True
+        click.echo(context.get_help())
+        context.exit()
 
 
 PORT = click.IntRange(1, 65535)

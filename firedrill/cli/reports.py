@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from firedrill.cli.completion import complete_run
 from firedrill.cli.console import ERRORS
 from firedrill.cli.options import out_option
 from firedrill.errors import ExitCode, FiredrillError
@@ -24,7 +25,7 @@ MOST_RUNS = 6
 
 
 @click.command(short_help="Write the report of a run, or compare several.")
-@click.argument("names", nargs=-1, required=True, metavar="RUN...")
+@click.argument("names", nargs=-1, required=True, metavar="RUN...", shell_complete=complete_run)
 @out_option
 def report(names: tuple[str, ...], out: Path) -> NoReturn:
     """Write the report of a recorded RUN as one HTML file that opens anywhere.

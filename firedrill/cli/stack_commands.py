@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command(cls=CommandWithPorts)
+@click.command(
+    cls=CommandWithPorts, common=("profile", "server", "faults", "docker", "with_grafana")
+)
 @click.option(
     "--profile",
     default="soak",

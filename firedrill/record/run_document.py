@@ -156,6 +156,8 @@ class RunDocument(BaseModel):
     """Name of the run's folder."""
     started: str = ""
     """Time at which the run was started, in ISO 8601."""
+    commit: str | None = None
+    """The commit under test: named by the CI service, else checked out where the run started."""
     profile: PlayedProfile = UNKNOWN_PROFILE
     """The load profile, as it was played."""
     target: str | None = None

@@ -19,6 +19,9 @@ from firedrill.record.run_document import RunDocument
 if TYPE_CHECKING:
     from pathlib import Path
 
+LAST = "last"
+"""The name of the newest run."""
+
 NEEDED_BYTES = 20_000_000
 """Disk space for the samples and logs of a short run while it is recorded, with a reserve."""
 
@@ -154,6 +157,8 @@ def runs_in(out: Path) -> list[Run]:
 def find(out: Path, name: str) -> Run:
     """Return the run with this id (or an unambiguous beginning of one), or at this path.
 
+    `last` is the newest run.
+
     Raises:
         BadInput: no run matches, or several do.
     """
@@ -162,14 +167,17 @@ def find(out: Path, name: str) -> Run:
     at_path = Run(out.__class__(name))
     if at_path.json_file.is_file():
         return at_path
-    matching = [run for run in runs_in(out) if run.id.startswith(name)]
+    recorded = runs_in(out)
+    if name == LAST and recorded:
+        return recorded[-1]
+    matching = [run for run in recorded if run.id.startswith(name)]
     exact = [run for run in matching if run.id == name]
     if not matching:
         for folder in (at_path.folder, out / name):
             if folder.is_dir():
                 raise BadInput(f"{folder}: has no run.json; expected the folder of a recorded run")
     if len(exact or matching) != 1:
-        known = ", ".join(run.id for run in (matching or runs_in(out))[-3:]) or "none"
+        known = ", ".join(run.id for run in (matching or recorded)[-3:]) or "none"
         raise BadInput(
             f"{name}: {len(matching) or 'no'} runs in {out} are called that; the latest: {known}"
         )

@@ -49,7 +49,11 @@ class Progress(Protocol):
 
 def for_console(console: Terminal, title: str) -> Progress:
     """Return the progress display that suits a terminal, or a file."""
-    return Panels(console, title) if console.is_terminal else Lines(console, title)
+    return (
+        Panels(console, title)
+        if console.is_terminal and not console.is_dumb_terminal
+        else Lines(console, title)
+    )
 
 
 class Lines:

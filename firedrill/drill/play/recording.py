@@ -20,6 +20,7 @@ from firedrill.drill.measure.measurement import Measurement
 from firedrill.errors import BadInput, FiredrillError
 from firedrill.notifications.journal import Journal
 from firedrill.notifications.notification import HEARTBEAT
+from firedrill.processes import commit
 from firedrill.prometheus.recorded_data import RecordedPrometheus
 from firedrill.record import run_folder
 from firedrill.record.figures import Window
@@ -209,6 +210,7 @@ def _document(
         version=SCHEMA,
         id=state.run.id,
         started=state.started.isoformat(timespec="seconds"),
+        commit=commit.under_test(),
         profile=PlayedProfile.of(request.profile, request.source),
         target=request.shown_target or "bundled API",
         server=_server_setup(state),

@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from firedrill.drill.show import column_widths
+from firedrill.names import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rich.console import Console, ConsoleOptions, RenderResult
-    from rich.text import Text
+
+LONGEST_WORD = 30
+"""Characters; a longer word, such as a URL, may be shortened before a column is dropped."""
+SHORTEST_NAME = 12
+"""Characters that are left of a long name, however narrow the terminal is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,7 @@ class FittedTable:
         wanted = [self._wanted(index) for index in range(len(self.columns))]
         kept = self._kept(narrowest, options.max_width)
         widths = column_widths.distributed(
-            [narrowest[index] for index in kept],
+            self._squeezed(kept, narrowest, options.max_width),
             [wanted[index] for index in kept],
             options.max_width,
         )
@@ -65,6 +71,15 @@ class FittedTable:
             kept.remove(index)
         return kept
 
+    def _squeezed(self, kept: Sequence[int], narrowest: Sequence[int], width: int) -> list[int]:
+        """Return the narrowest widths, those of the longest names cut down to what fits."""
+        widths = [narrowest[index] for index in kept]
+        names = [at for at, index in enumerate(kept) if not self.columns[index].is_number]
+        for at in sorted(names, key=lambda at: -widths[at]):
+            excess = column_widths.total(widths) - width
+            widths[at] = min(widths[at], max(SHORTEST_NAME, widths[at] - max(0, excess)))
+        return widths
+
     def _texts(self, index: int) -> list[str]:
         column = self.columns[index]
         return [column.heading, column.footer, *(str(row[index]) for row in self.rows)]
@@ -74,11 +89,12 @@ class FittedTable:
         return max(map(column_widths.longest_line, self._texts(index)))
 
     def _narrowest(self, index: int) -> int:
-        """Return the smallest width of a column that breaks no word, nor what is kept whole."""
+        """Return the smallest width of a column that breaks no usual word."""
         column = self.columns[index]
         if column.is_number or column.keep_whole:
             return self._wanted(index)
-        return max(map(column_widths.longest_word, self._texts(index)))
+        longest = max(map(column_widths.longest_word, self._texts(index)))
+        return max(len(column.heading), min(longest, LONGEST_WORD))
 
     def _table(self, kept: Sequence[int], widths: Sequence[int]) -> Table:
         table = Table(
@@ -101,19 +117,29 @@ class FittedTable:
         for number, row in enumerate(self.rows):
             if number in self.sections:
                 table.add_section()
-            table.add_row(*(row[index] for index in kept))
+            cells = zip(kept, widths, strict=True)
+            table.add_row(*(self._fitted(index, row[index], width) for index, width in cells))
         return table
+
+    def _fitted(self, index: int, cell: str | Text, width: int) -> str | Text:
+        """Return a cell with the names that are too wide shortened in the middle."""
+        column, text = self.columns[index], str(cell)
+        parts = text.splitlines() if column.keep_whole else text.split()
+        if column.is_number or max(map(len, parts), default=0) <= width:
+            return cell
+        fitted = " ".join(shortened(part, width) for part in parts)
+        return fitted if isinstance(cell, str) else Text(fitted, style=cell.style)
 
 
 def filled_columns(
-    columns: Sequence[Column], rows: Iterable[Sequence[str]], nothing: str
+    columns: Sequence[Column], rows: Iterable[Sequence[str | Text]], nothing: str
 ) -> FittedTable:
     """Return a table without the columns in which every row has nothing."""
     all_rows = list(rows)
     kept = [
         index
         for index in range(len(columns))
-        if any(row[index] != nothing for row in all_rows) or not all_rows
+        if any(str(row[index]) != nothing for row in all_rows) or not all_rows
     ]
     return FittedTable(
         columns=[columns[index] for index in kept],

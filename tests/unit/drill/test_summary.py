@@ -60,7 +60,7 @@ def test_a_recorded_run_is_readable_in_a_narrow_terminal(tmp_path, name, width):
     for content in (
         run_summary.of_run(run),
         run_summary.side_by_side([run.read()] * 3),
-        run_list.listing([run] * 3),
+        run_list.listing(run_list.rows([run] * 3)),
     ):
         lines = printed(content, width).splitlines()
         assert max(map(len, lines)) <= width
@@ -222,7 +222,7 @@ def test_square_brackets_in_a_run_list_are_text(tmp_path):
     run.folder.mkdir()
     run.write(document(profile=replace(PROFILE, name="a [/b] c")))
     with OUTPUT.capture() as captured:
-        OUTPUT.print(run_list.listing([run]))
+        OUTPUT.print(run_list.listing(run_list.rows([run])))
     assert "a [/b] c" in captured.get()
 
 

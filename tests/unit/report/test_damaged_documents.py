@@ -118,8 +118,8 @@ def test_a_run_that_cannot_be_read_hides_no_other(tmp_path):
     ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.json").write_text(text)
-    outcomes = [run_list.outcome_of(Run(folder)) for folder in sorted(tmp_path.iterdir())]
-    assert [status for status, _ in outcomes] == ["PASSED", "DAMAGED", "DAMAGED"]
+    rows = run_list.rows([Run(folder) for folder in sorted(tmp_path.iterdir())])
+    assert [row.status for row in rows] == ["PASSED", "DAMAGED", "DAMAGED"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The results of runs for continuous integration: JUnit, Markdown, and a history of runs."""
