@@ -47,11 +47,14 @@ SHORT_HELP = {
     "drill": "Run one load profile against three servers.",
     "up": "Start the stack in the foreground; Ctrl-C stops it.",
     "runs": "List the recorded runs; `runs prune` deletes the oldest.",
+    "show": "Print the summary of a recorded run again.",
+    "history": "Show the trend of recorded runs.",
     "report": "Write the report of a run, or compare several.",
     "open": "Open recorded runs in Prometheus, and in Grafana.",
     "fault": "Break an API on purpose, for a while.",
     "alerts": "Check, backtest, scale and watch alert rules.",
     "doctor": "Show what is installed, what is missing, how to get it.",
+    "completion": "Print the completion script of a shell.",
 }
 """A line on each command, so that `--help` imports none of them."""
 

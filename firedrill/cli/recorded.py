@@ -80,7 +80,7 @@ def runs(
         OUTPUT.print(run_list.listing(rows))
 
 
-@click.command(short_help="Print the summary of a recorded run again.")
+@click.command()
 @click.argument("name", default=run_folder.LAST, metavar="[RUN]", shell_complete=complete_run)
 @out_option
 @result_options

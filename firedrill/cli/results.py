@@ -101,7 +101,7 @@ def _write(option: str, file: Path, text: str) -> None:
         raise BadInput(f"{option} {file}: {error.strerror}; expected a file to write") from error
 
 
-@click.command("history", short_help="Show the trend of recorded runs.")
+@click.command("history")
 @click.option(
     "--profile", metavar="NAME", shell_complete=complete_profile, help="Runs of this profile only."
 )
