@@ -6,6 +6,7 @@ It exits with 0 on SIGTERM or SIGINT, and with 2 on bad input.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import logging
 import os
 import signal
@@ -13,6 +14,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
+from api import servers
 from api.api_settings import WORK_KINDS, Settings, port_number, work_range
 from api.factory import create_app
 from firedrill import inherited_sockets
@@ -53,9 +55,16 @@ def parser() -> argparse.ArgumentParser:
     add = options.add_argument
     add(
         "--server",
-        choices=("dev", "waitress"),
+        choices=("dev", "waitress", "gunicorn", "uvicorn"),
         default="waitress",
-        help="server to use; dev is Flask's development server (default: %(default)s)",
+        help="server to use; dev is Flask's development server, and uvicorn serves the twin in"
+        " FastAPI (default: %(default)s)",
+    )
+    add(
+        "--processes",
+        type=positive,
+        default=1,
+        help="worker processes of gunicorn or uvicorn (default: %(default)s)",
     )
     add("--host", help="address to bind (default: 127.0.0.1)")
     add(
@@ -71,13 +80,14 @@ def parser() -> argparse.ArgumentParser:
         "--threads",
         type=positive,
         default=4,
-        help="worker threads of waitress (default: %(default)s)",
+        help="worker threads of waitress, or of each process of gunicorn; 1 makes gunicorn's"
+        " workers sync (default: %(default)s)",
     )
     add(
         "--connection-limit",
         type=positive,
-        default=100,
-        help="connections of waitress, its own two included (default: %(default)s)",
+        help="connections of waitress, its own two included (default: 100), of each process of"
+        " gunicorn (default: 1000), or of uvicorn, which answers 503 beyond (default: no limit)",
     )
     add(
         "--backlog",
@@ -151,11 +161,15 @@ def check_metrics_port(settings: Settings) -> None:
 def serve(options: argparse.Namespace) -> None:
     """Bind, print the addresses to stderr, and serve. Raises BadInput before that."""
     settings = settings_from(options)
+    if options.processes > 1 and options.server in {"dev", "waitress"}:
+        raise BadInput(f"--processes {options.processes}: {options.server} is a single process")
     port = port_or_free(
         settings.host, port_number(options.port) if options.port else None, API_PORT
     )
     check_metrics_port(settings)
     with listening_socket(settings.host, port, "the API") as listener:
+        if options.server in {"gunicorn", "uvicorn"}:
+            become_server(options, settings, listener)
         app = create_app(settings)
         telemetry = instrument(app)
         telemetry.start()
@@ -166,6 +180,34 @@ def serve(options: argparse.Namespace) -> None:
             f"api: {options.server} on http://{api_address}, metrics on {telemetry.url}\n"
         )
         run()
+
+
+def become_server(
+    options: argparse.Namespace, settings: Settings, listener: socket.socket
+) -> NoReturn:
+    """Print the addresses, and turn this process into gunicorn or uvicorn.
+
+    Raises BadInput if it is not installed, or cannot do what was asked for.
+    """
+    if importlib.util.find_spec(options.server) is None:
+        raise BadInput(f"--server {options.server}: not installed; pip install {options.server}")
+    if settings.faults and (options.server == "uvicorn" or options.processes > 1):
+        raise BadInput("--faults: expected one process of dev, waitress or gunicorn with it")
+    api_address = "{}:{}".format(*listener.getsockname())
+    metrics_host = settings.metrics_host or settings.host
+    sys.stderr.write(
+        f"api: {options.server} on http://{api_address},"
+        f" metrics on http://{metrics_host}:{settings.metrics_port}/metrics\n"
+    )
+    sys.stderr.flush()
+    number, limit = listener.fileno(), options.connection_limit
+    servers.become(
+        servers.gunicorn_command(number, options.processes, options.threads, limit or 1000)
+        if options.server == "gunicorn"
+        else servers.uvicorn_command(number, options.processes, limit),
+        listener,
+        settings.environment(),
+    )
 
 
 def runner(
@@ -179,7 +221,7 @@ def runner(
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     limits = {
         "threads": options.threads,
-        "connection_limit": options.connection_limit,
+        "connection_limit": options.connection_limit or 100,
         "backlog": options.backlog,
     }
     serve_forever: Callable[[], None] = waitress_server(app, telemetry, listener, **limits).run

@@ -49,6 +49,22 @@ class Settings:
     faults: bool = False
     """Take faults on the metrics port: whoever reaches it can break this API for an hour."""
 
+    def environment(self) -> dict[str, str]:
+        """Return the variables that `from_environment` reads, for a server that starts anew."""
+        shortest, longest = (round(seconds * 1000) for seconds in self.work_seconds)
+        variables = {
+            "API_WORK": f"{shortest}-{longest}ms",
+            "API_WORK_KIND": self.work_kind,
+            "API_HOST": self.host,
+            "API_ACCESS_LOG": "1" if self.access_log else "0",
+            "API_FAULTS": "1" if self.faults else "0",
+        }
+        if self.metrics_host is not None:
+            variables["API_METRICS_HOST"] = self.metrics_host
+        if self.metrics_port is not None:
+            variables["API_METRICS_PORT"] = str(self.metrics_port)
+        return variables
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
         """Return the settings in the environment. Raises BadInput.

@@ -11,6 +11,7 @@ from api import fault_effects
 from api.api_settings import Settings
 from api.items import Items
 from api.routes import MAX_BODY_BYTES, routes
+from api.servers import SERVES_VARIABLE
 from firedrill import __version__
 from firedrill.contract import API_METRICS_PORT
 from firedrill.telemetry import instrument
@@ -33,6 +34,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     telemetry = instrument(
         app, port=port, host=settings.metrics_host or settings.host, version=__version__
     )
+    if os.environ.get(SERVES_VARIABLE) == "1":
+        telemetry.start()
     if settings.faults:
         fault_effects.install(app, ActiveFaults.create(telemetry.cells))
     if not settings.access_log:

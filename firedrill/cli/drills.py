@@ -24,6 +24,7 @@ from firedrill.cli.options import (
     duration,
     out_option,
     port_options,
+    processes_option,
     server_of,
     server_option,
     source_of,
@@ -76,6 +77,7 @@ COMMON_OPTIONS = (
 )
 @click.argument("profile", default="", shell_complete=complete_profile)
 @server_option
+@processes_option
 @threads_option
 @connections_option
 @click.option("--target", metavar="URL", help="Load your own API instead of the bundled one.")
@@ -193,7 +195,12 @@ def run(
         profile=played,
         source=source_of(profile),
         out=options["out"],
-        server=server_of(options["server"], options["threads"], options["connection_limit"]),
+        server=server_of(
+            options["server"],
+            options["threads"],
+            options["connection_limit"],
+            options["processes"],
+        ),
         target="the running stack" if attachment else target,
         scrapes=tuple(Scrape.parse(text, "api" if target else "extra") for text in scrapes),
         locustfile=options["locustfile"],

@@ -139,22 +139,28 @@ PORT = click.IntRange(1, 65535)
 
 server_option = click.option(
     "--server",
-    type=click.Choice(["dev", "waitress"]),
+    type=click.Choice(["dev", "waitress", "gunicorn", "uvicorn"]),
     default="waitress",
     show_default=True,
-    help="Serve the bundled API by this server.",
+    help="Serve the bundled API by this server; uvicorn serves its twin in FastAPI.",
+)
+processes_option = click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    help="Worker processes of gunicorn or uvicorn. [default: 1]",
 )
 threads_option = click.option(
     "--threads",
     type=click.IntRange(1, 10_000),
     metavar="N",
-    help="Threads of waitress. [default: 4]",
+    help="Threads of waitress, or of each process of gunicorn. [default: 4]",
 )
 connections_option = click.option(
     "--connection-limit",
     type=click.IntRange(1, 100_000),
     metavar="N",
-    help="Connections waitress accepts. [default: 100]",
+    help="Connections that the server accepts. [default: 100 for waitress]",
 )
 out_option = click.option(
     "--out",
@@ -199,12 +205,29 @@ def source_of(profile: str) -> str:
     return profile if profile in bundled_profiles() else str(Path(profile).absolute())
 
 
-def server_of(kind: Any, threads: int | None, connection_limit: int | None) -> Server:
+LIMITS = {
+    "dev": frozenset[str](),
+    "waitress": frozenset({"--threads", "--connection-limit"}),
+    "gunicorn": frozenset({"--threads", "--connection-limit", "--processes"}),
+    "uvicorn": frozenset({"--connection-limit", "--processes"}),
+}
+"""Options that limit each server of the bundled API."""
+
+
+def server_of(
+    kind: Any, threads: int | None, connection_limit: int | None, processes: int | None = None
+) -> Server:
     """Return how to serve the bundled API. Raises BadInput for a limit the server lacks."""
-    for option, value in (("--threads", threads), ("--connection-limit", connection_limit)):
-        if kind == "dev" and value is not None:
+    asked = {
+        "--threads": threads,
+        "--connection-limit": connection_limit,
+        "--processes": processes,
+    }
+    for option, value in asked.items():
+        if value is not None and option not in LIMITS[kind]:
+            others = [name for name, limits in LIMITS.items() if option in limits]
             raise BadInput(
-                f"{option} {value}: Flask's development server has no such limit; "
-                "expected --server waitress with it"
+                f"{option} {value}: --server {kind} has no such limit; "
+                f"expected --server {' or '.join(others)} with it"
             )
-    return Server(kind, threads, connection_limit)
+    return Server(kind, threads, connection_limit, processes)

@@ -18,6 +18,7 @@ from firedrill.cli.options import (
     docker_option,
     out_option,
     port_options,
+    processes_option,
     server_of,
     server_option,
     threads_option,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     help="Start this load; Locust's page controls it.",
 )
 @server_option
+@processes_option
 @threads_option
 @connections_option
 @click.option("--faults", is_flag=True, help="Let `firedrill fault set` break the API.")
@@ -74,7 +76,12 @@ def up(
     if load_profile(profile).faults:
         ERRORS.say(f"{profile}: `up` does not set its faults; use `firedrill fault set`", "dim")
     server, chosen = (
-        server_of(options["server"], options["threads"], options["connection_limit"]),
+        server_of(
+            options["server"],
+            options["threads"],
+            options["connection_limit"],
+            options["processes"],
+        ),
         asked_ports(options),
     )
     if docker:

@@ -55,6 +55,7 @@ class ServerSetup:
     kind: str
     threads: int | None = None
     connection_limit: int | None = None
+    processes: int | None = None
 
     @property
     def settings(self) -> dict[str, int]:
@@ -65,7 +66,11 @@ class ServerSetup:
 
     def __str__(self) -> str:
         name = "Flask's development server" if self.kind == "dev" else self.kind
-        limits = {"threads": self.threads, "connections": self.connection_limit}
+        limits = {
+            "processes": self.processes,
+            "threads": self.threads,
+            "connections": self.connection_limit,
+        }
         words = [f"{value} {word}" for word, value in limits.items() if value is not None]
         return ", ".join([name, *words])
 

@@ -34,21 +34,36 @@ PORT_OPTIONS = {
 class Server:
     """How the bundled API is served."""
 
-    kind: Literal["dev", "waitress"] = "waitress"
+    kind: Literal["dev", "waitress", "gunicorn", "uvicorn"] = "waitress"
     threads: int | None = None
-    """Worker threads of waitress; None leaves its default of 4."""
+    """Worker threads of waitress or of a process of gunicorn; None leaves the default of 4."""
     connection_limit: int | None = None
-    """Connections waitress accepts at once; None leaves its default of 100."""
+    """Connections that the server accepts at once; None leaves its default."""
+    processes: int | None = None
+    """Worker processes of gunicorn or uvicorn; None leaves the default of 1."""
+
+    @property
+    def spawns(self) -> bool:
+        """Whether its processes inherit no socket but the API's."""
+        return self.kind == "uvicorn" and (self.processes or 1) > 1
 
     def __str__(self) -> str:
-        tuning = {"threads": self.threads, "connection_limit": self.connection_limit}
+        tuning = {
+            "processes": self.processes,
+            "threads": self.threads,
+            "connection_limit": self.connection_limit,
+        }
         return " ".join(
             [self.kind, *(f"{name}={value}" for name, value in tuning.items() if value is not None)]
         )
 
     def options(self) -> list[str]:
         """Return the options of `python -m api`."""
-        tuning = {"--threads": self.threads, "--connection-limit": self.connection_limit}
+        tuning = {
+            "--processes": self.processes,
+            "--threads": self.threads,
+            "--connection-limit": self.connection_limit,
+        }
         return [
             "--server",
             self.kind,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from firedrill.interrupt import Interrupt
-    from firedrill.stack.plan import Plan
+    from firedrill.stack.plan import Plan, Server
 
 STOP_TIMEOUT_SECONDS = 2
 """How long a stopped user may wait for its answer; requests that hang longer are abandoned."""
@@ -180,8 +180,14 @@ class ProcessStack(Stack):
                 BOUNDS_VARIABLE: bounds_text(self.plan.objectives_seconds),
                 contract.RUN_ID_VARIABLE: self.plan.run_id,
             },
-            sockets=self.plan.ports.lend("api", "metrics"),
+            sockets=self._api_sockets(self.plan.server),
         )
+
+    def _api_sockets(self, server: Server) -> list[socket.socket]:
+        if server.spawns:
+            self.plan.ports.share("metrics")
+            return self.plan.ports.lend("api")
+        return self.plan.ports.lend("api", "metrics")
 
     def start_locust(self) -> None:
         """Start Locust on the plan's profile, headless or with its web page; start the load."""

@@ -271,7 +271,11 @@ def port_variables(ports: Ports) -> dict[str, str]:
 
 def server_variables(server: Server) -> dict[str, str]:
     """Return docker-compose.yml's variables for the API's server."""
-    tuning = {"API_THREADS": server.threads, "API_CONNECTION_LIMIT": server.connection_limit}
+    tuning = {
+        "API_PROCESSES": server.processes,
+        "API_THREADS": server.threads,
+        "API_CONNECTION_LIMIT": server.connection_limit,
+    }
     return {
         "API_SERVER": server.kind,
         **{name: str(value) for name, value in tuning.items() if value is not None},
