@@ -15,7 +15,7 @@ DOCUMENT = FOLDER.parent / "docs" / "performance.md"
 BENCHES = sorted(
     path.stem
     for path in FOLDER.glob("*.py")
-    if path.stem not in {"__main__", "__init__", "performance_document", "result_tables"}
+    if path.stem not in {"__main__", "__init__", "performance_document", "result_tables", "servers"}
 )
 MACHINE = "machine"
 
