@@ -75,7 +75,9 @@ def _restart_api(words, drill):
                     drill,
                     f"changes(process_start_time_seconds{{job='api'}}[10m]) >= {restart}"
                     " and on () sum(firedrill_run_requests_total) > 0"
-                    " and on () resets(orders_total[10m]) == 1",
+                    " and on () resets(orders_total[10m]) == 1"
+                    # Start times closer than a second are no restart.
+                    " and on () time() - max(process_start_time_seconds{job='api'}) > 2",
                 ),
                 "Prometheus to scrape the API that was started again, and requests to it",
             )
