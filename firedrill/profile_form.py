@@ -265,6 +265,11 @@ def complaint(error: ErrorDetails) -> str:
         return "is missing"
     if error["type"] == "extra_forbidden":
         return f"is no key{nearest(str(key), keys()[str(parents[0]) if parents else ''])}"
+    return value_complaint(error)
+
+
+def value_complaint(error: ErrorDetails) -> str:
+    """Return what is wrong with a value, and what was expected."""
     return f"is {_shown(error['input'])}; expected {_expectation(error)}"
 
 

@@ -26,6 +26,7 @@ Exit codes:
 
 COMMANDS = {
     "setup": "stack_commands:setup",
+    "init": "project:init",
     "run": "drills:run",
     "drill": "drills:drill",
     "up": "stack_commands:up",
@@ -43,6 +44,7 @@ COMMANDS = {
 
 SHORT_HELP = {
     "setup": "Find Prometheus and Alertmanager, or take them.",
+    "init": "Write the first files of a project's load test.",
     "run": "Play a load profile, record it and judge it.",
     "drill": "Run one load profile against three servers.",
     "up": "Start the stack in the foreground; Ctrl-C stops it.",

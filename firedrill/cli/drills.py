@@ -17,7 +17,6 @@ from firedrill.cli.completion import complete_profile
 from firedrill.cli.console import ERRORS, OUTPUT
 from firedrill.cli.live import live_option, live_runs
 from firedrill.cli.options import (
-    CommandWithPorts,
     asked_ports,
     connections_option,
     docker_option,
@@ -34,6 +33,7 @@ from firedrill.cli.options import (
 )
 from firedrill.cli.reports import written
 from firedrill.cli.results import check_folders, result_options, write_results
+from firedrill.cli.settings_file import CommandWithSettings, with_slo_of_file
 from firedrill.drill.judge import fault_matrix
 from firedrill.drill.judge.baseline import Baseline
 from firedrill.drill.judge.verdict import EXIT_CODES
@@ -70,7 +70,7 @@ COMMON_OPTIONS = (
 
 
 @click.command(
-    cls=CommandWithPorts,
+    cls=CommandWithSettings,
     common=COMMON_OPTIONS,
     epilog=EXIT_CODES_HELP,
     short_help="Play a load profile, record it and judge it.",
@@ -175,18 +175,26 @@ def run(
 ) -> NoReturn:
     """Play a load PROFILE (a bundled one's name, or a YAML file), record it and judge it.
 
+    Options that are not given are those of firedrill.toml in this folder, if there is one.
+
     \b
     Examples:
+      firedrill run
       firedrill run smoke
       firedrill run launch --server dev
       firedrill run launch --threads 64 --baseline 20261124-1327 --tolerance 20%
       firedrill run my-profile.yaml --target http://127.0.0.1:8000 --locustfile my_load.py
       firedrill run --matrix
     """
-    profile = profile or ("matrix" if as_matrix else "")
+    if as_matrix and not _is_given("profile"):
+        profile = "matrix"
     if not profile:
-        raise click.UsageError("no PROFILE; expected a bundled one's name, or a YAML file")
+        raise click.UsageError(
+            "no PROFILE; expected a bundled one's name, a YAML file, or a firedrill.toml with one "
+            "(`firedrill init` writes it)"
+        )
     check_folders(options["junit"], options["summary"])
+    profile = with_slo_of_file(profile, options["out"])
     target, attachment = options["target"], Attachment.from_environment(os.environ)
     if attachment:
         _refuse_what_cannot_be_changed()
@@ -286,11 +294,17 @@ def _refuse_what_cannot_be_changed() -> None:
     )
 
 
+def _is_given(name: str) -> bool:
+    """Return whether the command line has this parameter."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is ParameterSource.COMMANDLINE
+
+
 def _refuse(why: str, names: Collection[str]) -> None:
     """Raise BadInput for the first of these options that was given."""
     context = click.get_current_context()
     for name in context.params:
-        if name in names and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+        if name in names and _is_given(name):
             option = next(
                 parameter.opts[0] for parameter in context.command.params if parameter.name == name
             )
