@@ -28,9 +28,6 @@ NOUNS = {
 }
 """The stages in words."""
 
-COMPUTING_SHARE = 0.7
-"""Share of its time in the handler for which a request that computes uses the CPU."""
-
 SETTING_STAGES = {"threads": "workers", "connection_limit": "connections", "processes": "cpu"}
 """The stage that each setting of the server widens."""
 
@@ -130,7 +127,7 @@ def _evidence(use: StageUse) -> str:
     if use.stage in {"cpu", "generator"}:
         late = "threads" if use.stage == "cpu" else "its event loop"
         waiting = f"{late} waited {units.seconds(use.waiting_max)}"
-        limit = "" if use.limit is None else f" of {use.limit:g}"
+        limit = "" if use.limit is None else f" of {use.limit:g} core{'s' * (use.limit != 1)}"
         return f"{units.percent(use.used_max)}{limit} used, {waiting} ({lasted})"
     waited = f"up to {units.count(use.waiting_max)} waited"
     if use.stage in {"downstream", "event_loop"}:
@@ -143,6 +140,12 @@ def _reason(evidence: Evidence, limiting: StageUse) -> str:
     """Return whether the handler computes or waits, and what helps."""
     stage = limiting.stage
     if stage == "cpu":
+        own = max((window.cpu_used or 0.0 for window in evidence.handler), default=1.0)
+        if own < stages.SATURATED_RATIO:
+            return (
+                f"The API itself used at most {units.percent(own)} of its CPU: other work on the"
+                " machine, such as the load generator, takes the rest. Move it elsewhere."
+            )
         if evidence.cores and evidence.processes and evidence.processes >= evidence.cores:
             return "All cores that the server may use are busy: less work or more cores help."
         return (
@@ -187,7 +190,7 @@ def _of_workers(evidence: Evidence) -> str:
         return "More threads help if the handlers wait; the CPU was not measured."
     used = model.cpu_seconds / held if held else 0.0
     share = f"{units.latency(model.cpu_seconds)} of CPU in {units.latency(held)}"
-    if used >= COMPUTING_SHARE:
+    if used >= stages.COMPUTING_SHARE:
         return f"The handlers compute ({share}): more processes help, more threads do not."
     return f"The handlers wait ({share}): more threads help."
 

@@ -57,7 +57,9 @@ class HandlerWindow:
     seconds: float
     """Mean time inside the handler."""
     cpu_used: float | None = None
-    """Used share of the CPU that the server may use."""
+    """Share of the CPU that the server may use, and did."""
+    lag_seconds: float = 0.0
+    """Mean time for which a thread waited for the interpreter or a core."""
 
     @property
     def inside(self) -> float:

@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 SATURATED_RATIO = 0.9
 """Used share of its limit from which a stage is saturated, if something waits for it."""
 
-LEAST_WAITING = {"generator": 0.1, "cpu": 0.002, "event_loop": 3.0}
+LEAST_CPU_WAIT_SECONDS = 0.004
+"""Mean lag of the interpreter while threads wait for it. A thread gives it up after 5 ms if another
+one wants it (`sys.getswitchinterval()`); an idle machine has a lag of 0.2 ms."""
+
+LEAST_WAITING = {"generator": 0.1, "cpu": LEAST_CPU_WAIT_SECONDS, "event_loop": 3.0}
 """Least that waits in front of a saturated stage. Of the generator: seconds by which its event loop
-is late, a second. Of the CPU: mean lag of the interpreter in seconds; an idle machine has 0.0002.
+is late, a second. Of the CPU: mean lag in seconds.
 Of an event loop: requests, some of which are on their way. Of all others: one."""
 
 SUSTAINED_POINTS = 2
@@ -34,6 +38,9 @@ LEAST_SHARE = 0.25
 
 ONE_AT_A_TIME = 1.1
 """Most requests at once in the handler, by process, of a server that never handles two."""
+
+COMPUTING_SHARE = 0.7
+"""Share of its time in the handler for which a request that computes uses the CPU."""
 
 HIDDEN_WAIT_SHARE = 1 - 1 / GROWN
 """Share of the requests in the handler that wait in it for something that is shared."""
@@ -119,17 +126,20 @@ def _downstream(evidence: Evidence) -> StageSeries | None:
     """Return the use of whatever the handlers wait for: a lock, a pool, a database.
 
     At its limit the rate stays the same and the handler's time grows with the requests inside,
-    while the CPU is not the limit. Of these, rate x quiet time are served (Little's law), and the
+    while nothing waits for the CPU. Of these, rate x quiet time are served (Little's law), and the
     others wait.
     """
-    quiet = evidence.quiet_handler_seconds
+    quiet, model = evidence.quiet_handler_seconds, evidence.model
     windows = [
         window
         for window in evidence.handler
-        if window.cpu_used is not None and window.cpu_used < SATURATED_RATIO
+        if window.cpu_used is not None
+        and window.cpu_used < SATURATED_RATIO
+        and window.lag_seconds < LEAST_CPU_WAIT_SECONDS
     ]
     fastest = max((window.rate for window in windows), default=0.0)
-    if quiet is None or not fastest:
+    computes = model and model.cpu_seconds and quiet and model.cpu_seconds > COMPUTING_SHARE * quiet
+    if quiet is None or not fastest or computes:
         return None
     waiting = {
         window.after_seconds: max(0.0, window.inside - window.rate * quiet) for window in windows

@@ -132,10 +132,11 @@ def _handler(
     handler = Server.REQUEST_DURATION
     rates = _points(queries, stage_queries.rate(f"{handler.name}_count"))
     means = _points(queries, stage_queries.mean(handler))
-    cpu = stages["cpu"].used if "cpu" in stages else {}
+    cpu = _points(queries, stage_queries.CPU_USED)
+    lag = stages["cpu"].waiting if "cpu" in stages else {}
     start = queries.window.start
     return [
-        HandlerWindow(time, rates[time], means[time], cpu.get(time))
+        HandlerWindow(time, rates[time], means[time], cpu.get(time), lag.get(time, 0.0))
         for time in sorted(rates.keys() & means.keys())
         if not any(
             fault.start <= start + time <= fault.end + AFTER_FAULT_SECONDS for fault in faults

@@ -38,6 +38,8 @@ PROCESSES = f"count({CPU_SECONDS})"
 CPU_LIMIT = (
     f'min(label_replace({PROCESSES}, "limit", "processes", "", "") or {Server.CPU_LIMIT.name})'
 )
+CPU_USED = f"{rate(CPU_SECONDS)} / {CPU_LIMIT}"
+"""The server's own use. The CPU is also full while tasks of the machine always wait for it."""
 ACCEPT_QUEUE = gauge(Server.LISTEN_BACKLOG.name)
 SLOTS = f"sum({Client.USERS_TARGET.name})"
 
@@ -50,7 +52,10 @@ USED: Mapping[str, str] = {
     "file_descriptors": 'max(process_open_fds{job="api"} / process_max_fds{job="api"})',
     "connections": (f"{gauge(Server.CONNECTIONS.name)} / sum({Server.CONNECTIONS_LIMIT.name})"),
     "workers": f"{rate(Server.BUSY_SECONDS.name)} / sum({Server.WORKERS_LIMIT.name})",
-    "cpu": f"{rate(CPU_SECONDS)} / {CPU_LIMIT}",
+    "cpu": (
+        f'max(label_replace({CPU_USED}, "of", "process", "", "") or'
+        f' label_replace(rate({Server.PRESSURE_CPU.name}[3s]), "of", "machine", "", ""))'
+    ),
 }
 """Used share of the limit of each stage."""
 

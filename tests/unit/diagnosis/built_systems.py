@@ -28,12 +28,12 @@ def stage(used, waiting=0.0, limit=1.0, idle=0.05):
     return StageSeries(points(idle, used), points(0.0, waiting), limit)
 
 
-def handler(rate, seconds, *, cpu=0.1, quiet_seconds=0.055, quiet_rate=12.0):
+def handler(rate, seconds, *, cpu=0.1, lag=0.0003, quiet_seconds=0.055, quiet_rate=12.0):
     """The handler at the high load; at the low one it takes `quiet_seconds`."""
     return [
         HandlerWindow(float(time), quiet_rate, quiet_seconds, 0.02)
         if time < RISE
-        else HandlerWindow(float(time), rate, seconds, cpu)
+        else HandlerWindow(float(time), rate, seconds, cpu, lag)
         for time in range(SECONDS)
     ]
 

@@ -179,6 +179,20 @@ def test_handlers_that_slow_down_with_the_cpu_are_no_lock():
     assert diagnose(CASES["cpu"]).bottleneck == "cpu"
 
 
+def test_cpu_that_others_take_is_no_lock():
+    """Threads wait for a core, and the API itself uses little."""
+    found = diagnose(
+        evidence(
+            {"workers": stage(1.0, 60.0, 20.0), "cpu": stage(0.97, 0.05)},
+            handler=handler(80.0, 0.3, cpu=0.6, lag=0.05, quiet_seconds=0.02),
+            model=model(0.3, cpu=0.009),
+            handler_seconds=0.3,
+        )
+    )
+    assert found.bottleneck == "cpu"
+    assert "other work on the machine" in found.findings[0]
+
+
 def test_what_was_not_measured_is_named():
     found = diagnose(evidence(without=("workers", "connections"), settings={}))
     assert roles(found)["workers"] == "unknown"
