@@ -29,6 +29,7 @@ COMMANDS = {
     "init": "project:init",
     "run": "drills:run",
     "drill": "drills:drill",
+    "harden": "harden:harden",
     "up": "stack_commands:up",
     "runs": "recorded:runs",
     "show": "recorded:show",
