@@ -277,7 +277,10 @@ class Search:
             fewer = self._predicted({**best, "threads": threads - 1}, model)
             if fewer:
                 p99 = units.latency(fewer.p99_seconds)
-                tried.append(f"threads={threads - 1} is predicted to have a p99 of {p99}")
+                tried.append(
+                    f"threads={threads - 1} is predicted to have a p99 of {p99}, too near the"
+                    " objective or beyond it"
+                )
         because = f": {', '.join(tried)}" if tried else ""
         return f"no smaller setting is expected to pass{because}"
 

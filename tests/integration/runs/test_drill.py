@@ -34,7 +34,14 @@ def test_starved_users_fail_a_run_that_looks_perfect_to_locust(tmp_path):
         == 1
     )
     assert locust_statistics.request_totals(run)[1] == 0, "nothing has failed that Locust knows of"
-    assert figures["saturation"]["ran_out_first"] == "connections"
+    # On a machine that stands still, the CPU may be the bottleneck beside it.
+    connections = next(
+        use for use in document["diagnosis"]["stages"] if use["stage"] == "connections"
+    )
+    assert connections["role"] in {"bottleneck", "next_limit"}
+    assert connections["saturated_after_seconds"] is not None
+    advised = {advice["setting"]: advice for advice in document["diagnosis"]["advice"]}
+    assert advised["connection_limit"]["at_least"] == 302, document["diagnosis"]["findings"]
     assert figures["client"]["latency_including_waiting_seconds"]["p99"] > max(
         10, locust_statistics.p99_ms(run) / 1000
     )
