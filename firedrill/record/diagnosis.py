@@ -5,7 +5,7 @@ Units: seconds, ratios, requests a second. None means that there is no such figu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence  # noqa: TC003 -- pydantic reads the annotations
+from collections.abc import Mapping  # noqa: TC003 -- pydantic reads the annotations
 from dataclasses import dataclass, field
 
 
@@ -45,7 +45,7 @@ class SettingAdvice:
 class ServiceModel:
     """What a request needs, apart from all waiting, as measured. Predictions follow from it."""
 
-    service_seconds: Sequence[float]
+    service_seconds: tuple[float, ...]
     """Times for which a request holds a worker, each as likely as the others, in order."""
     overhead_seconds: float
     """Mean time from the client to the server and back."""
@@ -104,13 +104,13 @@ class Diagnosis:
     """`threads`, `connections`, `processes`, `slots`, `generator`, `downstream` (neither threads
     nor processes help), `asynchronous` (calls that block an event loop), `file_descriptors`,
     `backlog`, or `none`."""
-    findings: Sequence[str]
+    findings: tuple[str, ...]
     """Sentences: the bottleneck with its evidence, next limits, advice, prediction."""
-    stages: Sequence[StageUse] = ()
-    advice: Sequence[SettingAdvice] = ()
+    stages: tuple[StageUse, ...] = ()
+    advice: tuple[SettingAdvice, ...] = ()
     prediction: Prediction | None = None
     model: ServiceModel | None = None
-    missing: Sequence[str] = ()
+    missing: tuple[str, ...] = ()
     """Evidence that was not there, as sentences."""
     check: PredictionCheck | None = None
 

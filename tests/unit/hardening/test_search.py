@@ -11,6 +11,7 @@ from firedrill.hardening.ranges import SettingRange
 from firedrill.hardening.search import Search, Trial
 from firedrill.profile import load_profile
 from firedrill.record.outcome import Status, Verdict
+from firedrill.record.run_document import RunDocument
 from tests.unit.diagnosis.built_systems import evidence, handler, model, stage
 from tests.unit.healthy_run import HEALTHY, run_document
 
@@ -49,9 +50,10 @@ class Waitress:
             )
         )
         status = Status.FAILED if stages else Status.PASSED
-        return run_document(
+        played = run_document(
             profile=LAUNCH, verdict=Verdict(status, ()), diagnosis=found, figures=HEALTHY
         )
+        return RunDocument.parse(played.content())  # as it is read from run.json
 
 
 def searched(server, ranges=BOTH, most_runs=6, defaults=DEFAULTS):
@@ -65,7 +67,7 @@ def searched(server, ranges=BOTH, most_runs=6, defaults=DEFAULTS):
     raise AssertionError(f"more than {most_runs} runs")
 
 
-@pytest.mark.parametrize("needed", [6, 8, 9, 10, 11, 12, 14, 16])
+@pytest.mark.parametrize("needed", [6, 10, 12, 14, 16])
 def test_the_smallest_setting_passes_twice_within_six_runs(needed):
     search, last = searched(Waitress(threads=needed))
     assert last.answer is not None, last.reason
