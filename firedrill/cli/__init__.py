@@ -48,6 +48,7 @@ SHORT_HELP = {
     "init": "Write the first files of a project's load test.",
     "run": "Play a load profile, record it and judge it.",
     "drill": "Run one load profile against three servers.",
+    "harden": "Find the smallest setting with which the server passes.",
     "up": "Start the stack in the foreground; Ctrl-C stops it.",
     "runs": "List the recorded runs; `runs prune` deletes the oldest.",
     "show": "Print the summary of a recorded run again.",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command(short_help="Find the smallest setting with which the server passes a profile.")
+@click.command()
 @click.argument("profile")
 @server_option
 @click.option(
