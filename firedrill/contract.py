@@ -177,6 +177,11 @@ class Server:
         "Websocket sessions that were accepted. Their handshakes are requests with status 101.",
         "http_route",
     )
+    UNFINISHED = counter(
+        "http_server_unfinished_requests_total",
+        "Requests that were inside the handler when their process ended; no other metric counts "
+        "them.",
+    )
     QUEUE_WAIT = histogram(
         "http_server_queue_wait_seconds",
         "Time from acceptance by the server until a worker takes it.",

@@ -62,8 +62,11 @@ class Telemetry:
             self._after_fork()  # forked without Python's hooks
         self._publisher = Publisher(self.cells, settings, identity.key(settings, self._name))
         self._publisher.tend()
-        self._sampler = Sampler(self.cells, self._publisher.tend)
-        self._sampler.start()
+        try:
+            self._sampler = Sampler(self.cells, self._publisher.tend)
+            self._sampler.start()
+        except (MemoryError, RuntimeError) as error:  # no room, or no thread
+            warn_once("the interpreter is not sampled", error)
 
     def _after_fork(self) -> None:
         """Leave the parent's threads and sockets to the parent."""
@@ -98,6 +101,8 @@ class Telemetry:
             self.tracing.close()
         if self._publisher:
             self._publisher.close()
+        if self._settings:
+            _of_address.pop(self._settings, None)
 
 
 class Instrumented(Telemetry):

@@ -394,15 +394,20 @@ class Endpoint:
             return self.members.are_over() and not self._selector.select(0)
 
     def _accept(self) -> None:
-        with suppress(OSError):
+        try:
             link, _ = self._registry.accept()
-            link.setblocking(False)
-            self._selector.register(link, selectors.EVENT_READ)
+        except OSError:
+            sleep(LOOK_SECONDS)  # no descriptor is left: some process may end
+            return
+        link.setblocking(False)
+        self._selector.register(link, selectors.EVENT_READ)
 
     def _hear(self, link: socket.socket) -> None:
         descriptors: list[int] = []
         try:
-            text, descriptors, _, _ = socket.recv_fds(link, LARGEST_MESSAGE_BYTES, 2)
+            text, descriptors, _, _ = socket.recv_fds(
+                link, LARGEST_MESSAGE_BYTES, 2, socket.MSG_CMSG_CLOEXEC
+            )
             if text and link not in self._member_of:
                 self._take_in(link, text, descriptors)
                 return
@@ -439,18 +444,27 @@ class Endpoint:
                 self._wants_port = False
 
 
+def close_others() -> None:
+    """Close what the server left open to its children, such as its own port."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 -- its own descriptor is among them
+        if int(name) > LISTENER_DESCRIPTOR:
+            with suppress(OSError):
+                os.close(int(name))
+
+
 def main() -> None:
     """Serve until the application is gone."""
-    # Ctrl-C reaches the whole terminal; the application decides when it ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A terminal or a service manager asks all its processes to end. The application decides when
+    # it does, and its last requests are counted until then.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     host, port, _ = sys.argv[1:]
     registry = socket.socket(fileno=REGISTRY_DESCRIPTOR)
     try:
         inherited = socket.socket(fileno=LISTENER_DESCRIPTOR)
     except OSError:
         inherited = None
-    # Whatever else the server left open to its children, such as its own port.
-    os.closerange(LISTENER_DESCRIPTOR + 1, os.sysconf("SC_OPEN_MAX"))
+    close_others()
     endpoint = Endpoint(registry, host, int(port))
     endpoint.open_port(inherited)
     endpoint.serve()

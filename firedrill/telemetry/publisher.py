@@ -166,7 +166,7 @@ class Publisher:
 
     def _listen(self, link: socket.socket) -> None:
         try:
-            text, descriptors, _, _ = socket.recv_fds(link, 4096, 1)
+            text, descriptors, _, _ = socket.recv_fds(link, 4096, 1, socket.MSG_CMSG_CLOEXEC)
         except BlockingIOError:
             return
         except OSError:

@@ -31,9 +31,10 @@ class Settings:
     def from_environment(cls, environ: Mapping[str, str], host: str, port: int) -> Settings:
         """Return the settings. Raises BadInput for a port that is none."""
         given = environ.get("FIREDRILL_METRICS_PORT") or str(port)
-        if not (given.isascii() and given.isdigit() and int(given[:6]) <= HIGHEST_PORT):
+        is_number = given.isascii() and given.isdigit() and len(given) <= len(str(HIGHEST_PORT))
+        if not is_number or int(given) > HIGHEST_PORT:
             raise BadInput(
-                f"FIREDRILL_METRICS_PORT is {given!r}; expected a port from 0 to {HIGHEST_PORT}"
+                f"the metrics port is {given[:20]!r}; expected a port from 0 to {HIGHEST_PORT}"
             )
         return cls(
             environ.get("FIREDRILL_METRICS_HOST") or host,

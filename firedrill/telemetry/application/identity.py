@@ -82,7 +82,8 @@ def key(settings: Settings, name: str) -> str:
     """
     same: tuple[object, ...]
     if settings.directory:
-        same = (str(Path(settings.directory).resolve()), name, str(Path.cwd()))
+        folder = _working_directory()
+        same = (str(folder / settings.directory), name, str(folder))
     else:
         same = (settings.host, settings.port, master() or process(os.getpid()))
     try:
@@ -90,3 +91,10 @@ def key(settings: Settings, name: str) -> str:
     except OSError:
         namespace = 0
     return hashlib.sha256(json.dumps([os.getuid(), namespace, *same]).encode()).hexdigest()[:32]
+
+
+def _working_directory() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path("/")  # it was deleted

@@ -69,7 +69,9 @@ class Members:
         """The memory to which counts of ended processes are added."""
         if not self._stores:
             self._keep(Cells.create())
-        return next(iter(self._stores.values()))
+        store = next(iter(self._stores.values()))
+        store.reserve(Server.UNFINISHED)
+        return store
 
     def _keep(self, store: Cells) -> None:
         self._stores.setdefault(os.fstat(store.descriptor).st_ino, store)
@@ -102,7 +104,10 @@ class Members:
         self.running.remove(member)
         self.ended_cpu_seconds += member.usage.cpu_seconds
         store = self.store
+        unfinished = store.reserve(Server.UNFINISHED)
         for series in member.cells.series():
+            if series.name == Server.ACTIVE_REQUESTS.name and not member.process.is_alive():
+                store.values[unfinished] += max(0.0, *member.cells.read(series))
             metric = ACCUMULATED.get(series.name)
             if metric is None or series.width != width(metric):
                 continue
