@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 SLEEP_SECONDS = 0.010
 """A hundred samples a second take 0.3 % of a core; a worker thread wakes as late as they do."""
-SAMPLES_PER_TURN = 25
+SAMPLES_PER_TURN = 5
 
 
 class Sampler:
     """Samples with a daemon thread and a hook on the garbage collector, until `stop()`."""
 
     def __init__(self, cells: Cells, turn: Callable[[], None]) -> None:
-        """Call `turn` from the thread four times a second."""
+        """Call `turn` from the thread twenty times a second."""
         self._cells, self._turn = cells, turn
         self._lag = cells.reserve(Server.SLEEP_LAG)
         self._threads = cells.reserve(Server.THREADS)

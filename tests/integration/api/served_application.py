@@ -96,7 +96,7 @@ class Served:
         wanted = self.answers[200]
         poll_until(
             lambda: self.counted() == wanted,
-            lambda: f"{wanted} answers to be counted, not {self.counted()}; {self.log.read_text()}",
+            lambda: f"{wanted} of {self.answers} to be counted, not {self.counted()}",
         )
 
     def workers(self):

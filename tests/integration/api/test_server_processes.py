@@ -1,6 +1,7 @@
 """Servers of several processes: every answer is counted once, whatever becomes of its process."""
 
 import signal
+from pathlib import Path
 
 import psutil
 import pytest
@@ -44,8 +45,11 @@ def test_counts_survive_reloads_kills_and_a_lost_endpoint(tmp_path):
             served.process.send_signal(signal.SIGHUP)
             poll_until(lambda: replaced(served, before), "new workers")  # noqa: B023 -- awaited
             send_and_count(served)
-        served.workers()[0].kill()
+        killed = served.workers()[0]
+        killed.kill()
+        poll_until(lambda: killed not in served.workers(), "the worker to end")
         send_and_count(served)
+        poll_until(lambda: any(map(keeps_counts, served.workers())), "a worker to keep the counts")
         (endpoint,) = served.endpoints()
         endpoint.kill()
         send_and_count(served)  # with the counts of four workers that have ended
@@ -63,6 +67,19 @@ def test_counts_survive_reloads_kills_and_a_lost_endpoint(tmp_path):
 def send_and_count(served):
     served.send(40)
     served.await_counts()
+
+
+def keeps_counts(worker):
+    """Whether a worker holds the memory of ended processes, beside its own."""
+    held = [entry for entry in Path(f"/proc/{worker.pid}/fd").iterdir() if is_memory(entry)]
+    return len({entry.stat().st_ino for entry in held}) == 2
+
+
+def is_memory(entry):
+    try:
+        return "firedrill-cells" in str(entry.readlink())
+    except FileNotFoundError:
+        return False  # closed since it was listed
 
 
 def replaced(served, before):
