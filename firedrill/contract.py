@@ -219,6 +219,12 @@ class Server:
         "Overshoot of a 10 ms sleep: threads that compete for the interpreter or a core.",
         bounds=LAG_BOUNDS_SECONDS,
     )
+    EVENT_LOOP_LAG = histogram(
+        "python_event_loop_lag_seconds",
+        "Delay of a timer in the event loop of an ASGI application: the loop is busy, or has no "
+        "core.",
+        bounds=LAG_BOUNDS_SECONDS,
+    )
     GC_PAUSE = counter(
         "python_gc_pause_seconds_total", "Time spent in the cyclic garbage collector."
     )

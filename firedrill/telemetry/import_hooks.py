@@ -1,4 +1,4 @@
-"""Code that runs when a module is imported, or at once if it is already: `when_imported(name, do)`.
+"""Changes of other packages' classes, made when their module is imported: `when_imported`.
 
 A server or a framework may be imported after the application was instrumented, or never.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import suppress
+from functools import wraps
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -90,3 +92,43 @@ class _Loader:
 
 
 _FINDER: Any = _Finder()
+
+
+def call_around(owner: type, name: str, around: Callable[..., Any]) -> None:
+    """Replace a method by `around(method, self, ...)`, once however often it is asked."""
+    method = getattr(owner, name)
+    if hasattr(method, "firedrill_original"):
+        return
+
+    @wraps(method)
+    def replaced(self: Any, *arguments: Any, **named: Any) -> Any:
+        return around(method, self, *arguments, **named)
+
+    replaced.firedrill_original = method  # type: ignore[attr-defined]
+    setattr(owner, name, replaced)
+
+
+def call_after(owner: type, name: str, note: Callable[..., None]) -> None:
+    """Call `note(self, result, ...)` after each call of a method.
+
+    What `note` raises is dropped: the method's caller is no part of the measurement.
+    """
+
+    def noted(method: Callable[..., Any], self: Any, *arguments: Any, **named: Any) -> Any:
+        result = method(self, *arguments, **named)
+        with suppress(Exception):
+            note(self, result, *arguments, **named)
+        return result
+
+    call_around(owner, name, noted)
+
+
+def call_before(owner: type, name: str, note: Callable[..., None]) -> None:
+    """Call `note(self, ...)` before each call of a method; what it raises is dropped."""
+
+    def noted(method: Callable[..., Any], self: Any, *arguments: Any, **named: Any) -> Any:
+        with suppress(Exception):
+            note(self, *arguments, **named)
+        return method(self, *arguments, **named)
+
+    call_around(owner, name, noted)

@@ -15,6 +15,7 @@ from firedrill.telemetry.application import identity
 from firedrill.telemetry.middleware import frameworks
 from firedrill.telemetry.publisher import Publisher, url
 from firedrill.telemetry.runtime_sampler import Sampler
+from firedrill.telemetry.servers import known_servers, server_report
 from firedrill.telemetry.settings import Settings
 from firedrill.telemetry.shared_cells import Cells
 from firedrill.telemetry.warning_once import warn_once
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from firedrill.telemetry.tracing import Tracing
-
-UNBOUNDED = "unbounded"
-"""Label of a server that starts a thread for each connection."""
 
 
 class Telemetry:
@@ -190,13 +188,14 @@ def _instrument(app: Any, host: str, port: int, version: str, tracing: bool | No
     if settings.port:
         _of_address[settings] = telemetry
     telemetry.set(Server.BUILD_INFO, 1, version)
-    if flask_command() == "run":
-        telemetry.set(Server.SERVER_INFO, 1, "werkzeug", UNBOUNDED, "1")
     traced = started_tracing_or_none(app, version, tracing)
     telemetry.tracing = traced or telemetry.tracing
     served = frameworks.install(app, telemetry.cells, traced.serve if traced else None)
     instrumented = kind(served, telemetry)
     frameworks.remember(app, instrumented)
+    if will_serve():
+        known_servers.watch()
+        server_report.report_to(telemetry.cells)
     return instrumented
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from firedrill.contract import RUN_ID_HEADER
 from firedrill.telemetry.middleware import routes
+from firedrill.telemetry.middleware.event_loop import EventLoop
 from firedrill.telemetry.middleware.request_metrics import (
     FAILED,
     MEASURED,
@@ -46,6 +47,7 @@ class AsgiMiddleware:
     def __init__(self, app: AsgiApp, metrics: RequestMetrics) -> None:
         self.app = app
         self.metrics = metrics
+        self._loop = EventLoop(metrics.cells)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -54,6 +56,7 @@ class AsgiMiddleware:
             await self.app(scope, receive, send)
             return
         try:
+            self._loop.watch()
             exchange = kind(self.metrics, scope, receive, send)
         except Exception as error:  # noqa: BLE001 -- a request is answered, counted or not
             warn_once(UNCOUNTED, error)

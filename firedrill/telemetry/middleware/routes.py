@@ -7,15 +7,14 @@ not, so `watch_frameworks` lets them note it. Every other request has the route 
 from __future__ import annotations
 
 import re
-from contextlib import suppress
-from functools import cache, wraps
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from firedrill.telemetry.import_hooks import when_imported
+from firedrill.telemetry.import_hooks import call_after, when_imported
 from firedrill.telemetry.middleware.request_metrics import MEASURED, UNMATCHED_ROUTE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from types import ModuleType
 
 ROUTE = "firedrill.route"
@@ -144,23 +143,3 @@ def note_route(place: dict[str, Any], template: str) -> None:
     """Keep the template of a measured request."""
     if MEASURED in place:
         place[ROUTE] = template
-
-
-def call_after(owner: type, name: str, note: Callable[..., None]) -> None:
-    """Call `note(self, result, ...)` after each call of a method, once however often it is asked.
-
-    What `note` raises is dropped: the method's caller is no part of the measurement.
-    """
-    method = getattr(owner, name)
-    if hasattr(method, "firedrill_original"):
-        return
-
-    @wraps(method)
-    def noted(self: Any, *arguments: Any, **named: Any) -> Any:
-        result = method(self, *arguments, **named)
-        with suppress(Exception):
-            note(self, result, *arguments, **named)
-        return result
-
-    noted.firedrill_original = method  # type: ignore[attr-defined]
-    setattr(owner, name, noted)

@@ -114,10 +114,10 @@ class Served:
 
 
 @contextmanager
-def serving(folder, command, **environment):
+def serving(folder, command, source=SOURCE, **environment):
     """Serve the application in a folder; `{port}` in the command is the API's."""
     port, metrics_port = ports.any_free(), ports.any_free()
-    (folder / "served.py").write_text(SOURCE.replace("METRICS_PORT", str(metrics_port)))
+    (folder / "served.py").write_text(source.replace("METRICS_PORT", str(metrics_port)))
     log = folder / "log"
     words = [word.format(port=port) for word in command]
     words[0] = str(Path(sys.executable).parent / words[0])
