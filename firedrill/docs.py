@@ -1,4 +1,4 @@
-"""Generate docs/metrics.md and the runbook links of the bundle's alerts.
+"""Generate docs/metrics.md, docs/checks/ and the runbook links of the bundle's alerts.
 
 Run: `python -m firedrill.docs` (or `make docs`).
 """
@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from firedrill import places
+from firedrill.alerts.lint import catalog
 from firedrill.alerts.rules import runbook_links
 from firedrill.contract import (
     ENDPOINT_BOUNDS_SECONDS,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from firedrill.contract import Metric
 
 DOCUMENT = places.ROOT / "docs" / "metrics.md"
+
+CHECKS = places.ROOT / "docs" / "checks"
 
 RUN_SCHEMA = places.ROOT / "docs" / "run.schema.json"
 
@@ -80,6 +83,12 @@ def metrics_document() -> str:
     )
 
 
+def check_pages() -> dict[str, str]:
+    """Return the text of each file in docs/checks/, by name."""
+    pages = {f"{entry.name}.md": catalog.page(entry) for entry in catalog.ENTRIES}
+    return {"README.md": catalog.index(), **pages}
+
+
 def run_schema() -> str:
     """Return the text of docs/run.schema.json, the JSON Schema of run.json."""
     return json.dumps(run_document.json_schema(), indent=2) + "\n"
@@ -113,5 +122,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 if __name__ == "__main__":
     DOCUMENT.write_text(metrics_document())
     RUN_SCHEMA.write_text(run_schema())
+    CHECKS.mkdir(exist_ok=True)
+    for name, text in check_pages().items():
+        (CHECKS / name).write_text(text)
     for file in places.RULES.glob("*.yml"):
         file.write_text(runbook_links.add_links(file.read_text()))

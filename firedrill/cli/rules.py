@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 from click.core import ParameterSource
@@ -14,17 +14,22 @@ from click.core import ParameterSource
 from firedrill import places, units
 from firedrill.alerts.backtest import sweep, tables
 from firedrill.alerts.backtest.backtest import BacktestRequest, backtest
-from firedrill.alerts.lint import checks, known_series
-from firedrill.alerts.rules import yaml_document
+from firedrill.alerts.lint import checks, known_series, output
+from firedrill.alerts.lint.context import Intervals
+from firedrill.alerts.rules import durations, rule_folder, rule_format, yaml_document
 from firedrill.alerts.scaling.shrink import scale_rules
 from firedrill.cli.console import ERRORS, OUTPUT
 from firedrill.cli.options import out_option, time_scale_option
 from firedrill.errors import BadInput, ExitCode
 from firedrill.interrupt import Interrupt
+from firedrill.prometheus.client import Prometheus
 from firedrill.record import run_folder
 from firedrill.stack import state_file
 from firedrill.stack.rule_watch import watch_loop
 from firedrill.stack.rule_watch.mirror import Mirror
+
+if TYPE_CHECKING:
+    from firedrill.alerts.lint.known_series import Inventory
 
 
 @click.group()
@@ -190,22 +195,23 @@ def backtest_command(
 def scale(factor: float, source: Path, target: Path) -> None:
     """Divide the durations of production rules for a drill.
 
-    Writes the rules of IN to OUT, and names each duration that could not become as short as asked.
+    Writes the rules of IN to OUT in the format that they have, and names each duration that could
+    not become as short as asked. Numbers that are seconds by their place, such as the second
+    argument of predict_linear() and 300 in time() - x < 300, are divided too, and named.
 
     \b
     Example:
       firedrill alerts scale --factor 12 prometheus/rules/api.yml drill.yml
     """
     try:
-        scaled = scale_rules(source.read_text(), factor)
-        target.write_text(scaled.text)
+        original = rule_format.SourceText.decode(source.read_bytes())
+        scaled = scale_rules(original.text, factor)
+        target.write_bytes(original.encode(scaled.text))
     except OSError as error:
         raise BadInput(f"{error.filename}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{source}: no text; expected a Prometheus rule file") from error
     except BadInput as error:
         raise BadInput(": ".join(yaml_document.locate(str(source), error))) from error
-    for sentence in scaled.clamped:
+    for sentence in (*scaled.seconds, *scaled.clamped):
         ERRORS.say(sentence)
     clamped = units.counted(len(scaled.clamped), "duration")
     ERRORS.say(f"{clamped} could not become as short as asked")
@@ -217,42 +223,100 @@ def scale(factor: float, source: Path, target: Path) -> None:
     "--run",
     "run_name",
     metavar="RUN",
-    help="Look up series in what this run recorded, not in what the bundle exports.",
+    help="Look up series in what this run recorded.",
+)
+@click.option(
+    "--prometheus",
+    "prometheus_url",
+    metavar="URL",
+    help="Look up series, kinds of metrics and intervals in this Prometheus.",
+)
+@click.option(
+    "--scrape-interval",
+    metavar="DURATION",
+    help="How often your Prometheus scrapes, such as 30s. [default: 1s, a drill's]",
 )
 @out_option
+@click.option("--strict", is_flag=True, help="Exit 1 if there are warnings.")
 @click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print the findings as a JSON list on standard output, and nothing else there.",
+    "--format",
+    "form",
+    type=click.Choice(output.FORMATS),
+    default="text",
+    show_default=True,
+    help="How to print the findings on standard output.",
 )
-def check(files: tuple[Path, ...], run_name: str | None, out: Path, as_json: bool) -> NoReturn:
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+def check(
+    files: tuple[Path, ...],
+    run_name: str | None,
+    prometheus_url: str | None,
+    scrape_interval: str | None,
+    out: Path,
+    strict: bool,
+    form: str,
+    as_json: bool,
+) -> NoReturn:
     """Find mistakes in rule files, also those that promtool lets pass.
 
-    Exits 2 if there is an error (Prometheus refuses the rule, or it cannot work), 0 if there are
-    only warnings.
+    FILE is a rule file, a PrometheusRule, a Mimir namespace, or a folder of them. Exits 2 if there
+    is an error (Prometheus refuses the rule, or it cannot work), 1 if there are warnings and
+    --strict is given, and 0 otherwise. A comment `# firedrill: ignore CHECK REASON` above a rule
+    leaves its findings of one check out.
 
     \b
-    Example:
+    Examples:
       firedrill alerts check my_alerts.yml --run 20260102
+      firedrill alerts check rules/ --strict --format github --scrape-interval 30s
     """
+    inventory, intervals = _what_exists(run_name, prometheus_url, out)
+    if scrape_interval is not None:
+        intervals = replace(intervals, scrape_ms=_interval_ms(scrape_interval))
+    listed = rule_folder.files(files)
+    report = checks.check_all(listed.files, inventory, intervals)
+    printed = output.render(report.findings, "json" if as_json else form)
+    if printed:
+        click.echo(printed)
+    for sentence in (*listed.skipped, output.unknown_names(report.unknown)):
+        if sentence:
+            ERRORS.say(sentence)
+    errors = sum(finding.severity == "error" for finding in report.findings)
+    warnings = len(report.findings) - errors
+    counts = (
+        units.counted(number, what) for number, what in ((errors, "error"), (warnings, "warning"))
+    )
+    if form == "text" and not as_json:
+        ERRORS.say(f"{', '.join(counts)} in {units.counted(len(listed.files), 'file')}")
+    if errors:
+        sys.exit(ExitCode.BAD_INPUT)
+    sys.exit(ExitCode.FAILED if strict and warnings else ExitCode.PASSED)
+
+
+def _what_exists(
+    run_name: str | None, prometheus_url: str | None, out: Path
+) -> tuple[Inventory | None, Intervals]:
+    """Return the series that exist, if an option says where to look, and the intervals."""
+    if run_name is not None and prometheus_url is not None:
+        raise BadInput("--run and --prometheus: expected one of them")
+    if prometheus_url is not None:
+        if not prometheus_url.startswith(("http://", "https://")):
+            raise BadInput(
+                f"--prometheus {prometheus_url}: expected a URL such as http://127.0.0.1:9090"
+            )
+        return known_series.read_prometheus(Prometheus(prometheus_url))
+    if run_name is None:
+        return None, Intervals()
     with Interrupt() as interrupt:
-        recorded = (
-            known_series.read_run(run_folder.find(out, run_name), interrupt)
-            if run_name is not None
-            else None
-        )
+        recorded = known_series.read_run(run_folder.find(out, run_name), interrupt)
         interrupt.raise_if_requested()
-    findings = checks.check_all(files, recorded)
-    errors = sum(finding.severity == "error" for finding in findings)
-    if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
-    else:
-        for finding in findings:
-            click.echo(f"{finding.place}: {finding.severity}: {finding.text}")
-        counts = (
-            units.counted(number, what)
-            for number, what in ((errors, "error"), (len(findings) - errors, "warning"))
-        )
-        ERRORS.say(f"{', '.join(counts)} in {units.counted(len(files), 'file')}")
-    sys.exit(ExitCode.BAD_INPUT if errors else ExitCode.PASSED)
+    return recorded, Intervals()
+
+
+def _interval_ms(text: str) -> int:
+    try:
+        interval_ms = durations.parse_ms(text)
+    except BadInput as error:
+        raise BadInput(f"--scrape-interval: {error}") from error
+    if not interval_ms:
+        raise BadInput(f"--scrape-interval {text}: expected more than 0")
+    return interval_ms

@@ -165,6 +165,23 @@ class Prometheus:
         """Return the values of its command line's flags."""
         return dict(self._call("GET", "/api/v1/status/flags", {}))
 
+    def configuration(self) -> str:
+        """Return the configuration that it has loaded, as YAML."""
+        return str(self._call("GET", "/api/v1/status/config", {})["yaml"])
+
+    def metric_kinds(self) -> dict[str, str]:
+        """Return `counter`, `gauge` and so on by series name, as its targets declare them.
+
+        The series of a histogram are counters, the quantiles of a summary are gauges.
+        """
+        kinds: dict[str, str] = {}
+        for name, declared in self._call("GET", "/api/v1/metadata", {}).items():
+            kind = str(declared[0]["type"])
+            kinds[name] = "gauge" if kind == "summary" else kind
+            if kind in {"histogram", "summary"}:
+                kinds |= {f"{name}_{part}": "counter" for part in ("bucket", "count", "sum")}
+        return kinds
+
     def version(self) -> str:
         """Return its version, such as `2.42.0`."""
         return str(self._call("GET", "/api/v1/status/buildinfo", {})["version"])

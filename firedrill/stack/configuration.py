@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from firedrill import places
-from firedrill.alerts.rules import promtool, reloading
+from firedrill.alerts.rules import promtool, reloading, rule_format
 from firedrill.alerts.scaling.routing import scale_routing
 from firedrill.alerts.scaling.shrink import scale_rules
 from firedrill.errors import BadInput
@@ -99,12 +99,23 @@ def write(
 def add_scrapes_and_rules(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path]) -> None:
     """Add metrics endpoints and a user's rules to a folder that has `targets/` and `rules/`."""
     for number, file in enumerate(rules):
-        # Prometheus reads only files that end in .yml.
-        shutil.copy(file, folder / "rules" / f"{USER_PREFIX}{number}-{file.stem}.yml")
+        for part, text in enumerate(plain_rules(file)):
+            # Prometheus reads only files that end in .yml.
+            name = f"{USER_PREFIX}{number}-{file.stem}{f'.{part + 1}' if part else ''}.yml"
+            (folder / "rules" / name).write_text(text)
     for job in {scrape.job for scrape in scrapes}:
         entries = [scrape.as_file_sd() for scrape in scrapes if scrape.job == job]
         name = job if job in {"api", "locust", "prometheus"} else f"extra-{job}"
         (folder / "targets" / f"{name}.json").write_text(json.dumps(entries, indent=1))
+
+
+def plain_rules(file: Path) -> tuple[str, ...]:
+    """Return the rules of a user's file, of whatever format, as plain rule files.
+
+    Raises:
+        BadInput: it has no Prometheus rules.
+    """
+    return rule_format.split(rule_format.SourceText.decode(file.read_bytes()).text).texts
 
 
 def write_routing(folder: Path, time_scale: float, receiver_url: str) -> Path:

@@ -158,3 +158,8 @@ def test_histograms_share_bounds_and_only_counters_end_in_total():
     }
     assert set(ENDPOINT_BOUNDS_SECONDS) < set(LATENCY_BOUNDS_SECONDS)
     assert all(metric.name.endswith("_total") == (metric.kind == "counter") for metric in metrics)
+
+
+def test_the_pages_of_checks_are_generated_from_the_catalog():
+    written = {file.name: file.read_text() for file in docs.CHECKS.glob("*.md")}
+    assert written == docs.check_pages(), "run `make docs`"

@@ -1,4 +1,4 @@
-"""The checks of `alerts check`, one function each, and what they say about a rule file.
+"""The checks of `alerts check` over rule files: everything in one pass, each finding once.
 
 `error`: Prometheus refuses the rule, or the alert cannot work. `warning`: it works, and probably
 not as meant.
@@ -6,305 +6,248 @@ not as meant.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import promql_parser as promql
-
-from firedrill.alerts.lint import contradictions, known_series
-from firedrill.alerts.rules import expression, label_templates, promtool, rule_file
-from firedrill.alerts.scaling.intervals import SCRAPE_MS, SHORTEST_WINDOW_MS
+from firedrill.alerts.lint import (
+    condition_checks,
+    counter_checks,
+    ignore_comments,
+    known_series,
+    label_checks,
+    rule_checks,
+)
+from firedrill.alerts.lint.context import Context, Intervals
+from firedrill.alerts.lint.finding import Finding
+from firedrill.alerts.rules import expression, promtool, rule_file
 from firedrill.contract import exported_series
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from firedrill.alerts.lint.finding import Problem
     from firedrill.alerts.lint.known_series import Inventory
-    from firedrill.alerts.rules.rule_file import Group, Rule
+    from firedrill.alerts.rules.promtool import CheckedFile
+    from firedrill.alerts.rules.rule_file import Group, Mistake, Rule, RuleDocument
 
-MIN_EVALUATIONS = 2
-"""An alert whose `for` is shorter fires on a single evaluation."""
+    Check = Callable[[Rule, Context], Iterator[Problem]]
+
 PROMETHEUS_OWN_SERIES = frozenset({
     "up", "scrape_duration_seconds", "scrape_samples_scraped", "scrape_series_added",
     "scrape_samples_post_metric_relabeling", "ALERTS", "ALERTS_FOR_STATE",
     "prometheus_rule_group_iterations_missed_total", "prometheus_rule_evaluation_failures_total",
 })  # fmt: skip
 """Series that Prometheus makes itself: for each scrape, each alert, and on its metrics endpoint."""
-IN_EXPRESSION = frozenset({
-    "unknown_metric", "short_window", "empty_selector", "constant", "never", "bool", "versions",
-    "order", "result",
-})  # fmt: skip
-"""Checks whose findings belong to the line of the expression."""
-_BOUND_LABELS = ("le", "quantile")
-_TIME_FUNCTIONS = {
-    "time", "minute", "hour", "day_of_month", "day_of_week", "day_of_year", "days_in_month",
-    "month", "year",
-}  # fmt: skip
-"""Functions that read no series and still change."""
 _GROUP_KEYS_OF_3 = ("labels", "query_offset")
 """Keys of a group that Prometheus 2.42 refuses, whatever a newer promtool says."""
-_FUNCTIONS_OF_3 = frozenset({
-    "double_exponential_smoothing", "end", "first_over_time", "histogram_avg",
-    "histogram_quantiles", "histogram_stddev", "histogram_stdvar", "info", "limit_ratio", "limitk",
-    "mad_over_time", "range", "sort_by_label", "sort_by_label_desc", "start", "step",
-    "ts_of_first_over_time", "ts_of_last_over_time", "ts_of_max_over_time", "ts_of_min_over_time",
-})  # fmt: skip
-"""Functions and aggregations that 2.42 does not know; some need a feature flag in 3.x."""
+
+OF_RULES: tuple[Check, ...] = (
+    rule_checks.unusable_result,
+    rule_checks.short_window,
+    rule_checks.contradicting_labels,
+    rule_checks.not_recorded,
+    rule_checks.order,
+    rule_checks.versions,
+    label_checks.histogram_without_le,
+    label_checks.no_shared_labels,
+    counter_checks.rate_of_gauge,
+    counter_checks.rate_of_sum,
+)
+OF_ALERTS: tuple[Check, ...] = (
+    label_checks.value_in_label,
+    label_checks.template_label,
+    rule_checks.severity,
+    rule_checks.missing_annotations,
+    rule_checks.short_for,
+    rule_checks.constant,
+    rule_checks.never,
+    rule_checks.bool_comparison,
+    condition_checks.no_threshold,
+    condition_checks.absent_regex,
+    condition_checks.zero_division,
+    condition_checks.keep_firing_for,
+    counter_checks.increase_equals,
+    counter_checks.raw_counter,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """A finding of a check."""
+class LintReport:
+    """The findings in files that are loaded together."""
 
-    place: str
-    """`file:line`; the file alone if it cannot be read."""
-    severity: str
-    """`error` or `warning`."""
-    check: str
-    """The name of the check, for programs."""
-    text: str
+    findings: tuple[Finding, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """Names that rules read, and that neither the bundle exports nor these files record."""
+    rules: int = 0
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """The text of each file."""
 
 
 def check(
-    file: Path, recorded: Inventory | None = None, beside: Iterable[Path] = ()
+    file: Path, inventory: Inventory | None = None, beside: Iterable[Path] = ()
 ) -> list[Finding]:
     """Check a rule file and return the findings in order of the lines.
 
     Args:
         file: The rule file.
-        recorded: The series of a run; None for those that the bundle exports and records.
+        inventory: The series that exist; None if nobody said.
         beside: Rule files that are loaded with it, and may record what it reads.
 
     Raises:
         Missing: there is no promtool.
     """
-    groups, mistakes = promtool.check_file(file)
-    known = _known_names(groups, recorded, beside)
-    missing_from = "the run has no" if recorded else "nobody exports or records"
-    findings = [
-        Finding(mistake.place, "error", "promtool" if mistake.rule else "file", mistake.text)
-        for mistake in mistakes
-    ]
-    for group in groups:
-        findings += _group_keys(group)
-        for index, rule in enumerate(group.rules):
-            if any(mistake.rule is rule for mistake in mistakes):
-                findings += _versions(group, rule)  # It may be why promtool refuses the rule.
-                continue
-            findings += _unknown(rule, known, missing_from)
-            findings += _rule_checks(group, rule)
-            findings += _order(group, index, rule)
-            if recorded:
-                findings += _not_recorded(rule, recorded)
-    return sorted(findings, key=_line)
+    return list(check_all([file], inventory, beside=beside).findings)
 
 
-def check_all(files: Sequence[Path], recorded: Inventory | None = None) -> list[Finding]:
+def check_all(
+    files: Sequence[Path],
+    inventory: Inventory | None = None,
+    intervals: Intervals | None = None,
+    beside: Iterable[Path] = (),
+) -> LintReport:
     """Check rule files that are loaded together.
+
+    Args:
+        files: The rule files.
+        inventory: The series that exist; None if nobody said.
+        intervals: How often Prometheus scrapes and evaluates; None for a drill's.
+        beside: Further files that are loaded with them, and are not checked.
 
     Raises:
         Missing: there is no promtool.
     """
-    return [finding for file in files for finding in check(file, recorded, files)]
-
-
-def _known_names(
-    groups: Sequence[Group], recorded: Inventory | None, beside: Iterable[Path]
-) -> set[str]:
-    names = recorded.names if recorded else exported_series() | known_series.recorded_names()
-    loaded = [*groups]
-    for file in beside:
-        loaded += rule_file.read_tolerantly(file).groups
-    records = {rule.name for group in loaded for rule in group.rules if not rule.is_alert}
-    return {*names, *PROMETHEUS_OWN_SERIES, *records}
-
-
-def _line(finding: Finding) -> int:
-    line = finding.place.rpartition(":")[2]
-    return int(line) if line.isdecimal() else 0
-
-
-def _rule_checks(group: Group, rule: Rule) -> Iterator[Finding]:
-    for check_rule in (_result, _windows, _contradicting_labels, _versions):
-        yield from check_rule(group, rule)
-    if rule.is_alert:
-        for check_alert in (_labels, _annotations, _hold, _constant, _never, _bool):
-            yield from check_alert(group, rule)
-
-
-def _finding(rule: Rule, severity: str, name: str, text: str) -> Finding:
-    place = rule.expr_place if name in IN_EXPRESSION else rule.place
-    return Finding(place, severity, name, f"{rule.name}: {text}")
-
-
-# -- labels and annotations
-
-
-def _labels(_group: Group, rule: Rule) -> Iterator[Finding]:
-    for name, text in rule.labels.items():
-        if "{{" in text and label_templates.has_value(text):
-            said = (
-                f"$value in the label {name} makes another alert of each evaluation, so `for` never"
-                " ends; move it to an annotation"
-            )
-            yield _finding(rule, "error", "value_in_label", said)
-    severity = rule.labels.get("severity")
-    if severity not in {"critical", "warning", "info"}:
-        said = f"severity is {severity}" if severity else "no severity"
-        yield _finding(rule, "warning", "severity", f"{said}; expected critical, warning or info")
-
-
-def _annotations(_group: Group, rule: Rule) -> Iterator[Finding]:
-    for name in ("summary", "description"):
-        if not rule.annotations.get(name):
-            yield _finding(rule, "warning", name, f"no {name}; expected one in its annotations")
-
-
-# -- times
-
-
-def _hold(group: Group, rule: Rule) -> Iterator[Finding]:
-    interval_ms = group.interval_ms or SCRAPE_MS
-    if 0 < rule.hold_ms < MIN_EVALUATIONS * interval_ms:
-        said = (
-            f"`for` of {rule.hold_ms / 1000:g} s is under two evaluations"
-            f" ({interval_ms / 1000:g} s apart), so a single one fires it; expected"
-            f" {MIN_EVALUATIONS * interval_ms / 1000:g}s or more"
-        )
-        yield _finding(rule, "warning", "short_for", said)
-
-
-def _windows(_group: Group, rule: Rule) -> Iterator[Finding]:
-    advice = (
-        "spans under four scrapes, so one failed scrape can empty it; expected"
-        f" {SHORTEST_WINDOW_MS // 1000}s or more"
+    checked = promtool.check_files(files)
+    others = [rule_file.read_tolerantly(file) for file in beside if file not in files]
+    recorded = _recordings([*(item.parsed for item in checked), *others])
+    lint = _Lint(inventory, intervals or Intervals(), recorded)
+    findings = tuple(finding for item in checked for finding in lint.check(item))
+    return LintReport(
+        findings=(*findings, *lint.missing(checked)),
+        unknown=() if inventory else tuple(sorted(lint.unknown(checked))),
+        rules=sum(len(group.rules) for item in checked for group in item.parsed.groups),
+        sources={str(item.file): item.parsed.source for item in checked},
     )
-    for selector in expression.selectors(rule.expr):
-        if selector.range_ms is not None and selector.range_ms < SHORTEST_WINDOW_MS:
-            window = f"{selector.text}[{selector.range_ms / 1000:g}s]"
-            yield _finding(rule, "warning", "short_window", f"{window} {advice}")
-    for range_ms, step_ms in expression.subqueries(rule.expr):
-        if range_ms < SHORTEST_WINDOW_MS:
-            step = f"{step_ms / 1000:g}s" if step_ms else ""
-            window = f"the subquery [{range_ms / 1000:g}s:{step}]"
-            yield _finding(rule, "warning", "short_window", f"{window} {advice}")
 
 
-# -- series
+def _recordings(files: Iterable[rule_file.ParsedRuleFile]) -> dict[str, list[Rule]]:
+    recorded: dict[str, list[Rule]] = {}
+    for parsed in files:
+        for group in parsed.groups:
+            for rule in group.rules:
+                if not rule.is_alert:
+                    recorded.setdefault(rule.name, []).append(rule)
+    return recorded
 
 
-def _unknown(rule: Rule, known: Collection[str], missing_from: str) -> Iterator[Finding]:
-    for name in _names(rule):
-        if name and name not in known:
-            said = f"{missing_from} {name}; check the spelling, or the rule that should record it"
-            yield _finding(rule, "warning", "unknown_metric", said)
+class _Lint:
+    def __init__(
+        self,
+        inventory: Inventory | None,
+        intervals: Intervals,
+        recorded: Mapping[str, Sequence[Rule]],
+    ) -> None:
+        self._inventory, self._intervals, self._recorded = inventory, intervals, recorded
 
+    def check(self, checked: CheckedFile) -> list[Finding]:
+        """Return the findings in one file, except for series that do not exist."""
+        parsed = checked.parsed
+        lines = parsed.source.splitlines()
+        findings = [_of_mistake(mistake, checked, lines) for mistake in checked.mistakes]
+        findings += [
+            Finding(note.place, "warning", "documents", note.text).located(lines, None, None)
+            for note in parsed.notes
+        ]
+        for document in parsed.documents:
+            findings += (item.located(lines, None, None) for item in _of_document(document))
+            for group in document.groups:
+                findings += (item.located(lines, None, None) for item in _group_keys(group))
+                for index, rule in enumerate(group.rules):
+                    findings += self._of_rule(group, index, rule, lines)
+        unique = sorted(dict.fromkeys(findings), key=lambda finding: finding.line)
+        return ignore_comments.apply(unique, parsed, str(checked.file))
 
-def _names(rule: Rule) -> list[str]:
-    """Return the names of the series that a rule reads, each once."""
-    return list(dict.fromkeys(selector.name for selector in expression.selectors(rule.expr)))
+    def _of_rule(
+        self, group: Group, index: int, rule: Rule, lines: Sequence[str]
+    ) -> Iterator[Finding]:
+        kinds = self._inventory.kinds if self._inventory else {}
+        context = Context(group, index, self._intervals, self._recorded, self._inventory, kinds)
+        for check_rule in (*OF_RULES, *(OF_ALERTS if rule.is_alert else ())):
+            for problem in check_rule(rule, context):
+                place = rule.expr_place if problem.part else rule.place
+                text = f"{rule.name}: {problem.text}"
+                finding = Finding(place, problem.severity, problem.check, text)
+                yield finding.located(lines, rule, problem.part)
 
+    # -- series that do not exist
 
-def _contradicting_labels(_group: Group, rule: Rule) -> Iterator[Finding]:
-    for selector in expression.selectors(rule.expr):
-        equal = {label: value for label, operator, value in selector.matchers if operator == "="}
-        for label, operator, value in selector.matchers:
-            if label in equal and not known_series.matches(equal, (label, operator, value)):
-                why = (
-                    "a label cannot have two values"
-                    if operator == "="
-                    else f"{label} cannot be {expression.quote(equal[label])} and meet"
-                    f" {operator}{expression.quote(value)}"
-                )
-                said = f"{selector.text} selects nothing: {why}"
-                yield _finding(rule, "error", "empty_selector", said)
-                break
+    def unknown(self, checked: Iterable[CheckedFile]) -> dict[str, list[Rule]]:
+        """Return the rules by each name that they read, and that nothing known has."""
+        names = self._inventory.names if self._inventory else exported_series() | _bundle_records()
+        known = {*names, *PROMETHEUS_OWN_SERIES, *self._recorded, ""}
+        readers: dict[str, list[Rule]] = {}
+        for item in checked:
+            for group in item.parsed.groups:
+                for rule in group.rules:
+                    for name in dict.fromkeys(
+                        selector.name for selector in expression.selectors(rule.expr)
+                    ):
+                        if name not in known:
+                            readers.setdefault(name, []).append(rule)
+        return readers
 
-
-def _not_recorded(rule: Rule, recorded: Inventory) -> Iterator[Finding]:
-    """Find selectors without series in the run.
-
-    A warning, because a series of errors is missing from a run without errors.
-    """
-    for selector in dict.fromkeys(expression.selectors(rule.expr)):
-        if why := recorded.explain_missing(selector):
-            said = f"{selector.text} selects nothing that the run recorded: {why}"
-            yield _finding(rule, "warning", "empty_selector", said)
-
-
-def _result(_group: Group, rule: Rule) -> Iterator[Finding]:
-    if result := expression.unusable_result(rule.expr):
-        said = (
-            f"gives {result}, so Prometheus loads it and every evaluation fails; expected a vector"
-            " or a number"
-        )
-        yield _finding(rule, "error", "result", said)
-
-
-def _constant(_group: Group, rule: Rule) -> Iterator[Finding]:
-    tree = expression.parse(rule.expr)
-    if tree is not None and any(
-        _is_constant(part) and _has_comparison(part) for part in _joined_parts(tree)
-    ):
-        said = "compares constants, so it never changes; expected a comparison of a series"
-        yield _finding(rule, "error", "constant", said)
-
-
-def _joined_parts(node: Any) -> list[Any]:
-    """Return the parts that `and`, `or` and `unless` join."""
-    if isinstance(node, promql.ParenExpr):
-        return _joined_parts(node.expr)
-    if isinstance(node, promql.BinaryExpr) and str(node.op) in {"and", "or", "unless"}:
-        return [*_joined_parts(node.lhs), *_joined_parts(node.rhs)]
-    return [node]
-
-
-def _never(_group: Group, rule: Rule) -> Iterator[Finding]:
-    if why := contradictions.find(rule.expr):
-        yield _finding(rule, "error", "never", f"it never fires: {why}")
-
-
-def _bool(_group: Group, rule: Rule) -> Iterator[Finding]:
-    tree = expression.parse(rule.expr)
-    if tree is not None and any(
-        expression.is_bool(part) and not _is_constant(part) for part in _joined_parts(tree)
-    ):
-        said = (
-            "`bool` gives 0 where the comparison is not met, and an alert fires on 0 as on 1;"
-            " expected the comparison without it"
-        )
-        yield _finding(rule, "warning", "bool", said)
-
-
-def _is_constant(node: Any) -> bool:
-    if isinstance(node, promql.VectorSelector | promql.MatrixSelector):
-        return False
-    if isinstance(node, promql.Call) and node.func.name in _TIME_FUNCTIONS:
-        return False
-    return all(_is_constant(child) for child in expression.children(node))
-
-
-def _has_comparison(node: Any) -> bool:
-    if isinstance(node, promql.BinaryExpr) and str(node.op) in expression.COMPARISONS:
-        return True
-    return any(_has_comparison(child) for child in expression.children(node))
-
-
-def _order(group: Group, index: int, rule: Rule) -> Iterator[Finding]:
-    """Find series that the rule's own group records later: the rule sees their previous value."""
-    later = group.recorded_only_after(index)
-    for name in _names(rule):
-        if name in later:
-            said = (
-                f"{name} is recorded after this rule, which sees the previous evaluation's value;"
-                " move the record before it"
+    def missing(self, checked: Sequence[CheckedFile]) -> Iterator[Finding]:
+        """Yield a finding for each name that does not exist, at its first reader."""
+        if not self._inventory:
+            return
+        lines = {str(item.file): item.parsed.source.splitlines() for item in checked}
+        for name, rules in self.unknown(checked).items():
+            others = f" (and {len(rules) - 1} more)" if rules[1:] else ""
+            text = (
+                f"{rules[0].name}{others}: {self._inventory.where} has no {name}; check the"
+                " spelling, or the rule that should record it"
             )
-            yield _finding(rule, "warning", "order", said)
+            finding = Finding(rules[0].expr_place, "warning", "unknown_metric", text)
+            yield finding.located(lines[finding.file], rules[0], name)
 
 
-# -- Prometheus 2.42 and 3.x
+def _bundle_records() -> frozenset[str]:
+    return known_series.recorded_names()
+
+
+def _of_mistake(mistake: Mistake, checked: CheckedFile, lines: Sequence[str]) -> Finding:
+    is_own = mistake in checked.parsed.mistakes
+    name = "file" if is_own or mistake.rule is None else "promtool"
+    finding = Finding(mistake.place, "error", name, mistake.text)
+    return finding.located(lines, mistake.rule, _part_of(mistake))
+
+
+def _part_of(mistake: Mistake) -> str | None:
+    """Return the rest of the expression's line from the column that promtool names."""
+    if mistake.rule is None or mistake.column is None:
+        return None
+    lines = mistake.rule.expr.splitlines()
+    first = int(mistake.rule.expr_place.rpartition(":")[2])
+    number = max(int(mistake.place.rpartition(":")[2]) - first - 1, 0)
+    line = lines[number] if number < len(lines) else ""
+    return line[mistake.column - 1 :].strip() or line.strip() or None
+
+
+def _of_document(document: RuleDocument) -> Iterator[Finding]:
+    """Yield a finding for each rule with the name and the labels of an earlier one."""
+    first: dict[tuple[str, tuple[tuple[str, str], ...]], Rule] = {}
+    for group in document.groups:
+        for rule in group.rules:
+            key = rule.name, tuple(sorted(rule.labels.items()))
+            earlier = first.setdefault(key, rule)
+            if earlier is not rule:
+                what = "alert" if rule.is_alert else "record"
+                line = earlier.place.rpartition(":")[2]
+                text = (
+                    f"{rule.name}: line {line} has the same {what} with the same labels, so their"
+                    " series are one; give one of them another label or remove it"
+                )
+                yield Finding(rule.place, "warning", "duplicate", text)
 
 
 def _group_keys(group: Group) -> Iterator[Finding]:
@@ -312,40 +255,3 @@ def _group_keys(group: Group) -> Iterator[Finding]:
         if key in group.keys:
             said = f"group {group.name}: Prometheus 2.42 knows no {key}, and refuses the file"
             yield Finding(group.place, "warning", "versions", said)
-
-
-def _versions(_group: Group, rule: Rule) -> Iterator[Finding]:
-    for said in (*_renamed_functions(rule), *_bound_labels(rule), *_one_scrape_windows(rule)):
-        yield _finding(rule, "warning", "versions", said)
-
-
-def _renamed_functions(rule: Rule) -> Iterator[str]:
-    called = expression.called(rule.expr)
-    for function, new_name in expression.RENAMED.items():
-        if function in called:
-            yield f"{function}() is called {new_name}() in Prometheus 3"
-    for function in called:
-        if function in _FUNCTIONS_OF_3:
-            yield f"Prometheus 2.42 knows no {function}()"
-
-
-def _bound_labels(rule: Rule) -> Iterator[str]:
-    """Find whole numbers as bucket bounds, which Prometheus 3 writes with a fraction."""
-    for selector in expression.selectors(rule.expr):
-        for label, operator, value in selector.matchers:
-            bounds = value.split("|") if operator in {"=~", "!~"} else [value]
-            for bound in bounds if label in _BOUND_LABELS else ():
-                if re.fullmatch(r"[0-9]+", bound):
-                    yield (
-                        f'{label}="{bound}" is {label}="{bound}.0" in Prometheus 3;'
-                        f' match {label}=~"{bound}([.]0)?"'
-                    )
-
-
-def _one_scrape_windows(rule: Rule) -> Iterator[str]:
-    for selector in expression.selectors(rule.expr):
-        if selector.range_ms == SCRAPE_MS:
-            yield (
-                f"{selector.text}[{selector.range_ms // 1000}s] is one scrape long: Prometheus 3"
-                " leaves its left edge out, and sees one sample less"
-            )

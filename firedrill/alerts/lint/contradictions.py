@@ -104,7 +104,10 @@ def _conditions(node: Any) -> Iterator[_Condition]:
 
 
 def _compared(node: Any) -> Iterator[_Condition]:
-    operator, (left, right) = str(node.op), (_number(node.lhs), _number(node.rhs))
+    operator, (left, right) = (
+        str(node.op),
+        (expression.constant(node.lhs), expression.constant(node.rhs)),
+    )
     if left is None and right is not None:
         yield from _conditions(node.lhs)
         yield _Condition(_shape(_without_conditions(node.lhs)[-1]), Threshold("", operator, right))
@@ -140,14 +143,14 @@ def _without_conditions(node: Any) -> list[Any]:
 
 
 def _filtered_side(node: Any) -> Any:
-    return node.lhs if _number(node.lhs) is None else node.rhs
+    return node.lhs if expression.constant(node.lhs) is None else node.rhs
 
 
 def _is_filter(node: Any) -> bool:
     """Return whether a node passes elements of one side on: by `and`, `unless` or a number."""
     if str(node.op) in {"and", "unless"}:
         return True
-    sides = {_number(node.lhs) is None, _number(node.rhs) is None}
+    sides = {expression.constant(node.lhs) is None, expression.constant(node.rhs) is None}
     return str(node.op) in COMPARISONS and sides == {True, False} and not expression.is_bool(node)
 
 
@@ -158,35 +161,6 @@ def _matches_by_all_labels(node: Any) -> bool:
 
 def _is_named(node: Any) -> bool:
     return all(selector.name for selector in expression.selectors_in(node))
-
-
-def _number(node: Any) -> float | None:
-    """Return the number that an expression always gives; None if it is no constant."""
-    if isinstance(node, promql.NumberLiteral):
-        return float(node.val)
-    if isinstance(node, promql.ParenExpr):
-        return _number(node.expr)
-    if isinstance(node, promql.UnaryExpr):
-        return None if (inner := _number(node.expr)) is None else -inner
-    return _calculated(node) if isinstance(node, promql.BinaryExpr) else None
-
-
-def _calculated(node: Any) -> float | None:
-    left, right, operator = _number(node.lhs), _number(node.rhs), str(node.op)
-    if (
-        left is None
-        or right is None
-        or operator not in {"+", "-", "*", "/"}
-        or (operator == "/" and not right)
-    ):
-        return None
-    results = {
-        "+": left + right,
-        "-": left - right,
-        "*": left * right,
-        "/": left / (right or 1.0),
-    }
-    return results[operator]
 
 
 def _shape(node: Any) -> tuple[Any, ...]:

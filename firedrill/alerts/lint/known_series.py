@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from firedrill import places
-from firedrill.alerts.rules import reloading
+from firedrill.alerts.lint.context import Intervals
+from firedrill.alerts.rules import durations, reloading, yaml_document
 from firedrill.alerts.scaling.stretch import MARGIN_SECONDS
 from firedrill.prometheus.recorded_data import RecordedPrometheus
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from firedrill.alerts.rules.expression import Selector
     from firedrill.interrupt import Interrupt
+    from firedrill.prometheus.client import Prometheus
     from firedrill.record.run_folder import Run
 
 MAX_VALUES_LISTED = 5
@@ -25,14 +27,19 @@ MAX_VALUES_LISTED = 5
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """The label sets of recorded series, `__name__` included."""
+    """The series that exist, in a run or in a Prometheus."""
 
-    series: tuple[Mapping[str, str], ...]
+    series: tuple[Mapping[str, str], ...] = ()
+    """Their label sets, `__name__` included; none if only their names are known."""
+    other_names: frozenset[str] = frozenset()
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """Kinds of metrics (`counter`, `gauge`), by name."""
+    where: str = "the run"
 
     @property
     def names(self) -> frozenset[str]:
         """The names of the series."""
-        return frozenset(labels["__name__"] for labels in self.series)
+        return self.other_names | {labels["__name__"] for labels in self.series}
 
     def explain_missing(self, selector: Selector) -> str | None:
         """Return the label that makes a selector find nothing, with the values that it has.
@@ -74,6 +81,22 @@ def read_run(run: Run, interrupt: Interrupt) -> Inventory:
             '{__name__!=""}', recorded.start - MARGIN_SECONDS, recorded.end + MARGIN_SECONDS
         )
     return Inventory(tuple(series))
+
+
+def read_prometheus(prom: Prometheus) -> tuple[Inventory, Intervals]:
+    """Return the names and kinds that a running Prometheus has, and its intervals.
+
+    Raises:
+        FiredrillError: it does not answer.
+    """
+    configured = yaml_document.load(prom.configuration(), "a Prometheus configuration")
+    settings = configured.get("global") or {}
+    scrape_ms = durations.parse_ms(str(settings.get("scrape_interval", "1m")))
+    evaluation_ms = durations.parse_ms(str(settings.get("evaluation_interval", "1m")))
+    inventory = Inventory(
+        other_names=prom.names(), kinds=prom.metric_kinds(), where=f"the Prometheus at {prom.url}"
+    )
+    return inventory, Intervals(scrape_ms, evaluation_ms)
 
 
 def recorded_names(folder: Path = places.RULES) -> frozenset[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -91,6 +92,7 @@ class Comparison:
     """An expression too, often a number."""
 
 
+@lru_cache(maxsize=4096)  # Every check asks for the same trees, which are only read.
 def parse(text: str) -> Any:
     """Return an expression's tree; None if the parser does not know it (Prometheus may)."""
     try:
@@ -104,6 +106,7 @@ def _for_parser(lexeme: str) -> str:
     return quote(lexeme[1:-1]) if lexeme[0] == "`" else RENAMED.get(lexeme, lexeme)
 
 
+@lru_cache(maxsize=4096)
 def selectors(text: str) -> tuple[Selector, ...]:
     """Return all selectors of an expression; none if it cannot be parsed."""
     return tuple(selectors_in(parse(text)))
@@ -132,15 +135,18 @@ def subqueries(text: str) -> tuple[tuple[int, int], ...]:
     """Return (range, step) of every subquery in milliseconds; the step is 0 if none is given."""
     return tuple(
         (milliseconds(node.range), milliseconds(node.step))
-        for node in _nodes(parse(text))
+        for node in nodes(parse(text))
         if isinstance(node, promql.SubqueryExpr)
     )
 
 
-def _nodes(node: Any) -> Iterator[Any]:
+def nodes(node: Any) -> Iterator[Any]:
+    """Yield a part of the tree and everything below it; nothing of None."""
+    if node is None:
+        return
     yield node
     for child in children(node):
-        yield from _nodes(child)
+        yield from nodes(child)
 
 
 def called(text: str) -> tuple[str, ...]:
@@ -211,6 +217,35 @@ def is_bool(node: Any) -> bool:
     """Return whether a node compares with `bool`, and so gives 0 or 1 for every element."""
     is_comparison = isinstance(node, promql.BinaryExpr) and str(node.op) in COMPARISONS
     return is_comparison and node.modifier is not None and node.modifier.return_bool
+
+
+def constant(node: Any) -> float | None:
+    """Return the number that an expression always gives; None if it is no constant."""
+    if isinstance(node, promql.NumberLiteral):
+        return float(node.val)
+    if isinstance(node, promql.ParenExpr):
+        return constant(node.expr)
+    if isinstance(node, promql.UnaryExpr):
+        return None if (inner := constant(node.expr)) is None else -inner
+    return _calculated(node) if isinstance(node, promql.BinaryExpr) else None
+
+
+def _calculated(node: Any) -> float | None:
+    left, right, operator = constant(node.lhs), constant(node.rhs), str(node.op)
+    if (
+        left is None
+        or right is None
+        or operator not in {"+", "-", "*", "/"}
+        or (operator == "/" and not right)
+    ):
+        return None
+    results = {
+        "+": left + right,
+        "-": left - right,
+        "*": left * right,
+        "/": left / (right or 1.0),
+    }
+    return results[operator]
 
 
 def quote(value: str) -> str:

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 _ACTION = re.compile(r"(\s*)\{\{(-\s)?\s*(.*?)\s*(\s-)?\}\}(\s*)", re.DOTALL)
 _LABEL = re.compile(r"(?:\$labels|\.Labels)\.(\w+)")
+_STRING = re.compile(r'"(?:\\.|[^"\\])*"|`[^`]*`')
+_ASSIGNED = re.compile(r"(\$\w+)\s*:?=(?!=)")
+_YES_OR_NO = frozenset({"gt", "ge", "lt", "le", "eq", "ne", "not", "match"})
+_OWN_LABEL = re.compile(r"\$labels\.(\w+)")
+_DOT_LABEL = re.compile(r"(?<![\w$)])\.Labels\.(\w+)")
 _VALUE = re.compile(r"\$value\b|(?<!\$labels)(?<!\.Labels)\.Value\b")
 
 
@@ -31,13 +36,57 @@ def expand(text: str, labels: Mapping[str, str], value: float) -> str:
 
 
 def uses_value(rule: Rule) -> bool:
-    """Return whether a label of the rule holds the value, and so differs at every evaluation."""
-    return any(has_value(text) for text in rule.labels.values())
+    """Return whether a label of the rule depends on the value, and so may differ each time."""
+    return any(_VALUE.search(text) is not None for text in rule.labels.values())
 
 
-def has_value(text: str) -> bool:
-    """Return whether a template mentions the value."""
-    return _VALUE.search(text) is not None
+def labels_used(text: str) -> list[str]:
+    """Return the labels of the alert that a template mentions, each once."""
+    used: list[str] = []
+    blocks: list[str] = []
+    for match in _ACTION.finditer(text):
+        action = match[3]
+        keyword = action.split(maxsplit=1)[0] if action else ""
+        used += _OWN_LABEL.findall(action)
+        if not {"range", "with", "define"} & set(blocks):  # There the dot is something else.
+            used += _DOT_LABEL.findall(action)
+        if keyword in {"if", "range", "with", "block", "define"}:
+            blocks.append(keyword)
+        elif keyword == "end" and blocks:
+            blocks.pop()
+    return list(dict.fromkeys(used))
+
+
+def prints_value(text: str) -> bool:
+    """Return whether a template's result holds the value, and not only what a condition chose.
+
+    Variables that get the value, and the dot within `with $value`, hold it, too.
+    """
+    holders: set[str] = set()
+    dots = [False]
+    for match in _ACTION.finditer(text):
+        action = _STRING.sub("", match[3])
+        keyword = action.split(maxsplit=1)[0] if action.strip() else ""
+        holds = _holds_value(action, holders, is_dot_value=dots[-1])
+        if keyword == "end":
+            dots = dots[:-1] or [False]
+        elif keyword in {"if", "range", "with", "block", "define"}:
+            dots.append(holds if keyword == "with" else dots[-1])
+        elif assigned := _ASSIGNED.match(action):
+            holders |= {assigned[1]} if holds else set()
+        elif keyword not in {"else", "template"} and not action.startswith("/*") and holds:
+            return True
+    return False
+
+
+def _holds_value(action: str, holders: set[str], *, is_dot_value: bool) -> bool:
+    """Return whether an action's result holds the value; that of a comparison is true or false."""
+    head = re.match(r"(?:\$\w+\s*:?=\s*|(?:if|with|else if|range)\s+)?\(?(\w+)", action)
+    if head and head[1] in _YES_OR_NO:
+        return False
+    has_dot = is_dot_value and re.search(r"(?<![\w)])\.(?!\w)", action) is not None
+    named = any(re.search(rf"{re.escape(name)}\b", action) for name in holders)
+    return has_dot or named or _VALUE.search(action) is not None
 
 
 def check_supported(rule: Rule) -> None:

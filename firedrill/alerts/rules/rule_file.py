@@ -9,12 +9,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from firedrill.alerts.rules import durations, yaml_document
+from firedrill.alerts.rules import durations, rule_format, tokens, yaml_document
 from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
+
+    _Path = tuple[str | int, ...]
+
+GROUP_KEYS = frozenset({"name", "interval", "query_offset", "limit", "labels", "rules"})
+RULE_KEYS = frozenset(
+    {"alert", "record", "expr", "for", "keep_firing_for", "labels", "annotations"}
+)
+_VMALERT_KEYS = frozenset({
+    "type", "concurrency", "eval_offset", "eval_delay", "eval_alignment", "params", "headers",
+    "notifier_headers", "tenant", "update_entries_limit", "debug", "extra_filter_labels",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +79,34 @@ class Mistake:
     text: str
     rule: Rule | None = None
     """The rule that Prometheus refuses; None if no single rule is wrong."""
+    column: int | None = None
+    """The column in the expression, counted from 1; None if it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleDocument:
+    """A plain rule file within a file of any format."""
+
+    groups: tuple[Group, ...]
+    text: str
+    """The document with null in place of what is wrong, on unchanged lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedRuleFile:
     """The valid groups of a rule file, and the mistakes in the rest of it."""
 
-    groups: tuple[Group, ...] = ()
+    documents: tuple[RuleDocument, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
-    text: str | None = None
-    """The file with null in place of what is wrong, on unchanged lines; None if all is wrong."""
+    notes: tuple[Mistake, ...] = ()
+    """What Prometheus does otherwise than a reader may think."""
+    source: str = ""
+    """The text of the file."""
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The groups of all documents. A rule with a mistake is there if it can be read."""
+        return tuple(group for document in self.documents for group in document.groups)
 
 
 def read(file: Path) -> tuple[Group, ...]:
@@ -94,15 +123,15 @@ def read(file: Path) -> tuple[Group, ...]:
 
 def read_tolerantly(file: Path) -> ParsedRuleFile:
     """Return the readable groups and rules of a file, and a mistake for each of the others."""
+    source = ""
     try:
-        return parse_tolerantly(file.read_text(), str(file))
+        source = rule_format.SourceText.decode(file.read_bytes()).text
+        return parse_tolerantly(source, str(file))
     except OSError as error:
-        text = f"{error.strerror}; expected a Prometheus rule file"
-    except UnicodeDecodeError:
-        text = "no text; expected a Prometheus rule file"
+        mistake = Mistake(str(file), f"{error.strerror}; expected a Prometheus rule file")
     except BadInput as error:
-        return ParsedRuleFile(mistakes=(Mistake(*yaml_document.locate(str(file), error)),))
-    return ParsedRuleFile(mistakes=(Mistake(str(file), text),))
+        mistake = Mistake(*yaml_document.locate(str(file), error))
+    return ParsedRuleFile(mistakes=(mistake,), source=source)
 
 
 def parse_tolerantly(text: str, file: str) -> ParsedRuleFile:
@@ -111,22 +140,15 @@ def parse_tolerantly(text: str, file: str) -> ParsedRuleFile:
     Raises:
         BadInput: it is no rule file; the message has the line.
     """
-    parser = _Parser(file)
-    document = yaml_document.load_as_spelled(text, "a Prometheus rule file")
-    groups = tuple(parser.groups(document))
-    mistakes = tuple(
-        Mistake(*yaml_document.locate(file, error)) for error in parser.errors.values()
-    )
-    valid = yaml_document.blank_out(text, parser.errors) if mistakes else text
-    return ParsedRuleFile(groups, mistakes, valid)
-
-
-def raise_first_mistake(document: Any) -> None:
-    """Raise BadInput, with the line, if a loaded document is no rule file or has a mistake."""
-    parser = _Parser("")
-    list(parser.groups(document))
-    for error in parser.errors.values():
-        raise error
+    split = rule_format.split(text)
+    documents, mistakes = [], list[Mistake]()
+    for document in split.texts:
+        parser = _Parser(file)
+        groups = tuple(parser.groups(yaml_document.load_as_spelled(document, rule_format.EXPECTED)))
+        mistakes += parser.mistakes()
+        documents.append(RuleDocument(groups, parser.without_mistakes(document)))
+    notes = tuple(Mistake(f"{file}:{line}", note) for line, note in split.notes)
+    return ParsedRuleFile(tuple(documents), tuple(mistakes), notes, text)
 
 
 class _Parser:
@@ -134,7 +156,23 @@ class _Parser:
 
     def __init__(self, file: str) -> None:
         self._file = file
-        self.errors: dict[tuple[str | int, ...], BadInput] = {}
+        self._errors: dict[_Path, BadInput] = {}
+        self._unknown_keys: list[_Path] = []
+        self._read_rules: dict[_Path, Rule] = {}
+
+    def mistakes(self) -> list[Mistake]:
+        """Return what is wrong, with the rule if it could be read all the same."""
+        return [
+            Mistake(*yaml_document.locate(self._file, error), self._read_rules.get(path[:4]))
+            for path, error in self._errors.items()
+        ]
+
+    def without_mistakes(self, text: str) -> str:
+        """Return the document without what is wrong."""
+        if not self._errors:
+            return text
+        values = self._errors.keys() - set(self._unknown_keys)
+        return yaml_document.blank_out(text, values, self._unknown_keys)
 
     def groups(self, document: Any) -> Iterator[Group]:
         """Yield the valid groups; raise BadInput if the document is no rule file."""
@@ -143,6 +181,7 @@ class _Parser:
         listed = document.get("groups") or [] if "groups" in document or not document else None
         if not isinstance(listed, list):
             raise BadInput("line 1: no list of groups; expected a Prometheus rule file")
+        self._keep_unknown_keys(document, {"groups"}, "a rule file")
         for index, group in enumerate(listed):
             with self._keeping_errors("groups", index):
                 yield self._group(group, _line_of_item(listed, index), index)
@@ -154,44 +193,102 @@ class _Parser:
         rules = group.get("rules") or []
         if not isinstance(rules, list):
             raise BadInput(f"line {_line_of(group, 'rules')}: rules: {rules} is no list")
+        _refuse_other_languages(group, rules, line)
+        self._keep_unknown_keys(group, GROUP_KEYS, "a group", "groups", index)
+        interval_ms, limit = 0, 0
+        with self._keeping_errors("groups", index, "interval"):
+            interval_ms = _duration(group, "interval")
+        with self._keeping_errors("groups", index, "limit"):
+            limit = _number(group, "limit")
         return Group(
             name=str(group["name"]),
             place=f"{self._file}:{line}",
-            interval_ms=_duration(group, "interval") or None,
-            limit=_number(group, "limit"),
+            interval_ms=interval_ms or None,
+            limit=limit,
             keys=frozenset(map(str, group)),
             rules=tuple(self._rules(rules, index)),
         )
 
     def _rules(self, listed: Any, group: int) -> Iterator[Rule]:
         for index, rule in enumerate(listed):
-            with self._keeping_errors("groups", group, "rules", index):
-                yield _rule(rule, _line_of_item(listed, index), self._file)
+            path = ("groups", group, "rules", index)
+            with self._keeping_errors(*path):
+                self._read_rules[path] = self._rule(rule, _line_of_item(listed, index), path)
+                yield self._read_rules[path]
+
+    def _rule(self, rule: Any, line: int, path: _Path) -> Rule:
+        if (
+            not hasattr(rule, "keys")
+            or "expr" not in rule
+            or ("alert" in rule) == ("record" in rule)
+        ):
+            raise BadInput(f"line {line}: no rule; expected alert or record, and expr")
+        for key in {"alert", "record", "expr"} & set(rule):
+            if isinstance(rule[key], dict | list):
+                raise BadInput(f"line {_line_of(rule, key)}: {key}: {rule[key]} is no text")
+        for mapping in (rule, rule.get("labels"), rule.get("annotations")):
+            _refuse_duplicate_keys(mapping)
+        self._keep_unknown_keys(rule, RULE_KEYS, "a rule", *path)
+        texts: dict[str, dict[str, str]] = {"labels": {}, "annotations": {}}
+        for key in texts:
+            with self._keeping_errors(*path, key):
+                texts[key] = _strings(rule, key)
+        lengths_ms = {"for": 0, "keep_firing_for": 0}
+        for key in lengths_ms:
+            with self._keeping_errors(*path, key):
+                lengths_ms[key] = _duration(rule, key)
+        return Rule(
+            name=str(rule["alert"] if "alert" in rule else rule["record"]),
+            expr="" if rule["expr"] is None else str(rule["expr"]).strip(),
+            is_alert="alert" in rule,
+            place=f"{self._file}:{line}",
+            expr_place=f"{self._file}:{_line_of(rule, 'expr')}",
+            labels=texts["labels"],
+            annotations=texts["annotations"],
+            hold_ms=lengths_ms["for"],
+            keep_ms=lengths_ms["keep_firing_for"],
+        )
+
+    def _keep_unknown_keys(
+        self, mapping: Any, known: Collection[str], what: str, *path: str | int
+    ) -> None:
+        """Note the keys that no Prometheus knows; the rest of the mapping is read."""
+        for key in mapping:
+            if str(key) in known:
+                continue
+            where = (
+                f"vmalert's key, and none of {what}"
+                if key in _VMALERT_KEYS
+                else f"no key of {what}"
+            )
+            listed = ", ".join(sorted(known))
+            self._errors[*path, key] = BadInput(
+                f"line {_line_of_key(mapping, key)}: {key}: is {where}; expected one of {listed}"
+            )
+            self._unknown_keys.append((*path, key))
 
     @contextmanager
     def _keeping_errors(self, *path: str | int) -> Iterator[None]:
         try:
             yield
         except BadInput as error:
-            self.errors[path] = error
+            self._errors[path] = error
 
 
-def _rule(rule: Any, line: int, file: str) -> Rule:
-    if not hasattr(rule, "keys") or "expr" not in rule or ("alert" in rule) == ("record" in rule):
-        raise BadInput(f"line {line}: no rule; expected alert or record, and expr")
-    for mapping in (rule, rule.get("labels"), rule.get("annotations")):
-        _refuse_duplicate_keys(mapping)
-    return Rule(
-        name=str(rule["alert"] if "alert" in rule else rule["record"]),
-        expr=str(rule["expr"]).strip(),
-        is_alert="alert" in rule,
-        place=f"{file}:{line}",
-        expr_place=f"{file}:{_line_of(rule, 'expr')}",
-        labels=_strings(rule, "labels"),
-        annotations=_strings(rule, "annotations"),
-        hold_ms=_duration(rule, "for"),
-        keep_ms=_duration(rule, "keep_firing_for"),
-    )
+def _refuse_other_languages(group: Any, rules: Any, line: int) -> None:
+    """Raise BadInput if a group's expressions are no PromQL."""
+    language = str(group.get("type") or "prometheus")
+    if language != "prometheus":
+        raise BadInput(
+            f"line {line}: group {group['name']} is of vmalert's type {language}, so its"
+            " expressions are no PromQL; expected a group of Prometheus rules"
+        )
+    for rule in rules:
+        if hasattr(rule, "keys") and tokens.is_logql(str(rule.get("expr") or "")):
+            raise BadInput(
+                f"line {_line_of(rule, 'expr')}: group {group['name']} has expressions in LogQL,"
+                " for Loki's ruler; expected a group of Prometheus rules"
+            )
 
 
 def _refuse_duplicate_keys(mapping: Any) -> None:
@@ -229,6 +326,11 @@ def _strings(rule: Any, key: str) -> dict[str, str]:
 def _line_of(mapping: Any, key: str) -> int:
     """Return the line of a key's value; the mapping's if a merge key (`<<`) brought the value."""
     return int(mapping.lc.value(key)[0]) + 1 if key in mapping.lc.data else _line(mapping)
+
+
+def _line_of_key(mapping: Any, key: str) -> int:
+    """Return the line of a key; the mapping's if a merge key (`<<`) brought it."""
+    return int(mapping.lc.key(key)[0]) + 1 if key in mapping.lc.data else _line(mapping)
 
 
 def _line(node: Any) -> int:

@@ -47,6 +47,26 @@ def significant(text: str) -> Iterator[tuple[int, str, str]]:
             yield index, str(match.lastgroup), match.group()
 
 
+def pieces(text: str) -> list[tuple[str, str]]:
+    """Return kind and text of all tokens, blanks and comments included: together the text."""
+    return [(str(match.lastgroup), match.group()) for match in _TOKEN.finditer(text)]
+
+
+def is_logql(text: str) -> bool:
+    """Return whether an expression is LogQL: it has a pipe, or a line filter after a selector."""
+    found = [(kind, lexeme) for _, kind, lexeme in significant(text)]
+    signs = [lexeme for _, lexeme in found]
+    if "{" not in signs:
+        return False
+    line_filters = (
+        signs[index : index + 3] in (["}", "!", "="], ["}", "!", "~"])
+        and found[index + 3 : index + 4]
+        and found[index + 3][0] == "string"
+        for index in range(len(signs))
+    )
+    return "|" in signs or any(line_filters)
+
+
 def replace_durations(
     text: str, shorten: Callable[[str, str], str], factor: Callable[[str, str], str]
 ) -> str:

@@ -1,18 +1,22 @@
 """Production rules shrunk to a drill: each duration (rules/durations.py) divided by the scale.
 
-Only duration tokens are rewritten. Latencies, ratios and thresholds stay. Counts keep their
-production meaning, because an `increase()` over a shrunk window is multiplied back.
-Seconds that are written as numbers (`predict_linear`, arithmetic with `time()`) are not scaled,
-because nothing tells them from other numbers.
+Only durations are rewritten, in the text as it is written; the rest of a file keeps its form.
+Latencies, ratios and thresholds stay. Counts keep their production meaning, because an
+`increase()` over a shrunk window is multiplied back. Numbers that are seconds by their place
+(elapsed_seconds.py) are divided, too.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from firedrill.alerts.rules import durations, rule_file, tokens, yaml_document
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+
+from firedrill.alerts.rules import durations, rule_file, rule_format, tokens, yaml_document
+from firedrill.alerts.scaling import elapsed_seconds
 from firedrill.alerts.scaling.intervals import SCRAPE_MS, SHORTEST_WINDOW_MS
 from firedrill.errors import BadInput
 
@@ -22,6 +26,9 @@ if TYPE_CHECKING:
 SHORTEST_MS = {tokens.WINDOW: SHORTEST_WINDOW_MS, tokens.STEP: SCRAPE_MS, tokens.OFFSET: 0}
 """The shortest that a duration of an expression becomes, by its role."""
 
+Span = tuple[int, int]
+"""Index of the first character in a text, and of the one after the last."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScaledRules:
@@ -29,6 +36,8 @@ class ScaledRules:
 
     text: str
     clamped: tuple[str, ...]
+    seconds: tuple[str, ...] = ()
+    """A sentence for each number of seconds that was divided, or that has to be by hand."""
 
 
 @dataclass(slots=True)
@@ -37,6 +46,7 @@ class Scaler:
 
     factor: float
     clamped: list[str] = field(default_factory=list)
+    seconds: list[str] = field(default_factory=list)
 
     def shrink(self, duration: str, place: str, shortest_ms: int = 0) -> str:
         """Return a duration divided, but no shorter than `shortest_ms` or its own length."""
@@ -49,12 +59,14 @@ class Scaler:
         return given
 
     def expression(self, text: str, place: str) -> str:
-        """Return an expression with every window, subquery step and offset shrunk.
+        """Return an expression with every window, subquery step, offset and second shrunk.
 
         Every `increase()` is multiplied by what its window lost.
         """
+        divided = elapsed_seconds.divide(text, self.factor)
+        self.seconds += [f"{place}: {sentence}" for sentence in divided.sentences]
         return rewrite_durations(
-            text,
+            divided.text,
             # Prometheus refuses a duration of zero there.
             lambda duration, shortest_ms: self.shrink(duration, place, max(1, shortest_ms)),
             lambda old, new: f"{durations.parse_ms(old) / durations.parse_ms(new):.12g}",
@@ -63,7 +75,7 @@ class Scaler:
 
 @lru_cache(maxsize=16)  # A watcher asks for the text, and later for what was clamped.
 def scale_rules(text: str, factor: float) -> ScaledRules:
-    """Return a rule file with its durations divided by `factor`; by 1, the text as it is.
+    """Return a rule file of any format with its durations divided by `factor`; by 1, as it is.
 
     Raises:
         BadInput: the factor is below 1, or the text is no rule file; names the line.
@@ -73,15 +85,19 @@ def scale_rules(text: str, factor: float) -> ScaledRules:
         raise BadInput(f"the time scale is {factor:g}; expected 1 or more")
     if factor == 1:
         return ScaledRules(text, ())
-    rules = _load(text)
-    if not rules:
-        return ScaledRules(text, ())
+    for mistake in rule_file.parse_tolerantly(text, "").mistakes:
+        raise BadInput(f"line {mistake.place.removeprefix(':')}: {mistake.text}")
     scaler = Scaler(factor)
-    # All values are computed before the first is written: YAML aliases may make two rules share
-    # one mapping.
-    for mapping, key, value in list(_edits(rules, scaler)):
-        mapping[key] = value
-    return ScaledRules(yaml_document.dump(rules), tuple(dict.fromkeys(scaler.clamped)))
+    edits = {}
+    for document in rule_format.split(text).texts:
+        shift = len(text) - len(document)
+        for root in yaml_document.compose(document, rule_format.EXPECTED):
+            for (start, end), edit in _edits(root, document, scaler):
+                edits[start + shift, end + shift] = edit
+    for (start, end), new in sorted(edits.items(), reverse=True):
+        text = text[:start] + new + text[end:]
+    unique = (tuple(dict.fromkeys(said)) for said in (scaler.clamped, scaler.seconds))
+    return ScaledRules(text, *unique)
 
 
 def rewrite_durations(
@@ -100,22 +116,81 @@ def rewrite_durations(
     )
 
 
-def _load(text: str) -> dict[str, Any]:
-    rules = yaml_document.load(text, "a Prometheus rule file")
-    rule_file.raise_first_mistake(rules)
-    return rules
+def _edits(root: Any, text: str, scaler: Scaler) -> Iterator[tuple[Span, str]]:
+    """Yield the span and the new text of every scalar in which a duration is scaled."""
+    for group in _items(_keys(root).get("groups")):
+        keys = _keys(group)
+        name = getattr(keys.get("name"), "value", "")
+        for key in ("interval", "query_offset"):
+            if _is_filled(keys.get(key)):
+                shortest_ms = SCRAPE_MS if key == "interval" else 0
+                new = scaler.shrink(keys[key].value, f"group {name}", shortest_ms)
+                yield _edit(keys[key], new)
+        for rule in _items(keys.get("rules")):
+            yield from _rule_edits(rule, text, scaler)
 
 
-def _edits(rules: Any, scaler: Scaler) -> Iterator[tuple[Any, str, str]]:
-    """Yield (mapping, key, new value) for every duration in a rule file."""
-    for group in rules.get("groups") or ():
-        if "interval" in group:
-            place = f"group {group.get('name')}"
-            yield group, "interval", scaler.shrink(str(group["interval"]), place, SCRAPE_MS)
-        for rule in group.get("rules") or ():
-            place = str(rule.get("alert") or rule.get("record"))
-            if isinstance(expression := rule.get("expr"), str):
-                yield rule, "expr", type(expression)(scaler.expression(expression, place))
-            for key in ("for", "keep_firing_for"):
-                if key in rule:
-                    yield rule, key, scaler.shrink(str(rule[key]), place)
+def _rule_edits(rule: Any, text: str, scaler: Scaler) -> Iterator[tuple[Span, str]]:
+    keys = _keys(rule)
+    name = keys.get("alert") or keys.get("record")
+    place = str(getattr(name, "value", ""))
+    if _is_filled(keys.get("expr")):
+        yield _expression_edit(keys["expr"], text, scaler, place)
+    for key in ("for", "keep_firing_for"):
+        if _is_filled(keys.get(key)):
+            yield _edit(keys[key], scaler.shrink(keys[key].value, place))
+
+
+def _expression_edit(node: Any, text: str, scaler: Scaler, place: str) -> tuple[Span, str]:
+    """Return the edit of an expression: within its lines if it means the same there as in YAML."""
+    new = scaler.expression(node.value, place)
+    span = _span(node)
+    written = text[slice(*span)]
+    before, after = ("", "")
+    if node.style in {"|", ">"}:
+        before = written.partition("\n")[0]
+    elif node.style:
+        before = after = node.style
+    inner = written[len(before) : len(written) - len(after)]
+    edited = f"{before}{Scaler(scaler.factor).expression(inner, place)}{after}"
+    indent = " " * node.start_mark.column
+    is_same = _reads_as(indent + edited if "\n" in edited else edited, new)
+    return span, edited if is_same else json.dumps(new, ensure_ascii=False)
+
+
+def _reads_as(scalar: str, expected: str) -> bool:
+    try:
+        (node,) = yaml_document.compose(f"k: {scalar.lstrip()}", rule_format.EXPECTED)
+    except BadInput:
+        return False
+    value = node.value[0][1]
+    # The last line break of a block depends on what follows it in the file.
+    return isinstance(value, ScalarNode) and value.value.strip() == expected.strip()
+
+
+def _edit(node: Any, new: str) -> tuple[Span, str]:
+    """Return the edit of a duration, with the quotes that it has."""
+    quote = node.style if node.style in {"'", '"'} else ""
+    return _span(node), f"{quote}{new}{quote}"
+
+
+def _span(node: Any) -> Span:
+    return node.start_mark.index, node.end_mark.index
+
+
+def _is_filled(node: Any) -> bool:
+    return isinstance(node, ScalarNode) and node.value not in {"", "null", "~"}
+
+
+def _items(node: Any) -> list[Any]:
+    return list(node.value) if isinstance(node, SequenceNode) else []
+
+
+def _keys(node: Any) -> dict[str, Any]:
+    """Return the values of a mapping by key, those of a merge key (`<<`) included."""
+    if not isinstance(node, MappingNode):
+        return {}
+    own = {str(key.value): value for key, value in reversed(node.value)}
+    merged = own.pop("<<", None)
+    inherited = _items(merged) or [merged]
+    return {**{key: value for part in inherited for key, value in _keys(part).items()}, **own}

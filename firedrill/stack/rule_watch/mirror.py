@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from firedrill import atomic_file
-from firedrill.alerts.lint import checks
+from firedrill.alerts.lint import checks, output
 from firedrill.alerts.rules import promtool, reloading, yaml_document
 from firedrill.alerts.scaling.shrink import scale_rules
 from firedrill.errors import BadInput
@@ -81,10 +81,14 @@ class Mirror:
         if file not in files_with_rules:
             return
         if configuration.is_scaled(file):
-            for sentence in scale_rules(file.read_text(), self.time_scale).clamped:
+            scaled = scale_rules(file.read_text(), self.time_scale)
+            for sentence in (*scaled.seconds, *scaled.clamped):
                 yield f"{file.name}: {sentence}"
-        for finding in checks.check(file, beside=files_with_rules):
+        report = checks.check_all([file], beside=files_with_rules)
+        for finding in report.findings:
             yield f"{finding.place}: {finding.severity}: {finding.text}"
+        if unknown := output.unknown_names(report.unknown):
+            yield f"{file.name}: {unknown}"
 
     def _copy(self, file: Path, messages: list[str]) -> bool:
         """Copy a valid file; return False, with a message, if it is not valid."""

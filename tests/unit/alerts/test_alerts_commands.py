@@ -46,7 +46,7 @@ def test_a_file_without_rules_is_scaled_to_one_without(tmp_path, text):
 
 def test_counts_are_singular_or_plural(tmp_path):
     (tmp_path / "r.yml").write_text(
-        "groups:\n- name: g\n  rules:\n  - {record: a, expr: 'rate(up[2m])'}\n"
+        "groups:\n- name: g\n  rules:\n  - {record: a, expr: 'delta(up[2m])'}\n"
     )
     words = [
         "alerts",
@@ -62,7 +62,7 @@ def test_counts_are_singular_or_plural(tmp_path):
         .stderr.endswith("\n1 duration could not become as short as asked\n")
     )
     checked = CliRunner().invoke(
-        main, ["alerts", "check", str(tmp_path / "r.yml"), str(tmp_path / "r.yml")]
+        main, ["alerts", "check", str(tmp_path / "r.yml"), str(tmp_path / "out.yml")]
     )
     assert checked.stderr == "0 errors, 0 warnings in 2 files\n"
 

@@ -67,11 +67,49 @@ def test_time_in_an_expression_shrinks(production, drill):
         "x > 0x5d + 1e5 + .5",
         "histogram_quantile(0.95, x) > 0.25 # [5m]",
         "offset{a='b'}",
-        "time() - x > 600",
+        "hour() > 8",
+        "time() % 86400 > 3600",
     ],
 )
 def test_text_that_is_no_duration_stays(expression):
     assert Scaler(12).expression(expression, "rule") == expression
+
+
+@pytest.mark.parametrize(
+    ("production", "drill"),
+    [
+        ("predict_linear(x[6h], 24*60*60) < 0", "predict_linear(x[1800s], 7200) < 0"),
+        ("predict_linear(x[6h], 4h) < 0", "predict_linear(x[1800s], 1200) < 0"),
+        ("time() - x < 300", "time() - x < 25"),
+        ("300 > time() - x", "25 > time() - x"),
+        ("(time() - x) / 60 > bool 6", "(time() - x) / 60 > bool 0.5"),
+        ("time() - timestamp(x) >= 60", "time() - timestamp(x) >= 5"),
+        ("count(time() - x > 300) > 2", "count(time() - x > 25) > 2"),
+        ("up == 0 unless on (a) time() - x < 5 * 60", "up == 0 unless on (a) time() - x < 25"),
+        ("cert_timestamp_seconds - time() < 86400", "cert_timestamp_seconds - time() < 7200"),
+        ("x < time() - 300", "x < time() - 25"),
+        ("time() > x + 300", "time() > x + 25"),
+        ("(x - x offset 5m) / 300 > 1", "(x - x offset 25s) / 25 > 1"),
+    ],
+)
+def test_numbers_that_are_seconds_shrink_and_are_named(production, drill):
+    scaler = Scaler(12)
+    assert scaler.expression(production, "rule") == drill
+    assert len(scaler.seconds) == 1
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("holt_winters(x[1h], 0.5, 0.5) > 1", "choose its smoothing factors anew"),
+        ("time() - x > y", "compared with y, which is no constant and stays"),
+        ("predict_linear(x[1h], scalar(y)) < 0", "looks ahead scalar(y), which is no constant"),
+    ],
+)
+def test_seconds_that_cannot_be_divided_are_named(expression, said):
+    scaler = Scaler(1.0000001)
+    scaler.expression(expression, "rule")
+    assert said in scaler.seconds[0]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +138,7 @@ def test_every_duration_of_a_rule_file_shrinks():
     ):
         assert expected in scaled.text
     assert (
-        "job:errors:rate5m > 5  # for 5m\n      and (12 * increase(errors_total[300s])) >= 10"
+        "job:errors:rate5m > 5  # for 5m\n          and (12 * increase(errors_total[300s])) >= 10"
         in scaled.text
     )
     assert "over 5m" in scaled.text

@@ -102,7 +102,7 @@ def test_half_typed_routing_leaves_the_previous_one_in_force(mirror):
     (mirror.source / "alertmanager.yml").write_text("route:\n  group_wait: [\n")
     changed, (mistake,) = mirror.update()
     assert not changed
-    assert mistake.startswith("alertmanager.yml:3: ")
+    assert mistake.startswith("alertmanager.yml:2: ")
     assert mistake.endswith("; the old version stays loaded")
     assert (mirror.into / "alertmanager.yml").read_text() == before
 
