@@ -114,7 +114,7 @@ def larger(vector):
     )
     return st.one_of(
         written(OF_MATRIX, matrix, ")"),
-        written("predict_linear (", matrix, ", 3600 )"),
+        written("predict_linear (", matrix, ", scalar( up ) )"),
         written(one_of("abs", "timestamp", "absent", "sort"), inner),
         written("histogram_quantile ( 0.95 ,", vector, ")"),
         written("clamp_min (", vector, ",", NUMBER, ")"),

@@ -205,7 +205,7 @@ def test_rules_of_a_stepped_group_are_refused_once(asked, run):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("groups:\n  - name: [\n", "mine.yml:3: "),
+        ("groups:\n  - name: [\n", "mine.yml:2: "),
         ("- a\n- b\n", "mine.yml:1: no mapping; expected a Prometheus rule file"),
         (
             "groups:\n  - name: g\n    rules:\n      - {alert: A, expr: up, for: soon}\n",
