@@ -262,15 +262,29 @@ class Comparison:
         """The samples that differ although their evaluation is not marked."""
         marked = set(self.marked)
         return [
-            sample for sample in self.replayed ^ self.written if evaluation_of(sample) not in marked
+            sample
+            for sample in self.replayed ^ self.written
+            if evaluation_of(sample) not in marked and not self._differs_in_its_beginning(sample)
         ]
+
+    def _differs_in_its_beginning(self, sample):
+        """Whether both wrote the alert, active since evaluations of which one is marked."""
+        both = [
+            {other for other in side if other[:3] == sample[:3]}
+            for side in (self.replayed, self.written)
+        ]
+        begins = {int(other[3]) for side in both for other in side}
+        marked = {time_ms // 1000 for _, time_ms in self.marked}
+        return sample[0] == "ALERTS_FOR_STATE" and all(both) and bool(begins & marked)
 
     def differences_without_stalls(self, before_ms=inf):
         """The samples before a time that differ although the machine did not stall."""
         return [
             sample
             for sample in self.replayed ^ self.written
-            if sample[2] < before_ms and evaluation_of(sample) not in self.stalled
+            if sample[2] < before_ms
+            and evaluation_of(sample) not in self.stalled
+            and not self._differs_in_its_beginning(sample)
         ]
 
     def __str__(self):

@@ -143,20 +143,6 @@ class Prometheus:
         """Return the rule groups that it has loaded, as `/api/v1/rules` gives them."""
         return list(self._call("GET", "/api/v1/rules", {})["groups"])
 
-    def broken_alerts(self) -> dict[str, str]:
-        """Return the evaluation error of each alert that could not be evaluated, by name."""
-        rules = (
-            rule
-            for group in self.rule_groups()
-            for rule in group["rules"]
-            if rule.get("type") == "alerting"
-        )
-        return {
-            rule["name"]: str(rule.get("lastError"))
-            for rule in rules
-            if rule.get("health") == "err"
-        }
-
     def snapshot(self) -> str:
         """Write a snapshot of all samples; return its folder's name in `<data>/snapshots/`."""
         return str(self._call("POST", "/api/v1/admin/tsdb/snapshot", {})["name"])

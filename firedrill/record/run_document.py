@@ -192,7 +192,7 @@ class RunDocument(BaseModel):
     notifications: tuple[RecordedNotification, ...] | None = None
     """The notifications of the run's alerts; null where none could be sent."""
     unevaluated: Mapping[str, str] = Field(default_factory=dict)
-    """Alerts whose rule could not be evaluated, with Prometheus's error."""
+    """Rules that could not be evaluated, with Prometheus's error."""
     figures: Figures | None = None
     """Everything that was measured; null where nothing was."""
     diagnosis: Diagnosis | None = None

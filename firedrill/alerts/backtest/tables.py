@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 GAP = 2
 """Cells between two columns, and at both sides of a table together."""
+SHORTEST_FIRST = 18
+"""The first column is folded to no fewer cells."""
 NARROW = 70
 """Below this width the first column gets half of a table at most."""
 
@@ -41,21 +43,24 @@ class WrappingTable:
             GAP + max(cell_len(line) for text in column for line in text.split("\n"))
             for column in zip(self.heads, *self.rows, strict=True)
         )
+        room = options.max_width - sum(widths)
         if options.max_width < NARROW:
             first = min(first, options.max_width // 2)
+        elif SHORTEST_FIRST <= room < first:
+            first = room  # Its names are folded, so that one table is enough.
         block: list[int] = []
         used = first
         for number, width in enumerate(widths, start=1):
             if block and used + width > options.max_width:
-                yield self._table(block)
+                yield self._table(block, first)
                 block, used = [], first
             block.append(number)
             used += width
-        yield self._table(block)
+        yield self._table(block, first)
 
-    def _table(self, block: Sequence[int]) -> Table:
+    def _table(self, block: Sequence[int], first: int) -> Table:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-        table.add_column(self.heads[0], overflow="fold")
+        table.add_column(self.heads[0], overflow="fold", max_width=first - 1)
         for number in block:
             table.add_column(self.heads[number], justify="right", no_wrap=True)
         for row in self.rows:
@@ -112,7 +117,7 @@ def _alerts(report: Report) -> WrappingTable:
         delays = [_delay(detections.get((cause.name, cause.start))) for cause in report.causes]
         name = f"{alert.name} ({alert.severity})" if alert.severity else alert.name
         numbers = (str(column[row]) for column in shown.values())
-        table.rows.append((name, *delays, units.seconds(alert.hold_seconds), *numbers))
+        table.rows.append((name, *delays, units.seconds(alert.hold_seconds or None), *numbers))
     return table
 
 

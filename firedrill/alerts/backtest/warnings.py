@@ -73,7 +73,7 @@ def _unrecorded(
         for name in sorted(read - known):
             readers.setdefault(name, []).append(alert.name)
     if readers:
-        listed = ", ".join(f"{name} ({_listed(alerts)})" for name, alerts in readers.items())
+        listed = _listed(f"{name} ({_listed(alerts)})" for name, alerts in readers.items())
         yield f"nothing was recorded of {listed}; check the name, or record it with --scrape"
 
 

@@ -18,7 +18,7 @@ from firedrill.alerts.rules import label_templates
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from firedrill.alerts.replay.alert_state import AlertStateMachine, Labels
+    from firedrill.alerts.replay.alert_state import AlertStateMachine, Labels, State, WrittenAlert
 
     Vector: TypeAlias = Mapping[Labels, float] | None
     """The elements that an expression gave; None if it failed."""
@@ -174,10 +174,14 @@ def _only(vectors: Sequence[Mapping[Labels, Vector] | None], alert: Labels) -> S
 def _different(
     machine: AlertStateMachine, evaluations: Iterable[tuple[int, Sequence[Vector]]]
 ) -> Iterator[int]:
-    """Yield the times at which the possible state machines write different samples."""
-    machines = [machine.fork()]
+    """Yield the times at which the possible state machines write different samples.
+
+    If only the beginning of an alert is open, that is one evaluation, and not all that follow.
+    """
+    machines, was_different = [machine.fork()], False
     for time_ms, vectors in evaluations:
         if not any(vectors) and None not in vectors and all(state.is_idle for state in machines):
+            was_different = False
             continue
         next_machines: list[AlertStateMachine] = []
         written = []
@@ -188,5 +192,13 @@ def _different(
                 if fork not in next_machines:
                     next_machines.append(fork)
         machines = next_machines
-        if any(samples != written[0] for samples in written):
+        is_different = any(samples != written[0] for samples in written)
+        states = [_states(samples) for samples in written]
+        if is_different and (not was_different or any(state != states[0] for state in states)):
             yield time_ms
+        was_different = is_different
+
+
+def _states(written: Mapping[Labels, WrittenAlert]) -> dict[Labels, State]:
+    """Return the state of each written alert, without the time since which it has been active."""
+    return {labels: alert.state for labels, alert in written.items()}

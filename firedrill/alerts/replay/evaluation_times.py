@@ -5,6 +5,7 @@ All times are Unix milliseconds.
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cache
 from itertools import pairwise
 from statistics import median
@@ -32,9 +33,23 @@ MAX_EXPRESSIONS = 50
 """Expressions in one query."""
 
 
-def regular_times(start_ms: int, end_ms: int, interval_ms: int) -> list[int]:
-    """Return evaluation times for a group that the run did not have: multiples of its interval."""
-    return list(range(-(-start_ms // interval_ms) * interval_ms, end_ms + 1, interval_ms))
+COMMON = 0.9
+"""The share of a group's samples that are on its phase, unless something else wrote them."""
+
+
+def regular_times(start_ms: int, end_ms: int, interval_ms: int, phase_ms: int = 0) -> list[int]:
+    """Return evaluation times of which none were recorded: on a phase within the interval."""
+    first_ms = -(-(start_ms - phase_ms) // interval_ms) * interval_ms + phase_ms
+    return list(range(first_ms, end_ms + 1, interval_ms))
+
+
+def common_phase(times: Sequence[int], interval_ms: int) -> int | None:
+    """Return the time within the interval at which samples were written; None if they differ."""
+    phases = Counter(time_ms % interval_ms for time_ms in times)
+    if not phases:
+        return None
+    ((phase_ms, number),) = phases.most_common(1)
+    return phase_ms if number >= COMMON * len(times) else None
 
 
 def has_interval(times: Sequence[int], interval_ms: int) -> bool:

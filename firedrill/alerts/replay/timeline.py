@@ -65,6 +65,7 @@ class Timeline:
             group.place: group for group in loaded
         }
         self._evaluations: dict[str, list[int]] = {}
+        self._phase_times: dict[str, list[int]] = {}
         self._readings: dict[str, list[Reading]] = {}
         self._timings: dict[tuple[str, ...], SourceTiming] = {}
 
@@ -77,7 +78,7 @@ class Timeline:
     def times_of(self, group: Group) -> tuple[list[int], int]:
         """Return a group's evaluation times, recorded ones if there are any, and its interval."""
         interval_ms = self.interval_ms(group)
-        times = self.recorded_times(group)
+        times = self.recorded_times(group) or self._times_on_own_phase(group)
         return times or evaluation_times.regular_times(*self._span_ms, interval_ms), interval_ms
 
     def recorded_times(self, group: Group) -> list[int]:
@@ -100,6 +101,42 @@ class Timeline:
             if evaluation_times.has_interval(times, self.interval_ms(group)):
                 return times
         return []
+
+    def _times_on_own_phase(self, group: Group) -> list[int]:
+        """Return regular times on the phase of the samples that a group wrote; [] without any.
+
+        Its alerts write samples too, and its records may be there only now and then.
+        """
+        if group.place not in self._phase_times:
+            interval_ms, written = self.interval_ms(group), self._times_written(group)
+            phase_ms = evaluation_times.common_phase(written, interval_ms)
+            self._phase_times[group.place] = (
+                []
+                if phase_ms is None
+                else evaluation_times.regular_times(*self._span_ms, interval_ms, phase_ms)
+            )
+        return self._phase_times[group.place]
+
+    def _times_written(self, group: Group) -> list[int]:
+        """Return when a group wrote the series and alerts that no other loaded group has."""
+        loaded = self._loaded_as.get(group.place)
+        if loaded is None:
+            return []
+        others = {
+            (rule.is_alert, rule.name)
+            for other in self._loaded
+            if other.place != loaded.place
+            for rule in other.rules
+        }
+        own = {(rule.is_alert, rule.name) for rule in loaded.rules} - others
+        times: list[int] = []
+        for label, is_alert in (("alertname", True), ("__name__", False)):
+            names = sorted(re.escape(name) for alert, name in own if alert == is_alert)
+            if names:
+                metric = "ALERTS" if is_alert else ""
+                pattern = expression.quote("|".join(names))
+                times += self._times(f"{metric}{{{label}=~{pattern}}}")
+        return times
 
     def _times(self, selector: str) -> list[int]:
         return sorted({time_ms for time_ms, _ in self._points(selector)})

@@ -101,6 +101,8 @@ class _Scorecard:
                 yield left_over
             if first and (name not in named or first[0] < self._after(named[name][0])):
                 yield self._firing(name, *first)
+                if name not in named:
+                    yield from self._later_firings(name, first[0])
             elif name not in named and not left_over:
                 yield self._no_firing(name)
 
@@ -163,7 +165,7 @@ class _Scorecard:
 
     def _firing(self, name: str, after: float, active: float) -> ScorecardRow:
         """Return the row of an alert that fired without a cause that names it."""
-        expected, cause = self._expected.get(name), self._latest_cause(active)
+        expected, cause = self._expected.get(name), self._latest_cause(name, active, after)
         row = ScorecardRow(
             alert=name,
             judgement="expected" if expected else "false",
@@ -228,10 +230,29 @@ class _Scorecard:
             return replace(row, judgement="undecided", text=text)
         return replace(row, judgement="missed", text=text, wrong=True)
 
-    def _latest_cause(self, after: float) -> Cause | None:
-        """Return the latest cause that had begun by then."""
-        begun = (cause for cause in reversed(self._causes) if self._after(cause) <= after)
-        return next(begun, None)
+    def _latest_cause(self, name: str, active: float, after: float) -> Cause | None:
+        """Return the latest cause that had begun when an alert became active.
+
+        None if it was over for so long that the alert no longer looked back on it.
+        """
+        begun = (cause for cause in reversed(self._causes) if self._after(cause) <= active)
+        latest = next(begun, None)
+        window = self._attribution_seconds.get(name, inf)
+        if latest is None or after > latest.end - self._start + window:
+            return None
+        return latest
+
+    def _later_firings(self, name: str, first: float) -> Iterator[ScorecardRow]:
+        """Yield a row for the first later firing of each other judgement and cause."""
+        spans = self._firings[name]
+        rows = [
+            self._firing(name, begin, active) for active, begin, _ in spans if begin >= first > 0
+        ]
+        seen = {(rows[0].judgement, rows[0].cause)}
+        for row in rows[1:]:
+            if (row.judgement, row.cause) not in seen:
+                seen.add((row.judgement, row.cause))
+                yield row
 
 
 def _expectations(document: RunDocument) -> dict[str, str]:

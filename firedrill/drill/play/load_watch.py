@@ -69,7 +69,7 @@ class LoadWatch:
         self._check_awaited_alerts()
         elapsed = time.time() - self._began
         state.progress.show(live_figures.look(prom), elapsed, state.request.ends_after_seconds)
-        state.unevaluated |= prom.broken_alerts()
+        state.rule_health.look(prom.rule_groups())
 
     def _show_phase(self, text: str) -> None:
         if text != self._phase:

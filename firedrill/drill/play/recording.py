@@ -145,13 +145,16 @@ def _judged(
     card = scorecard.of_run(document, _attribution_seconds(state))
     remarks = (
         *state.remarks.values(),
+        *state.rule_health.remarks(),
         *scorecard.remarks(card),
         *default_objectives.remarks(document),
         *notes.remarks(document),
     )
     return document.model_copy(
         update={
-            "verdict": verdict.with_failures(scorecard.reasons(card)),
+            "verdict": verdict.with_failures(
+                (*state.rule_health.reasons(), *scorecard.reasons(card))
+            ),
             "remarks": remarks,
             "scorecard": card,
         }
@@ -225,7 +228,7 @@ def _document(
         remarks=(),
         exceptions=state.outcome.exceptions,
         notifications=notifications,
-        unevaluated=state.unevaluated,
+        unevaluated=state.rule_health.errors,
         figures=figures,
         scorecard=(),
     )

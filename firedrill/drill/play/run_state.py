@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from firedrill.drill.play.rule_health import RuleHealth
 from firedrill.processes import oom
 from firedrill.record.generator_outcome import GeneratorOutcome
 from firedrill.record.outcome import Reason
@@ -50,8 +51,8 @@ class RunState:
     early_abort: EarlyAbort | None = None
     awaited_alerts: set[str] = field(default_factory=set)
     """Alerts that have yet to fire before the load ends."""
-    unevaluated: dict[str, str] = field(default_factory=dict)
-    """Alerts whose rule could not be evaluated, with Prometheus's error."""
+    rule_health: RuleHealth = field(default_factory=RuleHealth)
+    """The rules that could not be evaluated."""
 
     def remark(self, code: str, text: str) -> None:
         """Note a remark, and show it."""

@@ -35,6 +35,8 @@ STEP_COLUMNS = (
     Column("p99", is_number=True),
     Column("server p99", is_number=True, drop_order=3),
 )
+MOST_FIRINGS = 3
+"""Firings of one alert that are listed."""
 SCORECARD_COLUMNS = (
     Column("alert"),
     Column("profile", drop_order=1),
@@ -168,8 +170,15 @@ def _alerts(figures: Figures) -> list[RenderableType]:
 
 
 def _alert(alert: Alert) -> Text:
-    after, lasted = units.seconds(alert.firing_after_seconds), units.seconds(alert.firing_seconds)
-    return Text(f" • {alert.name} ({alert.severity}) after {after}, for {lasted}")
+    begin = alert.firing_after_seconds or 0.0
+    firings = alert.firings or ((begin, begin + alert.firing_seconds),)
+    listed = "; ".join(
+        f"after {units.seconds(begin)}, for {units.seconds(end - begin)}"
+        for begin, end in firings[:MOST_FIRINGS]
+    )
+    more = len(firings) - MOST_FIRINGS
+    others = f"; and {more} more times" if more > 0 else ""
+    return Text(f" • {alert.name} ({alert.severity}) {listed}{others}")
 
 
 def _alert_names(document: RunDocument) -> list[Text]:

@@ -1,5 +1,7 @@
 """The tables of a backtest fit a terminal of 80 columns."""
 
+from dataclasses import replace
+
 import pytest
 
 from firedrill.alerts.backtest import tables
@@ -113,3 +115,18 @@ def test_long_names_leave_room_for_every_delay():
     assert output.count("12 s") == len(causes)
     assert [f"{number} ms" in output for number in range(9)] == [True] * 9
     assert "…" not in output
+
+
+def test_an_alert_without_for_has_a_dash():
+    shown = report()
+    shown.alerts[0] = replace(shown.alerts[0], hold_seconds=0.0)
+    assert " 0 ms" not in printed(tables.render(shown), 80)
+
+
+def test_long_names_are_folded_so_that_one_table_fits():
+    shown = report(causes=(SLOW, Cause("errors 90 %", 30, 40)))
+    shown.alerts[0] = replace(shown.alerts[0], name="AnAlert" * 6)
+    text = printed(tables.render(shown), 80)
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("evalu-") == 1
+    assert sum("alert" in line.split() for line in text.splitlines()) == 1

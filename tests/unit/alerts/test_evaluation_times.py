@@ -25,3 +25,10 @@ def test_recorded_evaluations_have_an_interval_despite_gaps():
     assert evaluation_times.has_interval([0, 1000, 2000, 7000, 8000], 1000)
     assert not evaluation_times.has_interval([0, 1000, 2000], 1250)
     assert not evaluation_times.has_interval([5], 1000)
+
+
+def test_a_group_without_a_marker_keeps_the_phase_of_its_samples():
+    assert evaluation_times.common_phase([1300, 2300, 7300], 1000) == 300
+    assert evaluation_times.common_phase([1300, 2400], 1000) is None
+    assert evaluation_times.common_phase([], 1000) is None
+    assert evaluation_times.regular_times(1000, 3500, 1000, 300) == [1300, 2300, 3300]

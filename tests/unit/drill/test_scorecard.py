@@ -285,3 +285,14 @@ def test_an_alert_is_judged_by_the_causes_that_name_it():
     slow, failing = Cause(name="latency", start=10, end=20, alerts=("A",)), Cause("errors", 30, 40)
     assert causes.for_alert("A", [slow, failing]) == [slow]
     assert causes.for_alert("B", [slow, failing]) == [slow, failing]
+
+
+def test_a_later_firing_without_a_cause_is_a_row_of_its_own():
+    alert = fired("A", (12.0, 15.0), (50.0, 55.0))
+    rows = scorecard.of_run(document(alert), {"A": 5.0})
+    assert [(row.judgement, row.firing_after_seconds) for row in rows] == [
+        ("detected", 12.0),
+        ("false", 50.0),
+    ]
+    flapping = fired("A", (12.0, 13.0), (14.0, 15.0), (16.0, 17.0))
+    assert len(scorecard.of_run(document(flapping), {"A": 5.0})) == 1
