@@ -37,6 +37,10 @@ class TimedOut(NoAnswer):
     """The answer took longer than the timeout."""
 
 
+class Untrusted(NoAnswer):
+    """The server answers, with a certificate that nobody vouches for."""
+
+
 class BadUrl(NoAnswer):
     """The text is not an http or https URL."""
 
@@ -86,6 +90,7 @@ class HttpClient:
         Raises:
             BadUrl: it is not an http or https URL.
             TimedOut: no response came in time.
+            Untrusted: its certificate cannot be verified.
             NoAnswer: no response came for another reason.
         """
         if not url.lower().startswith(("http://", "https://")):
@@ -147,6 +152,8 @@ def _no_answer(url: str, timeout_seconds: float, error: urllib3.exceptions.HTTPE
         return BadUrl(url, _EXPECTED_URL)
     if "Connection refused" in str(reason):
         return NoAnswer(url, "connection refused")
+    if isinstance(reason, urllib3.exceptions.SSLError) and "CERTIFICATE_VERIFY" in str(reason):
+        return Untrusted(url, "its certificate cannot be verified")
     if isinstance(reason, urllib3.exceptions.NameResolutionError):
         return NoAnswer(url, "unknown host")
     # urllib3 counts every other failure to connect among its timeouts.

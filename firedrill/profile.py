@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping  # noqa: TC003 -- pydantic reads the annotations
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +107,8 @@ class Slo(Objectives):
 
     starved_users: int | None = None
     """Most users that may be stuck in one request at a time."""
+    starved_users_if_measured: bool = False
+    """Whether users that may have waited unseen leave the rest to be judged, with a remark."""
     achieved_ratio: float | None = None
     """Smallest share of the offered rate that is achieved, 0..1."""
     endpoints: Mapping[str, Objectives] = field(default_factory=dict)
@@ -244,7 +246,11 @@ def load_profile(name_or_path: str) -> Profile:
         BadInput: the name is unknown, the file cannot be read, or it has a mistake.
     """
     document = read_document(profile_file(name_or_path))
-    return _build(validate(document), document)
+    profile = _build(validate(document), document)
+    if profile.slo and name_or_path in bundled_profiles():
+        # Whoever takes a bundled profile has not asked for this objective by its name.
+        return replace(profile, slo=replace(profile.slo, starved_users_if_measured=True))
+    return profile
 
 
 def profile_file(name_or_path: str) -> Path:

@@ -114,6 +114,7 @@ def start(
     docker=False,
     report=False,
     folder=None,
+    locust=(),
 ):
     """Start `firedrill COMMAND WORDS…` on free ports, with its runs below `out`.
 
@@ -126,6 +127,7 @@ def start(
         docker: Whether the stack runs in containers, so that no Prometheus is needed here.
         report: Whether to write the report, which takes seconds.
         folder: Working directory.
+        locust: Options for Locust, after `--`.
     """
     if not docker:
         required_programs.require("prometheus")
@@ -134,7 +136,9 @@ def start(
     if command == "run" and not report:
         options.append("--no-report")
     process = subprocess.Popen(
-        [FIREDRILL, command, *map(str, words), "--out", out, *options],
+        [FIREDRILL, command, *map(str, words), "--out", out, *options, "--", *locust]
+        if locust
+        else [FIREDRILL, command, *map(str, words), "--out", out, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

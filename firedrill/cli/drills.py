@@ -33,7 +33,11 @@ from firedrill.cli.options import (
 )
 from firedrill.cli.reports import written
 from firedrill.cli.results import check_folders, result_options, write_results
-from firedrill.cli.settings_file import CommandWithSettings, with_slo_of_file
+from firedrill.cli.settings_file import (
+    CommandWithSettings,
+    locust_options_of,
+    with_slo_of_file,
+)
 from firedrill.drill.judge import fault_matrix
 from firedrill.drill.judge.baseline import Baseline
 from firedrill.drill.judge.verdict import EXIT_CODES
@@ -43,9 +47,11 @@ from firedrill.drill.play.run import play
 from firedrill.drill.show import matrix_summary, run_summary
 from firedrill.errors import BadInput, ExitCode
 from firedrill.interrupt import Interrupt
+from firedrill.names import without_userinfo
 from firedrill.profile import load_profile
 from firedrill.record import run_folder
 from firedrill.record.outcome import Status
+from firedrill.stack import locust_options, user_hosts
 from firedrill.stack.configuration import Scrape
 from firedrill.stack.containers.attached_stack import Attachment
 
@@ -199,6 +205,13 @@ def run(
     if attachment:
         _refuse_what_cannot_be_changed()
     played, before = load_profile(profile), options["baseline"]
+    hosts: list[str] = []
+    if not (attachment or options["docker"]):
+        for line in locust_options.found(os.environ, Path.cwd(), Path.home()):
+            ERRORS.say(line, "dim")
+        if options["locustfile"] and not target:
+            hosts = _hosts_of_users(options["locustfile"])
+            target = hosts[0] if hosts else None
     request = Request(
         profile=played,
         source=source_of(profile),
@@ -209,7 +222,9 @@ def run(
             options["connection_limit"],
             options["processes"],
         ),
+        locust_options=locust_options_of(click.get_current_context()),
         target="the running stack" if attachment else target,
+        keeps_hosts=len(hosts) > 1,
         scrapes=tuple(Scrape.parse(text, "api" if target else "extra") for text in scrapes),
         locustfile=options["locustfile"],
         rules=rules,
@@ -247,6 +262,26 @@ def run(
         _print_page(page)
     write_results([recorded], options["junit"], options["summary"], options["history"])
     sys.exit(EXIT_CODES[Status(recorded.read().status)])
+
+
+def _hosts_of_users(locustfile: Path) -> list[str]:
+    """Return the hosts that the classes of users name; none if no class names one.
+
+    Raises:
+        BadInput: some classes have a host and others have none.
+    """
+    with Interrupt() as interrupt:
+        hosts = user_hosts.read(locustfile, interrupt)
+    known = sorted({host for host in hosts.values() if host is not None})
+    without = [name for name, host in hosts.items() if host is None]
+    if known and without:
+        raise BadInput(
+            f"--locustfile {locustfile}: {without[0]} has no host, and others have {known[0]}; "
+            "expected --target URL, or a host in each class"
+        )
+    if known:
+        ERRORS.say(f"target: {', '.join(map(without_userinfo, known))}, of {locustfile}")
+    return known
 
 
 def _play_matrix(request: Request, options: Mapping[str, Any], *, as_json: bool) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The command class that takes the options that are not given from the folder's firedrill.toml."""
+"""The command class of `run`: options of firedrill.toml, and those of Locust after `--`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,19 @@ from firedrill.cli.options import CommandWithPorts
 from firedrill.project import settings
 from firedrill.stack.containers.attached_stack import Attachment
 
+LOCUST_OPTIONS = "firedrill.locust_options"
+"""Key of the options after `--` in the context's meta."""
+
 
 class CommandWithSettings(CommandWithPorts):
-    """A command with options of firedrill.toml in the current folder, below those given."""
+    """A command with options of firedrill.toml in the current folder, below those given.
+
+    What comes after `--` is Locust's: `locust_options_of` returns it.
+    """
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Return the words of the usage line."""
+        return [*super().collect_usage_pieces(ctx), "[-- LOCUST-OPTIONS]"]
 
     def make_context(
         self,
@@ -25,6 +35,10 @@ class CommandWithSettings(CommandWithPorts):
         **extra: Any,
     ) -> click.Context:
         """Read the file, and let click take its values where an option was not given."""
+        words: list[str] = []
+        if "--" in args:
+            at = args.index("--")
+            args, words = args[:at], args[at + 1 :]
         file = Path(settings.FILE)
         # A stack that is up has settings of its own.
         is_asked = not {"-h", "--help", "--help-all"}.intersection(args)
@@ -33,7 +47,9 @@ class CommandWithSettings(CommandWithPorts):
             extra["default_map"] = chosen.options()
             extra["obj"] = chosen
             ERRORS.say(f"settings of {file}", "dim")
-        return super().make_context(info_name, args, parent, **extra)
+        context = super().make_context(info_name, args, parent, **extra)
+        context.meta[LOCUST_OPTIONS] = tuple(words)
+        return context
 
 
 def with_slo_of_file(profile: str, out: Path) -> str:
@@ -46,3 +62,9 @@ def with_slo_of_file(profile: str, out: Path) -> str:
     if not isinstance(chosen, settings.Settings) or chosen.slo is None:
         return profile
     return str(settings.profile_with_slo(profile, Path(settings.FILE), out / ".profiles"))
+
+
+def locust_options_of(context: click.Context) -> tuple[str, ...]:
+    """Return the options that came after `--`."""
+    words: tuple[str, ...] = context.meta.get(LOCUST_OPTIONS, ())
+    return words

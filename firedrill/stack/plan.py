@@ -158,6 +158,10 @@ class Plan:
     """Whether faults can be set on the bundled API."""
     docker: bool = False
     """Start containers instead of processes."""
+    locust_options: tuple[str, ...] = ()
+    """Options for every Locust process; as processes only."""
+    keeps_hosts: bool = False
+    """Whether each class of users loads the host that it names, instead of the target."""
     workers: int = 1
     """Number of Locust's workers. As processes, several have a master; in containers all do."""
     objectives_seconds: frozenset[float] = frozenset()

@@ -214,7 +214,7 @@ class ProcessStack(Stack):
             self.plan.ports.share("web")
         self.locust = self._start_locust(
             "locust",
-            ["--host", self.plan.host, *options, *as_master],
+            [*([] if self.plan.keeps_hosts else ["--host", self.plan.host]), *options, *as_master],
             self.plan.ports.lend("exporter"),
         )
 
@@ -250,7 +250,10 @@ class ProcessStack(Stack):
             "0",
         ]
         return self._children.start(
-            name, [*command, *options], self._locust_environment(), sockets=sockets
+            name,
+            [*command, *options, *self.plan.locust_options],
+            self._locust_environment(),
+            sockets=sockets,
         )
 
     def _locustfiles(self) -> str:

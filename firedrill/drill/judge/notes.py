@@ -51,7 +51,7 @@ def _hung_requests(figures: Figures, slo: Slo | None) -> Iterator[Reason]:
         remedy = "no objective judges this: set starved_users in the profile's slo"
         yield Reason("starved_unjudged", f"{text}; {remedy}")
     unseen = unseen_waiting(figures.honesty.unobserved)
-    if unseen and (slo is None or slo.starved_users is None):
+    if unseen and (slo is None or slo.starved_users is None or slo.starved_users_if_measured):
         yield Reason("starvation_unmeasured", f"starvation was not measured: {unseen}")
     if hung and (slo is None or slo.error_ratio is None):
         text = f"{units.count(hung)} requests hung until they were given up"

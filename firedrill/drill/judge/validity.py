@@ -168,8 +168,11 @@ def unmeasured_objectives(slo: Slo, figures: Figures) -> Iterator[Reason]:
         yield _unmeasured("errors", why, "play the load for longer, or drop the objective")
     starved, unobserved = figures.honesty.starved_sustained, figures.honesty.unobserved
     # More starved users than allowed among those that were observed decide the objective.
-    if slo.starved_users is not None and (
-        starved is None or (unobserved and starved <= slo.starved_users)
+    may_lack = slo.starved_users_if_measured and unobserved
+    if (
+        slo.starved_users is not None
+        and not may_lack
+        and (starved is None or (unobserved and starved <= slo.starved_users))
     ):
         why = unseen_waiting(unobserved) or "no load generator told of its requests in flight"
         yield _unmeasured("starved_users", why, f"{MAKE_VISIBLE}, or drop the objective")

@@ -18,7 +18,7 @@ from firedrill.processes import programs
 from firedrill.profile import check_users
 from firedrill.profile_form import nearest
 from firedrill.record.run_document import Generator, LocustfileUsed
-from firedrill.stack import configuration
+from firedrill.stack import configuration, locust_options
 from firedrill.stack.containers import container_stack, engine
 
 if TYPE_CHECKING:
@@ -52,6 +52,10 @@ class Request:
     time_scale: float = 12.0
     docker: bool = False
     """In containers instead of processes."""
+    locust_options: tuple[str, ...] = ()
+    """Options for Locust, which came after `--`."""
+    keeps_hosts: bool = False
+    """Whether each class of users loads the host that it names; the target is the first of them."""
     workers: int = 1
     abort_on_slo: bool = False
     """Whether to end the load when the SLO is broken for certain; a profile may ask for it too."""
@@ -94,7 +98,7 @@ class Request:
         file, used = self.locustfile, None
         if file:
             try:
-                sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+                sha256 = _hash(file)
             except OSError as error:
                 raise BadInput(f"--locustfile {file}: {error.strerror}") from error
             used = LocustfileUsed(file.name, sha256)
@@ -107,8 +111,14 @@ class Request:
             BadInput: a file is not there or not valid.
             Missing: a program is not there, or the target does not answer.
         """
-        if self.locustfile and not self.locustfile.is_file():
+        if self.locustfile and not self.locustfile.exists():
             raise BadInput(f"--locustfile {self.locustfile}: no such file")
+        locust_options.check(self.locust_options)
+        if self.locust_options and (self.docker or self.attachment):
+            raise BadInput(
+                f"-- {self.locust_options[0]}: containers have Locust options of their own; "
+                "expected a run without --docker"
+            )
         self.generator()  # Before there is a folder for the run.
         if (
             self.target
@@ -198,8 +208,22 @@ class Request:
             )
 
 
+def _hash(locustfile: Path) -> str:
+    """Return the hash of a locustfile, or of all that a folder's files hold.
+
+    Raises OSError.
+    """
+    if locustfile.is_file():
+        return hashlib.sha256(locustfile.read_bytes()).hexdigest()
+    files = sorted(locustfile.rglob("*.py"))
+    names_and_hashes = (f"{file.relative_to(locustfile)} {_hash(file)}\n" for file in files)
+    return hashlib.sha256("".join(names_and_hashes).encode()).hexdigest()
+
+
 def _check_target(url: str) -> None:
     try:
         http_client.request("GET", url, timeout_seconds=5, follow_redirects=False)
+    except http_client.Untrusted:
+        return  # It answers. Whether to trust it is up to the locustfile.
     except http_client.NoAnswer as error:
         raise Missing(f"--target {error}; is it running?") from error

@@ -45,6 +45,8 @@ def _plan(request: Request, run: Run, ports: Ports) -> Plan:
         time_scale=request.time_scale,
         takes_faults=bool(request.profile.faults),
         docker=request.docker,
+        locust_options=request.locust_options,
+        keeps_hosts=request.keeps_hosts,
         workers=request.workers,
         attached_prometheus=attachment.prometheus_url if attachment else None,
     )

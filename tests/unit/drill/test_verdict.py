@@ -7,7 +7,7 @@ import pytest
 from firedrill.drill.judge.validity import CONDITIONS, ended_early
 from firedrill.drill.judge.verdict import judge
 from firedrill.places import ROOT
-from firedrill.profile import Slo
+from firedrill.profile import Slo, load_profile, profile_file
 from firedrill.record.figures import Arrivals, Counts, UnobservedUsers, Window
 from firedrill.record.outcome import Reason, Status
 from tests.unit.drill.reasons import codes
@@ -202,6 +202,18 @@ def test_starved_users_fail_a_run_although_others_were_not_observed():
     starving = replace(HEALTHY, honesty=quality)
     assert codes(judge(few, starving, [])) == ["starved_users"]
     assert codes(judge(many, starving, [])) == ["unmeasured_starved_users"]
+
+
+def test_a_bundled_profile_judges_the_rest_of_users_that_wait_unseen():
+    bundled = load_profile("smoke")
+    copied = load_profile(str(profile_file("smoke")))
+    unobserved = (UnobservedUsers("Shop", "TRANSACTION", "checkout"),)
+    quality = replace(HEALTHY.honesty, starved_sustained=None, unobserved=unobserved)
+    unseen = replace(HEALTHY, honesty=quality)
+    slow = replace(unseen, client=replace(unseen.client, error_ratio=0.5))
+    assert judge(bundled, unseen, []).status is Status.PASSED
+    assert codes(judge(bundled, slow, [])) == ["errors"]
+    assert codes(judge(copied, unseen, [])) == ["unmeasured_starved_users"]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """The command line's HTTP client: proxies, passwords, redirects and the causes of no answer."""
 
 import base64
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -87,3 +89,19 @@ def test_a_port_on_which_nobody_listens_refuses():
 def test_a_text_that_is_no_url_is_told(url):
     with pytest.raises(http_client.BadUrl, match="expected one such as"):
         get(url)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_told_apart(server):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(Path(__file__).with_name("self_signed.pem"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Echo) as secure:
+        secure.socket = context.wrap_socket(secure.socket, server_side=True)
+        threading.Thread(target=secure.serve_forever).start()
+        try:
+            with pytest.raises(http_client.Untrusted, match="certificate cannot be verified"):
+                get(f"https://127.0.0.1:{secure.server_port}/")
+        finally:
+            secure.shutdown()
+    with pytest.raises(http_client.NoAnswer) as caught:
+        get(f"https://{server}/")
+    assert not isinstance(caught.value, http_client.Untrusted)
