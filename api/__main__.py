@@ -20,6 +20,7 @@ from api.factory import create_app
 from firedrill import inherited_sockets
 from firedrill.contract import API_METRICS_PORT, API_PORT
 from firedrill.errors import BadInput, FiredrillError
+from firedrill.quantities import parse_seconds
 from firedrill.telemetry import instrument
 from firedrill.telemetry.publisher import listening_socket
 from firedrill.telemetry.servers import development_server, waitress_server
@@ -94,6 +95,13 @@ def parser() -> argparse.ArgumentParser:
         type=positive,
         help="length of the listening socket's accept queue (default: the server's own)",
     )
+    add(
+        "--shed-after",
+        type=seconds,
+        metavar="TIME",
+        help="answer 503 to requests that waited longer for a worker, such as 200ms"
+        " (default: never)",
+    )
     add("--work", metavar="RANGE", help="time that `GET /` takes (default: 10-100ms)")
     add(
         "--work-kind",
@@ -120,6 +128,16 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def seconds(text: str) -> float:
+    """Return an option's time in seconds, above 0."""
+    try:
+        if (parsed := parse_seconds(text)) > 0:
+            return parsed
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r}; expected a time above 0 such as 200ms")
+
+
 def settings_from(options: argparse.Namespace) -> Settings:
     """Return the environment's settings, overridden by the options."""
     settings = Settings.from_environment(os.environ)
@@ -135,6 +153,7 @@ def settings_from(options: argparse.Namespace) -> Settings:
         metrics_port=port_or_free(settings.metrics_host or host, metrics_port, API_METRICS_PORT),
         access_log=options.access_log or settings.access_log,
         faults=options.faults or settings.faults,
+        shed_after_seconds=options.shed_after,
     )
 
 
@@ -163,6 +182,8 @@ def serve(options: argparse.Namespace) -> None:
     settings = settings_from(options)
     if options.processes > 1 and options.server in {"dev", "waitress"}:
         raise BadInput(f"--processes {options.processes}: {options.server} is a single process")
+    if options.shed_after is not None and options.server != "waitress":
+        raise BadInput(f"--shed-after: expected --server waitress with it, not {options.server}")
     port = port_or_free(
         settings.host, port_number(options.port) if options.port else None, API_PORT
     )

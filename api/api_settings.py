@@ -46,6 +46,8 @@ class Settings:
     """
     access_log: bool = False
     """Print each request of the development server, which costs as much as a small handler."""
+    shed_after_seconds: float | None = None
+    """Queue wait of a request after which it is refused with 503; None refuses none."""
     faults: bool = False
     """Take faults on the metrics port: whoever reaches it can break this API for an hour."""
 

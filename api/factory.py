@@ -32,7 +32,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(routes(settings, Items()))
     port = API_METRICS_PORT if settings.metrics_port is None else settings.metrics_port
     telemetry = instrument(
-        app, port=port, host=settings.metrics_host or settings.host, version=__version__
+        app,
+        port=port,
+        host=settings.metrics_host or settings.host,
+        version=__version__,
+        shed_after=settings.shed_after_seconds,
     )
     if os.environ.get(SERVES_VARIABLE) == "1":
         telemetry.start()

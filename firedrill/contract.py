@@ -84,6 +84,9 @@ METRICS_PATH = "/metrics"
 RUN_ID_VARIABLE = "FIREDRILL_RUN_ID"
 """Environment variable that tells the parts of a run its id."""
 
+RATES_VARIABLE = "FIREDRILL_RATES_FILE"
+"""Environment variable that names the file of an open load's live rates."""
+
 API_PORT = 8080
 API_METRICS_PORT = 9464
 LOCUST_WEB_PORT = 8089
@@ -190,6 +193,11 @@ class Server:
     WORKERS_BUSY = gauge("http_server_workers_busy", "Workers that are busy with a request.")
     WORKERS_LIMIT = gauge(
         "http_server_workers_limit", "Size of the worker pool; absent without a pool."
+    )
+    REQUESTS_SHED = counter(
+        "http_server_requests_shed_total",
+        "Requests refused with 503 before the handler, because they had waited for longer than "
+        "shed_after.",
     )
     BUSY_SECONDS = counter(
         "http_server_busy_seconds_total",

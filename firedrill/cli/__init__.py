@@ -30,6 +30,7 @@ COMMANDS = {
     "run": "drills:run",
     "drill": "drills:drill",
     "harden": "harden:harden",
+    "capacity": "capacity_command:capacity",
     "up": "stack_commands:up",
     "runs": "recorded:runs",
     "show": "recorded:show",
@@ -49,6 +50,7 @@ SHORT_HELP = {
     "run": "Play a load profile, record it and judge it.",
     "drill": "Run one load profile against three servers.",
     "harden": "Find the smallest setting with which the server passes.",
+    "capacity": "Find the highest rate that an API sustains within its SLO.",
     "up": "Start the stack in the foreground; Ctrl-C stops it.",
     "runs": "List the recorded runs; `runs prune` deletes the oldest.",
     "show": "Print the summary of a recorded run again.",
@@ -110,6 +112,7 @@ def main() -> None:
       firedrill run smoke
       firedrill run launch --target http://127.0.0.1:8000 --locustfile my_load.py
       firedrill show last
+      firedrill capacity --slo p99=250ms
       firedrill report RUN [RUN...]
       firedrill open RUN
       firedrill fault set latency=300ms --for 30s

@@ -198,6 +198,14 @@ tolerance = read_by(parse_ratio)
 """Callback of an option such as `10%`."""
 
 
+shed_option = click.option(
+    "--shed-after",
+    callback=duration,
+    metavar="TIME",
+    help="Let the bundled API answer 503 to requests that waited longer for a worker (200ms).",
+)
+
+
 def source_of(profile: str) -> str:
     """Return a profile as Locust gets it: a bundled one's name, or a file's absolute path."""
     from firedrill.profile import bundled_profiles  # noqa: PLC0415 -- takes longer than `runs`
@@ -207,7 +215,7 @@ def source_of(profile: str) -> str:
 
 LIMITS = {
     "dev": frozenset[str](),
-    "waitress": frozenset({"--threads", "--connection-limit"}),
+    "waitress": frozenset({"--threads", "--connection-limit", "--shed-after"}),
     "gunicorn": frozenset({"--threads", "--connection-limit", "--processes"}),
     "uvicorn": frozenset({"--connection-limit", "--processes"}),
 }
@@ -215,13 +223,20 @@ LIMITS = {
 
 
 def server_of(
-    kind: Any, threads: int | None, connection_limit: int | None, processes: int | None = None
+    kind: Any,
+    threads: int | None,
+    connection_limit: int | None,
+    processes: int | None = None,
+    shed_after_seconds: float | None = None,
 ) -> Server:
     """Return how to serve the bundled API. Raises BadInput for a limit the server lacks."""
+    if shed_after_seconds == 0:
+        raise BadInput("--shed-after 0s: expected a time above 0")
     asked = {
         "--threads": threads,
         "--connection-limit": connection_limit,
         "--processes": processes,
+        "--shed-after": shed_after_seconds,
     }
     for option, value in asked.items():
         if value is not None and option not in LIMITS[kind]:
@@ -230,4 +245,4 @@ def server_of(
                 f"{option} {value}: --server {kind} has no such limit; "
                 f"expected --server {' or '.join(others)} with it"
             )
-    return Server(kind, threads, connection_limit, processes)
+    return Server(kind, threads, connection_limit, processes, shed_after_seconds)

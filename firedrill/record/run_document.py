@@ -9,7 +9,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
+from firedrill import units
 from firedrill.profile import AlertExpectations, Profile
+from firedrill.record.capacity import Capacity
 from firedrill.record.diagnosis import Diagnosis
 from firedrill.record.document_repair import Repair
 from firedrill.record.figures import Figures, Window
@@ -56,6 +58,8 @@ class ServerSetup:
     threads: int | None = None
     connection_limit: int | None = None
     processes: int | None = None
+    shed_after_seconds: float | None = None
+    """Queue wait of a request after which it is refused; null: none is."""
 
     @property
     def settings(self) -> dict[str, int]:
@@ -72,6 +76,8 @@ class ServerSetup:
             "connections": self.connection_limit,
         }
         words = [f"{value} {word}" for word, value in limits.items() if value is not None]
+        if self.shed_after_seconds is not None:
+            words.append(f"shedding after {units.seconds(self.shed_after_seconds)}")
         return ", ".join([name, *words])
 
 
@@ -159,6 +165,8 @@ class RunDocument(BaseModel):
     """Version of this format."""
     id: str = ""
     """Name of the run's folder."""
+    kind: str = "run"
+    """run, or capacity for a search for the capacity."""
     started: str = ""
     """Time at which the run was started, in ISO 8601."""
     commit: str | None = None
@@ -197,6 +205,8 @@ class RunDocument(BaseModel):
     """Everything that was measured; null where nothing was."""
     diagnosis: Diagnosis | None = None
     """The stage that limited the run, and the settings that would help; null in older runs."""
+    capacity: Capacity | None = None
+    """The result of a search for the capacity; null in other runs."""
     scorecard: tuple[ScorecardRow, ...] = ()
     """Every alert that fired or was expected, with its cause and delay."""
 
@@ -253,7 +263,8 @@ class RunDocument(BaseModel):
     @property
     def title(self) -> str:
         """The profile and the server."""
-        return f"{self.profile.name} against {self.served_by}"
+        kind = "capacity with " if self.kind == "capacity" else ""
+        return f"{kind}{self.profile.name} against {self.served_by}"
 
 
 def json_schema() -> dict[str, Any]:

@@ -12,7 +12,7 @@ from firedrill.stack.configuration import Scrape
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from firedrill.processes.ports import HeldPort
@@ -41,6 +41,8 @@ class Server:
     """Connections that the server accepts at once; None leaves its default."""
     processes: int | None = None
     """Worker processes of gunicorn or uvicorn; None leaves the default of 1."""
+    shed_after_seconds: float | None = None
+    """Queue wait of a request after which it is refused; None refuses none."""
 
     @property
     def spawns(self) -> bool:
@@ -49,31 +51,24 @@ class Server:
 
     def __str__(self) -> str:
         tuning = {
-            "processes": self.processes,
-            "threads": self.threads,
-            "connection_limit": self.connection_limit,
+            name.removeprefix("--").replace("-", "_"): value for name, value in self._tuning()
         }
-        return " ".join(
-            [self.kind, *(f"{name}={value}" for name, value in tuning.items() if value is not None)]
-        )
+        return " ".join([self.kind, *(f"{name}={value}" for name, value in tuning.items())])
 
     def options(self) -> list[str]:
         """Return the options of `python -m api`."""
-        tuning = {
-            "--processes": self.processes,
-            "--threads": self.threads,
-            "--connection-limit": self.connection_limit,
-        }
-        return [
-            "--server",
-            self.kind,
-            *(
-                word
-                for name, value in tuning.items()
-                if value is not None
-                for word in (name, str(value))
-            ),
-        ]
+        return ["--server", self.kind, *(word for option in self._tuning() for word in option)]
+
+    def _tuning(self) -> Iterator[tuple[str, str]]:
+        """Yield option and value of each setting that is no default."""
+        if self.processes is not None:
+            yield "--processes", str(self.processes)
+        if self.threads is not None:
+            yield "--threads", str(self.threads)
+        if self.connection_limit is not None:
+            yield "--connection-limit", str(self.connection_limit)
+        if self.shed_after_seconds is not None:
+            yield "--shed-after", f"{self.shed_after_seconds * 1000:g}ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +161,8 @@ class Plan:
     """Number of Locust's workers. As processes, several have a master; in containers all do."""
     objectives_seconds: frozenset[float] = frozenset()
     """Latency objectives, which the API's histograms get as bucket bounds."""
+    has_live_rates: bool = False
+    """Whether the load reads its rates from `rates_file`, instead of its profile's steps."""
     attached_prometheus: str | None = None
     """Base URL of the Prometheus of a stack that is up already."""
 
@@ -189,6 +186,11 @@ class Plan:
     def notifications(self) -> Path:
         """The file in which every notification is recorded."""
         return self.folder / "notifications.jsonl"
+
+    @property
+    def rates_file(self) -> Path:
+        """The file of an open load's live rates."""
+        return self.folder / "rates.txt"
 
     def all_scrapes(self) -> tuple[Scrape, ...]:
         """Return every endpoint that this stack's Prometheus scrapes."""

@@ -263,7 +263,9 @@ class ProcessStack(Stack):
 
     def _locust_environment(self) -> dict[str, str]:
         plan = self.plan
+        rates = {contract.RATES_VARIABLE: str(plan.rates_file)} if plan.has_live_rates else {}
         facts = {
+            **rates,
             contract.RUN_ID_VARIABLE: plan.run_id,
             "FIREDRILL_EXPORTER_PORT": str(plan.ports.exporter),
             "FIREDRILL_TIME_SCALE": f"{plan.time_scale:g}",

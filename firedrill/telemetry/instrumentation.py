@@ -150,6 +150,7 @@ def instrument(
     host: str = LOOPBACK,
     version: str = "unknown",
     tracing: bool | None = None,
+    shed_after: float | None = None,
 ) -> Instrumented:
     """Measure `app`, and publish http://host:port/metrics from a process of its own.
 
@@ -169,19 +170,29 @@ def instrument(
     With `tracing` None, requests of a Flask application are traced where the environment names a
     collector (OTEL_EXPORTER_OTLP_ENDPOINT). An application that OpenTelemetry instruments already
     keeps the traces it has, and gets no exemplars.
+
+    A request that waited for longer than `shed_after` seconds is answered 503 with Retry-After,
+    before its handler runs (firedrill/telemetry/load_shedding.py); None refuses none.
     """
     try:
         known = app if isinstance(app, Instrumented) else frameworks.instrumentation_of(app)
         if isinstance(known, Instrumented):
             return known
-        return _instrument(app, host, port, version, tracing)
+        return _instrument(app, host, port, version, tracing, shed_after)
     except Exception as error:  # noqa: BLE001 -- the application shall go on, whatever fails here
         warn_once("the application is not measured", error)
         kind = InstrumentedAsgi if frameworks.is_coroutine_function(app) else Instrumented
         return kind(app, Telemetry(None, ""))
 
 
-def _instrument(app: Any, host: str, port: int, version: str, tracing: bool | None) -> Instrumented:
+def _instrument(
+    app: Any,
+    host: str,
+    port: int,
+    version: str,
+    tracing: bool | None,
+    shed_after: float | None,
+) -> Instrumented:
     kind = InstrumentedAsgi if frameworks.interface(app) == "asgi" else Instrumented
     settings = Settings.from_environment(os.environ, host, port)
     telemetry = _of_address.get(settings) or Telemetry(settings, frameworks.name(app))
@@ -190,7 +201,8 @@ def _instrument(app: Any, host: str, port: int, version: str, tracing: bool | No
     telemetry.set(Server.BUILD_INFO, 1, version)
     traced = started_tracing_or_none(app, version, tracing)
     telemetry.tracing = traced or telemetry.tracing
-    served = frameworks.install(app, telemetry.cells, traced.serve if traced else None)
+    serve = traced.serve if traced else None
+    served = frameworks.install(app, telemetry.cells, serve, shed_after)
     instrumented = kind(served, telemetry)
     frameworks.remember(app, instrumented)
     if will_serve():

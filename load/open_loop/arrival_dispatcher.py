@@ -19,6 +19,7 @@ from locust_exporter.counting.load_phase import OUTSIDE_LOAD
 from locust_exporter.time_slice import TimeSlice
 
 from .backlog import PATIENCE_SECONDS, STOP_SECONDS, Backlog, held_by_target
+from .idle_connections import close_connections
 from .schedule import schedule_of
 from .schedule_shards import ProcessSchedule
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from firedrill.profile import Profile
 
+    from .live_rates import LiveRates
     from .schedule_shards import Shard
 
 logger = logging.getLogger(__name__)
@@ -40,12 +42,16 @@ LOOKAHEAD_SECONDS = 0.1
 class ArrivalDispatcher:
     """Wakes waiting users for due arrivals; a user that is done takes an overdue one itself."""
 
-    def __init__(self, profile: Profile, arrivals: ArrivalCounts) -> None:
+    def __init__(
+        self, profile: Profile, arrivals: ArrivalCounts, live: LiveRates | None = None
+    ) -> None:
         self._profile = profile
+        self._live = live
+        self._is_resting = False
         self._arrivals = arrivals
         arrivals.backlog_ages = lambda: LatencyHistogram.of(self._backlog.ages(self._now()))
         self._began = 0.0
-        self._schedule = ProcessSchedule(schedule_of(profile))
+        self._schedule = ProcessSchedule(schedule_of(profile, live))
         self._has_shard = False
         self._upcoming: deque[float] = deque()
         """Due times up to `_computed_until`."""
@@ -54,7 +60,7 @@ class ArrivalDispatcher:
         self._working: WeakSet[Any] = WeakSet()
         """Users that work on an arrival."""
         # The user that came last is woken first: its connection is the least likely to be closed.
-        self._idle_users: defaultdict[str, dict[Waiter, None]] = defaultdict(dict)
+        self._idle_users: defaultdict[str, dict[Waiter, Any]] = defaultdict(dict)
         self._timer: Any = None
         self.time_slice = TimeSlice(lambda: gevent.sleep(0))
         """Limits users that begin one overdue arrival after the other and never wait."""
@@ -67,7 +73,7 @@ class ArrivalDispatcher:
         if self._timer:
             return
         self._began = time.perf_counter() - elapsed_seconds
-        self._schedule = ProcessSchedule(schedule_of(self._profile))
+        self._schedule = ProcessSchedule(schedule_of(self._profile, self._live))
         self._upcoming, self._computed_until = deque(), 0.0
         self._count_users = lambda: (
             environment.runner.user_classes_count if environment.runner else {}
@@ -150,7 +156,9 @@ class ArrivalDispatcher:
     def _wait_idle(self, user: Any) -> float:
         """Wait until an arrival wakes the user; return the arrival's due time."""
         idle, waiter = self._idle_users[type(user).__name__], Waiter()
-        idle[waiter] = None
+        idle[waiter] = user
+        if self._is_resting:
+            close_connections(user)
         user._state = LOCUST_STATE_WAITING  # noqa: SLF001 - so that Locust stops it at once
         try:
             due = waiter.get()
@@ -174,6 +182,7 @@ class ArrivalDispatcher:
         try:
             if self._now() >= self._next_weighing:
                 self._weigh_classes()
+                self._follow_rest()
                 self._next_weighing = self._now() + 1.0
             self._collect_due()
             for name in self._backlog.classes():
@@ -188,6 +197,19 @@ class ArrivalDispatcher:
         counted = {name: count for name, count in self._count_users().items() if count}
         if counted:
             self._class_weights = (list(counted), list(counted.values()))
+
+    def _follow_rest(self) -> None:
+        """Close the connections of idle users while live rates rest.
+
+        A server at its connection limit would else keep idle connections open, and the requests
+        of the next step would wait for them.
+        """
+        rested = self._is_resting
+        self._is_resting = self._live is not None and self._live.is_resting(self._now())
+        if self._is_resting and not rested:
+            for idle in self._idle_users.values():
+                for user in idle.values():
+                    close_connections(user)
 
     def _collect_due(self, ago_seconds: float = 0.0) -> None:
         """Move arrivals that are due, or were so long ago, into the backlog; drop expired ones."""

@@ -1,4 +1,7 @@
-"""A check of pooled connections that also works in processes with more than a thousand of them."""
+"""The pooled connections of users: whether one is open, and how a user closes its own.
+
+The check also works in processes with more than a thousand connections.
+"""
 
 from __future__ import annotations
 
@@ -21,3 +24,13 @@ def is_idle(_pool: ConnectionPool, connection: Any) -> bool:
     poller = POLL()
     poller.register(connection.fileno(), select.POLLIN)
     return not poller.poll(0)
+
+
+def close_connections(user: Any) -> None:
+    """Close the pooled connections of an idle user of Locust's HTTP clients; others have none."""
+    session = getattr(user, "client", None)
+    # FastHttpSession has its pool in a user agent, requests.Session has adapters.
+    pool = getattr(getattr(session, "client", None), "clientpool", None)
+    close = getattr(pool or session, "close", None)
+    if close:
+        close()

@@ -24,6 +24,7 @@ from locust_exporter.exporter_settings import read_settings
 
 from .arrival_dispatcher import ArrivalDispatcher
 from .idle_connections import is_idle
+from .live_rates import LiveRates
 from .schedule_coordinator import MESSAGE, ScheduleCoordinator
 from .schedule_shards import Shard
 
@@ -37,7 +38,8 @@ SHARD_SECONDS = 3.0
 def install(profile: Profile) -> ArrivalCounts:
     """Make this process's load an open loop; return the counts of its arrivals."""
     arrivals = ArrivalCounts(read_settings(os.environ).max_names)
-    dispatcher = ArrivalDispatcher(profile, arrivals)
+    live = LiveRates.from_environment(os.environ)
+    dispatcher = ArrivalDispatcher(profile, arrivals, live)
     _wait_for_arrivals(dispatcher)
     _receive_shards_from_the_start(dispatcher)
     # select() refuses descriptors from 1024 on, and every request would connect anew.
@@ -46,7 +48,7 @@ def install(profile: Profile) -> ArrivalCounts:
 
     def on_init(environment: Any, runner: Any, **_: Any) -> None:
         if isinstance(runner, MasterRunner):
-            coordinator = ScheduleCoordinator(profile, arrivals, runner)
+            coordinator = ScheduleCoordinator(profile, arrivals, runner, live)
             load_events.follow(environment).on_begin.append(coordinator.start)
             environment.events.test_stopping.add_listener(lambda **_: coordinator.stop())
             return

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from firedrill.profile import Profile
 
+    from .live_rates import LiveRates
+
 
 BLOCK = 997
 """Mean arrivals that are drawn together, so that a search can begin at any of them.
@@ -25,11 +27,16 @@ It is a prime, so that blocks begin with each worker in turn.
 """
 
 
-def schedule_of(profile: Profile) -> Schedule:
-    """Return the profile's schedule, the same in every process and in every run."""
+def schedule_of(profile: Profile, live: LiveRates | None = None) -> Schedule:
+    """Return the profile's schedule, the same in every process and in every run.
+
+    With live rates, these replace the profile's steps.
+    """
     poisson = profile.open_loop is not None and profile.open_loop.poisson
     draw = functools.partial(poisson_block, profile.name) if poisson else even_block
     end = math.inf if profile.duration_seconds is None else profile.duration_seconds
+    if live:
+        return Schedule(live.steps, draw, end, live.refresh)
     return Schedule(
         lambda: ((step.start_seconds, step.rate or 0.0) for step in profile.all_steps()), draw, end
     )
@@ -70,6 +77,8 @@ class Schedule:
     draw: Callable[[int], Iterable[float]]
     """The places of a block's arrivals, in order."""
     end_seconds: float = math.inf
+    version: Callable[[], int] = int
+    """Changes when `rates` got a step, of a time to come."""
 
     def arrivals_since(self, seconds: float) -> Iterator[tuple[int, float]]:
         """Yield number and due time of the arrivals from a time on; draw no earlier ones."""
@@ -114,16 +123,18 @@ class ScheduleCursor:
         self._numbered: Iterator[tuple[int, float]] = iter(())
         self._next: tuple[int, float] | None = None
         self._at: float | None = None
+        self._version = 0
 
     def between(self, start: float, end: float) -> Iterator[tuple[int, float]]:
         """Yield number and due time of the arrivals from `start` until before `end`.
 
         The caller has to take all of them.
         """
-        if start != self._at:
+        version = self._schedule.version()
+        if (start, version) != (self._at, self._version):
             self._numbered = self._schedule.arrivals_since(start)
             self._next = next(self._numbered, None)
-        self._at = end
+        self._at, self._version = end, version
         while self._next and self._next[1] < end:
             yield self._next
             self._next = next(self._numbered, None)

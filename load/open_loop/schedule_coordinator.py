@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from firedrill.profile import Profile
 
+    from .live_rates import LiveRates
+
 REPORTED_SECONDS = 3.0
 """Time after a load in which every live worker has sent its last report or left."""
 
@@ -34,21 +36,27 @@ class ScheduleCoordinator:
     That holds whether workers stand still, die or come back.
     """
 
-    def __init__(self, profile: Profile, arrivals: ArrivalCounts, runner: MasterRunner) -> None:
-        self._profile = profile
+    def __init__(
+        self,
+        profile: Profile,
+        arrivals: ArrivalCounts,
+        runner: MasterRunner,
+        live: LiveRates | None = None,
+    ) -> None:
+        self._schedule = schedule_of(profile, live)
         self._arrivals = arrivals
         self._runner = runner
         self._began = 0.0
         self._assigned_before: Mapping[str, int] = {}
         """Arrivals assigned to each worker in the loads before this one."""
-        self._allocator = ShardAllocator(schedule_of(profile), self._assigned_before)
+        self._allocator = ShardAllocator(self._schedule, self._assigned_before)
         self._sending: gevent.Greenlet | None = None
 
     def start(self) -> None:
         """Begin a load."""
         shape: Any = self._runner.environment.shape_class
         self._began = time.perf_counter() - shape.get_run_time()
-        self._allocator = ShardAllocator(schedule_of(self._profile), self._assigned_before)
+        self._allocator = ShardAllocator(self._schedule, self._assigned_before)
         self._send_shards()
         self._sending = gevent.spawn(self._keep_sending)
 

@@ -53,21 +53,26 @@ EARLIER_RUNS = 50
 
 def record(state: RunState) -> None:
     """Measure and judge the run, and write its run.json."""
+    state.run.write(_judged(state, *measured(state)))
+
+
+def measured(state: RunState) -> Measured:
+    """Keep the run's samples, measure its load and diagnose it; None: nothing was recorded."""
     stack, run = state.stack, state.run
     state.progress.phase("measuring and recording")
     stack.fetch_notifications(patience_seconds=LAST_NOTIFICATIONS_SECONDS)
-    measured: Measured = None, None, None
+    found: Measured = None, None, None
     state.outcome = stack.generator_outcome()
     try:
         if stack.records and not state.has_ended("prometheus"):
             _keep_samples(state)
-            measured = _measure(state, stack.prom)
+            found = _measure(state, stack.prom)
         elif stack.rescue(run.snapshot):
             with RecordedPrometheus(run.snapshot, state.interrupt) as reopened:
-                measured = _measure(state, reopened.prom)
+                found = _measure(state, reopened.prom)
     except FiredrillError as error:
         _note_loss(state, error)
-    run.write(_judged(state, *measured))
+    return found
 
 
 def _keep_samples(state: RunState) -> None:
@@ -138,7 +143,7 @@ def _judged(
 ) -> RunDocument:
     """Return the run's document, with verdict, diagnosis, scorecard and remarks."""
     verdict = _verdict(state, window, figures)
-    document = _document(state, window, figures, verdict)
+    document = document_of(state, window, figures, verdict)
     if diagnosis:
         diagnosis = replace(diagnosis, check=prediction.check(document, _earlier(state)))
         document = document.model_copy(update={"diagnosis": diagnosis})
@@ -204,9 +209,10 @@ def _was_stopped(state: RunState) -> bool:
     )
 
 
-def _document(
+def document_of(
     state: RunState, window: Window | None, figures: Figures | None, verdict: Verdict
 ) -> RunDocument:
+    """Return the run's document, without scorecard and remarks."""
     request, baseline = state.request, state.request.baseline
     notifications = _notifications(state, window)
     return RunDocument(

@@ -63,6 +63,8 @@ class Request:
     """A stack that is up already, instead of one that is started for the run."""
     baseline: Baseline | None = None
     """An earlier run that this one must not be worse than."""
+    has_live_rates: bool = False
+    """Whether the rates of an open load are set while it runs, instead of by its steps."""
     ports: Mapping[str, int | None] = field(default_factory=dict)
 
     @property
@@ -196,6 +198,8 @@ class Request:
                 f"--threads {self.server.threads}: "
                 f"expected at most {container_stack.MOST_THREADS} in a container"
             )
+        if self.server.shed_after_seconds is not None:
+            raise BadInput("--shed-after: not in containers; expected a run without --docker")
         if self.locustfile and not self.locustfile.stat().st_mode & stat.S_IROTH:
             raise BadInput(
                 f"--locustfile {self.locustfile}: the containers run as another user; "

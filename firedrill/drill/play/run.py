@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firedrill.drill.play import progress as progress_for
@@ -51,8 +52,26 @@ def play_in_turn(
             return
 
 
-def play(request: Request, interrupt: Interrupt, progress: Progress) -> Run:
+def watch_load(state: RunState) -> None:
+    """Watch the load until the profile ends it, or somebody asks to stop."""
+    LoadWatch(state).watch()
+
+
+def play(
+    request: Request,
+    interrupt: Interrupt,
+    progress: Progress,
+    drive: Callable[[RunState], None] = watch_load,
+    record: Callable[[RunState], None] = record,
+) -> Run:
     """Play a profile once; returns the recorded run, with its verdict in run.json.
+
+    Args:
+        request: What to play.
+        interrupt: Ends the load early.
+        progress: Shows how the run goes.
+        drive: Returns when the load is to end. Called anew if the stack had to start anew.
+        record: Writes run.json, while the stack still runs.
 
     Raises:
         BadInput: the profile, a file or a port cannot be used; nothing was recorded.
@@ -67,7 +86,7 @@ def play(request: Request, interrupt: Interrupt, progress: Progress) -> Run:
     with _removed_on_bad_input(run):
         for starts_left in reversed(range(STARTS)):
             try:
-                _play_once(request, run, interrupt, progress)
+                _play_once(_Play(request, run, interrupt, progress, drive, record))
             except PortLost as error:
                 if not starts_left:
                     raise
@@ -78,39 +97,51 @@ def play(request: Request, interrupt: Interrupt, progress: Progress) -> Run:
     return run
 
 
-def _play_once(request: Request, run: Run, interrupt: Interrupt, progress: Progress) -> None:
+@dataclass(frozen=True, slots=True)
+class _Play:
+    """A run to be played."""
+
+    request: Request
+    run: Run
+    interrupt: Interrupt
+    progress: Progress
+    drive: Callable[[RunState], None]
+    record: Callable[[RunState], None]
+
+
+def _play_once(play: _Play) -> None:
     """Play the request on ports of its own.
 
     Raises what `play` does, and PortLost where another process took one of them.
     """
-    with Ports.choose(request.ports) as ports:
-        state = _state(request, run, ports, interrupt, progress)
+    run = play.run
+    with Ports.choose(play.request.ports) as ports:
+        state = _state(play, ports)
         with state.stack:
             try:
                 start(state)
-                LoadWatch(state).watch()
+                play.drive(state)
                 end_load(state)
             except Interrupted:
-                progress.phase("interrupted before the load began")
-            record(state)
+                play.progress.phase("interrupted before the load began")
+            play.record(state)
     if run.snapshot.is_dir():
         state.stack.discard_data()
 
 
-def _state(
-    request: Request, run: Run, ports: Ports, interrupt: Interrupt, progress: Progress
-) -> RunState:
-    stack = make_stack(request, run, ports, interrupt)
+def _state(play: _Play, ports: Ports) -> RunState:
+    request = play.request
+    stack = make_stack(request, play.run, ports, play.interrupt)
     attachment = request.attachment
     faults_url = attachment.faults_url if attachment else stack.plan.faults_url
     return RunState(
         request=request,
-        run=run,
+        run=play.run,
         stack=stack,
         injector=FaultInjector(faults_url or "nowhere", request.profile.faults),
         generator=request.generator(),
-        interrupt=interrupt,
-        progress=progress,
+        interrupt=play.interrupt,
+        progress=play.progress,
         awaited_alerts=set(request.until_firing),
     )
 

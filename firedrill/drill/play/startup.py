@@ -48,6 +48,7 @@ def _plan(request: Request, run: Run, ports: Ports) -> Plan:
         locust_options=request.locust_options,
         keeps_hosts=request.keeps_hosts,
         workers=request.workers,
+        has_live_rates=request.has_live_rates,
         attached_prometheus=attachment.prometheus_url if attachment else None,
     )
 

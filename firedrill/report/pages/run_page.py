@@ -11,7 +11,7 @@ from firedrill.diagnosis import sentences as diagnosis_sentences
 from firedrill.report.charts import chart_types, colors, series_style
 from firedrill.report.charts.canvas import Canvas, Mark, Marks
 from firedrill.report.charts.chart_types import Bar, Chart
-from firedrill.report.pages import alert_expectations, matrix_table, sentences
+from firedrill.report.pages import alert_expectations, capacity_section, matrix_table, sentences
 from firedrill.report.pages.render import Table, data_of, render
 from firedrill.report.panels import PANELS
 from firedrill.report.recorded_series import AlertSpan, Span
@@ -32,6 +32,8 @@ NOTIFICATIONS = "notifications"
 def render_run(facts: Facts, recording: Recording | None) -> str:
     """Return the page as HTML; without a recording it has a warning and no charts."""
     drawn = list(_charts(facts, recording)) if recording else []
+    curve = capacity_section.curve(facts)
+    drawn = [curve, *drawn] if curve else drawn
     return render(
         "run.html",
         charts=drawn,
@@ -44,6 +46,9 @@ def render_run(facts: Facts, recording: Recording | None) -> str:
         saturation=sentences.saturation_sentence(facts),
         diagnosis=_diagnosis(facts),
         stages=_stages(facts),
+        capacity=capacity_section.sentences(facts),
+        trials=capacity_section.trials(facts),
+        overload=capacity_section.overload(facts),
         limits=sentences.used_limits(facts),
         measurement_quality=list(sentences.measurement_quality(facts)) if facts("figures") else [],
         alerts=_alerts(facts),

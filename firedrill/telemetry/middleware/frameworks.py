@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from firedrill.errors import BadInput
+from firedrill.telemetry.load_shedding import AsgiShedding, WsgiShedding
 from firedrill.telemetry.middleware import routes
 from firedrill.telemetry.middleware.asgi import AsgiMiddleware
 from firedrill.telemetry.middleware.request_metrics import RequestMetrics
@@ -104,36 +105,49 @@ def advice(app: Any) -> str:
     return ""
 
 
-def install(app: Any, cells: Cells, serve: Callable[..., Any] | None = None) -> Callable[..., Any]:
+def install(
+    app: Any,
+    cells: Cells,
+    serve: Callable[..., Any] | None = None,
+    shed_after: float | None = None,
+) -> Callable[..., Any]:
     """Measure an application; return what a server shall call.
 
     That is `app` itself, changed in place, where it is an application object of Flask, Quart,
     Starlette, FastAPI or Litestar. Any other callable stays as it is, and what is returned measures
-    it. `serve` is called in place of a Flask application's `wsgi_app`. Raises BadInput for what is
-    no application.
+    it. `serve` is called in place of a Flask application's `wsgi_app`. A request that waited for
+    longer than `shed_after` seconds is refused. Raises BadInput for what is no application.
     """
     kind = interface(app)
     metrics = RequestMetrics(cells)
     routes.watch_frameworks()
+
+    def measured(served: Any) -> Callable[..., Any]:
+        """Return the middleware around an application: a request that is shed counts, too."""
+        if shed_after is not None:
+            shedding = WsgiShedding if kind == "wsgi" else AsgiShedding
+            served = shedding(served, cells, shed_after)
+        return (WsgiMiddleware if kind == "wsgi" else AsgiMiddleware)(served, metrics)
+
     if is_flask(app):
-        app.wsgi_app = WsgiMiddleware(serve or app.wsgi_app, metrics)
+        app.wsgi_app = measured(serve or app.wsgi_app)
     elif is_instance(app, "quart", "Quart"):
-        app.asgi_app = AsgiMiddleware(app.asgi_app, metrics)
+        app.asgi_app = measured(app.asgi_app)
     elif is_instance(app, "litestar", "Litestar"):
-        app.asgi_handler = AsgiMiddleware(app.asgi_handler, metrics)
+        app.asgi_handler = measured(app.asgi_handler)
     elif is_instance(app, "starlette.applications", "Starlette"):
-        install_in_starlette(app, metrics)
+        install_in_starlette(app, measured)
     else:
-        return (WsgiMiddleware if kind == "wsgi" else AsgiMiddleware)(app, metrics)
+        return measured(app)
     return cast("Callable[..., Any]", app)
 
 
-def install_in_starlette(app: Any, metrics: RequestMetrics) -> None:
+def install_in_starlette(app: Any, measured: Callable[[Any], Callable[..., Any]]) -> None:
     """Put the middleware outside of all others, whenever Starlette builds its stack of them."""
     build = app.build_middleware_stack
-    app.build_middleware_stack = lambda: AsgiMiddleware(build(), metrics)
+    app.build_middleware_stack = lambda: measured(build())
     if app.middleware_stack is not None:
-        app.middleware_stack = AsgiMiddleware(app.middleware_stack, metrics)
+        app.middleware_stack = measured(app.middleware_stack)
 
 
 def instrumentation_of(app: Any) -> object:
