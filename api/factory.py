@@ -41,7 +41,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if os.environ.get(SERVES_VARIABLE) == "1":
         telemetry.start()
     if settings.faults:
-        fault_effects.install(app, ActiveFaults.create(telemetry.cells))
+        fault_effects.install(app, ActiveFaults.create(telemetry.cells), port)
     if not settings.access_log:
         logging.getLogger("werkzeug").addFilter(is_no_access_line)
     return app

@@ -46,10 +46,13 @@ It is enough for every alert, and too little for the kernel to kill the process.
 CHUNK_BYTES = 256 * 1024
 
 
-def install(app: Flask, faults: ActiveFaults) -> None:
-    """Let these faults act on this application."""
+def install(app: Flask, faults: ActiveFaults, metrics_port: int) -> None:
+    """Let these faults act on this application, but not on its metrics endpoint."""
     app.before_request(RequestFaults(faults).act)
-    threading.Thread(target=_act_on_process, args=(faults,), name="api-faults", daemon=True).start()
+    outage = Outage(frozenset({metrics_port}))
+    threading.Thread(
+        target=_act_on_process, args=(faults, outage), name="api-faults", daemon=True
+    ).start()
 
 
 class RequestFaults:
@@ -94,11 +97,11 @@ class Effect(Protocol):
         """Act at this size; called every TICK_SECONDS, with 0 while the fault is off."""
 
 
-def _act_on_process(faults: ActiveFaults) -> None:
+def _act_on_process(faults: ActiveFaults, outage: Outage) -> None:
     effects: dict[str, Effect] = {
         "cpu": CpuBurn(faults),
         "memory": MemoryGrowth(),
-        "stop": Outage(),
+        "stop": outage,
     }
     while True:
         for fault, effect in effects.items():

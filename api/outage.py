@@ -34,7 +34,9 @@ class ClosedListener(NamedTuple):
 class Outage:
     """Closes the listeners of this process, and opens them again."""
 
-    def __init__(self) -> None:
+    def __init__(self, spared_ports: frozenset[int] = frozenset()) -> None:
+        """Leave the listeners on these ports open: the metrics endpoint shares its own with us."""
+        self._spared_ports = spared_ports
         self._closed: list[ClosedListener] = []
         self._stand_in: socket.socket | None = None
         self._ports: frozenset[int] = frozenset()
@@ -56,6 +58,7 @@ class Outage:
                 descriptor: copy
                 for descriptor, copy in held.items()
                 if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+                and copy.getsockname()[1] not in self._spared_ports
             }
             addresses = {copy.getsockname()[:2] for copy in listeners.values()}
             self._ports = frozenset(port for _, port in addresses)
