@@ -6,6 +6,7 @@ import itertools
 import secrets
 import socket
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from firedrill.contract import LOOPBACK
@@ -97,6 +98,17 @@ def any_free() -> int:
     held = hold_any()
     held.release()
     return held.number
+
+
+def wait_until_refused(port: int, patience_seconds: float) -> None:
+    """Wait until nobody listens on the port of 127.0.0.1 any more, or patience ends."""
+    deadline = time.monotonic() + patience_seconds
+    while time.monotonic() < deadline:
+        with socket.socket() as client:
+            client.settimeout(1.0)
+            if client.connect_ex((LOOPBACK, port)):
+                return
+        time.sleep(0.05)
 
 
 def choose(asked: int | None, default: int, option: str) -> HeldPort:

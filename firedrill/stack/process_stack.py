@@ -51,6 +51,10 @@ Alerts are lost until Prometheus has found its Alertmanager, which takes 5 s.
 """
 
 
+ENDPOINT_END_SECONDS = 5.0
+"""Longest time that the API's metrics endpoint has to end after the API."""
+
+
 class ProcessStack(Stack):
     """A stack of child processes on loopback."""
 
@@ -74,6 +78,9 @@ class ProcessStack(Stack):
 
     def __exit__(self, *_: object) -> None:
         self._children.stop_all()
+        if self.api:
+            # The metrics endpoint is no child of the API. It ends when it sees that the API has.
+            ports.wait_until_refused(self.plan.ports.metrics, ENDPOINT_END_SECONDS)
         if self._master_port:
             self._master_port.release()
 
