@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import click
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     "tries",
     multiple=True,
     metavar="NAME[=LOW..HIGH]",
-    help="Change this setting: threads or connection_limit (repeatable).",
+    help="Change this setting: threads, connection_limit, processes (repeatable).",
 )
 @click.option(
     "--runs",
@@ -85,18 +85,18 @@ def harden(
     played = load_profile(profile)
     if played.slo is None or not played.slo.has_objectives:
         raise BadInput(f"profile {played.name} has no objectives to pass; expected some in its slo")
-    changed = ranges.parse(tries, ranges.WAITRESS_RANGES)
+    changed = ranges.parse(tries, ranges.RANGES[server])
     request = Request(
         profile=played,
         source=source_of(profile),
         out=out,
-        server=Server("waitress"),
+        server=Server(cast("Any", server)),
         duration_seconds=duration,
     )
     seconds = request.ends_after_seconds
     if seconds is None:
         raise BadInput(f"profile {played.name} lasts until it is stopped; expected --duration")
-    defaults = ServerSetup("waitress").settings
+    defaults = ServerSetup(server).settings
     search = Search(played, seconds, changed, defaults, most_runs)
     with Interrupt() as interrupt:
         runs = [run for run, _ in trials.play_all(request, search, ERRORS, interrupt)]
@@ -108,7 +108,7 @@ def harden(
         OUTPUT.print(path_table.table(search.trials))
         OUTPUT.say(path_table.conclusion(last))
         if last.answer:
-            OUTPUT.say(f" $ {path_table.command(profile, last.answer)}")
+            OUTPUT.say(f" $ {path_table.command(profile, server, last.answer)}")
     page = written([runs[0], runs[-1]], out) if len(runs) > 1 else None
     if page and not as_json:
         OUTPUT.say(f"report   in {page}", "dim")
@@ -129,8 +129,8 @@ def _check(server: str, target: str | None) -> None:
             "a running stack keeps its settings, and harden restarts the server with others; "
             "expected to run outside of the stack"
         )
-    if server != "waitress":
+    if server not in ranges.RANGES:
         raise BadInput(
             f"--server {server}: Flask's development server has no settings; "
-            "expected --server waitress"
+            f"expected {', '.join(ranges.RANGES)}"
         )

@@ -28,8 +28,12 @@ NOUNS = {
 }
 """The stages in words."""
 
-SETTING_STAGES = {"threads": "workers", "connection_limit": "connections", "processes": "cpu"}
-"""The stage that each setting of the server widens."""
+SETTING_STAGES = {
+    "threads": {"workers"},
+    "connection_limit": {"connections"},
+    "processes": {"cpu", "event_loop", "workers"},
+}
+"""The stages that each setting of the server widens."""
 
 
 def diagnose(evidence: Evidence) -> Diagnosis:
@@ -64,7 +68,7 @@ def _prediction(
     settings = {one.setting: one.recommended for one in advice}
     narrow = {use.stage for use in uses if use.role in {"bottleneck", "next_limit"}}
     model = prediction.unloaded(evidence)
-    widened = {SETTING_STAGES.get(setting) for setting in settings}
+    widened = {stage for name in settings for stage in SETTING_STAGES.get(name, ())}
     if not settings or model is None or not narrow <= widened:
         return None
     if "processes" in settings and evidence.cores and settings["processes"] > evidence.cores:
@@ -75,6 +79,7 @@ def _prediction(
         model,
         {**evidence.settings, **settings},
         dict(_used_after(evidence, uses, settings)),
+        next((use.stage for use in uses if use.role == "bottleneck"), None),
     )
 
 
@@ -84,13 +89,15 @@ def _used_after(
     """Yield the share of each limit that the highest load will use with these settings."""
     rate, needed = evidence.peak_rate, bottleneck.needed_connections(evidence)
     limits = {use.stage: use.limit for use in uses if use.limit}
-    workers = settings.get("threads", limits.get("workers"))
+    workers = limits.get("workers")
+    if "threads" in settings:
+        workers = settings["threads"] * evidence.settings.get("processes", 1)
     if rate and workers:
         yield "workers", evidence.busy_servers(rate) / workers
     connections = limits.get("connections")
     if "connection_limit" in settings and connections:
         own = sizing.own_connections(evidence, connections)
-        connections = settings["connection_limit"] - own
+        connections = settings["connection_limit"] * sizing.processes(evidence) - own
     if needed and connections:
         yield "connections", needed / connections
     cpu, model = settings.get("processes", limits.get("cpu")), evidence.model

@@ -26,7 +26,7 @@ def predict(
     model: ServiceModel,
     settings: Mapping[str, int],
     used: Mapping[str, float],
-    connections: int | None = None,
+    bottleneck: str | None = "workers",
 ) -> Prediction | None:
     """Return what to expect with these settings; None where the evidence does not suffice.
 
@@ -34,16 +34,18 @@ def predict(
         profile: The load profile.
         seconds: Length of the load.
         model: What a request needs.
-        settings: threads, connection_limit, processes.
+        settings: threads (of each process), connection_limit, processes.
         used: Used shares to expect, which the prediction states.
-        connections: Users that get a connection; None: all.
+        bottleneck: What the settings widen.
     """
-    workers = settings.get("threads")
-    if "processes" in settings and model.cpu_seconds:
+    threads, processes = settings.get("threads"), settings.get("processes", 1)
+    workers = None if threads is None else threads * processes
+    if bottleneck == "event_loop":
+        workers = processes
+    if bottleneck == "cpu" and model.cpu_seconds:
         # Each process computes one request at a time, whatever its threads.
-        workers = settings["processes"]
-        model = _scaled(model, model.cpu_seconds)
-    expected = Simulation(profile, seconds, model, workers, connections).run()
+        workers, model = processes, _scaled(model, model.cpu_seconds)
+    expected = Simulation(profile, seconds, model, workers).run()
     if expected is None or not expected.rate or not math.isfinite(expected.p99_seconds):
         return None
     return Prediction(

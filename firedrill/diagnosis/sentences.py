@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from firedrill.record.diagnosis import Diagnosis, Prediction, PredictionCheck, SettingAdvice
     from firedrill.record.run_document import RunDocument
 
-OPTIONS = {"threads": "--threads", "connection_limit": "--connection-limit"}
+OPTIONS = {
+    "processes": "--processes",
+    "threads": "--threads",
+    "connection_limit": "--connection-limit",
+}
 """Options of `firedrill run` by setting."""
 
 
@@ -24,9 +28,11 @@ def of_diagnosis(diagnosis: Diagnosis) -> list[str]:
 def next_command(document: RunDocument) -> str | None:
     """Return the command that follows the advice; None where nothing is predicted of it."""
     diagnosis, server = document.diagnosis, document.server
-    if not diagnosis or not diagnosis.prediction or not server or server.kind != "waitress":
+    if not diagnosis or not diagnosis.prediction or not server:
         return None
     words = ["firedrill", "run", document.profile.source or document.profile.name]
+    if server.kind != "waitress":
+        words += ["--server", server.kind]
     for setting, value in diagnosis.prediction.settings.items():
         if setting not in OPTIONS:
             return None

@@ -61,14 +61,16 @@ def _threads(evidence: Evidence, rate: float) -> Iterator[SettingAdvice]:
         return
     at_least, wait = queueing.servers_at_least(rate, service), aimed_wait_seconds(evidence)
     threads = queueing.servers_for_wait(WAIT_QUANTILE, wait, rate, service)
+    number = processes(evidence)
+    split = f", in {number} processes" if number > 1 else ""
     waited = queueing.wait_quantile(WAIT_QUANTILE, threads, rate, service)
     yield SettingAdvice(
         "threads",
-        at_least,
-        threads,
+        math.ceil(at_least / number),
+        math.ceil(threads / number),
         f"at least {at_least}: {queueing.offered_erlangs(rate, service):.1f} busy on average at"
         f" {rate:.0f}/s x {_milliseconds(service)}; {threads} keep the 99th percentile of the wait"
-        f" under {_milliseconds(wait)} (M/M/c, Erlang C: {_milliseconds(waited)})",
+        f" under {_milliseconds(wait)} (M/M/c, Erlang C: {_milliseconds(waited)}){split}",
     )
 
 
@@ -83,9 +85,9 @@ def _connections(evidence: Evidence, use: StageUse) -> Iterator[SettingAdvice]:
     needed = needed_connections(evidence)
     if needed is None or use.limit is None:
         return
-    own = own_connections(evidence, use.limit)
-    at_least = math.ceil(needed) + own
-    recommended = math.ceil(needed * RESERVE) + own
+    own, number = own_connections(evidence, use.limit), processes(evidence)
+    at_least = math.ceil(needed / number) + own
+    recommended = math.ceil(needed * RESERVE / number) + own
     keep = (
         f"{needed:.0f} open at once (rate x response time)"
         if evidence.is_open
@@ -100,10 +102,15 @@ def _connections(evidence: Evidence, use: StageUse) -> Iterator[SettingAdvice]:
     )
 
 
+def processes(evidence: Evidence) -> int:
+    """Return the processes among which threads and connections are divided."""
+    return evidence.settings.get("processes", 1)
+
+
 def own_connections(evidence: Evidence, limit: float) -> int:
     """Return the descriptors of its own that the server counts against its setting."""
     setting = evidence.settings.get("connection_limit")
-    return max(0, round(setting - limit)) if setting else 0
+    return max(0, round(setting - limit)) if setting and processes(evidence) == 1 else 0
 
 
 def _processes(evidence: Evidence, use: StageUse, rate: float) -> Iterator[SettingAdvice]:
@@ -115,14 +122,14 @@ def _processes(evidence: Evidence, use: StageUse, rate: float) -> Iterator[Setti
     if not seconds or queueing.offered_erlangs(rate, seconds) > MOST_SERVERS:
         return
     at_least, wait = queueing.servers_at_least(rate, seconds), aimed_wait_seconds(evidence)
-    processes = queueing.servers_for_wait(WAIT_QUANTILE, wait, rate, seconds)
+    advised = queueing.servers_for_wait(WAIT_QUANTILE, wait, rate, seconds)
     of_cpu = " of CPU" if use.stage == "cpu" else ""
     yield SettingAdvice(
         "processes",
         at_least,
-        processes,
+        advised,
         f"at least {at_least}: {queueing.offered_erlangs(rate, seconds):.1f} busy on average at"
-        f" {rate:.0f}/s x {_milliseconds(seconds)}{of_cpu}; {processes} keep the 99th percentile"
+        f" {rate:.0f}/s x {_milliseconds(seconds)}{of_cpu}; {advised} keep the 99th percentile"
         f" of the wait under {_milliseconds(wait)} (M/M/c, Erlang C)",
     )
 

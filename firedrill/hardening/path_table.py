@@ -62,10 +62,11 @@ def words(setting: Setting) -> str:
     return " ".join(f"{name}={value}" for name, value in setting.items())
 
 
-def command(profile: str, setting: Setting) -> str:
+def command(profile: str, server: str, setting: Setting) -> str:
     """Return the command line that plays the profile with this setting."""
     options = [word for name, value in setting.items() for word in (OPTIONS[name], str(value))]
-    return shlex.join(["firedrill", "run", profile, *options])
+    kind = [] if server == "waitress" else ["--server", server]
+    return shlex.join(["firedrill", "run", profile, *kind, *options])
 
 
 def conclusion(step: Step) -> str:

@@ -11,8 +11,12 @@ from firedrill.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-WAITRESS_RANGES = {"threads": (1, 256), "connection_limit": (10, 10_000)}
-"""Ranges of the bundled API's settings where none is given."""
+RANGES: Mapping[str, Mapping[str, tuple[int, int]]] = {
+    "waitress": {"threads": (1, 256), "connection_limit": (10, 10_000)},
+    "gunicorn": {"processes": (1, 64), "threads": (1, 256)},
+    "uvicorn": {"processes": (1, 64)},
+}
+"""Settings of the bundled API's servers, with the range where none is given."""
 
 _TRY = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:=(-?\d+)\.\.(-?\d+))?")
 

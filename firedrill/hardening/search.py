@@ -34,7 +34,12 @@ KEPT_RATE = 0.95
 OWN_DESCRIPTORS = 2
 """Descriptors of its own that waitress counts against its connection limit."""
 
-STAGE_SETTINGS = {"workers": "threads", "connections": "connection_limit", "cpu": "processes"}
+STAGE_SETTINGS = {
+    "workers": "threads",
+    "connections": "connection_limit",
+    "cpu": "processes",
+    "event_loop": "processes",
+}
 """The setting that widens a stage."""
 
 
@@ -263,11 +268,16 @@ class Search:
             return None
         full = {**self.defaults, **setting}
         # Connections do not enter: the settings that are compared all have enough.
-        key = (full.get("threads"), model)
+        widened = next((one for one in STAGE_SETTINGS if self._was_bottleneck(one)), "workers")
+        key = (full.get("threads"), full.get("processes"), widened, model)
         if key not in self._predictions:
-            self._predictions[key] = predict(self.profile, self.seconds, model, full, {})
+            self._predictions[key] = predict(self.profile, self.seconds, model, full, {}, widened)
         found = self._predictions[key]
         return replace(found, settings=full) if found else None
+
+    def _was_bottleneck(self, stage: str) -> bool:
+        found = (trial.diagnosis.bottleneck for trial in self.trials if trial.diagnosis)
+        return stage in {"cpu", "event_loop"} and stage in found
 
     def _why_no_smaller(self, best: Setting) -> str:
         failed = {name: value for name, value in self._failed_values().items() if name in best}

@@ -21,12 +21,7 @@ if TYPE_CHECKING:
 
 def served(request: Request, setting: Setting) -> Request:
     """Return the request with a setting of the bundled API's server."""
-    server = replace(
-        request.server,
-        threads=setting.get("threads", request.server.threads),
-        connection_limit=setting.get("connection_limit", request.server.connection_limit),
-    )
-    return replace(request, server=server)
+    return replace(request, server=request.server.with_settings(setting))
 
 
 def play_all(

@@ -50,6 +50,14 @@ UNKNOWN_PROFILE = PlayedProfile(
 """The profile of a document whose own cannot be read."""
 
 
+DEFAULT_SETTINGS: Mapping[str, Mapping[str, int]] = {
+    "waitress": {"threads": 4, "connection_limit": 100},
+    "gunicorn": {"processes": 1, "threads": 4},
+    "uvicorn": {"processes": 1},
+}
+"""Settings of the bundled API's servers where none are given."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServerSetup:
     """How the bundled API was served."""
@@ -64,9 +72,13 @@ class ServerSetup:
     @property
     def settings(self) -> dict[str, int]:
         """The settings that were in effect; none of Flask's development server."""
-        if self.kind != "waitress":
-            return {}
-        return {"threads": self.threads or 4, "connection_limit": self.connection_limit or 100}
+        given = {
+            "processes": self.processes,
+            "threads": self.threads,
+            "connection_limit": self.connection_limit,
+        }
+        known = {name: value for name, value in given.items() if value is not None}
+        return {**DEFAULT_SETTINGS.get(self.kind, {}), **known}
 
     def __str__(self) -> str:
         name = "Flask's development server" if self.kind == "dev" else self.kind

@@ -55,6 +55,15 @@ class Server:
         }
         return " ".join([self.kind, *(f"{name}={value}" for name, value in tuning.items())])
 
+    def with_settings(self, settings: Mapping[str, int]) -> Server:
+        """Return the server with these settings; the others stay."""
+        return Server(
+            self.kind,
+            settings.get("threads", self.threads),
+            settings.get("connection_limit", self.connection_limit),
+            settings.get("processes", self.processes),
+        )
+
     def options(self) -> list[str]:
         """Return the options of `python -m api`."""
         return ["--server", self.kind, *(word for option in self._tuning() for word in option)]

@@ -34,7 +34,7 @@ def mean(metric: Metric) -> str:
 
 
 CPU_SECONDS = 'process_cpu_seconds_total{job="api"}'
-PROCESSES = f"count({CPU_SECONDS})"
+PROCESSES = f"(sum({Server.PROCESSES.name}) or count({CPU_SECONDS}))"
 CPU_LIMIT = (
     f'min(label_replace({PROCESSES}, "limit", "processes", "", "") or {Server.CPU_LIMIT.name})'
 )

@@ -67,7 +67,7 @@ def m_m_c_response_p99(servers, rate, service_seconds):
 
 
 def test_users_without_a_connection_wait_for_ever():
-    found = Simulation(load_profile("launch"), 85, LAUNCH_SERVICE, 64, connections=98).run()
+    found = Simulation(load_profile("launch"), 85, LAUNCH_SERVICE, 64, 98).run()
     assert found.p99_seconds > 30
 
 
@@ -165,3 +165,17 @@ def test_the_advice_states_the_numbers_that_it_follows_from():
     assert (advice.at_least, advice.recommended) == (14, 20)
     assert "busy on average at 248/s x 55 ms" in advice.derivation
     assert "M/M/c, Erlang C" in advice.derivation
+
+
+def test_threads_are_divided_among_the_processes():
+    """Two processes of gunicorn need half of the threads each, and are predicted as one pool."""
+    stages = {"workers": stage(1.0, 140.0, 4.0)}
+    busy = handler(73.0, 0.055)
+    one = diagnose(evidence(stages, handler=busy, settings={"threads": 4}))
+    two = diagnose(evidence(stages, handler=busy, settings={"threads": 2, "processes": 2}))
+    assert two.settings["threads"] == one.settings["threads"] / 2
+    assert two.prediction.p99_seconds == one.prediction.p99_seconds
+    document = run_document(server=ServerSetup("gunicorn", processes=2, threads=2), diagnosis=two)
+    assert next_command(document) == (
+        "firedrill run launch --server gunicorn --threads 10 --processes 2"
+    )

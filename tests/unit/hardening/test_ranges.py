@@ -3,15 +3,17 @@
 import pytest
 
 from firedrill.errors import BadInput
-from firedrill.hardening.ranges import WAITRESS_RANGES, SettingRange, parse
+from firedrill.hardening.ranges import RANGES, SettingRange, parse
+
+WAITRESS = RANGES["waitress"]
 
 
 def test_a_range_is_read_with_its_ends():
-    assert parse(["threads=2..64"], WAITRESS_RANGES) == [SettingRange("threads", 2, 64)]
+    assert parse(["threads=2..64"], WAITRESS) == [SettingRange("threads", 2, 64)]
 
 
 def test_a_setting_without_a_range_has_its_own():
-    assert parse(["threads"], WAITRESS_RANGES) == [SettingRange("threads", 1, 256)]
+    assert parse(["threads"], WAITRESS) == [SettingRange("threads", 1, 256)]
 
 
 @pytest.mark.parametrize(
@@ -32,4 +34,4 @@ def test_a_setting_without_a_range_has_its_own():
 )
 def test_a_range_that_cannot_be_tried_is_refused(words, message):
     with pytest.raises(BadInput, match=message):
-        parse(words, WAITRESS_RANGES)
+        parse(words, WAITRESS)

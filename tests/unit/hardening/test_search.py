@@ -147,7 +147,9 @@ def test_the_path_shows_prediction_beside_measurement():
     content = path_table.content(search.trials, last)
     assert content["setting"] == last.answer
     assert content["path"][1]["predicted_p99_seconds"] == search.trials[1].predicted.p99_seconds
-    assert path_table.command("launch", last.answer).startswith("firedrill run launch --threads")
+    assert path_table.command("launch", "waitress", last.answer).startswith(
+        "firedrill run launch --threads"
+    )
     assert "passed twice" in path_table.conclusion(last)
 
 
@@ -169,3 +171,12 @@ def test_a_run_without_a_diagnosis_ends_the_search():
 
 def test_the_simulation_agrees_with_the_search_on_its_bound():
     assert Simulation(LAUNCH, SECONDS, model(0.055), 10).run().p99_seconds < 0.5
+
+
+def test_processes_are_tried_where_the_cpu_is_full():
+    """Two processes of gunicorn compute what one cannot."""
+    ranges = (SettingRange("processes", 1, 8),)
+    search = Search(LAUNCH, SECONDS, ranges, {"processes": 1, "threads": 4}, 6)
+    full = Waitress(threads=1, connections=1, computes=True).run({})
+    search.trials.append(Trial(search.next().setting, None, full))
+    assert search.next().setting["processes"] > 1
