@@ -6,13 +6,15 @@ check is 0, 1 or 2, and that promtool accepts the scaled rules of every file tha
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from click.testing import CliRunner, Result
+
 from firedrill.alerts.rules import promtool, rule_folder
+from firedrill.cli import main as main_command
 from firedrill.errors import BadInput, ExitCode
 
 SECONDS_PER_FILE = 10.0
@@ -20,14 +22,14 @@ FACTOR = "12"
 CHECKED = {ExitCode.PASSED, ExitCode.FAILED, ExitCode.BAD_INPUT}
 
 
-def firedrill(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run a command of the command line."""
-    return subprocess.run(
-        [sys.executable, "-m", "firedrill", *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def firedrill(*words: str | Path) -> Result:
+    """Run a command of the command line, in this process; a traceback is its `exception`."""
+    return CliRunner().invoke(main_command, list(map(str, words)))
+
+
+def has_crashed(done: Result) -> bool:
+    """Return whether a command ended with a traceback."""
+    return done.exception is not None and not isinstance(done.exception, SystemExit)
 
 
 def faults(files: list[Path], folder: Path) -> list[str]:
@@ -36,8 +38,8 @@ def faults(files: list[Path], folder: Path) -> list[str]:
     began = time.monotonic()
     done = firedrill("alerts", "check", "--strict", *files)
     seconds = time.monotonic() - began
-    if done.returncode not in CHECKED or "Traceback" in done.stderr:
-        found.append(f"check: exit code {done.returncode}: {done.stderr[-500:]}")
+    if done.exit_code not in CHECKED or has_crashed(done):
+        found.append(f"check: exit code {done.exit_code}: {done.exception!r}")
     if seconds > SECONDS_PER_FILE * len(files):
         found.append(f"check: {seconds:.0f} s for {len(files)} files")
     accepted = [file.file for file in promtool.check_files(files) if not file.mistakes]
@@ -45,8 +47,8 @@ def faults(files: list[Path], folder: Path) -> list[str]:
     for number, file in enumerate(accepted):
         target = folder / f"{number}-{file.name}"
         done = firedrill("alerts", "scale", "--factor", FACTOR, file, target)
-        if done.returncode or "Traceback" in done.stderr:
-            found.append(f"scale {file}: exit code {done.returncode}: {done.stderr[-500:]}")
+        if done.exit_code:
+            found.append(f"scale {file}: exit code {done.exit_code}: {done.exception!r}")
         else:
             scaled.append(target)
     for checked in promtool.check_files(scaled):
