@@ -39,6 +39,7 @@ COMMANDS = {
     "open": "recorded:open_runs",
     "fault": "fault_commands:fault",
     "alerts": "rules:alerts",
+    "export": "exports:export",
     "doctor": "stack_commands:doctor",
     "completion": "completion:completion",
 }
@@ -59,6 +60,7 @@ SHORT_HELP = {
     "open": "Open recorded runs in Prometheus, and in Grafana.",
     "fault": "Break an API on purpose, for a while.",
     "alerts": "Check, backtest, scale and watch alert rules.",
+    "export": "Write dashboards and rules for your own monitoring.",
     "doctor": "Show what is installed, what is missing, how to get it.",
     "completion": "Print the completion script of a shell.",
 }

@@ -41,6 +41,7 @@ from firedrill.cli.settings_file import (
 from firedrill.drill.judge import fault_matrix
 from firedrill.drill.judge.baseline import Baseline
 from firedrill.drill.judge.verdict import EXIT_CODES
+from firedrill.drill.measure.existing_prometheus import ExistingPrometheus
 from firedrill.drill.play import matrix_runs, three_servers
 from firedrill.drill.play.request import Request
 from firedrill.drill.play.run import play
@@ -54,9 +55,10 @@ from firedrill.record.outcome import Status
 from firedrill.stack import locust_options, user_hosts
 from firedrill.stack.configuration import Scrape
 from firedrill.stack.containers.attached_stack import Attachment
+from firedrill.stack.remote_write import RemoteWrite
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
 
 COMMON_OPTIONS = (
@@ -164,6 +166,25 @@ COMMON_OPTIONS = (
     help="Write the run's report.html (never with --matrix).",
 )
 @live_option
+@click.option(
+    "--remote-write",
+    metavar="URL",
+    help="Send the samples, as they are taken, to this Mimir, Thanos or VictoriaMetrics too.",
+)
+@click.option(
+    "--prometheus",
+    "prometheus_url",
+    metavar="URL",
+    help="Take the server's figures from this Prometheus, which scrapes the API already.",
+)
+@click.option(
+    "--prometheus-query",
+    "prometheus_queries",
+    multiple=True,
+    metavar="SIGNAL=PROMQL",
+    help="With --prometheus: the query of latency, rate, errors or saturation (repeatable). "
+    "[default: OpenTelemetry's names]",
+)
 @result_options
 @click.option(
     "--json",
@@ -234,6 +255,8 @@ def run(
         workers=options["workers"],
         abort_on_slo=options["abort_on_slo"],
         attachment=attachment,
+        remote_write=_remote_write(options["remote_write"]),
+        existing_prometheus=_existing(options["prometheus_url"], options["prometheus_queries"]),
         ports=asked_ports(options),
     )
     if before is not None:
@@ -282,6 +305,18 @@ def _hosts_of_users(locustfile: Path) -> list[str]:
     if known:
         ERRORS.say(f"target: {', '.join(map(without_userinfo, known))}, of {locustfile}")
     return known
+
+
+def _remote_write(url: str | None) -> RemoteWrite | None:
+    return None if url is None else RemoteWrite.parse(url, os.environ)
+
+
+def _existing(url: str | None, queries: Sequence[str]) -> ExistingPrometheus | None:
+    if url is not None:
+        return ExistingPrometheus.parse(url, queries)
+    if queries:
+        raise BadInput("--prometheus-query: expected --prometheus with it")
+    return None
 
 
 def _play_matrix(request: Request, options: Mapping[str, Any], *, as_json: bool) -> NoReturn:

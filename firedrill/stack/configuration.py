@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from firedrill import places
@@ -16,6 +15,7 @@ from firedrill.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 UNSCALED_RULE_FILES = frozenset({"load.yml", "recording.yml"})
 """The bundle's rule files that are not scaled: they are about the load test itself."""
@@ -77,11 +77,13 @@ def write(
     rules: Sequence[Path],
     time_scale: float,
     alertmanager: str | None = None,
+    remote_write: str = "",
 ) -> Path:
     """Write a folder that Prometheus can run on; return its configuration file.
 
     The bundle's production rules are scaled; the load's own and the user's are copied unchanged.
-    Alerts are sent to the Alertmanager's address, if there is one.
+    Alerts are sent to the Alertmanager's address, if there is one. `remote_write` is that section
+    of the configuration.
     """
     for name in ("rules", "targets"):
         shutil.rmtree(folder / name, ignore_errors=True)  # `up` uses its folder again.
@@ -93,7 +95,9 @@ def write(
         (folder / "targets" / "alertmanager.json").write_text(
             json.dumps([{"targets": [alertmanager]}])
         )
-    return Path(shutil.copy(places.PROMETHEUS / FILE, folder))
+    file = folder / FILE
+    file.write_text((places.PROMETHEUS / FILE).read_text() + remote_write)
+    return file
 
 
 def add_scrapes_and_rules(folder: Path, scrapes: Sequence[Scrape], rules: Sequence[Path]) -> None:

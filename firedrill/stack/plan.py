@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from firedrill.processes.ports import HeldPort
+    from firedrill.stack.remote_write import RemoteWrite
 
 PORT_OPTIONS = {
     "api": ("--port", contract.API_PORT),
@@ -172,6 +173,8 @@ class Plan:
     """Latency objectives, which the API's histograms get as bucket bounds."""
     has_live_rates: bool = False
     """Whether the load reads its rates from `rates_file`, instead of its profile's steps."""
+    remote_write: RemoteWrite | None = None
+    """The receiver of the samples, besides Prometheus's own data."""
     attached_prometheus: str | None = None
     """Base URL of the Prometheus of a stack that is up already."""
 

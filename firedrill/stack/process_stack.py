@@ -104,6 +104,9 @@ class ProcessStack(Stack):
             self.plan.rules,
             self.plan.time_scale,
             alertmanager,
+            self.plan.remote_write.configuration(self.plan.run_id)
+            if self.plan.remote_write
+            else "",
         )
         self.prometheus = self._children.start(
             "prometheus",

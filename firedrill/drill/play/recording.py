@@ -18,6 +18,7 @@ from firedrill.drill.judge.verdict import AGAINST_API, judge
 from firedrill.drill.measure import alert_history, recorded_notifications
 from firedrill.drill.measure.measurement import Measurement
 from firedrill.errors import BadInput, FiredrillError
+from firedrill.names import without_userinfo
 from firedrill.notifications.journal import Journal
 from firedrill.notifications.notification import HEARTBEAT
 from firedrill.processes import commit
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
     Measured: TypeAlias = tuple[Window | None, Figures | None, Diagnosis | None]
 
+LATE_SAMPLES_SECONDS = 30.0
+"""A receiver of samples that is further behind has not taken them; they go there every 5 s."""
 LAST_NOTIFICATIONS_SECONDS = 15.0
 """Time that the receiver may take for its last list of notifications."""
 
@@ -67,12 +70,49 @@ def measured(state: RunState) -> Measured:
         if stack.records and not state.has_ended("prometheus"):
             _keep_samples(state)
             found = _measure(state, stack.prom)
+            _note_unsent_samples(state, stack.prom)
         elif stack.rescue(run.snapshot):
             with RecordedPrometheus(run.snapshot, state.interrupt) as reopened:
                 found = _measure(state, reopened.prom)
     except FiredrillError as error:
         _note_loss(state, error)
-    return found
+    window, figures, diagnosed = found
+    if window and figures:
+        figures = _server_side(state, window, figures)
+    return window, figures, diagnosed
+
+
+def _server_side(state: RunState, window: Window, figures: Figures) -> Figures:
+    """Return the figures with the server's side of a Prometheus that is there already."""
+    existing = state.request.existing_prometheus
+    if existing is None:
+        return figures
+    url = without_userinfo(existing.url)
+    try:
+        measured = existing.measured(figures, window, state.request.profile.warmup_seconds)
+    except FiredrillError as error:
+        state.remark("existing_prometheus", f"the server's side was not measured: {error}")
+        return figures
+    found = "are those of" if measured.server.rate is not None else "were not found in"
+    state.remark("existing_prometheus", f"the server's figures {found} the Prometheus at {url}")
+    return measured
+
+
+def _note_unsent_samples(state: RunState, prom: Prometheus) -> None:
+    """Note samples that the receiver of `--remote-write` did not take."""
+    receiver = state.request.remote_write
+    if receiver is None:
+        return
+    failed = prom.number("sum(prometheus_remote_storage_samples_failed_total)") or 0.0
+    behind = prom.number(
+        "time() - min(prometheus_remote_storage_queue_highest_sent_timestamp_seconds)"
+    )
+    if failed:
+        text = f"{receiver.url} refused {failed:,.0f} samples; prometheus.log says why"
+        state.remark("remote_write", text)
+    elif behind is None or behind > LATE_SAMPLES_SECONDS:
+        text = f"{receiver.url} did not take the latest samples; prometheus.log may say why"
+        state.remark("remote_write", text)
 
 
 def _keep_samples(state: RunState) -> None:

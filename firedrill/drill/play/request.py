@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from firedrill.drill.judge.baseline import Baseline
+    from firedrill.drill.measure.existing_prometheus import ExistingPrometheus
     from firedrill.profile import Profile
     from firedrill.stack.configuration import Scrape
     from firedrill.stack.containers.attached_stack import Attachment
     from firedrill.stack.plan import Server
+    from firedrill.stack.remote_write import RemoteWrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,10 @@ class Request:
     """An earlier run that this one must not be worse than."""
     has_live_rates: bool = False
     """Whether the rates of an open load are set while it runs, instead of by its steps."""
+    remote_write: RemoteWrite | None = None
+    """A receiver of the samples as they are taken."""
+    existing_prometheus: ExistingPrometheus | None = None
+    """A Prometheus that knows the server's side of the run."""
     ports: Mapping[str, int | None] = field(default_factory=dict)
 
     @property
@@ -139,6 +145,8 @@ class Request:
         if not self.attachment:
             self._check_expectations()
         self._check_profile()
+        if self.existing_prometheus:
+            self.existing_prometheus.check()
         if self.target and not (self.docker or self.attachment):
             _check_target(self.target)
 
@@ -182,6 +190,8 @@ class Request:
 
     def _check_for_containers(self) -> None:
         """Check addresses, files and limits that mean something else in a container."""
+        if self.remote_write:
+            raise BadInput("--remote-write: expected without --docker")
         engine.need()
         hosts = [
             ("--target", urlsplit(self.target or "").hostname),

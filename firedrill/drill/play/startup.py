@@ -40,6 +40,7 @@ def _plan(request: Request, run: Run, ports: Ports) -> Plan:
         profile=request.profile.name if attachment else request.source,
         objectives_seconds=frozenset(request.profile.objective_seconds()),
         scrapes=request.scrapes,
+        remote_write=request.remote_write,
         locustfile=request.locustfile,
         rules=request.rules,
         time_scale=request.time_scale,
