@@ -72,7 +72,7 @@ def test_a_command_of_the_document_works(command, tmp_path):
     run = recorded_drills.unpack("drill", tmp_path / "runs")
     # Files of the examples go into the test's folder.
     words = [
-        str(tmp_path / word) if re.search(r"\.(xml|md)$|/$|-history$", word) else word
+        str(tmp_path / word) if re.search(r"\.(xml|md)$|/$|\w-history$", word) else word
         for word in words_of(command)
     ]
     if words[0] != "export":
