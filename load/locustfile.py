@@ -7,14 +7,18 @@ Without a profile it is BasicUser under Locust's own options (`--headless -u 1 -
 
 from __future__ import annotations
 
+import os
+
 import locust
 import locust_exporter.plugin  # registers the exporter
 from firedrill_load.played_profile import PROFILE  # isort: split - before the exporter
 from firedrill_load.profile_option import or_exit
 from firedrill_load.profile_shape import ProfileShape
 from firedrill_load.profile_users import chosen_weights
-from firedrill_load.users import BasicUser, BrowsingUser, ProfiledUser
+from firedrill_load.users import BasicUser, BrowsingUser, ProfiledUser, task_of
 from locust_exporter.profile_info import announced
+
+from firedrill.target_paths import VARIABLE, from_variable
 
 __all__ = ["BasicUser", "BrowsingUser", "ProfileShape", "locust_exporter"]
 
@@ -33,4 +37,12 @@ def choose_users() -> None:
             announced().think_time_seconds = sum(PROFILE.think_time_seconds) / 2
 
 
+def choose_requests() -> None:
+    """Let all users send the requests of FIREDRILL_PATHS, where it names some."""
+    tasks = [task_of(asked) for asked in from_variable(os.environ.get(VARIABLE))]
+    for user in USERS.values():
+        user.tasks = tasks or user.tasks
+
+
 or_exit(choose_users)
+or_exit(choose_requests)

@@ -9,10 +9,16 @@ from __future__ import annotations
 
 import os
 import random
+from typing import TYPE_CHECKING
 
 import locust
 
 from firedrill.contract import RUN_ID_HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from firedrill.target_paths import TargetPath
 
 RUN_ID = os.environ.get("FIREDRILL_RUN_ID")
 
@@ -51,3 +57,13 @@ class BrowsingUser(ProfiledUser):
     def add_item(self) -> None:
         """Create an item: a small write."""
         self.client.post("/items", json={"name": "lantern"})
+
+
+def task_of(asked: TargetPath) -> Callable[[ProfiledUser], None]:
+    """Return a task that sends this request, under the name of its path."""
+    headers = {} if asked.body is None else {"Content-Type": "application/json"}
+
+    def request(user: ProfiledUser) -> None:
+        user.client.request(asked.method, asked.path, data=asked.body, headers=headers)
+
+    return request

@@ -22,8 +22,12 @@ from firedrill.cli.options import (
     docker_option,
     duration,
     out_option,
+    path_option,
     port_options,
     processes_option,
+    serve_option,
+    serve_options,
+    served,
     server_of,
     server_option,
     source_of,
@@ -44,7 +48,7 @@ from firedrill.drill.judge.verdict import EXIT_CODES
 from firedrill.drill.measure.existing_prometheus import ExistingPrometheus
 from firedrill.drill.play import matrix_runs, three_servers
 from firedrill.drill.play.request import Request
-from firedrill.drill.play.run import play
+from firedrill.drill.play.run import play, play_in_turn
 from firedrill.drill.show import matrix_summary, run_summary
 from firedrill.errors import BadInput, ExitCode
 from firedrill.interrupt import Interrupt
@@ -88,7 +92,10 @@ COMMON_OPTIONS = (
 @processes_option
 @threads_option
 @connections_option
+@serve_option
+@serve_options
 @click.option("--target", metavar="URL", help="Load your own API instead of the bundled one.")
+@path_option
 @click.option(
     "--scrape",
     "scrapes",
@@ -210,6 +217,7 @@ def run(
       firedrill run smoke
       firedrill run launch --server dev
       firedrill run launch --threads 64 --baseline 20261124-1327 --tolerance 20%
+      firedrill run launch --serve "gunicorn -w 4 shop:app"
       firedrill run my-profile.yaml --target http://127.0.0.1:8000 --locustfile my_load.py
       firedrill run --matrix
     """
@@ -246,6 +254,8 @@ def run(
         locust_options=locust_options_of(click.get_current_context()),
         target="the running stack" if attachment else target,
         keeps_hosts=len(hosts) > 1,
+        serve=served(options["serve"], options),
+        paths=options["paths"],
         scrapes=tuple(Scrape.parse(text, "api" if target else "extra") for text in scrapes),
         locustfile=options["locustfile"],
         rules=rules,
@@ -385,28 +395,40 @@ def _refuse(why: str, names: Collection[str]) -> None:
 @click.option(
     "--profile", default="launch", show_default=True, help="The load profile of all three runs."
 )
+@click.option(
+    "--serve",
+    "commands",
+    multiple=True,
+    metavar="COMMAND",
+    help="Compare your own API as this command serves it (repeatable), instead of three servers.",
+)
+@serve_options
+@path_option
 @out_option
 @result_options
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="Print the three run.json as a list on standard output, and nothing else there.",
+    help="Print the run.json of all runs as a list on standard output, and nothing else there.",
 )
 @live_option
 def drill(
     profile: str,
+    commands: tuple[str, ...],
     out: Path,
     junit: Path | None,
     summary: Path | None,
     history: Path | None,
     as_json: bool,
     is_live: bool,
+    **options: Any,
 ) -> NoReturn:
-    """Run one load profile against three servers and compare them.
+    """Run one load profile against several servers and compare them.
 
     The servers: Flask's development server, waitress with its defaults, and waitress as the
-    diagnosis of the second run says, with prediction against measurement.
+    diagnosis of the second run says, with prediction against measurement. With --serve: your own
+    API, served by each command in turn.
 
     Exits 0 when the experiment ran to its end: a run that fails its SLO is the point.
     """
@@ -416,10 +438,26 @@ def drill(
         source=source_of(profile),
         out=out,
         server=three_servers.SERVERS[0],
+        paths=options["paths"],
+        ports=asked_ports(options),
     )
+    texts = commands or (None,)  # Options of --serve are refused without it.
+    asked = [replace(request, serve=served(text, options)) for text in texts]
+    own = [command for command in asked if command.serve]
+    for command in own:
+        command.check()  # All of them, before the first run.
     with live_runs(is_live=is_live) as shown:
         with Interrupt() as interrupt:
-            played = three_servers.play_all(request, ERRORS, interrupt, shown.progress)
+            played = (
+                play_in_turn(
+                    [(command.title, command) for command in own],
+                    ERRORS,
+                    interrupt,
+                    shown.progress,
+                )
+                if own
+                else three_servers.play_all(request, ERRORS, interrupt, shown.progress)
+            )
             runs = list(map(shown.ended, played))
             interrupted = interrupt.requested
         documents = [recorded.read() for recorded in runs]

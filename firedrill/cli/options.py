@@ -10,10 +10,33 @@ import click
 
 from firedrill.errors import BadInput
 from firedrill.quantities import parse_ratio, parse_seconds
+from firedrill.serve.command import ServedCommand, parse_environment
 from firedrill.stack.plan import PORT_OPTIONS, Server
+from firedrill.target_paths import TargetPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+
+
+def read_by(
+    parse: Callable[[object], float],
+) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
+    """Return an option's callback that parses its text; the parser raises ValueError."""
+
+    def read(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+        try:
+            return None if text is None else parse(text)
+        except ValueError as error:
+            raise click.BadParameter(f"{text!r} is not {error}") from error
+
+    return read
+
+
+duration = read_by(parse_seconds)
+"""Callback of an option such as `30s`."""
+
+tolerance = read_by(parse_ratio)
+"""Callback of an option such as `10%`."""
 
 
 docker_option = click.option("--docker", is_flag=True, help="Use containers instead of processes.")
@@ -37,6 +60,7 @@ LISTENERS = {
 }
 
 
+PORT = click.IntRange(1, 65535)
 _RANGE = re.compile(r"\s*\[\d+<=x<=\d+\]|; \d+<=x<=\d+")
 
 
@@ -135,8 +159,6 @@ def _show_everything(context: click.Context, _option: click.Parameter, wanted: b
         context.exit()
 
 
-PORT = click.IntRange(1, 65535)
-
 server_option = click.option(
     "--server",
     type=click.Choice(["dev", "waitress", "gunicorn", "uvicorn"]),
@@ -162,6 +184,58 @@ connections_option = click.option(
     metavar="N",
     help="Connections that the server accepts. [default: 100 for waitress]",
 )
+serve_option = click.option(
+    "--serve",
+    metavar="COMMAND",
+    help="Start your own API by this command, measure it without a line of code, and end it "
+    'afterwards, such as "gunicorn -w 4 shop:app". {port} stands for its port.',
+)
+_serve_options = (
+    click.option(
+        "--serve-cwd",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Run the command of --serve in this folder.",
+    ),
+    click.option(
+        "--serve-port",
+        type=PORT,
+        metavar="PORT",
+        help="Let the command of --serve listen on this port. [default: 8080 or a free one]",
+    ),
+    click.option(
+        "--serve-wait",
+        callback=duration,
+        default="60s",
+        show_default=True,
+        metavar="TIME",
+        help="Wait so long until the command of --serve answers.",
+    ),
+    click.option(
+        "--env",
+        "environment",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Set this variable for the command of --serve (repeatable).",
+    ),
+)
+
+
+def serve_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say how a command of --serve is run."""
+    for option in reversed(_serve_options):
+        command = option(command)
+    return command
+
+
+path_option = click.option(
+    "--path",
+    "paths",
+    multiple=True,
+    callback=lambda _context, _option, texts: tuple(map(TargetPath.parse, texts)),
+    metavar='"[METHOD] /PATH [JSON]"',
+    help="Let the bundled users ask for this (repeatable). [default: / of your own API]",
+)
 out_option = click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -174,28 +248,34 @@ out_option = click.option(
 
 def asked_ports(options: dict[str, Any]) -> dict[str, int | None]:
     """Return the port asked for by name, None where none was."""
-    return {name: options.get(f"{name}_port") for name in PORT_OPTIONS}
+    asked = {name: options.get(f"{name}_port") for name in PORT_OPTIONS}
+    return {**asked, "api": asked["api"] or options.get("serve_port")}
 
 
-def read_by(
-    parse: Callable[[object], float],
-) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
-    """Return an option's callback that parses its text; the parser raises ValueError."""
+def served(text: str | None, options: dict[str, Any]) -> ServedCommand | None:
+    """Return the command of --serve, None without one.
 
-    def read(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
-        try:
-            return None if text is None else parse(text)
-        except ValueError as error:
-            raise click.BadParameter(f"{text!r} is not {error}") from error
-
-    return read
-
-
-duration = read_by(parse_seconds)
-"""Callback of an option such as `30s`."""
-
-tolerance = read_by(parse_ratio)
-"""Callback of an option such as `10%`."""
+    Raises:
+        BadInput: an option that belongs to --serve is given without it, or is not valid.
+    """
+    environment = parse_environment(options["environment"])
+    if text is None:
+        given = {
+            "--serve-cwd": options["serve_cwd"],
+            "--serve-port": options["serve_port"],
+            "--env": options["environment"],
+        }
+        for option, value in given.items():
+            if value:
+                raise BadInput(f"{option}: it belongs to --serve; expected --serve COMMAND")
+        return None
+    return ServedCommand(
+        text,
+        folder=options["serve_cwd"],
+        environment=environment,
+        port=options["serve_port"],
+        wait_seconds=options["serve_wait"],
+    )
 
 
 shed_option = click.option(

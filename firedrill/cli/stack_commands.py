@@ -17,20 +17,25 @@ from firedrill.cli.options import (
     connections_option,
     docker_option,
     out_option,
+    path_option,
     port_options,
     processes_option,
+    serve_option,
+    serve_options,
+    served,
     server_of,
     server_option,
     threads_option,
 )
 from firedrill.doctor import examine
-from firedrill.errors import ExitCode
+from firedrill.errors import BadInput, ExitCode
 from firedrill.interrupt import Interrupt
 from firedrill.processes import programs
 from firedrill.profile import load_profile, profile_file
 from firedrill.stack import foreground
 from firedrill.stack.containers import container_foreground, engine
 from firedrill.stack.plan import PORT_OPTIONS, Ports
+from firedrill.target_paths import FRONT_PAGE, TargetPath
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +54,9 @@ if TYPE_CHECKING:
 @processes_option
 @threads_option
 @connections_option
+@serve_option
+@serve_options
+@path_option
 @click.option("--faults", is_flag=True, help="Let `firedrill fault set` break the API.")
 @docker_option
 @click.option(
@@ -72,6 +80,7 @@ def up(
       firedrill up
       firedrill up --profile spike --server dev
       firedrill up --docker --faults
+      firedrill up --serve "gunicorn -w 4 shop:app" --path /orders
     """
     if load_profile(profile).faults:
         ERRORS.say(f"{profile}: `up` does not set its faults; use `firedrill fault set`", "dim")
@@ -84,6 +93,13 @@ def up(
         ),
         asked_ports(options),
     )
+    command = served(options["serve"], options)
+    if command and (docker or faults):
+        raise BadInput(f"--serve {command}: expected it without --docker and without --faults")
+    if command:
+        command.check()
+    if docker and options["paths"]:
+        raise BadInput(f"--path {options['paths'][0]}: set LOAD_PATHS in .env with --docker")
     if docker:
         engine.need()
     with Interrupt() as interrupt, Ports.choose(chosen) as ports:
@@ -108,6 +124,8 @@ def up(
                     interrupt,
                     ERRORS,
                     takes_faults=faults,
+                    serve=command,
+                    paths=options["paths"] or ((TargetPath.parse(FRONT_PAGE),) if command else ()),
                     follow=shown.stack(profile),
                 )
     sys.exit(ExitCode.PASSED)

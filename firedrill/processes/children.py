@@ -27,6 +27,8 @@ class Child:
     name: str
     log: Path
     process: subprocess.Popen[bytes]
+    grace_seconds: float = 5.0
+    """How long it may take to end, unless `stop` is told otherwise."""
 
     @property
     def pid(self) -> int:
@@ -54,10 +56,10 @@ class Child:
                 break
         return self.process.poll() is not None
 
-    def stop(self, grace_seconds: float = 5.0) -> None:
+    def stop(self, grace_seconds: float | None = None) -> None:
         """Ask it to end; after the grace time kill its process group."""
         self.send(signal.SIGTERM)
-        self.wait(grace_seconds)
+        self.wait(self.grace_seconds if grace_seconds is None else grace_seconds)
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self.process.wait()
@@ -82,6 +84,7 @@ class Children:
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
         sockets: Sequence[socket.socket] = (),
+        grace_seconds: float = 5.0,
     ) -> Child:
         """Start a process, in a folder if one is given; its output goes to `<name>.log`.
 
@@ -101,7 +104,7 @@ class Children:
             )
         for bound in sockets:
             bound.close()
-        child = Child(name, log, process)
+        child = Child(name, log, process, grace_seconds)
         self.started.append(child)
         return child
 

@@ -109,18 +109,21 @@ class Generator:
     """None: the bundled users."""
     workers: int | None = None
     docker: bool | None = None
+    paths: tuple[str, ...] = ()
+    """Requests of the bundled users, as method, path and body; empty: those of the bundled API."""
 
     def __str__(self) -> str:
         file = self.locustfile
         users = f"{file.name} ({file.sha256[:12]})" if file else "the bundled users"
+        users += f", which ask for {', '.join(self.paths)}," if self.paths else ""
         return f"{users} on {self.workers} worker{'' if self.workers == 1 else 's'}"
 
     def makes_the_load_of(self, other: Generator) -> bool:
-        """Return whether two generators make the same load: equal file contents and workers."""
+        """Return whether two generators make the same load: equal users and workers."""
         return self._identity() == other._identity()
 
-    def _identity(self) -> tuple[str | None, int | None]:
-        return self.locustfile.sha256 if self.locustfile else None, self.workers
+    def _identity(self) -> tuple[str | None, int | None, tuple[str, ...]]:
+        return self.locustfile.sha256 if self.locustfile else None, self.workers, self.paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +192,8 @@ class RunDocument(BaseModel):
     """URL of the user's own API, or `bundled API`."""
     server: ServerSetup | None = None
     """The bundled API's server; null where the target is the user's own."""
+    serve: str | None = None
+    """The user's own command that served the API (--serve)."""
     generator: Generator | None = None
     """The setup of the load generator."""
     time_scale: float | None = None
@@ -270,7 +275,7 @@ class RunDocument(BaseModel):
     @property
     def served_by(self) -> str:
         """The server or target in words: `waitress, 64 threads, 1000 connections`."""
-        return str(self.server) if self.server else self.target or "an unknown server"
+        return str(self.server or self.serve or self.target or "an unknown server")
 
     @property
     def title(self) -> str:

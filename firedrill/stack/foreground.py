@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from firedrill.processes.ports import HeldPort
     from firedrill.prometheus.client import Prometheus
     from firedrill.prometheus.overlay import RecordedRun
+    from firedrill.serve.command import ServedCommand
     from firedrill.stack.grafana import Grafana
     from firedrill.stack.plan import Ports, Server
+    from firedrill.target_paths import TargetPath
     from firedrill.terminal import Terminal
 
 SIGNALS = (
@@ -37,6 +39,8 @@ SIGNALS = (
     "client:errors:ratio_rate10s",
     "api:headroom:ratio",
 )
+
+CLIENT_SIGNALS = tuple(signal for signal in SIGNALS if signal.startswith("client:"))
 
 
 def run(
@@ -49,13 +53,15 @@ def run(
     *,
     takes_faults: bool = False,
     follow: Callable[[Prometheus], None] = lambda _: None,
+    serve: ServedCommand | None = None,
+    paths: tuple[TargetPath, ...] = (),
 ) -> None:
     """Start the whole stack and keep it until the user asks to stop; its state is in `<out>/up`.
 
     `follow` gets the Prometheus once the stack is up.
 
     Raises:
-        BadInput: another `firedrill up` uses that folder.
+        BadInput: another `firedrill up` uses that folder, or the served command cannot be used.
         Missing: a part is missing or did not start.
     """
     folder = out / state_file.NAME
@@ -63,7 +69,9 @@ def run(
         folder=folder,
         run_id="up",
         ports=chosen,
-        server=server,
+        server=None if serve else server,
+        serve=serve,
+        paths=paths,
         profile=profile,
         objectives_seconds=frozenset(load_profile(profile).objective_seconds()),
         web=True,
@@ -93,18 +101,21 @@ def _start(stack: ProcessStack, console: Terminal) -> None:
     stack.start_locust()
     password = stack.start_grafana()
     stack.wait_for_start()
+    if stack.uninstrumented:
+        console.say("the served command publishes no metrics of its requests", "dim")
     print_addresses(console, _addresses(stack, password))
+    signals = CLIENT_SIGNALS if stack.uninstrumented else SIGNALS
     stack.wait_for(
-        lambda: bool(stack.prom.instant(golden_signals(began))),
+        lambda: bool(stack.prom.instant(golden_signals(began, signals))),
         "the first golden signals in Prometheus",
         60,
     )
     console.say(f"golden signals after {time.time() - began:.1f} s; Ctrl-C stops everything", "dim")
 
 
-def golden_signals(since: float) -> str:
-    """Return a query that has a result once all golden signals have samples after a time."""
-    return " and on() ".join(f"(timestamp({signal}) > {since:.3f})" for signal in SIGNALS)
+def golden_signals(since: float, signals: Sequence[str] = SIGNALS) -> str:
+    """Return a query that has a result once all these signals have samples after a time."""
+    return " and on() ".join(f"(timestamp({signal}) > {since:.3f})" for signal in signals)
 
 
 def _addresses(stack: ProcessStack, password: str | None) -> dict[str, str]:
@@ -120,6 +131,9 @@ def _addresses(stack: ProcessStack, password: str | None) -> dict[str, str]:
         name: f"http://{LOOPBACK}:{port}{'/metrics' if 'metrics' in name else ''}"
         for name, port in chosen_ports.items()
     }
+    addresses["API"] = stack.host
+    if stack.uninstrumented:
+        del addresses["API metrics"]
     addresses["Prometheus"] = describe_prometheus(addresses["Prometheus"])
     if stack.alertmanager:
         addresses["Alertmanager"] = f"http://{LOOPBACK}:{chosen.alertmanager}"

@@ -52,6 +52,12 @@ class Stack(ABC):
 
     def __init__(self, plan: Plan, interrupt: Interrupt) -> None:
         self.plan = plan
+        self.host = plan.host
+        """Base URL of the API under load; of a served command, known once it answers."""
+        self.scrapes = plan.all_scrapes()
+        """Every endpoint that Prometheus scrapes."""
+        self.uninstrumented = False
+        """Whether a served command publishes no metrics of its requests."""
         self.prom = Prometheus(plan.prometheus_url)
         self.prometheus: Part | None = None
         self.api: Part | None = None
@@ -137,14 +143,14 @@ class Stack(ABC):
             Interrupted: the user asked to stop.
         """
         self.wait_for(self.prom.is_ready, "Prometheus to be ready", START_SECONDS)
-        if self.api:
+        if self.api and not self.plan.serve:
             self.wait_for(
-                lambda: answers(f"{self.plan.host}/readyz"), "the API to be ready", START_SECONDS
+                lambda: answers(f"{self.host}/readyz"), "the API to be ready", START_SECONDS
             )
 
     def wait_for_scrapes(self) -> None:
         """Wait until Prometheus has scraped every endpoint that exists before Locust starts."""
-        endpoints = sum(scrape.job != "locust" for scrape in self.plan.all_scrapes())
+        endpoints = sum(scrape.job != "locust" for scrape in self.scrapes)
         self.wait_for(
             lambda: (self.prom.number("count(up{job!='locust'})") or 0) >= endpoints,
             "Prometheus's first scrape",

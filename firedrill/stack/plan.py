@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from firedrill.processes.ports import HeldPort
     from firedrill.stack.remote_write import RemoteWrite
+    from firedrill.serve.command import ServedCommand
+    from firedrill.target_paths import TargetPath
 
 PORT_OPTIONS = {
     "api": ("--port", contract.API_PORT),
@@ -150,6 +152,10 @@ class Plan:
     server: Server | None
     """None where the load goes to the user's own target."""
     target: str | None = None
+    serve: ServedCommand | None = None
+    """The user's own command that serves the API; as processes only."""
+    paths: tuple[TargetPath, ...] = ()
+    """What the bundled users request; empty: the paths of the bundled API."""
     profile: str | None = None
     """Name or file of the load profile; None for Locust without one."""
     scrapes: tuple[Scrape, ...] = ()
@@ -206,12 +212,17 @@ class Plan:
 
     def all_scrapes(self) -> tuple[Scrape, ...]:
         """Return every endpoint that this stack's Prometheus scrapes."""
-        own = {"locust": self.ports.exporter}
-        if self.server:
-            own["api"] = self.ports.metrics
-        path = contract.metrics_path(self.run_id)
         return (
-            *(Scrape(job, f"{contract.LOOPBACK}:{port}", path) for job, port in own.items()),
+            self._own_scrape("locust", self.ports.exporter),
+            *([self.api_scrape] if self.server else []),
             Scrape("prometheus", f"{contract.LOOPBACK}:{self.ports.prometheus}"),
             *self.scrapes,
         )
+
+    @property
+    def api_scrape(self) -> Scrape:
+        """The metrics endpoint of an instrumented API that this stack starts."""
+        return self._own_scrape("api", self.ports.metrics)
+
+    def _own_scrape(self, job: str, port: int) -> Scrape:
+        return Scrape(job, f"{contract.LOOPBACK}:{port}", contract.metrics_path(self.run_id))

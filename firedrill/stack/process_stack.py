@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from firedrill import contract, places
+from firedrill import contract, places, target_paths
 from firedrill.objectives import BOUNDS_VARIABLE, bounds_text
 from firedrill.processes import ports, programs
 from firedrill.processes.children import Child, Children
@@ -17,6 +17,7 @@ from firedrill.prometheus.client import Prometheus
 from firedrill.record.generator_outcome import GeneratorOutcome
 from firedrill.stack import configuration, grafana, versions
 from firedrill.stack.interface import Stack
+from firedrill.stack.served_api import ServedApi
 
 if TYPE_CHECKING:
     import socket
@@ -90,7 +91,11 @@ class ProcessStack(Stack):
         return self._configuration / "data"
 
     def start_prometheus(self) -> None:
-        """Start Prometheus. Do it first: its first scrape comes more than five seconds later."""
+        """Start Prometheus. Do it first: its first scrape comes more than five seconds later.
+
+        A command of `--serve` is started before: only when it answers it is known what it exports.
+        """
+        self._serve()
         self.records = True
         alertmanager = (
             f"{contract.LOOPBACK}:{self.plan.ports.alertmanager}"
@@ -100,7 +105,7 @@ class ProcessStack(Stack):
         self.plan.ports.share("prometheus")
         file = configuration.write(
             self._configuration,
-            self.plan.all_scrapes(),
+            self.scrapes,
             self.plan.rules,
             self.plan.time_scale,
             alertmanager,
@@ -163,6 +168,19 @@ class ProcessStack(Stack):
     def fetch_notifications(self, patience_seconds: float = 2.0) -> None:
         """Do nothing: the receiver writes the file itself."""
 
+    def _serve(self) -> None:
+        """Start the user's own command, if there is one, and wait until it answers."""
+        if self.plan.serve is None:
+            return
+        served = ServedApi(self.plan.serve, self.plan, self._interrupt)
+        self.api = served.start(self._children)
+        served.wait()
+        self.host = served.url
+        if served.is_instrumented:
+            self.scrapes += (self.plan.api_scrape,)
+        else:
+            self.uninstrumented = True
+
     def start_api(self) -> None:
         """Start the bundled API, if this stack has it."""
         if self.plan.server is None:
@@ -224,7 +242,7 @@ class ProcessStack(Stack):
             self.plan.ports.share("web")
         self.locust = self._start_locust(
             "locust",
-            [*([] if self.plan.keeps_hosts else ["--host", self.plan.host]), *options, *as_master],
+            [*([] if self.plan.keeps_hosts else ["--host", self.host]), *options, *as_master],
             self.plan.ports.lend("exporter"),
         )
 
@@ -281,6 +299,7 @@ class ProcessStack(Stack):
             "FIREDRILL_TIME_SCALE": f"{plan.time_scale:g}",
             "FIREDRILL_OUTCOME_FILE": str(self._outcome_file),
         }
+        facts |= target_paths.as_variable(plan.paths)
         return facts if plan.profile is None else {**facts, "LOAD_PROFILE": plan.profile}
 
     def start_grafana(self) -> str | None:

@@ -150,13 +150,13 @@ def _diagnosis(state: RunState, measurement: Measurement) -> Diagnosis:
     evidence = measurement.evidence(
         settings=setup.settings if setup else {},
         faults=tuple(state.injector.injected()),
-        cores=None if request.target or request.docker else len(os.sched_getaffinity(0)),
+        cores=None if request.is_foreign or request.docker else len(os.sched_getaffinity(0)),
     )
     return diagnose(evidence)
 
 
 def _server_setup(state: RunState) -> ServerSetup | None:
-    return None if state.request.target else ServerSetup(**asdict(state.request.server))
+    return None if state.request.is_foreign else ServerSetup(**asdict(state.request.server))
 
 
 def _load_window(prom: Prometheus, since: float) -> Window | None:
@@ -261,8 +261,9 @@ def document_of(
         started=state.started.isoformat(timespec="seconds"),
         commit=commit.under_test(),
         profile=PlayedProfile.of(request.profile, request.source),
-        target=request.shown_target or "bundled API",
+        target=state.stack.host if request.serve else request.shown_target or "bundled API",
         server=_server_setup(state),
+        serve=request.serve.text if request.serve else None,
         generator=state.generator,
         time_scale=request.time_scale,
         versions=state.versions,

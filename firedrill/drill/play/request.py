@@ -20,6 +20,7 @@ from firedrill.profile_form import nearest
 from firedrill.record.run_document import Generator, LocustfileUsed
 from firedrill.stack import configuration, locust_options
 from firedrill.stack.containers import container_stack, engine
+from firedrill.target_paths import FRONT_PAGE, TargetPath
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from firedrill.drill.judge.baseline import Baseline
     from firedrill.drill.measure.existing_prometheus import ExistingPrometheus
     from firedrill.profile import Profile
+    from firedrill.serve.command import ServedCommand
     from firedrill.stack.configuration import Scrape
     from firedrill.stack.containers.attached_stack import Attachment
     from firedrill.stack.plan import Server
@@ -44,6 +46,10 @@ class Request:
     out: Path
     server: Server
     target: str | None = None
+    serve: ServedCommand | None = None
+    """The user's own command that serves the API, instead of a target that runs already."""
+    paths: tuple[TargetPath, ...] = ()
+    """What the bundled users request; empty: `/` of a foreign API, else the bundled API's."""
     scrapes: tuple[Scrape, ...] = ()
     locustfile: Path | None = None
     rules: tuple[Path, ...] = ()
@@ -84,6 +90,18 @@ class Request:
         return min(planned, default=None)
 
     @property
+    def is_foreign(self) -> bool:
+        """Whether the load goes to the user's own API."""
+        return bool(self.target or self.serve)
+
+    @property
+    def asked_paths(self) -> tuple[TargetPath, ...]:
+        """What the bundled users request; empty: the paths of the bundled API."""
+        if self.locustfile or self.attachment or not self.is_foreign:
+            return self.paths
+        return self.paths or (TargetPath.parse(FRONT_PAGE),)
+
+    @property
     def shown_target(self) -> str | None:
         """The target without its password, for people and files."""
         return self.target and without_userinfo(self.target)
@@ -93,7 +111,7 @@ class Request:
         """The profile and the server or target, in words."""
         target = self.shown_target
         if target is None:
-            return f"{self.profile.name} {self.server}"
+            return f"{self.profile.name} {self.serve or self.server}"
         address = target.removeprefix("http://").removeprefix("https://")
         return f"{self.profile.name} {address}"
 
@@ -110,7 +128,12 @@ class Request:
             except OSError as error:
                 raise BadInput(f"--locustfile {file}: {error.strerror}") from error
             used = LocustfileUsed(file.name, sha256)
-        return Generator(locustfile=used, workers=self.workers, docker=self.docker)
+        return Generator(
+            locustfile=used,
+            workers=self.workers,
+            docker=self.docker,
+            paths=tuple(map(str, self.asked_paths)),
+        )
 
     def check(self) -> None:
         """Check everything that the run will need.
@@ -127,6 +150,13 @@ class Request:
                 f"-- {self.locust_options[0]}: containers have Locust options of their own; "
                 "expected a run without --docker"
             )
+        if self.locustfile and self.paths:
+            raise BadInput(
+                f"--path {self.paths[0]}: the users of --locustfile say what they ask for; "
+                "expected one of both"
+            )
+        if self.serve:
+            self._check_serve(self.serve)
         self.generator()  # Before there is a folder for the run.
         if (
             self.target
@@ -149,6 +179,25 @@ class Request:
             self.existing_prometheus.check()
         if self.target and not (self.docker or self.attachment):
             _check_target(self.target)
+
+    def _check_serve(self, command: ServedCommand) -> None:
+        """Check the command, and that nothing contradicts it."""
+        if self.target:
+            raise BadInput(
+                f"--serve {command.text!r}: --target says that the API runs already; "
+                "expected one of both"
+            )
+        if self.docker:
+            raise BadInput(
+                f"--serve {command.text!r}: it runs as a process of this machine, not in a "
+                "container; expected it without --docker"
+            )
+        if self.profile.faults:
+            raise BadInput(
+                f"profile {self.profile.name} sets faults, which a served command cannot take; "
+                "expected another profile, or the bundled API"
+            )
+        command.check()
 
     def _check_profile(self) -> None:
         """Check the profile against the users and the target that it is played with."""

@@ -35,8 +35,10 @@ def _plan(request: Request, run: Run, ports: Ports) -> Plan:
         folder=run.folder,
         run_id=run.id,
         ports=ports,
-        server=None if request.target else request.server,
+        server=None if request.is_foreign else request.server,
         target=request.target,
+        serve=request.serve,
+        paths=request.asked_paths,
         profile=request.profile.name if attachment else request.source,
         objectives_seconds=frozenset(request.profile.objective_seconds()),
         scrapes=request.scrapes,
@@ -64,6 +66,7 @@ def start(state: RunState) -> None:
     stack, progress = state.stack, state.progress
     progress.phase(stack.opening)
     stack.start_prometheus()
+    _note_what_is_asked(state)
     if not stack.start_alerting():
         text = "notifications are not recorded, because Alertmanager is not installed"
         state.remark("alertmanager_missing", f"{text}; {programs.HOW_TO_GET}")
@@ -75,6 +78,20 @@ def start(state: RunState) -> None:
     stack.wait_for_scrapes()
     progress.phase("starting Locust")
     stack.start_locust()
+
+
+def _note_what_is_asked(state: RunState) -> None:
+    """Note a load that asks only for `/`, and an API that does not measure itself."""
+    request = state.request
+    if request.asked_paths and not request.paths:
+        text = "the load asks only for / of your API; name what it shall ask for with --path"
+        state.remark("only_front_page", f"{text}, or with --locustfile")
+    if state.stack.uninstrumented:
+        state.remark(
+            "uninstrumented",
+            "the served command publishes no metrics of its requests, so the server side of this "
+            "run is empty; see docs/bring-your-own.md",
+        )
 
 
 def _note_longer_rules(state: RunState) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firedrill import __version__, contract, places
+from firedrill import __version__, contract, places, target_paths
 from firedrill.errors import Missing
 from firedrill.interrupt import Interrupted
 from firedrill.names import without_userinfo
@@ -300,6 +300,7 @@ def run_variables(plan: Plan) -> dict[str, str]:
         "AUTOSTART": "false",
         # These override .env: a run is started as its options say.
         "LOAD_TARGET": plan.target or "http://api:8080",
+        "LOAD_PATHS": target_paths.as_variable(plan.paths).get(target_paths.VARIABLE, ""),
         "LOAD_YOURS": str(places.LOAD / "yours"),
         "LOCUSTFILE": "load/locustfile.py",
         "BIND_ADDRESS": contract.LOOPBACK,

@@ -1,0 +1,1 @@
+"""The folder that `firedrill run --serve` and `firedrill-instrument` put on PYTHONPATH."""
