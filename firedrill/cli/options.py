@@ -256,7 +256,7 @@ def served(text: str | None, options: dict[str, Any]) -> ServedCommand | None:
     """Return the command of --serve, None without one.
 
     Raises:
-        BadInput: an option that belongs to --serve is given without it, or is not valid.
+        BadInput: the command cannot be run, or an option that belongs to it is given without it.
     """
     environment = parse_environment(options["environment"])
     if text is None:
@@ -269,13 +269,15 @@ def served(text: str | None, options: dict[str, Any]) -> ServedCommand | None:
             if value:
                 raise BadInput(f"{option}: it belongs to --serve; expected --serve COMMAND")
         return None
-    return ServedCommand(
+    command = ServedCommand(
         text,
         folder=options["serve_cwd"],
         environment=environment,
         port=options["serve_port"],
         wait_seconds=options["serve_wait"],
     )
+    command.check()
+    return command
 
 
 shed_option = click.option(

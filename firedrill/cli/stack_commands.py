@@ -96,8 +96,6 @@ def up(
     command = served(options["serve"], options)
     if command and (docker or faults):
         raise BadInput(f"--serve {command}: expected it without --docker and without --faults")
-    if command:
-        command.check()
     if docker and options["paths"]:
         raise BadInput(f"--path {options['paths'][0]}: set LOAD_PATHS in .env with --docker")
     if docker:

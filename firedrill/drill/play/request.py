@@ -197,7 +197,6 @@ class Request:
                 f"profile {self.profile.name} sets faults, which a served command cannot take; "
                 "expected another profile, or the bundled API"
             )
-        command.check()
 
     def _check_profile(self) -> None:
         """Check the profile against the users and the target that it is played with."""
