@@ -238,7 +238,7 @@ def run(
     if not (attachment or options["docker"]):
         for line in locust_options.found(os.environ, Path.cwd(), Path.home()):
             ERRORS.say(line, "dim")
-        if options["locustfile"] and not target:
+        if options["locustfile"] and not (target or options["serve"]):
             hosts = _hosts_of_users(options["locustfile"])
             target = hosts[0] if hosts else None
     request = Request(

@@ -150,13 +150,7 @@ class Request:
                 f"-- {self.locust_options[0]}: containers have Locust options of their own; "
                 "expected a run without --docker"
             )
-        if self.locustfile and self.paths:
-            raise BadInput(
-                f"--path {self.paths[0]}: the users of --locustfile say what they ask for; "
-                "expected one of both"
-            )
-        if self.serve:
-            self._check_serve(self.serve)
+        self._check_own_api()
         self.generator()  # Before there is a folder for the run.
         if (
             self.target
@@ -180,8 +174,16 @@ class Request:
         if self.target and not (self.docker or self.attachment):
             _check_target(self.target)
 
-    def _check_serve(self, command: ServedCommand) -> None:
-        """Check the command, and that nothing contradicts it."""
+    def _check_own_api(self) -> None:
+        """Check what is asked of the user's own API, and that nothing contradicts its command."""
+        if self.locustfile and self.paths:
+            raise BadInput(
+                f"--path {self.paths[0]}: the users of --locustfile say what they ask for; "
+                "expected one of both"
+            )
+        command = self.serve
+        if command is None:
+            return
         if self.target:
             raise BadInput(
                 f"--serve {command.text!r}: --target says that the API runs already; "
