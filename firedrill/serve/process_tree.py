@@ -42,7 +42,12 @@ def descendants(pid: int) -> list[int]:
 
 def applications(pid: int) -> list[int]:
     """Return the processes below a process without the metrics processes of its applications."""
-    return [child for child in descendants(pid) if METRICS_PROCESS not in command_line(child)]
+    return [child for child in descendants(pid) if not is_metrics_process(child)]
+
+
+def is_metrics_process(pid: int) -> bool:
+    """Return whether a process is the metrics endpoint of an instrumented application."""
+    return METRICS_PROCESS in command_line(pid)
 
 
 def command_line(pid: int) -> bytes:

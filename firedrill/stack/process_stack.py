@@ -176,7 +176,7 @@ class ProcessStack(Stack):
         self.api = served.start(self._children)
         served.wait()
         self.host = served.url
-        if served.is_instrumented:
+        if served.publishes_metrics():
             self.scrapes += (self.plan.api_scrape,)
         else:
             self.uninstrumented = True

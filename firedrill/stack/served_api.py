@@ -6,10 +6,11 @@ import json
 import re
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from firedrill import contract, http_client
-from firedrill.errors import BadInput
+from firedrill.errors import BadInput, Missing
 from firedrill.interrupt import Interrupted
 from firedrill.objectives import BOUNDS_VARIABLE, bounds_text
 from firedrill.serve import instrumented_environment, process_tree, supervisor
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from firedrill.stack.plan import Plan
 
 LOOK_SECONDS = 0.2
+METRICS_SECONDS = 60.0
+"""How long a metrics process may take until it answers; it needs a second."""
 GRACE_SECONDS = 20.0
 """How long the supervisor may take to end all processes; it needs less."""
 _ERROR_LINE = re.compile(r"^\s*(?:[\w.]*(?:Error|Exception|Exit)\b|[Ee]rror: ).*")
@@ -129,11 +132,21 @@ class ServedApi:
             )
         return f"it listens on {listening}, but does not answer HTTP within {seconds}"
 
-    @property
-    def is_instrumented(self) -> bool:
-        """Whether it publishes metrics of requests on the port that it was told."""
+    def publishes_metrics(self) -> bool:
+        """Return whether it publishes metrics of its requests on the port that it was told.
+
+        An instrumented application has started its metrics process when it has answered once. Where
+        there is one, this waits for its endpoint.
+        """
         path = contract.metrics_path(self._plan.run_id)
-        return _answers(f"http://{contract.LOOPBACK}:{self._plan.ports.metrics}{path}")
+        url = f"http://{contract.LOOPBACK}:{self._plan.ports.metrics}{path}"
+        below = process_tree.descendants(self._child.pid) if self._child else []
+        if not any(process_tree.is_metrics_process(pid) for pid in below):
+            return False
+        with suppress(Missing):
+            self._interrupt.wait_until(lambda: _has_metrics(url), url, METRICS_SECONDS)
+            return True
+        return False
 
 
 def last_words(log: str) -> str:
@@ -143,6 +156,14 @@ def last_words(log: str) -> str:
     if lines and lines[-1].startswith("firedrill: "):
         return lines[-1].removeprefix("firedrill: ")
     return ([*lines[-1:], *errors[-1:]] or ["it printed nothing"])[-1]
+
+
+def _has_metrics(url: str) -> bool:
+    try:
+        answer = http_client.request("GET", url, timeout_seconds=5, follow_redirects=False)
+    except http_client.NoAnswer:
+        return False
+    return answer.status == 200
 
 
 def _answers(url: str) -> bool:
