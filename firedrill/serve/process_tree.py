@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 PROC = Path("/proc")
-_LISTEN, _ESTABLISHED = "0A", "01"
-"""States in /proc/net/tcp."""
+_LISTEN = "0A"
+"""State of a listener in /proc/net/tcp."""
 METRICS_PROCESS = b"firedrill.telemetry.metrics_process"
 """Word of the command line of an application's metrics process, which is ours."""
 
 
 class Socket(NamedTuple):
-    """A TCP socket of /proc/net/tcp."""
+    """A listening TCP socket of /proc/net/tcp."""
 
     address: str
     port: int
@@ -75,15 +75,7 @@ def _parents() -> Iterator[tuple[int, int]]:
 def listeners(pids: Iterable[int]) -> list[Socket]:
     """Return the listening TCP sockets that one of these processes has open."""
     inodes = open_sockets(pids)
-    return [socket for socket in _sockets(_LISTEN) if socket.inode in inodes]
-
-
-def established(port: int) -> int:
-    """Return the number of established connections to a local port, accepted ones only.
-
-    Connections that still wait in the accept queue have no inode yet.
-    """
-    return sum(found.port == port and found.inode > 0 for found in _sockets(_ESTABLISHED))
+    return [socket for socket in _listening_sockets() if socket.inode in inodes]
 
 
 def open_sockets(pids: Iterable[int]) -> set[int]:
@@ -99,12 +91,12 @@ def open_sockets(pids: Iterable[int]) -> set[int]:
     return inodes
 
 
-def _sockets(state: str) -> Iterator[Socket]:
+def _listening_sockets() -> Iterator[Socket]:
     for name in ("tcp", "tcp6"):
         with suppress(OSError):
             for line in (PROC / "net" / name).read_text().splitlines()[1:]:
                 fields = line.split()
-                if fields[3] == state:
+                if fields[3] == _LISTEN:
                     address, _, port = fields[1].partition(":")
                     yield Socket(_address(address), int(port, 16), int(fields[9]))
 
