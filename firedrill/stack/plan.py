@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from firedrill.processes.ports import HeldPort
-    from firedrill.stack.remote_write import RemoteWrite
     from firedrill.serve.command import ServedCommand
+    from firedrill.stack.remote_write import RemoteWrite
     from firedrill.target_paths import TargetPath
 
 PORT_OPTIONS = {
