@@ -19,7 +19,7 @@ def completion(context: click.Context, shell: str) -> None:
 
     \b
     Examples:
-      firedrill completion bash > ~/.local/share/bash-completion/completions/firedrill
+      echo 'eval "$(firedrill completion bash)"' >> ~/.bashrc
       firedrill completion zsh > "${fpath[1]}/_firedrill"
       firedrill completion fish > ~/.config/fish/completions/firedrill.fish
     """

@@ -218,7 +218,7 @@ def run(
       firedrill run launch --server dev
       firedrill run launch --threads 64 --baseline 20261124-1327 --tolerance 20%
       firedrill run launch --serve "gunicorn -w 4 shop:app"
-      firedrill run my-profile.yaml --target http://127.0.0.1:8000 --locustfile my_load.py
+      firedrill run launch --target http://127.0.0.1:8000 --locustfile my_load.py
       firedrill run --matrix
     """
     if as_matrix and not _is_given("profile"):

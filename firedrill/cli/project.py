@@ -13,6 +13,9 @@ from firedrill.errors import BadInput, ExitCode
 from firedrill.interrupt import Interrupt
 from firedrill.project import application, openapi, routes, scaffold
 
+ALL_ROUTES = "give --openapi FILE, or keep the application's packages in .venv here"
+"""The way to a locustfile with all routes, where the application could not be imported."""
+
 
 @click.command()
 @click.option("--target", metavar="URL", help="Load this API. [default: where it is served]")
@@ -55,14 +58,15 @@ def init(target: str | None, document: Path | None, compose: bool, yes: bool) ->
         raise BadInput(f"--target {target}: expected a URL such as http://127.0.0.1:8000")
     known = _routes(root, found, document)
     playable = sum(route.path is not None for route in known)
-    ERRORS.say(f"{playable} of {len(known)} routes that only read can be requested")
+    if known:
+        ERRORS.say(f"{playable} of {len(known)} routes that only read can be requested")
     written = [*scaffold.write(root, scaffold.files(target, command, known))]
     if compose:
         written.append(scaffold.write_stack(root, target))
     for file in written:
         click.echo(f"{'wrote' if file.is_new else 'kept '}  {file.path}")
-    start = f"start your API ({command}), then" if command else "start your API, then"
-    ERRORS.say(f"{start} run: firedrill run")
+    by = f" with `{command}`" if command else ""
+    ERRORS.say(f"start your API{by}, so that it answers at {target}; then: firedrill run")
     sys.exit(ExitCode.PASSED)
 
 
@@ -81,5 +85,5 @@ def _routes(
     except BadInput as error:
         if document:
             raise
-        ERRORS.say(f"{error}; the locustfile requests / alone")
+        ERRORS.say(f"{error}; the locustfile requests / alone. For all routes: {ALL_ROUTES}")
     return []

@@ -154,7 +154,7 @@ def backtest_command(
     \b
     Examples:
       firedrill alerts backtest my_alerts.yml --run 20260102
-      firedrill alerts backtest prometheus/rules/api.yml --run 20260102 --stretch 12
+      firedrill alerts backtest rules/api.yml --run 20260102 --stretch 12
       firedrill alerts backtest my_alerts.yml --run 20260102 --alert Slow \\
           --sweep for=15s..2m --sweep threshold=0.1..0.5
     """

@@ -177,8 +177,10 @@ def find(out: Path, name: str) -> Run:
             if folder.is_dir():
                 raise BadInput(f"{folder}: has no run.json; expected the folder of a recorded run")
     if len(exact or matching) != 1:
-        known = ", ".join(run.id for run in (matching or recorded)[-3:]) or "none"
+        if not recorded:
+            raise BadInput(f"{name}: no runs in {out}; record one with `firedrill run smoke`")
+        known = ", ".join(run.id for run in (matching or recorded)[-3:])
         raise BadInput(
-            f"{name}: {len(matching) or 'no'} runs in {out} are called that; the latest: {known}"
+            f"{name}: {len(matching) or 'no'} runs in {out} begin with that; the latest: {known}"
         )
     return (exact or matching)[0]

@@ -47,7 +47,7 @@ class Part(Protocol):
 class Stack(ABC):
     """A stack that is started part by part; a context manager that stops it at the end."""
 
-    opening = "starting Prometheus and the API"
+    opening = "starting the stack"
     """The progress message while `wait_for_start` waits."""
 
     def __init__(self, plan: Plan, interrupt: Interrupt) -> None:

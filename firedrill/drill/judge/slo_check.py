@@ -105,5 +105,15 @@ def _failed_requests(slo: Slo, figures: Figures) -> Iterator[Reason]:
     if slo.error_ratio is not None and failed is not None and failed > slo.error_ratio:
         hung = figures.honesty.hung
         hung_text = f"; {units.count(hung)} of them hung" if hung else ""
-        limit = f"limit: {units.percent(slo.error_ratio)}{hung_text}"
+        limit = f"limit: {units.percent(slo.error_ratio)}{hung_text}{_most_failures(figures)}"
         yield Reason("errors", f"{units.percent(failed)} of the requests failed ({limit})")
+
+
+def _most_failures(figures: Figures) -> str:
+    """Return the judged endpoint with the most failed answers, as the end of a reason."""
+    endpoints = [one for one in figures.endpoints if not one.is_excluded and one.failures]
+    if not endpoints:
+        return ""
+    worst = max(endpoints, key=lambda endpoint: endpoint.failures)
+    counts = f"{units.count(worst.failures)} of {units.count(worst.requests)}"
+    return f"; most failures: {worst.label}, {counts}"

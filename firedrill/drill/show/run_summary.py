@@ -200,7 +200,9 @@ def _scorecard(rows: Sequence[ScorecardRow]) -> list[RenderableType]:
         )
         for row in rows
     ]
-    return [Text(), FittedTable(SCORECARD_COLUMNS, cells)]
+    guessed = any(row.cause and row.attribution == "latest" for row in rows)
+    legend = [Text("? the latest cause before it, as nothing names this alert.")] if guessed else []
+    return [Text(), FittedTable(SCORECARD_COLUMNS, cells), *legend]
 
 
 def _cause(row: ScorecardRow) -> str:

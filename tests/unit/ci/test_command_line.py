@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -23,6 +24,20 @@ def test_short_help_fits_one_screen(command):
     assert len(short.splitlines()) <= 48
     assert "--prometheus-port" not in short
     assert whole.index("Ports (") < whole.index("--prometheus-port")
+
+
+def commands(group=main, path=()):
+    """Every command, as the words that call it."""
+    yield path
+    if isinstance(group, click.Group):
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            yield from commands(group.get_command(context, name), (*path, name))
+
+
+@pytest.mark.parametrize("path", list(commands()), ids=" ".join)
+def test_help_fits_80_columns(path):
+    assert max(map(len, firedrill(*path, "--help").splitlines())) <= 80
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

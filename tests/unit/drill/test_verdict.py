@@ -8,7 +8,7 @@ from firedrill.drill.judge.validity import CONDITIONS, ended_early
 from firedrill.drill.judge.verdict import judge
 from firedrill.places import ROOT
 from firedrill.profile import Slo, load_profile, profile_file
-from firedrill.record.figures import Arrivals, Counts, UnobservedUsers, Window
+from firedrill.record.figures import Arrivals, Counts, EndpointFigures, UnobservedUsers, Window
 from firedrill.record.outcome import Reason, Status
 from tests.unit.drill.reasons import codes
 from tests.unit.healthy_run import HEALTHY, PROFILE
@@ -294,6 +294,25 @@ def test_errors_above_the_slo_fail():
         "2.0 % of the requests failed (limit: 1.0 %; 12 of them hung)"
         in judge(PROFILE, hung, []).reasons[0].text
     )
+
+
+def test_failed_requests_name_the_endpoint_with_most():
+    endpoint = EndpointFigures(
+        method="GET",
+        name="/",
+        requests=50,
+        rate=1.0,
+        failures=40,
+        latency_seconds={},
+        slower_than_slo={},
+    )
+    left_out = replace(endpoint, name="/health", failures=50, is_excluded=True)
+    figures = replace(
+        HEALTHY,
+        client=replace(HEALTHY.client, error_ratio=0.8),
+        endpoints=(left_out, replace(endpoint, name="/items", failures=1), endpoint),
+    )
+    assert "most failures: GET /, 40 of 50)" in judge(PROFILE, figures, []).reasons[0].text
 
 
 def test_good_latencies_do_not_make_an_invalid_run_valid():
