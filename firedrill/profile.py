@@ -43,7 +43,7 @@ class Step:
     users: int
     spawn_rate: float
     rate: float | None = None
-    """Arrivals a second of an open loop, whose users are their slots; None in a closed one."""
+    """Arrivals a second of an open workload, whose users are their slots; None in a closed one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ class Profile:
     faults: tuple[FaultStep, ...] = ()
     """In order of their beginning."""
     open_loop: OpenLoop | None = None
-    """None in a closed loop, whose users wait for their answers."""
+    """None in a closed workload, whose users wait for their answers."""
     abort_on_slo: bool = False
     """Whether `firedrill run` ends the load when the SLO is broken for certain."""
     exclude: tuple[str, ...] = ()
@@ -306,7 +306,7 @@ def _build(form: ProfileForm, document: Document) -> Profile:
 
 
 def _check_kind_of_loop(form: ProfileForm, document: Document) -> None:
-    """Raise BadInput for keys that an open or closed loop lacks, or that belong to the other."""
+    """Raise BadInput for keys that an open or closed workload lacks, or of the other one."""
     is_open = form.arrivals == "open"
     needed, foreign = (("max_in_flight",), ()) if is_open else ((), ("spacing", "max_in_flight"))
     _demand(form, (), needed, foreign, document)

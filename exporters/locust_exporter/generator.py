@@ -92,7 +92,7 @@ class Generator:
         self._lag.restart()
 
     def watch_users(self, user_classes: Iterable[Any]) -> None:
-        """Count the intervals of users with a fixed pace, and users that wait in an open loop."""
+        """Count intervals of users with a fixed pace, and users that wait in an open workload."""
         if announced().is_excluded is not nothing_excluded:
             self.in_flight.is_excluded = announced().is_excluded
         if arrivals := announced().arrivals:

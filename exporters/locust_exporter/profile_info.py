@@ -1,4 +1,4 @@
-"""Facts of a load profile and its open loop that the exporter shows and Locust does not know."""
+"""Facts of a load profile and its open workload that the exporter shows, unknown to Locust."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class ProfileInfo:
     slo_error_ratio: float | None = None
     slo_starved_users: int | None = None
     think_time_seconds: float | None = None
-    """Mean think time; None where it is not known, or in an open loop."""
+    """Mean think time; None where it is not known, or in an open workload."""
     step: int | None = None
     """Index of the active step; None before the first."""
     arrivals: ArrivalCounts | None = None
-    """Counts of an open loop's arrivals; None in a closed loop."""
+    """Counts of an open workload's arrivals; None in a closed workload."""
     is_excluded: Callable[[object, object], bool] = nothing_excluded
     """Whether all totals leave out a request of this type and name."""
 

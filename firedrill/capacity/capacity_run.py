@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a search is asked for."""
+    """The request for one search."""
 
     slo: Slo
     spacing: str

@@ -34,7 +34,7 @@ class Phase(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a trial says of a rate."""
+    """The outcome of a trial at one rate."""
 
     HELD = "held"
     BROKEN = "broken"

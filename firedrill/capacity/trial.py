@@ -57,7 +57,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a trial shows so far."""
+    """The figures and the decision of a trial so far."""
 
     holds: bool
     is_certain: bool

@@ -1,4 +1,4 @@
-"""What Prometheus knows of one trial: its counts by scrape, its figures, the generator's health."""
+"""Queries about one trial: its counts by scrape, its figures, the generator's health."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Expected:
 
 @dataclass(slots=True)
 class Simulation:
-    """One profile against one server."""
+    """A simulated run of a profile against one server."""
 
     profile: Profile
     seconds: float

@@ -45,7 +45,7 @@ STAGE_SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One run of the search."""
+    """A run of the search, with its setting and its result."""
 
     setting: Setting
     predicted: Prediction | None
@@ -69,7 +69,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to do next: a setting to play, or the reason to end."""
+    """The next step: a setting to play, or the reason to end."""
 
     setting: Setting | None
     predicted: Prediction | None = None

@@ -1,4 +1,4 @@
-"""One run as the live page shows it: what is being done, and its series so far."""
+"""The data of the live page: phase, progress, series and their units, of the current run."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class TrialFigures:
-    """One trial: a constant rate, played until it was clear whether the SLO held."""
+    """A trial: a constant rate, played until it was clear whether the SLO held."""
 
     rate: float
     """Arrivals a second."""

@@ -43,7 +43,7 @@ class SettingAdvice:
 
 @dataclass(frozen=True, slots=True)
 class ServiceModel:
-    """What a request needs, apart from all waiting, as measured. Predictions follow from it."""
+    """The needs of a request apart from all waiting, as measured. Predictions follow from it."""
 
     service_seconds: tuple[float, ...]
     """Times for which a request holds a worker, each as likely as the others, in order."""

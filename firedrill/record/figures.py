@@ -42,7 +42,7 @@ class ClientSide:
     latency_including_waiting_seconds: Latency
     """With requests that were waiting or abandoned at the end, at the age they had: a lower bound.
 
-    In an open loop every request counts from the moment it was due. So do arrivals that were
+    In an open workload every request counts from the moment it was due. So do arrivals that were
     dropped, or waited for a user when the load ended.
     """
     slower_than_slo: Mapping[str, float | None]
@@ -53,11 +53,11 @@ class ClientSide:
     rate: float | None
     """Requests answered a second."""
     offered_rate: float | None
-    """Open loop: arrivals due a second. Closed: requests a second without any queueing."""
+    """Open workload: arrivals due a second. Closed: requests a second without any queueing."""
     error_ratio: float | None
     """Failed share of the requests that were answered or hung; a hung request counts as failed."""
     latency_from_schedule_seconds: Latency | None = None
-    """Latency of answered requests from the moment they were due; None in a closed loop."""
+    """Latency of answered requests from the moment they were due; None in a closed workload."""
     at_least: tuple[str, ...] = ()
     """Percentiles of the latency with the waiting that are lower bounds."""
     standard_error_seconds: Latency = field(default_factory=dict)
@@ -113,11 +113,11 @@ class StepFigures:
     start_seconds: float
     end_seconds: float
     users: int
-    """In an open loop: the slots for its arrivals."""
+    """In an open workload: the slots for its arrivals."""
     client: ClientSide
     server: ServerSide
     arrival_rate: float | None = None
-    """Arrivals a second that the profile asks for; None in a closed loop."""
+    """Arrivals a second that the profile asks for; None in a closed workload."""
     users_measured: float | None = None
     """Most users that ran, where the locustfile's own load shape replaced the profile's."""
 
@@ -183,7 +183,7 @@ class MeasurementQuality:
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """The schedule of an open loop, counted over the whole run."""
+    """The schedule of an open workload, counted over the whole run."""
 
     offered: float
     """Arrivals that were due."""
@@ -275,7 +275,7 @@ class Figures:
     seconds: float | None
     """Length of the load."""
     arrivals: Arrivals | None = None
-    """None in a closed loop."""
+    """None in a closed workload."""
     endpoints: tuple[EndpointFigures, ...] = ()
     """Requests by method and name, the most first."""
     restarts: tuple[Restarts, ...] = ()

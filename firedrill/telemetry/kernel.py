@@ -218,7 +218,7 @@ def read(file: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a process uses of the machine."""
+    """The CPU time, memory and open files of a process."""
 
     cpu_seconds: float = 0.0
     virtual_bytes: float = 0.0

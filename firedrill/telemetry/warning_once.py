@@ -1,4 +1,4 @@
-"""One line of warning for what the instrumentation could not do; the application goes on."""
+"""Log one line of warning for what the instrumentation could not do; the application goes on."""
 
 from __future__ import annotations
 

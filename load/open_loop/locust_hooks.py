@@ -36,7 +36,7 @@ SHARD_SECONDS = 3.0
 
 
 def install(profile: Profile) -> ArrivalCounts:
-    """Make this process's load an open loop; return the counts of its arrivals."""
+    """Make this process's load an open workload; return the counts of its arrivals."""
     arrivals = ArrivalCounts(read_settings(os.environ).max_names)
     live = LiveRates.from_environment(os.environ)
     dispatcher = ArrivalDispatcher(profile, arrivals, live)

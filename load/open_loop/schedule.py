@@ -1,4 +1,4 @@
-"""The schedule of an open loop: when its arrivals are due.
+"""The schedule of an open workload: when its arrivals are due.
 
 No I/O and no clock; times are seconds since the load began.
 """

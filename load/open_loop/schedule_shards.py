@@ -1,4 +1,4 @@
-"""Shards of an open loop's schedule: which arrivals belong to which worker.
+"""Shards of an open workload's schedule: which arrivals belong to which worker.
 
 No I/O and no clock; times are seconds since the load began.
 """

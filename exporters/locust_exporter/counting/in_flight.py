@@ -247,7 +247,7 @@ class InFlight:
         )
 
     def ages_since_due(self) -> LatencyHistogram:
-        """Return ages since requests were due, which in an open loop is before they are sent."""
+        """Return ages since requests were due, in an open workload before they are sent."""
         now = self._clock()
         return LatencyHistogram.of(
             now - request.sent + request.start_delay

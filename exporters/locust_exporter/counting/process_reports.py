@@ -67,9 +67,9 @@ class ProcessReport:
     lag_seconds: float
     lag_max_seconds: float
     arrivals: ArrivalCounts | None = None
-    """None where no open loop runs."""
+    """None where no open workload runs."""
     ages_since_due: LatencyHistogram | None = None
-    """Ages of an open loop's requests in flight and backlog, since they were due."""
+    """Ages of an open workload's requests in flight and backlog, since they were due."""
     unobserved: dict[str, Endpoint] = field(default_factory=dict)
     """Method and name of the first request that was not seen to begin, by class of users."""
     pacing: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -172,7 +172,7 @@ class ProcessReports:
         return classes | self._first_unseen
 
     def ages_since_due(self) -> LatencyHistogram | None:
-        """Return the ages of all that an open loop waits for; None where none runs."""
+        """Return the ages of all that an open workload waits for; None where none runs."""
         known = [
             report.ages_since_due for report in self._fresh() if report.ages_since_due is not None
         ]
@@ -201,7 +201,7 @@ class ProcessReports:
         )
 
     def arrivals(self, assigned: Mapping[str, int]) -> ArrivalCounts | None:
-        """Return the arrivals of all processes; None where no open loop ran.
+        """Return the arrivals of all processes; None where no open workload ran.
 
         Processes that are gone, or know nothing of the arrivals they were assigned, are included.
         """

@@ -58,7 +58,7 @@ def render_in_flight(reports: ProcessReports) -> str:
 
 
 def render_arrivals(arrivals: ArrivalCounts | None, ages_since_due: LatencyHistogram | None) -> str:
-    """Return the families of an open loop's arrivals; "" in a closed loop."""
+    """Return the families of an open workload's arrivals; "" in a closed workload."""
     if arrivals is None:
         return ""
     return "".join(
@@ -189,7 +189,7 @@ def _render_health(known: Mapping[str, ProcessReport], present: Mapping[str, Pro
 
 
 class ResponseTimesSinceDue:
-    """The family of an open loop's response times since the due time, of all processes together."""
+    """The family of an open workload's response times since the due time, over all processes."""
 
     def __init__(self, fold: Callable[[str, str], Endpoint]) -> None:
         """Start empty; `fold` caps methods and names for all processes together."""

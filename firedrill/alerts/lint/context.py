@@ -1,4 +1,4 @@
-"""What the checks know beside a rule: its group, intervals, recording rules, kinds of metrics."""
+"""The context of a rule in the checks: its group, intervals, recording rules, metric kinds."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Intervals:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is known about one rule from outside of it."""
+    """The surroundings of one rule, which its checks read."""
 
     group: Group
     index: int

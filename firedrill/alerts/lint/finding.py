@@ -71,7 +71,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What a check says about a rule, before it has its place."""
+    """A finding of a check about a rule, before it has its place."""
 
     severity: str
     check: str

@@ -109,7 +109,7 @@ class ClientFigures:
         return self.queries.gained_buckets(Client.ALL_FROM_SCHEDULE, window)
 
     def _waiting_ages(self, window: Window) -> Buckets:
-        """Return the ages of all that waits at a window's end, in an open loop since it was due.
+        """Return ages of all that waits at a window's end, in an open workload since it was due.
 
         After an orderly stop there are none. A request that waits from one step into the next
         counts as slow in both.
@@ -124,7 +124,7 @@ class ClientFigures:
         return {float(sample.labels["le"]): sample.value for sample in ages}
 
     def _offered_rate(self, window: Window) -> float | None:
-        """Return the arrivals due a second; in a closed loop the rate without any queueing.
+        """Return the arrivals due a second; in a closed workload the rate without any queueing.
 
         That is users / (mean think time + mean time in the handler), which is blind to queueing.
         """

@@ -132,7 +132,7 @@ class QualityFigures:
         }
 
     def arrivals(self) -> Arrivals | None:
-        """Count what became of the schedule; None in a closed loop."""
+        """Count what became of the schedule; None in a closed workload."""
         if self.profile.open_loop is None:
             return None
         queries, run = self.queries, self.queries.window

@@ -43,7 +43,7 @@ class Live:
     nearest: str | None
     """The resource with the least headroom."""
     offered: float | None = None
-    """Arrivals a second of an open loop; None in a closed one."""
+    """Arrivals a second of an open workload; None in a closed one."""
     bottleneck: str | None = None
     """The deepest stage that is saturated now."""
     client_p99_is_at_least: bool = False

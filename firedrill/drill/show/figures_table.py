@@ -146,7 +146,7 @@ def _waiting_included(figures: Figures) -> str:
 
 
 def _arrivals(written: Callable[[Arrivals], str]) -> Cell:
-    """Return a cell for open loops; a closed loop has no arrivals."""
+    """Return a cell for open workloads; a closed workload has no arrivals."""
     return lambda figures: written(figures.arrivals) if figures.arrivals else units.NOTHING
 
 

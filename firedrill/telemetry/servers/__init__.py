@@ -1,4 +1,4 @@
-"""What only the server knows: its queue, its busy workers and its limits.
+"""Measure the server in front of the application: its queue, its busy workers and its limits.
 
 Each module knows one server. It changes methods of the server's classes when the server is
 imported, so that every way to start it is seen, and it never breaks the server. A limit that a

@@ -1,4 +1,4 @@
-"""What the server of this process tells, and the cells that it tells it to.
+"""The figures that the server of this process reports, and the cells that hold them.
 
 A server may start before its application is instrumented, or after.
 """

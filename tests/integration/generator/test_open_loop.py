@@ -1,4 +1,4 @@
-"""An open loop sends its arrivals without waiting for answers, and counts every one of them."""
+"""An open workload sends its arrivals without waiting for answers, and counts every one of them."""
 
 import os
 import signal
@@ -378,7 +378,7 @@ def test_an_idle_worker_says_why_and_is_missed(target, profile):
 
 
 def test_arrivals_of_a_worker_without_a_profile_are_dropped(target, profile):
-    """It runs a closed loop beside the schedule, as does a worker of another version."""
+    """It runs a closed workload beside the schedule, as does a worker of another version."""
     master, worker = worker_options(2)
     played = ("--load-profile", profile(WHOLE, until=3))
     load = (*played, "--headless", "--stop-timeout", 1, "-H", target.url)

@@ -46,7 +46,7 @@ def test_a_completion_script_asks_firedrill(shell):
 
 
 def completed(*words, cwd=None):
-    """What bash offers for the last of these words."""
+    """Return the completions that bash offers for the last of these words."""
     environment = {
         **os.environ,
         "_FIREDRILL_COMPLETE": "bash_complete",

@@ -1,4 +1,4 @@
-"""What a CI service gets of a run: JUnit XML, a Markdown summary, and a history."""
+"""Results of a run for a CI service: JUnit XML, a Markdown summary, and a history."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""The schedule of an open loop is a pure function.
+"""The schedule of an open workload is a pure function.
 
 Every arrival is sent, waits or is dropped.
 """

@@ -126,7 +126,7 @@ def test_before_the_first_request_nothing_is_taken_or_counted():
 
 
 def test_a_forked_child_leaves_the_memory_to_its_parent():
-    """What a child does after a fork, without one: this process has threads."""
+    """A test of the child's side of a fork, without one: this process has threads."""
     cells = Cells.create()
     cell = cells.reserve(HITS, ("/",))
     cells.set_constant(cells.reserve(HITS, ("constant",)), 7)

@@ -1,4 +1,4 @@
-"""A patient open loop: an arrival waits for a user as long as it takes.
+"""A patient open workload: an arrival waits for a user as long as it takes.
 
 A machine that stands still makes it late and drops none.
 """
