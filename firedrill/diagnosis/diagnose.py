@@ -231,6 +231,8 @@ def _missing(
     unknown = [use.stage.replace("_", " ") for use in uses if use.role == "unknown"]
     if unknown:
         yield f"Not measured: {', '.join(unknown)}. The bottleneck may lie there."
+    if unknown and {use.stage for use in uses if use.role != "unknown"} <= {"generator", "slots"}:
+        yield "To measure the API, instrument it and add --scrape: docs/bring-your-own.md."
     if limiting is None:
         return
     if evidence.model is None:

@@ -1,4 +1,4 @@
-"""Open loops for tests: their profiles, their workers and their counts."""
+"""Open workloads for tests: their profiles, their workers and their counts."""
 
 from tests import firedrill_process, run_json
 from tests.target_server import Target

@@ -257,3 +257,10 @@ def test_a_run_without_any_sample_has_a_diagnosis():
         )
     )
     assert "No stage of the API was measured" in found.findings[0]
+
+
+def test_an_api_without_metrics_is_told_how_to_get_them():
+    api = tuple(name for name in FREE if name not in {"generator", "slots"})
+    found = diagnose(evidence(without=api, settings={}))
+    assert any("instrument it" in text for text in found.missing)
+    assert not any("instrument it" in text for text in diagnose(evidence()).missing)
