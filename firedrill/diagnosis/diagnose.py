@@ -232,7 +232,7 @@ def _missing(
     if unknown:
         yield f"Not measured: {', '.join(unknown)}. The bottleneck may lie there."
     if unknown and {use.stage for use in uses if use.role != "unknown"} <= {"generator", "slots"}:
-        yield "To measure the API, instrument it and add --scrape: docs/bring-your-own.md."
+        yield "To measure the API, start it by --serve, or instrument it and add --scrape."
     if limiting is None:
         return
     if evidence.model is None:
