@@ -123,7 +123,8 @@ def _nothing_saturated(uses: Sequence[StageUse]) -> str:
     if not known:
         return "No stage of the API was measured, so the bottleneck is not known."
     nearest = max(known, key=lambda use: use.used_max or 0.0)
-    most = f"most used: {nearest.stage.replace('_', ' ')}, {units.percent(nearest.used_max)}"
+    stage = "cpu or its pressure" if nearest.stage == "cpu" else nearest.stage.replace("_", " ")
+    most = f"most used: {stage}, {units.percent(nearest.used_max)} at its highest"
     beside = f"; not known: {', '.join(unknown)}" if unknown else ""
     return f"No measured stage was saturated ({most}{beside})."
 
