@@ -44,12 +44,20 @@ class CommandWithSettings(CommandWithPorts):
         is_asked = not {"-h", "--help", "--help-all"}.intersection(args)
         if is_asked and file.is_file() and not Attachment.from_environment(os.environ):
             chosen = settings.read(file)
-            extra["default_map"] = chosen.options()
+            extra["default_map"] = _without_contradictions(chosen.options(), args)
             extra["obj"] = chosen
             ERRORS.say(f"settings of {file}", "dim")
         context = super().make_context(info_name, args, parent, **extra)
         context.meta[LOCUST_OPTIONS] = tuple(words)
         return context
+
+
+def _without_contradictions(options: dict[str, Any], args: list[str]) -> dict[str, Any]:
+    """Leave out where the file's API is, if the command line says where one is."""
+    given = {word.partition("=")[0] for word in args}
+    if given & {"--target", "--serve"}:
+        return {name: value for name, value in options.items() if name not in {"target", "serve"}}
+    return options
 
 
 def with_slo_of_file(profile: str, out: Path) -> str:

@@ -38,6 +38,7 @@ SETTINGS_TEXT = """\
 # The load test of this project: `firedrill run` reads this file. Options of the command come first.
 
 # Your API, started by you{started}.
+# Instead of `target`, `serve = "COMMAND"` starts it for the run (docs/project.md).
 target = {target}
 
 # How many users, and when; or the name of a bundled profile, such as "smoke" or "launch".

@@ -29,6 +29,8 @@ class Settings(Form):
 
     target: Text | None = None
     """Base URL of an API that runs already."""
+    serve: Text | None = None
+    """Command that serves the API, instead of a target."""
     profile: Text | None = None
     """A bundled profile's name, or a file."""
     locustfile: Text | None = None
@@ -43,6 +45,7 @@ class Settings(Form):
         """Return the parameters of `firedrill run` that the file sets."""
         chosen = {
             "target": self.target,
+            "serve": self.serve,
             "profile": self.profile,
             "locustfile": self.locustfile,
             "rules": self.rules or None,

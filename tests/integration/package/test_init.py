@@ -75,6 +75,7 @@ def test_an_application_that_cannot_be_imported_is_one_line(tmp_path, text, said
         ('profile = "smoke"\nlocustfile = "no.py"', "--locustfile no.py: no such file"),
         ('profile = "smoke"\ntarge = "http://a"', "firedrill.toml:2: targe is no key"),
         ("workers = 2", "no PROFILE"),
+        ('profile = "smoke"\nserve = "python3 a.py"\ntarget = "http://a"', "expected one of both"),
     ],
 )
 def test_a_run_without_arguments_reads_the_settings(tmp_path, text, said):
@@ -90,3 +91,6 @@ def test_options_come_before_the_settings(tmp_path):
     (tmp_path / "firedrill.toml").write_text('profile = "smoke"\ntarget = "ftp://a"')
     assert "--target ftp://b: expected" in call(tmp_path, "run", "--target", "ftp://b").stderr
     assert "profile smok is unknown" in call(tmp_path, "run", "smok").stderr
+    served = call(tmp_path, "run", "--serve", "no-such-program").stderr
+    assert "no-such-program" in served
+    assert "ftp://a" not in served
