@@ -12,6 +12,7 @@ from firedrill.cli.console import ERRORS
 from firedrill.errors import BadInput, ExitCode
 from firedrill.interrupt import Interrupt
 from firedrill.project import application, openapi, routes, scaffold
+from firedrill.serve.command import ServedCommand
 
 ALL_ROUTES = "give --openapi FILE, or keep the application's packages in .venv here"
 """The way to a locustfile with all routes, where the application could not be imported."""
@@ -31,9 +32,10 @@ ALL_ROUTES = "give --openapi FILE, or keep the application's packages in .venv h
 def init(target: str | None, document: Path | None, compose: bool, yes: bool) -> NoReturn:
     """Write firedrill.toml, a locustfile and a first profile for the project in this folder.
 
-    Looks for a Flask, FastAPI or Django application and for the command that serves it. The
-    locustfile requests the routes that only read (GET). A process of its own imports the
-    application to read them, unless there is an OpenAPI file. Files that exist are kept.
+    Looks for a Flask, FastAPI or Django application and for the command that serves it, which
+    `firedrill run` then starts. The locustfile requests the routes that only read (GET). A process
+    of its own imports the application to read them, unless there is an OpenAPI file. Files that
+    exist are kept.
 
     \b
     Examples:
@@ -51,8 +53,9 @@ def init(target: str | None, document: Path | None, compose: bool, yes: bool) ->
         ERRORS.say(f"served by `{served[0]}` ({served[1]})")
     elif found:
         command = found.serve
+    serve = _servable(served[0]) if served and not target else None
     target = target or f"http://127.0.0.1:{application.port_of(command or '')}"
-    if not yes and sys.stdin.isatty():
+    if not (yes or serve) and sys.stdin.isatty():
         target = click.prompt("URL of the API, when it runs", default=target, err=True)
     if not (target.startswith(("http://", "https://")) and target.isprintable()):
         raise BadInput(f"--target {target}: expected a URL such as http://127.0.0.1:8000")
@@ -60,14 +63,29 @@ def init(target: str | None, document: Path | None, compose: bool, yes: bool) ->
     playable = sum(route.path is not None for route in known)
     if known:
         ERRORS.say(f"{playable} of {len(known)} routes that only read can be requested")
-    written = [*scaffold.write(root, scaffold.files(target, command, known))]
+    written = [*scaffold.write(root, scaffold.files(target, command, known, serve=serve))]
     if compose:
         written.append(scaffold.write_stack(root, target))
     for file in written:
         click.echo(f"{'wrote' if file.is_new else 'kept '}  {file.path}")
-    by = f" with `{command}`" if command else ""
-    ERRORS.say(f"start your API{by}, so that it answers at {target}; then: firedrill run")
+    if serve:
+        ERRORS.say("run: firedrill run; it starts your API by `serve` in firedrill.toml")
+    else:
+        by = f" with `{command}`" if command else ""
+        ERRORS.say(f"start your API{by}, so that it answers at {target}; then: firedrill run")
     sys.exit(ExitCode.PASSED)
+
+
+def _servable(command: str) -> str | None:
+    """Return the command as `serve` takes it; None if it needs a shell, or is not installed."""
+    text = application.without_shell(command)
+    try:
+        if text:
+            ServedCommand(text).check()
+    except BadInput as error:
+        ERRORS.say(f"{error}; firedrill.toml has a target instead")
+        return None
+    return text
 
 
 def _routes(

@@ -38,6 +38,9 @@ _PORT = re.compile(
     r"(\d{2,5})\b"
 )
 
+_SHELL = re.compile(r"[$&|;<>`*~]")
+"""What only a shell understands."""
+
 
 @dataclass(frozen=True, slots=True)
 class Application:
@@ -197,6 +200,16 @@ def _dockerfile_words(value: str) -> str:
         return shlex.join(map(str, json.loads(value)))
     except (ValueError, TypeError):
         return value
+
+
+def without_shell(command: str) -> str | None:
+    """Return a server's command for `serve`, with {port} for $PORT; None if it needs a shell."""
+    text = re.sub(r"\$\{PORT(?::?-\d*)?\}|\$PORT\b", "{port}", command)
+    with suppress(ValueError):
+        words = shlex.split(text)
+        if words and "=" not in words[0] and not _SHELL.search(text):
+            return text
+    return None
 
 
 def port_of(command: str) -> int:

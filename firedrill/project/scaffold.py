@@ -37,9 +37,7 @@ warmup: 3s
 SETTINGS_TEXT = """\
 # The load test of this project: `firedrill run` reads this file. Options of the command come first.
 
-# Your API, started by you{started}.
-# Instead of `target`, `serve = "COMMAND"` starts it for the run (docs/project.md).
-target = {target}
+{api}
 
 # How many users, and when; or the name of a bundled profile, such as "smoke" or "launch".
 profile = "{profile}"
@@ -58,6 +56,16 @@ errors = "1%"
 starved_users = 0
 """
 
+TARGET_TEXT = """\
+# Your API, started by you{started}.
+# Instead of `target`, `serve = "COMMAND"` starts it for the run (docs/project.md).
+target = {target}"""
+
+SERVE_TEXT = """\
+# Starts your API for the run, and ends it afterwards.
+# Instead of `serve`, `target = {target}` loads an API that runs already (docs/project.md).
+serve = {serve}"""
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -67,14 +75,26 @@ class Written:
     is_new: bool
 
 
-def files(target: str, command: str | None, routes: Sequence[Route]) -> dict[str, str]:
-    """Return the text of each file by its path in the project."""
+def files(
+    target: str, command: str | None, routes: Sequence[Route], *, serve: str | None = None
+) -> dict[str, str]:
+    """Return the text of each file by its path in the project.
+
+    Args:
+        target: The API's base URL.
+        command: The command with which the user starts it, for a comment.
+        routes: What the users request.
+        serve: The command that firedrill.toml starts, instead of a target.
+    """
     shown = "".join(filter(str.isprintable, command or ""))
-    started = f": {shown}" if shown else ""
+    url = json.dumps(target, ensure_ascii=False)
+    if serve:
+        api = SERVE_TEXT.format(target=url, serve=json.dumps(serve))
+    else:
+        api = TARGET_TEXT.format(target=url, started=f": {shown}" if shown else "")
     return {
         settings.FILE: SETTINGS_TEXT.format(
-            started=started,
-            target=json.dumps(target, ensure_ascii=False),
+            api=api,
             profile=PROFILE,
             locustfile=LOCUSTFILE,
         ),

@@ -36,7 +36,7 @@ def call(folder, *words):
 
 def test_init_writes_a_load_test_and_keeps_it(tmp_path):
     (tmp_path / "app.py").write_text(APPLICATION)
-    (tmp_path / "Procfile").write_text("web: gunicorn --bind 0.0.0.0:8765 app:app\n")
+    (tmp_path / "Procfile").write_text("web: python3 -m gunicorn -b 0.0.0.0:8765 app:app\n")
     done = call(tmp_path, "init")
     assert done.returncode == 0, done.stderr
     assert "2 of 3 routes that only read can be requested" in done.stderr
@@ -44,7 +44,9 @@ def test_init_writes_a_load_test_and_keeps_it(tmp_path):
     ast.parse(tasks)
     assert "self.client.get('/items/1', name='/items/{item}')" in tasks
     assert "# GET /users/{name}: name" in tasks
-    assert 'target = "http://127.0.0.1:8765"' in (tmp_path / "firedrill.toml").read_text()
+    settings = (tmp_path / "firedrill.toml").read_text()
+    assert '\nserve = "python3 -m gunicorn -b 0.0.0.0:8765 app:app"' in settings
+    assert '`target = "http://127.0.0.1:8765"`' in settings
     (tmp_path / "firedrill.toml").write_text("# mine\n")
     assert call(tmp_path, "init", "--yes").stdout.count("kept") == 3
     assert (tmp_path / "firedrill.toml").read_text() == "# mine\n"

@@ -1,7 +1,11 @@
 """The application and the server command that `firedrill init` finds in a folder."""
 
-import pytest
+import tomllib
 
+import pytest
+from click.testing import CliRunner
+
+from firedrill.cli import main
 from firedrill.project import application
 
 TWO_STAGES = """FROM a
@@ -99,3 +103,40 @@ def test_server_commands_and_their_ports_are_read(tmp_path, name, text, command,
 def test_other_commands_are_no_server(tmp_path, name, text):
     (tmp_path / name).write_text(text)
     assert application.serve_command(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("command", "serve"),
+    [
+        ("gunicorn -w 4 app:app", "gunicorn -w 4 app:app"),
+        ("gunicorn --bind 0.0.0.0:$PORT app:app", "gunicorn --bind 0.0.0.0:{port} app:app"),
+        ("uvicorn a:b --port ${PORT:-8123}", "uvicorn a:b --port {port}"),
+        ("gunicorn 'shop:create_app()'", "gunicorn 'shop:create_app()'"),
+        ("gunicorn -w $WORKERS a:b", None),
+        ("python manage.py migrate && gunicorn a:b", None),
+        ("DEBUG=1 flask run", None),
+        ("gunicorn a:b > log", None),
+        ("gunicorn 'a:b", None),
+        ("gunicorn -b 0:$PORTS a:b", None),
+    ],
+)
+def test_a_command_is_served_if_it_needs_no_shell(command, serve):
+    assert application.without_shell(command) == serve
+
+
+@pytest.mark.parametrize(
+    ("procfile", "words", "key", "said"),
+    [
+        ("web: python3 -m gunicorn -b :$PORT a:b", (), "serve", "it starts your API"),
+        ("web: python3 -m gunicorn a:b", ("--target", "http://a"), "target", "start your API with `"),
+        ("web: ./no/gunicorn a:b", (), "target", "firedrill.toml has a target instead"),
+        ("web: gunicorn -w $N a:b", (), "target", "start your API with `"),
+        ("", (), "target", "start your API, so that"),
+    ],
+)
+def test_init_writes_the_command_that_serves(tmp_path, monkeypatch, procfile, words, key, said):
+    monkeypatch.chdir(written(tmp_path, {"Procfile": procfile}))
+    done = CliRunner().invoke(main, ["init", "--yes", *words])
+    assert (done.exit_code, said in " ".join(done.output.split())) == (0, True), done.output
+    settings = tomllib.loads((tmp_path / "firedrill.toml").read_text())
+    assert {"target", "serve"} & settings.keys() == {key}
