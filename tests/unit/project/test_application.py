@@ -128,9 +128,9 @@ def test_a_command_is_served_if_it_needs_no_shell(command, serve):
     ("procfile", "words", "key", "said"),
     [
         ("web: python3 -m gunicorn -b :$PORT a:b", (), "serve", "it starts your API"),
-        ("web: python3 -m gunicorn a:b", ("--target", "http://a"), "target", "start your API with `"),
+        ("web: python3 -m gunicorn a:b", ("--target", "http://a"), "target", "start your API with"),
         ("web: ./no/gunicorn a:b", (), "target", "firedrill.toml has a target instead"),
-        ("web: gunicorn -w $N a:b", (), "target", "start your API with `"),
+        ("web: gunicorn -w $N a:b", (), "target", "start your API with"),
         ("", (), "target", "start your API, so that"),
     ],
 )
