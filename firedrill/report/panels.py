@@ -55,6 +55,7 @@ CLIENT_HEATMAP = Panel("CLIENT_HEATMAP", kind="heatmap")
 SERVER_HEATMAP = Panel("SERVER_HEATMAP", kind="heatmap")
 QUEUE = Panel("QUEUE", scale="log")
 GENERATOR = Panel("GENERATOR", scale="full")
+GOODPUT = Panel("GOODPUT")
 
 ARRIVALS = Panel("ARRIVALS", optional=True)
 FROM_SCHEDULE = Panel("FROM_SCHEDULE", scale="log", optional=True)
@@ -73,6 +74,7 @@ PANELS = (
     ERROR_CLASSES,
     QUEUE,
     GENERATOR,
+    GOODPUT,
 )
 
 

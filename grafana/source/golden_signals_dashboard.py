@@ -14,6 +14,7 @@ from grafana.source.panel_style import (
     HEADROOM_THRESHOLDS,
     SATURATED_THRESHOLDS,
     colored_by_status,
+    curve,
     heatmap_panel,
     line_chart,
     on_logarithmic_axis,
@@ -90,6 +91,14 @@ ROWS = (
             stat_panel(panels.TIME_SCALE),
         ],
         (9, 9, 3, 3),
+    ),
+    Section("Capacity: how much is answered in time?", is_collapsed=True),
+    Row(
+        8,
+        [
+            *linked_to("client", line_chart(panels.GOODPUT)),
+            *linked_to("client", curve(panels.CAPACITY_CURVE)),
+        ],
     ),
     Section("Runs: totals and peaks", is_collapsed=True),
     Row(8, linked_to("client", table_panel(panels.RUNS, {}))),

@@ -412,6 +412,29 @@ SERVER_HEATMAP = PanelContent(
     ),
     SEVERAL_RUNS,
 )
+GOODPUT = PanelContent(
+    "Goodput",
+    "How many requests a second are answered without an error and within the p99 objective? "
+    "Beyond its capacity, an API answers as many as before and hardly any of them in time.",
+    "reqps",
+    (
+        Query(sum_by(selected("client:goodput:rate10s")), "within the SLO"),
+        Query(sum_by(selected("client:requests:rate10s")), "client"),
+        Query(sum_by(selected("client:requests_offered:rate10s")), "offered"),
+    ),
+    "load generator not scraped",
+)
+CAPACITY_CURVE = PanelContent(
+    "Latency by rate",
+    "How does the p99 grow with the rate? Each point is a second. Where the points turn upwards "
+    "and the rate stays, the API is at its capacity; `firedrill capacity` finds the rate.",
+    "s",
+    (
+        Query(sum_by(selected("client:requests:rate10s")), "rate"),
+        Query(max_by(f"({CLIENT_P99_WITH_WAITING} or {CLIENT_P99_OF_ANSWERED})"), "p99"),
+    ),
+    "load generator not scraped",
+)
 RUNS = PanelContent(
     "Runs over the time shown",
     "What did each run reach in the time shown: its totals, its peaks, and the share of requests "

@@ -16,6 +16,7 @@ from grafana_foundation_sdk.builders import (
     statetimeline,
     table,
     timeseries,
+    xychart,
 )
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
@@ -44,6 +45,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+from grafana_foundation_sdk.models.xychart import SeriesMapping, XYShowMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -307,6 +309,30 @@ def heatmap_panel(content: PanelContent) -> heatmap.Panel:
         .y_axis(heatmap.YAxisConfig().unit(content.unit))
         .show_value(VisibilityMode.NEVER)
         .no_value(content.empty_text)
+    )
+
+
+def curve(content: PanelContent) -> xychart.Panel:
+    """Draw the second query against the first, a point for each time."""
+    return (
+        xychart.Panel()
+        .title(content.title)
+        .description(content.description)
+        .datasource(DATASOURCE)
+        .targets(list(_targets(content)))
+        .with_transformation(
+            DataTransformerConfig(id_val="joinByField", options={"byField": "Time"})
+        )
+        .with_transformation(
+            DataTransformerConfig(id_val="organize", options={"excludeByName": {"Time": True}})
+        )
+        .mapping(SeriesMapping.AUTO)
+        .show(XYShowMode.POINTS)
+        .unit(content.unit)
+        .override_by_regexp(legend_pattern("rate"), [DynamicConfigValue("unit", "reqps")])
+        .override_by_regexp(legend_pattern("p99"), _fixed(SIDE_COLORS["client"]))
+        .no_value(content.empty_text)
+        .legend(common.VizLegendOptions().show_legend(False))
     )
 
 
