@@ -10,7 +10,9 @@ from grafana.source.dashboard_layout import panels_in
 def panels_of(dashboard):
     page = json.loads((places.GRAFANA / "dashboards" / f"{dashboard}.json").read_text())
     return {
-        panel["title"]: panel for panel in panels_in(page) if panel["type"] not in {"stat", "table", "xychart"}
+        panel["title"]: panel
+        for panel in panels_in(page)
+        if panel["type"] not in {"stat", "table", "xychart"}
     }
 
 
