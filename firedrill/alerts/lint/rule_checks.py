@@ -215,7 +215,11 @@ def _renamed_functions(rule: Rule) -> Iterator[tuple[str, str]]:
     called = expression.called(rule.expr)
     for function, new_name in expression.RENAMED.items():
         if function in called:
-            yield f"{function}() is called {new_name}() in Prometheus 3", function
+            said = (
+                f"{function}() is called {new_name}() in Prometheus 3, which needs"
+                " --enable-feature=promql-experimental-functions"
+            )
+            yield said, function
     for function in called:
         if function in _FUNCTIONS_OF_3:
             yield f"Prometheus 2.42 knows no {function}()", function
