@@ -268,14 +268,22 @@ class Comparison:
         ]
 
     def _differs_in_its_beginning(self, sample):
-        """Whether both wrote the alert, active since evaluations of which one is marked."""
+        """Whether both wrote the alert, and it has a mark from one begin to the other.
+
+        Two histories of one alert that agree at every evaluation in between begin alike.
+        """
         both = [
             {other for other in side if other[:3] == sample[:3]}
             for side in (self.replayed, self.written)
         ]
-        begins = {int(other[3]) for side in both for other in side}
-        marked = {time_ms // 1000 for _, time_ms in self.marked}
-        return sample[0] == "ALERTS_FOR_STATE" and all(both) and bool(begins & marked)
+        if sample[0] != "ALERTS_FOR_STATE" or not all(both):
+            return False
+        begins = sorted(int(other[3]) for side in both for other in side)
+        name, _ = evaluation_of(sample)
+        return any(
+            alert == name and begins[0] <= time_ms // 1000 <= begins[-1]
+            for alert, time_ms in self.marked
+        )
 
     def differences_without_stalls(self, before_ms=inf):
         """The samples before a time that differ although the machine did not stall."""
