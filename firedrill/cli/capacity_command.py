@@ -21,9 +21,13 @@ from firedrill.cli.options import (
     connections_option,
     duration,
     out_option,
+    path_option,
     port_options,
     processes_option,
     read_by,
+    serve_option,
+    serve_options,
+    served,
     server_of,
     server_option,
     shed_option,
@@ -53,6 +57,7 @@ COMMON_OPTIONS = (
     "threads",
     "connection_limit",
     "target",
+    "serve",
     "locustfile",
     "workers",
     "out",
@@ -115,6 +120,9 @@ def _parse_rate(text: object) -> float:
 @threads_option
 @connections_option
 @shed_option
+@serve_option
+@serve_options
+@path_option
 @click.option("--target", metavar="URL", help="Load your own API instead of the bundled one.")
 @click.option(
     "--scrape",
@@ -160,6 +168,7 @@ def capacity(profile: str, scrapes: tuple[str, ...], as_json: bool, **options: A
       firedrill capacity
       firedrill capacity --threads 16 --expect 200/s
       firedrill capacity --slo p95=100ms,errors=0.1% --overload
+      firedrill capacity --serve "gunicorn -w 4 shop:app" --path /health
       firedrill capacity --target http://127.0.0.1:8000 --locustfile my_load.py
     """
     played, target = load_profile(profile), options["target"]
@@ -175,6 +184,8 @@ def capacity(profile: str, scrapes: tuple[str, ...], as_json: bool, **options: A
             options["shed_after"],
         ),
         target=target,
+        serve=served(options["serve"], options),
+        paths=options["paths"],
         scrapes=tuple(Scrape.parse(text, "api" if target else "extra") for text in scrapes),
         locustfile=options["locustfile"],
         workers=options["workers"],

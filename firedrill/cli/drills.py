@@ -30,6 +30,7 @@ from firedrill.cli.options import (
     served,
     server_of,
     server_option,
+    shed_option,
     source_of,
     threads_option,
     time_scale_option,
@@ -92,6 +93,7 @@ COMMON_OPTIONS = (
 @processes_option
 @threads_option
 @connections_option
+@shed_option
 @serve_option
 @serve_options
 @click.option("--target", metavar="URL", help="Load your own API instead of the bundled one.")
@@ -250,6 +252,7 @@ def run(
             options["threads"],
             options["connection_limit"],
             options["processes"],
+            options["shed_after"],
         ),
         locust_options=locust_options_of(click.get_current_context()),
         target="the running stack" if attachment else target,
