@@ -21,6 +21,7 @@ ONLY_ON_REQUEST = {
     Server.ACTIVE_WEBSOCKETS.name,
     Server.WEBSOCKET_SESSIONS.name,
     Server.EVENT_LOOP_LAG.name,
+    Server.REQUESTS_SHED.name,
 }
 """Metrics that appear with a first request of their kind, or where faults can be set."""
 NEVER_HERE = {"container_", "pressure_"}

@@ -32,7 +32,7 @@ def test_every_answer_is_counted_once(command, tmp_path):
         assert metrics.total("http_server_all_request_duration_seconds_count") == 200
         assert metrics.total(ACTIVE) == 0
         assert metrics.value("api_build_info", version="unknown") == 1
-        assert len(served.endpoints()) == 1
+        poll_until(lambda: len(served.endpoints()) == 1, "the only endpoint to remain")
     poll_until(lambda: not served.endpoints(), "the endpoint to end with its application")
     assert "firedrill" not in served.log.read_text(), "nothing is printed"
 
