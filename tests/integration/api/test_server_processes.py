@@ -49,7 +49,8 @@ def test_counts_survive_reloads_kills_and_a_lost_endpoint(tmp_path):
         killed.kill()
         poll_until(lambda: killed not in served.workers(), "the worker to end")
         send_and_count(served)
-        poll_until(lambda: any(map(keeps_counts, served.workers())), "a worker to keep the counts")
+        poll_until(lambda: all(map(keeps_counts, served.workers())), "all to keep the counts")
+        poll_until(lambda: served.scrape().total("api_processes") == 2, "the ended one to be noted")
         (endpoint,) = served.endpoints()
         endpoint.kill()
         send_and_count(served)  # with the counts of four workers that have ended
