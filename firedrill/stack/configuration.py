@@ -12,6 +12,7 @@ from firedrill.alerts.rules import promtool, reloading, rule_format
 from firedrill.alerts.scaling.routing import scale_routing
 from firedrill.alerts.scaling.shrink import scale_rules
 from firedrill.errors import BadInput
+from firedrill.stack import foreign_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +97,9 @@ def write(
             json.dumps([{"targets": [alertmanager]}])
         )
     file = folder / FILE
-    file.write_text((places.PROMETHEUS / FILE).read_text() + remote_write)
+    names_read = "".join(path.read_text() for path in rules)
+    text = foreign_names.keep_if_read((places.PROMETHEUS / FILE).read_text(), names_read)
+    file.write_text(text + remote_write)
     return file
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from firedrill.processes import programs
-from firedrill.stack import configuration
+from firedrill.stack import configuration, scrape_check
 from firedrill.stack.containers.attached_stack import AttachedStack
 from firedrill.stack.containers.container_stack import ContainerStack
 from firedrill.stack.plan import Plan, Ports
@@ -73,6 +73,7 @@ def start(state: RunState) -> None:
     _note_longer_rules(state)
     stack.start_api()
     stack.wait_for_start()
+    _check_scrapes(state)
     state.versions = stack.versions()
     progress.phase("waiting for Prometheus's first scrape")
     stack.wait_for_scrapes()
@@ -92,6 +93,21 @@ def _note_what_is_asked(state: RunState) -> None:
             "the served command publishes no metrics of its requests, so the server side of this "
             "run is empty; see docs/bring-your-own.md",
         )
+
+
+def _check_scrapes(state: RunState) -> None:
+    """Fetch the endpoints of `--scrape`, and note one without the API's request durations."""
+    request, stack = state.request, state.stack
+    if request.docker or request.attachment:
+        return  # Their addresses are those of the containers' network.
+    pages = {
+        scrape: scrape_check.fetch(scrape, stack.host, state.interrupt)
+        for scrape in request.scrapes
+    }
+    missing = (scrape_check.missing_families(scrape, text) for scrape, text in pages.items())
+    sentences = [sentence for sentence in missing if sentence]
+    if sentences:
+        state.remark("request_durations_missing", "; ".join(sentences))
 
 
 def _note_longer_rules(state: RunState) -> None:
