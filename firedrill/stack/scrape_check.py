@@ -28,7 +28,8 @@ _LINE = re.compile(
 )
 _SAMPLE_OR_TYPE = re.compile(r"^(?:# TYPE |\s*[A-Za-z_:{])", re.MULTILINE)
 _OWN = re.compile(
-    rf"^(?:# TYPE )?(?:{Server.RESPONSE_TIME.name}|{Server.PROCESSES.name})\b", re.MULTILINE
+    rf"^(?:# TYPE )?(?:{Server.RESPONSE_TIME.name}(?:_\w+)?|{Server.PROCESSES.name})\b",
+    re.MULTILINE,
 )
 """Pages of our instrumentation: their families of requests come with the first request."""
 

@@ -7,11 +7,11 @@ import pytest
 
 from firedrill.contract import LOOPBACK
 from firedrill.processes import ports
-from firedrill.processes import programs as required_programs
 from firedrill.processes.children import Children
 from firedrill.prometheus.client import Prometheus
 from firedrill.stack import configuration
 from firedrill.stack.configuration import Scrape
+from tests import required_programs
 from tests.waiting import poll_until
 
 PATIENCE_SECONDS = 60

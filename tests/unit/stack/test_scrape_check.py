@@ -30,7 +30,7 @@ NO_METRICS = {
     "one word": "pong",
     "nothing": "",
     "white space": "\n\n",
-    "an event stream": "data: 1\n\ndata: 2\n\n",
+    "an event stream": "data: {}\n\ndata: {}\n\n",
     "metrics that end in words": METRICS + "and so on\n",
 }
 MAPPED = {
