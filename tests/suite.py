@@ -5,13 +5,16 @@ machine. It is named at the end, so that somebody mends it, and does not hide wh
 More than ten failures are not a matter of neighbours: they are not run again.
 """
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 PYTEST = (sys.executable, "-m", "pytest")
 TESTS_FAILED = 1
 """pytest's exit code when tests ran and some failed."""
 MOST_TO_REPEAT = 10
+LAST_FAILED = Path(".pytest_cache") / "v" / "cache" / "lastfailed"
 
 
 def main():
@@ -31,12 +34,8 @@ def main():
 
 
 def _failed_tests():
-    """Return the names of the tests that the last run of pytest left as failed."""
-    options = ("--collect-only", "--quiet", "--last-failed", "--last-failed-no-failures=none")
-    listed = subprocess.run(
-        (*PYTEST, *options, "tests"), check=False, capture_output=True, text=True
-    ).stdout
-    return [line for line in listed.splitlines() if "::" in line]
+    """Return what failed in the last run of pytest: tests, and files that it could not read."""
+    return sorted(json.loads(LAST_FAILED.read_text()))
 
 
 if __name__ == "__main__":
