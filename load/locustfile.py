@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 
-import firedrill_load.played_profile  # isort: split - before the exporter
 import locust
 import locust_exporter.plugin  # registers the exporter
+from firedrill_load.played_profile import PROFILE  # isort: split - before the exporter
 from firedrill_load.profile_option import or_exit
 from firedrill_load.profile_shape import ProfileShape
 from firedrill_load.profile_users import chosen_weights
@@ -19,8 +19,6 @@ from firedrill_load.users import BasicUser, BrowsingUser, ProfiledUser, task_of
 from locust_exporter.profile_info import announced
 
 from firedrill.target_paths import VARIABLE, from_variable
-
-PROFILE = firedrill_load.played_profile.PROFILE
 
 __all__ = ["BasicUser", "BrowsingUser", "ProfileShape", "locust_exporter"]
 

@@ -295,6 +295,7 @@ class ProcessStack(Stack):
         facts = {
             **rates,
             contract.RUN_ID_VARIABLE: plan.run_id,
+            BOUNDS_VARIABLE: bounds_text(plan.objectives_seconds),
             "FIREDRILL_EXPORTER_PORT": str(plan.ports.exporter),
             "FIREDRILL_TIME_SCALE": f"{plan.time_scale:g}",
             "FIREDRILL_OUTCOME_FILE": str(self._outcome_file),

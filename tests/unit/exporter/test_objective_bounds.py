@@ -17,9 +17,7 @@ print(0.31 in LATENCY_BOUNDS_SECONDS)
 """
 
 
-@pytest.mark.parametrize(
-    "file", [places.LOCUSTFILE, places.LOCUST_PLUGIN], ids=lambda file: file.name
-)
+@pytest.mark.parametrize("file", [places.LOCUST_PLUGIN], ids=lambda file: file.name)
 def test_an_unusual_objective_is_a_bound(file, tmp_path):
     profile = firedrill_process.write_profile(tmp_path, users=1, seconds=5, slo="{p99: 310ms}")
     words = [sys.executable, "-c", BOUNDS_AFTER_LOADING, "--load-profile", profile, file]
