@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from typing import Any
+import os
+import signal
+from typing import Any, NoReturn
 
 import flask
+import gevent
 import locust
 from locust_exporter import load_events
 from locust_exporter.profile_info import ProfileInfo, announce
@@ -20,6 +23,9 @@ from .played_profile import PROFILE
 from .profile_facts import profile_info
 from .profile_option import FLAG, HELP, VARIABLE, or_exit
 from .same_origin import is_foreign
+
+SECOND_INTERRUPT_SECONDS = 5.0
+"""Time that the users and the workers have to stop before the page ends too."""
 
 ARRIVALS = or_exit(lambda: locust_hooks.install(PROFILE) if PROFILE and PROFILE.open_loop else None)
 
@@ -70,6 +76,25 @@ def start_clock_after_set_up(environment: Any, **_: Any) -> None:
 
 load_events.follow_workers()
 locust.events.init.add_listener(start_clock_after_set_up)  # type: ignore[no-untyped-call]
+
+
+def end_by_one_interrupt(environment: Any, **_: Any) -> None:
+    """Let one SIGINT end a Locust with a web page, as it ends one without.
+
+    Locust takes the first as the end of a load shape that started by itself, and keeps its page.
+    """
+    options = environment.parsed_options
+    if environment.web_ui and getattr(options, "autostart", False):
+        signal.signal(signal.SIGINT, _interrupt_twice)
+
+
+def _interrupt_twice(*_: Any) -> NoReturn:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    gevent.spawn_later(SECOND_INTERRUPT_SECONDS, os.kill, os.getpid(), signal.SIGINT)
+    raise KeyboardInterrupt
+
+
+locust.events.init.add_listener(end_by_one_interrupt)  # type: ignore[no-untyped-call]
 
 
 def refuse_foreign_pages(environment: Any, **_: Any) -> None:
